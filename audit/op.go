@@ -86,14 +86,14 @@ const (
 type kind string
 
 const (
-	word    kind = "word"    // a string, not empty: an id, a name of ours, a state
-	text    kind = "text"    // a string
-	flag    kind = "flag"    // "true" or "false"
-	instant kind = "time"    // a time, or "" for never
-	hash    kind = "hash"    // 64 lower-case hexadecimal digits
-	digest  kind = "digest"  // "sha256:" and 64 lower-case hexadecimal digits
-	number  kind = "number"  // a number
-	strings kind = "strings" // an array of strings
+	aWord   kind = "word"   // a string, not empty: an id, a name of ours, a state
+	aText   kind = "text"   // a string
+	aFlag   kind = "flag"   // "true" or "false"
+	aTime   kind = "time"   // a time, or "" for never
+	aHash   kind = "hash"   // 64 lower-case hexadecimal digits
+	aDigest kind = "digest" // "sha256:" and 64 lower-case hexadecimal digits
+	aNumber kind = "number" // a number
+	aList   kind = "list"   // an array of strings
 )
 
 // fact is one fact of an operation.
@@ -117,77 +117,77 @@ type rule struct {
 
 // rules is the table of the package doc, in its order.
 var rules = []rule{
-	{OpVaultCreated, noDocument, []fact{must("format", number), must("vault", word)}, "name"},
-	{OpVaultMigrated, noDocument, []fact{must("format", number), must("from", number)}, ""},
-	{OpVaultRestored, noDocument, []fact{must("erasures", number), must("head", hash), must("log", flag), must("seq", number)}, ""},
-	{OpClockCorrected, noDocument, []fact{must("last", instant), must("wall", instant)}, ""},
-	{OpBackupCompleted, noDocument, []fact{must("blobs", number), must("bytes", number), must("head", hash), must("seq", number)}, "to"},
-	{OpAuditExported, noDocument, []fact{must("after", number), must("through", number)}, ""},
+	{OpVaultCreated, noDocument, []fact{must("format", aNumber), must("vault", aWord)}, "name"},
+	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber)}, ""},
+	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
+	{OpClockCorrected, noDocument, []fact{must("last", aTime), must("wall", aTime)}, ""},
+	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
+	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
 
-	{OpDocumentCreated, firstVersion, []fact{must("chain", hash), must("digest", digest), must("mediaType", word), must("owner", word), must("size", number)},
+	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
-	{OpDocumentUpdated, oneDocument, []fact{may("owner", word), must("revision", number)}, "{member: {old, new}}"},
-	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", hash), must("digest", digest), must("mediaType", word), may("restored", number), must("size", number)},
+	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
-	{OpDocumentReverted, oneVersion, []fact{must("discarded", strings), may("owner", word), must("revision", number)}, "{member: {old, new}}"},
-	{OpDocumentArchived, oneDocument, []fact{must("revision", number)}, ""},
-	{OpDocumentUnarchived, oneDocument, []fact{must("revision", number)}, ""},
-	{OpDocumentDeleted, oneVersion, []fact{must("certificate", hash), must("chain", hash), must("right", word), must("versions", number)}, ""},
-	{OpDocumentDownloaded, oneVersion, []fact{must("digest", digest)}, ""},
+	{OpDocumentReverted, oneVersion, []fact{must("discarded", aList), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentArchived, oneDocument, []fact{must("revision", aNumber)}, ""},
+	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
+	{OpDocumentDeleted, oneVersion, []fact{must("certificate", aHash), must("chain", aHash), must("right", aWord), must("versions", aNumber)}, ""},
+	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest)}, ""},
 
-	{OpLockAcquired, oneDocument, []fact{must("fence", number), must("scratchpad", flag), must("seconds", number)}, "lockedByApp"},
-	{OpLockRenewed, oneDocument, []fact{may("draft", number), may("fence", number), may("seconds", number)}, "lockedByApp"},
-	{OpLockReleased, oneDocument, []fact{may("draft", word), may("fence", number)}, ""},
-	{OpLockBroken, oneDocument, []fact{must("fence", number), must("user", word)}, "reason"},
+	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},
+	{OpLockRenewed, oneDocument, []fact{may("draft", aNumber), may("fence", aNumber), may("seconds", aNumber)}, "lockedByApp"},
+	{OpLockReleased, oneDocument, []fact{may("draft", aWord), may("fence", aNumber)}, ""},
+	{OpLockBroken, oneDocument, []fact{must("fence", aNumber), must("user", aWord)}, "reason"},
 
-	{OpHoldPlaced, oneDocument, []fact{must("hold", word)}, "reason matter"},
-	{OpHoldReleased, oneDocument, []fact{must("hold", word)}, "reason"},
+	{OpHoldPlaced, oneDocument, []fact{must("hold", aWord)}, "reason matter"},
+	{OpHoldReleased, oneDocument, []fact{must("hold", aWord)}, "reason"},
 
 	{OpPolicyCreated, maybeDocument, policyFacts, "name target"},
 	{OpPolicyUpdated, maybeDocument, policyFacts, "{member: {old, new}}"},
-	{OpPolicyDeleted, maybeDocument, []fact{must("policy", word)}, ""},
-	{OpRetentionStarted, noDocument, []fact{must("plan", hash), must("run", word), must("trigger", word)}, "reason"},
-	{OpRetentionCompleted, noDocument, []fact{must("archived", number), must("deleted", number), must("erased", number), must("failed", number), must("held", number),
-		must("locked", number), must("plan", hash), must("protected", number), must("run", word), must("status", word)}, ""},
+	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord)}, ""},
+	{OpRetentionStarted, noDocument, []fact{must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
+	{OpRetentionCompleted, noDocument, []fact{must("archived", aNumber), must("deleted", aNumber), must("erased", aNumber), must("failed", aNumber), must("held", aNumber),
+		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord)}, ""},
 
 	{OpObligationCreated, maybeDocument, obligationFacts, "title description"},
 	{OpObligationUpdated, maybeDocument, obligationFacts, "{member: {old, new}}"},
-	{OpObligationCompleted, maybeDocument, []fact{may("evidence", word), may("evidenceVersion", number), may("next", word), must("obligation", word)}, "note"},
-	{OpObligationReopened, maybeDocument, []fact{must("obligation", word)}, ""},
-	{OpObligationDeleted, maybeDocument, []fact{must("obligation", word)}, ""},
-	{OpObligationDueSoon, maybeDocument, []fact{must("days", number), must("due", word), must("obligation", word)}, ""},
-	{OpObligationOverdue, maybeDocument, []fact{must("due", word), must("obligation", word)}, ""},
+	{OpObligationCompleted, maybeDocument, []fact{may("evidence", aWord), may("evidenceVersion", aNumber), may("next", aWord), must("obligation", aWord)}, "note"},
+	{OpObligationReopened, maybeDocument, []fact{must("obligation", aWord)}, ""},
+	{OpObligationDeleted, maybeDocument, []fact{must("obligation", aWord)}, ""},
+	{OpObligationDueSoon, maybeDocument, []fact{must("days", aNumber), must("due", aWord), must("obligation", aWord)}, ""},
+	{OpObligationOverdue, maybeDocument, []fact{must("due", aWord), must("obligation", aWord)}, ""},
 
-	{OpFieldCreated, noDocument, []fact{must("field", word), must("required", flag), must("type", word)}, "label choices description"},
-	{OpFieldUpdated, noDocument, []fact{must("field", word), must("required", flag), must("type", word)}, "{member: {old, new}}"},
-	{OpFieldDeleted, noDocument, []fact{must("cleared", number), must("field", word)}, ""},
+	{OpFieldCreated, noDocument, []fact{must("field", aWord), must("required", aFlag), must("type", aWord)}, "label choices description"},
+	{OpFieldUpdated, noDocument, []fact{must("field", aWord), must("required", aFlag), must("type", aWord)}, "{member: {old, new}}"},
+	{OpFieldDeleted, noDocument, []fact{must("cleared", aNumber), must("field", aWord)}, ""},
 
 	{OpUserCreated, noDocument, userFacts, "name email"},
 	{OpUserUpdated, noDocument, userFacts, "{member: {old, new}}"},
-	{OpKeyCreated, noDocument, []fact{must("access", word), must("expires", instant), must("key", word), must("user", word)}, "name"},
-	{OpKeyRotated, noDocument, []fact{must("access", word), must("expires", instant), must("key", word), must("successor", word), must("until", instant), must("user", word)}, ""},
-	{OpKeyRevoked, noDocument, []fact{must("key", word), must("user", word)}, ""},
+	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
+	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
+	{OpKeyRevoked, noDocument, []fact{must("key", aWord), must("user", aWord)}, ""},
 
 	{OpWebhookCreated, noDocument, webhookFacts, "url description"},
 	{OpWebhookUpdated, noDocument, webhookFacts, "{member: {old, new}}"},
-	{OpWebhookDeleted, noDocument, []fact{must("webhook", word)}, ""},
-	{OpWebhookDisabled, noDocument, []fact{must("reason", word), must("webhook", word)}, ""},
+	{OpWebhookDeleted, noDocument, []fact{must("webhook", aWord)}, ""},
+	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
-	{OpSettingsUpdated, noDocument, []fact{must("changed", strings)}, "{member: {old, new}}"},
+	{OpSettingsUpdated, noDocument, []fact{must("changed", aList)}, "{member: {old, new}}"},
 
-	{OpErasureRequested, noDocument, []fact{must("documents", number), must("erasure", word), may("user", word)}, "legalBasis requester"},
-	{OpErasureDeferred, oneDocument, []fact{must("erasure", word), must("until", instant), must("why", word)}, ""},
-	{OpErasureCompleted, maybeDocument, []fact{must("erasure", word), may("user", word)}, ""},
+	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), may("user", aWord)}, "legalBasis requester"},
+	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},
+	{OpErasureCompleted, maybeDocument, []fact{must("erasure", aWord), may("user", aWord)}, ""},
 }
 
 // The facts that the creation and the change of a thing have in common: after
 // either, they say what holds from then on.
 var (
-	policyFacts = []fact{must("action", word), must("days", number), must("enabled", flag), must("policy", word),
-		must("protect", word), must("scope", word), must("startFrom", word)}
-	obligationFacts = []fact{must("due", word), must("obligation", word), must("owner", word), must("recurrence", text)}
-	userFacts       = []fact{must("access", word), must("canLock", flag), must("status", word), must("user", word)}
-	webhookFacts    = []fact{must("active", flag), must("events", strings), must("webhook", word)}
+	policyFacts = []fact{must("action", aWord), must("days", aNumber), must("enabled", aFlag), must("policy", aWord),
+		must("protect", aWord), must("scope", aWord), must("startFrom", aWord)}
+	obligationFacts = []fact{must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
+	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
+	webhookFacts    = []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}
 )
 
 var ruleOf = func() map[Op]rule {
@@ -271,26 +271,26 @@ func (s subject) check(document string, version uint64) error {
 // admits reports whether v is of kind k.
 func (k kind) admits(v Value) bool {
 	switch k {
-	case number:
+	case aNumber:
 		return v.kind == isNumber
-	case strings:
+	case aList:
 		return v.kind == isTexts
 	}
 	if v.kind != isText {
 		return false
 	}
 	switch k {
-	case word:
+	case aWord:
 		return v.text != ""
-	case flag:
+	case aFlag:
 		return v.text == "true" || v.text == "false"
-	case instant:
+	case aTime:
 		_, err := ParseTime(v.text)
 		return v.text == "" || err == nil
-	case hash:
+	case aHash:
 		_, err := ParseHash(v.text)
 		return err == nil
-	case digest:
+	case aDigest:
 		return isDigest(v.text)
 	}
 	return true
