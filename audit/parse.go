@@ -119,6 +119,9 @@ func (c *cursor) text(s *[]byte) bool {
 		return c.fail("a string")
 	}
 	i := c.i + 1
+	for len(c.b)-i >= 8 && plain8(c.b[i:i+8]) {
+		i += 8
+	}
 	for i < len(c.b) && plain[c.b[i]] {
 		i++
 	}
@@ -132,19 +135,23 @@ func (c *cursor) text(s *[]byte) bool {
 	return true
 }
 
+// plain8 is plain of eight bytes at a time.
+func plain8(b []byte) bool {
+	_ = b[7]
+	return plain[b[0]] && plain[b[1]] && plain[b[2]] && plain[b[3]] &&
+		plain[b[4]] && plain[b[5]] && plain[b[6]] && plain[b[7]]
+}
+
 func (c *cursor) time(ms *int64) bool {
-	start := c.i
-	var s []byte
-	if !c.text(&s) {
-		return false
+	const quoted = timeLen + 2
+	if rest := c.b[c.i:]; len(rest) >= quoted && rest[0] == '"' && rest[quoted-1] == '"' {
+		if v, ok := parseMillis(rest[1 : quoted-1]); ok {
+			*ms = v
+			c.i += quoted
+			return true
+		}
 	}
-	v, ok := parseMillis(s)
-	if !ok {
-		c.i = start
-		return c.fail("a time of the form 2026-11-21T17:36:01.123Z")
-	}
-	*ms = v
-	return true
+	return c.fail("a time of the form 2026-11-21T17:36:01.123Z")
 }
 
 // hash reads 64 hexadecimal digits in quotes, or "" for no hash. Sixty-four
@@ -174,8 +181,8 @@ func decodeHex(dst, digits []byte) bool {
 	}
 	const ones = 0x0101010101010101
 	var bad uint64
-	for ; len(dst) >= 4 && len(digits) >= 8; dst, digits = dst[4:], digits[8:] {
-		x := binary.BigEndian.Uint64(digits)
+	for i := 0; i+4 <= len(dst) && 2*i+8 <= len(digits); i += 4 {
+		x := binary.BigEndian.Uint64(digits[2*i:])
 		letter := x >> 6 & ones       // 1 for 0x40 to 0x7f
 		v := x&(0x0f*ones) + 9*letter // the digit's value, at most 24
 		atLeast10 := (v + 0x76*ones) >> 7 & ones
@@ -184,7 +191,7 @@ func decodeHex(dst, digits []byte) bool {
 		bad |= v & (0x10 * ones)                         // up to 15
 		v = (v | v>>4) & 0x00ff00ff00ff00ff
 		v = (v | v>>8) & 0x0000ffff0000ffff
-		binary.BigEndian.PutUint32(dst, uint32(v|v>>16))
+		binary.BigEndian.PutUint32(dst[i:], uint32(v|v>>16))
 	}
 	return bad == 0
 }

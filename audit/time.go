@@ -40,23 +40,25 @@ func spellable(t time.Time) bool {
 // parseMillis reads a time into milliseconds since 1970. It stands beside
 // [time.Parse] because that takes longer than hashing the whole entry.
 func parseMillis(b []byte) (ms int64, ok bool) {
-	if len(b) != timeLen {
+	if len(b) != timeLen || b[4] != '-' || b[7] != '-' || b[10] != 'T' ||
+		b[13] != ':' || b[16] != ':' || b[19] != '.' || b[23] != 'Z' {
 		return 0, false
 	}
-	for i, c := range []byte("dddd-dd-ddTdd:dd:dd.dddZ") {
-		if c == 'd' && (b[i] < '0' || b[i] > '9') || c != 'd' && b[i] != c {
-			return 0, false
-		}
+	digits := true
+	two := func(i int) int64 {
+		tens, ones := b[i]-'0', b[i+1]-'0'
+		digits = digits && tens <= 9 && ones <= 9
+		return int64(tens)*10 + int64(ones)
 	}
-	two := func(i int) int64 { return int64(b[i]-'0')*10 + int64(b[i+1]-'0') }
 	year, month, day := two(0)*100+two(2), two(5), two(8)
 	hour, minute, second := two(11), two(14), two(17)
-	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+	hundredths, milli := two(20), int64(b[22]-'0')
+	if !digits || milli > 9 || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
 		hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
 	seconds := ((days(year, month, day)*24+hour)*60+minute)*60 + second
-	return seconds*1000 + int64(b[20]-'0')*100 + two(21), true
+	return seconds*1000 + hundredths*10 + milli, true
 }
 
 func daysIn(year, month int64) int64 {
