@@ -22,9 +22,6 @@ var (
 	ErrEvent = errors.New("event cannot be logged")
 )
 
-// MaxDetail is the size a detail may have.
-const MaxDetail = 4 << 20
-
 // Event is what a change says of itself. The log adds seq, prev, time, actor
 // and key. The zero Event says that nothing changed.
 type Event struct {

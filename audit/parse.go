@@ -33,7 +33,7 @@ type fields struct {
 	actor, key, op, document, facts []byte
 }
 
-func (f *fields) time() time.Time { return time.UnixMilli(f.millis).UTC() }
+func (f *fields) time() time.Time { return timeOf(f.millis) }
 
 // parse reads a line into f. It is the grammar of the package doc, member by
 // member, and reads nothing twice.
@@ -333,6 +333,13 @@ func rawText(value []byte) []byte {
 		return value[1 : len(value)-1]
 	}
 	return nil
+}
+
+// rawNumber returns a value as it is spelled if it is a number, else false.
+func rawNumber(value []byte) (n uint64, ok bool) {
+	c := cursor{b: value}
+	ok = c.number(&n) && c.end()
+	return n, ok
 }
 
 // factText returns the string under a name, nil if there is none.

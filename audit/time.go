@@ -28,7 +28,7 @@ func ParseTime(s string) (time.Time, error) {
 	if !ok {
 		return time.Time{}, fmt.Errorf("%w: time %.40q: want the form 2026-11-21T17:36:01.123Z", ErrSyntax, s)
 	}
-	return time.UnixMilli(ms).UTC(), nil
+	return timeOf(ms), nil
 }
 
 // spellable reports whether the spelling of t is t itself.
@@ -36,6 +36,8 @@ func spellable(t time.Time) bool {
 	year := t.UTC().Year()
 	return 1 <= year && year <= 9999 && t.Nanosecond()%int(time.Millisecond) == 0
 }
+
+func timeOf(millis int64) time.Time { return time.UnixMilli(millis).UTC() }
 
 // parseMillis reads a time into milliseconds since 1970. It stands beside
 // [time.Parse] because that takes longer than hashing the whole entry.

@@ -25,6 +25,11 @@ func isDigest[T ~string | ~[]byte](s T) bool {
 // does.
 func VersionChain(prev Hash, document string, number uint64, digest string, size uint64,
 	mediaType string, createdAt time.Time, createdBy string) Hash {
+	return versionChain(prev, document, number, digest, size, mediaType, createdAt, createdBy)
+}
+
+func versionChain[T ~string | ~[]byte](prev Hash, document T, number uint64, digest T, size uint64,
+	mediaType T, createdAt time.Time, createdBy T) Hash {
 	b := make([]byte, 0, 512)
 	b = append(prev.append(b), '\n')
 	b = append(append(b, document...), '\n')
@@ -37,9 +42,15 @@ func VersionChain(prev Hash, document string, number uint64, digest string, size
 	return sha256.Sum256(b)
 }
 
-// appendCertificateLine appends what a deletion certificate hashes of a
-// version: number, digest, size and chain, with blanks between and a newline.
-func appendCertificateLine(b []byte, number uint64, digest string, size uint64, chain Hash) []byte {
+// AppendCertificate appends the line that stands for a version in a deletion
+// certificate: number, digest, size and chain with blanks between, and a
+// newline. The certificate is the SHA-256 of the lines of every version of the
+// document, in order.
+func AppendCertificate(b []byte, number uint64, digest string, size uint64, chain Hash) []byte {
+	return appendCertificate(b, number, digest, size, chain)
+}
+
+func appendCertificate[T ~string | ~[]byte](b []byte, number uint64, digest T, size uint64, chain Hash) []byte {
 	b = append(appendUint(b, number), ' ')
 	b = append(append(b, digest...), ' ')
 	b = append(appendUint(b, size), ' ')
