@@ -16,6 +16,7 @@ import (
 //
 //	openat(staging/<name>, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0400)   create
 //	write(fd, …) …                                                  write
+//	sync_file_range(fd, …, SYNC_FILE_RANGE_WRITE) …                 every 8 MiB, no more than a hint
 //	fsync(fd)                                                       sync
 //	close(fd)                                                       close
 //	renameat(staging/<name>, sha256/ab/<hex>)                       rename
