@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,7 +169,7 @@ func FuzzDetailRow(f *testing.F) {
 	})
 }
 
-func FuzzDetailRowRoundTrip(f *testing.F) {
+func FuzzAppendRow(f *testing.F) {
 	f.Add(uint64(1), []byte("0123456789abcdef"), []byte("{\"a\":\"\\n\x01\u2028é\"}"))
 	f.Fuzz(func(t *testing.T, seq uint64, salt, detail []byte) {
 		row := DetailRow{Seq: seq, Detail: append([]byte{}, detail...)}
@@ -201,13 +202,26 @@ func FuzzParseTime(f *testing.F) {
 	})
 }
 
+// FuzzVerify puts other bytes in the place of some of a log or of its details.
 func FuzzVerify(f *testing.F) {
 	l := fullLog()
-	f.Add(l.log(), l.rows())
-	f.Fuzz(func(t *testing.T, log, rows []byte) {
-		r := verify(t, log, VerifyOptions{Details: bytes.NewReader(rows), Heads: []Head{l.head}, File: l.doc[testDoc][0].digest})
-		if r.Entries != r.Head.Seq || len(r.Findings) == 0 && r.Head != l.head {
-			t.Fatalf("%+v", r)
+	log, rows := l.log(), l.rows()
+	f.Add(uint16(0), uint16(0), []byte{}, false)
+	f.Add(uint16(100), uint16(1), []byte("0"), false)
+	f.Add(uint16(0), uint16(len(l.details[0])), l.details[1], true)
+	f.Fuzz(func(t *testing.T, at, n uint16, with []byte, details bool) {
+		m, d := log, rows
+		target := &m
+		if details {
+			target = &d
+		}
+		from := min(int(at), len(*target))
+		to := min(from+int(n), len(*target))
+		*target = slices.Concat((*target)[:from], with, (*target)[to:])
+		r := verify(t, m, VerifyOptions{Details: bytes.NewReader(d), Heads: []Head{l.head}})
+		same := bytes.Equal(m, log) && bytes.Equal(d, rows)
+		if r.Entries != r.Head.Seq || same != (len(r.Findings) == 0) {
+			t.Fatalf("with %q for the bytes %d to %d: %+v", with, from, to, r)
 		}
 	})
 }
