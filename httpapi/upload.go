@@ -38,7 +38,7 @@ type upload struct {
 	staged    *engine.Upload
 	FileName  string  `form:"fileName" json:"fileName" doc:"The name of the file. A path before it is dropped. In multipart/form-data it is the part's own filename."`
 	MediaType string  `json:"mediaType" doc:"Sniffed if absent. In the other forms it is the Content-Type."`
-	Content   *[]byte `json:"content" doc:"The file in base64, 16 MiB at most."`
+	Content   *[]byte `json:"content" required:"true" doc:"The file in base64, 16 MiB at most."`
 }
 
 // uploader is an input with an upload in it.
