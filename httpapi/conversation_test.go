@@ -392,7 +392,7 @@ func (c *conversation) quoted(text string, answer *http.Response) string {
 	return out.String()
 }
 
-var token = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`)
+var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`)
 
 var masks = []struct {
 	re *regexp.Regexp
@@ -417,7 +417,7 @@ func (c *conversation) mask(s, request string) string {
 		}
 	}
 	known(true)
-	s = token.ReplaceAllString(s, "<secret>") // whole, before the ids in it
+	s = secret.ReplaceAllString(s, "<secret>") // whole, before the ids in it
 	known(false)
 	zeros := strings.Repeat("0", 64)
 	s = strings.ReplaceAll(s, zeros, "<64 zeros>")
