@@ -64,10 +64,17 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 	result, receipt, err := func() (result T, receipt Receipt, err error) {
 		v.bytes.RLock()
 		defer v.bytes.RUnlock()
+		if err := v.enterError(); err != nil {
+			return result, receipt, err
+		}
 		if err := u.staged.Keep(ctx); err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}
-		return record()
+		result, receipt, err = record()
+		if err != nil && v.enterError() != nil {
+			v.litter.Store(true) // before Close, which waits for the lock, says that the end was clean
+		}
+		return result, receipt, err
 	}()
 	if err != nil {
 		v.purge(context.WithoutCancel(ctx), u.Digest())
