@@ -36,6 +36,7 @@ const maxBody = 1 << 20
 //
 // A query parameter, a member or a field that has no tag is refused by name.
 type input struct {
+	typ    reflect.Type
 	fields []field
 	form   []field
 	body   *field
@@ -57,7 +58,7 @@ type text interface{ bind(string) error }
 // inputOf reads the tags of t. A struct it cannot serve is a defect of the
 // table, hence the panics.
 func inputOf(t reflect.Type, method string) *input {
-	in := &input{shapes: shapes{}}
+	in := &input{typ: t, shapes: shapes{}}
 	for _, sf := range reflect.VisibleFields(t) {
 		for _, where := range []string{"path", "query", "header", "form", "body"} {
 			name, ok := sf.Tag.Lookup(where)
@@ -101,7 +102,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 		var values []string
 		switch f.in {
 		case "path":
-			if err := f.set(v, p.ByName(f.name)); err != nil {
+			if err := f.setPath(v, p.ByName(f.name)); err != nil {
 				return err
 			}
 			continue
@@ -118,7 +119,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 		}
 	}
 	if in.form == nil { // of an upload they may be its fields: see upload.go
-		wrong = append(wrong, unknown(query, "parameter")...)
+		wrong = append(wrong, unknown(query, "parameter of this request")...)
 	}
 	if len(wrong) > 0 {
 		return &invalidError{codeInvalidParameter, wrong}
@@ -131,7 +132,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 
 func unknown(values url.Values, what string) (wrong []engine.FieldError) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what + " of this request"})
+		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what})
 	}
 	return wrong
 }
@@ -162,6 +163,16 @@ func (f *field) setAll(v reflect.Value, values []string) error {
 		return f.set(v, values[0])
 	}
 	return fmt.Errorf("is given %d times; give it once", len(values))
+}
+
+// setPath sets a segment of the path. Whatever it is, it is a name: what cannot
+// be one is the name of nothing.
+func (f *field) setPath(v reflect.Value, s string) error {
+	if f.typ.Kind() == reflect.String {
+		v.FieldByIndex(f.index).SetString(s)
+		return nil
+	}
+	return f.set(v, s)
 }
 
 // set parses one value. The message of its error follows the field's name.
