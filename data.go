@@ -61,9 +61,9 @@ func lockHolder(path string) int {
 	return pid
 }
 
-// writeDurably puts content in a file that only this user reads: all of it,
-// or nothing under that name.
-func writeDurably(path string, content []byte) error {
+// replaceFile makes a file that only this user reads, and gives it its name
+// when it is whole and on disk.
+func replaceFile(path string, write func(*os.File) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
@@ -71,7 +71,7 @@ func writeDurably(path string, content []byte) error {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := f.Write(content); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

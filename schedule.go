@@ -132,5 +132,5 @@ func (h *headLog) keep(ctx context.Context, log zerolog.Logger) {
 
 // midnight returns the first midnight after t, UTC.
 func midnight(t time.Time) time.Time {
-	return t.UTC().Truncate(24 * time.Hour).AddDate(0, 0, 1)
+	return t.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
 }
