@@ -1,0 +1,297 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Op is an operation, the kind of an entry: noun.verb. The same names are the
+// types of webhook events.
+type Op string
+
+// The operations. What each carries stands in the table of the package doc.
+const (
+	OpVaultCreated    Op = "vault.created"
+	OpVaultMigrated   Op = "vault.migrated"
+	OpVaultRestored   Op = "vault.restored"
+	OpClockCorrected  Op = "clock.corrected"
+	OpBackupCompleted Op = "backup.completed"
+	OpAuditExported   Op = "audit.exported"
+
+	OpDocumentCreated      Op = "document.created"
+	OpDocumentUpdated      Op = "document.updated"
+	OpDocumentVersionAdded Op = "document.version_added"
+	OpDocumentReverted     Op = "document.reverted"
+	OpDocumentArchived     Op = "document.archived"
+	OpDocumentUnarchived   Op = "document.unarchived"
+	OpDocumentDeleted      Op = "document.deleted"
+	OpDocumentDownloaded   Op = "document.downloaded"
+
+	OpLockAcquired Op = "lock.acquired"
+	OpLockRenewed  Op = "lock.renewed"
+	OpLockReleased Op = "lock.released"
+	OpLockBroken   Op = "lock.broken"
+
+	OpHoldPlaced   Op = "hold.placed"
+	OpHoldReleased Op = "hold.released"
+
+	OpPolicyCreated      Op = "policy.created"
+	OpPolicyUpdated      Op = "policy.updated"
+	OpPolicyDeleted      Op = "policy.deleted"
+	OpRetentionStarted   Op = "retention.started"
+	OpRetentionCompleted Op = "retention.completed"
+
+	OpObligationCreated   Op = "obligation.created"
+	OpObligationUpdated   Op = "obligation.updated"
+	OpObligationCompleted Op = "obligation.completed"
+	OpObligationReopened  Op = "obligation.reopened"
+	OpObligationDeleted   Op = "obligation.deleted"
+	OpObligationDueSoon   Op = "obligation.due_soon"
+	OpObligationOverdue   Op = "obligation.overdue"
+
+	OpFieldCreated Op = "field.created"
+	OpFieldUpdated Op = "field.updated"
+	OpFieldDeleted Op = "field.deleted"
+
+	OpUserCreated Op = "user.created"
+	OpUserUpdated Op = "user.updated"
+	OpKeyCreated  Op = "key.created"
+	OpKeyRotated  Op = "key.rotated"
+	OpKeyRevoked  Op = "key.revoked"
+
+	OpWebhookCreated  Op = "webhook.created"
+	OpWebhookUpdated  Op = "webhook.updated"
+	OpWebhookDeleted  Op = "webhook.deleted"
+	OpWebhookDisabled Op = "webhook.disabled"
+
+	OpSettingsUpdated Op = "settings.updated"
+
+	OpErasureRequested Op = "erasure.requested"
+	OpErasureDeferred  Op = "erasure.deferred"
+	OpErasureCompleted Op = "erasure.completed"
+)
+
+// subject says what the members document and version of an operation hold.
+type subject string
+
+const (
+	noDocument    subject = "none"
+	maybeDocument subject = "document?" // version 0
+	oneDocument   subject = "document"  // version 0
+	firstVersion  subject = "version 1"
+	oneVersion    subject = "version"
+)
+
+// kind is what a fact's value looks like.
+type kind string
+
+const (
+	aWord   kind = "word"   // a string, not empty: an id, a name of ours, a state
+	aText   kind = "text"   // a string
+	aFlag   kind = "flag"   // "true" or "false"
+	aTime   kind = "time"   // a time, or "" for never
+	aHash   kind = "hash"   // 64 lower-case hexadecimal digits
+	aDigest kind = "digest" // "sha256:" and 64 lower-case hexadecimal digits
+	aNumber kind = "number" // a number
+	aList   kind = "list"   // an array of strings
+)
+
+// fact is one fact of an operation.
+type fact struct {
+	name     string
+	kind     kind
+	optional bool
+}
+
+func must(name string, k kind) fact { return fact{name, k, false} }
+func may(name string, k kind) fact  { return fact{name, k, true} }
+
+// rule is what an operation carries. The names in detail document the members
+// of its detail object, all optional; empty means that it never has one.
+type rule struct {
+	op      Op
+	subject subject
+	facts   []fact
+	detail  string
+}
+
+// rules is the table of the package doc, in its order.
+var rules = []rule{
+	{OpVaultCreated, noDocument, []fact{must("format", aNumber), must("vault", aWord)}, "name"},
+	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber)}, ""},
+	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
+	{OpClockCorrected, noDocument, []fact{must("last", aTime), must("wall", aTime)}, ""},
+	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
+	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
+
+	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
+		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
+	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
+		"fileName comment label"},
+	{OpDocumentReverted, oneVersion, []fact{must("discarded", aList), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentArchived, oneDocument, []fact{must("revision", aNumber)}, ""},
+	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
+	{OpDocumentDeleted, oneVersion, []fact{must("certificate", aHash), must("chain", aHash), must("right", aWord), must("versions", aNumber)}, ""},
+	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest)}, ""},
+
+	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},
+	{OpLockRenewed, oneDocument, []fact{may("draft", aNumber), may("fence", aNumber), may("seconds", aNumber)}, "lockedByApp"},
+	{OpLockReleased, oneDocument, []fact{may("draft", aWord), may("fence", aNumber)}, ""},
+	{OpLockBroken, oneDocument, []fact{must("fence", aNumber), must("user", aWord)}, "reason"},
+
+	{OpHoldPlaced, oneDocument, []fact{must("hold", aWord)}, "reason matter"},
+	{OpHoldReleased, oneDocument, []fact{must("hold", aWord)}, "reason"},
+
+	{OpPolicyCreated, maybeDocument, policyFacts, "name target"},
+	{OpPolicyUpdated, maybeDocument, policyFacts, "{member: {old, new}}"},
+	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord)}, ""},
+	{OpRetentionStarted, noDocument, []fact{must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
+	{OpRetentionCompleted, noDocument, []fact{must("archived", aNumber), must("deleted", aNumber), must("erased", aNumber), must("failed", aNumber), must("held", aNumber),
+		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord)}, ""},
+
+	{OpObligationCreated, maybeDocument, obligationFacts, "title description"},
+	{OpObligationUpdated, maybeDocument, obligationFacts, "{member: {old, new}}"},
+	{OpObligationCompleted, maybeDocument, []fact{may("evidence", aWord), may("evidenceVersion", aNumber), may("next", aWord), must("obligation", aWord)}, "note"},
+	{OpObligationReopened, maybeDocument, []fact{must("obligation", aWord)}, ""},
+	{OpObligationDeleted, maybeDocument, []fact{must("obligation", aWord)}, ""},
+	{OpObligationDueSoon, maybeDocument, []fact{must("days", aNumber), must("due", aWord), must("obligation", aWord)}, ""},
+	{OpObligationOverdue, maybeDocument, []fact{must("due", aWord), must("obligation", aWord)}, ""},
+
+	{OpFieldCreated, noDocument, []fact{must("field", aWord), must("required", aFlag), must("type", aWord)}, "label choices description"},
+	{OpFieldUpdated, noDocument, []fact{must("field", aWord), must("required", aFlag), must("type", aWord)}, "{member: {old, new}}"},
+	{OpFieldDeleted, noDocument, []fact{must("cleared", aNumber), must("field", aWord)}, ""},
+
+	{OpUserCreated, noDocument, userFacts, "name email"},
+	{OpUserUpdated, noDocument, userFacts, "{member: {old, new}}"},
+	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
+	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
+	{OpKeyRevoked, noDocument, []fact{must("key", aWord), must("user", aWord)}, ""},
+
+	{OpWebhookCreated, noDocument, webhookFacts, "url description"},
+	{OpWebhookUpdated, noDocument, webhookFacts, "{member: {old, new}}"},
+	{OpWebhookDeleted, noDocument, []fact{must("webhook", aWord)}, ""},
+	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
+
+	{OpSettingsUpdated, noDocument, []fact{must("changed", aList)}, "{member: {old, new}}"},
+
+	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), may("user", aWord)}, "legalBasis requester"},
+	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},
+	{OpErasureCompleted, maybeDocument, []fact{must("erasure", aWord), may("user", aWord)}, ""},
+}
+
+// The facts that the creation and the change of a thing have in common: after
+// either, they say what holds from then on.
+var (
+	policyFacts = []fact{must("action", aWord), must("days", aNumber), must("enabled", aFlag), must("policy", aWord),
+		must("protect", aWord), must("scope", aWord), must("startFrom", aWord)}
+	obligationFacts = []fact{must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
+	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
+	webhookFacts    = []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}
+)
+
+var ruleOf = func() map[Op]rule {
+	m := make(map[Op]rule, len(rules))
+	for _, r := range rules {
+		m[r.op] = r
+	}
+	return m
+}()
+
+// Ops returns every operation this package can write, in the order of the
+// package doc.
+func Ops() []Op {
+	ops := make([]Op, len(rules))
+	for i, r := range rules {
+		ops[i] = r.op
+	}
+	return ops
+}
+
+// Known reports whether op is one of [Ops].
+func (op Op) Known() bool {
+	_, ok := ruleOf[op]
+	return ok
+}
+
+// check reports the first thing about document, version and facts that the
+// rule does not allow.
+func (r rule) check(e Event) error {
+	if err := r.subject.check(e.Document, e.Version); err != nil {
+		return err
+	}
+	known := 0
+	for _, f := range r.facts {
+		v, ok := e.Facts[f.name]
+		if !ok && f.optional {
+			continue
+		}
+		if !ok {
+			return fmt.Errorf("the fact %s is missing", f.name)
+		}
+		if !f.kind.admits(v) {
+			return fmt.Errorf("the fact %s is no %s", f.name, f.kind)
+		}
+		known++
+	}
+	if known < len(e.Facts) {
+		for name := range e.Facts {
+			if !slices.ContainsFunc(r.facts, func(f fact) bool { return f.name == name }) {
+				return fmt.Errorf("the fact %.80q is not one of its facts", name)
+			}
+		}
+	}
+	if r.detail == "" && e.Detail != nil {
+		return fmt.Errorf("it carries no detail")
+	}
+	return nil
+}
+
+func (s subject) check(document string, version uint64) error {
+	hasDocument, hasVersion := document != "", version != 0
+	var ok bool
+	switch s {
+	case noDocument:
+		ok = !hasDocument && !hasVersion
+	case maybeDocument:
+		ok = !hasVersion
+	case oneDocument:
+		ok = hasDocument && !hasVersion
+	case firstVersion:
+		ok = hasDocument && version == 1
+	case oneVersion:
+		ok = hasDocument && hasVersion
+	}
+	if !ok {
+		return fmt.Errorf("document %.80q version %d, want %s", document, version, s)
+	}
+	return nil
+}
+
+// admits reports whether v is of kind k.
+func (k kind) admits(v Value) bool {
+	switch k {
+	case aNumber:
+		return v.kind == isNumber
+	case aList:
+		return v.kind == isTexts
+	}
+	if v.kind != isText {
+		return false
+	}
+	switch k {
+	case aWord:
+		return v.text != ""
+	case aFlag:
+		return v.text == "true" || v.text == "false"
+	case aTime:
+		_, err := ParseTime(v.text)
+		return v.text == "" || err == nil
+	case aHash:
+		_, err := ParseHash(v.text)
+		return err == nil
+	case aDigest:
+		return isDigest(v.text)
+	}
+	return true
+}
