@@ -1,5 +1,410 @@
-// Package audit is the audit log of a vault: a chain of entries that can only
-// grow, and the proofs it carries.
+// Package audit is the audit log of a vault: what it looks like, how it is
+// written and how anyone can check it. This page is its specification, format
+// 1. A verifier can be written from it in any language; a shell will do.
+//
+// # The chain
+//
+// A log is a sequence of entries, one for each change, in order. An entry is one
+// line of JSON. Its hash is the SHA-256 of that exact line, the newline at its
+// end included. The next line carries that hash as prev. The line that is stored
+// is the line that is hashed is the line that is exported: nobody puts anything
+// into a canonical form.
+//
+// So a change to any line, a line put in, left out or moved, breaks the chain at
+// the line after it, and whoever knows the hash of the last line knows the whole
+// log. [Head] is that knowledge; [Head.Next] writes an entry, [Head.Follow]
+// checks one, [Verify] checks an export with all that belongs to it.
+//
+// # The line
+//
+// An entry has ten members, all of them, in this order, without blanks:
+//
+//	entry   = `{"seq":` number `,"prev":` hash `,"time":` time
+//	          `,"actor":` string `,"key":` string `,"op":` op
+//	          `,"document":` string `,"version":` number
+//	          `,"facts":` facts `,"detail":` hash `}` newline
+//	number  = "0" or decimal digits without a leading zero; below 2^53
+//	string  = quote { character } quote
+//	hash    = quote 64 hexadecimal digits quote, or `""` for none
+//	time    = quote YYYY-MM-DDTHH:MM:SS.mmmZ quote
+//	op      = quote words "." words quote
+//	words   = word { "_" word }
+//	word    = one or more lower-case letters a to z
+//	facts   = "{" [ member { "," member } ] "}"
+//	member  = quote name quote ":" value
+//	name    = a lower-case letter { letter or digit }
+//	value   = string or number or list
+//	list    = "[" [ string { "," string } ] "]"
+//
+// A character is printable ASCII, 0x20 to 0x7e, but none of " \ < > &: there is
+// nothing to escape, so there is nothing to disagree about. Hexadecimal digits
+// are 0 to 9 and a to f; 64 zeros are no hash. A time is UTC, has exactly three
+// fraction digits and Z, is a real date of the years 0001 to 9999 and knows no
+// leap second. Names in facts rise in byte order, so none occurs twice. A line
+// is at most 65,536 bytes, its newline included. What is absent is "", 0 or {}.
+// There are no other spellings: a reader refuses them all.
+//
+//   - seq is 1 for the first entry and one more for each that follows.
+//   - prev is the hash of the entry before; of the first entry, "".
+//   - time is the instant of the change, never before that of the entry before;
+//     equal is allowed.
+//   - actor is who did it: the id of a user; system, for schedules; operator,
+//     for the person at the machine.
+//   - key is the id of the API key used, "" if none was.
+//   - op is the operation; see the table.
+//   - document is the id of the document it is about, version the number of the
+//     version.
+//   - facts is what must stay readable for ever. It names no person: ids,
+//     numbers, digests, states.
+//   - detail is the hash of the detail, kept beside the log; see below.
+//
+// The first entry is vault.created, and no other is. Its fact vault is the id of
+// the vault, so the logs of two vaults cannot be exchanged.
+//
+// A reader accepts operations and facts that are not in the table as long as
+// they are well-formed: a later release may add some. It never changes or
+// removes what is there.
+//
+// # Details
+//
+// What is personal or free text (names, e-mail addresses, reasons, tags, URLs,
+// the old and new values of metadata) is the detail of the entry: a JSON object
+// in UTF-8, at most 4 MiB, kept beside the log with a random salt of 16 bytes.
+// The detail in the line is
+//
+//	SHA-256( the 16 bytes of the salt, the exact bytes of the detail )
+//
+// To erase a person or a document, detail and salt are destroyed: the chain
+// still verifies, and nobody can find out by guessing what stood there. A detail
+// may be missing only if a later erasure.completed names the entry's document in
+// its member document, or the entry's user in its fact user.
+//
+// An export carries details as one line each, in the order of seq:
+//
+//	row = `{"seq":` number `,"salt":` quote 32 hexadecimal digits quote
+//	      `,"detail":` quote { character or escape } quote `}` newline
+//
+// The string holds the bytes that were hashed. It has one spelling too: \" and
+// \\ and, for the characters below 0x20, \u0000 to \u001f with lower-case
+// digits; everything else stands as it is, in UTF-8.
+//
+// # Versions and certificates
+//
+// From the log alone one can tell which bytes were current at any instant. A
+// version of a document is an entry document.created (version 1) or
+// document.version_added, with the facts digest, size and mediaType. Its fact
+// chain ties it to the versions before:
+//
+//	SHA-256( previous chain LF document LF version LF digest LF size LF
+//	         mediaType LF time LF actor LF )
+//
+// where LF is a newline, the previous chain of version 1 is 64 zeros, and the
+// rest is as it stands in the entry. When a document is deleted, its last chain
+// and the number of versions are facts once more, and so is the certificate, the
+// SHA-256 over a line for each version, in order:
+//
+//	version " " digest " " size " " chain LF
+//
+// The owner of a deletion certificate computes it from the certificate, and
+// finds it in the log.
+//
+// # Checking a log with a shell
+//
+// This prints the number of entries and the hash of the last, or the first line
+// that does not follow:
+//
+//	n=0 prev=
+//	while IFS= read -r line; do
+//		n=$((n + 1))
+//		case $line in
+//		"{\"seq\":$n,\"prev\":\"$prev\","*) ;;
+//		*) echo "line $n does not follow" >&2; exit 1 ;;
+//		esac
+//		prev=$(printf '%s\n' "$line" | sha256sum)
+//		prev=${prev%% *}
+//	done
+//	test -z "$line" || { echo "the last line is cut" >&2; exit 1; }
+//	echo "$n $prev"
+//
+// Run it as sh check.sh <log.jsonl. It checks the chain; a full verifier also
+// checks the spelling, the times, the details and the versions.
+//
+// # An example
+//
+// A vault, its first user, a document with the content "Hello, vault" and a
+// newline, and a second version, "Hello again" and a newline:
+//
+//	{"seq":1,"prev":"","time":"2026-11-21T17:36:01.123Z","actor":"operator","key":"","op":"vault.created","document":"","version":0,"facts":{"format":1,"vault":"01JD6QGZ3MZ4Y8T6V1E9B7K2RW"},"detail":"f4938dc019b861b85beb221b74cd75e9ac6b9d611cf7a27f108583f4535dbdb8"}
+//	{"seq":2,"prev":"7b9c933735adb568bf2e69b0921447c0ea748cd1e799eb8c27cd3858637eba40","time":"2026-11-21T17:36:02.124Z","actor":"operator","key":"","op":"user.created","document":"","version":0,"facts":{"access":"admin","canLock":"true","status":"active","user":"01JD6QGZ3NQ5C3W0XHDA4M8V2E"},"detail":"524591242bb11fe323bbff9a913d0092dc17e0ddc28176f49fc0afc42f83266f"}
+//	{"seq":3,"prev":"666bfe10df95eb9324006ff63f5b76501e1952ea50ff00fd5886b212dece072a","time":"2026-11-21T17:36:03.125Z","actor":"01JD6QGZ3NQ5C3W0XHDA4M8V2E","key":"01JD6QGZ3P7K9R2S6T4B0Y1N8F","op":"document.created","document":"01JD6R0V5XJ8M2H4Q7Z9C3E6TB","version":1,"facts":{"chain":"0a249da7b36f0ab3ccf248e60c74448a94580a0af6c44493247192de9bc127e2","digest":"sha256:4366abd558e2246e334eab59e2d2fd052e7f2ff59953e5f28759199581661fa8","mediaType":"text/plain","owner":"01JD6QGZ3NQ5C3W0XHDA4M8V2E","size":13},"detail":"666412866d0697555c2424a36877b3899fc8b446bd5b46d304d9784438e046d4"}
+//	{"seq":4,"prev":"5828b772d46e9ba4aa610a3329c08df1baf2a63733dbba3c4c8819a0dd4da33c","time":"2026-11-21T17:36:04.126Z","actor":"01JD6QGZ3NQ5C3W0XHDA4M8V2E","key":"01JD6QGZ3P7K9R2S6T4B0Y1N8F","op":"document.version_added","document":"01JD6R0V5XJ8M2H4Q7Z9C3E6TB","version":2,"facts":{"chain":"ef6267b7fb660931443a28f938554270d30adba124a81d68588fea32b06e748d","digest":"sha256:07305a3200629a7b8a04f77008fa1b1f719fec3b60d4fdf2683ba60cf2956381","mediaType":"text/plain","size":12},"detail":""}
+//
+// Its details:
+//
+//	{"seq":1,"salt":"101112131415161718191a1b1c1d1e1f","detail":"{\"name\":\"main\"}"}
+//	{"seq":2,"salt":"202122232425262728292a2b2c2d2e2f","detail":"{\"name\":\"Zoë\",\"email\":\"zoe@example.com\"}"}
+//	{"seq":3,"salt":"303132333435363738393a3b3c3d3e3f","detail":"{\"name\":\"Greeting\",\"fileName\":\"hello.txt\"}"}
+//
+// Its head, as it is printed (see [Head.Text]):
+//
+//	strongroom audit head 01JD6QGZ3MZ4Y8T6V1E9B7K2RW
+//	4 2026-11-21T17:36:04.126Z
+//	bacdfe8b1b198ecbe42e08542c72754ed0b55576df87554fa22c78149d2066ec
+//
+// The chain of the first version:
+//
+//	printf '%s\n' \
+//		0000000000000000000000000000000000000000000000000000000000000000 \
+//		01JD6R0V5XJ8M2H4Q7Z9C3E6TB 1 \
+//		sha256:4366abd558e2246e334eab59e2d2fd052e7f2ff59953e5f28759199581661fa8 \
+//		13 text/plain 2026-11-21T17:36:03.125Z 01JD6QGZ3NQ5C3W0XHDA4M8V2E | sha256sum
+//
+// # What it proves, and what it does not
+//
+// A chain that verifies proves that no entry was changed, put in, left out or
+// moved since, as far as the hash of a later entry was known to somebody else.
+// It does not prove by itself that the log is complete or original: whoever
+// holds the file can cut off its end, or write it anew from any entry on, and
+// the result verifies. What shows that is a hash kept where they cannot reach
+// it. So
+//
+//   - print heads, sign them, send them away, and give them to every
+//     verification: a head that is no entry of the log shows a rewriting, one
+//     beyond its end a cut;
+//   - keep receipts: the answer to every change carries seq and hash of its
+//     entry, which is as good as a head.
+//
+// It does not prove that what an entry says was true; that the clock was right;
+// that the actor was the person rather than somebody with their key; or that
+// something did not happen because no entry tells of it: reading is logged only
+// where the vault is told to.
+//
+// # The operations
+//
+// Each operation is given with what document and version hold: none; a document
+// and version 0; document? is one that may be absent; a version is a document
+// and the number of a version. Then the facts with their kinds, of which those
+// with a question mark may be absent, and the members of the detail, all of
+// which may be absent, and the detail with them. {member: {old, new}} is an
+// object with the members that changed, by name.
+//
+//	vault.created (none)
+//	    facts    format number, vault word
+//	    detail   name
+//	vault.migrated (none)
+//	    facts    format number, from number
+//	vault.restored (none)
+//	    facts    erasures number, head hash, log flag, seq number
+//	clock.corrected (none)
+//	    facts    last time, wall time
+//	backup.completed (none)
+//	    facts    blobs number, bytes number, head hash, seq number
+//	    detail   to
+//	audit.exported (none)
+//	    facts    after number, through number
+//	document.created (version 1)
+//	    facts    chain hash, digest digest, mediaType word, owner word,
+//	             size number
+//	    detail   name category description tags customFields externalId product
+//	             templateId agreementId fileName comment label
+//	document.updated (document)
+//	    facts    owner? word, revision number
+//	    detail   {member: {old, new}}
+//	document.version_added (version)
+//	    facts    chain hash, digest digest, mediaType word, restored? number,
+//	             size number
+//	    detail   fileName comment label
+//	document.reverted (version)
+//	    facts    discarded list, owner? word, revision number
+//	    detail   {member: {old, new}}
+//	document.archived (document)
+//	    facts    revision number
+//	document.unarchived (document)
+//	    facts    revision number
+//	document.deleted (version)
+//	    facts    certificate hash, chain hash, right word, versions number
+//	document.downloaded (version)
+//	    facts    digest digest
+//	lock.acquired (document)
+//	    facts    fence number, scratchpad flag, seconds number
+//	    detail   lockedByApp
+//	lock.renewed (document)
+//	    facts    draft? number, fence? number, seconds? number
+//	    detail   lockedByApp
+//	lock.released (document)
+//	    facts    draft? word, fence? number
+//	lock.broken (document)
+//	    facts    fence number, user word
+//	    detail   reason
+//	hold.placed (document)
+//	    facts    hold word
+//	    detail   reason matter
+//	hold.released (document)
+//	    facts    hold word
+//	    detail   reason
+//	policy.created (document?)
+//	    facts    action word, days number, enabled flag, policy word,
+//	             protect word, scope word, startFrom word
+//	    detail   name target
+//	policy.updated (document?)
+//	    facts    action word, days number, enabled flag, policy word,
+//	             protect word, scope word, startFrom word
+//	    detail   {member: {old, new}}
+//	policy.deleted (document?)
+//	    facts    policy word
+//	retention.started (none)
+//	    facts    plan hash, run word, trigger word
+//	    detail   reason
+//	retention.completed (none)
+//	    facts    archived number, deleted number, erased number, failed number,
+//	             held number, locked number, plan hash, protected number,
+//	             run word, status word
+//	obligation.created (document?)
+//	    facts    due word, obligation word, owner word, recurrence text
+//	    detail   title description
+//	obligation.updated (document?)
+//	    facts    due word, obligation word, owner word, recurrence text
+//	    detail   {member: {old, new}}
+//	obligation.completed (document?)
+//	    facts    evidence? word, evidenceVersion? number, next? word,
+//	             obligation word
+//	    detail   note
+//	obligation.reopened (document?)
+//	    facts    obligation word
+//	obligation.deleted (document?)
+//	    facts    obligation word
+//	obligation.due_soon (document?)
+//	    facts    days number, due word, obligation word
+//	obligation.overdue (document?)
+//	    facts    due word, obligation word
+//	field.created (none)
+//	    facts    field word, required flag, type word
+//	    detail   label choices description
+//	field.updated (none)
+//	    facts    field word, required flag, type word
+//	    detail   {member: {old, new}}
+//	field.deleted (none)
+//	    facts    cleared number, field word
+//	user.created (none)
+//	    facts    access word, canLock flag, status word, user word
+//	    detail   name email
+//	user.updated (none)
+//	    facts    access word, canLock flag, status word, user word
+//	    detail   {member: {old, new}}
+//	key.created (none)
+//	    facts    access word, expires time, key word, user word
+//	    detail   name
+//	key.rotated (none)
+//	    facts    access word, expires time, key word, successor word,
+//	             until time, user word
+//	key.revoked (none)
+//	    facts    key word, user word
+//	webhook.created (none)
+//	    facts    active flag, events list, webhook word
+//	    detail   url description
+//	webhook.updated (none)
+//	    facts    active flag, events list, webhook word
+//	    detail   {member: {old, new}}
+//	webhook.deleted (none)
+//	    facts    webhook word
+//	webhook.disabled (none)
+//	    facts    reason word, webhook word
+//	settings.updated (none)
+//	    facts    changed list
+//	    detail   {member: {old, new}}
+//	erasure.requested (none)
+//	    facts    documents number, erasure word, user? word
+//	    detail   legalBasis requester
+//	erasure.deferred (document)
+//	    facts    erasure word, until time, why word
+//	erasure.completed (document?)
+//	    facts    erasure word, user? word
+//
+// The kinds of facts:
+//
+//	word    a string that is not empty: an id, a name, a state
+//	text    a string
+//	flag    "true" or "false"
+//	time    a time as in the member time, or "" for never
+//	hash    64 hexadecimal digits
+//	digest  sha256: and 64 hexadecimal digits
+//	number  a number
+//	list    a list of strings
+//
+// The facts:
+//
+//	access           what the user, or the key, may do: view, upload or admin
+//	action           what the policy does: archive or delete
+//	active           whether the webhook is delivered to
+//	after            the seq after which the export began
+//	archived         how many documents the run archived
+//	blobs            how many blobs are in the backup
+//	bytes            the size of these blobs together
+//	canLock          whether the user may lock documents
+//	certificate      the SHA-256 of the deletion certificate's lines
+//	chain            the chain of the version; of a deletion, of the last one
+//	changed          the names of the settings that changed
+//	cleared          how many documents had the field
+//	days             the period of the policy; or how long until the obligation is due
+//	deleted          how many documents the run deleted by retention
+//	digest           of the bytes of the version
+//	discarded        the numbers of the versions that are not current any more
+//	documents        how many documents the erasure is to erase
+//	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
+//	due              the date or the time when the obligation is due
+//	enabled          whether the policy is applied
+//	erased           how many documents the run erased for an erasure
+//	erasure          the id of the erasure
+//	erasures         how many erasures were repeated after the restore
+//	events           the operations the webhook is told of
+//	evidence         the id of the document that proves the completion
+//	evidenceVersion  the number of its version
+//	expires          when the key ends
+//	failed           how many documents the run could not deal with
+//	fence            the number of the lock: it rises with each lock taken or broken
+//	field            the key of the field
+//	format           the number of the format of the vault
+//	from             the number of the format before
+//	head             the hash of the last entry in the backup
+//	held             how many documents the run left because of a hold
+//	hold             the id of the hold
+//	key              the id of the key
+//	last             the time of the last entry before the correction
+//	locked           how many documents the run left because of a lock
+//	log              whether a log later than the backup was at hand
+//	mediaType        of the bytes of the version
+//	next             the id of the obligation that recurs after this one
+//	obligation       the id of the obligation
+//	owner            the id of the owner from now on
+//	plan             the digest of what the run was going to do
+//	policy           the id of the policy
+//	protect          none, governance or compliance
+//	protected        how many documents the run left because of protection
+//	reason           why deliveries ended: gone or failing
+//	recurrence       monthly, quarterly, yearly, or "" for once
+//	required         whether documents must have the field
+//	restored         the number of the version whose bytes these are
+//	revision         of the document after the change
+//	right            by which it was deleted: manual, retention or erasure
+//	run              the id of the retention run
+//	scope            what the policy is for: organization, product, template, category or document
+//	scratchpad       whether changes wait for the release of the lock
+//	seconds          how long the lock lives without a change
+//	seq              the seq of the last entry in the backup
+//	size             of the version, in bytes
+//	startFrom        from when the period of the policy counts
+//	status           of a user, active or closed; of a run, completed or refused
+//	successor        the id of the key that follows
+//	through          the seq of the last entry exported
+//	trigger          schedule or manual
+//	type             text, number, boolean, date, choice or user
+//	until            when the old key ends; or when what defers the erasure ends
+//	user             the id of the user it is about
+//	vault            the id of the vault
+//	versions         how many versions the document had
+//	wall             what the clock said
+//	webhook          the id of the webhook
+//	why              what defers the erasure: hold or protection
 package audit
 
 import (

@@ -12,6 +12,7 @@ import (
 // detailCheck goes through the rows of the details beside the log: both are in
 // the order of seq, so one row in hand is enough.
 type detailCheck struct {
+	find   findFunc
 	rows   *bufio.Reader
 	line   []byte // of the row in hand
 	number uint64 // of that line
@@ -33,10 +34,11 @@ const (
 	rowBroken                 // a row could not be read: no more is known
 )
 
-type find = func(seq uint64, code Code, format string, args ...any)
+type findFunc func(seq uint64, code Code, format string, args ...any)
 
-func newDetailCheck(rows io.Reader) *detailCheck {
+func newDetailCheck(rows io.Reader, find findFunc) *detailCheck {
 	return &detailCheck{
+		find:       find,
 		rows:       bufio.NewReaderSize(rows, MaxLine),
 		missing:    map[uint64]struct{}{},
 		byDocument: map[string][]uint64{},
@@ -45,20 +47,20 @@ func newDetailCheck(rows io.Reader) *detailCheck {
 }
 
 // entry takes the rows up to and with the one of an entry.
-func (d *detailCheck) entry(f *fields, found find) error {
-	if err := d.skip(f.seq, found); err != nil {
+func (d *detailCheck) entry(f *fields) error {
+	if err := d.skip(f.seq); err != nil {
 		return err
 	}
 	switch held := d.state == rowHeld && d.row.Seq == f.seq; {
 	case f.detail.IsZero():
 		if held {
 			d.state = rowRead
-			found(f.seq, CodeDetailUnknown, "details line %d: entry %d has no detail", d.number, f.seq)
+			d.find(f.seq, CodeDetailUnknown, "details line %d: entry %d has no detail", d.number, f.seq)
 		}
 	case held:
 		d.state = rowRead
 		if d.row.Hash() != f.detail {
-			found(f.seq, CodeDetailMismatch, "details line %d: the detail of entry %d was changed: salt and detail hash to %s, the entry says %s",
+			d.find(f.seq, CodeDetailMismatch, "details line %d: the detail of entry %d was changed: salt and detail hash to %s, the entry says %s",
 				d.number, f.seq, d.row.Hash(), f.detail)
 		}
 	case d.state != rowBroken:
@@ -73,24 +75,24 @@ func (d *detailCheck) entry(f *fields, found find) error {
 
 // skip reads on to the first row of seq or later. Rows before it belong to
 // nothing: the entries they name have passed.
-func (d *detailCheck) skip(seq uint64, found find) error {
+func (d *detailCheck) skip(seq uint64) error {
 	for {
 		if d.state == rowRead {
-			if err := d.read(seq, found); err != nil {
+			if err := d.read(seq); err != nil {
 				return err
 			}
 		}
 		if d.state != rowHeld || d.row.Seq >= seq {
 			return nil
 		}
-		found(d.row.Seq, CodeDetailUnknown, "details line %d: entry %d has its detail already, or has passed: rows are in the order of seq, one for an entry",
+		d.find(d.row.Seq, CodeDetailUnknown, "details line %d: entry %d has its detail already, or has passed: rows are in the order of seq, one for an entry",
 			d.number, d.row.Seq)
 		d.state = rowRead
 	}
 }
 
 // read takes the next row in hand. The seq is that of the entry it is read for.
-func (d *detailCheck) read(seq uint64, found find) error {
+func (d *detailCheck) read(seq uint64) error {
 	line, err := readLine(d.rows, d.line[:0])
 	d.line = line
 	d.number++
@@ -105,13 +107,13 @@ func (d *detailCheck) read(seq uint64, found find) error {
 	}
 	if errors.Is(err, ErrSyntax) {
 		d.state = rowBroken
-		found(seq, CodeDetailRow, "details line %d: %v. No detail from entry %d on is checked", d.number, err, seq)
+		d.find(seq, CodeDetailRow, "details line %d: %v. No detail from entry %d on is checked", d.number, err, seq)
 		return nil
 	}
-	d.state = rowHeld
 	if err != nil {
 		return fmt.Errorf("read the details at line %d: %w", d.number, err)
 	}
+	d.state = rowHeld
 	return nil
 }
 
@@ -149,14 +151,14 @@ func (d *detailCheck) erase(by map[string][]uint64, name []byte) {
 
 // end reports what no erasure excused, and the rows after the last entry,
 // those in one finding.
-func (d *detailCheck) end(last uint64, found find) error {
+func (d *detailCheck) end(last uint64) error {
 	for _, seq := range slices.Sorted(maps.Keys(d.missing)) {
-		found(seq, CodeDetailMissing, "the detail of entry %d is missing, and no later erasure names its document or its user", seq)
+		d.find(seq, CodeDetailMissing, "the detail of entry %d is missing, and no later erasure names its document or its user", seq)
 	}
 	var first, n uint64
 	for {
 		if d.state == rowRead {
-			if err := d.read(last+1, found); err != nil {
+			if err := d.read(last + 1); err != nil {
 				return err
 			}
 		}
@@ -169,7 +171,7 @@ func (d *detailCheck) end(last uint64, found find) error {
 		n++
 	}
 	if n > 0 {
-		found(last+1, CodeDetailUnknown, "details line %d: %d rows after that of the last entry belong to no entry", first, n)
+		d.find(last+1, CodeDetailUnknown, "details line %d: %d rows after that of the last entry belong to no entry", first, n)
 	}
 	return nil
 }

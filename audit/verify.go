@@ -151,7 +151,7 @@ func newVerifier(o VerifyOptions) (*verifier, error) {
 		return nil, fmt.Errorf("%w: a head or receipt with seq 0 is of no entry", ErrSyntax)
 	}
 	if o.Details != nil {
-		v.details = newDetailCheck(o.Details)
+		v.details = newDetailCheck(o.Details, v.find)
 	}
 	return v, nil
 }
@@ -189,7 +189,7 @@ func (v *verifier) line(line []byte) (going bool, err error) {
 		v.matches = append(v.matches, Match{f.seq, f.time(), Op(f.op), string(f.document), f.version})
 	}
 	if v.details != nil {
-		return true, v.details.entry(&f, v.find)
+		return true, v.details.entry(&f)
 	}
 	return true, nil
 }
@@ -223,7 +223,7 @@ func (v *verifier) end() error {
 	}
 	v.unmet(CodeCutTail, fmt.Sprintf("is beyond the end of the log, which has %d entries: its tail was cut", v.head.Seq))
 	if v.details != nil {
-		return v.details.end(v.head.Seq, v.find)
+		return v.details.end(v.head.Seq)
 	}
 	return nil
 }

@@ -1,0 +1,45 @@
+package blobstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// IsNoSpace says whether err, from any file operation, means that the file
+// system or the quota on it is full.
+func IsNoSpace(err error) bool { return errors.Is(spaceError(err), ErrNoSpace) }
+
+// Rename puts the synced file at from in the place of whatever stands at to, in
+// the same directory, and returns when that is durable: renameat, then fsync of
+// the directory. A crash leaves the one or the other.
+func Rename(from, to string) error {
+	if err := rename(from, to); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(to))
+}
+
+// WriteFile replaces the file at path by one of these bytes, durably: a crash
+// leaves the old or the new, whole. It is for the small files that stand
+// beside the blobs, and uses path+".new" on the way, which a crash may leave.
+func WriteFile(path string, data []byte) error {
+	fresh := path + ".new"
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return spaceError(err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, spaceError(err))
+	}
+	return Rename(fresh, path)
+}
+
+// SyncDir makes the names in a directory durable; it does nothing where the
+// system has no such call.
+func SyncDir(dir string) error { return syncDir(dir) }

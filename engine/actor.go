@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"strongroom/audit"
+)
+
+// Access is what a user or key may do. Levels are cumulative: view < upload <
+// admin. The zero Access may do nothing.
+type Access uint8
+
+const (
+	AccessNone   Access = iota
+	AccessView          // reads everything in its vault
+	AccessUpload        // also creates documents, versions and metadata
+	AccessAdmin         // also archives, deletes, and governs
+)
+
+func (a Access) String() string {
+	switch a {
+	case AccessView:
+		return "view"
+	case AccessUpload:
+		return "upload"
+	case AccessAdmin:
+		return "admin"
+	}
+	return "none"
+}
+
+func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText accepts view, upload and admin.
+func (a *Access) UnmarshalText(text []byte) error {
+	for _, level := range []Access{AccessView, AccessUpload, AccessAdmin} {
+		if string(text) == level.String() {
+			*a = level
+			return nil
+		}
+	}
+	return fmt.Errorf("access must be view, upload or admin")
+}
+
+// Actor is who acts. It is a parameter, second after ctx, of every call that
+// changes something, and stands in the entry that records the change.
+//
+// UserID is the id of a user of the vault, or the name of one of the two
+// actors that are no user: "system", for what schedules do, and "operator",
+// for who works at the machine itself. KeyID is "" when no key was used.
+// Access may narrow what the user and the key may do, never widen it: the
+// effective level is looked up again in the transaction of each change, so a
+// key that is revoked while its upload is on the way changes nothing any more.
+type Actor struct {
+	UserID string
+	KeyID  string
+	Access Access
+}
+
+const (
+	systemActor   = "system"
+	operatorActor = "operator"
+)
+
+// System is the actor of schedules.
+func System() Actor { return Actor{UserID: systemActor, Access: AccessAdmin} }
+
+// Operator is the actor of who works at the machine: the command line on a
+// vault at rest, and the control socket. Who can use it can read the files.
+func Operator() Actor { return Actor{UserID: operatorActor, Access: AccessAdmin} }
+
+// Receipt names the audit entry that records a change. The zero Receipt says
+// that nothing was written, because what was asked for held already.
+type Receipt struct {
+	Seq  uint64
+	Hash audit.Hash
+}
+
+// Condition is what must hold, besides the rules, for a change of a document
+// to go ahead.
+type Condition struct {
+	IfMatch Match
+}
+
+// Match lists the revisions a caller accepts. Nil accepts any; an empty list
+// that is not nil accepts none.
+type Match []uint64
+
+func (m Match) check(revision uint64) error {
+	if m == nil || slices.Contains(m, revision) {
+		return nil
+	}
+	return &PreconditionError{revision}
+}
+
+// admit looks the actor up in the transaction and makes it the one who acts:
+// with the lowest of its own, its user's and its key's access, as they are
+// now.
+func (t *tx) admit(a Actor) error {
+	t.actor = a
+	if a.UserID == systemActor || a.UserID == operatorActor {
+		return nil
+	}
+	u, err := t.user(a.UserID)
+	if err != nil {
+		return err
+	}
+	if u.Status != UserActive {
+		return ErrTokenRevoked
+	}
+	t.actor.Access = min(a.Access, u.Access)
+	if a.KeyID == "" {
+		return nil
+	}
+	k, err := t.key(a.KeyID)
+	if err != nil {
+		return err
+	}
+	t.actor.Access = min(t.actor.Access, k.Access)
+	return k.usable(t.now)
+}
+
+// may is the guard that every change asks first.
+func (t *tx) may(required Access) error {
+	if t.actor.Access < required {
+		return &PermissionError{Required: required, Actual: t.actor.Access}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+)
+
+// Upload is bytes on their way into the vault: hashed and written aside, seen
+// by nobody. Give it to CreateDocument or AddVersion once, and always Discard
+// it: after use that does nothing.
+type Upload struct{ staged blobstore.Staged }
+
+// Stage reads the bytes of a version to come, outside any transaction, so a
+// slow reader holds up nobody. limit is in bytes, 0 is none. ErrTooLarge as
+// soon as it is passed, ErrNoSpace when the disk is; nothing is left behind
+// then. Errors of r come back as they are, wrapped.
+func (v *Vault) Stage(ctx context.Context, r io.Reader, limit int64) (*Upload, error) {
+	if err := v.enterError(); err != nil {
+		return nil, err
+	}
+	if err := v.checkReserve(); err != nil {
+		return nil, err
+	}
+	staged, err := v.blobs.Stage(ctx, r, limit)
+	if err != nil {
+		return nil, fmt.Errorf("stage an upload: %w", blobError(err))
+	}
+	return &Upload{staged}, nil
+}
+
+// blobError gives the errors of the store the engine's names.
+func blobError(err error) error {
+	switch {
+	case errors.Is(err, blobstore.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, blobstore.ErrNoSpace):
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return err
+}
+
+// Digest is the SHA-256 of the bytes.
+func (u *Upload) Digest() Digest { return u.staged.Digest() }
+
+// Size is in bytes.
+func (u *Upload) Size() int64 { return u.staged.Size() }
+
+// Prefix is the first 512 bytes at most, enough to tell a media type.
+func (u *Upload) Prefix() []byte { return u.staged.Prefix() }
+
+// Discard forgets the bytes, unless a version has them.
+func (u *Upload) Discard() error { return u.staged.Discard() }
+
+// keep makes the bytes durable before the record that names them: a crash in
+// between leaves bytes nobody needs, which the next Sweep finds. The lock is
+// shared from placing the bytes to the commit of their reference, so that a
+// purge of equal bytes cannot come in between.
+func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Receipt, error)) (T, Receipt, error) {
+	result, receipt, err := func() (result T, receipt Receipt, err error) {
+		v.bytes.RLock()
+		defer v.bytes.RUnlock()
+		if err := u.staged.Keep(ctx); err != nil {
+			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
+		}
+		return record()
+	}()
+	if err != nil {
+		v.purge(context.WithoutCancel(ctx), u.Digest())
+	}
+	return result, receipt, err
+}
+
+// OpenContent opens the bytes of a version, the current one for number 0, for
+// anybody with view access. With settings.AuditReads on, the entry
+// document.downloaded is on disk before this returns. The caller closes the
+// file, which is an *os.File if the store is the local disk; it stays readable
+// when the document is deleted meanwhile.
+func (v *Vault) OpenContent(ctx context.Context, actor Actor, documentID string, number uint64) (Version, io.ReadSeekCloser, Receipt, error) {
+	ver, file, err := v.openContent(ctx, documentID, number)
+	if err != nil {
+		return Version{}, nil, Receipt{}, err
+	}
+	receipt, err := v.recordDownload(ctx, actor, &ver)
+	if err != nil {
+		file.Close()
+		return Version{}, nil, Receipt{}, err
+	}
+	return ver, file, receipt, nil
+}
+
+func (v *Vault) openContent(ctx context.Context, documentID string, number uint64) (Version, io.ReadSeekCloser, error) {
+	ver, err := v.Version(ctx, documentID, number)
+	if err != nil {
+		return Version{}, nil, err
+	}
+	file, err := v.blobs.Open(ver.Digest)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		// Deleted between the two steps, or the bytes are lost: the record tells.
+		if _, err := v.Version(ctx, documentID, number); err != nil {
+			return Version{}, nil, err
+		}
+	}
+	if err != nil {
+		return Version{}, nil, fmt.Errorf("open version %d of document %s: %w", ver.Number, ver.DocumentID, err)
+	}
+	return ver, file, nil
+}
+
+func (v *Vault) recordDownload(ctx context.Context, actor Actor, ver *Version) (Receipt, error) {
+	s, err := v.Settings(ctx)
+	if err != nil || !s.AuditReads {
+		return Receipt{}, err
+	}
+	_, receipt, err := update(v, ctx, actor, func(t *tx) (struct{}, audit.Event, error) {
+		var none struct{}
+		if err := t.may(AccessView); err != nil {
+			return none, audit.Event{}, err
+		}
+		old, err := t.liveDocument(ver.DocumentID)
+		if err != nil {
+			return none, audit.Event{}, err
+		}
+		t.store(old, old.clone()) // the entry is the document's last
+		return none, audit.Event{
+			Op: audit.OpDocumentDownloaded, Document: old.ID, Version: ver.Number,
+			Facts: audit.Facts{"digest": audit.Text(ver.Digest.String())},
+		}, nil
+	})
+	return receipt, err
+}

@@ -1,0 +1,518 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Status is what people see of a document's state.
+type Status string
+
+const (
+	StatusActive    Status = "active"
+	StatusArchived  Status = "archived"
+	StatusLegalHold Status = "legal_hold"
+	StatusDeleted   Status = "deleted"
+)
+
+// Document is a document with its current version. Of a deleted one only the
+// identity, the counts, and when and by whom it was made and deleted
+// (UpdatedAt, UpdatedBy) are left; Current is nil then.
+type Document struct {
+	ID           string
+	ExternalID   string
+	Name         string
+	Category     string
+	Description  string
+	OwnerID      string
+	Tags         []string       // sorted
+	CustomFields map[string]any // string, json.Number or bool
+	Status       Status         // deleted, else legal_hold, else archived, else active
+	Archived     bool           // also under a legal hold
+	Product      string
+	TemplateID   string
+	AgreementID  string
+	Current      *Version
+	VersionCount uint64
+	HoldCount    uint64
+	// EditProtected: it takes a password to lock the document.
+	EditProtected bool
+	CreatedAt     time.Time
+	CreatedBy     string
+	UpdatedAt     time.Time
+	UpdatedBy     string
+	Revision      uint64 // counts changes of metadata, versions and archived state
+	AuditSeq      uint64 // the last entry about the document, of any kind
+}
+
+// NewDocument describes a document to be made.
+type NewDocument struct {
+	Name         string // "": the file name
+	Category     string // "": other
+	Description  string
+	OwnerID      string // "": the actor
+	Tags         []string
+	CustomFields map[string]any // string, number or bool
+	ExternalID   string         // unique among documents not deleted
+	Product      string
+	TemplateID   string
+	AgreementID  string
+	Version      NewVersion
+}
+
+// DocumentPatch: nil leaves a member alone, "" empties it. AddTags and
+// RemoveTags apply after Tags. A nil value in CustomFields removes that field;
+// ClearCustomFields removes all before CustomFields applies. ExternalID can be
+// set only while it is empty.
+type DocumentPatch struct {
+	Name              *string
+	Category          *string
+	Description       *string
+	OwnerID           *string
+	ExternalID        *string
+	Tags              *[]string
+	AddTags           []string
+	RemoveTags        []string
+	CustomFields      map[string]any
+	ClearCustomFields bool
+}
+
+// document is a Document as stored; deleted makes it a tombstone.
+type document struct {
+	Document
+	id      id
+	deleted bool
+}
+
+func (d *document) state() string {
+	switch {
+	case d.deleted:
+		return stateDeleted
+	case d.Archived:
+		return stateArchived
+	}
+	return stateLive
+}
+
+func (d *document) status() Status {
+	switch {
+	case d.deleted:
+		return StatusDeleted
+	case d.HoldCount > 0:
+		return StatusLegalHold
+	case d.Archived:
+		return StatusArchived
+	}
+	return StatusActive
+}
+
+// clone is deep enough to be changed and compared with the original.
+func (d *document) clone() *document {
+	c := *d
+	c.Tags = slices.Clone(d.Tags)
+	c.CustomFields = maps.Clone(d.CustomFields)
+	if d.Current != nil {
+		current := *d.Current
+		c.Current = &current
+	}
+	return &c
+}
+
+// Document returns a document. ErrDocumentNotFound; *DeletedError once deleted.
+func (v *Vault) Document(ctx context.Context, documentID string) (Document, error) {
+	return view(v, func(t *tx) (Document, error) {
+		d, err := t.liveDocument(documentID)
+		if err != nil {
+			return Document{}, err
+		}
+		return d.Document, nil
+	})
+}
+
+// document returns a document or its tombstone.
+func (t *tx) document(documentID string) (*document, error) {
+	key, ok := parseID(documentID)
+	if !ok {
+		return nil, ErrDocumentNotFound
+	}
+	b := t.get(bucketDocuments, key[:])
+	if b == nil {
+		return nil, ErrDocumentNotFound
+	}
+	return decodeDocument(key, b)
+}
+
+func (t *tx) liveDocument(documentID string) (*document, error) {
+	d, err := t.document(documentID)
+	if err != nil || !d.deleted {
+		return d, err
+	}
+	c, err := t.certificate(d.id)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &DeletedError{c}
+}
+
+// writable is the guard of every change of a document: it is there, the actor
+// may, and it is the revision the caller knows.
+func (t *tx) writable(documentID string, required Access, c Condition) (*document, error) {
+	if err := t.may(required); err != nil {
+		return nil, err
+	}
+	d, err := t.liveDocument(documentID)
+	if err != nil {
+		return nil, err
+	}
+	return d, c.IfMatch.check(d.Revision)
+}
+
+// store writes a document with the difference its index rows make. old is the
+// document before the change, nil for a new one. The entry that the running
+// closure will have is linked to the one before.
+func (t *tx) store(old, d *document) {
+	var before [][]byte
+	if old != nil {
+		before, t.prev = indexRows(old), old.AuditSeq
+	}
+	t.touched, d.AuditSeq = d.ID, t.seq()
+	after := indexRows(d)
+	for _, row := range before {
+		if !containsRow(after, row) {
+			t.delete(bucketIndex, row)
+		}
+	}
+	for _, row := range after {
+		if !containsRow(before, row) {
+			t.put(bucketIndex, row, nil)
+		}
+	}
+	d.Status = d.status()
+	t.put(bucketDocuments, d.id[:], d.encode())
+}
+
+func containsRow(rows [][]byte, row []byte) bool {
+	return slices.ContainsFunc(rows, func(r []byte) bool { return bytes.Equal(r, row) })
+}
+
+// changes counts a change of metadata, versions or archived state.
+func (t *tx) changes(d *document) {
+	d.Revision++
+	d.UpdatedAt, d.UpdatedBy = t.now, t.actor.UserID
+}
+
+// CreateDocument makes a document whose first version are the staged bytes. It
+// needs upload access. *ExistsError if the external id is taken.
+func (v *Vault) CreateDocument(ctx context.Context, actor Actor, n NewDocument, u *Upload) (Document, Receipt, error) {
+	n.Version.settle()
+	if n.Name == "" {
+		n.Name = n.Version.FileName
+	}
+	if n.Category == "" {
+		n.Category = defaultCategory
+	}
+	if err := n.check(); err != nil {
+		return Document{}, Receipt{}, err
+	}
+	return keep(v, ctx, u, func() (Document, Receipt, error) {
+		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+			d, event, err := t.createDocument(n, u)
+			if err != nil {
+				return Document{}, audit.Event{}, err
+			}
+			return d.Document, event, nil
+		})
+	})
+}
+
+func (n *NewDocument) check() error {
+	var c checks
+	n.Name = strings.TrimSpace(n.Name)
+	c.required("name", n.Name, maxName)
+	c.prose("description", n.Description, maxDescription)
+	c.line("externalId", n.ExternalID, maxShort)
+	c.line("product", n.Product, maxShort)
+	c.line("templateId", n.TemplateID, maxShort)
+	c.line("agreementId", n.AgreementID, maxShort)
+	n.Tags = c.tags("tags", n.Tags)
+	n.CustomFields = c.customFields(n.CustomFields)
+	maps.DeleteFunc(n.CustomFields, func(_ string, value any) bool { return value == nil })
+	if len(n.CustomFields) > maxFields {
+		c.fail("customFields", "must be at most %d", maxFields)
+	}
+	n.Version.check(&c)
+	return c.err()
+}
+
+func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, error) {
+	if err := t.may(AccessUpload); err != nil {
+		return nil, audit.Event{}, err
+	}
+	owner, err := t.owner(n.OwnerID)
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	if err := t.knownCategory(n.Category); err != nil {
+		return nil, audit.Event{}, err
+	}
+	if err := t.externalFree(n.ExternalID); err != nil {
+		return nil, audit.Event{}, err
+	}
+	key, err := t.newID()
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	d := &document{id: key, Document: Document{
+		ID: key.String(), ExternalID: n.ExternalID, Name: n.Name, Category: n.Category, Description: n.Description,
+		OwnerID: owner, Tags: n.Tags, CustomFields: n.CustomFields, Product: n.Product, TemplateID: n.TemplateID,
+		AgreementID: n.AgreementID, CreatedAt: t.now, CreatedBy: t.actor.UserID,
+	}}
+	if err := t.addVersion(d, n.Version, u.Digest(), u.Size()); err != nil {
+		return nil, audit.Event{}, err
+	}
+	t.changes(d)
+	if d.ExternalID != "" {
+		t.put(bucketExternals, []byte(d.ExternalID), key[:])
+	}
+	t.store(nil, d)
+	facts := d.Current.facts()
+	facts["owner"] = audit.Text(owner)
+	return d, audit.Event{
+		Op: audit.OpDocumentCreated, Document: d.ID, Version: 1, Facts: facts, Detail: encodeDetail(d.detail()),
+	}, nil
+}
+
+// detail is what a document says of itself when it is made.
+func (d *document) detail() map[string]any {
+	m := detailMembers(d.Current.detail())
+	m.text("name", d.Name)
+	m.text("category", d.Category)
+	m.text("description", d.Description)
+	m.text("externalId", d.ExternalID)
+	m.text("product", d.Product)
+	m.text("templateId", d.TemplateID)
+	m.text("agreementId", d.AgreementID)
+	if len(d.Tags) > 0 {
+		m["tags"] = d.Tags
+	}
+	if len(d.CustomFields) > 0 {
+		m["customFields"] = d.CustomFields
+	}
+	return m
+}
+
+// owner returns the id, in its one spelling, of the user who is to own a
+// document: the actor if none is named.
+func (t *tx) owner(userID string) (string, error) {
+	if userID == "" {
+		userID = t.actor.UserID
+	}
+	u, err := t.user(userID)
+	if errors.Is(err, ErrUserNotFound) {
+		return "", invalid("ownerId", "must be the id of a user of this vault")
+	}
+	return u.ID, err
+}
+
+func (t *tx) externalFree(externalID string) error {
+	if externalID == "" {
+		return nil
+	}
+	if key := t.get(bucketExternals, []byte(externalID)); key != nil {
+		return &ExistsError{What: "document", ID: id(key).String(), Field: "externalId"}
+	}
+	return nil
+}
+
+// UpdateDocument changes metadata. It needs upload access. A patch that changes
+// nothing writes nothing.
+func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID string, cond Condition, p DocumentPatch) (Document, Receipt, error) {
+	if err := p.check(); err != nil {
+		return Document{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+		old, err := t.writable(documentID, AccessUpload, cond)
+		if err != nil {
+			return Document{}, audit.Event{}, err
+		}
+		d := old.clone()
+		if err := t.patch(d, p); err != nil {
+			return Document{}, audit.Event{}, err
+		}
+		detail := differences(old, d)
+		if len(detail) == 0 {
+			return old.Document, audit.Event{}, nil
+		}
+		t.changes(d)
+		if d.ExternalID != old.ExternalID {
+			t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
+		}
+		t.store(old, d)
+		facts := audit.Facts{"revision": audit.Number(d.Revision)}
+		if d.OwnerID != old.OwnerID {
+			facts["owner"] = audit.Text(d.OwnerID)
+		}
+		return d.Document, audit.Event{
+			Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
+		}, nil
+	})
+}
+
+// check looks at what can be judged without the document, and spells it.
+func (p *DocumentPatch) check() error {
+	var c checks
+	if p.Name != nil {
+		name := strings.TrimSpace(*p.Name)
+		p.Name = &name
+		c.required("name", name, maxName)
+	}
+	if p.Description != nil {
+		c.prose("description", *p.Description, maxDescription)
+	}
+	if p.ExternalID != nil {
+		c.line("externalId", *p.ExternalID, maxShort)
+	}
+	if p.Tags != nil {
+		tags := c.tags("tags", *p.Tags)
+		p.Tags = &tags
+	}
+	p.AddTags = c.tags("addTags", p.AddTags)
+	p.RemoveTags = c.tags("removeTags", p.RemoveTags)
+	p.CustomFields = c.customFields(p.CustomFields)
+	return c.err()
+}
+
+// patch applies p to d, asking what only the vault knows.
+func (t *tx) patch(d *document, p DocumentPatch) (err error) {
+	if p.Name != nil {
+		d.Name = *p.Name
+	}
+	if p.Description != nil {
+		d.Description = *p.Description
+	}
+	if p.Category != nil {
+		d.Category = *p.Category
+		if d.Category == "" {
+			d.Category = defaultCategory
+		}
+		if err := t.knownCategory(d.Category); err != nil {
+			return err
+		}
+	}
+	if p.OwnerID != nil {
+		if d.OwnerID, err = t.owner(*p.OwnerID); err != nil {
+			return err
+		}
+	}
+	if p.ExternalID != nil && *p.ExternalID != d.ExternalID {
+		if d.ExternalID != "" {
+			return invalid("externalId", "is set and cannot be changed")
+		}
+		if err := t.externalFree(*p.ExternalID); err != nil {
+			return err
+		}
+		d.ExternalID = *p.ExternalID
+	}
+	return d.patchLists(p)
+}
+
+func (d *document) patchLists(p DocumentPatch) error {
+	if p.Tags != nil {
+		d.Tags = slices.Clone(*p.Tags)
+	}
+	d.Tags = append(d.Tags, p.AddTags...)
+	d.Tags = slices.DeleteFunc(d.Tags, func(tag string) bool { return slices.Contains(p.RemoveTags, tag) })
+	slices.Sort(d.Tags)
+	d.Tags = slices.Compact(d.Tags)
+	if len(d.Tags) > maxTags {
+		return invalid("tags", "must be at most %d", maxTags)
+	}
+	if p.ClearCustomFields {
+		d.CustomFields = nil
+	}
+	for name, value := range p.CustomFields {
+		if value == nil {
+			delete(d.CustomFields, name)
+			continue
+		}
+		if d.CustomFields == nil {
+			d.CustomFields = map[string]any{}
+		}
+		d.CustomFields[name] = value
+	}
+	if len(d.CustomFields) > maxFields {
+		return invalid("customFields", "must be at most %d", maxFields)
+	}
+	return nil
+}
+
+// differences tells, member by member, what was and what is.
+func differences(old, d *document) map[string]any {
+	m := map[string]any{}
+	note := func(name string, was, is any) {
+		if !reflect.DeepEqual(was, is) {
+			m[name] = changed{was, is}
+		}
+	}
+	note("name", old.Name, d.Name)
+	note("category", old.Category, d.Category)
+	note("description", old.Description, d.Description)
+	note("ownerId", old.OwnerID, d.OwnerID)
+	note("externalId", old.ExternalID, d.ExternalID)
+	if !slices.Equal(old.Tags, d.Tags) {
+		m["tags"] = changed{append([]string{}, old.Tags...), append([]string{}, d.Tags...)}
+	}
+	for name, was := range old.CustomFields {
+		note("customFields."+name, was, d.CustomFields[name])
+	}
+	for name, is := range d.CustomFields {
+		note("customFields."+name, old.CustomFields[name], is)
+	}
+	return m
+}
+
+// ArchiveDocument takes a document out of the default lists; it takes no more
+// versions and cannot be deleted by hand. It needs admin access.
+func (v *Vault) ArchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
+	return v.setArchived(ctx, actor, documentID, cond, true, audit.OpDocumentArchived)
+}
+
+// UnarchiveDocument undoes ArchiveDocument. It needs admin access.
+func (v *Vault) UnarchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
+	return v.setArchived(ctx, actor, documentID, cond, false, audit.OpDocumentUnarchived)
+}
+
+func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool, op audit.Op) (Document, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+		old, err := t.writable(documentID, AccessAdmin, cond)
+		if err != nil || old.Archived == archived {
+			return old.value(), audit.Event{}, err
+		}
+		d := old.clone()
+		d.Archived = archived
+		t.changes(d)
+		t.store(old, d)
+		return d.Document, audit.Event{
+			Op: op, Document: d.ID,
+			Facts: audit.Facts{"revision": audit.Number(d.Revision)},
+		}, nil
+	})
+}
+
+func (d *document) value() Document {
+	if d == nil {
+		return Document{}
+	}
+	return d.Document
+}
+
+func (d *document) String() string { return fmt.Sprintf("document %s", d.ID) }

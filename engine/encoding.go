@@ -1,0 +1,412 @@
+package engine
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Records are a version byte and their members in a fixed order: numbers as
+// uvarints, strings with their length, times as milliseconds since 1970, 0
+// being the zero time. A member that comes later is appended; a record that
+// ends before it has its zero value, so old records need no rewriting. This
+// decodes in a tenth of the time JSON takes, and a list page is fifty of them.
+const recordVersion = 1
+
+type encoder struct{ b []byte }
+
+func newEncoder(size int) *encoder {
+	return &encoder{append(make([]byte, 0, size), recordVersion)}
+}
+
+func (e *encoder) num(n uint64)      { e.b = binary.AppendUvarint(e.b, n) }
+func (e *encoder) str(s string)      { e.num(uint64(len(s))); e.b = append(e.b, s...) }
+func (e *encoder) raw(b []byte)      { e.b = append(e.b, b...) }
+func (e *encoder) hash(h audit.Hash) { e.raw(h[:]) }
+
+// nested holds a record within a record, so that the inner one can grow too.
+func (e *encoder) nested(record []byte) { e.num(uint64(len(record))); e.raw(record) }
+
+func (e *encoder) flag(f bool) {
+	if f {
+		e.num(1)
+		return
+	}
+	e.num(0)
+}
+
+func (e *encoder) time(t time.Time) {
+	if t.IsZero() {
+		e.num(0)
+		return
+	}
+	e.num(uint64(t.UnixMilli()))
+}
+
+// decoder reads what encoder wrote. It copies all it returns: nothing of a
+// transaction's memory escapes. The first error stays, and done reports it.
+type decoder struct {
+	b   []byte
+	err error
+}
+
+func newDecoder(b []byte) *decoder {
+	if len(b) == 0 || b[0] != recordVersion {
+		return &decoder{err: errDamaged}
+	}
+	return &decoder{b: b[1:]}
+}
+
+func (d *decoder) num() uint64 {
+	if len(d.b) == 0 {
+		return 0
+	}
+	n, size := binary.Uvarint(d.b)
+	if size <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[size:]
+	return n
+}
+
+func (d *decoder) str() string {
+	n := d.num()
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return ""
+	}
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
+}
+
+func (d *decoder) raw(to []byte) {
+	if len(d.b) < len(to) {
+		d.fail()
+		return
+	}
+	d.b = d.b[copy(to, d.b):]
+}
+
+// nested returns a view: decode it before the transaction ends.
+func (d *decoder) nested() []byte {
+	n := d.num()
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	b := d.b[:n]
+	d.b = d.b[n:]
+	return b
+}
+
+func (d *decoder) hash() (h audit.Hash) { d.raw(h[:]); return h }
+
+func (d *decoder) flag() bool { return d.num() == 1 }
+
+func (d *decoder) time() time.Time {
+	ms := d.num()
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(ms)).UTC()
+}
+
+// count bounds a list's length by the bytes that are left, so that a damaged
+// record cannot ask for memory.
+func (d *decoder) count() int {
+	n := d.num()
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) fail() { d.err, d.b = errDamaged, nil }
+
+func (d *decoder) done(what string) error {
+	if d.err != nil {
+		return fmt.Errorf("%s: %w", what, d.err)
+	}
+	return nil
+}
+
+func encodeVersion(v *Version) []byte {
+	e := newEncoder(256)
+	e.num(v.Number)
+	e.raw(v.Digest[:])
+	e.num(uint64(v.Size))
+	e.str(v.MediaType)
+	e.str(v.FileName)
+	e.str(v.Comment)
+	e.str(v.Label)
+	e.time(v.CreatedAt)
+	e.str(v.CreatedBy)
+	e.hash(v.PreviousChain)
+	e.hash(v.Chain)
+	e.flag(v.Discarded)
+	return e.b
+}
+
+func decodeVersion(doc id, b []byte) (*Version, error) {
+	d := newDecoder(b)
+	v := &Version{DocumentID: doc.String()}
+	v.Number = d.num()
+	d.raw(v.Digest[:])
+	v.Size = int64(d.num())
+	v.MediaType = d.str()
+	v.FileName = d.str()
+	v.Comment = d.str()
+	v.Label = d.str()
+	v.CreatedAt = d.time()
+	v.CreatedBy = d.str()
+	v.PreviousChain = d.hash()
+	v.Chain = d.hash()
+	v.Discarded = d.flag()
+	return v, d.done("version of document " + v.DocumentID)
+}
+
+func (d *document) encode() []byte {
+	e := newEncoder(512)
+	e.num(d.AuditSeq)
+	e.flag(d.deleted)
+	e.flag(d.Archived)
+	e.num(d.Revision)
+	e.num(d.VersionCount)
+	e.time(d.CreatedAt)
+	e.str(d.CreatedBy)
+	e.time(d.UpdatedAt)
+	e.str(d.UpdatedBy)
+	if d.deleted {
+		return e.b
+	}
+	e.nested(encodeVersion(d.Current))
+	e.str(d.Name)
+	e.str(d.Category)
+	e.str(d.Description)
+	e.str(d.OwnerID)
+	e.num(uint64(len(d.Tags)))
+	for _, tag := range d.Tags {
+		e.str(tag)
+	}
+	e.fields(d.CustomFields)
+	e.str(d.ExternalID)
+	e.str(d.Product)
+	e.str(d.TemplateID)
+	e.str(d.AgreementID)
+	return e.b
+}
+
+func decodeDocument(key id, b []byte) (*document, error) {
+	r := newDecoder(b)
+	d := &document{id: key}
+	d.ID = key.String()
+	d.AuditSeq = r.num()
+	d.deleted = r.flag()
+	d.Archived = r.flag()
+	d.Revision = r.num()
+	d.VersionCount = r.num()
+	d.CreatedAt = r.time()
+	d.CreatedBy = r.str()
+	d.UpdatedAt = r.time()
+	d.UpdatedBy = r.str()
+	if !d.deleted {
+		current, err := decodeVersion(key, r.nested())
+		if err != nil {
+			return nil, err
+		}
+		d.Current, current.Current = current, true
+		d.Name = r.str()
+		d.Category = r.str()
+		d.Description = r.str()
+		d.OwnerID = r.str()
+		if n := r.count(); n > 0 {
+			d.Tags = make([]string, n)
+			for i := range d.Tags {
+				d.Tags[i] = r.str()
+			}
+		}
+		d.CustomFields = r.fields()
+		d.ExternalID = r.str()
+		d.Product = r.str()
+		d.TemplateID = r.str()
+		d.AgreementID = r.str()
+	}
+	d.Status = d.status()
+	return d, r.done("document " + d.ID)
+}
+
+// The kinds of a custom field's value.
+const (
+	fieldText = iota
+	fieldNumber
+	fieldTrue
+	fieldFalse
+)
+
+func (e *encoder) fields(m map[string]any) {
+	e.num(uint64(len(m)))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		e.str(name)
+		switch v := m[name].(type) {
+		case string:
+			e.num(fieldText)
+			e.str(v)
+		case json.Number:
+			e.num(fieldNumber)
+			e.str(v.String())
+		case bool:
+			if v {
+				e.num(fieldTrue)
+			} else {
+				e.num(fieldFalse)
+			}
+		}
+	}
+}
+
+func (d *decoder) fields() map[string]any {
+	n := d.count()
+	if n == 0 {
+		return nil
+	}
+	m := make(map[string]any, n)
+	for range n {
+		name := d.str()
+		switch d.num() {
+		case fieldText:
+			m[name] = d.str()
+		case fieldNumber:
+			m[name] = json.Number(d.str())
+		case fieldTrue:
+			m[name] = true
+		case fieldFalse:
+			m[name] = false
+		default:
+			d.fail()
+		}
+	}
+	return m
+}
+
+func (c *Certificate) encode() []byte {
+	e := newEncoder(64 + 80*len(c.Versions))
+	e.time(c.DeletedAt)
+	e.str(c.DeletedBy)
+	e.str(c.Right)
+	e.str(c.PolicyID)
+	e.str(c.ErasureID)
+	e.num(c.AuditSeq)
+	e.num(uint64(len(c.Versions)))
+	for _, v := range c.Versions {
+		e.num(v.Number)
+		e.raw(v.Digest[:])
+		e.num(uint64(v.Size))
+		e.hash(v.Chain)
+	}
+	return e.b
+}
+
+func decodeCertificate(doc id, b []byte) (Certificate, error) {
+	d := newDecoder(b)
+	c := Certificate{DocumentID: doc.String()}
+	c.DeletedAt = d.time()
+	c.DeletedBy = d.str()
+	c.Right = d.str()
+	c.PolicyID = d.str()
+	c.ErasureID = d.str()
+	c.AuditSeq = d.num()
+	c.Versions = make([]CertifiedVersion, d.count())
+	for i := range c.Versions {
+		v := &c.Versions[i]
+		v.Number = d.num()
+		d.raw(v.Digest[:])
+		v.Size = int64(d.num())
+		v.Chain = d.hash()
+	}
+	return c, d.done("certificate of document " + c.DocumentID)
+}
+
+func (u *User) encode() []byte {
+	e := newEncoder(128)
+	e.str(u.Name)
+	e.str(u.Email)
+	e.num(uint64(u.Access))
+	e.str(string(u.Status))
+	e.flag(u.CanLockEnvelopes)
+	e.time(u.CreatedAt)
+	e.time(u.UpdatedAt)
+	e.num(u.Revision)
+	return e.b
+}
+
+func decodeUser(key id, b []byte) (User, error) {
+	d := newDecoder(b)
+	u := User{ID: key.String()}
+	u.Name = d.str()
+	u.Email = d.str()
+	u.Access = Access(d.num())
+	u.Status = UserStatus(d.str())
+	u.CanLockEnvelopes = d.flag()
+	u.CreatedAt = d.time()
+	u.UpdatedAt = d.time()
+	u.Revision = d.num()
+	return u, d.done("user " + u.ID)
+}
+
+func (k *key) encode() []byte {
+	e := newEncoder(160)
+	e.raw(k.secret[:])
+	e.str(k.Name)
+	e.str(k.UserID)
+	e.num(uint64(k.Access))
+	e.time(k.CreatedAt)
+	e.time(k.ExpiresAt)
+	e.time(k.RevokedAt)
+	return e.b
+}
+
+func decodeKey(at id, b []byte) (*key, error) {
+	d := newDecoder(b)
+	k := &key{}
+	k.ID = at.String()
+	d.raw(k.secret[:])
+	k.Name = d.str()
+	k.UserID = d.str()
+	k.Access = Access(d.num())
+	k.CreatedAt = d.time()
+	k.ExpiresAt = d.time()
+	k.RevokedAt = d.time()
+	return k, d.done("key " + k.ID)
+}
+
+func (s *Settings) encode() []byte {
+	e := newEncoder(64)
+	e.num(s.Revision)
+	e.flag(s.AuditReads)
+	e.num(uint64(len(s.Categories)))
+	for _, c := range s.Categories {
+		e.str(c)
+	}
+	return e.b
+}
+
+func decodeSettings(b []byte) (Settings, error) {
+	if b == nil {
+		return Settings{Revision: 1}, nil
+	}
+	d := newDecoder(b)
+	s := Settings{Revision: d.num(), AuditReads: d.flag()}
+	s.Categories = make([]string, d.count())
+	for i := range s.Categories {
+		s.Categories[i] = d.str()
+	}
+	return s, d.done("settings")
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors of opening a vault. They never come from an open one.
+var (
+	// ErrVaultExists: Create found a vault in the directory already.
+	ErrVaultExists = errors.New("a vault exists there already")
+	// ErrVaultNotFound: Open found no vault in the directory.
+	ErrVaultNotFound = errors.New("there is no vault there")
+	// ErrVaultInUse: another process, or another Vault of this one, has it open. Facts: *InUseError.
+	ErrVaultInUse = errors.New("the vault is in use")
+	// ErrNetworkFS: the directory is on a network file system, where neither
+	// locks nor fsync can be relied on. Options.AllowNetworkFS overrides.
+	ErrNetworkFS = errors.New("the vault is on a network file system")
+	// ErrFormat: the vault was written by a newer version, or it is not a vault.
+	ErrFormat = errors.New("the vault's format is not one this version reads")
+)
+
+// Errors of what was asked. The caller can mend them.
+var (
+	// ErrInvalid: a value cannot be accepted. Facts: *InvalidError.
+	ErrInvalid = errors.New("invalid value")
+	// ErrTooLarge: an upload passed its limit. Nothing of it is kept.
+	ErrTooLarge = errors.New("the upload is larger than allowed")
+	// ErrPrecondition: the object's revision is not one of those in Match. Facts: *PreconditionError.
+	ErrPrecondition = errors.New("the revision has moved on")
+	// ErrExists: what must be unique is taken. Facts: *ExistsError.
+	ErrExists = errors.New("it exists already")
+	// ErrDocumentArchived: archived documents take no versions and are not deleted by hand.
+	ErrDocumentArchived = errors.New("the document is archived")
+	// ErrLastAdmin: the vault would be left without an active administrator.
+	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
+)
+
+// Errors of who asked.
+var (
+	// ErrInvalidToken: no such vault, no such key, or a wrong secret; which, is not told.
+	ErrInvalidToken = errors.New("the API key is not valid")
+	// ErrTokenExpired: the secret is right, the key's time is over.
+	ErrTokenExpired = errors.New("the API key has expired")
+	// ErrTokenRevoked: the secret is right, but the key was revoked or its user closed.
+	ErrTokenRevoked = errors.New("the API key was revoked")
+	// ErrLacksPermission: the actor's access is too low. Facts: *PermissionError.
+	ErrLacksPermission = errors.New("the access level does not suffice")
+)
+
+// Errors of what is not there. Each noun has its own, so that a caller knows
+// which of the ids it gave was wrong.
+var (
+	ErrDocumentNotFound    = errors.New("no such document")
+	ErrVersionNotFound     = errors.New("no such version")
+	ErrUserNotFound        = errors.New("no such user")
+	ErrKeyNotFound         = errors.New("no such API key")
+	ErrCertificateNotFound = errors.New("no such deletion certificate")
+	ErrEntryNotFound       = errors.New("no such audit entry")
+	// ErrDocumentDeleted: the document was there once. Facts: *DeletedError, with its certificate.
+	ErrDocumentDeleted = errors.New("the document was deleted")
+)
+
+// Errors of the machine. The caller can only wait or call an operator.
+var (
+	// ErrNoSpace: free space is below the reserve, or ran out. Nothing was
+	// written; reads go on, and writing resumes by itself when space returns.
+	ErrNoSpace = errors.New("no space left for writing")
+	// ErrUnavailable: the vault is closed, or a commit's outcome is unknown and
+	// it must be opened again. Facts: *UnavailableError.
+	ErrUnavailable = errors.New("the vault is not available")
+)
+
+// errBreach is the run-time check of the first law: wrote ⇔ entry. It is a
+// defect of this package, never of a caller.
+var errBreach = errors.New("engine: a change and its audit entry do not agree")
+
+// errDamaged says that vault.db does not hold what this package wrote.
+var errDamaged = errors.New("engine: stored data is damaged")
+
+// FieldError names one value that cannot be accepted, in the API's spelling
+// ("tags[3]", "customFields.amount"), and says what would be.
+type FieldError struct {
+	Field   string
+	Message string
+}
+
+// InvalidError lists every value of a call that cannot be accepted.
+type InvalidError struct{ Fields []FieldError }
+
+func (e *InvalidError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Field + ": " + f.Message
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{[]FieldError{{field, fmt.Sprintf(format, args...)}}}
+}
+
+// PermissionError says which access was needed and which there was.
+type PermissionError struct{ Required, Actual Access }
+
+func (e *PermissionError) Error() string {
+	return fmt.Sprintf("this needs %s access; this key has %s", e.Required, e.Actual)
+}
+
+func (e *PermissionError) Is(target error) bool { return target == ErrLacksPermission }
+
+// ExistsError names what holds the unique value: What is "document" or
+// "user", ID is its id, Field the member that must be unique.
+type ExistsError struct{ What, ID, Field string }
+
+func (e *ExistsError) Error() string {
+	return fmt.Sprintf("the %s %s has this %s already", e.What, e.ID, e.Field)
+}
+
+func (e *ExistsError) Is(target error) bool { return target == ErrExists }
+
+// DeletedError carries what is left of a deleted document.
+type DeletedError struct{ Certificate Certificate }
+
+func (e *DeletedError) Error() string {
+	return fmt.Sprintf("document %s was deleted at %s", e.Certificate.DocumentID, e.Certificate.DeletedAt.Format("2006-01-02T15:04:05.000Z"))
+}
+
+func (e *DeletedError) Is(target error) bool { return target == ErrDocumentDeleted }
+
+// PreconditionError carries the revision the object has now.
+type PreconditionError struct{ Revision uint64 }
+
+func (e *PreconditionError) Error() string {
+	return fmt.Sprintf("the current revision is %d; read the object again and repeat the change on it", e.Revision)
+}
+
+func (e *PreconditionError) Is(target error) bool { return target == ErrPrecondition }
+
+// Reasons of an UnavailableError.
+const (
+	ReasonClosed         = "closed"          // Close was called
+	ReasonOutcomeUnknown = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
+	ReasonDamaged        = "damaged"         // vault.db cannot be read
+)
+
+// UnavailableError says why the vault refuses reads and writes. Err is the
+// cause, nil when it was closed.
+type UnavailableError struct {
+	Reason string
+	Err    error
+}
+
+func (e *UnavailableError) Error() string {
+	switch {
+	case e.Reason == ReasonClosed:
+		return "the vault is closed"
+	case e.Reason == ReasonOutcomeUnknown:
+		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
+	}
+	return fmt.Sprintf("the vault cannot be used (%s): %v", e.Reason, e.Err)
+}
+
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// InUseError names the process that holds the vault; PID is 0 when it did not
+// say.
+type InUseError struct {
+	Path string
+	PID  int
+}
+
+func (e *InUseError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("%s is in use by another process; stop it first", e.Path)
+	}
+	return fmt.Sprintf("%s is in use by process %d; stop it first", e.Path, e.PID)
+}
+
+func (e *InUseError) Is(target error) bool { return target == ErrVaultInUse }

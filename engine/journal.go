@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"strongroom/audit"
+)
+
+// journal is the head of the log in memory, and who waits for it to move. The
+// head here is on disk: it moves only after a commit.
+type journal struct {
+	mu    sync.Mutex // leaf lock
+	head  audit.Head
+	moved chan struct{} // closed, and made anew, whenever head moves or the vault stops
+}
+
+func (j *journal) init() { j.moved = make(chan struct{}) }
+
+func (j *journal) move(head audit.Head) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.head = head
+	close(j.moved)
+	j.moved = make(chan struct{})
+}
+
+func (j *journal) wake() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(j.moved)
+	j.moved = make(chan struct{})
+}
+
+func (j *journal) state() (audit.Head, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.head, j.moved
+}
+
+// Head is the log's last entry on disk. Print it (Head.Text), keep it
+// elsewhere, and a cut or rewritten log is found out.
+func (v *Vault) Head() audit.Head {
+	head, _ := v.journal.state()
+	return head
+}
+
+// Wait returns nil as soon as there is an entry after the one given, at once
+// if there is. ErrUnavailable when the vault is closed meanwhile.
+func (v *Vault) Wait(ctx context.Context, after uint64) error {
+	for {
+		head, moved := v.journal.state()
+		if err := v.enterError(); err != nil {
+			return err
+		}
+		if head.Seq > after {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Entry is an entry of the log with what belongs to it. Detail and Salt are
+// nil where there was no detail, or an erasure has removed it.
+type Entry struct {
+	audit.Entry
+	Hash   audit.Hash
+	Line   []byte // exactly as stored and hashed, newline included
+	Detail []byte // the exact JSON object hashed
+	Salt   []byte // 16 bytes
+}
+
+// EntryQuery chooses entries. Zero members choose all.
+type EntryQuery struct {
+	After      uint64 // only entries with a higher seq
+	Limit      int    // 1 to 500; 0 is 50
+	DocumentID string
+	ActorID    string
+	Op         audit.Op
+	From, To   time.Time // From inclusive, To exclusive
+}
+
+// EntryPage is what one call found, in order. NextAfter is not 0 when there
+// may be more: ask again with After set to it. A page can be short or empty
+// and still have one, because a call looks at a bounded number of entries.
+type EntryPage struct {
+	Items     []Entry
+	NextAfter uint64
+}
+
+// maxLook bounds how many entries or rows one call looks at to find those that
+// match.
+const maxLook = 10_000
+
+// Entries returns entries in order. DocumentID follows the document's chain of
+// entries and the times are bisected; ActorID and Op are compared entry by
+// entry, 10,000 a call at most.
+func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return EntryPage{}, err
+	}
+	return view(v, func(t *tx) (EntryPage, error) {
+		first, last := q.After+1, v.Head().Seq
+		if !q.From.IsZero() {
+			first = max(first, t.firstSince(q.From, last))
+		}
+		if !q.To.IsZero() {
+			last = min(last, t.firstSince(q.To, last)-1)
+		}
+		next, err := t.entrySeqs(q, first, last)
+		if err != nil {
+			return EntryPage{}, err
+		}
+		var page EntryPage
+		for looked := 0; ; looked++ {
+			seq, ok := next()
+			if !ok {
+				return page, nil
+			}
+			if len(page.Items) == limit || looked == maxLook {
+				page.NextAfter = seq - 1
+				return page, ctx.Err()
+			}
+			e, err := t.entry(seq)
+			if err != nil {
+				return EntryPage{}, err
+			}
+			if (q.ActorID == "" || e.Actor == q.ActorID) && (q.Op == "" || e.Op == q.Op) {
+				page.Items = append(page.Items, e)
+			}
+		}
+	})
+}
+
+// entrySeqs walks the seqs from first to last: all of them, or those of one
+// document. The document's are linked backwards, so they are collected first.
+func (t *tx) entrySeqs(q EntryQuery, first, last uint64) (next func() (uint64, bool), err error) {
+	if q.DocumentID == "" {
+		seq := first - 1
+		return func() (uint64, bool) { seq++; return seq, seq <= last }, nil
+	}
+	d, err := t.document(q.DocumentID)
+	if err != nil {
+		return nil, err
+	}
+	var seqs []uint64
+	for seq := d.AuditSeq; seq >= max(first, 1); {
+		if seq <= last {
+			seqs = append(seqs, seq)
+		}
+		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", seq, err)
+		}
+		seq = row.prev
+	}
+	return func() (uint64, bool) {
+		if len(seqs) == 0 {
+			return 0, false
+		}
+		seq := seqs[len(seqs)-1]
+		seqs = seqs[:len(seqs)-1]
+		return seq, true
+	}, nil
+}
+
+// firstSince bisects for the first seq not before the instant; last+1 if none.
+// Times in the log never fall, so this is exact.
+func (t *tx) firstSince(at time.Time, last uint64) uint64 {
+	n := sort.Search(int(last), func(i int) bool {
+		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(uint64(i)+1)))
+		return err != nil || !e.Time.Before(at)
+	})
+	return uint64(n) + 1
+}
+
+// Entry returns one entry. ErrEntryNotFound if the log has none with this seq.
+func (v *Vault) Entry(ctx context.Context, seq uint64) (Entry, error) {
+	return view(v, func(t *tx) (Entry, error) { return t.entry(seq) })
+}
+
+// entry copies the line and its detail out of the transaction.
+func (t *tx) entry(seq uint64) (Entry, error) {
+	line := bytes.Clone(t.get(bucketLog, seqKey(seq)))
+	if line == nil {
+		return Entry{}, ErrEntryNotFound
+	}
+	parsed, err := audit.ParseEntry(line)
+	if err != nil {
+		return Entry{}, fmt.Errorf("entry %d: %w", seq, err)
+	}
+	row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+	if err != nil {
+		return Entry{}, fmt.Errorf("detail of entry %d: %w", seq, err)
+	}
+	return Entry{
+		Entry: parsed, Hash: audit.HashLine(line), Line: line,
+		Detail: bytes.Clone(row.detail), Salt: bytes.Clone(row.salt),
+	}, nil
+}
+
+// documents' chain heads are in their records; the hash of one entry alone is
+// read from its line.
+func (t *tx) entryHash(seq uint64) (audit.Hash, error) {
+	line := t.get(bucketLog, seqKey(seq))
+	if line == nil {
+		return audit.Hash{}, ErrEntryNotFound
+	}
+	return audit.HashLine(line), nil
+}
+
+// encodeDetail spells an entry's detail: a JSON object, its members sorted.
+// Empty members are left out by the caller; what is passed is always encodable.
+func encodeDetail(members map[string]any) []byte {
+	if len(members) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(members); err != nil {
+		panic(fmt.Sprintf("engine: a detail that JSON cannot spell: %v", err))
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// detailMembers drops what is empty, so that a detail says only what there is.
+type detailMembers map[string]any
+
+func (m detailMembers) text(name, value string) {
+	if value != "" {
+		m[name] = value
+	}
+}
+
+// changed is one member of a detail that tells what was and what is.
+type changed struct {
+	Old any `json:"old"`
+	New any `json:"new"`
+}
+
+func seqOf(key []byte) uint64 { return binary.BigEndian.Uint64(key) }

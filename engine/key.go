@@ -1,0 +1,337 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Key is an API key without its secret. A time that is zero did not happen or
+// is not set.
+type Key struct {
+	ID         string
+	Name       string
+	Prefix     string // how its token begins: enough to recognise it, not to use it
+	UserID     string
+	Access     Access // never more than its user's counts
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	LastUsedAt time.Time // kept outside vault.db, so it may be lost with a crash
+	RevokedAt  time.Time
+}
+
+// NewKey describes a key to be made.
+type NewKey struct {
+	Name      string
+	UserID    string    // "": the actor
+	Access    Access    // AccessNone: the user's
+	ExpiresAt time.Time // zero: never
+}
+
+// Secret is a token as its holder must keep it. It is shown once: the vault
+// keeps a hash. It does not print itself.
+type Secret struct{ token string }
+
+// Reveal returns the token.
+func (s Secret) Reveal() string { return s.token }
+
+func (s Secret) String() string { return "(secret)" }
+
+// GoString keeps %#v from printing the token.
+func (s Secret) GoString() string { return "(secret)" }
+
+// maxOverlap bounds how long a rotated key may work on.
+const maxOverlap = 30 * 24 * time.Hour
+
+// key is a Key as stored: with the SHA-256 of the 32 random bytes in its token.
+// They are as long as the hash, so there is nothing to gain by stretching.
+type key struct {
+	Key
+	secret [sha256.Size]byte
+}
+
+// usable is nil while the key works.
+func (k *key) usable(now time.Time) error {
+	switch {
+	case !k.RevokedAt.IsZero():
+		return ErrTokenRevoked
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		return ErrTokenExpired
+	}
+	return nil
+}
+
+const tokenPrefix = "sr_"
+
+// A token is sr_<vault>_<key id>_<32 random bytes, base64url>, cut at its first
+// three underscores.
+func cutToken(token string) (vault, keyID, secret string, ok bool) {
+	rest, ok := strings.CutPrefix(token, tokenPrefix)
+	if !ok {
+		return "", "", "", false
+	}
+	vault, rest, _ = strings.Cut(rest, "_")
+	keyID, secret, ok = strings.Cut(rest, "_")
+	return vault, keyID, secret, ok
+}
+
+// TokenVault returns the name of the vault a token says it is for, "" if it is
+// not a token. It proves nothing: Authenticate does.
+func TokenVault(token string) string {
+	vault, _, _, ok := cutToken(token)
+	if !ok {
+		return ""
+	}
+	return vault
+}
+
+// Authenticate returns who presents the token. An unknown key, a wrong secret
+// and a token of another vault get the same ErrInvalidToken for the same work,
+// so a token of a vault that is not open may be given to any that is. Only who
+// knows the secret learns ErrTokenExpired or ErrTokenRevoked.
+func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
+	vault, keyID, text, ok := cutToken(token)
+	secret, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		ok = false
+	}
+	given := sha256.Sum256(secret)
+	return view(v, func(t *tx) (Actor, error) {
+		k, err := t.key(keyID)
+		if err != nil {
+			if !errors.Is(err, ErrKeyNotFound) {
+				return Actor{}, err
+			}
+			k, ok = &key{}, false
+		}
+		if subtle.ConstantTimeCompare(given[:], k.secret[:]) != 1 || !ok || vault != v.name {
+			return Actor{}, ErrInvalidToken
+		}
+		if err := k.usable(t.now); err != nil {
+			return Actor{}, err
+		}
+		u, err := t.user(k.UserID)
+		if err != nil {
+			return Actor{}, err
+		}
+		if u.Status != UserActive {
+			return Actor{}, ErrTokenRevoked
+		}
+		v.used.note(k.ID, t.now)
+		return Actor{UserID: u.ID, KeyID: k.ID, Access: min(k.Access, u.Access)}, nil
+	})
+}
+
+// Key returns one key. ErrKeyNotFound.
+func (v *Vault) Key(ctx context.Context, keyID string) (Key, error) {
+	return view(v, func(t *tx) (Key, error) {
+		k, err := t.key(keyID)
+		if err != nil {
+			return Key{}, err
+		}
+		return v.shown(k), nil
+	})
+}
+
+// Keys lists keys, revoked ones too, in the order in which they were made.
+func (v *Vault) Keys(ctx context.Context, p Paging) (Page[Key], error) {
+	return view(v, func(t *tx) (Page[Key], error) {
+		return idPage(t, bucketKeys, listKeys, p, func(at id, b []byte) (Key, error) {
+			k, err := decodeKey(at, b)
+			if err != nil {
+				return Key{}, err
+			}
+			return v.shown(k), nil
+		})
+	})
+}
+
+// shown adds what is not stored with the key.
+func (v *Vault) shown(k *key) Key {
+	k.Prefix = tokenPrefix + v.name + "_" + k.ID + "_"
+	k.LastUsedAt = v.used.at(k.ID)
+	return k.Key
+}
+
+func (t *tx) key(keyID string) (*key, error) {
+	at, ok := parseID(keyID)
+	if !ok {
+		return nil, ErrKeyNotFound
+	}
+	b := t.get(bucketKeys, at[:])
+	if b == nil {
+		return nil, ErrKeyNotFound
+	}
+	return decodeKey(at, b)
+}
+
+// CreateKey needs admin access. A key may be narrower than its user, never
+// wider.
+func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secret, Receipt, error) {
+	n.Name = strings.TrimSpace(n.Name)
+	if n.UserID == "" {
+		n.UserID = actor.UserID
+	}
+	var c checks
+	c.required("name", n.Name, maxShort)
+	if n.Access > AccessAdmin {
+		c.fail("access", "must be view, upload or admin")
+	}
+	if err := c.err(); err != nil {
+		return Key{}, Secret{}, Receipt{}, err
+	}
+	random := newSecret()
+	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return nil, audit.Event{}, err
+		}
+		return t.createKey(n, random)
+	})
+	return v.issued(k, random, receipt, err)
+}
+
+func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
+	u, err := t.user(n.UserID)
+	if err != nil {
+		return nil, audit.Event{}, invalid("userId", "must be the id of a user of this vault")
+	}
+	if n.Access == AccessNone {
+		n.Access = u.Access
+	}
+	if n.Access > u.Access {
+		return nil, audit.Event{}, invalid("access", "must not be wider than the user's, which is %s", u.Access)
+	}
+	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(t.now) {
+		return nil, audit.Event{}, invalid("expiresAt", "must be in the future")
+	}
+	k, err := t.newKey(n, random)
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	return k, audit.Event{
+		Op: audit.OpKeyCreated,
+		Facts: audit.Facts{
+			"key": audit.Text(k.ID), "user": audit.Text(k.UserID),
+			"access": audit.Text(k.Access.String()), "expires": audit.Text(factTime(k.ExpiresAt)),
+		},
+		Detail: encodeDetail(map[string]any{"name": k.Name}),
+	}, nil
+}
+
+func (t *tx) newKey(n NewKey, random []byte) (*key, error) {
+	at, err := t.newID()
+	if err != nil {
+		return nil, err
+	}
+	k := &key{secret: sha256.Sum256(random)}
+	k.Key = Key{
+		ID: at.String(), Name: n.Name, UserID: n.UserID, Access: n.Access,
+		CreatedAt: t.now, ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Millisecond),
+	}
+	if n.ExpiresAt.IsZero() {
+		k.ExpiresAt = time.Time{}
+	}
+	t.put(bucketKeys, at[:], k.encode())
+	return k, nil
+}
+
+func newSecret() []byte {
+	random := make([]byte, sha256.Size)
+	rand.Read(random) // never fails: crypto/rand
+	return random
+}
+
+func (v *Vault) issued(k *key, random []byte, receipt Receipt, err error) (Key, Secret, Receipt, error) {
+	if err != nil {
+		return Key{}, Secret{}, Receipt{}, err
+	}
+	shown := v.shown(k)
+	return shown, Secret{shown.Prefix + base64.RawURLEncoding.EncodeToString(random)}, receipt, nil
+}
+
+// RotateKey makes a successor with the same user, name, access and expiry. The
+// old key works on for the overlap, at most 30 days; 0 ends it at once. An
+// admin may rotate any key, everybody the key they act with. A key that has
+// ended cannot be rotated.
+func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overlap time.Duration) (Key, Secret, Receipt, error) {
+	if overlap < 0 || overlap > maxOverlap {
+		return Key{}, Secret{}, Receipt{}, invalid("overlapSeconds", "must be between 0 and %d", int(maxOverlap.Seconds()))
+	}
+	random := newSecret()
+	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
+		old, err := t.key(keyID)
+		if own := err == nil && old.ID == t.actor.KeyID; !own {
+			if err := t.may(AccessAdmin); err != nil {
+				return nil, audit.Event{}, err
+			}
+		}
+		if err != nil {
+			return nil, audit.Event{}, err
+		}
+		if err := old.usable(t.now); err != nil {
+			return nil, audit.Event{}, invalid("id", "this key has ended and has no successor; create a new key")
+		}
+		return t.rotateKey(old, overlap, random)
+	})
+	return v.issued(k, random, receipt, err)
+}
+
+func (t *tx) rotateKey(old *key, overlap time.Duration, random []byte) (*key, audit.Event, error) {
+	k, err := t.newKey(NewKey{Name: old.Name, UserID: old.UserID, Access: old.Access, ExpiresAt: old.ExpiresAt}, random)
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	if until := t.now.Add(overlap); old.ExpiresAt.IsZero() || until.Before(old.ExpiresAt) {
+		old.ExpiresAt = until.Truncate(time.Millisecond)
+	}
+	at, _ := parseID(old.ID)
+	t.put(bucketKeys, at[:], old.encode())
+	return k, audit.Event{
+		Op: audit.OpKeyRotated,
+		Facts: audit.Facts{
+			"key": audit.Text(old.ID), "successor": audit.Text(k.ID), "user": audit.Text(k.UserID),
+			"access": audit.Text(k.Access.String()), "expires": audit.Text(factTime(k.ExpiresAt)),
+			"until": audit.Text(factTime(old.ExpiresAt)),
+		},
+	}, nil
+}
+
+// RevokeKey ends a key at once, also for requests that are on their way. It
+// needs admin access.
+func (v *Vault) RevokeKey(ctx context.Context, actor Actor, keyID string) (Key, Receipt, error) {
+	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return nil, audit.Event{}, err
+		}
+		k, err := t.key(keyID)
+		if err != nil || !k.RevokedAt.IsZero() {
+			return k, audit.Event{}, err
+		}
+		k.RevokedAt = t.now
+		at, _ := parseID(k.ID)
+		t.put(bucketKeys, at[:], k.encode())
+		return k, audit.Event{
+			Op:    audit.OpKeyRevoked,
+			Facts: audit.Facts{"key": audit.Text(k.ID), "user": audit.Text(k.UserID)},
+		}, nil
+	})
+	if err != nil {
+		return Key{}, Receipt{}, err
+	}
+	return v.shown(k), receipt, nil
+}
+
+// factTime spells a time in facts; "" is none.
+func factTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return audit.FormatTime(t)
+}

@@ -1,0 +1,344 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+// DocumentQuery chooses documents. Zero members choose all, but that the
+// default Status leaves out what is archived or deleted.
+type DocumentQuery struct {
+	Status      string // "", active, archived, legal_hold, deleted or all
+	Archived    *bool
+	Category    string
+	OwnerID     string
+	ExternalID  string
+	Tags        []string  // all must match; "key:*" matches any value
+	CreatedFrom time.Time // inclusive
+	CreatedTo   time.Time // exclusive
+	UpdatedFrom time.Time // inclusive
+	UpdatedTo   time.Time // exclusive
+	Sort        string    // createdAt, updatedAt or name, "-" before it for descending; "" is -createdAt
+	Paging
+}
+
+// The work of one call is bounded: gatherMost documents are gathered and
+// sorted, or maxLook rows of the sorting index looked at.
+const gatherMost = 4_000
+
+// Documents returns one page of a list.
+//
+// Every filter is a set of ids in the index, in the order of creation, and
+// several are intersected by walking them side by side. In another order, few
+// matches are gathered and sorted; if they are many, the index of that order is
+// walked, and since matches are many there, a page is soon full. A page may
+// still be short, or empty, and have a cursor.
+func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document], error) {
+	o, err := q.order()
+	if err != nil {
+		return Page[Document]{}, err
+	}
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return Page[Document]{}, err
+	}
+	place, err := decodeCursor(o.list, q.Cursor)
+	if err == nil && place != nil && len(place) < len(id{}) {
+		err = invalid("cursor", "is not a cursor of this list; start again without one")
+	}
+	if err != nil {
+		return Page[Document]{}, err
+	}
+	states, err := q.states()
+	if err != nil {
+		return Page[Document]{}, err
+	}
+	return view(v, func(t *tx) (Page[Document], error) {
+		l := &lister{t: t, q: q, order: o, states: states, limit: limit, place: place}
+		var some bool
+		if l.sets, some = t.filters(q); !some || len(states) == 0 {
+			return Page[Document]{}, nil
+		}
+		if o.list == listCreated {
+			return l.byCreation()
+		}
+		if len(l.sets) > 0 {
+			if page, ok, err := l.gather(); ok || err != nil {
+				return page, err
+			}
+		}
+		return l.byIndex()
+	})
+}
+
+// order is a sort key and its direction.
+type order struct {
+	list byte // listCreated, listUpdated or listName
+	desc bool
+}
+
+func (q *DocumentQuery) order() (order, error) {
+	key, desc := strings.CutPrefix(q.Sort, "-")
+	switch key {
+	case "":
+		if !desc {
+			return order{listCreated, true}, nil
+		}
+	case "createdAt":
+		return order{listCreated, desc}, nil
+	case "updatedAt":
+		return order{listUpdated, desc}, nil
+	case "name":
+		return order{listName, desc}, nil
+	}
+	return order{}, invalid("sort", "must be createdAt, updatedAt or name, with - before it for descending order")
+}
+
+// states are the states of documents a query asks for, as the index spells
+// them.
+func (q *DocumentQuery) states() ([]string, error) {
+	var states []string
+	switch q.Status {
+	case "":
+		states = []string{stateLive}
+		if q.Archived != nil {
+			states = []string{stateLive, stateArchived}
+		}
+	case "active":
+		states = []string{stateLive}
+	case "archived":
+		states = []string{stateArchived}
+	case "deleted":
+		states = []string{stateDeleted}
+	case "legal_hold":
+		states = nil
+	case "all":
+		states = []string{stateLive, stateArchived, stateDeleted}
+	default:
+		return nil, invalid("status", "must be active, archived, legal_hold, deleted or all")
+	}
+	if q.Archived != nil {
+		states = slices.DeleteFunc(states, func(s string) bool { return (s == stateArchived) != *q.Archived })
+	}
+	return states, nil
+}
+
+// filters returns the sets of ids a query intersects, besides the states. some
+// is false if one of them is known to be empty.
+func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
+	if q.ExternalID != "" {
+		key := t.get(bucketExternals, []byte(q.ExternalID))
+		if key == nil {
+			return nil, false
+		}
+		sets = append(sets, oneID(id(key)))
+	}
+	if q.OwnerID != "" {
+		owner, ok := parseID(q.OwnerID)
+		if !ok {
+			return nil, false
+		}
+		sets = append(sets, t.rows(kindOwner, string(owner[:])))
+	}
+	if q.Category != "" {
+		sets = append(sets, t.rows(kindCategory, text(q.Category)))
+	}
+	for _, tag := range q.Tags {
+		sets = append(sets, t.rows(kindTag, text(spellTag(tag))))
+	}
+	return sets, true
+}
+
+// lister is one call of Documents.
+type lister struct {
+	t      *tx
+	q      DocumentQuery
+	order  order
+	states []string
+	sets   []idSet
+	limit  int
+	place  []byte // where the page before ended: sort value ‖ id
+	page   Page[Document]
+}
+
+// anyState is the set of ids in any of the states asked for.
+func (l *lister) anyState() idSet {
+	var u union
+	for _, s := range l.states {
+		u = append(u, l.t.rows(kindState, s))
+	}
+	if len(u) == 1 {
+		return u[0]
+	}
+	return u
+}
+
+// bounds are the first and last id the query's times of creation allow.
+func (l *lister) bounds() (first, last id) {
+	last = id(bytes.Repeat([]byte{0xff}, len(last)))
+	if from := l.q.CreatedFrom; !from.IsZero() {
+		copy(first[:], idTime(from))
+	}
+	if to := l.q.CreatedTo; !to.IsZero() {
+		last, _ = id(append([]byte(idTime(to)), make([]byte, 10)...)).step(true)
+	}
+	return first, last
+}
+
+// idTime is how the ids of documents begin that were made at this instant, or
+// in the first millisecond after it.
+func idTime(at time.Time) string {
+	ms := at.Add(time.Millisecond - 1).UnixMilli()
+	return millis(time.UnixMilli(min(max(ms, 1), 1<<48-1)))[2:]
+}
+
+// byCreation walks the intersection itself.
+func (l *lister) byCreation() (Page[Document], error) {
+	first, last := l.bounds()
+	at, ok := first, true
+	if l.order.desc {
+		at = last
+	}
+	if l.place != nil {
+		at, ok = id(l.place).step(l.order.desc)
+	}
+	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: maxLook}
+	for ok {
+		if at, ok = walk.seek(at); !ok || bytes.Compare(at[:], first[:]) < 0 || bytes.Compare(at[:], last[:]) > 0 {
+			break
+		}
+		if full, err := l.add(at, at[:], walk.left <= 0); full || err != nil {
+			return l.page, err
+		}
+		at, ok = at.step(l.order.desc)
+	}
+	if walk.left <= 0 { // at may be a match: the next call begins with it
+		if before, ok := at.step(!l.order.desc); ok {
+			l.page.NextCursor = encodeCursor(l.order.list, before[:])
+		}
+	}
+	return l.page, nil
+}
+
+// byIndex walks the rows of the sorting index and keeps those in all sets.
+func (l *lister) byIndex() (Page[Document], error) {
+	first, last := l.bounds()
+	w := l.t.sorted(l.order, l.states, l.place)
+	for looked := 1; ; looked++ {
+		place := w.next()
+		if place == nil {
+			return l.page, nil
+		}
+		doc := id(place[len(place)-len(id{}):])
+		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !inAll(l.sets, doc) {
+			if looked >= maxLook {
+				l.page.NextCursor = encodeCursor(l.order.list, place)
+				return l.page, nil
+			}
+			continue
+		}
+		if full, err := l.add(doc, place, looked >= maxLook); full || err != nil {
+			return l.page, err
+		}
+	}
+}
+
+// add puts a document on the page if it matches what the sets do not say. full
+// says that the page is, or that this was the last row one call looks at; the
+// cursor then stands at the last row that was looked at.
+func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
+	if len(l.page.Items) == l.limit {
+		l.page.NextCursor = encodeCursor(l.order.list, l.place)
+		return true, nil
+	}
+	d, err := l.t.documentAt(doc)
+	if err != nil {
+		return false, err
+	}
+	l.place = append(l.place[:0:0], place...)
+	if l.q.updatedMatches(d.UpdatedAt) {
+		l.page.Items = append(l.page.Items, d.Document)
+	}
+	if last {
+		l.page.NextCursor = encodeCursor(l.order.list, l.place)
+	}
+	return last, nil
+}
+
+func (q *DocumentQuery) updatedMatches(at time.Time) bool {
+	return (q.UpdatedFrom.IsZero() || !at.Before(q.UpdatedFrom)) && (q.UpdatedTo.IsZero() || at.Before(q.UpdatedTo))
+}
+
+// gather collects all matches, if they are few, and sorts them. ok is false if
+// they are many.
+func (l *lister) gather() (page Page[Document], ok bool, err error) {
+	type match struct {
+		place string
+		d     *document
+	}
+	var found []match
+	first, last := l.bounds()
+	walk := intersection{sets: append(l.sets, l.anyState()), left: maxLook}
+	for at, more := first, true; more; {
+		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
+			break
+		}
+		d, err := l.t.documentAt(at)
+		if err != nil {
+			return page, false, err
+		}
+		if l.q.updatedMatches(d.UpdatedAt) {
+			found = append(found, match{l.order.place(d), d})
+		}
+		if len(found) > gatherMost {
+			return page, false, nil
+		}
+		at, more = at.step(false)
+	}
+	if walk.left <= 0 {
+		return page, false, nil
+	}
+	before := func(a, b string) int {
+		if l.order.desc {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	}
+	slices.SortFunc(found, func(a, b match) int { return before(a.place, b.place) })
+	start := 0
+	if l.place != nil {
+		start = sort.Search(len(found), func(i int) bool { return before(found[i].place, string(l.place)) > 0 })
+	}
+	end := min(start+l.limit, len(found))
+	for _, m := range found[start:end] {
+		page.Items = append(page.Items, m.d.Document)
+	}
+	if end < len(found) {
+		page.NextCursor = encodeCursor(l.order.list, []byte(found[end-1].place))
+	}
+	return page, true, nil
+}
+
+// place is where a document stands in an order: the value and id of its row in
+// that order's index.
+func (o order) place(d *document) string {
+	value := foldName(d.Name)
+	if o.list == listUpdated {
+		value = millis(d.UpdatedAt)
+	}
+	return value + string(d.id[:])
+}
+
+func (t *tx) documentAt(doc id) (*document, error) {
+	b := t.get(bucketDocuments, doc[:])
+	if b == nil {
+		return nil, fmt.Errorf("%w: the index names document %s, which is missing", errDamaged, doc)
+	}
+	return decodeDocument(doc, b)
+}

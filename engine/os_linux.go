@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// initialMmapSize is address space, not memory: 8 GiB where there are 64 bits
+// of it, else 1 MiB.
+const initialMmapSize = 1 << (20 + 13*(^uint(0)>>63))
+
+// networkFS names the network file system dir is on, or "". A file system in
+// user space tells no more than that; most of those (sshfs, s3fs, rclone) are
+// remote, so it counts.
+func networkFS(dir string) (string, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return "", err
+	}
+	return networkFSName(uint32(s.Type)), nil
+}
+
+func networkFSName(magic uint32) string {
+	switch magic {
+	case unix.NFS_SUPER_MAGIC:
+		return "nfs"
+	case unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC:
+		return "smb"
+	case unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC:
+		return "afs"
+	case unix.CEPH_SUPER_MAGIC:
+		return "ceph"
+	case unix.CODA_SUPER_MAGIC:
+		return "coda"
+	case unix.NCP_SUPER_MAGIC:
+		return "ncp"
+	case unix.V9FS_MAGIC:
+		return "9p"
+	case unix.FUSE_SUPER_MAGIC:
+		return "fuse"
+	case 0x0bd00bd0:
+		return "lustre"
+	case 0x47504653:
+		return "gpfs"
+	}
+	return ""
+}
+
+// lockFile says whether somebody else holds it.
+func lockFile(f *os.File) (held bool, err error) {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
+}

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"encoding/base64"
+	"maps"
+	"slices"
+)
+
+// Page is one page of a list. NextCursor is "" on the last one.
+type Page[T any] struct {
+	Items      []T
+	NextCursor string
+}
+
+// Paging chooses a page: Limit 1 to 500, 0 is 50; Cursor is the NextCursor of
+// the page before, "" for the first.
+type Paging struct {
+	Limit  int
+	Cursor string
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+func pageLimit(limit int) (int, error) {
+	switch {
+	case limit == 0:
+		return defaultLimit, nil
+	case limit < 0 || limit > maxLimit:
+		return 0, invalid("limit", "must be between 1 and %d", maxLimit)
+	}
+	return limit, nil
+}
+
+// A cursor is the list it belongs to, one byte, and the place in it of the last
+// row that was looked at: a place and not a count, so that it stays valid
+// while others write.
+func encodeCursor(list byte, place []byte) string {
+	return base64.RawURLEncoding.EncodeToString(append([]byte{list}, place...))
+}
+
+func decodeCursor(list byte, cursor string) (place []byte, err error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(b) < 2 || b[0] != list {
+		return nil, invalid("cursor", "is not a cursor of this list; start again without one")
+	}
+	return b[1:], nil
+}
+
+// idPage pages through a bucket keyed by id, in the order of creation.
+func idPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(id, []byte) (T, error)) (Page[T], error) {
+	limit, err := pageLimit(p.Limit)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	place, err := decodeCursor(list, p.Cursor)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	var page Page[T]
+	c := t.bucket(bucket).Cursor()
+	k, value := c.Seek(place)
+	if place != nil && string(k) == string(place) {
+		k, value = c.Next()
+	}
+	for ; k != nil; k, value = c.Next() {
+		if len(page.Items) == limit {
+			page.NextCursor = encodeCursor(list, place)
+			return page, nil
+		}
+		item, err := decode(id(k), value)
+		if err != nil {
+			return Page[T]{}, err
+		}
+		page.Items = append(page.Items, item)
+		place = append(place[:0:0], k...)
+	}
+	return page, nil
+}
+
+// Lists that have cursors.
+const (
+	listUsers    = 'U'
+	listKeys     = 'K'
+	listVersions = 'V'
+	listCreated  = 'c'
+	listUpdated  = 'u'
+	listName     = 'n'
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+)
+
+// Certificate is what is left of a deleted document: ids, digests, numbers and
+// states only.
+type Certificate struct {
+	DocumentID string
+	Versions   []CertifiedVersion
+	DeletedAt  time.Time
+	DeletedBy  string
+	Right      string // manual, retention or erasure
+	PolicyID   string
+	ErasureID  string
+	AuditSeq   uint64 // of document.deleted
+	AuditHash  audit.Hash
+}
+
+// CertifiedVersion names the bytes of one version, and the chain that proves
+// its place.
+type CertifiedVersion struct {
+	Number uint64
+	Digest Digest
+	Size   int64
+	Chain  audit.Hash
+}
+
+// digest is the fact that binds the certificate to its entry: the SHA-256 of a
+// line for every version, "number digest size chain".
+func (c *Certificate) digest() string {
+	h := sha256.New()
+	for _, v := range c.Versions {
+		fmt.Fprintf(h, "%d %s %d %s\n", v.Number, v.Digest, v.Size, v.Chain)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+const rightManual = "manual"
+
+// disposable is the only place that decides whether a document may be disposed
+// of by this right.
+func (t *tx) disposable(d *document, right string) error {
+	if right == rightManual && d.Archived {
+		return ErrDocumentArchived
+	}
+	return nil
+}
+
+// DeleteDocument removes a document for good, with all its versions; bytes that
+// nobody else needs are gone when it returns. It needs admin access.
+// ErrDocumentArchived. Deleting what is deleted returns its certificate.
+func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
+	c, receipt, err := update(v, ctx, actor, func(t *tx) (Certificate, audit.Event, error) {
+		d, err := t.writable(documentID, AccessAdmin, cond)
+		if deleted, ok := err.(*DeletedError); ok {
+			return deleted.Certificate, audit.Event{}, nil
+		}
+		if err != nil {
+			return Certificate{}, audit.Event{}, err
+		}
+		if err := t.disposable(d, rightManual); err != nil {
+			return Certificate{}, audit.Event{}, err
+		}
+		return t.dispose(d, rightManual)
+	})
+	if err != nil {
+		return Certificate{}, Receipt{}, err
+	}
+	if receipt.Seq == 0 {
+		return c, receipt, nil
+	}
+	c.AuditHash = receipt.Hash
+	digests := make([]Digest, len(c.Versions))
+	for i, ver := range c.Versions {
+		digests[i] = ver.Digest
+	}
+	v.purge(context.WithoutCancel(ctx), digests...)
+	return c, receipt, nil
+}
+
+// dispose leaves tombstone and certificate in a document's place. The bytes are
+// purged after the commit.
+func (t *tx) dispose(d *document, right string) (Certificate, audit.Event, error) {
+	c := Certificate{
+		DocumentID: d.ID, DeletedAt: t.now, DeletedBy: t.actor.UserID, Right: right, AuditSeq: t.seq(),
+	}
+	for number := uint64(1); number <= d.VersionCount; number++ {
+		ver, err := t.version(d, number)
+		if err != nil {
+			return Certificate{}, audit.Event{}, fmt.Errorf("%w: %s lacks version %d", errDamaged, d, number)
+		}
+		c.Versions = append(c.Versions, CertifiedVersion{ver.Number, ver.Digest, ver.Size, ver.Chain})
+	}
+	for _, ver := range c.Versions {
+		t.delete(bucketVersions, versionKey(d.id, ver.Number))
+		t.delete(bucketRefs, refKey(ver.Digest, d.id, ver.Number))
+	}
+	if d.ExternalID != "" {
+		t.delete(bucketExternals, []byte(d.ExternalID))
+	}
+	tombstone := &document{id: d.id, deleted: true, Document: Document{
+		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
+	}}
+	t.changes(tombstone)
+	t.store(d, tombstone)
+	t.put(bucketCertificates, d.id[:], c.encode())
+	last := c.Versions[len(c.Versions)-1]
+	return c, audit.Event{
+		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number,
+		Facts: audit.Facts{
+			"right": audit.Text(right), "versions": audit.Number(uint64(len(c.Versions))),
+			"chain": audit.Text(last.Chain.String()), "certificate": audit.Text(c.digest()),
+		},
+	}, nil
+}
+
+// Certificate returns the deletion certificate of a document.
+// ErrCertificateNotFound if it was not deleted, or never was.
+func (v *Vault) Certificate(ctx context.Context, documentID string) (Certificate, error) {
+	return view(v, func(t *tx) (Certificate, error) {
+		key, ok := parseID(documentID)
+		if !ok {
+			return Certificate{}, ErrCertificateNotFound
+		}
+		return t.certificate(key)
+	})
+}
+
+func (t *tx) certificate(doc id) (Certificate, error) {
+	b := t.get(bucketCertificates, doc[:])
+	if b == nil {
+		return Certificate{}, ErrCertificateNotFound
+	}
+	c, err := decodeCertificate(doc, b)
+	if err != nil {
+		return Certificate{}, err
+	}
+	c.AuditHash, err = t.entryHash(c.AuditSeq)
+	return c, err
+}
+
+// purge unlinks bytes that no version needs. It holds the lock that uploads
+// share, one unlink at a time, so nobody can come to need them in between; and
+// it writes nothing to vault.db. What it cannot do now, Sweep does later.
+func (v *Vault) purge(ctx context.Context, digests ...Digest) error {
+	for _, d := range digests {
+		if err := v.purgeOne(ctx, d); err != nil {
+			v.litter.Store(true)
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Vault) purgeOne(ctx context.Context, d Digest) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	v.bytes.Lock()
+	defer v.bytes.Unlock()
+	needed, err := view(v, func(t *tx) (bool, error) { return t.needed(d), nil })
+	if err != nil || needed {
+		return err
+	}
+	if err := v.blobs.Remove(d); err != nil {
+		return fmt.Errorf("purge %s: %w", d, err)
+	}
+	return nil
+}
+
+func (t *tx) needed(d Digest) bool {
+	k, _ := t.bucket(bucketRefs).Cursor().Seek(d[:])
+	return bytes.HasPrefix(k, d[:])
+}
+
+// tidyBatch is how many blobs are looked up in one transaction.
+const tidyBatch = 1_000
+
+// tidy looks at every blob and purges those nobody needs: what a crash left
+// between placing bytes and recording them, or between a deletion and its
+// unlinking.
+func (v *Vault) tidy(ctx context.Context) error {
+	v.litter.Store(false) // whoever leaves litter from now on says so anew
+	var batch []Digest
+	flush := func() error {
+		litter, err := view(v, func(t *tx) ([]Digest, error) {
+			var unneeded []Digest
+			for _, d := range batch {
+				if !t.needed(d) {
+					unneeded = append(unneeded, d)
+				}
+			}
+			return unneeded, nil
+		})
+		batch = batch[:0]
+		if err != nil {
+			return err
+		}
+		return v.purge(ctx, litter...)
+	}
+	err := v.blobs.Each(ctx, func(d blobstore.Digest, _ int64) error {
+		if batch = append(batch, d); len(batch) < tidyBatch {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		v.litter.Store(true)
+	}
+	return err
+}

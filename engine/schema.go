@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+)
+
+// formatVersion is the format of vault.db this package writes. A higher one is
+// refused at open; a lower one is migrated.
+const formatVersion = 1
+
+// The buckets of vault.db. Every key in it is built in this file, every value
+// in encoding.go.
+//
+//	meta        format, vault, name, created      what the vault is
+//	log         seq                               the exact line of an entry
+//	detail      seq                               previous seq of the document ‖ salt ‖ detail
+//	documents   document                          document with its current version, or its tombstone
+//	versions    document ‖ number                 version
+//	refs        digest ‖ document ‖ number        empty: this version needs these bytes
+//	index       kind ‖ value ‖ document           empty: see indexRows
+//	externals   externalId                        document
+//	certificates document                         deletion certificate
+//	users       user                              user
+//	emails      e-mail, folded                    user
+//	keys        key                               API key with the hash of its secret
+//	settings    "settings"                        settings
+//
+// document, user, key: 16 bytes; seq, number: 8 bytes, big-endian.
+var (
+	bucketMeta         = []byte("meta")
+	bucketLog          = []byte("log")
+	bucketDetail       = []byte("detail")
+	bucketDocuments    = []byte("documents")
+	bucketVersions     = []byte("versions")
+	bucketRefs         = []byte("refs")
+	bucketIndex        = []byte("index")
+	bucketExternals    = []byte("externals")
+	bucketCertificates = []byte("certificates")
+	bucketUsers        = []byte("users")
+	bucketEmails       = []byte("emails")
+	bucketKeys         = []byte("keys")
+	bucketSettings     = []byte("settings")
+)
+
+func buckets() [][]byte {
+	return [][]byte{
+		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
+		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketSettings,
+	}
+}
+
+// fillPercent is high for buckets that only grow at their end: a page that is
+// split there will never be written again, so leaving half of it free doubles
+// the file for nothing.
+func fillPercent(bucket []byte) float64 {
+	switch string(bucket) {
+	case "log", "detail":
+		return 0.95
+	}
+	return 0.5
+}
+
+var (
+	metaFormat  = []byte("format")
+	metaVault   = []byte("vault")
+	metaName    = []byte("name")
+	metaCreated = []byte("created")
+	settingsKey = []byte("settings")
+)
+
+func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+func versionKey(doc id, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(doc[:], number)
+}
+
+func refKey(d Digest, doc id, number uint64) []byte {
+	return append(d[:], versionKey(doc, number)...)
+}
+
+func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
+
+// Kinds of index rows. A row is kind ‖ value ‖ document, its value empty; all
+// rows of one kind and value stand together in the order of document ids,
+// which is the order of creation, so that several filters are intersected by
+// walking their rows side by side. The two kinds that sort have the state
+// before the value, so that walking one state meets no row of another.
+const (
+	kindState    = 's' // live, archived or deleted
+	kindCategory = 'c'
+	kindOwner    = 'o'
+	kindTag      = 't' // each tag, and "key:*" for each key of a key:value tag
+	kindUpdated  = 'u' // state ‖ milliseconds since 1970, big-endian
+	kindName     = 'n' // state ‖ name folded to lower case
+)
+
+const (
+	stateLive     = "l"
+	stateArchived = "a"
+	stateDeleted  = "d"
+)
+
+// indexRows returns every index row of a document. It is the only place that
+// knows: putDocument writes the difference between the rows before and after a
+// change, Verify compares all rows with it. A later kind of row is added here
+// and the bucket built anew from the documents, which stay as they are.
+func indexRows(d *document) [][]byte {
+	rows := [][]byte{
+		indexKey(kindState, d.state(), d.id),
+		indexKey(kindUpdated, d.state()+millis(d.UpdatedAt), d.id),
+		indexKey(kindName, d.state()+foldName(d.Name), d.id),
+	}
+	if d.deleted {
+		return rows
+	}
+	rows = append(rows, indexKey(kindCategory, text(d.Category), d.id))
+	if owner, ok := parseID(d.OwnerID); ok {
+		rows = append(rows, indexKey(kindOwner, string(owner[:]), d.id))
+	}
+	anyKey := ""
+	for _, tag := range d.Tags {
+		rows = append(rows, indexKey(kindTag, text(tag), d.id))
+		// Tags are sorted, so those of one key stand together.
+		if key, _, ok := strings.Cut(tag, ":"); ok && key != anyKey {
+			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
+			anyKey = key
+		}
+	}
+	return rows
+}
+
+func indexPrefix(kind byte, value string) []byte {
+	return append([]byte{kind}, value...)
+}
+
+func indexKey(kind byte, value string, doc id) []byte {
+	row := make([]byte, 0, 1+len(value)+len(doc))
+	row = append(row, kind)
+	row = append(row, value...)
+	return append(row, doc[:]...)
+}
+
+// text ends a value of varying length, so that no value is a prefix of
+// another; no text the vault accepts holds a zero byte.
+func text(s string) string { return s + "\x00" }
+
+func foldName(name string) string { return text(strings.ToLower(name)) }
+
+func millis(t time.Time) string {
+	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())))
+}
+
+// detailRow is what stands beside a line of the log. prev is the seq of the
+// previous entry about the same document, 0 for its first and for entries
+// about none. Erasure removes salt and detail and leaves prev.
+type detailRow struct {
+	prev   uint64
+	salt   []byte // 16 bytes, or none
+	detail []byte
+}
+
+func (r detailRow) encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, r.prev)
+	b = append(b, r.salt...)
+	return append(b, r.detail...)
+}
+
+// decodeDetail returns views into b, which the caller must copy if it comes
+// from a transaction.
+func decodeDetail(b []byte) (detailRow, error) {
+	switch {
+	case len(b) == 0:
+		return detailRow{}, nil
+	case len(b) == 8:
+		return detailRow{prev: binary.BigEndian.Uint64(b)}, nil
+	case len(b) > 8+saltSize:
+		return detailRow{prev: binary.BigEndian.Uint64(b), salt: b[8 : 8+saltSize], detail: b[8+saltSize:]}, nil
+	}
+	return detailRow{}, errDamaged
+}
+
+const saltSize = 16

@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"strongroom/audit"
+
+	"go.etcd.io/bbolt"
+)
+
+// tx is one transaction, of one instant. Methods on it work inside; public
+// methods of Vault open it; nothing does both.
+//
+// A write transaction is shared by the callers of a group, one after the other
+// (see commit.go): wrote, prev and failed belong to the closure that runs,
+// head and dirty to the whole group.
+type tx struct {
+	v       *Vault
+	b       *bbolt.Tx
+	now     time.Time
+	actor   Actor
+	buckets map[string]*bbolt.Bucket
+
+	head  audit.Head // where the log stands inside this transaction
+	dirty bool       // some closure wrote
+
+	wrote   bool   // this closure wrote
+	touched string // the document this closure stored, and
+	prev    uint64 // the last entry about it before that
+	failed  error  // the first write that bbolt refused
+}
+
+// update is the only way to write. fn returns its result and the event that
+// records it; the event is appended to the log in the same transaction. fn
+// asks its guards first and writes after, captures nothing, and may run more
+// than once. The zero event says that nothing changed, and then nothing may
+// have been written: wrote ⇔ entry is checked here, and a breach rolls back.
+//
+// The receipt names the entry, and is zero if nothing changed.
+func update[T any](v *Vault, ctx context.Context, actor Actor, fn func(*tx) (T, audit.Event, error)) (T, Receipt, error) {
+	results, receipts, err := updateAll(v, ctx, actor, fn)
+	if err != nil {
+		var zero T
+		return zero, Receipt{}, err
+	}
+	return results[0], receipts[0], nil
+}
+
+// updateAll lands several changes together: one transaction, an entry each,
+// all or nothing.
+func updateAll[T any](v *Vault, ctx context.Context, actor Actor, fns ...func(*tx) (T, audit.Event, error)) ([]T, []Receipt, error) {
+	results := make([]T, len(fns))
+	c := newCall(ctx, actor)
+	for i, fn := range fns {
+		c.steps = append(c.steps, func(t *tx) (event audit.Event, err error) {
+			results[i], event, err = fn(t)
+			return event, err
+		})
+	}
+	if err := v.submit(c); err != nil {
+		return nil, nil, err
+	}
+	return results, c.out.receipts, nil
+}
+
+// view runs fn in a read transaction: a page's worth of work at most, because
+// a reader that stays keeps pages from being used again.
+func view[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
+	var zero T
+	if err := v.enter(); err != nil {
+		return zero, err
+	}
+	defer v.exit()
+	b, err := v.db.Begin(false)
+	if err != nil {
+		return zero, fmt.Errorf("begin reading: %w", err)
+	}
+	defer b.Rollback()
+	return fn(&tx{v: v, b: b, now: v.clock.now()})
+}
+
+// step runs one closure and appends its entry. late says that the transaction
+// must be rolled back: it holds writes that have no entry.
+func (t *tx) step(fn func(*tx) (audit.Event, error)) (r Receipt, late bool, err error) {
+	t.wrote, t.touched, t.prev, t.failed = false, "", 0, nil
+	event, err := fn(t)
+	switch {
+	case err != nil:
+		return Receipt{}, t.wrote, err
+	case t.failed != nil:
+		return Receipt{}, true, t.failed
+	case t.wrote == event.IsZero():
+		return Receipt{}, true, fmt.Errorf("%w: wrote %v, event %q", errBreach, t.wrote, event.Op)
+	case event.IsZero():
+		return Receipt{}, false, nil
+	}
+	r, err = t.append(event)
+	return r, err != nil, err
+}
+
+// append writes the entry of an event: its line, and beside it its detail with
+// a fresh salt and the link to the previous entry about the same document.
+func (t *tx) append(event audit.Event) (Receipt, error) {
+	if event.Document != t.touched {
+		return Receipt{}, fmt.Errorf("%w: %s is about document %q, stored was %q", errBreach, event.Op, event.Document, t.touched)
+	}
+	row := detailRow{prev: t.prev}
+	var detail audit.Hash
+	if event.Detail != nil {
+		var salt [saltSize]byte
+		rand.Read(salt[:]) // never fails: crypto/rand
+		row.salt, row.detail = salt[:], event.Detail
+		detail = audit.DetailHash(salt, event.Detail)
+	}
+	line, next, err := t.head.Next(audit.Stamp{Time: t.now, Actor: t.actor.UserID, Key: t.actor.KeyID}, event, detail)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("append %s: %w", event.Op, err)
+	}
+	key := seqKey(next.Seq)
+	t.put(bucketLog, key, line)
+	if row.prev != 0 || row.salt != nil {
+		t.put(bucketDetail, key, row.encode())
+	}
+	t.head = next
+	return Receipt{Seq: next.Seq, Hash: next.Hash}, t.failed
+}
+
+// seq is the number the entry of the running closure will have, if it writes.
+func (t *tx) seq() uint64 { return t.head.Seq + 1 }
+
+func (t *tx) bucket(name []byte) *bbolt.Bucket {
+	if b, ok := t.buckets[string(name)]; ok {
+		return b
+	}
+	if t.buckets == nil {
+		t.buckets = make(map[string]*bbolt.Bucket)
+	}
+	b := t.b.Bucket(name)
+	b.FillPercent = fillPercent(name)
+	t.buckets[string(name)] = b
+	return b
+}
+
+// get returns a view that lives as long as the transaction; nil if absent.
+func (t *tx) get(bucket, key []byte) []byte { return t.bucket(bucket).Get(key) }
+
+// put and delete are the only writes there are. An error stays in t.failed and
+// rolls the closure back, so that no caller has to look.
+func (t *tx) put(bucket, key, value []byte) {
+	t.wrote, t.dirty = true, true
+	if value == nil {
+		value = []byte{} // nil would read back as absent within this transaction
+	}
+	if err := t.bucket(bucket).Put(key, value); err != nil && t.failed == nil {
+		t.failed = fmt.Errorf("put into %s: %w", bucket, err)
+	}
+}
+
+func (t *tx) delete(bucket, key []byte) {
+	t.wrote, t.dirty = true, true
+	if err := t.bucket(bucket).Delete(key); err != nil && t.failed == nil {
+		t.failed = fmt.Errorf("delete from %s: %w", bucket, err)
+	}
+}
+
+// note is for entries that record what happened and change nothing else: the
+// entry itself is the write.
+func (t *tx) note() { t.wrote, t.dirty = true, true }

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// UserStatus is whether a user's keys work.
+type UserStatus string
+
+const (
+	UserActive UserStatus = "active"
+	UserClosed UserStatus = "closed"
+)
+
+// User is a person or a program that acts in the vault.
+type User struct {
+	ID               string
+	Name             string
+	Email            string // unique in the vault when set, compared without case
+	Access           Access
+	Status           UserStatus
+	CanLockEnvelopes bool
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	Revision         uint64
+}
+
+// NewUser describes a user to be made. Name is required.
+type NewUser struct {
+	Name                string
+	Email               string
+	Access              Access
+	CannotLockEnvelopes bool
+}
+
+// UserPatch: nil leaves a member alone.
+type UserPatch struct {
+	Name             *string
+	Email            *string
+	Access           *Access
+	Status           *UserStatus
+	CanLockEnvelopes *bool
+}
+
+// User returns one user. ErrUserNotFound.
+func (v *Vault) User(ctx context.Context, userID string) (User, error) {
+	return view(v, func(t *tx) (User, error) { return t.user(userID) })
+}
+
+// Users lists users in the order in which they were made.
+func (v *Vault) Users(ctx context.Context, p Paging) (Page[User], error) {
+	return view(v, func(t *tx) (Page[User], error) { return idPage(t, bucketUsers, listUsers, p, decodeUser) })
+}
+
+func (t *tx) user(userID string) (User, error) {
+	key, ok := parseID(userID)
+	if !ok {
+		return User{}, ErrUserNotFound
+	}
+	b := t.get(bucketUsers, key[:])
+	if b == nil {
+		return User{}, ErrUserNotFound
+	}
+	return decodeUser(key, b)
+}
+
+// CreateUser needs admin access. *ExistsError if the e-mail address is taken.
+func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
+	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)
+	if err := n.check(); err != nil {
+		return User{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (User, audit.Event, error) { return t.createUser(n) })
+}
+
+// EnsureUser returns the active user with this e-mail address, and makes one
+// if there is none: it maps a host's people to the vault's. The name and access
+// of a user who is there already stay as they are. It needs admin access, and
+// an e-mail address.
+func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
+	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)
+	if n.Email == "" {
+		return User{}, Receipt{}, invalid("email", "is what users are found by here, and must be given")
+	}
+	if err := n.check(); err != nil {
+		return User{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (User, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return User{}, audit.Event{}, err
+		}
+		if key := t.get(bucketEmails, emailKey(n.Email)); key != nil {
+			u, err := decodeUser(id(key), t.get(bucketUsers, key))
+			return u, audit.Event{}, err
+		}
+		return t.createUser(n)
+	})
+}
+
+func (n NewUser) check() error {
+	var c checks
+	c.required("name", n.Name, maxShort)
+	c.email(n.Email)
+	if n.Access < AccessView || n.Access > AccessAdmin {
+		c.fail("access", "must be view, upload or admin")
+	}
+	return c.err()
+}
+
+func (c *checks) email(email string) {
+	if email == "" {
+		return
+	}
+	c.line("email", email, 254)
+	if at := strings.LastIndexByte(email, '@'); at < 1 || at == len(email)-1 || strings.ContainsAny(email, " <>\"") {
+		c.fail("email", "must be an e-mail address such as ana@example.com")
+	}
+}
+
+func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return User{}, audit.Event{}, err
+	}
+	if err := t.emailFree(n.Email, ""); err != nil {
+		return User{}, audit.Event{}, err
+	}
+	key, err := t.newID()
+	if err != nil {
+		return User{}, audit.Event{}, err
+	}
+	u := User{
+		ID: key.String(), Name: n.Name, Email: n.Email, Access: n.Access, Status: UserActive,
+		CanLockEnvelopes: !n.CannotLockEnvelopes, CreatedAt: t.now, UpdatedAt: t.now, Revision: 1,
+	}
+	t.put(bucketUsers, key[:], u.encode())
+	if u.Email != "" {
+		t.put(bucketEmails, emailKey(u.Email), key[:])
+	}
+	detail := detailMembers{}
+	detail.text("name", u.Name)
+	detail.text("email", u.Email)
+	return u, audit.Event{Op: audit.OpUserCreated, Facts: u.facts(), Detail: encodeDetail(detail)}, nil
+}
+
+func (u *User) facts() audit.Facts {
+	canLock := "false"
+	if u.CanLockEnvelopes {
+		canLock = "true"
+	}
+	return audit.Facts{
+		"user": audit.Text(u.ID), "access": audit.Text(u.Access.String()),
+		"status": audit.Text(string(u.Status)), "canLock": audit.Text(canLock),
+	}
+}
+
+// emailFree guards that no other user has the address.
+func (t *tx) emailFree(email, userID string) error {
+	if email == "" {
+		return nil
+	}
+	if key := t.get(bucketEmails, emailKey(email)); key != nil && id(key).String() != userID {
+		return &ExistsError{What: "user", ID: id(key).String(), Field: "email"}
+	}
+	return nil
+}
+
+// UpdateUser needs admin access. A user who is closed keeps name and history;
+// the keys stop at once, and work again if the user is made active. The last
+// active admin can be neither closed nor demoted: ErrLastAdmin.
+func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Match, p UserPatch) (User, Receipt, error) {
+	if err := p.check(); err != nil {
+		return User{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (User, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return User{}, audit.Event{}, err
+		}
+		old, err := t.user(userID)
+		if err != nil {
+			return User{}, audit.Event{}, err
+		}
+		if err := m.check(old.Revision); err != nil {
+			return User{}, audit.Event{}, err
+		}
+		u := p.apply(old)
+		if u == old {
+			return old, audit.Event{}, nil
+		}
+		if err := t.emailFree(u.Email, u.ID); err != nil {
+			return User{}, audit.Event{}, err
+		}
+		if old.leads() && !u.leads() {
+			if err := t.anotherAdmin(u.ID); err != nil {
+				return User{}, audit.Event{}, err
+			}
+		}
+		u.Revision, u.UpdatedAt = old.Revision+1, t.now
+		t.storeUser(old, u)
+		detail := map[string]any{}
+		if u.Name != old.Name {
+			detail["name"] = changed{old.Name, u.Name}
+		}
+		if u.Email != old.Email {
+			detail["email"] = changed{old.Email, u.Email}
+		}
+		return u, audit.Event{Op: audit.OpUserUpdated, Facts: u.facts(), Detail: encodeDetail(detail)}, nil
+	})
+}
+
+func (p *UserPatch) check() error {
+	var c checks
+	if p.Name != nil {
+		c.required("name", *p.Name, maxShort)
+	}
+	if p.Email != nil {
+		c.email(strings.TrimSpace(*p.Email))
+	}
+	if p.Access != nil && (*p.Access < AccessView || *p.Access > AccessAdmin) {
+		c.fail("access", "must be view, upload or admin")
+	}
+	if p.Status != nil && *p.Status != UserActive && *p.Status != UserClosed {
+		c.fail("status", "must be active or closed")
+	}
+	return c.err()
+}
+
+func (p *UserPatch) apply(u User) User {
+	if p.Name != nil {
+		u.Name = strings.TrimSpace(*p.Name)
+	}
+	if p.Email != nil {
+		u.Email = strings.TrimSpace(*p.Email)
+	}
+	if p.Access != nil {
+		u.Access = *p.Access
+	}
+	if p.Status != nil {
+		u.Status = *p.Status
+	}
+	if p.CanLockEnvelopes != nil {
+		u.CanLockEnvelopes = *p.CanLockEnvelopes
+	}
+	return u
+}
+
+func (u *User) leads() bool { return u.Access == AccessAdmin && u.Status == UserActive }
+
+// anotherAdmin guards that somebody else can still administer the vault.
+func (t *tx) anotherAdmin(userID string) error {
+	c := t.bucket(bucketUsers).Cursor()
+	for k, b := c.First(); k != nil; k, b = c.Next() {
+		u, err := decodeUser(id(k), b)
+		if err != nil {
+			return err
+		}
+		if u.ID != userID && u.leads() {
+			return nil
+		}
+	}
+	return ErrLastAdmin
+}
+
+func (t *tx) storeUser(old, u User) {
+	key, _ := parseID(u.ID)
+	if old.Email != "" && !bytes.Equal(emailKey(old.Email), emailKey(u.Email)) {
+		t.delete(bucketEmails, emailKey(old.Email))
+	}
+	if u.Email != "" {
+		t.put(bucketEmails, emailKey(u.Email), key[:])
+	}
+	t.put(bucketUsers, key[:], u.encode())
+}

@@ -1,0 +1,221 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Version is one version of a document. It never changes; Chain binds it to
+// all before it, and audit.VersionChain says how it is computed.
+type Version struct {
+	DocumentID    string
+	Number        uint64 // from 1
+	Digest        Digest
+	Size          int64 // bytes
+	MediaType     string
+	FileName      string
+	Comment       string
+	Label         string
+	CreatedAt     time.Time
+	CreatedBy     string
+	PreviousChain audit.Hash // zero for version 1
+	Chain         audit.Hash
+	Current       bool
+	Discarded     bool
+}
+
+// NewVersion describes a version to be made.
+type NewVersion struct {
+	MediaType string // "": application/octet-stream
+	FileName  string // a name, not a path
+	Comment   string
+	Label     string
+}
+
+func (n *NewVersion) settle() {
+	if n.MediaType == "" {
+		n.MediaType = "application/octet-stream"
+	}
+}
+
+func (n *NewVersion) check(c *checks) {
+	c.mediaType("mediaType", n.MediaType)
+	c.fileName("fileName", n.FileName)
+	c.prose("comment", n.Comment, maxComment)
+	c.line("label", n.Label, maxShort)
+}
+
+func (v *Version) facts() audit.Facts {
+	return audit.Facts{
+		"chain":     audit.Text(v.Chain.String()),
+		"digest":    audit.Text(v.Digest.String()),
+		"mediaType": audit.Text(v.MediaType),
+		"size":      audit.Number(uint64(v.Size)),
+	}
+}
+
+func (v *Version) detail() map[string]any {
+	m := detailMembers{}
+	m.text("fileName", v.FileName)
+	m.text("comment", v.Comment)
+	m.text("label", v.Label)
+	return m
+}
+
+// AddVersion makes the staged bytes the document's next and current version.
+// It needs upload access. ErrDocumentArchived. The Document returned has the
+// new version as its current one.
+func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, cond Condition, n NewVersion, u *Upload) (Document, Receipt, error) {
+	n.settle()
+	var c checks
+	n.check(&c)
+	if err := c.err(); err != nil {
+		return Document{}, Receipt{}, err
+	}
+	return keep(v, ctx, u, func() (Document, Receipt, error) {
+		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+			return t.nextVersion(documentID, cond, func(*document) (NewVersion, Digest, int64, error) {
+				return n, u.Digest(), u.Size(), nil
+			})
+		})
+	})
+}
+
+// RestoreVersion makes a new version with the bytes of an earlier one. It needs
+// upload access. ErrVersionNotFound, ErrDocumentArchived.
+func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, number uint64, cond Condition) (Document, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+		d, event, err := t.nextVersion(documentID, cond, func(d *document) (NewVersion, Digest, int64, error) {
+			from, err := t.version(d, number)
+			if err != nil {
+				return NewVersion{}, Digest{}, 0, err
+			}
+			return NewVersion{MediaType: from.MediaType, FileName: from.FileName}, from.Digest, from.Size, nil
+		})
+		if err == nil {
+			event.Facts["restored"] = audit.Number(number)
+		}
+		return d, event, err
+	})
+}
+
+// nextVersion asks the guards, then source for what the version is made of,
+// and adds it.
+func (t *tx) nextVersion(documentID string, cond Condition, source func(*document) (NewVersion, Digest, int64, error)) (Document, audit.Event, error) {
+	old, err := t.writable(documentID, AccessUpload, cond)
+	if err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	n, digest, size, err := source(old)
+	if err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	if old.Archived {
+		return Document{}, audit.Event{}, ErrDocumentArchived
+	}
+	d := old.clone()
+	if err := t.addVersion(d, n, digest, size); err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	t.changes(d)
+	t.store(old, d)
+	return d.Document, audit.Event{
+		Op: audit.OpDocumentVersionAdded, Document: d.ID, Version: d.Current.Number,
+		Facts: d.Current.facts(), Detail: encodeDetail(d.Current.detail()),
+	}, nil
+}
+
+// addVersion writes the version and the row that says who needs its bytes, and
+// makes it the current one of d. The caller stores d.
+func (t *tx) addVersion(d *document, n NewVersion, digest Digest, size int64) error {
+	var previous audit.Hash
+	if d.VersionCount > 0 {
+		last, err := t.version(d, d.VersionCount)
+		if err != nil {
+			return fmt.Errorf("%w: %s lacks version %d", errDamaged, d, d.VersionCount)
+		}
+		previous = last.Chain
+	}
+	ver := &Version{
+		DocumentID: d.ID, Number: d.VersionCount + 1, Digest: digest, Size: size,
+		MediaType: n.MediaType, FileName: n.FileName, Comment: n.Comment, Label: n.Label,
+		CreatedAt: t.now, CreatedBy: t.actor.UserID, PreviousChain: previous, Current: true,
+	}
+	ver.Chain = audit.VersionChain(previous, d.ID, ver.Number, digest.String(), uint64(size), ver.MediaType, ver.CreatedAt, ver.CreatedBy)
+	t.put(bucketVersions, versionKey(d.id, ver.Number), encodeVersion(ver))
+	t.put(bucketRefs, refKey(digest, d.id, ver.Number), nil)
+	d.Current, d.VersionCount = ver, ver.Number
+	return nil
+}
+
+// Version returns one version, the current one for number 0.
+// ErrVersionNotFound, ErrDocumentNotFound, *DeletedError.
+func (v *Vault) Version(ctx context.Context, documentID string, number uint64) (Version, error) {
+	return view(v, func(t *tx) (Version, error) {
+		d, err := t.liveDocument(documentID)
+		if err != nil {
+			return Version{}, err
+		}
+		if number == 0 {
+			return *d.Current, nil
+		}
+		ver, err := t.version(d, number)
+		if err != nil {
+			return Version{}, err
+		}
+		return *ver, nil
+	})
+}
+
+func (t *tx) version(d *document, number uint64) (*Version, error) {
+	if d.Current != nil && d.Current.Number == number {
+		return d.Current, nil
+	}
+	b := t.get(bucketVersions, versionKey(d.id, number))
+	if b == nil {
+		return nil, ErrVersionNotFound
+	}
+	return decodeVersion(d.id, b)
+}
+
+// Versions lists a document's versions, newest first.
+func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page[Version], error) {
+	limit, err := pageLimit(p.Limit)
+	if err != nil {
+		return Page[Version]{}, err
+	}
+	place, err := decodeCursor(listVersions, p.Cursor)
+	if err == nil && place != nil && len(place) != 8 {
+		err = invalid("cursor", "is not a cursor of this list; start again without one")
+	}
+	if err != nil {
+		return Page[Version]{}, err
+	}
+	return view(v, func(t *tx) (Page[Version], error) {
+		d, err := t.liveDocument(documentID)
+		if err != nil {
+			return Page[Version]{}, err
+		}
+		number := d.VersionCount
+		if place != nil {
+			number = min(number, binary.BigEndian.Uint64(place)-1)
+		}
+		var page Page[Version]
+		for ; number > 0; number-- {
+			if len(page.Items) == limit {
+				page.NextCursor = encodeCursor(listVersions, seqKey(number+1))
+				break
+			}
+			ver, err := t.version(d, number)
+			if err != nil {
+				return Page[Version]{}, fmt.Errorf("%s, version %d: %w", d, number, err)
+			}
+			page.Items = append(page.Items, *ver)
+		}
+		return page, nil
+	})
+}
