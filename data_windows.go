@@ -20,6 +20,3 @@ func tryLock(f *os.File) (bool, error) {
 	}
 	return err == nil, err
 }
-
-// syncDir has nothing to do: NTFS journals names by itself.
-func syncDir(string) error { return nil }

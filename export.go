@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 )
 
 func (p *program) exportCommand() command {
@@ -131,4 +133,18 @@ func (p *program) writeOutput(name string, write func(io.Writer) error) error {
 func writeBuffered(w io.Writer, write func(io.Writer) error) error {
 	b := bufio.NewWriterSize(w, 1<<20)
 	return errors.Join(write(b), b.Flush())
+}
+
+// replaceFile makes a file that only this user reads, and gives it its name
+// when it is whole and on disk.
+func replaceFile(path string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return blobstore.Rename(f.Name(), path)
 }

@@ -19,11 +19,17 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end. After it the default handling
-	// is back: a second one ends the process at once, which loses nothing
-	// that was acknowledged.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		// The first signal asks for an orderly end. Before anybody hears of
+		// it the default handling is back: a second one ends the process at
+		// once, which loses nothing that was acknowledged.
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv}
 	os.Exit(p.run(ctx, os.Args[1:]))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"strongroom/blobstore"
 	"strongroom/httpapi"
 )
 
@@ -181,11 +182,7 @@ func (p *program) namesToServe(ctx context.Context, at place) ([]string, error) 
 		return nil, err
 	}
 	path := filepath.Join(at.data, firstKeyName)
-	err = replaceFile(path, func(f *os.File) error {
-		_, err := fmt.Fprintln(f, secret.Reveal())
-		return err
-	})
-	if err != nil {
+	if err := blobstore.WriteFile(path, []byte(secret.Reveal()+"\n")); err != nil {
 		return nil, fmt.Errorf("vault %q is made, but the key of its administrator could not be kept: %w; make another by `strongroom key add`", at.vault, err)
 	}
 	fmt.Fprintf(p.stderr, "made the vault %q; the API key of its administrator is in %s\n", at.vault, path)

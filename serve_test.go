@@ -160,7 +160,7 @@ func (r result) code1(t *testing.T, words ...string) {
 func TestControlSocket(t *testing.T) {
 	data := t.TempDir()
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
-	mustRun(t, "user", "add", "--data", data, "--name", "Grace\x1b[31m Hopper", "--email", "grace@example.com")
+	mustRun(t, "user", "add", "--data", data, "--name", "Grace \u202eHopper", "--email", "grace@example.com")
 	commands := [][]string{
 		{"user", "list"}, {"user", "list", "--json"}, {"key", "list"}, {"key", "list", "--json"},
 		{"verify"}, {"verify", "--bytes"}, {"export", "--log", "-"},
@@ -172,13 +172,17 @@ func TestControlSocket(t *testing.T) {
 		r := run(t, append(commands[i], "--data", data)...)
 		if details, err := os.ReadFile("details.jsonl"); err == nil {
 			r.stdout += string(details)
+			os.Remove("details.jsonl")
 		}
 		return r
 	}
 	for i := range commands {
-		if atRest[i] = see(i); atRest[i].code != 0 || strings.Contains(atRest[i].stdout, "\x1b") {
+		if atRest[i] = see(i); atRest[i].code != 0 {
 			t.Errorf("%v: %+v", commands[i], atRest[i])
 		}
+	}
+	if table := atRest[0].stdout; strings.Contains(table, "\u202e") || !strings.Contains(table, "Hopper") {
+		t.Errorf("what turns a terminal's text around is printed:\n%q", table)
 	}
 	s := serve(t, data)
 	if info, err := os.Stat(filepath.Join(data, controlName)); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"strongroom/blobstore"
 	"strongroom/engine"
 )
 
@@ -86,31 +87,32 @@ func closeVaults(vaults map[string]*engine.Vault) error {
 // that no crash leaves a vault nobody can enter.
 func createVault(ctx context.Context, at place, admin engine.NewUser) (engine.Secret, error) {
 	if _, err := os.Lstat(at.dir()); err == nil {
-		return "", fmt.Errorf("vault %q exists already in %s; choose another --vault, or `strongroom key add` for a new key",
+		return engine.Secret{}, fmt.Errorf("vault %q exists already in %s; choose another --vault, or `strongroom key add` for a new key",
 			at.vault, at.dir())
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return engine.Secret{}, err
 	}
 	parent := vaultsDir(at.data)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return "", err
+		return engine.Secret{}, err
 	}
 	aside, err := os.MkdirTemp(parent, ".new-*")
 	if err != nil {
-		return "", err
+		return engine.Secret{}, err
 	}
 	defer os.RemoveAll(aside)
 	whole := filepath.Join(aside, at.vault)
 	secret, err := fillVault(ctx, whole, at, admin)
 	if err != nil {
-		return "", err
+		return engine.Secret{}, err
 	}
 	if err := os.Rename(whole, at.dir()); err != nil {
-		return "", err
+		return engine.Secret{}, err
 	}
+	// The directories above may be new as well.
 	for _, dir := range []string{parent, at.data, filepath.Dir(filepath.Clean(at.data))} {
-		if err := syncDir(dir); err != nil {
-			return "", err
+		if err := blobstore.SyncDir(dir); err != nil {
+			return engine.Secret{}, err
 		}
 	}
 	return secret, nil
@@ -119,16 +121,16 @@ func createVault(ctx context.Context, at place, admin engine.NewUser) (engine.Se
 func fillVault(ctx context.Context, dir string, at place, admin engine.NewUser) (_ engine.Secret, err error) {
 	v, err := engine.Create(dir, engine.Options{Name: at.vault, AllowNetworkFS: at.networkFS})
 	if err != nil {
-		return "", fmt.Errorf("vault %q: %w", at.vault, err)
+		return engine.Secret{}, fmt.Errorf("vault %q: %w", at.vault, err)
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
 	user, _, err := v.CreateUser(ctx, engine.Operator(), admin)
 	if err != nil {
-		return "", fmt.Errorf("first user: %w", err)
+		return engine.Secret{}, fmt.Errorf("first user: %w", err)
 	}
 	_, secret, _, err := v.CreateKey(ctx, engine.Operator(), engine.NewKey{Name: "first key", UserID: user.ID})
 	if err != nil {
-		return "", fmt.Errorf("first key: %w", err)
+		return engine.Secret{}, fmt.Errorf("first key: %w", err)
 	}
 	return secret, nil
 }
