@@ -72,10 +72,7 @@ func Operator() Actor { return Actor{UserID: operatorActor, Access: AccessAdmin}
 
 // Receipt names the audit entry that records a change. The zero Receipt says
 // that nothing was written, because what was asked for held already.
-type Receipt struct {
-	Seq  uint64
-	Hash audit.Hash
-}
+type Receipt = audit.Receipt
 
 // Condition is what must hold, besides the rules, for a change of a document
 // to go ahead.

@@ -42,59 +42,105 @@ func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export,
 	return &Export{Head: v.Head(), Receipt: receipt, v: v, after: after}, nil
 }
 
-// exportPage is how many entries are copied out of one transaction.
-const exportPage = 2_000
-
 // WriteLog writes the exact lines. It may be called more than once.
 func (e *Export) WriteLog(ctx context.Context, w io.Writer) error {
-	return e.pages(ctx, w, bucketLog, func(b []byte, _ uint64, line []byte) ([]byte, error) {
-		return append(b, line...), nil
-	})
+	_, err := io.Copy(w, e.log(ctx))
+	return err
 }
 
 // WriteDetails writes the details that still exist, a line each: seq, salt and
 // the exact bytes hashed.
 func (e *Export) WriteDetails(ctx context.Context, w io.Writer) error {
-	return e.pages(ctx, w, bucketDetail, func(b []byte, seq uint64, value []byte) ([]byte, error) {
-		row, err := decodeDetail(value)
-		if err != nil || row.salt == nil {
-			return b, err
-		}
-		return audit.DetailRow{Seq: seq, Salt: [saltSize]byte(row.salt), Detail: row.detail}.Append(b)
-	})
+	_, err := io.Copy(w, e.details(ctx))
+	return err
 }
 
-// pages copies rows up to the head, a page in each transaction, and writes
-// between transactions: a slow reader stalls nobody.
-func (e *Export) pages(ctx context.Context, w io.Writer, bucket []byte, spell func(b []byte, seq uint64, row []byte) ([]byte, error)) error {
-	for next := e.after + 1; next <= e.Head.Seq; {
-		page, err := view(e.v, func(t *tx) (page []byte, err error) {
-			c := t.bucket(bucket).Cursor()
-			looked := 0
-			for k, row := c.Seek(seqKey(next)); ; k, row = c.Next() {
-				if k == nil || seqOf(k) > e.Head.Seq {
-					next = e.Head.Seq + 1
-					return page, nil
-				}
-				if looked == exportPage {
-					next = seqOf(k)
-					return page, nil
-				}
-				looked++
-				if page, err = spell(page, seqOf(k), row); err != nil {
-					return nil, err
-				}
+func (e *Export) log(ctx context.Context) io.Reader {
+	return &rowReader{ctx: ctx, e: e, bucket: bucketLog, next: e.after + 1,
+		spell: func(b []byte, _ uint64, line []byte) ([]byte, error) { return append(b, line...), nil }}
+}
+
+func (e *Export) details(ctx context.Context) io.Reader {
+	return &rowReader{ctx: ctx, e: e, bucket: bucketDetail, next: e.after + 1,
+		spell: func(b []byte, seq uint64, value []byte) ([]byte, error) {
+			row, err := decodeDetail(value)
+			if err != nil || row.salt == nil {
+				return b, err
 			}
-		})
+			return audit.DetailRow{Seq: seq, Salt: [saltSize]byte(row.salt), Detail: row.detail}.Append(b)
+		}}
+}
+
+// A page of an export is copied out of one transaction: so many rows, or a
+// little more than so many bytes.
+const (
+	exportRows  = 2_000
+	exportBytes = 1 << 20
+)
+
+// rowReader reads the rows of a bucket keyed by seq, up to the export's head,
+// a page in each transaction: a slow reader stalls nobody.
+type rowReader struct {
+	ctx    context.Context // of the call that reads; the reader ends with it
+	e      *Export
+	bucket []byte
+	next   uint64
+	spell  func(b []byte, seq uint64, row []byte) ([]byte, error)
+	page   []byte // what is left of it
+	spare  []byte // its memory
+}
+
+func (r *rowReader) Read(p []byte) (int, error) {
+	for len(r.page) == 0 {
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if r.next > r.e.Head.Seq {
+			return 0, io.EOF
+		}
+		page, err := view(r.e.v, r.fill)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := w.Write(page); err != nil {
-			return err
-		}
+		r.page, r.spare = page, page
 	}
-	return nil
+	n := copy(p, r.page)
+	r.page = r.page[n:]
+	return n, nil
+}
+
+func (r *rowReader) fill(t *tx) (page []byte, err error) {
+	page = r.spare[:0]
+	c := t.bucket(r.bucket).Cursor()
+	k, row := c.Seek(seqKey(r.next))
+	for looked := 0; k != nil && seqOf(k) <= r.e.Head.Seq; looked++ {
+		if looked == exportRows || len(page) >= exportBytes {
+			r.next = seqOf(k)
+			return page, nil
+		}
+		if page, err = r.spell(page, seqOf(k), row); err != nil {
+			return nil, err
+		}
+		k, row = c.Next()
+	}
+	r.next = r.e.Head.Seq + 1
+	return page, nil
+}
+
+// WriteTo lets io.Copy hand over whole pages.
+func (r *rowReader) WriteTo(w io.Writer) (written int64, err error) {
+	var none [0]byte
+	for {
+		if _, err := r.Read(none[:]); err == io.EOF {
+			return written, nil
+		} else if err != nil {
+			return written, err
+		}
+		n, err := w.Write(r.page)
+		written += int64(n)
+		if err != nil {
+			return written, err
+		}
+		r.page = nil
+	}
 }

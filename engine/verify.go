@@ -1,0 +1,346 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+)
+
+// VerifyOptions of Verify. The zero value checks everything but the contents
+// of the blobs.
+type VerifyOptions struct {
+	Bytes    bool         // read every blob and compare it with its digest
+	Heads    []audit.Head // heads kept elsewhere: each must be an entry of the log
+	Progress func(done, total uint64)
+}
+
+// VerifyReport is what Verify looked at and what it found. Without findings
+// everything held.
+type VerifyReport struct {
+	Head      audit.Head
+	Entries   uint64
+	Documents uint64 // tombstones too
+	Versions  uint64
+	Blobs     uint64 // read, with VerifyOptions.Bytes
+	Findings  []audit.Finding
+}
+
+// Codes of findings beyond those of the log, which package audit has.
+const (
+	CodeState audit.Code = "state" // what the vault holds is not what the log says
+	CodeIndex audit.Code = "index" // an index row is missing, or says what is not so
+	CodeBlob  audit.Code = "blob"  // bytes are missing or not those of their digest
+)
+
+// maxFindings is how many are listed; more would say nothing new.
+const maxFindings = 1_000
+
+// Verify checks the vault against itself while it is in use: that the log is
+// one chain and its details are those hashed; that every document, version,
+// user and key is what the entries about it say, and every entry about a
+// document is in its chain; that every index row and reference says what is so,
+// and none is missing; and that the bytes of every version are there. An error
+// means that it could not be carried out.
+//
+// It reads a page in each transaction, so it stalls nobody, and keeps nothing
+// but the users and keys in memory beside what audit.Verify does.
+func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}}
+	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.e.details(ctx)})
+	if err != nil {
+		return VerifyReport{}, fmt.Errorf("verify the log: %w", err)
+	}
+	c.report = VerifyReport{Head: log.Head, Entries: log.Entries, Findings: log.Findings}
+	if log.Entries != c.e.Head.Seq {
+		// The chain stops before its end: there is nothing to compare with.
+		return c.report, nil
+	}
+	for _, check := range []func() error{c.accounts, c.documents, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
+		if err := check(); err != nil {
+			return VerifyReport{}, err
+		}
+	}
+	return c.report, nil
+}
+
+// checker is one verification.
+type checker struct {
+	v       *Vault
+	ctx     context.Context
+	o       VerifyOptions
+	e       *Export // fixes the head: entries behind it are not looked at
+	report  VerifyReport
+	entries uint64        // about documents, in the log
+	chained uint64        // about documents, in their chains
+	missing []saidVersion // whose bytes were not there when looked for
+}
+
+func (c *checker) find(seq uint64, code audit.Code, format string, args ...any) {
+	if len(c.report.Findings) < maxFindings {
+		c.report.Findings = append(c.report.Findings, audit.Finding{Seq: seq, Code: code, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (c *checker) progress(done, total uint64) {
+	if c.o.Progress != nil {
+		c.o.Progress(done, total)
+	}
+}
+
+// checkRows is how many rows are checked in one transaction.
+const checkRows = 500
+
+// each calls fn for every row of a bucket, some hundred in a transaction, with
+// views. A row written meanwhile may or may not be met.
+func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) error {
+	var next []byte
+	for more := true; more; {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		more, err = view(c.v, func(t *tx) (bool, error) {
+			cursor := t.bucket(bucket).Cursor()
+			k, value := cursor.Seek(next)
+			for range checkRows {
+				if k == nil {
+					return false, nil
+				}
+				if err := fn(t, k, value); err != nil {
+					return false, err
+				}
+				k, value = cursor.Next()
+			}
+			next = bytes.Clone(k)
+			return k != nil, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// documents compares every document with its entries, from the last to the
+// first, and with its rows in the index.
+func (c *checker) documents() error {
+	total := c.e.Head.Seq
+	err := c.each(bucketDocuments, func(t *tx, k, value []byte) error {
+		if len(k) != len(id{}) {
+			c.find(0, CodeState, "a document has the key %x", k)
+			return nil
+		}
+		d, err := decodeDocument(id(k), value)
+		if err != nil {
+			c.find(0, CodeState, "%v", err)
+			return nil
+		}
+		h, err := t.history(d, c.e.Head.Seq)
+		if err != nil {
+			c.find(d.AuditSeq, CodeState, "%s: its entries cannot be followed: %v", d, err)
+			return nil
+		}
+		c.chained += h.behind
+		if c.report.Documents++; c.report.Documents%10_000 == 0 {
+			c.progress(c.chained, total)
+		}
+		c.compare(t, d, h)
+		for _, row := range indexRows(d) {
+			if t.get(bucketIndex, row) == nil {
+				c.find(d.AuditSeq, CodeIndex, "%s lacks the index row %q", d, row)
+			}
+		}
+		if d.ExternalID != "" && !bytes.Equal(t.get(bucketExternals, []byte(d.ExternalID)), k) {
+			c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
+		}
+		return nil
+	})
+	if err == nil && c.chained != c.entries {
+		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
+	}
+	return err
+}
+
+// compare tells where a document is not what its entries say.
+func (c *checker) compare(t *tx, d *document, h *history) {
+	differs := func(what string, is, was any) {
+		if is != was {
+			c.find(d.AuditSeq, CodeState, "%s: %s is %v, the log says %v", d, what, is, was)
+		}
+	}
+	differs("deleted", d.deleted, h.deleted)
+	differs("the number of versions", d.VersionCount, uint64(len(h.versions)))
+	differs("the revision", d.Revision, h.revision)
+	differs("created at", d.CreatedAt, h.created.Time)
+	differs("created by", d.CreatedBy, h.created.Actor)
+	differs("updated at", d.UpdatedAt, h.updated.Time)
+	differs("updated by", d.UpdatedBy, h.updated.Actor)
+	if d.deleted || h.deleted {
+		return
+	}
+	differs("archived", d.Archived, h.archived)
+	differs("the owner", d.OwnerID, h.owner)
+	for _, said := range h.versions {
+		ver, err := decodeVersion(d.id, t.get(bucketVersions, versionKey(d.id, said.Number)))
+		if err != nil {
+			c.find(said.seq, CodeState, "%s: version %d cannot be read: %v", d, said.Number, err)
+			continue
+		}
+		if text := said.difference(ver); text != "" {
+			c.find(said.seq, CodeState, "%s, version %d: %s", d, said.Number, text)
+		}
+		if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
+			c.find(said.seq, CodeState, "%s carries a copy of its current version that differs", d)
+		}
+		if t.get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
+			c.find(said.seq, CodeIndex, "%s, version %d has no reference to its bytes", d, ver.Number)
+		}
+		size, err := c.v.blobs.Stat(ver.Digest)
+		switch {
+		case errors.Is(err, blobstore.ErrNotFound):
+			c.missing = append(c.missing, said)
+		case err != nil:
+			c.find(said.seq, CodeBlob, "%s, version %d: its bytes cannot be looked at: %v", d, ver.Number, err)
+		case size != ver.Size:
+			c.find(said.seq, CodeBlob, "%s, version %d: its blob has %d bytes, the log says %d", d, ver.Number, size, ver.Size)
+		}
+	}
+	if n := len(h.versions); n > 0 && d.Current.Number > uint64(n) {
+		c.find(d.AuditSeq, CodeState, "%s has the current version %d of %d", d, d.Current.Number, n)
+	}
+}
+
+// missingBytes reports the bytes that were missing and are still needed: what
+// was deleted since its transaction began is not.
+func (c *checker) missingBytes() error {
+	for _, said := range c.missing {
+		if needed, err := c.needed(said.Digest); err != nil {
+			return err
+		} else if needed {
+			c.find(said.seq, CodeBlob, "document %s, version %d: its bytes %s are missing", said.DocumentID, said.Number, said.Digest)
+		}
+	}
+	return nil
+}
+
+func (c *checker) needed(d Digest) (bool, error) {
+	return view(c.v, func(t *tx) (bool, error) { return t.needed(d), nil })
+}
+
+// versions finds rows of versions that no document has.
+func (c *checker) versions() error {
+	return c.each(bucketVersions, func(t *tx, k, _ []byte) error {
+		c.report.Versions++
+		if len(k) != 24 {
+			c.find(0, CodeState, "a version has the key %x", k)
+			return nil
+		}
+		doc, number := id(k[:16]), seqOf(k[16:])
+		if d, err := t.documentAt(doc); err != nil || d.deleted || number == 0 || number > d.VersionCount {
+			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
+		}
+		return nil
+	})
+}
+
+// references finds references of versions that do not have those bytes.
+func (c *checker) references() error {
+	return c.each(bucketRefs, func(t *tx, k, _ []byte) error {
+		if len(k) != 56 {
+			c.find(0, CodeIndex, "a reference has the key %x", k)
+			return nil
+		}
+		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
+		ver, err := decodeVersion(doc, t.get(bucketVersions, versionKey(doc, number)))
+		if err != nil || ver.Digest != digest {
+			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
+		}
+		return nil
+	})
+}
+
+// index finds rows that no document has, and external ids and e-mail addresses
+// that lead nowhere.
+func (c *checker) index() error {
+	err := c.each(bucketIndex, func(t *tx, k, _ []byte) error {
+		if len(k) < 17 {
+			c.find(0, CodeIndex, "an index row has the key %x", k)
+			return nil
+		}
+		if d, err := t.documentAt(id(k[len(k)-16:])); err != nil || !containsRow(indexRows(d), k) {
+			c.find(0, CodeIndex, "the index row %q is of no document", k)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.each(bucketExternals, func(t *tx, k, value []byte) error {
+		if d, err := t.documentAt(id(append(bytes.Clone(value), make([]byte, 16)...)[:16])); err != nil || d.ExternalID != string(k) {
+			c.find(0, CodeIndex, "the external id %q is of no document", k)
+		}
+		return nil
+	})
+}
+
+// certificates compares every certificate with the entry it came with.
+func (c *checker) certificates() error {
+	return c.each(bucketCertificates, func(t *tx, k, _ []byte) error {
+		cert, err := t.certificate(id(k))
+		if err != nil {
+			c.find(0, CodeState, "the certificate of document %s cannot be read: %v", id(k), err)
+			return nil
+		}
+		e, err := t.entry(cert.AuditSeq)
+		if err != nil || e.Op != audit.OpDocumentDeleted || e.Document != cert.DocumentID {
+			c.find(cert.AuditSeq, CodeState, "the certificate of document %s names an entry that is not its deletion", cert.DocumentID)
+			return nil
+		}
+		digest, _ := e.Facts["certificate"].AsText()
+		right, _ := e.Facts["right"].AsText()
+		if digest != cert.digest() || right != cert.Right || e.Actor != cert.DeletedBy || !e.Time.Equal(cert.DeletedAt) {
+			c.find(cert.AuditSeq, CodeState, "the certificate of document %s is not what its entry says", cert.DocumentID)
+		}
+		return nil
+	})
+}
+
+// bytes reads every blob. Blobs that nobody needs are no finding: they are
+// uploads on their way, or what Sweep has yet to find.
+func (c *checker) bytes() error {
+	if !c.o.Bytes {
+		return nil
+	}
+	var digests []Digest
+	err := c.v.blobs.Each(c.ctx, func(d blobstore.Digest, _ int64) error {
+		digests = append(digests, d)
+		return nil
+	})
+	if errors.Is(err, blobstore.ErrForeign) {
+		c.find(0, CodeBlob, "%v", err)
+	} else if err != nil {
+		return fmt.Errorf("list the blobs: %w", err)
+	}
+	for _, d := range slices.Clip(digests) {
+		c.progress(c.report.Blobs, uint64(len(digests)))
+		_, err := c.v.blobs.Check(c.ctx, d)
+		switch {
+		case err == nil:
+		case c.ctx.Err() != nil:
+			return c.ctx.Err()
+		default:
+			if needed, unknown := c.needed(d); unknown != nil {
+				return unknown
+			} else if needed {
+				c.find(0, CodeBlob, "%v", err)
+			}
+		}
+		c.report.Blobs++
+	}
+	return nil
+}
