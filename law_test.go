@@ -155,7 +155,8 @@ func TestOneOwner(t *testing.T) {
 			case *ast.FuncDecl:
 				in = n.Name.Name
 			case *ast.BasicLit:
-				if n.Kind == token.STRING && strings.Trim(n.Value, "`\"") == "vault.db" && s.dir != "engine" {
+				// The test kit, which looks at the file for its users, is a part of engine.
+				if n.Kind == token.STRING && strings.Trim(n.Value, "`\"") == "vault.db" && !below(s.dir, []string{"engine"}) {
 					t.Errorf("%s: only engine knows vault.db", s.at(n))
 				}
 			case *ast.GoStmt:
