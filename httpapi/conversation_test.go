@@ -1,0 +1,350 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestConversations replays testdata/http. A conversation is prose with steps
+// in it:
+//
+//	> POST /v1/documents?name=Lease    the request, byte for byte
+//	> Authorization: Bearer $admin     $name is a variable
+//	>
+//	> Hello
+//	! crlf                             how to send it, see step.options
+//	let doc = id                       a variable from the answer's body; or "header ETag"
+//	< 201                              the answer, which -update writes
+//	< ETag: "1"
+//	<
+//	< {"id": "$doc", …
+//
+// Host, Content-Length and Connection are added where they are not given. The
+// variables admin, upload, view and other are keys, adminId and so on their
+// users. ${repeat x 9}, ${hex 00ff}, ${base64 text} and ${sha256 text} stand
+// for what they say. In answers, what differs from run to run is replaced by
+// the variable that holds it, or by <id>, <time>, <hash>, <request>, <secret>.
+func TestConversations(t *testing.T) {
+	files, err := filepath.Glob("../testdata/http/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			was, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := &conversation{options: Options{MaxUpload: 1 << 20}}
+			c.parse(t, string(was))
+			is := c.replay(t)
+			if *update {
+				if err := os.WriteFile(name, []byte(is), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if is != string(was) {
+				t.Errorf("the conversation goes otherwise now:\n%s", firstDifference(string(was), is))
+			}
+		})
+	}
+}
+
+type conversation struct {
+	options Options
+	parts   []part // in order; a part without a request is prose
+	kit     *kit
+	vars    map[string]string
+	sent    int // requests
+}
+
+type part struct {
+	text    []string // as it stands in the file, the answer excepted
+	request []string
+	options []string
+	lets    [][2]string
+}
+
+func (c *conversation) parse(t *testing.T, text string) {
+	var p part
+	flush := func() {
+		if len(p.text) > 0 {
+			c.parts = append(c.parts, p)
+		}
+		p = part{}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		mark, rest, _ := strings.Cut(line, " ")
+		switch {
+		case mark == ">":
+			p.request = append(p.request, rest)
+		case mark == "!" && rest[:4] == "time":
+			d, err := time.ParseDuration(strings.TrimPrefix(rest, "timeout "))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.options.BodyTimeout = d
+		case mark == "!":
+			p.options = append(p.options, rest)
+		case mark == "let":
+			name, path, _ := strings.Cut(rest, " = ")
+			p.lets = append(p.lets, [2]string{name, path})
+		case mark == "<":
+			continue
+		default:
+			if p.request != nil {
+				flush()
+			}
+		}
+		p.text = append(p.text, line)
+	}
+	flush()
+}
+
+func (c *conversation) replay(t *testing.T) string {
+	c.kit = newKit(t, c.options)
+	c.vars = maps.Clone(c.kit.tokens)
+	for name, id := range c.kit.ids {
+		c.vars[name+"Id"] = id
+	}
+	c.vars["mainVault"] = c.kit.vaults["main"].ID()
+	var b strings.Builder
+	for _, p := range c.parts {
+		text := p.text
+		var tail []string // blank lines after the step stay after the answer
+		for p.request != nil && len(text) > 0 && text[len(text)-1] == "" {
+			text, tail = text[:len(text)-1], append(tail, "")
+		}
+		for _, line := range text {
+			b.WriteString(line + "\n")
+		}
+		if p.request != nil {
+			b.WriteString(c.step(t, p))
+		}
+		for range tail {
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}
+
+// step sends one request over a connection of its own, and returns the answer
+// as it is written down. Options:
+//
+//	crlf    the lines of the body end in CRLF, the last too
+//	hangup  no more comes after what is written: the client closes its side
+//	stall   nothing more comes, and the connection stays open
+//	vanish  the client is gone before an answer can come
+//	status  only the status is written down
+func (c *conversation) step(t *testing.T, p part) string {
+	has := func(option string) bool { return slices.Contains(p.options, option) }
+	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := c.request(p.request, has("crlf"))
+	c.sent++
+	sent := make(chan struct{})
+	go func() { // an answer may come before the whole request is taken
+		defer close(sent)
+		io.WriteString(conn, request)
+		if has("hangup") {
+			conn.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	if has("vanish") {
+		<-sent
+		c.kit.wait(&c.kit.began, c.sent)
+		conn.Close()
+		c.kit.wait(&c.kit.ended, c.sent)
+		return "< (nobody is there to hear)\n"
+	}
+	method, _, _ := strings.Cut(request, " ")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%s: %v", p.request[0], err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("%s: %v", p.request[0], err)
+	}
+	for _, let := range p.lets {
+		c.vars[let[0]] = capture(t, let[1], answer, body)
+	}
+	return c.writtenDown(answer, body, has("status"))
+}
+
+var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256) ([^}]*)\}`)
+
+// request makes the bytes of a request.
+func (c *conversation) request(lines []string, crlf bool) string {
+	blank := slices.Index(lines, "")
+	head, body := lines, ""
+	if blank >= 0 {
+		head, body = lines[:blank], strings.Join(lines[blank+1:], "\n")
+		if crlf {
+			body = strings.ReplaceAll(body, "\n", "\r\n") + "\r\n"
+		}
+	}
+	body = c.expand(body)
+	names := ""
+	for i, line := range head[1:] {
+		name, _, _ := strings.Cut(line, ":")
+		names += strings.ToLower(name) + ";"
+		head[i+1] = c.expand(line)
+	}
+	first := c.expand(head[0])
+	if !strings.HasSuffix(first, " HTTP/1.1") {
+		first += " HTTP/1.1"
+	}
+	head = append([]string{first}, head[1:]...)
+	for name, value := range map[string]string{"Host": "vault.example", "Connection": "close", "Content-Length": strconv.Itoa(len(body))} {
+		if !strings.Contains(names, strings.ToLower(name)+";") && !(name == "Content-Length" && (body == "" || strings.Contains(names, "transfer-encoding;"))) {
+			head = append(head, name+": "+value)
+		}
+	}
+	return strings.Join(head, "\r\n") + "\r\n\r\n" + body
+}
+
+func (c *conversation) expand(s string) string {
+	s = function.ReplaceAllStringFunc(s, func(call string) string {
+		m := function.FindStringSubmatch(call)
+		switch arg := c.expand(m[2]); m[1] {
+		case "repeat":
+			text, n, _ := strings.Cut(arg, " ")
+			times, _ := strconv.Atoi(n)
+			return strings.Repeat(text, times)
+		case "hex":
+			b, _ := hex.DecodeString(arg)
+			return string(b)
+		case "base64":
+			return base64.StdEncoding.EncodeToString([]byte(arg))
+		default:
+			sum := sha256.Sum256([]byte(arg))
+			return base64.StdEncoding.EncodeToString(sum[:])
+		}
+	})
+	for _, name := range c.names() {
+		s = strings.ReplaceAll(s, "$"+name, c.vars[name])
+	}
+	return s
+}
+
+// names are the variables, the longest first, so that $adminId is not $admin.
+func (c *conversation) names() []string {
+	return slices.SortedFunc(maps.Keys(c.vars), func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+}
+
+func capture(t *testing.T, path string, answer *http.Response, body []byte) string {
+	if name, ok := strings.CutPrefix(path, "header "); ok {
+		return answer.Header.Get(name)
+	}
+	var v any
+	if err := json.Unmarshal(body, &v); err != nil {
+		t.Fatalf("let %s: %v: %s", path, err, body)
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[name]
+		case []any:
+			i, _ := strconv.Atoi(name)
+			v = in[min(i, len(in)-1)]
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+// shown are the headers that are written down, if they are there.
+var shown = []string{"Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "Content-Security-Policy", "Content-Type",
+	"ETag", "Last-Modified", "Location", "Repr-Digest", "Retry-After", "WWW-Authenticate", "X-Audit-Head", "X-Audit-Hash", "X-Audit-Seq"}
+
+func (c *conversation) writtenDown(answer *http.Response, body []byte, statusOnly bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d\n", answer.StatusCode)
+	isJSON := answer.Header.Get("Content-Type") == "application/json"
+	for _, name := range shown {
+		if v := answer.Header.Get(name); v != "" && !(isJSON && strings.HasPrefix(name, "Content-")) && !statusOnly {
+			fmt.Fprintf(&b, "%s: %s\n", name, v)
+		}
+	}
+	if len(body) > 0 && !statusOnly {
+		b.WriteString("\n")
+		var pretty bytes.Buffer
+		if isJSON && json.Indent(&pretty, body, "", "  ") == nil {
+			body = pretty.Bytes()
+		}
+		b.Write(bytes.TrimSuffix(body, []byte("\n")))
+		b.WriteString("\n")
+	}
+	text := c.mask(b.String(), answer.Header.Get("X-Request-Id"))
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		out.WriteString(strings.TrimRight("< "+strings.TrimRight(line, "\r\n"), " ") + "\n")
+	}
+	return out.String()
+}
+
+var masks = []struct {
+	re *regexp.Regexp
+	by string
+}{
+	{regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`), "<secret>"},
+	{regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_?`), "<prefix>"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "<time>"},
+	{regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`), "<time>"},
+	{regexp.MustCompile(`([^:0-9a-f])[0-9a-f]{64}\b`), "$1<hash>"},
+	{regexp.MustCompile(`(\d:)[0-9a-f]{64}\b`), "$1<hash>"},
+	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
+	{regexp.MustCompile(`\b0[0-9A-HJKMNP-TV-Z]{25}\b`), "<id>"},
+}
+
+func (c *conversation) mask(s, request string) string {
+	s = strings.ReplaceAll(s, request, "<request>")
+	for _, name := range c.names() {
+		if v := c.vars[name]; len(v) > 20 {
+			s = strings.ReplaceAll(s, v, "$"+name)
+		}
+	}
+	zeros := strings.Repeat("0", 64)
+	s = strings.ReplaceAll(s, zeros, "<64 zeros>")
+	for _, m := range masks {
+		s = m.re.ReplaceAllString(s, m.by)
+	}
+	return s
+}
+
+func firstDifference(was, is string) string {
+	a, b := strings.Split(was, "\n"), strings.Split(is, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			from := max(0, i-8)
+			return fmt.Sprintf("line %d:\n%s\nwas: %s\nis:  %s\n%s", i+1, strings.Join(a[from:i], "\n"), a[i], b[i], strings.Join(b[i+1:min(i+8, len(b))], "\n"))
+		}
+	}
+	return fmt.Sprintf("%d lines were, %d lines are", len(a), len(b))
+}
