@@ -101,7 +101,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 		var values []string
 		switch f.in {
 		case "path":
-			if err := f.set(v, p.ByName(f.name)); err != nil {
+			if err := f.setPath(v, p.ByName(f.name)); err != nil {
 				return err
 			}
 			continue
@@ -118,7 +118,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 		}
 	}
 	if in.form == nil { // of an upload they may be its fields: see upload.go
-		wrong = append(wrong, unknown(query, "parameter")...)
+		wrong = append(wrong, unknown(query, "parameter of this request")...)
 	}
 	if len(wrong) > 0 {
 		return &invalidError{codeInvalidParameter, wrong}
@@ -131,7 +131,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 
 func unknown(values url.Values, what string) (wrong []engine.FieldError) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what + " of this request"})
+		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what})
 	}
 	return wrong
 }
@@ -162,6 +162,16 @@ func (f *field) setAll(v reflect.Value, values []string) error {
 		return f.set(v, values[0])
 	}
 	return fmt.Errorf("is given %d times; give it once", len(values))
+}
+
+// setPath sets a segment of the path. Whatever it is, it is a name: what cannot
+// be one is the name of nothing.
+func (f *field) setPath(v reflect.Value, s string) error {
+	if f.typ.Kind() == reflect.String {
+		v.FieldByIndex(f.index).SetString(s)
+		return nil
+	}
+	return f.set(v, s)
 }
 
 // set parses one value. The message of its error follows the field's name.

@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // TestConversations replays testdata/http. A conversation is prose with steps
@@ -38,8 +40,8 @@ import (
 //
 // Host, Content-Length and Connection are added where they are not given. The
 // variables admin, upload, view and other are keys, adminId and so on their
-// users. ${repeat x 9}, ${hex 00ff}, ${base64 text} and ${sha256 text} stand
-// for what they say. In answers, what differs from run to run is replaced by
+// users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
+// stand for what they say. In answers, what differs from run to run is replaced by
 // the variable that holds it, or by <id>, <time>, <hash>, <request>, <secret>.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("../testdata/http/*.txt")
@@ -154,6 +156,7 @@ func (c *conversation) replay(t *testing.T) string {
 //	stall   nothing more comes, and the connection stays open
 //	vanish  the client is gone before an answer can come
 //	status  only the status is written down
+//	show    only the status and the members named are
 func (c *conversation) step(t *testing.T, p part) string {
 	has := func(option string) bool { return slices.Contains(p.options, option) }
 	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())
@@ -190,10 +193,20 @@ func (c *conversation) step(t *testing.T, p part) string {
 	for _, let := range p.lets {
 		c.vars[let[0]] = capture(t, let[1], answer, body)
 	}
+	for _, option := range p.options {
+		if members, ok := strings.CutPrefix(option, "show "); ok {
+			var b strings.Builder
+			fmt.Fprintf(&b, "%d\n", answer.StatusCode)
+			for path := range strings.FieldsSeq(members) {
+				fmt.Fprintf(&b, "%s: %s\n", path, capture(t, path, answer, body))
+			}
+			return c.quoted(b.String(), answer)
+		}
+	}
 	return c.writtenDown(answer, body, has("status"))
 }
 
-var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256) ([^}]*)\}`)
+var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)
 
 // request makes the bytes of a request.
 func (c *conversation) request(lines []string, crlf bool) string {
@@ -238,6 +251,9 @@ func (c *conversation) expand(s string) string {
 			return string(b)
 		case "base64":
 			return base64.StdEncoding.EncodeToString([]byte(arg))
+		case "uuid":
+			id, _ := ulid.ParseStrict(arg)
+			return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 		default:
 			sum := sha256.Sum256([]byte(arg))
 			return base64.StdEncoding.EncodeToString(sum[:])
@@ -259,24 +275,47 @@ func (c *conversation) names() []string {
 	})
 }
 
+// capture returns a member of the answer, as text if it is a string and as
+// JSON if not, or a header. In a list, a path goes through all items.
 func capture(t *testing.T, path string, answer *http.Response, body []byte) string {
 	if name, ok := strings.CutPrefix(path, "header "); ok {
 		return answer.Header.Get(name)
 	}
+	if name, ok := strings.CutPrefix(path, "header."); ok {
+		return answer.Header.Get(name)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
 	var v any
-	if err := json.Unmarshal(body, &v); err != nil {
-		t.Fatalf("let %s: %v: %s", path, err, body)
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%s: %v: %s", path, err, body)
 	}
-	for name := range strings.SplitSeq(path, ".") {
-		switch in := v.(type) {
-		case map[string]any:
-			v = in[name]
-		case []any:
-			i, _ := strconv.Atoi(name)
-			v = in[min(i, len(in)-1)]
+	v = follow(v, strings.Split(path, "."))
+	if s, ok := v.(string); ok {
+		return s
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func follow(v any, path []string) any {
+	if len(path) == 0 {
+		return v
+	}
+	switch in := v.(type) {
+	case map[string]any:
+		return follow(in[path[0]], path[1:])
+	case []any:
+		out := make([]any, len(in))
+		for i, e := range in {
+			out[i] = follow(e, path)
 		}
+		return out
 	}
-	return fmt.Sprint(v)
+	return nil
 }
 
 // shown are the headers that are written down, if they are there.
@@ -288,20 +327,42 @@ func (c *conversation) writtenDown(answer *http.Response, body []byte, statusOnl
 	fmt.Fprintf(&b, "%d\n", answer.StatusCode)
 	isJSON := answer.Header.Get("Content-Type") == "application/json"
 	for _, name := range shown {
-		if v := answer.Header.Get(name); v != "" && !(isJSON && strings.HasPrefix(name, "Content-")) && !statusOnly {
+		if v := answer.Header.Get(name); v != "" && !(isJSON && (name == "Content-Type" || name == "Content-Length")) && !statusOnly {
 			fmt.Fprintf(&b, "%s: %s\n", name, v)
 		}
 	}
 	if len(body) > 0 && !statusOnly {
 		b.WriteString("\n")
-		var pretty bytes.Buffer
-		if isJSON && json.Indent(&pretty, body, "", "  ") == nil {
-			body = pretty.Bytes()
+		if isJSON {
+			body = lines(body)
 		}
 		b.Write(bytes.TrimSuffix(body, []byte("\n")))
 		b.WriteString("\n")
 	}
-	text := c.mask(b.String(), answer.Header.Get("X-Request-Id"))
+	return c.quoted(b.String(), answer)
+}
+
+// lines puts each member of an object on a line of its own, and each element of
+// a list.
+func lines(text []byte) []byte {
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, text, "", "\t"); err != nil {
+		return text
+	}
+	deeper := regexp.MustCompile(`\n\t{2,}|\n\t(?:[}\]])`)
+	list := bytes.HasPrefix(pretty.Bytes(), []byte("{\n\t\"items\": [\n"))
+	if list {
+		deeper = regexp.MustCompile(`\n\t{3,}|\n\t\t(?:[}\]])`)
+	}
+	out := deeper.ReplaceAllFunc(pretty.Bytes(), func(gap []byte) []byte { return bytes.Trim(gap, "\n\t") })
+	out = bytes.ReplaceAll(out, []byte(`,"`), []byte(`, "`))
+	out = bytes.ReplaceAll(out, []byte(`,{`), []byte(`, {`))
+	return bytes.ReplaceAll(out, []byte("\t"), []byte("  "))
+}
+
+// quoted is how an answer stands in the file.
+func (c *conversation) quoted(text string, answer *http.Response) string {
+	text = c.mask(text, answer.Header.Get("X-Request-Id"))
 	var out strings.Builder
 	for line := range strings.Lines(text) {
 		out.WriteString(strings.TrimRight("< "+strings.TrimRight(line, "\r\n"), " ") + "\n")
@@ -309,27 +370,33 @@ func (c *conversation) writtenDown(answer *http.Response, body []byte, statusOnl
 	return out.String()
 }
 
+var token = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`)
+
 var masks = []struct {
 	re *regexp.Regexp
 	by string
 }{
-	{regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`), "<secret>"},
-	{regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_?`), "<prefix>"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "<time>"},
 	{regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`), "<time>"},
 	{regexp.MustCompile(`([^:0-9a-f])[0-9a-f]{64}\b`), "$1<hash>"},
-	{regexp.MustCompile(`(\d:)[0-9a-f]{64}\b`), "$1<hash>"},
+	{regexp.MustCompile(`"nextCursor": ?"[^"]*[^"0-9][^"]*"`), `"nextCursor": "<cursor>"`},
+	{regexp.MustCompile(`(\b\d+:)[0-9a-f]{64}\b`), "$1<hash>"},
 	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
-	{regexp.MustCompile(`\b0[0-9A-HJKMNP-TV-Z]{25}\b`), "<id>"},
+	{regexp.MustCompile(`\b0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
 }
 
 func (c *conversation) mask(s, request string) string {
 	s = strings.ReplaceAll(s, request, "<request>")
-	for _, name := range c.names() {
-		if v := c.vars[name]; len(v) > 20 {
-			s = strings.ReplaceAll(s, v, "$"+name)
+	known := func(isToken bool) {
+		for _, name := range c.names() {
+			if v := c.vars[name]; len(v) > 20 && strings.HasPrefix(v, "sr_") == isToken {
+				s = strings.ReplaceAll(s, v, "$"+name)
+			}
 		}
 	}
+	known(true)
+	s = token.ReplaceAllString(s, "<secret>") // whole, before the ids in it
+	known(false)
 	zeros := strings.Repeat("0", 64)
 	s = strings.ReplaceAll(s, zeros, "<64 zeros>")
 	for _, m := range masks {

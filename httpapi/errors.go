@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"strongroom/engine"
 )
@@ -34,8 +35,7 @@ var (
 )
 
 // errorTable decides every error, the first row that fits. A message says what
-// to do next; "" is the error's own text, for those whose text was written for
-// the client.
+// to do next; %s is the error's own text, where that was written for clients.
 var errorTable = []struct {
 	is      error
 	status  int
@@ -44,13 +44,13 @@ var errorTable = []struct {
 }{
 	{errNotFound, 404, "NOT_FOUND", "there is nothing at this path; /openapi.json lists the routes"},
 	{errMethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "this path does not take this method; the header Allow lists those it takes"},
-	{errNoToken, 401, codeInvalidToken, ""},
-	{errDigestMismatch, 400, "DIGEST_MISMATCH", ""},
-	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", ""},
+	{errNoToken, 401, codeInvalidToken, "%s"},
+	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
+	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
 	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
 	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
 	{errSlowBody, 408, "REQUEST_TIMEOUT", "the body made no progress for too long and nothing of it was kept; send the request again"},
-	{errTooLarge, 413, "PAYLOAD_TOO_LARGE", ""},
+	{errTooLarge, 413, "PAYLOAD_TOO_LARGE", "%s"},
 	{engine.ErrTooLarge, 413, "PAYLOAD_TOO_LARGE", "the file is larger than this server takes; nothing of it was kept"},
 
 	{engine.ErrInvalidToken, 401, codeInvalidToken, "the API key is not valid; check that it was copied whole, or ask an admin for a new one"},
@@ -66,7 +66,7 @@ var errorTable = []struct {
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
 
 	{engine.ErrDocumentArchived, 409, "DOCUMENT_ARCHIVED", "the document is archived; unarchive it first"},
-	{engine.ErrExists, 409, "ALREADY_EXISTS", ""},
+	{engine.ErrExists, 409, "ALREADY_EXISTS", "%s; use that one, or give another value"},
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
@@ -137,10 +137,7 @@ func (x *exchange) describe(err error) (status int, body Error, known bool) {
 	}
 	for _, row := range errorTable {
 		if errors.Is(err, row.is) {
-			message := row.message
-			if message == "" {
-				message = err.Error()
-			}
+			message := strings.Replace(row.message, "%s", err.Error(), 1)
 			return row.status, Error{ErrorCode: string(row.code), Message: message, Details: details(err)}, row.code != codeInternal
 		}
 	}

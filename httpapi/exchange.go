@@ -139,7 +139,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = errSlowBody
 	default:
-		err = inBody("body", "ends too early; send the request again")
+		err = inBody("body", "cannot be read to its end; send the request again")
 	}
 	return n, err
 }

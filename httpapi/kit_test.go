@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"flag"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/engine"
+	"strongroom/engine/enginetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the conversations and openapi.json to what is said now")
@@ -24,8 +24,7 @@ type kit struct {
 	*testing.T
 	server *Server
 	http   *httptest.Server
-	vaults map[string]*engine.Vault
-	dirs   map[string]string
+	vaults map[string]*enginetest.Kit
 	tokens map[string]string // "admin", "upload", "view" of main, "other": an admin of other
 	ids    map[string]string // of their users
 	log    *syncBuffer
@@ -35,26 +34,27 @@ type kit struct {
 	began, ended int        // requests
 }
 
-// newKit starts a server. Whatever a test does, no staged bytes may be left
-// behind when it ends.
+// newKit starts a server. The vaults are verified when the test ends, and no
+// staged bytes may be left behind by then, whatever the test did.
 func newKit(t *testing.T, o Options) *kit {
 	t.Helper()
-	k := &kit{T: t, vaults: map[string]*engine.Vault{}, dirs: map[string]string{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
-	for _, name := range []string{"main", "other"} {
-		k.dirs[name] = filepath.Join(t.TempDir(), name)
-		v, err := engine.Create(k.dirs[name], engine.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.vaults[name] = v
-	}
+	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
 	k.moved = sync.NewCond(&k.mu)
-	k.addKey("main", "admin", engine.AccessAdmin)
-	k.addKey("main", "upload", engine.AccessUpload)
-	k.addKey("main", "view", engine.AccessView)
-	k.addKey("other", "other", engine.AccessAdmin)
+	vaults := map[string]*engine.Vault{}
+	for _, name := range []string{"main", "other"} {
+		k.vaults[name] = enginetest.NewWith(t, engine.Options{Name: name, ReserveBytes: -1})
+		vaults[name] = k.vaults[name].Vault
+	}
+	main, other := k.vaults["main"], k.vaults["other"]
+	k.tokens["admin"], k.ids["admin"] = main.Token, main.Admin.UserID
+	k.tokens["other"], k.ids["other"] = other.Token, other.Admin.UserID
+	for _, access := range []engine.Access{engine.AccessUpload, engine.AccessView} {
+		name := access.String()
+		actor, token := main.Person(name, access)
+		k.tokens[name], k.ids[name] = token, actor.UserID
+	}
 	o.Logger = zerolog.New(k.log)
-	k.server = New(k.vaults, o)
+	k.server = New(vaults, o)
 	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.count(&k.began)
 		defer k.count(&k.ended)
@@ -68,10 +68,7 @@ func (k *kit) close() {
 	k.server.Stop()
 	k.http.Close()
 	for name, v := range k.vaults {
-		if err := v.Close(); err != nil {
-			k.Errorf("close %s: %v", name, err)
-		}
-		left, err := os.ReadDir(filepath.Join(k.dirs[name], "blobs", "staging"))
+		left, err := os.ReadDir(filepath.Join(v.Dir, "blobs", "staging"))
 		if err != nil {
 			k.Error(err)
 		}
@@ -95,20 +92,6 @@ func (k *kit) wait(n *int, many int) {
 	for *n < many {
 		k.moved.Wait()
 	}
-}
-
-func (k *kit) addKey(vault, name string, access engine.Access) {
-	k.Helper()
-	ctx, v := context.Background(), k.vaults[vault]
-	u, _, err := v.CreateUser(ctx, engine.Operator(), engine.NewUser{Name: name, Email: name + "@example.com", Access: access})
-	if err != nil {
-		k.Fatal(err)
-	}
-	_, secret, _, err := v.CreateKey(ctx, engine.Operator(), engine.NewKey{Name: name + "'s key", UserID: u.ID})
-	if err != nil {
-		k.Fatal(err)
-	}
-	k.tokens[name], k.ids[name] = secret.Reveal(), u.ID
 }
 
 // do sends a request with a key ("" for none) and returns the answer and its

@@ -40,7 +40,7 @@ func (rc *reception) multipart(x *exchange, r *http.Request) error {
 		sum = sha256.New()
 		body = io.TeeReader(body, sum)
 	}
-	values, err := rc.parts(r, multipart.NewReader(body, params["boundary"]))
+	values, err := rc.parts(r, multipart.NewReader(whole(body), params["boundary"]))
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,17 @@ func (rc *reception) multipart(x *exchange, r *http.Request) error {
 	}
 	return rc.bind(values, codeInvalidBody)
 }
+
+// whole makes the end of the body an error, for the multipart reader would take
+// an end inside the header of a part for the end of the form. The closing
+// boundary may lack its newline, so it gets one.
+func whole(body io.Reader) io.Reader {
+	return io.MultiReader(body, strings.NewReader("\r\n"), ended{})
+}
+
+type ended struct{}
+
+func (ended) Read([]byte) (int, error) { return 0, errors.New("it ends before its closing boundary") }
 
 // parts reads all parts, stages the file and returns the fields.
 func (rc *reception) parts(r *http.Request, parts *multipart.Reader) (url.Values, error) {
