@@ -74,13 +74,13 @@ func listenControl(data string) (net.Listener, error) {
 		os.Remove(path)
 		return net.Listen("unix", path)
 	}
-	aside, err := os.MkdirTemp(data, ".control-*")
+	aside, err := os.MkdirTemp(data, ".s*")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(aside)
 	var listener *net.UnixListener
-	err = withSocket(aside, func(address string) (err error) {
+	err = withSocket(aside, "s", func(address string) (err error) {
 		listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: address, Net: "unix"})
 		return err
 	})
@@ -88,7 +88,7 @@ func listenControl(data string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	listener.SetUnlinkOnClose(false) // it would unlink the name made aside
-	made := filepath.Join(aside, controlName)
+	made := filepath.Join(aside, "s")
 	if err := os.Chmod(made, 0o600); err != nil {
 		listener.Close()
 		return nil, err
@@ -128,7 +128,7 @@ func (l *controlListener) Close() error {
 // dialControl connects to the server of a data directory.
 func dialControl(ctx context.Context, data string) (net.Conn, error) {
 	var conn net.Conn
-	err := withSocket(data, func(address string) (err error) {
+	err := withSocket(data, controlName, func(address string) (err error) {
 		conn, err = new(net.Dialer).DialContext(ctx, "unix", address)
 		return err
 	})

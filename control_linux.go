@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withSocket calls use with a path of the control socket in dir that fits
+// withSocket calls use with a path of a socket in dir that fits
 // into a socket address. One that is too long is reached through the open
 // directory: /proc/self/fd/7/control.sock.
-func withSocket(dir string, use func(path string) error) error {
-	path := filepath.Join(dir, controlName)
+func withSocket(dir, name string, use func(path string) error) error {
+	path := filepath.Join(dir, name)
 	if len(path) < socketLimit {
 		return use(path)
 	}
@@ -22,7 +22,7 @@ func withSocket(dir string, use func(path string) error) error {
 		return &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
-	return use(fmt.Sprintf("/proc/self/fd/%d/%s", fd, controlName))
+	return use(fmt.Sprintf("/proc/self/fd/%d/%s", fd, name))
 }
 
 // sameUser reports whether the process at the other end belongs to the user

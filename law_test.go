@@ -28,8 +28,9 @@ type importRule struct {
 var programOnly = []string{"log", "flag", "os/signal"}
 
 var importLaw = map[string]importRule{
-	"audit":     {never: append([]string{"net"}, programOnly...)},
-	"blobstore": {may: []string{"golang.org/x/sys"}, never: append([]string{"net"}, programOnly...)},
+	"audit":              {never: append([]string{"net"}, programOnly...)},
+	"blobstore":          {may: []string{"golang.org/x/sys"}, never: append([]string{"net"}, programOnly...)},
+	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"engine": {
 		may: []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt",
 			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto"},
