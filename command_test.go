@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -276,4 +277,37 @@ func TestHeldVaultIsRefused(t *testing.T) {
 	run(t, "serve", "--data", data, "--listen", "127.0.0.1:0").expect(t, 1, fmt.Sprint("process ", s.pid), "--data")
 	os.Remove(filepath.Join(data, controlName)) // as if it were hung
 	run(t, "user", "list", "--data", data).expect(t, 1, fmt.Sprint("process ", s.pid), "control socket")
+}
+
+// FuzzSize holds that a size that is accepted is above 0 and prints as itself.
+func FuzzSize(f *testing.F) {
+	for _, s := range []string{"1", "64KiB", "1GiB", "2 GB", "9223372036854775807", "0", "-1kB", "1e3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var b, again bytesValue
+		if b.Set(s) != nil {
+			return
+		}
+		if err := again.Set(b.String()); b <= 0 || err != nil || again != b {
+			t.Errorf("%q is %d, prints as %s, which is %d, %v", s, int64(b), b.String(), int64(again), err)
+		}
+	})
+}
+
+// FuzzAdmin holds that what is refused is wrong usage, and that names and
+// addresses come out without what only marks them off.
+func FuzzAdmin(f *testing.F) {
+	for _, s := range []string{"Ada", "Ada Lovelace <ada@example.com>", " <x>", "a<b", "a<b>c", "<", ">", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		user, err := parseAdmin(s)
+		if usage := (*usageError)(nil); err != nil && !errors.As(err, &usage) {
+			t.Errorf("%q: %v", s, err)
+		}
+		if err == nil && (user.Name == "" || strings.ContainsAny(user.Name, "<") || strings.Contains(user.Email, ">")) {
+			t.Errorf("%q is %+v", s, user)
+		}
+	})
 }

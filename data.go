@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 )
 
-// lockWait is how long a holder that has not yet written its process id is
-// waited for before the refusal goes out without one.
+// lockWait is how long a lock is tried for before it is refused: a server that
+// was killed a moment ago may not be gone yet.
 const lockWait = 500 * time.Millisecond
 
 // lockData takes a data directory for one server: the vaults in it, the
@@ -31,9 +30,9 @@ func lockData(data string) (*os.File, error) {
 		if free {
 			break
 		}
-		if pid := lockHolder(path); pid != 0 || time.Now().After(deadline) {
+		if time.Now().After(deadline) {
 			f.Close()
-			return nil, fmt.Errorf("%s is served by another server, process %d; stop it first, or give another --data", data, pid)
+			return nil, fmt.Errorf("%s is served by another server, process %s; stop it first, or give another --data", data, lockHolder(path))
 		}
 	}
 	// The id of a server that was killed may still stand here.
@@ -48,15 +47,11 @@ func lockData(data string) (*os.File, error) {
 	return f, nil
 }
 
-// lockHolder returns the process id in a lock file, or 0.
-func lockHolder(path string) int {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return 0
+// lockHolder returns the process id in a lock file.
+func lockHolder(path string) string {
+	pid, err := os.ReadFile(path)
+	if err != nil || len(pid) == 0 {
+		return "unknown"
 	}
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(content)))
-	if err != nil {
-		return 0
-	}
-	return pid
+	return string(bytes.TrimSpace(pid))
 }

@@ -195,7 +195,7 @@ func TestTopLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	patterns := strings.Fields(string(ignored))
+	patterns := strings.Split(string(ignored), "\n")
 	entries, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)

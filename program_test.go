@@ -273,7 +273,7 @@ func (r result) expect(t *testing.T, code int, words ...string) {
 // noGoroutines fails if goroutines of the program are left.
 func noGoroutines(t *testing.T) {
 	t.Helper()
-	ours := regexp.MustCompile(`(?m)^(strongroom/|main\.\(|net/http\.\(\*(Server|conn)\))`)
+	ours := regexp.MustCompile(`(?m)^(strongroom[./]|net/http\.\(\*(Server|conn)\))`)
 	var left []string
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
 		left = nil
