@@ -358,4 +358,3 @@ func bareChanges(b *testing.B, group int) float64 {
 		})
 	})
 }
-

@@ -169,7 +169,7 @@ func headLine(h audit.Head) string {
 
 type verification struct {
 	Bytes bool   `json:"bytes" doc:"Read every blob too; for admins."`
-	Head  string `json:"head" doc:"A printed head: three lines, as GET /v1/audit/head gives them in text. It must be an entry of this log."`
+	Head  string `json:"head" doc:"Printed heads, one after the other: three lines each, as GET /v1/audit/head gives them in text. Each must be an entry of this log."`
 }
 
 type verifyInput struct {
@@ -182,11 +182,11 @@ func verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport],
 		return reply[VerifyReport]{}, &engine.PermissionError{Required: engine.AccessAdmin, Actual: c.actor.Access}
 	}
 	if in.Verification.Head != "" {
-		head, err := audit.ParseHead(in.Verification.Head)
+		heads, err := audit.ParseHeads(in.Verification.Head)
 		if err != nil {
 			return reply[VerifyReport]{}, inBody("head", "is not a printed head; give the three lines of text from GET /v1/audit/head")
 		}
-		o.Heads = []audit.Head{head}
+		o.Heads = heads
 	}
 	report, err := c.vault.Verify(ctx, o)
 	if err != nil {
