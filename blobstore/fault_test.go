@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"testing"
 )
 
@@ -59,12 +58,13 @@ func stageAndKeep(t *testing.T, d *Disk, p []byte) error {
 
 // TestFaults fails every call of every step of a Keep in both ways.
 func TestFaults(t *testing.T) {
+	dir := open(t).dir
 	for _, size := range []int{100, headSize + 2*chunkSize} {
 		for _, step := range []string{"create", "write", "sync", "close", "rename", "syncDir"} {
 			for _, acted := range []bool{false, true} {
 				for nth, more := 1, true; more; nth++ {
 					t.Run(fmt.Sprintf("%d/%s/%d/acted=%v", size, step, nth, acted), func(t *testing.T) {
-						more = fault(t, size, step, nth, acted)
+						more = fault(t, dir, size, step, nth, acted)
 					})
 				}
 			}
@@ -72,9 +72,18 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// fault reports whether the step was called at least nth times.
-func fault(t *testing.T, size int, step string, nth int, acted bool) bool {
-	d := open(t)
+// fault works in the empty store in dir and empties it again. It reports
+// whether the step was called at least nth times.
+func fault(t *testing.T, dir string, size int, step string, nth int, acted bool) bool {
+	d := reopen(t, dir)
+	defer func() {
+		d := reopen(t, dir)
+		for digest := range all(t, d) {
+			if err := d.Remove(digest); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
 	before := random(10, size)
 	old := keep(t, d, before)
 	p := random(11, size)
@@ -204,21 +213,22 @@ func TestFailedDirectorySyncIsNotForgotten(t *testing.T) {
 }
 
 func TestNoSpace(t *testing.T) {
+	d := open(t)
+	seed := uint64(60)
 	for _, full := range noSpace {
 		for _, step := range []string{"create", "write", "sync", "close", "rename", "syncDir"} {
 			for _, size := range []int{100, headSize + 1} {
-				d := open(t)
+				seed++ // bytes that no earlier case has made visible
 				failAt(d, step, 1, false, &os.PathError{Op: step, Path: "x", Err: full})
-				err := stageAndKeep(t, d, random(14, size))
+				err := stageAndKeep(t, d, random(seed, size))
 				if !errors.Is(err, ErrNoSpace) || !errors.Is(err, full) {
 					t.Errorf("%s, %d bytes, %v: got %v", step, size, full, err)
 				}
 			}
 		}
 	}
-	d := open(t)
-	failAt(d, "write", 1, false, syscall.EIO)
+	failAt(d, "write", 1, false, errBroken)
 	if err := stageAndKeep(t, d, []byte("x")); errors.Is(err, ErrNoSpace) {
-		t.Errorf("an i/o error is called lack of space: %v", err)
+		t.Errorf("another error is called lack of space: %v", err)
 	}
 }

@@ -71,6 +71,7 @@ func TestStageRefuses(t *testing.T) {
 	endless := io.Reader(iotest.HalfReader(zeros{}))
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
+	d := open(t)
 	for name, c := range map[string]struct {
 		ctx   context.Context
 		r     io.Reader
@@ -89,7 +90,6 @@ func TestStageRefuses(t *testing.T) {
 		"reads nothing":           {t.Context(), idle{}, 0, io.ErrNoProgress},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := open(t)
 			s, err := d.Stage(c.ctx, c.r, c.limit)
 			if !errors.Is(err, c.want) || s != nil {
 				t.Errorf("got %v, %v; want %v", s, err, c.want)

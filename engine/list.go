@@ -278,31 +278,23 @@ func (q *DocumentQuery) updatedMatches(at time.Time) bool {
 // gather collects all matches, if they are few, and sorts them. ok is false if
 // they are many.
 func (l *lister) gather() (page Page[Document], ok bool, err error) {
+	ids, few := l.few()
+	if !few {
+		return page, false, nil
+	}
 	type match struct {
 		place string
 		d     *document
 	}
 	var found []match
-	first, last := l.bounds()
-	walk := intersection{sets: append(l.sets, l.anyState()), left: maxLook}
-	for at, more := first, true; more; {
-		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
-			break
-		}
-		d, err := l.t.documentAt(at)
+	for _, doc := range ids {
+		d, err := l.t.documentAt(doc)
 		if err != nil {
 			return page, false, err
 		}
 		if l.q.updatedMatches(d.UpdatedAt) {
 			found = append(found, match{l.order.place(d), d})
 		}
-		if len(found) > gatherMost {
-			return page, false, nil
-		}
-		at, more = at.step(false)
-	}
-	if walk.left <= 0 {
-		return page, false, nil
 	}
 	before := func(a, b string) int {
 		if l.order.desc {
@@ -323,6 +315,21 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 		page.NextCursor = encodeCursor(l.order.list, []byte(found[end-1].place))
 	}
 	return page, true, nil
+}
+
+// few returns the ids in all sets, if they are few.
+func (l *lister) few() (ids []id, few bool) {
+	first, last := l.bounds()
+	walk := intersection{sets: append(l.sets, l.anyState()), left: maxLook}
+	for at, more := first, true; more; at, more = at.step(false) {
+		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
+			break
+		}
+		if ids = append(ids, at); len(ids) > gatherMost {
+			return nil, false
+		}
+	}
+	return ids, walk.left > 0
 }
 
 // place is where a document stands in an order: the value and id of its row in

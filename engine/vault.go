@@ -180,11 +180,14 @@ func (v *Vault) create(name string, o Options) error {
 // up-to-date vault.db. ErrVaultNotFound, ErrVaultInUse, ErrNetworkFS or
 // ErrFormat say why not.
 func Open(dir string, o Options) (*Vault, error) {
-	if _, err := os.Stat(filepath.Join(dir, fileDB)); errors.Is(err, os.ErrNotExist) {
-		if o.Create {
-			return Create(dir, o)
-		}
+	info, err := os.Stat(filepath.Join(dir, fileDB))
+	switch {
+	case errors.Is(err, os.ErrNotExist) && o.Create:
+		return Create(dir, o)
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%w: %s", ErrVaultNotFound, dir)
+	case err == nil && info.Size() == 0: // bbolt would make a new database of it
+		return nil, fmt.Errorf("%w: %s is empty", ErrFormat, filepath.Join(dir, fileDB))
 	}
 	v, err := prepare(dir, o)
 	if err != nil {
@@ -280,11 +283,13 @@ func lastHead(b *bbolt.Tx, vault string) (audit.Head, error) {
 // Close waits for what runs, wakes who waits for entries, and lets the vault
 // go. A second Close does nothing.
 func (v *Vault) Close() error {
-	if !v.down.CompareAndSwap(nil, &UnavailableError{Reason: ReasonClosed}) && v.down.Load().Reason == ReasonClosed {
+	was := v.down.Swap(&UnavailableError{Reason: ReasonClosed})
+	if was != nil && was.Reason == ReasonClosed {
 		return nil
 	}
-	v.down.Store(&UnavailableError{Reason: ReasonClosed})
 	v.journal.wake()
+	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
+	defer v.bytes.Unlock()
 	v.life.Lock()
 	defer v.life.Unlock()
 	return errors.Join(v.used.save(), v.release())

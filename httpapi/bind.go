@@ -36,6 +36,7 @@ const maxBody = 1 << 20
 //
 // A query parameter, a member or a field that has no tag is refused by name.
 type input struct {
+	typ    reflect.Type
 	fields []field
 	form   []field
 	body   *field
@@ -57,7 +58,7 @@ type text interface{ bind(string) error }
 // inputOf reads the tags of t. A struct it cannot serve is a defect of the
 // table, hence the panics.
 func inputOf(t reflect.Type, method string) *input {
-	in := &input{shapes: shapes{}}
+	in := &input{typ: t, shapes: shapes{}}
 	for _, sf := range reflect.VisibleFields(t) {
 		for _, where := range []string{"path", "query", "header", "form", "body"} {
 			name, ok := sf.Tag.Lookup(where)

@@ -203,7 +203,29 @@ func (c *conversation) step(t *testing.T, p part) string {
 			return c.quoted(b.String(), answer)
 		}
 	}
+	c.declared(t, request, answer.StatusCode, body)
 	return c.writtenDown(answer, body, has("status"))
+}
+
+// declared checks that openapi.json knows an error of its route.
+func (c *conversation) declared(t *testing.T, request string, status int, body []byte) {
+	var e Error
+	if status < 400 || json.Unmarshal(body, &e) != nil || e.ErrorCode == "NOT_FOUND" || e.ErrorCode == "METHOD_NOT_ALLOWED" {
+		return
+	}
+	method, target, _ := strings.Cut(request, " ")
+	target, _, _ = strings.Cut(target, " ")
+	path, _, _ := strings.Cut(target, "?")
+	for _, rt := range c.kit.server.table {
+		pattern := "^" + regexp.MustCompile(`:\w+`).ReplaceAllString(rt.pattern, "[^/]+") + "$"
+		if rt.method == strings.Replace(method, "HEAD", "GET", 1) && regexp.MustCompile(pattern).MatchString(path) {
+			if !slices.Contains(rt.failures(), failure{status, errorCode(e.ErrorCode)}) {
+				t.Errorf("%s %s answers %d %s, which openapi.json does not say", rt.method, rt.pattern, status, e.ErrorCode)
+			}
+			return
+		}
+	}
+	t.Errorf("no route for %s %s", method, path)
 }
 
 var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)
@@ -370,7 +392,7 @@ func (c *conversation) quoted(text string, answer *http.Response) string {
 	return out.String()
 }
 
-var token = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`)
+var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`)
 
 var masks = []struct {
 	re *regexp.Regexp
@@ -382,7 +404,7 @@ var masks = []struct {
 	{regexp.MustCompile(`"nextCursor": ?"[^"]*[^"0-9][^"]*"`), `"nextCursor": "<cursor>"`},
 	{regexp.MustCompile(`(\b\d+:)[0-9a-f]{64}\b`), "$1<hash>"},
 	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
-	{regexp.MustCompile(`\b0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
+	{regexp.MustCompile(`0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
 }
 
 func (c *conversation) mask(s, request string) string {
@@ -395,7 +417,7 @@ func (c *conversation) mask(s, request string) string {
 		}
 	}
 	known(true)
-	s = token.ReplaceAllString(s, "<secret>") // whole, before the ids in it
+	s = secret.ReplaceAllString(s, "<secret>") // whole, before the ids in it
 	known(false)
 	zeros := strings.Repeat("0", 64)
 	s = strings.ReplaceAll(s, zeros, "<64 zeros>")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"runtime"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -19,7 +21,9 @@ type route struct {
 	summary         string
 	input           *input
 	output          reflect.Type // nil: not JSON, see media
-	media           []string     // media types of a success that is not JSON
+	media           string       // of a success that is not JSON
+	operation       string       // the name of the function
+	errors          []error      // of the engine, beside those any route may answer with
 	serve           func(c caller, x *exchange, r *http.Request, p httprouter.Params) error
 }
 
@@ -38,11 +42,11 @@ func answer[T any](body T) reply[T] { return reply[T]{body: body} }
 // endpoint makes the row of a route that answers JSON. In is a struct whose
 // tags say where its fields come from (see [input]).
 func endpoint[In, Out any](method, pattern string, status int, access engine.Access, summary string,
-	fn func(context.Context, caller, In) (reply[Out], error)) route {
+	fn func(context.Context, caller, In) (reply[Out], error), errors ...error) route {
 	plan := inputOf(reflect.TypeFor[In](), method)
 	return route{
 		method: method, pattern: pattern, status: status, access: access, summary: summary,
-		input: plan, output: reflect.TypeFor[Out](),
+		input: plan, output: reflect.TypeFor[Out](), operation: nameOf(fn), errors: errors,
 		serve: func(c caller, x *exchange, r *http.Request, p httprouter.Params) error {
 			var in In
 			if err := plan.bind(reflect.ValueOf(&in).Elem(), x, r, p); err != nil {
@@ -73,11 +77,11 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 // stream makes the row of a route that answers something else than JSON and
 // writes it itself. Once it has begun to, an error drops the connection.
 func stream[In any](method, pattern string, access engine.Access, summary, media string,
-	fn func(caller, *exchange, *http.Request, In) error) route {
+	fn func(caller, *exchange, *http.Request, In) error, errors ...error) route {
 	plan := inputOf(reflect.TypeFor[In](), method)
 	return route{
 		method: method, pattern: pattern, status: http.StatusOK, access: access, summary: summary,
-		input: plan, media: []string{media},
+		input: plan, media: media, operation: nameOf(fn), errors: errors,
 		serve: func(c caller, x *exchange, r *http.Request, p httprouter.Params) error {
 			var in In
 			if err := plan.bind(reflect.ValueOf(&in).Elem(), x, r, p); err != nil {
@@ -86,4 +90,10 @@ func stream[In any](method, pattern string, access engine.Access, summary, media
 			return fn(c, x, r, in)
 		},
 	}
+}
+
+// nameOf is the name of a handler: getDocument.
+func nameOf(fn any) string {
+	name := runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name()
+	return strings.TrimSuffix(name[strings.LastIndexByte(name, '.')+1:], "-fm")
 }

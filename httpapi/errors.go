@@ -36,12 +36,7 @@ var (
 
 // errorTable decides every error, the first row that fits. A message says what
 // to do next; %s is the error's own text, where that was written for clients.
-var errorTable = []struct {
-	is      error
-	status  int
-	code    errorCode
-	message string
-}{
+var errorTable = []errorRow{
 	{errNotFound, 404, "NOT_FOUND", "there is nothing at this path; /openapi.json lists the routes"},
 	{errMethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "this path does not take this method; the header Allow lists those it takes"},
 	{errNoToken, 401, codeInvalidToken, "%s"},
@@ -81,6 +76,13 @@ var errorTable = []struct {
 	{engine.ErrVaultInUse, 500, codeInternal, neutral},
 	{engine.ErrNetworkFS, 500, codeInternal, neutral},
 	{engine.ErrFormat, 500, codeInternal, neutral},
+}
+
+type errorRow struct {
+	is      error
+	status  int
+	code    errorCode
+	message string
 }
 
 // neutral is all a client is told of what should not have happened.

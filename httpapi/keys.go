@@ -8,7 +8,7 @@ import (
 )
 
 type newKey struct {
-	Name      string        `json:"name"`
+	Name      string        `json:"name" required:"true"`
 	UserID    string        `json:"userId" doc:"Absent: the caller."`
 	Access    engine.Access `json:"access" doc:"Absent: that of the user."`
 	ExpiresAt member[Time]  `json:"expiresAt" doc:"Absent or null: never."`
@@ -18,7 +18,7 @@ type createKeyInput struct {
 	Key newKey `body:"json"`
 }
 
-func createKey(ctx context.Context, c caller, in createKeyInput) (reply[NewKey], error) {
+func createKey(ctx context.Context, c caller, in createKeyInput) (reply[KeyWithSecret], error) {
 	n := engine.NewKey{Name: in.Key.Name, UserID: in.Key.UserID, Access: in.Key.Access}
 	if in.Key.ExpiresAt.value != nil {
 		n.ExpiresAt = time.Time(*in.Key.ExpiresAt.value)
@@ -27,8 +27,8 @@ func createKey(ctx context.Context, c caller, in createKeyInput) (reply[NewKey],
 	return shownOnce(k, secret, receipt), err
 }
 
-func shownOnce(k engine.Key, secret engine.Secret, r engine.Receipt) reply[NewKey] {
-	return reply[NewKey]{body: NewKey{keyOf(k), secret.Reveal()}, receipt: r}
+func shownOnce(k engine.Key, secret engine.Secret, r engine.Receipt) reply[KeyWithSecret] {
+	return reply[KeyWithSecret]{body: KeyWithSecret{keyOf(k), secret.Reveal()}, receipt: r}
 }
 
 func listKeys(ctx context.Context, c caller, in paging) (reply[List[Key]], error) {
@@ -45,7 +45,7 @@ type rotateKeyInput struct {
 	Rotation rotation `body:"optional"`
 }
 
-func rotateKey(ctx context.Context, c caller, in rotateKeyInput) (reply[NewKey], error) {
+func rotateKey(ctx context.Context, c caller, in rotateKeyInput) (reply[KeyWithSecret], error) {
 	overlap := time.Duration(in.Rotation.OverlapSeconds) * time.Second
 	k, secret, receipt, err := c.vault.RotateKey(ctx, c.actor, in.ID, overlap)
 	return shownOnce(k, secret, receipt), err

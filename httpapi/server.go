@@ -205,6 +205,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 	}
 	x.base = s.base(r)
 	if r.ContentLength != 0 {
+		// A copy, for net/http looks at its own request to see whether the body
+		// was asked for: a client that waits to be (Expect: 100-continue) would
+		// be made to send what was refused.
+		copied := *r
+		r = &copied
 		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout}
 	}
 	return rt.serve(c, x, r, p)

@@ -214,9 +214,9 @@ type Key struct {
 	UserID     string        `json:"userId"`
 	Access     engine.Access `json:"access" doc:"May be narrower than its user's; the lower of the two counts."`
 	CreatedAt  Time          `json:"createdAt"`
-	ExpiresAt  Time          `json:"expiresAt"`
-	LastUsedAt Time          `json:"lastUsedAt"`
-	RevokedAt  Time          `json:"revokedAt"`
+	ExpiresAt  Time          `json:"expiresAt" null:"never"`
+	LastUsedAt Time          `json:"lastUsedAt" null:"never"`
+	RevokedAt  Time          `json:"revokedAt" null:"never"`
 }
 
 func keyOf(k engine.Key) Key {
@@ -226,8 +226,8 @@ func keyOf(k engine.Key) Key {
 	}
 }
 
-// NewKey is a key with its secret, which is shown this once.
-type NewKey struct {
+// KeyWithSecret is a key with its secret, which is shown this once.
+type KeyWithSecret struct {
 	Key
 	Secret string `json:"secret" doc:"The token: send it as Authorization: Bearer. It is not shown again."`
 }

@@ -38,7 +38,7 @@ type upload struct {
 	staged    *engine.Upload
 	FileName  string  `form:"fileName" json:"fileName" doc:"The name of the file. A path before it is dropped. In multipart/form-data it is the part's own filename."`
 	MediaType string  `json:"mediaType" doc:"Sniffed if absent. In the other forms it is the Content-Type."`
-	Content   *[]byte `json:"content" doc:"The file in base64, 16 MiB at most."`
+	Content   *[]byte `json:"content" required:"true" doc:"The file in base64, 16 MiB at most."`
 }
 
 // uploader is an input with an upload in it.
@@ -73,9 +73,6 @@ type reception struct {
 
 // receive reads the body of r into the upload of in.
 func receive(in uploader, plan *input, c caller, x *exchange, r *http.Request) error {
-	if err := in.expected(r.Context(), c); err != nil {
-		return err
-	}
 	if err := plainCoding(r.Header); err != nil {
 		return err
 	}
@@ -90,11 +87,19 @@ func receive(in uploader, plan *input, c caller, x *exchange, r *http.Request) e
 	query := r.URL.Query()
 	base, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	base = strings.ToLower(strings.TrimSpace(base))
-	if query.Has("fileName") || base != "multipart/form-data" && base != "application/json" {
-		return rc.raw(r, query)
-	}
-	if wrong := unknown(query, "parameter of this form"); wrong != nil {
+	raw := query.Has("fileName") || base != "multipart/form-data" && base != "application/json"
+	if raw {
+		if err := rc.bind(query, codeInvalidParameter); err != nil {
+			return err
+		}
+	} else if wrong := unknown(query, "parameter of this form"); wrong != nil {
 		return &invalidError{codeInvalidParameter, wrong}
+	}
+	if err := in.expected(r.Context(), c); err != nil {
+		return err
+	}
+	if raw {
+		return rc.raw(r)
 	}
 	x.fields = codeInvalidBody
 	if base == "application/json" {
@@ -104,10 +109,7 @@ func receive(in uploader, plan *input, c caller, x *exchange, r *http.Request) e
 }
 
 // raw takes the body as the file.
-func (rc *reception) raw(r *http.Request, query url.Values) error {
-	if err := rc.bind(query, codeInvalidParameter); err != nil {
-		return err
-	}
+func (rc *reception) raw(r *http.Request) error {
 	name, err := baseName(rc.FileName)
 	if err != nil {
 		return inParameter("fileName", "%v", err)

@@ -7,9 +7,9 @@ import (
 )
 
 type newUser struct {
-	Name             string        `json:"name"`
+	Name             string        `json:"name" required:"true"`
 	Email            string        `json:"email" doc:"Unique in the organization, if there is one."`
-	Access           engine.Access `json:"access"`
+	Access           engine.Access `json:"access" required:"true"`
 	CanLockEnvelopes *bool         `json:"canLockEnvelopes" doc:"Absent: true."`
 }
 
