@@ -38,7 +38,7 @@ func TestControlSocket(t *testing.T) {
 	if table := atRest[0].stdout; strings.Contains(table, "\u202e") || !strings.Contains(table, "Hopper") {
 		t.Errorf("what turns a terminal's text around is printed:\n%q", table)
 	}
-	s := serve(t, data)
+	s := startServer(t, data)
 	if info, err := os.Stat(filepath.Join(data, controlName)); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
 		t.Errorf("the socket: %v, %v", info, err)
 	}
@@ -71,7 +71,7 @@ func TestControlSocketFarDown(t *testing.T) {
 		t.Skip("the way around the limit is Linux's")
 	}
 	data := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30))
-	s := serve(t, data)
+	s := startServer(t, data)
 	mustRun(t, "user", "list", "--data", data)
 	if !strings.Contains(s.stderr.String(), `"control":true`) {
 		t.Errorf("the server was not asked:\n%s", s.stderr)
@@ -87,7 +87,7 @@ func TestStaleControlSocket(t *testing.T) {
 		t.Fatal("the test is void: the killed server left no socket")
 	}
 	mustRun(t, "user", "list", "--data", data)
-	s := serve(t, data)
+	s := startServer(t, data)
 	mustRun(t, "user", "list", "--data", data)
 	if !strings.Contains(s.stderr.String(), `"control":true`) {
 		t.Errorf("the server was not asked:\n%s", s.stderr)

@@ -21,7 +21,7 @@ func TestHeadLog(t *testing.T) {
 	heads := filepath.Join(t.TempDir(), "heads.txt")
 	mustRun(t, "init", "--data", data, "--vault", "other")
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
-	s := serve(t, data, "--head-log", heads)
+	s := startServer(t, data, "--head-log", heads)
 	s.upload(t, key, "a.txt", "a")
 	if code := s.end(); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, s.stderr)

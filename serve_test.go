@@ -26,7 +26,7 @@ import (
 // key to this user alone.
 func TestFirstRun(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	s := serve(t, data)
+	s := startServer(t, data)
 	path := filepath.Join(data, firstKeyName)
 	key := s.firstKey(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
@@ -47,7 +47,7 @@ func TestFirstRun(t *testing.T) {
 	}
 
 	// The next start makes nothing.
-	s = serve(t, data)
+	s = startServer(t, data)
 	if again := s.firstKey(t); again != key {
 		t.Error("the key was written again")
 	}
@@ -59,7 +59,7 @@ func TestFirstRun(t *testing.T) {
 // TestLogIsJSON holds that each line of a server's standard error is one JSON
 // object, but for those that are for people.
 func TestLogIsJSON(t *testing.T) {
-	s := serve(t, t.TempDir())
+	s := startServer(t, t.TempDir())
 	s.do(t, s.firstKey(t), "GET", "/v1/me", nil)
 	s.do(t, "sr_main_x_y", "GET", "/v1/me", nil)
 	s.end()
@@ -93,7 +93,7 @@ func TestVaultsShareNothing(t *testing.T) {
 	data := t.TempDir()
 	ours := strings.TrimSpace(mustRun(t, "init", "--data", data, "--vault", "ours"))
 	theirs := strings.TrimSpace(mustRun(t, "init", "--data", data, "--vault", "theirs"))
-	s := serve(t, data)
+	s := startServer(t, data)
 	id := s.upload(t, ours, "a.txt", "a")
 	if resp, _ := s.do(t, ours, "GET", "/v1/documents/"+id, nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("our document: %s", resp.Status)
@@ -125,7 +125,7 @@ func TestDamagedVault(t *testing.T) {
 		code1(t, `"vault":"broken"`, "none of the vaults")
 
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
-	s := serve(t, data)
+	s := startServer(t, data)
 	if !strings.Contains(s.stderr.String(), `"vault":"broken"`) {
 		t.Errorf("the damage is not in the log:\n%s", s.stderr)
 	}
@@ -149,7 +149,7 @@ func (r result) code1(t *testing.T, words ...string) {
 
 func TestTLS(t *testing.T) {
 	certFile, keyFile, roots := selfSigned(t)
-	s := serve(t, t.TempDir(), "--tls-cert", certFile, "--tls-key", keyFile)
+	s := startServer(t, t.TempDir(), "--tls-cert", certFile, "--tls-key", keyFile)
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
 	}}
@@ -215,7 +215,7 @@ func TestPortTaken(t *testing.T) {
 
 // TestMaxUpload holds that the flag reaches the API.
 func TestMaxUpload(t *testing.T) {
-	s := serve(t, t.TempDir(), "--max-upload", "1KiB")
+	s := startServer(t, t.TempDir(), "--max-upload", "1KiB")
 	key := s.firstKey(t)
 	s.upload(t, key, "a.txt", strings.Repeat("a", 1024))
 	resp, _ := s.do(t, key, "POST", "/v1/documents?fileName=b.txt", strings.NewReader(strings.Repeat("b", 1025)), "Content-Type", "text/plain")

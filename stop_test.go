@@ -130,7 +130,7 @@ func TestSecondSignal(t *testing.T) {
 // TestNoGoroutineLeft runs a server and commands through it, in process.
 func TestNoGoroutineLeft(t *testing.T) {
 	data := t.TempDir()
-	s := serve(t, data)
+	s := startServer(t, data)
 	s.upload(t, s.firstKey(t), "a.txt", "a")
 	mustRun(t, "user", "list", "--data", data)
 	if code := s.end(); code != 0 {
