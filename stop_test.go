@@ -71,7 +71,7 @@ func TestStopFinishesWhatRuns(t *testing.T) {
 		resp.Body.Close()
 	}
 	<-s.ended
-	if s.code != 0 {
+	if s.code != 0 || strings.Contains(s.stderr.String(), "cut off") {
 		t.Errorf("exit status %d\n%s", s.code, s.stderr)
 	}
 	if log := mustRun(t, "export", "--data", data, "--log", "-"); !strings.Contains(log, `"op":"document.created"`) {
