@@ -29,33 +29,32 @@ func downloadVersion(c caller, x *exchange, r *http.Request, in contentInput) er
 
 // download sends the bytes of a version; number 0 is the current one. The
 // content is opened, which may be an audit entry of its own, only when bytes of
-// it are going to be sent.
+// it are going to be sent: a HEAD or a condition is judged by the record alone.
 func download(c caller, x *exchange, r *http.Request, id string, number uint64, inline bool) error {
-	v, err := c.vault.Version(r.Context(), id, number)
-	if err != nil {
-		return err
-	}
-	described(x.Header(), v, inline)
-	status := http.StatusOK
 	if r.Method == http.MethodHead || conditional(r.Header) {
-		status = rehearse(x.Header(), r, v)
+		v, err := c.vault.Version(r.Context(), id, number)
+		if err != nil {
+			return err
+		}
+		described(x.Header(), v, inline)
+		switch status := rehearse(x.Header(), r, v); {
+		case status == http.StatusPreconditionFailed:
+			return errPrecondition
+		case status == http.StatusRequestedRangeNotSatisfiable:
+			x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
+			return errRange
+		case r.Method == http.MethodHead || status == http.StatusNotModified:
+			http.ServeContent(x, r, "", v.CreatedAt, &measure{size: v.Size})
+			return nil
+		}
+		number = v.Number // what was judged: "current" may move on
 	}
-	switch {
-	case status == http.StatusPreconditionFailed:
-		return errPrecondition
-	case status == http.StatusRequestedRangeNotSatisfiable:
-		x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
-		return errRange
-	case r.Method == http.MethodHead || status == http.StatusNotModified:
-		http.ServeContent(x, r, "", v.CreatedAt, &measure{size: v.Size})
-		return nil
-	}
-	// The number is fixed now: "current" may have moved on.
-	v, file, receipt, err := c.vault.OpenContent(r.Context(), c.actor, id, v.Number)
+	v, file, receipt, err := c.vault.OpenContent(r.Context(), c.actor, id, number)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	described(x.Header(), v, inline)
 	x.receipt(receipt)
 	http.ServeContent(x, r, "", v.CreatedAt, file)
 	return nil
