@@ -150,16 +150,17 @@ func (r result) code1(t *testing.T, words ...string) {
 func TestTLS(t *testing.T) {
 	certFile, keyFile, roots := selfSigned(t)
 	s := startServer(t, t.TempDir(), "--tls-cert", certFile, "--tls-key", keyFile)
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
-	}}
-	resp, err := client.Get(s.url + "/livez")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if !strings.HasPrefix(s.url, "https://") || resp.TLS == nil {
-		t.Errorf("%s is served without TLS", s.url)
+	for _, two := range []bool{false, true} {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: two}
+		resp, err := (&http.Client{Transport: transport}).Get(s.url + "/livez")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		transport.CloseIdleConnections()
+		if resp.TLS == nil || resp.StatusCode != http.StatusOK || (resp.ProtoMajor == 2) != two {
+			t.Errorf("%s: %s over %s, TLS %v", s.url, resp.Status, resp.Proto, resp.TLS != nil)
+		}
 	}
 	run(t, "serve", "--data", t.TempDir(), "--tls-cert", keyFile, "--tls-key", keyFile).expect(t, 1, "--tls-cert", keyFile)
 }
