@@ -60,7 +60,6 @@ type BlobStore interface {
 	Remove(blobstore.Digest) error
 	Check(context.Context, blobstore.Digest) (int64, error)
 	Each(ctx context.Context, fn func(blobstore.Digest, int64) error) error
-	Free() (uint64, error)
 }
 
 // Digest names bytes by their SHA-256.
@@ -344,7 +343,7 @@ func (v *Vault) checkReserve() error {
 	if v.reserve < 0 {
 		return nil
 	}
-	free, err := v.blobs.Free()
+	free, err := blobstore.Free(v.dir)
 	if err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}
