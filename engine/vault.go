@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -228,8 +229,8 @@ func prepare(dir string, o Options) (*Vault, error) {
 	return v, nil
 }
 
-func (v *Vault) open(o Options) error {
-	var err error
+func (v *Vault) open(o Options) (err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
 	if v.blobs == nil {
 		if v.blobs, err = blobstore.Open(filepath.Join(v.dir, dirBlobs)); err != nil {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
@@ -259,7 +260,11 @@ func (v *Vault) load(b *bbolt.Tx) error {
 	case format > formatVersion:
 		return fmt.Errorf("%w: it has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, format, formatVersion)
 	}
-	v.id, v.name = string(meta.Get(metaVault)), string(meta.Get(metaName))
+	vault, name := meta.Get(metaVault), meta.Get(metaName)
+	if len(vault) != ulid.EncodedSize || !vaultNames.Match(name) {
+		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
+	}
+	v.id, v.name = string(vault), string(name)
 	head, err := lastHead(b, v.id)
 	if err != nil {
 		return err
