@@ -61,20 +61,22 @@ func (s *Server) listEntries(ctx context.Context, c caller, in entriesQuery) (re
 }
 
 // awaitEntries asks again whenever the log has grown, until there is an answer
-// or the time is up: by the wait, by Stop, or because the client went away.
+// or the time is up: by the wait, by Stop, or because the client went away. Each
+// entry is looked at once, however many commits wake it.
 func (s *Server) awaitEntries(ctx context.Context, v *engine.Vault, q engine.EntryQuery, wait time.Duration) (engine.EntryPage, error) {
 	patience, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(s.running, cancel)()
 	for {
-		// Whatever comes after this head ends the wait, so nothing slips in
-		// between looking and waiting.
+		// The head before looking: whatever comes after it ends the wait, so
+		// nothing slips in between looking and waiting.
 		seen := v.Head().Seq
 		page, err := v.Entries(ctx, q)
 		if err != nil || len(page.Items) > 0 || page.NextAfter > 0 || patience.Err() != nil {
 			return page, err
 		}
-		if err := v.Wait(patience, seen); err != nil && patience.Err() == nil {
+		q.After = max(q.After, seen)
+		if err := v.Wait(patience, q.After); err != nil && patience.Err() == nil {
 			return page, err
 		}
 	}
