@@ -132,18 +132,9 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 
 func unknown(values url.Values, what string) (wrong []engine.FieldError) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what})
+		wrong = append(wrong, engine.FieldError{Field: name, Message: "is not a " + what})
 	}
 	return wrong
-}
-
-// printable makes a name that a client sent fit to be sent back.
-func printable(name string) string {
-	name = strings.ToValidUTF8(name, "\uFFFD")
-	if r := []rune(name); len(r) > 80 {
-		name = string(r[:80]) + "…"
-	}
-	return name
 }
 
 func (f *field) setAll(v reflect.Value, values []string) error {

@@ -16,6 +16,8 @@ import (
 // maxDepth is how deep arrays and objects may lie in one another.
 const maxDepth = 64
 
+var errFieldsTooLong = fmt.Errorf("is too long: the fields together have more than %d bytes", maxFields)
+
 // shapes are the members of the struct types that a body is made of, by name.
 // It is made once, with the table, and then only read.
 //
@@ -93,21 +95,26 @@ type decoder struct {
 	data   []byte
 	shapes shapes
 	depth  int
+	spent  int // bytes of all tokens but those in base64, which become no more than they are
 }
 
 func (d *decoder) refuse(path, format string, args ...any) error {
 	if path == "" {
 		path = "body"
 	}
-	return inBody(printable(path), format, args...)
+	return inBody(path, format, args...)
 }
 
 func (d *decoder) token(path string) (json.Token, error) {
+	if d.spent > maxFields {
+		return nil, d.refuse(path, "%v", errFieldsTooLong)
+	}
 	from := d.InputOffset()
 	tok, err := d.Token()
 	if err != nil {
 		return nil, d.refuse(path, "is not JSON: %v", err)
 	}
+	d.spent += int(d.InputOffset() - from)
 	if _, ok := tok.(string); ok && loneSurrogate(d.data[from:d.InputOffset()]) {
 		return nil, d.refuse(path, `is not Unicode: half of a pair of \u escapes stands alone`)
 	}
@@ -182,6 +189,7 @@ func (d *decoder) array(tok json.Token, v reflect.Value, path string) error {
 			return d.refuse(path, "must be a string in base64 (RFC 4648 section 4)")
 		}
 		v.SetBytes(b)
+		d.spent -= len(s)
 		return nil
 	}
 	if tok != json.Delim('[') {
@@ -254,7 +262,7 @@ func (d *decoder) any(tok json.Token, path string) (any, error) {
 func (d *decoder) elements(path string, fn func(json.Token, string) error) error {
 	return d.inside(path, func() error {
 		for i := 0; d.More(); i++ {
-			path := path + "[" + strconv.Itoa(i) + "]"
+			path := below(path, "["+strconv.Itoa(i)+"]")
 			tok, err := d.token(path)
 			if err != nil {
 				return err
@@ -278,7 +286,7 @@ func (d *decoder) members(path string, fn func(string, json.Token, string) error
 				return err
 			}
 			name := tok.(string)
-			path := strings.TrimPrefix(path+"."+name, ".")
+			path := strings.TrimPrefix(below(path, "."+name), ".")
 			if seen[name] {
 				return d.refuse(path, "is given twice")
 			}
@@ -292,6 +300,15 @@ func (d *decoder) members(path string, fn func(string, json.Token, string) error
 		}
 		return nil
 	})
+}
+
+// below is the path of what lies in path. One that is longer than is ever shown
+// grows no more: each of many values would carry it along.
+func below(path, step string) string {
+	if len(path) > maxShown*utf8.UTFMax {
+		return path
+	}
+	return path + step
 }
 
 // inside goes into an array or object, and out of it again.

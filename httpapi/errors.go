@@ -112,7 +112,26 @@ type invalidError struct {
 	fields []engine.FieldError
 }
 
-func (e *invalidError) Error() string { return e.fields[0].Field + ": " + e.fields[0].Message }
+func (e *invalidError) Error() string {
+	return printable(e.fields[0].Field) + ": " + e.fields[0].Message
+}
+
+const (
+	maxShown = 80 // characters of a name that is sent back
+	maxWrong = 50 // values that are refused by name; more help nobody
+)
+
+// printable makes a name that a client sent fit to be sent back.
+func printable(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	seen := 0
+	for i := range name {
+		if seen++; seen > maxShown {
+			return name[:i] + "…"
+		}
+	}
+	return name
+}
 
 // inBody refuses a part of the body by name; "body" stands for all of it.
 func inBody(field, format string, args ...any) error {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -262,5 +263,30 @@ func TestClientGoesAwayInTheMiddle(t *testing.T) {
 	page, err := k.vaults["main"].Documents(t.Context(), engine.DocumentQuery{Status: "all"})
 	if err != nil || len(page.Items) != 0 {
 		t.Error(page, err)
+	}
+}
+
+// TestRefusalsAreShort: what is sent back of a hostile request is not the
+// request, many times over.
+func TestRefusalsAreShort(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	var query, tags strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&query, "&q%d=", i)
+		fmt.Fprintf(&tags, `,"tag,%d"`, i)
+	}
+	long := strings.Repeat("-", 500_000)
+	for _, body := range []string{
+		`{"tags":["a"` + tags.String() + `]}`,
+		`{"customFields":{"` + long + `":1}}`,
+		`{"` + long + `":1}`,
+	} {
+		if a, said := k.do("upload", "PATCH", "/v1/documents/"+someID, strings.NewReader(body), "Content-Type", "application/json"); a.StatusCode != 400 || len(said) > 10_000 {
+			t.Errorf("%.50s: %d, %d bytes: %.200s", body, a.StatusCode, len(said), said)
+		}
+	}
+	if a, said := k.do("view", "GET", "/v1/documents?limit=1"+query.String(), nil); a.StatusCode != 400 || strings.Count(said, `"field"`) != maxWrong {
+		t.Errorf("%d, %d bytes: %.200s", a.StatusCode, len(said), said)
 	}
 }
