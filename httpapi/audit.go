@@ -16,7 +16,7 @@ import (
 )
 
 type entriesQuery struct {
-	After      uint64 `query:"after" doc:"Entries with a larger seq."`
+	After      uint64 `query:"after" max:"9007199254740991" doc:"Entries with a larger seq."`
 	Cursor     string `query:"cursor" doc:"The nextCursor of the page before; it stands for after."`
 	Limit      uint64 `query:"limit" min:"1" max:"500" default:"50" doc:"How many items at most."`
 	DocumentID string `query:"documentId"`
@@ -29,7 +29,7 @@ type entriesQuery struct {
 
 func (q entriesQuery) engine() (engine.EntryQuery, error) {
 	if q.Cursor != "" {
-		after, err := strconv.ParseUint(q.Cursor, 10, 64)
+		after, err := bounds{max: 1<<53 - 1}.parse(q.Cursor) // what a seq may be
 		if err != nil {
 			return engine.EntryQuery{}, inParameter("cursor", "is not the nextCursor of a page")
 		}
@@ -132,7 +132,7 @@ func getHead(_ context.Context, c caller, _ struct{}) (reply[Head], error) {
 }
 
 type exportInput struct {
-	After uint64 `query:"after" doc:"Entries with a larger seq."`
+	After uint64 `query:"after" max:"9007199254740991" doc:"Entries with a larger seq."`
 }
 
 func exportLog(c caller, x *exchange, r *http.Request, in exportInput) error {

@@ -48,8 +48,30 @@ type field struct {
 	in, name, doc string
 	index         []int
 	typ           reflect.Type
-	min, max      uint64
-	enum, absent  string // enum words with "|" between; the default, for the description
+	bounds
+	enum, absent string // enum words with "|" between; the default, for the description
+}
+
+// bounds are those of a number; max 0 is none.
+type bounds struct{ min, max uint64 }
+
+func boundsOf(tag reflect.StructTag) (b bounds) {
+	b.min, _ = strconv.ParseUint(tag.Get("min"), 10, 64)
+	b.max, _ = strconv.ParseUint(tag.Get("max"), 10, 64)
+	return b
+}
+
+// parse reads a number. The message of its error follows the name of what
+// should be one.
+func (b bounds) parse(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	switch {
+	case err == nil && n >= b.min && (b.max == 0 || n <= b.max):
+		return n, nil
+	case b.max > 0:
+		return 0, fmt.Errorf("must be a whole number from %d to %d", b.min, b.max)
+	}
+	return 0, fmt.Errorf("must be a whole number, %d or more", b.min)
 }
 
 // text is a type that knows its own spelling in a path, a query or a header.
@@ -66,9 +88,7 @@ func inputOf(t reflect.Type, method string) *input {
 				continue
 			}
 			f := field{in: where, name: name, doc: sf.Tag.Get("doc"), index: sf.Index, typ: sf.Type,
-				enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default")}
-			f.min, _ = strconv.ParseUint(sf.Tag.Get("min"), 10, 64)
-			f.max, _ = strconv.ParseUint(sf.Tag.Get("max"), 10, 64)
+				bounds: boundsOf(sf.Tag), enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default")}
 			switch where {
 			case "body":
 				in.body = &f
@@ -195,12 +215,9 @@ func (f *field) set(v reflect.Value, s string) error {
 			return fmt.Errorf("must be true or false")
 		}
 	case reflect.Uint64:
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil || n < f.min || f.max > 0 && n > f.max {
-			if f.max > 0 {
-				return fmt.Errorf("must be a whole number from %d to %d", f.min, f.max)
-			}
-			return fmt.Errorf("must be a whole number, not negative")
+		n, err := f.parse(s)
+		if err != nil {
+			return err
 		}
 		v.SetUint(n)
 	default:

@@ -25,7 +25,13 @@ var errFieldsTooLong = fmt.Errorf("is too long: the fields together have more th
 // members with one name, and Name for name, puts U+FFFD where the text was not
 // Unicode, and leaves alone what null was sent for: a client who is
 // misunderstood should be told so.
-type shapes map[reflect.Type]map[string][]int
+type shapes map[reflect.Type]map[string]shape
+
+// shape is one member: where it goes, and the bounds of a number.
+type shape struct {
+	index []int
+	bounds
+}
 
 func (s shapes) add(t reflect.Type) {
 	if m, ok := reflect.New(t).Interface().(nullable); ok {
@@ -39,10 +45,10 @@ func (s shapes) add(t reflect.Type) {
 		if _, ok := s[t]; ok || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 			return
 		}
-		s[t] = map[string][]int{}
+		s[t] = map[string]shape{}
 		for _, f := range reflect.VisibleFields(t) {
 			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-				s[t][name] = f.Index
+				s[t][name] = shape{f.Index, boundsOf(f.Tag)}
 				s.add(f.Type)
 			}
 		}
@@ -87,7 +93,7 @@ func (s shapes) decode(data []byte, v reflect.Value, path string) error {
 	if err != nil {
 		return err
 	}
-	return d.value(tok, v, path)
+	return d.value(tok, v, bounds{}, path)
 }
 
 type decoder struct {
@@ -121,7 +127,7 @@ func (d *decoder) token(path string) (json.Token, error) {
 	return tok, nil
 }
 
-func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
+func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path string) error {
 	if m, ok := v.Addr().Interface().(nullable); ok {
 		target := m.member(tok == nil)
 		if tok == nil {
@@ -158,9 +164,9 @@ func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
 		v.SetBool(b)
 	case reflect.Uint64:
 		n, _ := tok.(json.Number)
-		u, err := strconv.ParseUint(string(n), 10, 64)
+		u, err := within.parse(string(n))
 		if err != nil {
-			return d.refuse(path, "must be a whole number, not negative")
+			return d.refuse(path, "%v", err)
 		}
 		v.SetUint(u)
 	case reflect.Slice:
@@ -198,7 +204,7 @@ func (d *decoder) array(tok json.Token, v reflect.Value, path string) error {
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	return d.elements(path, func(tok json.Token, path string) error {
 		e := reflect.New(v.Type().Elem()).Elem()
-		if err := d.value(tok, e, path); err != nil {
+		if err := d.value(tok, e, bounds{}, path); err != nil {
 			return err
 		}
 		v.Set(reflect.Append(v, e))
@@ -214,25 +220,25 @@ func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
 		v.Set(reflect.MakeMap(v.Type()))
 		return d.members(path, func(name string, tok json.Token, path string) error {
 			e := reflect.New(v.Type().Elem()).Elem()
-			if err := d.value(tok, e, path); err != nil {
+			if err := d.value(tok, e, bounds{}, path); err != nil {
 				return err
 			}
 			v.SetMapIndex(reflect.ValueOf(name), e)
 			return nil
 		})
 	}
-	shape := d.shapes[v.Type()]
+	known := d.shapes[v.Type()]
 	return d.members(path, func(name string, tok json.Token, path string) error {
-		index, ok := shape[name]
+		m, ok := known[name]
 		if !ok {
-			for known := range shape {
+			for known := range known {
 				if strings.EqualFold(known, name) {
 					return d.refuse(path, "is not a member of this request; it is spelled %s", known)
 				}
 			}
 			return d.refuse(path, "is not a member of this request")
 		}
-		return d.value(tok, v.FieldByIndex(index), path)
+		return d.value(tok, v.FieldByIndex(m.index), m.bounds, path)
 	})
 }
 

@@ -130,12 +130,7 @@ func (p *printer) fieldSchema(f field) object {
 	if f.enum != "" {
 		s["enum"] = strings.Split(f.enum, "|")
 	}
-	if f.min > 0 {
-		s["minimum"] = f.min
-	}
-	if f.max > 0 {
-		s["maximum"] = f.max
-	}
+	f.describe(s)
 	if f.absent != "" {
 		s["default"] = f.absent
 		if n, err := strconv.Atoi(f.absent); err == nil {
