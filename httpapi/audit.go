@@ -17,7 +17,7 @@ import (
 
 type entriesQuery struct {
 	After      uint64 `query:"after" max:"9007199254740991" doc:"Entries with a larger seq."`
-	Cursor     string `query:"cursor" doc:"The nextCursor of the page before; it stands for after."`
+	Cursor     string `query:"cursor" doc:"The nextCursor of the page before; after does not count beside it."`
 	Limit      uint64 `query:"limit" min:"1" max:"500" default:"50" doc:"How many items at most."`
 	DocumentID string `query:"documentId"`
 	ActorID    string `query:"actorId"`
@@ -32,9 +32,6 @@ func (q entriesQuery) engine() (engine.EntryQuery, error) {
 		after, err := bounds{max: 1<<53 - 1}.parse(q.Cursor) // what a seq may be
 		if err != nil {
 			return engine.EntryQuery{}, inParameter("cursor", "is not the nextCursor of a page")
-		}
-		if q.After != 0 {
-			return engine.EntryQuery{}, inParameter("cursor", "stands for after; give one of them")
 		}
 		q.After = after
 	}
