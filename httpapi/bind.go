@@ -41,6 +41,9 @@ type input struct {
 	form   []field
 	body   *field
 	shapes shapes
+	// revised says that what the route is about has revisions, so that If-Match
+	// is among the fields, or that nothing is changed.
+	revised bool
 }
 
 // field is one value of an input.
@@ -80,7 +83,7 @@ type text interface{ bind(string) error }
 // inputOf reads the tags of t. A struct it cannot serve is a defect of the
 // table, hence the panics.
 func inputOf(t reflect.Type, method string) *input {
-	in := &input{typ: t, shapes: shapes{}}
+	in := &input{typ: t, shapes: shapes{}, revised: method == http.MethodGet}
 	for _, sf := range reflect.VisibleFields(t) {
 		for _, where := range []string{"path", "query", "header", "form", "body"} {
 			name, ok := sf.Tag.Lookup(where)
@@ -97,6 +100,7 @@ func inputOf(t reflect.Type, method string) *input {
 				in.form = append(in.form, f)
 			default:
 				in.fields = append(in.fields, f)
+				in.revised = in.revised || f.name == "If-Match"
 			}
 		}
 	}
@@ -143,6 +147,16 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 	}
 	if len(wrong) > 0 {
 		return &invalidError{codeInvalidParameter, wrong}
+	}
+	if given := r.Header.Values("If-Match"); !in.revised && given != nil {
+		// A change that is meant for one state only must not be made on another.
+		var m ifMatch
+		if err := m.bind(strings.Join(given, ", ")); err != nil {
+			return inParameter("If-Match", "%v", err)
+		}
+		if m != nil {
+			return errUnmatched
+		}
 	}
 	if in.body == nil {
 		return nil

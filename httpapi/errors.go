@@ -32,6 +32,7 @@ var (
 	errSlowBody         = errors.New("the body made no progress")
 	errNotReady         = errors.New("a vault cannot be used")
 	errTooLarge         = errors.New("body too large")
+	errUnmatched        = errors.New("If-Match on what has no revision")
 )
 
 // errorTable decides every error, the first row that fits. A message says what
@@ -43,6 +44,7 @@ var errorTable = []errorRow{
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
 	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
+	{errUnmatched, 412, "PRECONDITION_FAILED", "what this request changes has no ETag, so none can match; leave out the header If-Match"},
 	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
 	{errSlowBody, 408, "REQUEST_TIMEOUT", "the body made no progress for too long and nothing of it was kept; send the request again"},
 	{errTooLarge, 413, "PAYLOAD_TOO_LARGE", "%s"},

@@ -268,16 +268,13 @@ func (rt route) failures() []failure {
 	}
 	if rt.method != http.MethodGet {
 		out = append(out, failure{400, codeInvalidBody})
-		errs = append(errs, errSlowBody, errTooLarge, errMediaType)
+		errs = append(errs, errSlowBody, errTooLarge, errMediaType, engine.ErrPrecondition)
 		if rt.operation != "verify" {
 			errs = append(errs, engine.ErrNoSpace)
 		}
 	}
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
-	}
-	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "If-Match" }) {
-		errs = append(errs, engine.ErrPrecondition)
 	}
 	for _, err := range errs {
 		i := slices.IndexFunc(errorTable, func(row errorRow) bool { return row.is == err })
