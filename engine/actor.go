@@ -106,6 +106,7 @@ func (t *tx) admit(a Actor) error {
 	if u.Status != UserActive {
 		return ErrTokenRevoked
 	}
+	t.actor.UserID = u.ID // its one spelling
 	t.actor.Access = min(a.Access, u.Access)
 	if a.KeyID == "" {
 		return nil
@@ -114,6 +115,10 @@ func (t *tx) admit(a Actor) error {
 	if err != nil {
 		return err
 	}
+	if k.UserID != u.ID {
+		return ErrKeyNotFound
+	}
+	t.actor.KeyID = k.ID
 	t.actor.Access = min(t.actor.Access, k.Access)
 	return k.usable(t.now)
 }

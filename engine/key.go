@@ -99,7 +99,7 @@ func TokenVault(token string) string {
 func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 	vault, keyID, text, ok := cutToken(token)
 	secret, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) { // decoding passes over newlines
 		ok = false
 	}
 	given := sha256.Sum256(secret)
@@ -199,9 +199,12 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 
 func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
 	u, err := t.user(n.UserID)
-	if err != nil {
+	if errors.Is(err, ErrUserNotFound) {
 		return nil, audit.Event{}, invalid("userId", "must be the id of a user of this vault")
+	} else if err != nil {
+		return nil, audit.Event{}, err
 	}
+	n.UserID = u.ID // its one spelling
 	if n.Access == AccessNone {
 		n.Access = u.Access
 	}
