@@ -13,7 +13,12 @@ import (
 // Upload is bytes on their way into the vault: hashed and written aside, seen
 // by nobody. Give it to CreateDocument or AddVersion once, and always Discard
 // it: after use that does nothing.
-type Upload struct{ staged blobstore.Staged }
+type Upload struct {
+	staged blobstore.Staged
+	used   bool // given to a call that placed the bytes, and if it was refused, purged them
+}
+
+var errUploadUsed = errors.New("engine: an Upload is good for one call; stage the bytes again")
 
 // Stage reads the bytes of a version to come, outside any transaction, so a
 // slow reader holds up nobody. limit is in bytes, 0 is none. ErrTooLarge as
@@ -30,7 +35,7 @@ func (v *Vault) Stage(ctx context.Context, r io.Reader, limit int64) (*Upload, e
 	if err != nil {
 		return nil, fmt.Errorf("stage an upload: %w", blobError(err))
 	}
-	return &Upload{staged}, nil
+	return &Upload{staged: staged}, nil
 }
 
 // blobError gives the errors of the store the engine's names.
@@ -67,6 +72,10 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 		if err := v.enterError(); err != nil {
 			return result, receipt, err
 		}
+		if u.used {
+			return result, receipt, errUploadUsed
+		}
+		u.used = true
 		if err := u.staged.Keep(ctx); err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}

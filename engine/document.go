@@ -352,6 +352,10 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 		if len(detail) == 0 {
 			return old.Document, audit.Event{}, nil
 		}
+		text := encodeDetail(detail)
+		if len(text) > audit.MaxDetail {
+			return Document{}, audit.Event{}, invalid("customFields", "change too much at once; change some first, the others after")
+		}
 		t.changes(d)
 		if d.ExternalID != old.ExternalID {
 			t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
@@ -362,7 +366,7 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 			facts["owner"] = audit.Text(d.OwnerID)
 		}
 		return d.Document, audit.Event{
-			Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
+			Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: text,
 		}, nil
 	})
 }

@@ -211,8 +211,11 @@ func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
 	if n.Access > u.Access {
 		return nil, audit.Event{}, invalid("access", "must not be wider than the user's, which is %s", u.Access)
 	}
-	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(t.now) {
-		return nil, audit.Event{}, invalid("expiresAt", "must be in the future")
+	if !n.ExpiresAt.IsZero() {
+		n.ExpiresAt = n.ExpiresAt.UTC().Truncate(time.Millisecond)
+		if !n.ExpiresAt.After(t.now) || n.ExpiresAt.Year() > 9999 {
+			return nil, audit.Event{}, invalid("expiresAt", "must be in the future, and not beyond the year 9999")
+		}
 	}
 	k, err := t.newKey(n, random)
 	if err != nil {
@@ -236,10 +239,7 @@ func (t *tx) newKey(n NewKey, random []byte) (*key, error) {
 	k := &key{secret: sha256.Sum256(random)}
 	k.Key = Key{
 		ID: at.String(), Name: n.Name, UserID: n.UserID, Access: n.Access,
-		CreatedAt: t.now, ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Millisecond),
-	}
-	if n.ExpiresAt.IsZero() {
-		k.ExpiresAt = time.Time{}
+		CreatedAt: t.now, ExpiresAt: n.ExpiresAt,
 	}
 	t.put(bucketKeys, at[:], k.encode())
 	return k, nil
