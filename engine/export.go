@@ -34,13 +34,14 @@ func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export,
 		t.note()
 		return none, audit.Event{
 			Op:    audit.OpAuditExported,
-			Facts: audit.Facts{"after": audit.Number(after), "through": audit.Number(t.seq())},
+			Facts: audit.Facts{"after": audit.Number(min(after, t.head.Seq)), "through": audit.Number(t.seq())},
 		}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Export{Head: v.Head(), Receipt: receipt, v: v, after: after}, nil
+	head := v.Head()
+	return &Export{Head: head, Receipt: receipt, v: v, after: min(after, head.Seq)}, nil
 }
 
 // WriteLog writes the exact lines. It may be called more than once.

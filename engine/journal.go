@@ -110,8 +110,9 @@ func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 	if err != nil {
 		return EntryPage{}, err
 	}
+	head := v.Head() // before the transaction begins, which then has all its entries
 	return view(v, func(t *tx) (EntryPage, error) {
-		first, last := q.After+1, v.Head().Seq
+		first, last := min(q.After, head.Seq)+1, head.Seq
 		if !q.From.IsZero() {
 			first = max(first, t.firstSince(q.From, last))
 		}
