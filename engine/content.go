@@ -78,10 +78,6 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 		if err := v.enterError(); err != nil {
 			return result, receipt, err
 		}
-		if u.used {
-			return result, receipt, errUploadUsed
-		}
-		u.used = true
 		if err := u.staged.Keep(ctx); err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}

@@ -10,21 +10,6 @@ import (
 	"strongroom/engine/enginetest"
 )
 
-// The bytes of a call that failed are unlinked again, so a second call cannot
-// have them.
-func TestAnUploadServesOnce(t *testing.T) {
-	k := enginetest.New(t)
-	d := k.CreateFrom(engine.NewDocument{Name: "first", ExternalID: "x"}, "text")
-	u := k.Upload("other text")
-	defer u.Discard()
-	if _, _, err := k.CreateDocument(t.Context(), k.Admin, engine.NewDocument{Name: "second", ExternalID: "x"}, u); !errors.Is(err, engine.ErrExists) {
-		t.Fatal(err)
-	}
-	if _, _, err := k.AddVersion(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewVersion{}, u); !errors.Is(err, engine.ErrInvalid) {
-		t.Fatal(err)
-	}
-}
-
 // What describes a document is bounded as a whole, before anything is written:
 // a closure that fails later would spoil its group.
 func TestMetadataIsBounded(t *testing.T) {
