@@ -231,7 +231,7 @@ func (p *printer) headers(rt route) object {
 	case rt.media == ndjson:
 		set("X-Audit-Head", "seq:hash of the head up to which is exported.")
 	case rt.editable():
-		set("ETag", "The revision; of the document, on a version.")
+		set("ETag", "The revision; of the document, on a version and a certificate.")
 	}
 	return h
 }
@@ -244,8 +244,8 @@ func (rt route) editable() bool {
 	switch rt.output.Name() {
 	case "Document", "User", "Settings":
 		return true
-	case "Version":
-		return rt.method == http.MethodPost
+	case "Version", "Certificate":
+		return rt.method != http.MethodGet
 	}
 	return false
 }
