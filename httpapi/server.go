@@ -215,10 +215,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 	return rt.serve(c, x, r, p)
 }
 
-// base is what a path below the mount is appended to in a Location.
+// base is what a path below the mount is appended to in a Location. A request
+// that names no host, as HTTP/1.0 may, gets a path.
 func (s *Server) base(r *http.Request) string {
 	switch {
-	case s.options.PublicURL != "":
+	case s.options.PublicURL != "" || r.Host == "":
 		return s.options.PublicURL + s.options.Prefix
 	case r.TLS != nil:
 		return "https://" + r.Host + s.options.Prefix

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -288,5 +290,25 @@ func TestRefusalsAreShort(t *testing.T) {
 	}
 	if a, said := k.do("view", "GET", "/v1/documents?limit=1"+query.String(), nil); a.StatusCode != 400 || strings.Count(said, `"field"`) != maxWrong {
 		t.Errorf("%d, %d bytes: %.200s", a.StatusCode, len(said), said)
+	}
+}
+
+// TestLocationWithoutHost: HTTP/1.0 has no Host, so there is none to name.
+func TestLocationWithoutHost(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{Prefix: "/vault"})
+	conn, err := net.Dial("tcp", k.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /vault/v1/documents?fileName=a HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: 1\r\n\r\na", k.tokens["upload"])
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if location := answer.Header.Get("Location"); !strings.HasPrefix(location, "/vault/v1/documents/") {
+		t.Errorf("%s, Location: %s", answer.Status, location)
 	}
 }
