@@ -175,7 +175,9 @@ type verifyInput struct {
 	Verification verification `body:"optional"`
 }
 
-func verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport], error) {
+// verify reads all of the log and the vault, so each vault has one at a time:
+// anybody who may look may ask for it, any number of times.
+func (s *Server) verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport], error) {
 	o := engine.VerifyOptions{Bytes: in.Verification.Bytes}
 	if o.Bytes && c.actor.Access < engine.AccessAdmin {
 		return reply[VerifyReport]{}, &engine.PermissionError{Required: engine.AccessAdmin, Actual: c.actor.Access}
@@ -187,6 +189,10 @@ func verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport],
 		}
 		o.Heads = heads
 	}
+	if _, running := s.verifying.LoadOrStore(c.vault, true); running {
+		return reply[VerifyReport]{}, errVerifying
+	}
+	defer s.verifying.Delete(c.vault)
 	report, err := c.vault.Verify(ctx, o)
 	if err != nil {
 		return reply[VerifyReport]{}, err

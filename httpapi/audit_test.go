@@ -49,3 +49,22 @@ func TestLongPollLooksAtAnEntryOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestOneVerificationAtATime: of a vault; others are not held up.
+func TestOneVerificationAtATime(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	verify := func(key string, status int) {
+		t.Helper()
+		if a, body := k.do(key, "POST", "/v1/audit/verify", nil); a.StatusCode != status || status == 429 && a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", key, a.StatusCode, body)
+		}
+	}
+	k.server.verifying.Store(k.vaults["main"].Vault, true) // as while one runs
+	verify("view", 429)
+	verify("admin", 429)
+	verify("other", 200)
+	k.server.verifying.Delete(k.vaults["main"].Vault)
+	verify("view", 200)
+	verify("view", 200)
+}

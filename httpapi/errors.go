@@ -32,6 +32,7 @@ var (
 	errSlowBody         = errors.New("the body made no progress")
 	errNotReady         = errors.New("a vault cannot be used")
 	errTooLarge         = errors.New("body too large")
+	errVerifying        = errors.New("a verification is running")
 	errUnmatched        = errors.New("If-Match on what has no revision")
 )
 
@@ -67,6 +68,7 @@ var errorTable = []errorRow{
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
+	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
 	{errNotReady, 503, "VAULT_UNAVAILABLE", "the server is not ready; the callers of the vault that is not are told why"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
 	{engine.ErrNoSpace, 507, "INSUFFICIENT_STORAGE", "there is no space left to write; reading goes on, and writing will when its operator has made space"},
@@ -209,7 +211,7 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusRequestTimeout:
 		h.Set("Connection", "close")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", "5")
 	case http.StatusPreconditionFailed:
 		if e, ok := errors.AsType[*engine.PreconditionError](err); ok {

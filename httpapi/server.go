@@ -32,6 +32,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -87,6 +88,8 @@ type Server struct {
 	// running ends when Stop is called: then long polls answer with what they have.
 	running context.Context
 	stop    context.CancelFunc
+	// verifying has the vaults a request verifies now.
+	verifying sync.Map
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
