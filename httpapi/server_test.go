@@ -312,3 +312,30 @@ func TestLocationWithoutHost(t *testing.T) {
 		t.Errorf("%s, Location: %s", answer.Status, location)
 	}
 }
+
+// TestVersionsBoundToFail are refused before their file is read.
+func TestVersionsBoundToFail(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	live, archived, gone := main.Create("a", "a"), main.Create("b", "b"), main.Create("c", "c")
+	if _, _, err := main.ArchiveDocument(t.Context(), main.Admin, archived.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := main.DeleteDocument(t.Context(), main.Admin, gone.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id, ifMatch string
+		status      int
+	}{{someID, "*", 404}, {gone.ID, "*", 410}, {archived.ID, "*", 409}, {live.ID, `"7"`, 412}, {live.ID, `W/"1"`, 412}, {archived.ID, `"1"`, 412}} {
+		r := httptest.NewRequest("POST", "/v1/documents/"+c.id+"/versions", tripwire{t})
+		r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+		r.Header.Set("If-Match", c.ifMatch)
+		w := httptest.NewRecorder()
+		k.server.ServeHTTP(w, r)
+		if w.Code != c.status || c.status == 412 && w.Header().Get("ETag") == "" {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
+	}
+}
