@@ -68,7 +68,7 @@ func listenControl(data string) (net.Listener, error) {
 		os.Remove(path)
 		return net.Listen("unix", path)
 	}
-	aside, err := os.MkdirTemp(data, ".s*")
+	aside, err := os.MkdirTemp(data, socketAside+"*")
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestControlSocket holds that commands come to the same through a server as
@@ -92,4 +93,30 @@ func TestStaleControlSocket(t *testing.T) {
 	if !strings.Contains(s.stderr.String(), `"control":true`) {
 		t.Errorf("the server was not asked:\n%s", s.stderr)
 	}
+}
+
+// TestServeSweeps holds that a server removes what crashes left aside, and
+// nothing else.
+func TestServeSweeps(t *testing.T) {
+	data := t.TempDir()
+	old := time.Now().Add(-2 * time.Hour)
+	for path, stays := range map[string]bool{
+		".s123": false, ".ssh": true, ".s": true, "vaults/.new-123": false, "vaults/.new-young": true, "vaults/.new-456": true,
+	} {
+		path = filepath.Join(data, path)
+		if err := os.MkdirAll(filepath.Join(path, "main", "blobs"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(path) != ".new-456" { // that one is being made now
+			if err := os.Chtimes(path, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		defer func() {
+			if _, err := os.Stat(path); (err == nil) != stays {
+				t.Errorf("%s: %v", path, err)
+			}
+		}()
+	}
+	startServer(t, data).end()
 }

@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,6 +49,45 @@ func lockData(data string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// What is made aside is in a directory of this name and digits, as os.MkdirTemp
+// makes it: a control socket in the data directory, a vault beside the others.
+const (
+	socketAside = ".s"
+	vaultAside  = ".new-"
+)
+
+// abandoned is the age at which a vault that is being made is nobody's any more;
+// making one takes less than a second.
+const abandoned = time.Hour
+
+// sweepData removes what crashes have left in a data directory. Only the holder
+// of the directory's lock may call it, for it alone makes sockets. Vaults are
+// made without the lock, beside a running server too, so young ones stay.
+func sweepData(data string) error {
+	return errors.Join(
+		sweepAside(data, socketAside, 0),
+		sweepAside(vaultsDir(data), vaultAside, abandoned),
+	)
+}
+
+func sweepAside(dir, name string, age time.Duration) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		number, ok := strings.CutPrefix(entry.Name(), name)
+		if _, err := strconv.ParseUint(number, 10, 64); !ok || err != nil || !entry.IsDir() {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) >= age {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // lockHolder returns the process id in a lock file.

@@ -97,6 +97,9 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 		return err
 	}
 	defer lock.Close()
+	if err := sweepData(o.data); err != nil {
+		log.Warn().Err(err).Msg("what a crash left cannot be removed")
+	}
 
 	names, err := p.namesToServe(ctx, o.place)
 	if err != nil {

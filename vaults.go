@@ -97,7 +97,7 @@ func createVault(ctx context.Context, at place, admin engine.NewUser) (engine.Se
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return engine.Secret{}, err
 	}
-	aside, err := os.MkdirTemp(parent, ".new-*")
+	aside, err := os.MkdirTemp(parent, vaultAside+"*")
 	if err != nil {
 		return engine.Secret{}, err
 	}
