@@ -7,9 +7,10 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"strongroom/engine"
 )
 
 // errHelp says that --help was among the arguments.
@@ -103,7 +104,7 @@ func (f *flagSet) place(at *place) {
 	f.data(at)
 	at.vault = "main"
 	f.set.Func("vault", "`NAME` of the vault", func(s string) error {
-		if !vaultName.MatchString(s) {
+		if !engine.ValidName(s) {
 			return errors.New("a vault's name is 1 to 40 lower-case letters, digits and dashes, and begins with no dash")
 		}
 		at.vault = s
@@ -117,9 +118,6 @@ func (f *flagSet) data(at *place) {
 	f.set.BoolVar(&at.networkFS, "allow-network-fs", false,
 		"open vaults on a network file system, although neither locks nor\nfsync can be relied on there")
 }
-
-// vaultName is the law for names of vaults.
-var vaultName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // bytesValue is a flag's size in bytes, written as 1048576, 64KiB, 1MB, 2GiB.
 type bytesValue int64

@@ -27,7 +27,7 @@ func vaultNames(data string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if vaultName.MatchString(entry.Name()) {
+		if engine.ValidName(entry.Name()) {
 			names = append(names, entry.Name())
 		}
 	}
