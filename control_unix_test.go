@@ -17,5 +17,9 @@ func TestStoppedServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Kill(s.pid, syscall.SIGCONT)
+	// Until it has stopped, it may answer.
+	if _, err := syscall.Wait4(s.pid, nil, syscall.WUNTRACED, nil); err != nil {
+		t.Fatal(err)
+	}
 	run(t, "user", "list", "--data", data).expect(t, 1, "process "+strconv.Itoa(s.pid), "control socket")
 }
