@@ -77,7 +77,9 @@
 // To erase a person or a document, detail and salt are destroyed: the chain
 // still verifies, and nobody can find out by guessing what stood there. A detail
 // may be missing only if a later erasure.completed names the entry's document in
-// its member document, or the entry's user in its fact user.
+// its member document, or the entry's user in its fact user. The detail of a
+// hold, which is its reason and its matter and nothing of the document, is kept
+// even then.
 //
 // An export carries details as one line each, in the order of seq:
 //
@@ -105,8 +107,8 @@
 //
 //	version " " digest " " size " " chain LF
 //
-// The owner of a deletion certificate computes it from the certificate, and
-// finds it in the log.
+// Whoever has a deletion certificate computes this from what it says, and looks
+// for it in the log.
 //
 // # Checking a log with a shell
 //

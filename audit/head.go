@@ -13,8 +13,8 @@ const headTitle = "strongroom audit head "
 // the hash of the entry.
 //
 //	strongroom audit head 01JD6QGZ3MZ4Y8T6V1E9B7K2RW
-//	4 2026-11-21T17:36:04.500Z
-//	a6e4…
+//	4 2026-11-21T17:36:04.126Z
+//	bacdfe8b1b198ecbe42e08542c72754ed0b55576df87554fa22c78149d2066ec
 //
 // [ParseHead] is its inverse. The zero Head has no text: "".
 func (h Head) Text() string {

@@ -47,7 +47,7 @@ const (
 
 // Finding is something wrong.
 type Finding struct {
-	Seq     uint64 // of the entry it is about; after the last entry if there is none
+	Seq     uint64 // of the entry it is about, or that should be there; 0: of none
 	Code    Code
 	Message string
 }

@@ -16,6 +16,7 @@ import (
 //
 //	openat(staging/<name>, O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC, 0400)   create
 //	write(fd, …) …                                                  write
+//	sync_file_range(fd, …, SYNC_FILE_RANGE_WRITE) …                 every 8 MiB, no more than a hint
 //	fsync(fd)                                                       sync
 //	close(fd)                                                       close
 //	renameat(staging/<name>, sha256/ab/<hex>)                       rename
@@ -56,9 +57,9 @@ type fanout struct {
 	// A sync of the directory covers every rename that came before it began.
 	// So whoever comes while one runs waits for the next, and all who wait
 	// share it: at most one runs and one is being gathered.
-	gathering sync.Mutex // guards next; taken after running
-	next      *dirSync   // not begun yet: whoever joins it is covered
-	running   sync.Mutex // held during a sync
+	gathering sync.Mutex // guards running and next; never held during a sync
+	running   *dirSync   // nil: none
+	next      *dirSync   // begins when running has ended; nil: nobody waits
 
 	// failures counts the syncs of the directory that failed. The kernel may
 	// hold for clean what such a sync could not write, and the next sync
@@ -94,18 +95,24 @@ func (f *fanout) share(syncDir func() error) error {
 		return s.err
 	}
 	s := &dirSync{done: make(chan struct{})}
-	f.next = s
+	if before := f.running; before != nil {
+		f.next = s
+		f.gathering.Unlock()
+		<-before.done
+		f.gathering.Lock()
+		f.next = nil // whoever comes from here on may have renamed too late for s
+	}
+	f.running = s
 	f.gathering.Unlock()
 
-	f.running.Lock()
-	f.gathering.Lock()
-	f.next = nil // whoever comes from here on may have renamed too late for this one
-	f.gathering.Unlock()
-	s.err = syncDir()
-	if s.err != nil {
+	if s.err = syncDir(); s.err != nil {
 		f.failures.Add(1)
 	}
-	f.running.Unlock()
+	f.gathering.Lock()
+	if f.next == nil {
+		f.running = nil
+	}
+	f.gathering.Unlock()
 	close(s.done)
 	return s.err
 }

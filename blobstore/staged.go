@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	headSize   = 128 << 10 // a shorter blob waits in memory for Keep
-	chunkSize  = 1 << 20   // unit of reading, hashing and writing from there on
-	prefixSize = 512       // what http.DetectContentType looks at
+	headSize      = 128 << 10 // a shorter blob waits in memory for Keep
+	chunkSize     = 1 << 20   // unit of reading, hashing and writing from there on
+	writebackSize = 8 << 20   // unit of early writing to the disk
+	prefixSize    = 512       // what http.DetectContentType looks at
 )
 
 // buffers is a pool of slices of one length.
@@ -99,6 +100,7 @@ func (s *staged) stream(ctx context.Context, f *os.File, first []byte, r io.Read
 		return err
 	}
 	s.size = int64(len(first))
+	var begun int64 // writeback was started up to here
 
 	a, b := s.disk.chunks.take(), s.disk.chunks.take()
 	defer func() { s.disk.chunks.give(a); s.disk.chunks.give(b) }()
@@ -106,28 +108,35 @@ func (s *staged) stream(ctx context.Context, f *os.File, first []byte, r io.Read
 	free <- *a
 	free <- *b
 	err := func() error {
-		written := make(chan []byte, 2)
+		toHash := make(chan []byte, 2)
 		var hasher sync.WaitGroup
 		hasher.Go(func() {
-			for chunk := range written {
+			for chunk := range toHash {
 				hash.Write(chunk)
 				free <- chunk[:cap(chunk)]
 			}
 		})
 		defer hasher.Wait() // even if r panics: the buffers go back to the pool
-		defer close(written)
+		defer close(toHash)
 		for {
 			buf := <-free
-			n, err := fill(ctx, r, buf)
-			if err != nil && err != io.EOF {
-				return err
+			n, end := fill(ctx, r, buf)
+			if end != nil && end != io.EOF {
+				return end
 			}
-			written <- buf[:n]
+			if n == 0 {
+				return nil
+			}
+			toHash <- buf[:n]
 			if err := s.disk.do.put(f, buf[:n]); err != nil {
 				return err
 			}
 			s.size += int64(n)
-			if err == io.EOF {
+			if s.size-begun >= writebackSize {
+				startWriteback(f, begun, s.size-begun)
+				begun = s.size
+			}
+			if end == io.EOF {
 				return nil
 			}
 		}

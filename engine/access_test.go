@@ -176,7 +176,7 @@ func TestEveryChangeAsksWhoMay(t *testing.T) {
 			{"somebody unknown", engine.Actor{UserID: engine.NewID(), Access: engine.AccessAdmin}, 0, engine.ErrUserNotFound},
 			{"a user named as no id", engine.Actor{UserID: "admin", Access: engine.AccessAdmin}, 0, engine.ErrUserNotFound},
 			{"an unknown key", with(k.Admin, func(a *engine.Actor) { a.KeyID = engine.NewID() }), 0, engine.ErrKeyNotFound},
-			{"another's key", with(k.Admin, func(a *engine.Actor) { a.KeyID = viewer.KeyID }), 0, engine.ErrKeyNotFound},
+			{"another's key", with(k.Admin, func(a *engine.Actor) { a.KeyID = viewer.KeyID }), 0, engine.ErrInvalidToken},
 		} {
 			for _, c := range changes(k) {
 				called := k.Head()

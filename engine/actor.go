@@ -40,7 +40,7 @@ func (a *Access) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("access must be view, upload or admin")
+	return fmt.Errorf("must be view, upload or admin")
 }
 
 // Actor is who acts. It is a parameter, second after ctx, of every call that
@@ -106,8 +106,7 @@ func (t *tx) admit(a Actor) error {
 	if u.Status != UserActive {
 		return ErrTokenRevoked
 	}
-	t.actor.UserID = u.ID // its one spelling
-	t.actor.Access = min(a.Access, u.Access)
+	t.actor.UserID, t.actor.Access = u.ID, min(a.Access, u.Access)
 	if a.KeyID == "" {
 		return nil
 	}
@@ -116,10 +115,9 @@ func (t *tx) admit(a Actor) error {
 		return err
 	}
 	if k.UserID != u.ID {
-		return ErrKeyNotFound
+		return ErrInvalidToken
 	}
-	t.actor.KeyID = k.ID
-	t.actor.Access = min(t.actor.Access, k.Access)
+	t.actor.KeyID, t.actor.Access = k.ID, min(t.actor.Access, k.Access)
 	return k.usable(t.now)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -15,10 +16,8 @@ import (
 // it: after use that does nothing.
 type Upload struct {
 	staged blobstore.Staged
-	used   bool // given to a call that placed the bytes, and if it was refused, purged them
+	used   atomic.Bool
 }
-
-var errUploadUsed = errors.New("engine: an Upload is good for one call; stage the bytes again")
 
 // Stage reads the bytes of a version to come, outside any transaction, so a
 // slow reader holds up nobody. limit is in bytes, 0 is none. ErrTooLarge as
@@ -65,17 +64,20 @@ func (u *Upload) Discard() error { return u.staged.Discard() }
 // between leaves bytes nobody needs, which the next Sweep finds. The lock is
 // shared from placing the bytes to the commit of their reference, so that a
 // purge of equal bytes cannot come in between.
+//
+// What was placed for a record that then failed is unlinked again, so an upload
+// serves once.
 func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Receipt, error)) (T, Receipt, error) {
+	if u.used.Swap(true) {
+		var none T
+		return none, Receipt{}, invalid("file", "was given to an earlier call; stage the bytes again")
+	}
 	result, receipt, err := func() (result T, receipt Receipt, err error) {
 		v.bytes.RLock()
 		defer v.bytes.RUnlock()
 		if err := v.enterError(); err != nil {
 			return result, receipt, err
 		}
-		if u.used {
-			return result, receipt, errUploadUsed
-		}
-		u.used = true
 		if err := u.staged.Keep(ctx); err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}
@@ -97,41 +99,47 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 // file, which is an *os.File if the store is the local disk; it stays readable
 // when the document is deleted meanwhile.
 func (v *Vault) OpenContent(ctx context.Context, actor Actor, documentID string, number uint64) (Version, io.ReadSeekCloser, Receipt, error) {
-	ver, file, err := v.openContent(ctx, documentID, number)
+	wanted, err := v.content(documentID, number)
 	if err != nil {
 		return Version{}, nil, Receipt{}, err
 	}
-	receipt, err := v.recordDownload(ctx, actor, &ver)
-	if err != nil {
-		file.Close()
-		return Version{}, nil, Receipt{}, err
-	}
-	return ver, file, receipt, nil
-}
-
-func (v *Vault) openContent(ctx context.Context, documentID string, number uint64) (Version, io.ReadSeekCloser, error) {
-	ver, err := v.Version(ctx, documentID, number)
-	if err != nil {
-		return Version{}, nil, err
-	}
-	file, err := v.blobs.Open(ver.Digest)
+	file, err := v.blobs.Open(wanted.Digest)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		// Deleted between the two steps, or the bytes are lost: the record tells.
-		if _, err := v.Version(ctx, documentID, number); err != nil {
-			return Version{}, nil, err
+		if _, err := v.content(documentID, number); err != nil {
+			return Version{}, nil, Receipt{}, err
 		}
 	}
 	if err != nil {
-		return Version{}, nil, fmt.Errorf("open version %d of document %s: %w", ver.Number, ver.DocumentID, err)
+		return Version{}, nil, Receipt{}, fmt.Errorf("open version %d of document %s: %w", wanted.Number, wanted.DocumentID, err)
 	}
-	return ver, file, nil
+	var receipt Receipt
+	if wanted.audited {
+		if receipt, err = v.recordDownload(ctx, actor, &wanted.Version); err != nil {
+			return Version{}, nil, Receipt{}, errors.Join(err, file.Close())
+		}
+	}
+	return wanted.Version, file, receipt, nil
+}
+
+// content is a version whose bytes are wanted, and whether that is recorded.
+type content struct {
+	Version
+	audited bool
+}
+
+func (v *Vault) content(documentID string, number uint64) (content, error) {
+	return view(v, func(t *tx) (content, error) {
+		ver, err := t.liveVersion(documentID, number)
+		if err != nil {
+			return content{}, err
+		}
+		s, err := t.settings()
+		return content{*ver, s.AuditReads}, err
+	})
 }
 
 func (v *Vault) recordDownload(ctx context.Context, actor Actor, ver *Version) (Receipt, error) {
-	s, err := v.Settings(ctx)
-	if err != nil || !s.AuditReads {
-		return Receipt{}, err
-	}
 	_, receipt, err := update(v, ctx, actor, func(t *tx) (struct{}, audit.Event, error) {
 		var none struct{}
 		if err := t.may(AccessView); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -67,23 +66,6 @@ type NewDocument struct {
 	TemplateID   string
 	AgreementID  string
 	Version      NewVersion
-}
-
-// DocumentPatch: nil leaves a member alone, "" empties it. AddTags and
-// RemoveTags apply after Tags. A nil value in CustomFields removes that field;
-// ClearCustomFields removes all before CustomFields applies. ExternalID can be
-// set only while it is empty.
-type DocumentPatch struct {
-	Name              *string
-	Category          *string
-	Description       *string
-	OwnerID           *string
-	ExternalID        *string
-	Tags              *[]string
-	AddTags           []string
-	RemoveTags        []string
-	CustomFields      map[string]any
-	ClearCustomFields bool
 }
 
 // document is a Document as stored; deleted makes it a tombstone.
@@ -276,6 +258,9 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 		OwnerID: owner, Tags: n.Tags, CustomFields: n.CustomFields, Product: n.Product, TemplateID: n.TemplateID,
 		AgreementID: n.AgreementID, CreatedAt: t.now, CreatedBy: t.actor.UserID,
 	}}
+	if err := d.checkSize(); err != nil {
+		return nil, audit.Event{}, err
+	}
 	if err := t.addVersion(d, n.Version, u.Digest(), u.Size()); err != nil {
 		return nil, audit.Event{}, err
 	}
@@ -310,6 +295,25 @@ func (d *document) detail() map[string]any {
 	return m
 }
 
+// checkSize bounds what describes a document as a whole: each part has its own
+// bound, and all of them together would make lists and entries too large.
+func (d *document) checkSize() error {
+	size := len(d.Name) + len(d.Description)
+	for _, tag := range d.Tags {
+		size += len(tag)
+	}
+	for name, value := range d.CustomFields {
+		size += len(name)
+		if text, ok := value.(string); ok {
+			size += len(text)
+		}
+	}
+	if size > maxMetadata {
+		return invalid("customFields", "and all else that describes the document must be at most %d bytes together", maxMetadata)
+	}
+	return nil
+}
+
 // owner returns the id, in its one spelling, of the user who is to own a
 // document: the actor if none is named.
 func (t *tx) owner(userID string) (string, error) {
@@ -331,157 +335,6 @@ func (t *tx) externalFree(externalID string) error {
 		return &ExistsError{What: "document", ID: id(key).String(), Field: "externalId"}
 	}
 	return nil
-}
-
-// UpdateDocument changes metadata. It needs upload access. A patch that changes
-// nothing writes nothing.
-func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID string, cond Condition, p DocumentPatch) (Document, Receipt, error) {
-	if err := p.check(); err != nil {
-		return Document{}, Receipt{}, err
-	}
-	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-		old, err := t.writable(documentID, AccessUpload, cond)
-		if err != nil {
-			return Document{}, audit.Event{}, err
-		}
-		d := old.clone()
-		if err := t.patch(d, p); err != nil {
-			return Document{}, audit.Event{}, err
-		}
-		detail := differences(old, d)
-		if len(detail) == 0 {
-			return old.Document, audit.Event{}, nil
-		}
-		text := encodeDetail(detail)
-		if len(text) > audit.MaxDetail {
-			return Document{}, audit.Event{}, invalid("customFields", "change too much at once; change some first, the others after")
-		}
-		t.changes(d)
-		if d.ExternalID != old.ExternalID {
-			t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
-		}
-		t.store(old, d)
-		facts := audit.Facts{"revision": audit.Number(d.Revision)}
-		if d.OwnerID != old.OwnerID {
-			facts["owner"] = audit.Text(d.OwnerID)
-		}
-		return d.Document, audit.Event{
-			Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: text,
-		}, nil
-	})
-}
-
-// check looks at what can be judged without the document, and spells it.
-func (p *DocumentPatch) check() error {
-	var c checks
-	if p.Name != nil {
-		name := strings.TrimSpace(*p.Name)
-		p.Name = &name
-		c.required("name", name, maxName)
-	}
-	if p.Description != nil {
-		c.prose("description", *p.Description, maxDescription)
-	}
-	if p.ExternalID != nil {
-		c.line("externalId", *p.ExternalID, maxShort)
-	}
-	if p.Tags != nil {
-		tags := c.tags("tags", *p.Tags)
-		p.Tags = &tags
-	}
-	p.AddTags = c.tags("addTags", p.AddTags)
-	p.RemoveTags = c.tags("removeTags", p.RemoveTags)
-	p.CustomFields = c.customFields(p.CustomFields)
-	return c.err()
-}
-
-// patch applies p to d, asking what only the vault knows.
-func (t *tx) patch(d *document, p DocumentPatch) (err error) {
-	if p.Name != nil {
-		d.Name = *p.Name
-	}
-	if p.Description != nil {
-		d.Description = *p.Description
-	}
-	if p.Category != nil {
-		d.Category = *p.Category
-		if d.Category == "" {
-			d.Category = defaultCategory
-		}
-		if err := t.knownCategory(d.Category); err != nil {
-			return err
-		}
-	}
-	if p.OwnerID != nil {
-		if d.OwnerID, err = t.owner(*p.OwnerID); err != nil {
-			return err
-		}
-	}
-	if p.ExternalID != nil && *p.ExternalID != d.ExternalID {
-		if d.ExternalID != "" {
-			return invalid("externalId", "is set and cannot be changed")
-		}
-		if err := t.externalFree(*p.ExternalID); err != nil {
-			return err
-		}
-		d.ExternalID = *p.ExternalID
-	}
-	return d.patchLists(p)
-}
-
-func (d *document) patchLists(p DocumentPatch) error {
-	if p.Tags != nil {
-		d.Tags = slices.Clone(*p.Tags)
-	}
-	d.Tags = append(d.Tags, p.AddTags...)
-	d.Tags = slices.DeleteFunc(d.Tags, func(tag string) bool { return slices.Contains(p.RemoveTags, tag) })
-	slices.Sort(d.Tags)
-	d.Tags = slices.Compact(d.Tags)
-	if len(d.Tags) > maxTags {
-		return invalid("tags", "must be at most %d", maxTags)
-	}
-	if p.ClearCustomFields {
-		d.CustomFields = nil
-	}
-	for name, value := range p.CustomFields {
-		if value == nil {
-			delete(d.CustomFields, name)
-			continue
-		}
-		if d.CustomFields == nil {
-			d.CustomFields = map[string]any{}
-		}
-		d.CustomFields[name] = value
-	}
-	if len(d.CustomFields) > maxFields {
-		return invalid("customFields", "must be at most %d", maxFields)
-	}
-	return nil
-}
-
-// differences tells, member by member, what was and what is.
-func differences(old, d *document) map[string]any {
-	m := map[string]any{}
-	note := func(name string, was, is any) {
-		if !reflect.DeepEqual(was, is) {
-			m[name] = changed{was, is}
-		}
-	}
-	note("name", old.Name, d.Name)
-	note("category", old.Category, d.Category)
-	note("description", old.Description, d.Description)
-	note("ownerId", old.OwnerID, d.OwnerID)
-	note("externalId", old.ExternalID, d.ExternalID)
-	if !slices.Equal(old.Tags, d.Tags) {
-		m["tags"] = changed{append([]string{}, old.Tags...), append([]string{}, d.Tags...)}
-	}
-	for name, was := range old.CustomFields {
-		note("customFields."+name, was, d.CustomFields[name])
-	}
-	for name, is := range d.CustomFields {
-		note("customFields."+name, old.CustomFields[name], is)
-	}
-	return m
 }
 
 // ArchiveDocument takes a document out of the default lists; it takes no more

@@ -103,13 +103,12 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 		ok = false
 	}
 	given := sha256.Sum256(secret)
-	return view(v, func(t *tx) (Actor, error) {
+	return peek(v, func(t *tx) (Actor, error) {
 		k, err := t.key(keyID)
-		if err != nil {
-			if !errors.Is(err, ErrKeyNotFound) {
-				return Actor{}, err
-			}
+		if errors.Is(err, ErrKeyNotFound) {
 			k, ok = &key{}, false
+		} else if err != nil {
+			return Actor{}, err
 		}
 		if subtle.ConstantTimeCompare(given[:], k.secret[:]) != 1 || !ok || vault != v.name {
 			return Actor{}, ErrInvalidToken

@@ -325,26 +325,3 @@ func TestValuesAtTheirLimitsAreAccepted(t *testing.T) {
 		t.Errorf("%v, want %v", d.CustomFields, want)
 	}
 }
-
-// TestAChangeTooLargeToBeEntered: a detail has 4 MiB at most, and some
-// characters take six bytes there.
-func TestAChangeTooLargeToBeEntered(t *testing.T) {
-	t.Parallel()
-	k := enginetest.New(t)
-	fields := func(text string) map[string]any {
-		m := map[string]any{}
-		for i := range 100 {
-			m[fmt.Sprint("field", i)] = strings.Repeat(text, 4_000)
-		}
-		return m
-	}
-	d := k.CreateFrom(engine.NewDocument{Name: "a", CustomFields: fields("\u2028")}, "text")
-	head := k.Head()
-	_, _, err := k.UpdateDocument(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.DocumentPatch{CustomFields: fields("\u2029")})
-	wantField(t, err, "customFields")
-	if k.Head() != head {
-		t.Error("something was written")
-	}
-	_, _, err = k.UpdateDocument(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.DocumentPatch{ClearCustomFields: true})
-	must(t, err)
-}

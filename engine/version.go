@@ -156,19 +156,23 @@ func (t *tx) addVersion(d *document, n NewVersion, digest Digest, size int64) er
 // ErrVersionNotFound, ErrDocumentNotFound, *DeletedError.
 func (v *Vault) Version(ctx context.Context, documentID string, number uint64) (Version, error) {
 	return view(v, func(t *tx) (Version, error) {
-		d, err := t.liveDocument(documentID)
-		if err != nil {
-			return Version{}, err
-		}
-		if number == 0 {
-			return *d.Current, nil
-		}
-		ver, err := t.version(d, number)
+		ver, err := t.liveVersion(documentID, number)
 		if err != nil {
 			return Version{}, err
 		}
 		return *ver, nil
 	})
+}
+
+func (t *tx) liveVersion(documentID string, number uint64) (*Version, error) {
+	d, err := t.liveDocument(documentID)
+	if err != nil {
+		return nil, err
+	}
+	if number == 0 {
+		return d.Current, nil
+	}
+	return t.version(d, number)
 }
 
 func (t *tx) version(d *document, number uint64) (*Version, error) {

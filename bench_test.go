@@ -1,0 +1,442 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+	"strongroom/httpapi"
+
+	"go.etcd.io/bbolt"
+)
+
+// Benchmarks of the whole way: a client over HTTP with an API key, the change
+// and its entry on disk before the answer. Beside each figure stands its ratio
+// to a limit that is measured in the same run: bare system calls, bare bbolt,
+// bare net/http. Only the ratio says something on another machine.
+
+// served is a vault behind HTTP.
+type served struct {
+	*enginetest.Kit
+	url    string
+	client *http.Client
+}
+
+func serveVault(b *testing.B) *served {
+	k := enginetest.New(b)
+	s := httptest.NewServer(httpapi.New(map[string]*engine.Vault{"main": k.Vault}, httpapi.Options{}))
+	b.Cleanup(s.Close)
+	transport := &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true}
+	b.Cleanup(transport.CloseIdleConnections)
+	return &served{k, s.URL, &http.Client{Transport: transport}}
+}
+
+// do sends a request and reads the answer to its end.
+func (s *served) do(method, path string, body io.Reader, header ...string) error {
+	r, err := http.NewRequest(method, s.url+path, body)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.Token)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		text, _ := io.ReadAll(res.Body)
+		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, text)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
+// perSecond runs n pieces of work, shared by so many callers, and returns how
+// many were done in a second.
+func perSecond(b *testing.B, callers, n int, work func(i int) error) float64 {
+	b.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range callers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := work(i); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return float64(n) / time.Since(began).Seconds()
+}
+
+// against measures the work with b's count and reports its ratio to a limit.
+func against(b *testing.B, limit float64, callers int, work func(i int) error) {
+	b.Helper()
+	b.ResetTimer()
+	rate := perSecond(b, callers, b.N, work)
+	b.StopTimer()
+	b.ReportMetric(rate, "op/s")
+	b.ReportMetric(limit, "limit/s")
+	b.ReportMetric(rate/limit, "of-limit")
+}
+
+var crowd = []int{1, 8, 64}
+
+// BenchmarkUpload64KiB: against keeping the same bytes by bare system calls,
+// and, for one caller, a bare bbolt transaction after it.
+func BenchmarkUpload64KiB(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s := serveVault(b)
+			limit := bareBlobs(b, callers, 200*min(callers, 8))
+			if callers == 1 {
+				limit = 1 / (1/limit + 1/bareChanges(b, 1))
+			}
+			against(b, limit, callers, func(int) error {
+				return s.do("POST", "/v1/documents?fileName=contract.pdf", bytes.NewReader(randomBytes(64<<10)), "Content-Type", "application/pdf")
+			})
+		})
+	}
+}
+
+// BenchmarkUpload256MiB: against writing with SHA-256 in line and one fsync.
+func BenchmarkUpload256MiB(b *testing.B) {
+	const size = 256 << 20
+	s := serveVault(b)
+	block := randomBytes(1 << 20)
+	stream := func(i int) io.Reader {
+		return io.LimitReader(&repeating{block: block, salt: uint64(i)}, size)
+	}
+	bare := func(i int) error {
+		f, err := os.Create(filepath.Join(b.TempDir(), "bare"))
+		if err != nil {
+			return err
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f, sha256.New())}, struct{ io.Reader }{stream(i)}, make([]byte, 1<<20)); err != nil {
+			return err
+		}
+		return f.Sync()
+	}
+	b.SetBytes(size)
+	limit := perSecond(b, 1, 4, bare)
+	against(b, limit, 1, func(i int) error {
+		return s.do("POST", "/v1/documents?fileName=large.bin", stream(i))
+	})
+}
+
+// repeating is endless bytes that differ from one salt to the next.
+type repeating struct {
+	block []byte
+	salt  uint64
+	at    int
+}
+
+func (r *repeating) Read(p []byte) (int, error) {
+	n := copy(p, r.block[r.at:])
+	if r.at == 0 && n >= 8 {
+		binary.LittleEndian.PutUint64(p, r.salt)
+	}
+	r.at = (r.at + n) % len(r.block)
+	return n, nil
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// BenchmarkMetadata changes names of 64 documents: against the rows such a
+// change writes, put by bare bbolt in groups of as many as there are callers.
+func BenchmarkMetadata(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s := serveVault(b)
+			ids := make([]string, 64)
+			for i := range ids {
+				ids[i] = s.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID
+			}
+			against(b, bareChanges(b, callers), callers, func(i int) error {
+				body := fmt.Sprintf(`{"description":"changed %d"}`, i)
+				return s.do("PATCH", "/v1/documents/"+ids[i%len(ids)], strings.NewReader(body), "Content-Type", "application/json")
+			})
+		})
+	}
+}
+
+// BenchmarkDownload64KiB: against http.ServeContent of a file.
+func BenchmarkDownload64KiB(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) { benchmarkDownload(b, 64<<10, callers, 4000) })
+	}
+}
+
+func BenchmarkDownload256MiB(b *testing.B) {
+	b.SetBytes(256 << 20)
+	benchmarkDownload(b, 256<<20, 1, 8)
+}
+
+func benchmarkDownload(b *testing.B, size, callers, n int) {
+	s := serveVault(b)
+	content := string(randomBytes(size))
+	d := s.Create("contract.pdf", content)
+	path := filepath.Join(b.TempDir(), "bare")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f, err := os.Open(path)
+		if err != nil {
+			http.Error(w, err.Error(), 500)
+			return
+		}
+		defer f.Close()
+		w.Header().Set("Content-Type", "application/pdf")
+		http.ServeContent(w, r, "", time.Time{}, f)
+	}))
+	defer bare.Close()
+	other := &served{s.Kit, bare.URL, s.client}
+	limit := perSecond(b, callers, n, func(int) error { return other.do("GET", "/", nil) })
+	against(b, limit, callers, func(int) error { return s.do("GET", "/v1/documents/"+d.ID+"/content", nil) })
+}
+
+// BenchmarkVerifyLog: entries a second of an export, against scanning its lines
+// and hashing each.
+func BenchmarkVerifyLog(b *testing.B) {
+	s := serveVault(b)
+	ids := make([]string, 64)
+	for i := range ids {
+		ids[i] = s.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID
+	}
+	perSecond(b, 64, 10_000, func(i int) error {
+		name := fmt.Sprint("name ", i)
+		_, _, err := s.UpdateDocument(b.Context(), s.Admin, ids[i%64], engine.Condition{}, engine.DocumentPatch{Name: &name})
+		return err
+	})
+	e, err := s.Export(b.Context(), s.Admin, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var log bytes.Buffer
+	if err := e.WriteLog(b.Context(), &log); err != nil {
+		b.Fatal(err)
+	}
+	entries := float64(e.Head.Seq)
+	limit := entries * perSecond(b, 1, 20, func(int) error {
+		rest := log.Bytes()
+		for len(rest) > 0 {
+			line := rest[:bytes.IndexByte(rest, '\n')+1]
+			audit.HashLine(line)
+			rest = rest[len(line):]
+		}
+		return nil
+	})
+	b.ResetTimer()
+	rate := entries * perSecond(b, 1, b.N, func(int) error {
+		report, err := audit.Verify(context.Background(), bytes.NewReader(log.Bytes()), audit.VerifyOptions{})
+		if err == nil && len(report.Findings) > 0 {
+			err = fmt.Errorf("%v", report.Findings)
+		}
+		return err
+	})
+	b.StopTimer()
+	b.ReportMetric(rate, "entries/s")
+	b.ReportMetric(rate/limit, "of-limit")
+}
+
+// BenchmarkPage lists 50 of 20,000 documents, of one category, at a random
+// place, eight callers at once: against bare bbolt reading as many index rows
+// and records. BenchmarkPage of package engine has the larger vaults and the
+// other filters.
+func BenchmarkPage(b *testing.B) {
+	const documents, pages = 20_000, 50
+	s := serveVault(b)
+	perSecond(b, 64, documents, func(i int) error {
+		u, err := s.Stage(b.Context(), strings.NewReader("the text"), 0)
+		if err != nil {
+			return err
+		}
+		_, _, err = s.CreateDocument(b.Context(), s.Admin, engine.NewDocument{
+			Name: fmt.Sprint("Contract ", i), Category: []string{"contract", "invoice"}[i%2], Tags: []string{"batch"},
+		}, u)
+		return err
+	})
+	q := engine.DocumentQuery{Category: "contract"}
+	cursors := make([]string, pages)
+	for i := range cursors {
+		page, err := s.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cursors[i], q.Cursor = q.Cursor, page.NextCursor
+	}
+	against(b, barePages(b, documents, pages), 8, func(i int) error {
+		return s.do("GET", "/v1/documents?category=contract&limit=50&cursor="+cursors[i%pages], nil)
+	})
+}
+
+// barePages is how many pages of 50 index rows and their records bbolt alone
+// reads in a second, for eight callers.
+func barePages(b *testing.B, documents, pages int) float64 {
+	b.Helper()
+	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	key := func(i int) []byte { return binary.BigEndian.AppendUint64([]byte("document"), uint64(i)) }
+	err = db.Update(func(tx *bbolt.Tx) error {
+		records, err := tx.CreateBucket([]byte("documents"))
+		if err != nil {
+			return err
+		}
+		index, err := tx.CreateBucket([]byte("index"))
+		if err != nil {
+			return err
+		}
+		record := randomBytes(400)
+		for i := range documents {
+			if err := records.Put(key(i), record); err != nil {
+				return err
+			}
+			if i%2 > 0 {
+				continue
+			}
+			if err := index.Put(append([]byte("contract"), key(i)...), []byte{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return perSecond(b, 8, 20_000, func(i int) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			records, c := tx.Bucket([]byte("documents")), tx.Bucket([]byte("index")).Cursor()
+			k, _ := c.Seek(append([]byte("contract"), key(i%pages*100)...))
+			for range 50 {
+				if records.Get(k[8:]) == nil {
+					return fmt.Errorf("no record for %x", k)
+				}
+				k, _ = c.Next()
+			}
+			return nil
+		})
+	})
+}
+
+// bareBlobs keeps 64 KiB by bare system calls: a temporary file, fsync, rename,
+// fsync of the directory.
+func bareBlobs(b *testing.B, callers, n int) float64 {
+	b.Helper()
+	root := b.TempDir()
+	dirs := make([]*os.File, 256)
+	for i := range dirs {
+		path := filepath.Join(root, fmt.Sprintf("%02x", i))
+		if err := os.Mkdir(path, 0o700); err != nil {
+			b.Fatal(err)
+		}
+		d, err := os.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer d.Close()
+		dirs[i] = d
+	}
+	return perSecond(b, callers, n, func(i int) error {
+		content := randomBytes(64 << 10)
+		digest := sha256.Sum256(content)
+		f, err := os.Create(filepath.Join(root, fmt.Sprint("staged", i)))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.Write(content); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		dir := dirs[digest[0]]
+		if err := os.Rename(f.Name(), filepath.Join(dir.Name(), fmt.Sprintf("%x", digest))); err != nil {
+			return err
+		}
+		return dir.Sync()
+	})
+}
+
+// bareChanges is how many changes bbolt alone takes in a second, if always so
+// many share a transaction: of each a document at a random key, an index row
+// moved, an entry and its detail.
+func bareChanges(b *testing.B, group int) float64 {
+	b.Helper()
+	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, &bbolt.Options{
+		FreelistType: bbolt.FreelistMapType, InitialMmapSize: 1 << 30,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	record, line := randomBytes(400), randomBytes(330)
+	const documents = 64
+	seq := uint64(0)
+	change := func(tx *bbolt.Tx) error {
+		seq++
+		key := binary.BigEndian.AppendUint64(nil, seq*0x9e3779b97f4a7c15%documents)
+		at := binary.BigEndian.AppendUint64(nil, seq)
+		old := append([]byte("ul"), binary.BigEndian.AppendUint64(nil, seq-documents)...)
+		puts := []struct {
+			bucket     string
+			key, value []byte
+		}{{"documents", key, record}, {"index", append(append([]byte("ul"), at...), key...), []byte{}}, {"log", at, line}, {"detail", at, line[:120]}}
+		for _, p := range puts {
+			bucket, err := tx.CreateBucketIfNotExists([]byte(p.bucket))
+			if err != nil {
+				return err
+			}
+			if err := bucket.Put(p.key, p.value); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket([]byte("index")).Delete(old)
+	}
+	n := 1500
+	if group > 1 {
+		n = 500
+	}
+	return float64(group) * perSecond(b, 1, n, func(int) error {
+		return db.Update(func(tx *bbolt.Tx) error {
+			for range group {
+				if err := change(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args  string
+		words []string
+	}{
+		{"", []string{"a command is missing"}},
+		{"frobnicate", []string{`"frobnicate"`, "strongroom help"}},
+		{"user", []string{"user add", "user list", "strongroom help user"}},
+		{"key frobnicate", []string{"key add", "key list", "key revoke"}},
+		{"help frobnicate", []string{`"frobnicate"`, "strongroom help"}},
+		{"serve --frobnicate", []string{"--frobnicate", "strongroom help serve"}},
+		{"serve --max-upload lots", []string{"--max-upload", `"lots"`, "64MiB"}},
+		{"serve --log-level loud", []string{"--log-level", "debug"}},
+		{"serve --insecure-http=perhaps", []string{"--insecure-http", `"perhaps"`}},
+		{"serve --listen", []string{"--listen", "argument"}},
+		{"serve --listen nowhere", []string{"--listen", "nowhere", "127.0.0.1:8080"}},
+		{"serve --tls-cert x.pem", []string{"--tls-cert", "--tls-key"}},
+		{"serve now", []string{`"now"`}},
+		{"init --vault Main", []string{"--vault", `"Main"`, "lower-case"}},
+		{"init --vault ../main", []string{"--vault"}},
+		{"init --admin <ada@example.com>", []string{"--admin", "name is missing"}},
+		{"user add", []string{"--name"}},
+		{"user add --name x --access god", []string{"--access", "view, upload or admin"}},
+		{"key add --name x", []string{"--user"}},
+		{"key add --user x", []string{"--name"}},
+		{"key add --user x --name y --expires soon", []string{"--expires", "2030-12-31"}},
+		{"key revoke", []string{"one id", "strongroom key list"}},
+		{"key revoke a b", []string{"one id"}},
+		{"export", []string{"--log"}},
+		{"export --log x --details -", []string{"--details"}},
+		{"verify --receipt 1:x", []string{"--receipt", "--log"}},
+		{"verify --log x --bytes", []string{"--bytes"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			r := run(t, strings.Fields(c.args)...)
+			if c.args == "" { // the list of commands goes before the error
+				r.stderr = r.stderr[strings.LastIndex(strings.TrimSpace(r.stderr), "\n")+1:]
+			}
+			r.expect(t, 2, c.words...)
+			if r.stdout != "" {
+				t.Errorf("standard output has %q", r.stdout)
+			}
+			if left, _ := os.ReadDir("."); len(left) > 0 {
+				t.Errorf("wrong usage left %v", left)
+			}
+		})
+	}
+}
+
+func TestServeRefusesTheNetworkWithoutTLS(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0"} {
+		run(t, "serve", "--data", t.TempDir(), "--listen", listen).expect(t, 2, listen, "--insecure-http", "--tls-cert")
+	}
+	s := startServer(t, t.TempDir(), "--listen", "0.0.0.0:0", "--insecure-http")
+	if !strings.Contains(s.url, "http://") {
+		t.Errorf("listening on %s", s.url)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "from-environment")
+	key := mustRun(t, "STRONGROOM_DATA="+data, "STRONGROOM_VAULT=legal", "init")
+	if !strings.HasPrefix(key, "sr_legal_") {
+		t.Errorf("the key is %q", key)
+	}
+	// A flag that is given wins.
+	other := t.TempDir()
+	mustRun(t, "STRONGROOM_DATA="+data, "init", "--data", other)
+	if _, err := os.Stat(filepath.Join(other, "vaults", "main")); err != nil {
+		t.Error(err)
+	}
+	run(t, "STRONGROOM_MAX_UPLOAD=lots", "serve", "--data", data).expect(t, 2, "STRONGROOM_MAX_UPLOAD", `"lots"`, "--max-upload")
+	run(t, "STRONGROOM_INSECURE_HTTP=1", "STRONGROOM_LISTEN=:none", "serve", "--data", data).expect(t, 2, ":none")
+}
+
+func TestFlagsStandAnywhere(t *testing.T) {
+	var got []string
+	parse := func(args ...string) (string, []string) {
+		f := (&program{env: func(string) string { return "" }}).newFlagSet(command{name: "x"})
+		a := f.set.String("a", "", "")
+		operands, err := f.parse(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *a, operands
+	}
+	for _, args := range []string{"--a 1 x y", "x --a 1 y", "x y -a=1", "--a 1 -- x y", "x --a=1 -- y"} {
+		a, operands := parse(strings.Fields(args)...)
+		if got = operands; a != "1" || strings.Join(got, " ") != "x y" {
+			t.Errorf("%s: a is %q, operands %q", args, a, got)
+		}
+	}
+	if _, operands := parse("x", "--", "--a"); strings.Join(operands, " ") != "x --a" {
+		t.Errorf("after --: %q", operands)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for s, want := range map[string]int64{
+		"1": 1, "1048576": 1 << 20, "64KiB": 64 << 10, "64kib": 64 << 10, "1GiB": 1 << 30, "2 GB": 2e9, "1TB": 1e12, "10kB": 1e4, "5B": 5,
+	} {
+		var b bytesValue
+		if err := b.Set(s); err != nil || int64(b) != want {
+			t.Errorf("%s is %d, %v; want %d", s, b, err, want)
+		}
+	}
+	for _, s := range []string{"", "0", "-1", "GiB", "1.5GiB", "1XB", "9223372036854775807TiB", "0x10"} {
+		var b bytesValue
+		if err := b.Set(s); err == nil {
+			t.Errorf("%q is accepted as %d", s, b)
+		}
+	}
+	one := bytesValue(1 << 30)
+	if one.String() != "1GiB" {
+		t.Errorf("1 GiB prints as %s", one.String())
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	for s, want := range map[string]string{
+		"2030-12-31":                "2031-01-01T00:00:00.000Z",
+		"2030-12-31T18:00:00Z":      "2030-12-31T18:00:00.000Z",
+		"2030-12-31T18:00:00+02:00": "2030-12-31T16:00:00.000Z",
+	} {
+		var e expiryValue
+		if err := e.Set(s); err != nil || e.text() != want {
+			t.Errorf("%s is %s, %v; want %s", s, e.text(), err, want)
+		}
+	}
+}
+
+// TestHelp holds that every command and flag is documented.
+func TestHelp(t *testing.T) {
+	overview := mustRun(t, "help")
+	if dash := mustRun(t, "--help"); dash != overview {
+		t.Error("--help is not help")
+	}
+	p := &program{env: func(string) string { return "" }}
+	for _, cmd := range p.commands() {
+		t.Run(cmd.name, func(t *testing.T) {
+			if !strings.Contains(overview, "  "+cmd.name+" ") {
+				t.Error("not in the overview")
+			}
+			help := mustRun(t, append([]string{"help"}, strings.Fields(cmd.name)...)...)
+			if dash := mustRun(t, append(strings.Fields(cmd.name), "--help")...); dash != help {
+				t.Error("--help says something else")
+			}
+			f := p.newFlagSet(cmd)
+			cmd.setup(f)
+			f.set.VisitAll(func(x *flag.Flag) {
+				if x.Usage == "" || !strings.Contains(help, "  --"+x.Name) || !strings.Contains(help, envName(x.Name)) {
+					t.Errorf("--%s is not documented", x.Name)
+				}
+			})
+			if cmd.summary == "" || cmd.about == "" || !strings.Contains(cmd.example, "strongroom "+cmd.name) {
+				t.Error("summary, text or example is missing")
+			}
+			for line := range strings.Lines(help) {
+				if len(line) > 100 || strings.Contains(line, "\t") {
+					t.Errorf("not fit for a terminal: %q", line)
+				}
+			}
+		})
+	}
+}
+
+func TestHelpOfGroup(t *testing.T) {
+	help := mustRun(t, "help", "key")
+	for _, name := range []string{"key add", "key list", "key revoke"} {
+		if !strings.Contains(help, "usage: strongroom "+name) {
+			t.Errorf("%s is not in the help of its group", name)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	lines := strings.Split(strings.TrimSpace(mustRun(t, "version")), "\n")
+	for i, name := range []string{"version", "commit", "go", "platform"} {
+		if fields := strings.Fields(lines[i]); fields[0] != name || len(fields) < 2 {
+			t.Errorf("line %d is %q", i+1, lines[i])
+		}
+	}
+}
+
+// TestInit holds that init prints the key and nothing else, and makes a vault
+// once.
+func TestInit(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	key := mustRun(t, "init", "--data", data, "--vault", "legal", "--admin", "Ada Lovelace <ada@example.com>")
+	if !regexp.MustCompile(`^sr_legal_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}\n$`).MatchString(key) {
+		t.Errorf("standard output is %q", key)
+	}
+	run(t, "init", "--data", data, "--vault", "legal").expect(t, 1, `"legal" exists`, "--vault")
+	users := mustRun(t, "user", "list", "--data", data, "--vault", "legal")
+	if !strings.Contains(users, "Ada Lovelace") || !strings.Contains(users, "ada@example.com") || !strings.Contains(users, "admin") {
+		t.Errorf("the users are\n%s", users)
+	}
+	run(t, "user", "list", "--data", data).expect(t, 1, `no vault "main"`, "strongroom init")
+
+	mustRun(t, "init", "--data", data)
+	if users := mustRun(t, "user", "list", "--data", data); !strings.Contains(users, "Administrator") {
+		t.Errorf("the users are\n%s", users)
+	}
+	entries, err := os.ReadDir(vaultsDir(data))
+	if err != nil || len(entries) != 2 {
+		t.Errorf("beside the two vaults there is something: %v, %v", entries, err)
+	}
+}
+
+// TestInitLeavesNoHalfVault holds that a vault whose first user is refused
+// does not come to be.
+func TestInitLeavesNoHalfVault(t *testing.T) {
+	data := t.TempDir()
+	run(t, "init", "--data", data, "--admin", "Ada <not an address>").expect(t, 1, "email")
+	if names, err := vaultNames(data); err != nil || len(names) > 0 {
+		t.Errorf("there is %v, %v", names, err)
+	}
+	if left, _ := os.ReadDir(vaultsDir(data)); len(left) > 0 {
+		t.Errorf("there is %v", left)
+	}
+	mustRun(t, "init", "--data", data)
+}
+
+// TestUsersAndKeys works on a vault at rest.
+func TestUsersAndKeys(t *testing.T) {
+	data := t.TempDir()
+	on := func(args ...string) []string { return append(args, "--data", data) }
+	mustRun(t, on("init")...)
+	id := strings.TrimSpace(mustRun(t, on("user", "add", "--name", "Grace Hopper", "--email", "grace@example.com", "--access", "upload")...))
+	run(t, on("user", "add", "--name", "Another", "--email", "GRACE@example.com")...).expect(t, 1, id)
+
+	for _, who := range []string{id, "grace@example.com"} {
+		key := mustRun(t, on("key", "add", "--user", who, "--name", "scanner", "--access", "view", "--expires", "2999-12-31")...)
+		if strings.Count(key, "\n") != 1 || !strings.HasPrefix(key, "sr_main_") {
+			t.Errorf("key add prints %q", key)
+		}
+	}
+	run(t, on("key", "add", "--user", "nobody@example.com", "--name", "x")...).expect(t, 1, "nobody@example.com", "strongroom user list")
+	run(t, on("key", "add", "--user", id, "--name", "x", "--expires", "2001-01-01")...).expect(t, 1, "expiresAt")
+
+	list := mustRun(t, on("key", "list")...)
+	if strings.Count(list, "scanner") != 2 || strings.Count(list, "3000-01-01T00:00:00.000Z") != 2 || strings.Contains(list, "sr_main_") && len(list) > 2000 {
+		t.Errorf("the keys are\n%s", list)
+	}
+	keyID := regexp.MustCompile(`(?m)^(\S+)\s+scanner`).FindStringSubmatch(list)[1]
+	for range 2 { // revoking twice is no error
+		run(t, on("key", "revoke", keyID)...).expect(t, 0, keyID, "scanner", "revoked")
+	}
+	run(t, on("key", "revoke", "01JTZ0Q4W8M3V5N7R9X2B4C6D8")...).expect(t, 1)
+	run(t, on("key", "revoke", "../users")...).expect(t, 1)
+
+	log := mustRun(t, on("export", "--log", "-")...)
+	if got := strings.Count(log, `"actor":"operator"`); got != strings.Count(log, "\n") {
+		t.Errorf("%d entries are the operator's:\n%s", got, log)
+	}
+}
+
+// TestHeldVaultIsRefused holds that whoever needs a vault that another process
+// holds is told which one that is, and does not wait for it.
+func TestHeldVaultIsRefused(t *testing.T) {
+	data := t.TempDir()
+	s := spawn(t, data)
+	run(t, "serve", "--data", data, "--listen", "127.0.0.1:0").expect(t, 1, fmt.Sprint("process ", s.pid), "--data")
+	os.Remove(filepath.Join(data, controlName)) // as if it were hung
+	run(t, "user", "list", "--data", data).expect(t, 1, fmt.Sprint("process ", s.pid), "control socket")
+}
+
+// FuzzSize holds that a size that is accepted is above 0 and prints as itself.
+func FuzzSize(f *testing.F) {
+	for _, s := range []string{"1", "64KiB", "1GiB", "2 GB", "9223372036854775807", "0", "-1kB", "1e3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var b, again bytesValue
+		if b.Set(s) != nil {
+			return
+		}
+		if err := again.Set(b.String()); b <= 0 || err != nil || again != b {
+			t.Errorf("%q is %d, prints as %s, which is %d, %v", s, int64(b), b.String(), int64(again), err)
+		}
+	})
+}
+
+// FuzzAdmin holds that what is refused is wrong usage, and that names and
+// addresses come out without what only marks them off.
+func FuzzAdmin(f *testing.F) {
+	for _, s := range []string{"Ada", "Ada Lovelace <ada@example.com>", " <x>", "a<b", "a<b>c", "<", ">", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		user, err := parseAdmin(s)
+		if usage := (*usageError)(nil); err != nil && !errors.As(err, &usage) {
+			t.Errorf("%q: %v", s, err)
+		}
+		if err == nil && (user.Name == "" || strings.ContainsAny(user.Name, "<") || strings.Contains(user.Email, ">")) {
+			t.Errorf("%q is %+v", s, user)
+		}
+	})
+}

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+
+	"strongroom/audit"
+
+	"go.etcd.io/bbolt"
+)
+
+// What tests of the write path need of the inside.
+
+// Tx is a transaction as closures see it.
+type Tx = tx
+
+// Mark writes a row that nothing else reads; Marked says whether it is there.
+func (t *tx) Mark(name string) { t.put(bucketSettings, []byte("mark:"+name), []byte(name)) }
+
+func (t *tx) Marked(name string) bool { return t.get(bucketSettings, []byte("mark:"+name)) != nil }
+
+// Marks returns the names of all marks.
+func (v *Vault) Marks() (map[string]bool, error) {
+	return view(v, func(t *tx) (map[string]bool, error) {
+		marks := map[string]bool{}
+		c := t.bucket(bucketSettings).Cursor()
+		for k, value := c.Seek([]byte("mark:")); k != nil; k, value = c.Next() {
+			if len(value) > 0 && string(k) == "mark:"+string(value) {
+				marks[string(value)] = true
+			}
+		}
+		return marks, nil
+	})
+}
+
+// MarkEvent is the entry that goes with a mark: one that no state is told by.
+func MarkEvent() audit.Event {
+	return audit.Event{Op: audit.OpAuditExported, Facts: audit.Facts{"after": audit.Number(0), "through": audit.Number(0)}}
+}
+
+// Update is the write path itself.
+func (v *Vault) Update(ctx context.Context, actor Actor, fn func(*Tx) (string, audit.Event, error)) (string, Receipt, error) {
+	return update(v, ctx, actor, fn)
+}
+
+// UpdateAll is the write path for several changes.
+func (v *Vault) UpdateAll(ctx context.Context, actor Actor, fns ...func(*Tx) (string, audit.Event, error)) ([]string, []Receipt, error) {
+	return updateAll(v, ctx, actor, fns...)
+}
+
+// SetCommit puts fn in the place of the commit: it gets the real one, and what
+// undoes the transaction.
+func (v *Vault) SetCommit(fn func(commit, rollback func() error) error) {
+	v.commit = func(b *bbolt.Tx) error { return fn(b.Commit, b.Rollback) }
+}
+
+// Fill makes n documents of one text, a thousand in a transaction: name and
+// category and tag of each as of tells.
+func (v *Vault) Fill(ctx context.Context, actor Actor, n int, u *Upload, of func(i int) NewDocument) error {
+	if err := u.staged.Keep(ctx); err != nil {
+		return err
+	}
+	for i := 0; i < n; {
+		var fns []func(*tx) (string, audit.Event, error)
+		for ; i < n && len(fns) < 1000; i++ {
+			nd := of(i)
+			nd.Version.settle()
+			fns = append(fns, func(t *tx) (string, audit.Event, error) {
+				d, event, err := t.createDocument(nd, u)
+				if err != nil {
+					return "", event, err
+				}
+				return d.ID, event, nil
+			})
+		}
+		if _, _, err := updateAll(v, ctx, actor, fns...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BarePages returns the index rows of one kind and value at which the first n
+// pages of 50 begin.
+func (v *Vault) BarePages(kind byte, value string, n int) (starts [][]byte, err error) {
+	err = v.db.View(func(b *bbolt.Tx) error {
+		c := b.Bucket(bucketIndex).Cursor()
+		k, _ := c.Seek(indexPrefix(kind, value))
+		for range n {
+			starts = append(starts, append([]byte(nil), k...))
+			for range 50 {
+				k, _ = c.Next()
+			}
+		}
+		return nil
+	})
+	return starts, err
+}
+
+// BarePage reads one page, and the documents its rows name, as bbolt alone
+// would.
+func (v *Vault) BarePage(start []byte) error {
+	return v.db.View(func(b *bbolt.Tx) error {
+		documents, c := b.Bucket(bucketDocuments), b.Bucket(bucketIndex).Cursor()
+		k, _ := c.Seek(start)
+		for range 50 {
+			if documents.Get(k[len(k)-16:]) == nil {
+				return errDamaged
+			}
+			k, _ = c.Next()
+		}
+		return nil
+	})
+}

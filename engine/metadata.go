@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+
+	"strongroom/audit"
+)
+
+// DocumentPatch: nil leaves a member alone, "" empties it. AddTags and
+// RemoveTags apply after Tags. A nil value in CustomFields removes that field;
+// ClearCustomFields removes all before CustomFields applies. ExternalID can be
+// set only while it is empty.
+type DocumentPatch struct {
+	Name              *string
+	Category          *string
+	Description       *string
+	OwnerID           *string
+	ExternalID        *string
+	Tags              *[]string
+	AddTags           []string
+	RemoveTags        []string
+	CustomFields      map[string]any
+	ClearCustomFields bool
+}
+
+// UpdateDocument changes metadata. It needs upload access. A patch that changes
+// nothing writes nothing.
+func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID string, cond Condition, p DocumentPatch) (Document, Receipt, error) {
+	if err := p.check(); err != nil {
+		return Document{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+		old, err := t.writable(documentID, AccessUpload, cond)
+		if err != nil {
+			return Document{}, audit.Event{}, err
+		}
+		d := old.clone()
+		if err := t.patch(d, p); err != nil {
+			return Document{}, audit.Event{}, err
+		}
+		detail := differences(old, d)
+		if len(detail) == 0 {
+			return old.Document, audit.Event{}, nil
+		}
+		t.changes(d)
+		if d.ExternalID != old.ExternalID {
+			t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
+		}
+		t.store(old, d)
+		facts := audit.Facts{"revision": audit.Number(d.Revision)}
+		if d.OwnerID != old.OwnerID {
+			facts["owner"] = audit.Text(d.OwnerID)
+		}
+		return d.Document, audit.Event{
+			Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
+		}, nil
+	})
+}
+
+// check looks at what can be judged without the document, and spells it.
+func (p *DocumentPatch) check() error {
+	var c checks
+	if p.Name != nil {
+		name := strings.TrimSpace(*p.Name)
+		p.Name = &name
+		c.required("name", name, maxName)
+	}
+	if p.Description != nil {
+		c.prose("description", *p.Description, maxDescription)
+	}
+	if p.ExternalID != nil {
+		c.line("externalId", *p.ExternalID, maxShort)
+	}
+	if p.Tags != nil {
+		tags := c.tags("tags", *p.Tags)
+		p.Tags = &tags
+	}
+	p.AddTags = c.tags("addTags", p.AddTags)
+	p.RemoveTags = c.tags("removeTags", p.RemoveTags)
+	p.CustomFields = c.customFields(p.CustomFields)
+	return c.err()
+}
+
+// patch applies p to d, asking what only the vault knows.
+func (t *tx) patch(d *document, p DocumentPatch) (err error) {
+	if p.Name != nil {
+		d.Name = *p.Name
+	}
+	if p.Description != nil {
+		d.Description = *p.Description
+	}
+	if p.Category != nil {
+		d.Category = *p.Category
+		if d.Category == "" {
+			d.Category = defaultCategory
+		}
+		if err := t.knownCategory(d.Category); err != nil {
+			return err
+		}
+	}
+	if p.OwnerID != nil {
+		if d.OwnerID, err = t.owner(*p.OwnerID); err != nil {
+			return err
+		}
+	}
+	if p.ExternalID != nil && *p.ExternalID != d.ExternalID {
+		if d.ExternalID != "" {
+			return invalid("externalId", "is set and cannot be changed")
+		}
+		if err := t.externalFree(*p.ExternalID); err != nil {
+			return err
+		}
+		d.ExternalID = *p.ExternalID
+	}
+	return d.patchLists(p)
+}
+
+func (d *document) patchLists(p DocumentPatch) error {
+	if p.Tags != nil {
+		d.Tags = slices.Clone(*p.Tags)
+	}
+	d.Tags = append(d.Tags, p.AddTags...)
+	d.Tags = slices.DeleteFunc(d.Tags, func(tag string) bool { return slices.Contains(p.RemoveTags, tag) })
+	slices.Sort(d.Tags)
+	d.Tags = slices.Compact(d.Tags)
+	if len(d.Tags) > maxTags {
+		return invalid("tags", "must be at most %d", maxTags)
+	}
+	if p.ClearCustomFields {
+		d.CustomFields = nil
+	}
+	for name, value := range p.CustomFields {
+		if value == nil {
+			delete(d.CustomFields, name)
+			continue
+		}
+		if d.CustomFields == nil {
+			d.CustomFields = map[string]any{}
+		}
+		d.CustomFields[name] = value
+	}
+	if len(d.CustomFields) > maxFields {
+		return invalid("customFields", "must be at most %d", maxFields)
+	}
+	return d.checkSize()
+}
+
+// differences tells, member by member, what was and what is.
+func differences(old, d *document) map[string]any {
+	m := map[string]any{}
+	note := func(name string, was, is any) {
+		if !reflect.DeepEqual(was, is) {
+			m[name] = changed{was, is}
+		}
+	}
+	note("name", old.Name, d.Name)
+	note("category", old.Category, d.Category)
+	note("description", old.Description, d.Description)
+	note("ownerId", old.OwnerID, d.OwnerID)
+	note("externalId", old.ExternalID, d.ExternalID)
+	if !slices.Equal(old.Tags, d.Tags) {
+		m["tags"] = changed{append([]string{}, old.Tags...), append([]string{}, d.Tags...)}
+	}
+	for name, was := range old.CustomFields {
+		note("customFields."+name, was, d.CustomFields[name])
+	}
+	for name, is := range d.CustomFields {
+		note("customFields."+name, old.CustomFields[name], is)
+	}
+	return m
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// shell returns a command that runs a script with bash in a directory, where
+// strongroom is this program.
+func shell(t *testing.T, dir, script string) *exec.Cmd {
+	t.Helper()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash to run the examples with")
+	}
+	cmd := exec.CommandContext(t.Context(), bash, "-euo", "pipefail", "-c", script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(executable(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return cmd
+}
+
+// TestExamples runs the example of every command, in the order of the
+// overview, in one place: what one makes the next ones find.
+func TestExamples(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	mustRun(t, "init")
+	p := &program{env: func(string) string { return "" }}
+	for _, cmd := range p.commands() {
+		t.Run(cmd.name, func(t *testing.T) {
+			example := cmd.example
+			switch cmd.name {
+			case "serve":
+				exampleServer(t, dir, example)
+				return
+			case "key revoke":
+				id := regexp.MustCompile(`(?m)^(\S+)\s+scanner`).FindStringSubmatch(mustRun(t, "key", "list"))[1]
+				example = regexp.MustCompile(`\b01[0-9A-Z]{24}\b`).ReplaceAllString(example, id)
+				if example == cmd.example {
+					t.Error("there is no id in the example")
+				}
+			}
+			if out, err := shell(t, dir, example).CombinedOutput(); err != nil {
+				t.Errorf("%s\n%v\n%s", example, err, out)
+			}
+		})
+	}
+}
+
+// exampleServer runs the example of serve, on a free port, until it is ready.
+func exampleServer(t *testing.T, dir, example string) {
+	t.Helper()
+	free := strings.Replace(example, ":8080", ":0", 1)
+	if free == example {
+		t.Error("the example does not say the port this test replaces")
+	}
+	cmd := shell(t, dir, "exec "+free)
+	stderr, ended := newOutput(), make(chan struct{})
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { cmd.Wait(); close(ended) }()
+	stderr.await(t, ended, listening)
+	cmd.Process.Signal(os.Interrupt)
+	<-ended
+	if code := cmd.ProcessState.ExitCode(); code != 0 {
+		t.Error(fmt.Sprint("exit status ", code, "\n", stderr))
+	}
+}

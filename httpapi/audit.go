@@ -1,0 +1,200 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+)
+
+type entriesQuery struct {
+	After      uint64 `query:"after" doc:"Entries with a larger seq."`
+	Cursor     string `query:"cursor" doc:"The nextCursor of the page before; it stands for after."`
+	Limit      uint64 `query:"limit" min:"1" max:"500" default:"50" doc:"How many items at most."`
+	DocumentID string `query:"documentId"`
+	ActorID    string `query:"actorId"`
+	Op         string `query:"op" doc:"One operation, like document.created."`
+	From       Time   `query:"from" doc:"At this time or later."`
+	To         Time   `query:"to" doc:"Before this time."`
+	Wait       uint64 `query:"wait" max:"60" doc:"Seconds to hold the answer until there is something to tell."`
+}
+
+func (q entriesQuery) engine() (engine.EntryQuery, error) {
+	if q.Cursor != "" {
+		after, err := strconv.ParseUint(q.Cursor, 10, 64)
+		if err != nil {
+			return engine.EntryQuery{}, inParameter("cursor", "is not the nextCursor of a page")
+		}
+		if q.After != 0 {
+			return engine.EntryQuery{}, inParameter("cursor", "stands for after; give one of them")
+		}
+		q.After = after
+	}
+	return engine.EntryQuery{
+		After: q.After, Limit: int(q.Limit), DocumentID: q.DocumentID, ActorID: q.ActorID, Op: audit.Op(q.Op),
+		From: time.Time(q.From), To: time.Time(q.To),
+	}, nil
+}
+
+func (s *Server) listEntries(ctx context.Context, c caller, in entriesQuery) (reply[List[Entry]], error) {
+	q, err := in.engine()
+	if err != nil {
+		return reply[List[Entry]]{}, err
+	}
+	page, err := s.awaitEntries(ctx, c.vault, q, time.Duration(in.Wait)*time.Second)
+	if err != nil {
+		return reply[List[Entry]]{}, err
+	}
+	list := List[Entry]{Items: mapped(page.Items, func(e engine.Entry) Entry { return entryOf(e, c.actor.Access) })}
+	if page.NextAfter > 0 {
+		list.NextCursor = strconv.FormatUint(page.NextAfter, 10)
+	}
+	return answer(list), nil
+}
+
+// awaitEntries asks again whenever the log has grown, until there is an answer
+// or the time is up: by the wait, by Stop, or because the client went away.
+func (s *Server) awaitEntries(ctx context.Context, v *engine.Vault, q engine.EntryQuery, wait time.Duration) (engine.EntryPage, error) {
+	patience, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	defer context.AfterFunc(s.running, cancel)()
+	for {
+		// Whatever comes after this head ends the wait, so nothing slips in
+		// between looking and waiting.
+		seen := v.Head().Seq
+		page, err := v.Entries(ctx, q)
+		if err != nil || len(page.Items) > 0 || page.NextAfter > 0 || patience.Err() != nil {
+			return page, err
+		}
+		if err := v.Wait(patience, seen); err != nil && patience.Err() == nil {
+			return page, err
+		}
+	}
+}
+
+// entrySeq is the number of an entry in a path.
+type entrySeq uint64
+
+func (n *entrySeq) bind(s string) error {
+	seq, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || strconv.FormatUint(seq, 10) != s {
+		return engine.ErrEntryNotFound
+	}
+	*n = entrySeq(seq)
+	return nil
+}
+
+type entryInput struct {
+	Seq entrySeq `path:"seq"`
+}
+
+func getEntry(ctx context.Context, c caller, in entryInput) (reply[Entry], error) {
+	e, err := c.vault.Entry(ctx, uint64(in.Seq))
+	if err != nil {
+		return reply[Entry]{}, err
+	}
+	return answer(entryOf(e, c.actor.Access)), nil
+}
+
+// governing are the nouns whose details are not part of what everybody reads.
+var governing = []string{"user", "key", "webhook", "hold", "settings", "erasure"}
+
+// entryOf prints an entry for a reader of this access.
+func entryOf(e engine.Entry, access engine.Access) Entry {
+	facts, _ := e.Facts.MarshalJSON() // they were read from a line, so they can be printed
+	out := Entry{
+		Seq: e.Seq, Prev: e.Prev, Time: Time(e.Time), Actor: e.Actor, Key: e.Key, Op: string(e.Op),
+		Document: e.Document, Version: e.Version, Facts: facts, Hash: e.Hash,
+	}
+	if !e.Entry.Detail.IsZero() {
+		out.DetailDigest = e.Entry.Detail.String()
+	}
+	noun, _, _ := strings.Cut(out.Op, ".")
+	if e.Detail != nil && (access >= engine.AccessAdmin || !slices.Contains(governing, noun)) {
+		out.Detail = json.RawMessage(e.Detail)
+		out.Salt = hex.EncodeToString(e.Salt)
+	}
+	return out
+}
+
+func getHead(_ context.Context, c caller, _ struct{}) (reply[Head], error) {
+	return answer(headOf(c.vault.Head())), nil
+}
+
+type exportInput struct {
+	After uint64 `query:"after" doc:"Entries with a larger seq."`
+}
+
+func exportLog(c caller, x *exchange, r *http.Request, in exportInput) error {
+	return export(c, x, r, in.After, (*engine.Export).WriteLog)
+}
+
+func exportDetails(c caller, x *exchange, r *http.Request, in exportInput) error {
+	return export(c, x, r, in.After, (*engine.Export).WriteDetails)
+}
+
+// export streams up to the head it names in the header, whatever is written
+// meanwhile. HEAD exports nothing, so it is not recorded.
+func export(c caller, x *exchange, r *http.Request, after uint64, write func(*engine.Export, context.Context, io.Writer) error) error {
+	h := x.Header()
+	h.Set("Content-Type", "application/x-ndjson")
+	h.Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		h.Set("X-Audit-Head", headLine(c.vault.Head()))
+		x.WriteHeader(http.StatusOK)
+		return nil
+	}
+	e, err := c.vault.Export(r.Context(), c.actor, after)
+	if err != nil {
+		return err
+	}
+	h.Set("X-Audit-Head", headLine(e.Head))
+	x.receipt(e.Receipt)
+	x.WriteHeader(http.StatusOK)
+	return write(e, r.Context(), x)
+}
+
+// headLine is a head in the form of a receipt.
+func headLine(h audit.Head) string {
+	return strconv.FormatUint(h.Seq, 10) + ":" + h.Hash.String()
+}
+
+type verification struct {
+	Bytes bool   `json:"bytes" doc:"Read every blob too; for admins."`
+	Head  string `json:"head" doc:"Printed heads, one after the other: three lines each, as GET /v1/audit/head gives them in text. Each must be an entry of this log."`
+}
+
+type verifyInput struct {
+	Verification verification `body:"optional"`
+}
+
+func verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport], error) {
+	o := engine.VerifyOptions{Bytes: in.Verification.Bytes}
+	if o.Bytes && c.actor.Access < engine.AccessAdmin {
+		return reply[VerifyReport]{}, &engine.PermissionError{Required: engine.AccessAdmin, Actual: c.actor.Access}
+	}
+	if in.Verification.Head != "" {
+		heads, err := audit.ParseHeads(in.Verification.Head)
+		if err != nil {
+			return reply[VerifyReport]{}, inBody("head", "is not a printed head; give the three lines of text from GET /v1/audit/head")
+		}
+		o.Heads = heads
+	}
+	report, err := c.vault.Verify(ctx, o)
+	if err != nil {
+		return reply[VerifyReport]{}, err
+	}
+	return answer(VerifyReport{
+		OK: len(report.Findings) == 0, Head: headOf(report.Head),
+		Entries: report.Entries, Versions: report.Versions, Blobs: report.Blobs,
+		Findings: mapped(report.Findings, findingOf),
+	}), nil
+}

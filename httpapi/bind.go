@@ -1,0 +1,306 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/julienschmidt/httprouter"
+
+	"strongroom/engine"
+)
+
+// maxBody is the size of a body that is held in memory.
+const maxBody = 1 << 20
+
+// input is how a request becomes a handler's struct. The struct's tags say it,
+// and openapi.json is printed from the same tags:
+//
+//	path:"id"          a segment of the path
+//	query:"limit"      a query parameter; of type []string it may be repeated
+//	form:"name"        a field of an upload, see upload.go
+//	header:"If-Match"  a header
+//	body:"json"        the body: JSON of the field's type; body:"merge" takes
+//	                   application/merge-patch+json too, body:"optional" may be absent
+//	doc, min, max      what it means; the smallest and the largest number
+//	enum, default      the words there are, with "|" between; what absent means
+//
+// A query parameter, a member or a field that has no tag is refused by name.
+type input struct {
+	typ    reflect.Type
+	fields []field
+	form   []field
+	body   *field
+	shapes shapes
+}
+
+// field is one value of an input.
+type field struct {
+	in, name, doc string
+	index         []int
+	typ           reflect.Type
+	min, max      uint64
+	enum, absent  string // enum words with "|" between; the default, for the description
+}
+
+// text is a type that knows its own spelling in a path, a query or a header.
+type text interface{ bind(string) error }
+
+// inputOf reads the tags of t. A struct it cannot serve is a defect of the
+// table, hence the panics.
+func inputOf(t reflect.Type, method string) *input {
+	in := &input{typ: t, shapes: shapes{}}
+	for _, sf := range reflect.VisibleFields(t) {
+		for _, where := range []string{"path", "query", "header", "form", "body"} {
+			name, ok := sf.Tag.Lookup(where)
+			if !ok {
+				continue
+			}
+			f := field{in: where, name: name, doc: sf.Tag.Get("doc"), index: sf.Index, typ: sf.Type,
+				enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default")}
+			f.min, _ = strconv.ParseUint(sf.Tag.Get("min"), 10, 64)
+			f.max, _ = strconv.ParseUint(sf.Tag.Get("max"), 10, 64)
+			switch where {
+			case "body":
+				in.body = &f
+				in.shapes.add(f.typ)
+			case "form":
+				in.form = append(in.form, f)
+			default:
+				in.fields = append(in.fields, f)
+			}
+		}
+	}
+	if in.form != nil {
+		in.shapes.add(t)
+	} else if in.body == nil && method != http.MethodGet {
+		// A route that takes no body is sent none, or {}.
+		in.body = &field{in: "body", name: "optional", typ: reflect.TypeFor[struct{}]()}
+		in.shapes.add(in.body.typ)
+	}
+	return in
+}
+
+// bind fills v, the handler's struct, from all but the fields of an upload.
+func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httprouter.Params) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return inParameter("query", "is not a query: %v", err)
+	}
+	var wrong []engine.FieldError
+	for i := range in.fields {
+		f := &in.fields[i]
+		var values []string
+		switch f.in {
+		case "path":
+			if err := f.setPath(v, p.ByName(f.name)); err != nil {
+				return err
+			}
+			continue
+		case "query":
+			values = query[f.name]
+			delete(query, f.name)
+		case "header":
+			if values = r.Header.Values(f.name); len(values) > 0 {
+				values = []string{strings.Join(values, ", ")}
+			}
+		}
+		if err := f.setAll(v, values); err != nil {
+			wrong = append(wrong, engine.FieldError{Field: f.name, Message: err.Error()})
+		}
+	}
+	if in.form == nil { // of an upload they may be its fields: see upload.go
+		wrong = append(wrong, unknown(query, "parameter of this request")...)
+	}
+	if len(wrong) > 0 {
+		return &invalidError{codeInvalidParameter, wrong}
+	}
+	if in.body == nil {
+		return nil
+	}
+	return in.bindBody(v, x, r)
+}
+
+func unknown(values url.Values, what string) (wrong []engine.FieldError) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what})
+	}
+	return wrong
+}
+
+// printable makes a name that a client sent fit to be sent back.
+func printable(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	if r := []rune(name); len(r) > 80 {
+		name = string(r[:80]) + "…"
+	}
+	return name
+}
+
+func (f *field) setAll(v reflect.Value, values []string) error {
+	if f.typ == reflect.TypeFor[[]string]() {
+		for _, s := range values {
+			if !utf8.ValidString(s) {
+				return fmt.Errorf("is not UTF-8")
+			}
+		}
+		v.FieldByIndex(f.index).Set(reflect.ValueOf(values))
+		return nil
+	}
+	switch len(values) {
+	case 0:
+		return nil
+	case 1:
+		return f.set(v, values[0])
+	}
+	return fmt.Errorf("is given %d times; give it once", len(values))
+}
+
+// setPath sets a segment of the path. Whatever it is, it is a name: what cannot
+// be one is the name of nothing.
+func (f *field) setPath(v reflect.Value, s string) error {
+	if f.typ.Kind() == reflect.String {
+		v.FieldByIndex(f.index).SetString(s)
+		return nil
+	}
+	return f.set(v, s)
+}
+
+// set parses one value. The message of its error follows the field's name.
+func (f *field) set(v reflect.Value, s string) error {
+	v = v.FieldByIndex(f.index)
+	if t, ok := v.Addr().Interface().(text); ok {
+		return t.bind(s)
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.String:
+		if !utf8.ValidString(s) {
+			return fmt.Errorf("is not UTF-8")
+		}
+		if words := strings.Split(f.enum, "|"); f.enum != "" && !slices.Contains(words, s) {
+			return fmt.Errorf("must be one of %s", strings.Join(words, ", "))
+		}
+		v.SetString(s)
+	case reflect.Bool:
+		switch s {
+		case "true", "1":
+			v.SetBool(true)
+		case "false", "0":
+			v.SetBool(false)
+		default:
+			return fmt.Errorf("must be true or false")
+		}
+	case reflect.Uint64:
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil || n < f.min || f.max > 0 && n > f.max {
+			if f.max > 0 {
+				return fmt.Errorf("must be a whole number from %d to %d", f.min, f.max)
+			}
+			return fmt.Errorf("must be a whole number, not negative")
+		}
+		v.SetUint(n)
+	default:
+		panic(fmt.Sprintf("httpapi: %s %s has a type that cannot be bound: %s", f.in, f.name, f.typ))
+	}
+	return nil
+}
+
+// bindBody reads and decodes a JSON body.
+func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
+	x.fields = codeInvalidBody
+	if err := plainCoding(r.Header); err != nil {
+		return err
+	}
+	data, err := readBody(x, r, maxBody)
+	if err != nil {
+		return err
+	}
+	if len(data) == 0 && in.body.name == "optional" {
+		return nil
+	}
+	accept := []string{"application/json"}
+	if in.body.name == "merge" {
+		accept = append(accept, "application/merge-patch+json")
+	}
+	if err := contentTypeIn(r.Header, accept); err != nil {
+		return err
+	}
+	body := v
+	if in.body.index != nil {
+		body = v.FieldByIndex(in.body.index)
+	} else {
+		body = reflect.New(in.body.typ).Elem()
+	}
+	return in.shapes.decode(data, body, "")
+}
+
+// readBody reads a body of at most limit bytes; longer ones are refused, before
+// reading if they say how long they are.
+func readBody(x *exchange, r *http.Request, limit int64) ([]byte, error) {
+	body, err := limitBody(x, r, limit)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
+}
+
+// limitBody refuses a body longer than limit, at once if it says so, or else by
+// the error of the read that goes beyond.
+func limitBody(x *exchange, r *http.Request, limit int64) (io.Reader, error) {
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	return &limitedBody{http.MaxBytesReader(x.ResponseWriter, r.Body, limit), limit}, nil
+}
+
+func tooLarge(limit int64) error {
+	return refuse(errTooLarge, "the body is larger than %d bytes, the most this request may have", limit)
+}
+
+type limitedBody struct {
+	io.Reader
+	limit int64
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		err = tooLarge(b.limit)
+	}
+	return n, err
+}
+
+// contentTypeIn refuses a body whose type is given and is none of those.
+func contentTypeIn(h http.Header, accept []string) error {
+	declared := h.Get("Content-Type")
+	if declared == "" {
+		return nil
+	}
+	base, params, err := mime.ParseMediaType(declared)
+	charset := params["charset"]
+	if err != nil || !slices.Contains(accept, base) || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return refuse(errMediaType, "this request takes a body of type %s in UTF-8", strings.Join(accept, " or "))
+	}
+	return nil
+}
+
+// plainCoding refuses a body that would have to be unpacked first.
+func plainCoding(h http.Header) error {
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return refuse(errMediaType, "send the body as it is, without the Content-Encoding")
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+
+	"strongroom/engine"
+)
+
+type contentInput struct {
+	ID     string        `path:"id"`
+	Number versionNumber `path:"n"`
+	Inline bool          `query:"inline" doc:"To be shown in the browser instead of saved."`
+}
+
+type currentContentInput struct {
+	ID     string `path:"id"`
+	Inline bool   `query:"inline" doc:"To be shown in the browser instead of saved."`
+}
+
+func downloadCurrent(c caller, x *exchange, r *http.Request, in currentContentInput) error {
+	return download(c, x, r, in.ID, 0, in.Inline)
+}
+
+func downloadVersion(c caller, x *exchange, r *http.Request, in contentInput) error {
+	return download(c, x, r, in.ID, uint64(in.Number), in.Inline)
+}
+
+// download sends the bytes of a version; number 0 is the current one. The
+// content is opened, which may be an audit entry of its own, only when bytes of
+// it are going to be sent.
+func download(c caller, x *exchange, r *http.Request, id string, number uint64, inline bool) error {
+	if r.Method == http.MethodHead || conditional(r.Header) {
+		v, err := c.vault.Version(r.Context(), id, number)
+		if err != nil {
+			return err
+		}
+		describeContent(x.Header(), v, inline)
+		if answered, err := withoutBytes(x, r, v); answered || err != nil {
+			return err
+		}
+		number = v.Number // the one that was decided on, should another become current
+	}
+	v, file, receipt, err := c.vault.OpenContent(r.Context(), c.actor, id, number)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	describeContent(x.Header(), v, inline)
+	x.receipt(receipt)
+	http.ServeContent(x, r, "", v.CreatedAt, file)
+	return nil
+}
+
+// withoutBytes answers a request if no byte of the version belongs to the
+// answer.
+func withoutBytes(x *exchange, r *http.Request, v engine.Version) (answered bool, err error) {
+	switch status := rehearse(x.Header(), r, v); {
+	case status == http.StatusPreconditionFailed:
+		return false, errPrecondition
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
+		return false, errRange
+	case r.Method == http.MethodHead || status == http.StatusNotModified:
+		http.ServeContent(x, r, "", v.CreatedAt, &measure{size: v.Size})
+		return true, nil
+	}
+	return false, nil
+}
+
+// describeContent says in the header all there is to say of a version's bytes.
+func describeContent(h http.Header, v engine.Version, inline bool) {
+	kind, name := "attachment", v.FileName
+	if inline {
+		kind = "inline"
+	}
+	if name == "" {
+		name = v.DocumentID
+	}
+	h.Set("Content-Type", v.MediaType)
+	h.Set("Content-Disposition", disposition(kind, name))
+	h.Set("ETag", `"`+v.Digest.String()+`"`)
+	h.Set("Repr-Digest", reprDigest(v.Digest))
+	// A copy may be kept, but only by the client itself, and asked about each
+	// time: what it may see can change.
+	h.Set("Cache-Control", "private, no-cache")
+	// What was uploaded is never a page of this server's: no guessing, no
+	// scripts, no origin.
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox")
+}
+
+// conditional reports whether the answer may be another than all bytes.
+func conditional(h http.Header) bool {
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Range"} {
+		if h.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// rehearse returns the status the request will be answered with, by asking
+// net/http for the answer without bytes: RFC 9110's conditions and ranges stay
+// its business.
+func rehearse(header http.Header, r *http.Request, v engine.Version) int {
+	dry := &dryRun{header: header.Clone(), status: http.StatusOK}
+	head := r.Clone(r.Context())
+	head.Method = http.MethodHead
+	http.ServeContent(dry, head, "", v.CreatedAt, &measure{size: v.Size})
+	return dry.status
+}
+
+type dryRun struct {
+	header http.Header
+	status int
+}
+
+func (d *dryRun) Header() http.Header         { return d.header }
+func (d *dryRun) Write(b []byte) (int, error) { return len(b), nil }
+func (d *dryRun) WriteHeader(status int)      { d.status = status }
+
+// measure is content of which only the size is known.
+type measure struct{ size, at int64 }
+
+func (m *measure) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func (m *measure) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+		m.at = offset
+	case io.SeekCurrent:
+		m.at += offset
+	case io.SeekEnd:
+		m.at = m.size + offset
+	}
+	return m.at, nil
+}

@@ -1,0 +1,308 @@
+package httpapi
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// TestConversations replays testdata/http. A conversation is prose with steps
+// in it:
+//
+//	> POST /v1/documents?name=Lease    the request, byte for byte
+//	> Authorization: Bearer $admin     $name is a variable
+//	>
+//	> Hello
+//	! crlf                             how to send it, see step.options
+//	let doc = id                       a variable from the answer's body; or "header ETag"
+//	< 201                              the answer, which -update writes
+//	< ETag: "1"
+//	<
+//	< {"id": "$doc", …
+//
+// Host, Content-Length and Connection are added where they are not given. The
+// variables admin, upload, view and other are keys, adminId and so on their
+// users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
+// stand for what they say. In answers, what differs from run to run is replaced by
+// the variable that holds it, or by <id>, <time>, <hash>, <request>, <secret>.
+func TestConversations(t *testing.T) {
+	files, err := filepath.Glob("../testdata/http/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			was, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := &conversation{options: Options{MaxUpload: 1 << 20}}
+			c.parse(t, string(was))
+			is := c.replay(t)
+			if *update {
+				if err := os.WriteFile(name, []byte(is), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if is != string(was) {
+				t.Errorf("the conversation goes otherwise now:\n%s", firstDifference(string(was), is))
+			}
+		})
+	}
+}
+
+type conversation struct {
+	options Options
+	parts   []part // in order; a part without a request is prose
+	kit     *kit
+	vars    map[string]string
+	sent    int // requests
+}
+
+type part struct {
+	text    []string // as it stands in the file, the answer excepted
+	request []string
+	options []string
+	lets    [][2]string
+}
+
+func (c *conversation) parse(t *testing.T, text string) {
+	var p part
+	flush := func() {
+		if len(p.text) > 0 {
+			c.parts = append(c.parts, p)
+		}
+		p = part{}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		mark, rest, _ := strings.Cut(line, " ")
+		switch {
+		case mark == ">":
+			p.request = append(p.request, rest)
+		case mark == "!" && rest[:4] == "time":
+			d, err := time.ParseDuration(strings.TrimPrefix(rest, "timeout "))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.options.BodyTimeout = d
+		case mark == "!":
+			p.options = append(p.options, rest)
+		case mark == "let":
+			name, path, _ := strings.Cut(rest, " = ")
+			p.lets = append(p.lets, [2]string{name, path})
+		case mark == "<":
+			continue
+		default:
+			if p.request != nil {
+				flush()
+			}
+		}
+		p.text = append(p.text, line)
+	}
+	flush()
+}
+
+func (c *conversation) replay(t *testing.T) string {
+	c.kit = newKit(t, c.options)
+	c.vars = maps.Clone(c.kit.tokens)
+	for name, id := range c.kit.ids {
+		c.vars[name+"Id"] = id
+	}
+	c.vars["mainVault"] = c.kit.vaults["main"].ID()
+	var b strings.Builder
+	for _, p := range c.parts {
+		text := p.text
+		var tail []string // blank lines after the step stay after the answer
+		for p.request != nil && len(text) > 0 && text[len(text)-1] == "" {
+			text, tail = text[:len(text)-1], append(tail, "")
+		}
+		for _, line := range text {
+			b.WriteString(line + "\n")
+		}
+		if p.request != nil {
+			b.WriteString(c.step(t, p))
+		}
+		for range tail {
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}
+
+// step sends one request over a connection of its own, and returns the answer
+// as it is written down. Options:
+//
+//	crlf    the lines of the body end in CRLF, the last too
+//	hangup  no more comes after what is written: the client closes its side
+//	stall   nothing more comes, and the connection stays open
+//	vanish  the client is gone before an answer can come
+//	status  only the status is written down
+//	show    only the status and the members named are
+func (c *conversation) step(t *testing.T, p part) string {
+	has := func(option string) bool { return slices.Contains(p.options, option) }
+	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := c.request(p.request, has("crlf"))
+	c.sent++
+	sent := make(chan struct{})
+	go func() { // an answer may come before the whole request is taken
+		defer close(sent)
+		io.WriteString(conn, request)
+		if has("hangup") {
+			conn.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	if has("vanish") {
+		<-sent
+		c.kit.wait(&c.kit.began, c.sent)
+		conn.Close()
+		c.kit.wait(&c.kit.ended, c.sent)
+		return "< (nobody is there to hear)\n"
+	}
+	method, _, _ := strings.Cut(request, " ")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%s: %v", p.request[0], err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("%s: %v", p.request[0], err)
+	}
+	for _, let := range p.lets {
+		c.vars[let[0]] = capture(t, let[1], answer, body)
+	}
+	for _, option := range p.options {
+		if members, ok := strings.CutPrefix(option, "show "); ok {
+			var b strings.Builder
+			fmt.Fprintf(&b, "%d\n", answer.StatusCode)
+			for path := range strings.FieldsSeq(members) {
+				fmt.Fprintf(&b, "%s: %s\n", path, capture(t, path, answer, body))
+			}
+			return c.quoted(b.String(), answer)
+		}
+	}
+	c.declared(t, request, answer.StatusCode, body)
+	return c.writtenDown(answer, body, has("status"))
+}
+
+// declared checks that openapi.json knows an error of its route.
+func (c *conversation) declared(t *testing.T, request string, status int, body []byte) {
+	var e Error
+	if status < 400 || json.Unmarshal(body, &e) != nil || e.ErrorCode == "NOT_FOUND" || e.ErrorCode == "METHOD_NOT_ALLOWED" {
+		return
+	}
+	method, target, _ := strings.Cut(request, " ")
+	target, _, _ = strings.Cut(target, " ")
+	path, _, _ := strings.Cut(target, "?")
+	for _, rt := range c.kit.server.table {
+		pattern := "^" + regexp.MustCompile(`:\w+`).ReplaceAllString(rt.pattern, "[^/]+") + "$"
+		if rt.method == strings.Replace(method, "HEAD", "GET", 1) && regexp.MustCompile(pattern).MatchString(path) {
+			if !slices.Contains(rt.failures(), failure{status, errorCode(e.ErrorCode)}) {
+				t.Errorf("%s %s answers %d %s, which openapi.json does not say", rt.method, rt.pattern, status, e.ErrorCode)
+			}
+			return
+		}
+	}
+	t.Errorf("no route for %s %s", method, path)
+}
+
+var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)
+
+// request makes the bytes of a request.
+func (c *conversation) request(lines []string, crlf bool) string {
+	blank := slices.Index(lines, "")
+	head, body := lines, ""
+	if blank >= 0 {
+		head, body = lines[:blank], strings.Join(lines[blank+1:], "\n")
+		if crlf {
+			body = strings.ReplaceAll(body, "\n", "\r\n") + "\r\n"
+		}
+	}
+	body = c.expand(body)
+	names := ""
+	for i, line := range head[1:] {
+		name, _, _ := strings.Cut(line, ":")
+		names += strings.ToLower(name) + ";"
+		head[i+1] = c.expand(line)
+	}
+	first := c.expand(head[0])
+	if !strings.HasSuffix(first, " HTTP/1.1") {
+		first += " HTTP/1.1"
+	}
+	head = append([]string{first}, head[1:]...)
+	for name, value := range map[string]string{"Host": "vault.example", "Connection": "close", "Content-Length": strconv.Itoa(len(body))} {
+		if !strings.Contains(names, strings.ToLower(name)+";") && !(name == "Content-Length" && (body == "" || strings.Contains(names, "transfer-encoding;"))) {
+			head = append(head, name+": "+value)
+		}
+	}
+	return strings.Join(head, "\r\n") + "\r\n\r\n" + body
+}
+
+func (c *conversation) expand(s string) string {
+	s = function.ReplaceAllStringFunc(s, func(call string) string {
+		m := function.FindStringSubmatch(call)
+		switch arg := c.expand(m[2]); m[1] {
+		case "repeat":
+			text, n, _ := strings.Cut(arg, " ")
+			times, _ := strconv.Atoi(n)
+			return strings.Repeat(text, times)
+		case "hex":
+			b, _ := hex.DecodeString(arg)
+			return string(b)
+		case "base64":
+			return base64.StdEncoding.EncodeToString([]byte(arg))
+		case "uuid":
+			id, _ := ulid.ParseStrict(arg)
+			return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+		default:
+			sum := sha256.Sum256([]byte(arg))
+			return base64.StdEncoding.EncodeToString(sum[:])
+		}
+	})
+	for _, name := range c.names() {
+		s = strings.ReplaceAll(s, "$"+name, c.vars[name])
+	}
+	return s
+}
+
+// names are the variables, the longest first, so that $adminId is not $admin.
+func (c *conversation) names() []string {
+	return slices.SortedFunc(maps.Keys(c.vars), func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+}
+
+func firstDifference(was, is string) string {
+	a, b := strings.Split(was, "\n"), strings.Split(is, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			from := max(0, i-8)
+			return fmt.Sprintf("line %d:\n%s\nwas: %s\nis:  %s\n%s", i+1, strings.Join(a[from:i], "\n"), a[i], b[i], strings.Join(b[i+1:min(i+8, len(b))], "\n"))
+		}
+	}
+	return fmt.Sprintf("%d lines were, %d lines are", len(a), len(b))
+}

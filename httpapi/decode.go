@@ -1,0 +1,337 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep arrays and objects may lie in one another.
+const maxDepth = 64
+
+// shapes are the members of the struct types that a body is made of, by name.
+// It is made once, with the table, and then only read.
+//
+// The decoder stands beside encoding/json because that takes the last of two
+// members with one name, and Name for name, puts U+FFFD where the text was not
+// Unicode, and leaves alone what null was sent for: a client who is
+// misunderstood should be told so.
+type shapes map[reflect.Type]map[string][]int
+
+func (s shapes) add(t reflect.Type) {
+	if m, ok := reflect.New(t).Interface().(nullable); ok {
+		s.add(reflect.TypeOf(m.member(false)).Elem())
+		return
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		s.add(t.Elem())
+	case reflect.Struct:
+		if _, ok := s[t]; ok || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+			return
+		}
+		s[t] = map[string][]int{}
+		for _, f := range reflect.VisibleFields(t) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+				s[t][name] = f.Index
+				s.add(f.Type)
+			}
+		}
+	}
+}
+
+// member is a member of a merge patch, where absent leaves alone what null
+// empties.
+type member[T any] struct {
+	present bool
+	value   *T // nil: null
+}
+
+// nullable is a member that may be null. member returns where its value goes.
+type nullable interface{ member(null bool) any }
+
+func (m *member[T]) member(null bool) any {
+	m.present = true
+	if !null {
+		m.value = new(T)
+	}
+	return m.value
+}
+
+// decode fills v from data: one JSON value in UTF-8, no member twice, none that
+// v has no place for, none of another type. What is wrong is refused by its
+// name, which begins with path; without one, the whole is called body.
+func (s shapes) decode(data []byte, v reflect.Value, path string) error {
+	d := &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
+	if !utf8.Valid(data) {
+		return d.refuse(path, "is not UTF-8")
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return d.refuse(path, "is missing; send JSON")
+	}
+	// The syntax is checked as a whole, so that the tokens need no doubt.
+	if !json.Valid(data) {
+		return d.refuse(path, "is not JSON: %v", json.Unmarshal(data, new(json.RawMessage)))
+	}
+	d.UseNumber()
+	tok, err := d.token(path)
+	if err != nil {
+		return err
+	}
+	return d.value(tok, v, path)
+}
+
+type decoder struct {
+	*json.Decoder
+	data   []byte
+	shapes shapes
+	depth  int
+}
+
+func (d *decoder) refuse(path, format string, args ...any) error {
+	if path == "" {
+		path = "body"
+	}
+	return inBody(printable(path), format, args...)
+}
+
+func (d *decoder) token(path string) (json.Token, error) {
+	from := d.InputOffset()
+	tok, err := d.Token()
+	if err != nil {
+		return nil, d.refuse(path, "is not JSON: %v", err)
+	}
+	if _, ok := tok.(string); ok && loneSurrogate(d.data[from:d.InputOffset()]) {
+		return nil, d.refuse(path, `is not Unicode: half of a pair of \u escapes stands alone`)
+	}
+	return tok, nil
+}
+
+func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
+	if m, ok := v.Addr().Interface().(nullable); ok {
+		target := m.member(tok == nil)
+		if tok == nil {
+			return nil
+		}
+		v = reflect.ValueOf(target).Elem()
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		s, ok := tok.(string)
+		if !ok {
+			return d.refuse(path, "must be a string")
+		}
+		if err := u.UnmarshalText([]byte(s)); err != nil {
+			return d.refuse(path, "%v", err)
+		}
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		s, ok := tok.(string)
+		if !ok {
+			return d.refuse(path, "must be a string")
+		}
+		v.SetString(s)
+	case reflect.Bool:
+		b, ok := tok.(bool)
+		if !ok {
+			return d.refuse(path, "must be true or false")
+		}
+		v.SetBool(b)
+	case reflect.Uint64:
+		n, _ := tok.(json.Number)
+		u, err := strconv.ParseUint(string(n), 10, 64)
+		if err != nil {
+			return d.refuse(path, "must be a whole number, not negative")
+		}
+		v.SetUint(u)
+	case reflect.Slice:
+		return d.array(tok, v, path)
+	case reflect.Map, reflect.Struct:
+		return d.object(tok, v, path)
+	case reflect.Interface:
+		a, err := d.any(tok, path)
+		if err != nil {
+			return err
+		}
+		if a != nil {
+			v.Set(reflect.ValueOf(a))
+		}
+	default:
+		panic(fmt.Sprintf("httpapi: a body cannot have a member of type %s", v.Type()))
+	}
+	return nil
+}
+
+func (d *decoder) array(tok json.Token, v reflect.Value, path string) error {
+	if v.Type().Elem().Kind() == reflect.Uint8 {
+		s, ok := tok.(string)
+		b, err := base64.StdEncoding.Strict().DecodeString(s)
+		if !ok || err != nil {
+			return d.refuse(path, "must be a string in base64 (RFC 4648 section 4)")
+		}
+		v.SetBytes(b)
+		return nil
+	}
+	if tok != json.Delim('[') {
+		return d.refuse(path, "must be an array")
+	}
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	return d.elements(path, func(tok json.Token, path string) error {
+		e := reflect.New(v.Type().Elem()).Elem()
+		if err := d.value(tok, e, path); err != nil {
+			return err
+		}
+		v.Set(reflect.Append(v, e))
+		return nil
+	})
+}
+
+func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
+	if tok != json.Delim('{') {
+		return d.refuse(path, "must be an object")
+	}
+	if v.Kind() == reflect.Map {
+		v.Set(reflect.MakeMap(v.Type()))
+		return d.members(path, func(name string, tok json.Token, path string) error {
+			e := reflect.New(v.Type().Elem()).Elem()
+			if err := d.value(tok, e, path); err != nil {
+				return err
+			}
+			v.SetMapIndex(reflect.ValueOf(name), e)
+			return nil
+		})
+	}
+	shape := d.shapes[v.Type()]
+	return d.members(path, func(name string, tok json.Token, path string) error {
+		index, ok := shape[name]
+		if !ok {
+			for known := range shape {
+				if strings.EqualFold(known, name) {
+					return d.refuse(path, "is not a member of this request; it is spelled %s", known)
+				}
+			}
+			return d.refuse(path, "is not a member of this request")
+		}
+		return d.value(tok, v.FieldByIndex(index), path)
+	})
+}
+
+// any decodes what has no type of its own, numbers as json.Number.
+func (d *decoder) any(tok json.Token, path string) (any, error) {
+	switch tok {
+	case json.Delim('['):
+		list := []any{}
+		err := d.elements(path, func(tok json.Token, path string) error {
+			e, err := d.any(tok, path)
+			list = append(list, e)
+			return err
+		})
+		return list, err
+	case json.Delim('{'):
+		object := map[string]any{}
+		err := d.members(path, func(name string, tok json.Token, path string) (err error) {
+			object[name], err = d.any(tok, path)
+			return err
+		})
+		return object, err
+	}
+	return tok, nil
+}
+
+// elements calls fn with the first token of each element of an array.
+func (d *decoder) elements(path string, fn func(json.Token, string) error) error {
+	return d.inside(path, func() error {
+		for i := 0; d.More(); i++ {
+			path := path + "[" + strconv.Itoa(i) + "]"
+			tok, err := d.token(path)
+			if err != nil {
+				return err
+			}
+			if err := fn(tok, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// members calls fn with the name and the first token of each member of an
+// object.
+func (d *decoder) members(path string, fn func(string, json.Token, string) error) error {
+	return d.inside(path, func() error {
+		seen := map[string]bool{}
+		for d.More() {
+			tok, err := d.token(path)
+			if err != nil {
+				return err
+			}
+			name := tok.(string)
+			path := strings.TrimPrefix(path+"."+name, ".")
+			if seen[name] {
+				return d.refuse(path, "is given twice")
+			}
+			seen[name] = true
+			if tok, err = d.token(path); err != nil {
+				return err
+			}
+			if err := fn(name, tok, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// inside goes into an array or object, and out of it again.
+func (d *decoder) inside(path string, fn func() error) error {
+	if d.depth++; d.depth > maxDepth {
+		return d.refuse(path, "lies deeper than %d arrays and objects", maxDepth)
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	d.depth--
+	_, err := d.token(path)
+	return err
+}
+
+// loneSurrogate reports whether the text of a JSON string has a \u escape that
+// is half of a UTF-16 pair without the other half.
+func loneSurrogate(text []byte) bool {
+	unit := func(i int) rune {
+		if i+6 > len(text) || text[i] != '\\' || text[i+1] != 'u' {
+			return -1
+		}
+		n, _ := strconv.ParseUint(string(text[i+2:i+6]), 16, 16)
+		return rune(n)
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		r := unit(i)
+		switch {
+		case r < 0:
+			i++
+		case !utf16.IsSurrogate(r):
+			i += 5
+		case utf16.DecodeRune(r, unit(i+6)) == utf8.RuneError:
+			return true
+		default:
+			i += 11
+		}
+	}
+	return false
+}

@@ -1,0 +1,177 @@
+package httpapi
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"strongroom/engine"
+)
+
+type paging struct {
+	Limit  uint64 `query:"limit" min:"1" max:"500" default:"50" doc:"How many items at most."`
+	Cursor string `query:"cursor" doc:"The nextCursor of the page before."`
+}
+
+func (p paging) engine() engine.Paging { return engine.Paging{Limit: int(p.Limit), Cursor: p.Cursor} }
+
+// documentFields are what a document is created with beside its file.
+type documentFields struct {
+	Name         string         `form:"name" json:"name" doc:"Absent: the name of the file."`
+	Category     string         `form:"category" json:"category" doc:"Absent: other."`
+	Description  string         `form:"description" json:"description"`
+	OwnerID      string         `form:"ownerId" json:"ownerId" doc:"A user. Absent: the caller."`
+	Tags         []string       `form:"tags" json:"tags" doc:"Words, or key:value. As text: repeated, or with commas between."`
+	CustomFields map[string]any `form:"customFields" json:"customFields" doc:"Strings, numbers and booleans by name. As text: a JSON object."`
+	ExternalID   string         `form:"externalId" json:"externalId" doc:"The id it has elsewhere; unique among documents not deleted."`
+	Product      string         `form:"product" json:"product"`
+	TemplateID   string         `form:"templateId" json:"templateId"`
+	AgreementID  string         `form:"agreementId" json:"agreementId"`
+}
+
+// versionFields are what a version is made with beside its file.
+type versionFields struct {
+	Comment string `form:"comment" json:"comment"`
+	Label   string `form:"label" json:"label"`
+}
+
+type createDocumentInput struct {
+	upload
+	documentFields
+	versionFields
+}
+
+func createDocument(ctx context.Context, c caller, in createDocumentInput) (reply[Document], error) {
+	d, receipt, err := c.vault.CreateDocument(ctx, c.actor, engine.NewDocument{
+		Name: in.Name, Category: in.Category, Description: in.Description, OwnerID: in.OwnerID,
+		Tags: in.Tags, CustomFields: in.CustomFields,
+		ExternalID: in.ExternalID, Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
+		Version: in.version(in.versionFields),
+	}, in.staged)
+	out := changedDocument(d, receipt)
+	out.location = "/v1/documents/" + d.ID
+	return out, err
+}
+
+func (u *upload) version(f versionFields) engine.NewVersion {
+	return engine.NewVersion{MediaType: u.MediaType, FileName: u.FileName, Comment: f.Comment, Label: f.Label}
+}
+
+func changedDocument(d engine.Document, r engine.Receipt) reply[Document] {
+	return reply[Document]{body: documentOf(d), revision: d.Revision, receipt: r}
+}
+
+type documentQuery struct {
+	Status      string   `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
+	Archived    *bool    `query:"archived" doc:"Whether it is archived, under a hold or not."`
+	Category    string   `query:"category"`
+	OwnerID     string   `query:"ownerId"`
+	ExternalID  string   `query:"externalId"`
+	Tags        []string `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
+	CreatedFrom Time     `query:"createdFrom" doc:"At this time or later."`
+	CreatedTo   Time     `query:"createdTo" doc:"Before this time."`
+	UpdatedFrom Time     `query:"updatedFrom" doc:"At this time or later."`
+	UpdatedTo   Time     `query:"updatedTo" doc:"Before this time."`
+	Sort        string   `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
+	paging
+}
+
+func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[Document]], error) {
+	page, err := c.vault.Documents(ctx, engine.DocumentQuery{
+		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
+		Tags:        in.Tags,
+		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
+		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
+		Sort: in.Sort, Paging: in.paging.engine(),
+	})
+	return answer(listOf(page, documentOf)), err
+}
+
+type documentInput struct {
+	ID string `path:"id"`
+}
+
+func getDocument(ctx context.Context, c caller, in documentInput) (reply[Document], error) {
+	d, err := c.vault.Document(ctx, in.ID)
+	return changedDocument(d, engine.Receipt{}), err
+}
+
+// documentPatch is a merge patch (RFC 7396).
+type documentPatch struct {
+	Name         member[string]         `json:"name"`
+	Category     member[string]         `json:"category"`
+	Description  member[string]         `json:"description"`
+	OwnerID      member[string]         `json:"ownerId"`
+	ExternalID   member[string]         `json:"externalId" doc:"Can be set while it is empty."`
+	Tags         member[[]string]       `json:"tags" doc:"Replaces all tags."`
+	AddTags      []string               `json:"addTags"`
+	RemoveTags   []string               `json:"removeTags"`
+	CustomFields member[map[string]any] `json:"customFields" doc:"Changes the fields it names; null removes one, and null for all of them removes all."`
+}
+
+func (p documentPatch) engine() engine.DocumentPatch {
+	out := engine.DocumentPatch{
+		Name: orZero(p.Name), Category: orZero(p.Category), Description: orZero(p.Description),
+		OwnerID: orZero(p.OwnerID), ExternalID: orZero(p.ExternalID),
+		Tags: orZero(p.Tags), AddTags: p.AddTags, RemoveTags: p.RemoveTags,
+		ClearCustomFields: p.CustomFields.present && p.CustomFields.value == nil,
+	}
+	if p.CustomFields.value != nil {
+		out.CustomFields = *p.CustomFields.value
+	}
+	return out
+}
+
+// orZero is nil for what is absent, and the zero value for null: whether a
+// member may be empty is for the engine to say.
+func orZero[T any](m member[T]) *T {
+	if m.present && m.value == nil {
+		return new(T)
+	}
+	return m.value
+}
+
+type updateDocumentInput struct {
+	ID      string        `path:"id"`
+	IfMatch ifMatch       `header:"If-Match"`
+	Patch   documentPatch `body:"merge"`
+}
+
+func updateDocument(ctx context.Context, c caller, in updateDocumentInput) (reply[Document], error) {
+	d, receipt, err := c.vault.UpdateDocument(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Patch.engine())
+	return changedDocument(d, receipt), err
+}
+
+// changeDocumentInput is a change that needs no more than the document's id.
+type changeDocumentInput struct {
+	ID      string  `path:"id"`
+	IfMatch ifMatch `header:"If-Match"`
+}
+
+func archiveDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Document], error) {
+	d, receipt, err := c.vault.ArchiveDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
+	return changedDocument(d, receipt), err
+}
+
+func unarchiveDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Document], error) {
+	d, receipt, err := c.vault.UnarchiveDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
+	return changedDocument(d, receipt), err
+}
+
+func deleteDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Certificate], error) {
+	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
+	return reply[Certificate]{body: certificateOf(certificate), receipt: receipt}, err
+}
+
+type certificateInput struct {
+	DocumentID string `path:"documentId"`
+}
+
+func getCertificate(ctx context.Context, c caller, in certificateInput) (reply[Certificate], error) {
+	certificate, err := c.vault.Certificate(ctx, in.DocumentID)
+	return answer(certificateOf(certificate)), err
+}
+
+func versionPath(v engine.Version) string {
+	return "/v1/documents/" + v.DocumentID + "/versions/" + strconv.FormatUint(v.Number, 10)
+}

@@ -1,0 +1,203 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"strongroom/engine"
+)
+
+// errorCode is what clients branch on.
+type errorCode string
+
+const (
+	codeInvalidBody      errorCode = "INVALID_REQUEST_BODY"
+	codeInvalidParameter errorCode = "INVALID_REQUEST_PARAMETER"
+	codeInternal         errorCode = "INTERNAL_ERROR"
+	codeInvalidToken     errorCode = "AUTHORIZATION_INVALID_TOKEN"
+)
+
+// Errors of HTTP itself, which the engine knows nothing of.
+var (
+	errNotFound         = errors.New("no such route")
+	errMethodNotAllowed = errors.New("no such method on this route")
+	errNoToken          = errors.New("no token")
+	errDigestMismatch   = errors.New("digest mismatch")
+	errPrecondition     = errors.New("precondition of a download")
+	errMediaType        = errors.New("unsupported media type")
+	errRange            = errors.New("range not satisfiable")
+	errSlowBody         = errors.New("the body made no progress")
+	errNotReady         = errors.New("a vault cannot be used")
+	errTooLarge         = errors.New("body too large")
+)
+
+// errorTable decides every error, the first row that fits. A message says what
+// to do next; %s is the error's own text, where that was written for clients.
+var errorTable = []errorRow{
+	{errNotFound, 404, "NOT_FOUND", "there is nothing at this path; /openapi.json lists the routes"},
+	{errMethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "this path does not take this method; the header Allow lists those it takes"},
+	{errNoToken, 401, codeInvalidToken, "%s"},
+	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
+	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
+	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
+	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
+	{errSlowBody, 408, "REQUEST_TIMEOUT", "the body made no progress for too long and nothing of it was kept; send the request again"},
+	{errTooLarge, 413, "PAYLOAD_TOO_LARGE", "%s"},
+	{engine.ErrTooLarge, 413, "PAYLOAD_TOO_LARGE", "the file is larger than this server takes; nothing of it was kept"},
+
+	{engine.ErrInvalidToken, 401, codeInvalidToken, "the API key is not valid; check that it was copied whole, or ask an admin for a new one"},
+	{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", "the API key has expired; ask an admin for a new one"},
+	{engine.ErrTokenRevoked, 401, "AUTHORIZATION_TOKEN_REVOKED", "the API key was revoked; ask an admin for a new one"},
+	{engine.ErrLacksPermission, 403, "USER_LACKS_PERMISSIONS", "this needs more access than the API key has; use a key with the access that details.required names"},
+
+	{engine.ErrDocumentNotFound, 404, "DOCUMENT_NOT_FOUND", "there is no document with this id; GET /v1/documents lists those there are"},
+	{engine.ErrVersionNotFound, 404, "VERSION_NOT_FOUND", "the document has no version with this number; GET its versions to see those it has"},
+	{engine.ErrUserNotFound, 404, "USER_NOT_FOUND", "there is no user with this id; GET /v1/users lists those there are"},
+	{engine.ErrKeyNotFound, 404, "KEY_NOT_FOUND", "there is no API key with this id; GET /v1/api-keys lists those there are"},
+	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
+	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
+
+	{engine.ErrDocumentArchived, 409, "DOCUMENT_ARCHIVED", "the document is archived; unarchive it first"},
+	{engine.ErrExists, 409, "ALREADY_EXISTS", "%s; use that one, or give another value"},
+	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
+	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
+	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
+	{errNotReady, 503, "VAULT_UNAVAILABLE", "the server is not ready; the callers of the vault that is not are told why"},
+	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
+	{engine.ErrNoSpace, 507, "INSUFFICIENT_STORAGE", "there is no space left to write; reading goes on, and writing will when its operator has made space"},
+
+	// Errors of opening a vault: this server is given open ones, so meeting one
+	// here is a defect.
+	{engine.ErrVaultExists, 500, codeInternal, neutral},
+	{engine.ErrVaultNotFound, 500, codeInternal, neutral},
+	{engine.ErrVaultInUse, 500, codeInternal, neutral},
+	{engine.ErrNetworkFS, 500, codeInternal, neutral},
+	{engine.ErrFormat, 500, codeInternal, neutral},
+}
+
+type errorRow struct {
+	is      error
+	status  int
+	code    errorCode
+	message string
+}
+
+// neutral is all a client is told of what should not have happened.
+const neutral = "something went wrong in the server; try again, and give the requestId to its operator if it goes on"
+
+// statusClientGone is in the log for a request whose client went away before it
+// was answered. Nobody is sent it.
+const statusClientGone = 499
+
+// refusal is an error of this package with a text for its one case.
+type refusal struct {
+	kind    error
+	message string
+}
+
+func (e *refusal) Error() string { return e.message }
+func (e *refusal) Unwrap() error { return e.kind }
+
+func refuse(kind error, format string, args ...any) error {
+	return &refusal{kind, fmt.Sprintf(format, args...)}
+}
+
+// invalidError names what is wrong with a request, and whether in its body or
+// in what stands before the body.
+type invalidError struct {
+	code   errorCode
+	fields []engine.FieldError
+}
+
+func (e *invalidError) Error() string { return e.fields[0].Field + ": " + e.fields[0].Message }
+
+// inBody refuses a part of the body by name; "body" stands for all of it.
+func inBody(field, format string, args ...any) error {
+	return &invalidError{codeInvalidBody, []engine.FieldError{{Field: field, Message: fmt.Sprintf(format, args...)}}}
+}
+
+// inParameter refuses a part of the path, the query or the header by name.
+func inParameter(field, format string, args ...any) error {
+	return &invalidError{codeInvalidParameter, []engine.FieldError{{Field: field, Message: fmt.Sprintf(format, args...)}}}
+}
+
+// describe decides what an error is to the client. known is false for an error
+// that should not have happened.
+func (x *exchange) describe(err error) (status int, body Error, known bool) {
+	if e, ok := errors.AsType[*engine.InvalidError](err); ok {
+		err = &invalidError{x.fields, e.Fields}
+	}
+	if e, ok := errors.AsType[*invalidError](err); ok {
+		return http.StatusBadRequest, Error{
+			ErrorCode: string(e.code),
+			Message:   e.Error(),
+			Details:   map[string]any{"fields": fieldErrors(e.fields)},
+		}, true
+	}
+	for _, row := range errorTable {
+		if errors.Is(err, row.is) {
+			message := strings.Replace(row.message, "%s", err.Error(), 1)
+			return row.status, Error{ErrorCode: string(row.code), Message: message, Details: details(err)}, row.code != codeInternal
+		}
+	}
+	return http.StatusInternalServerError, Error{ErrorCode: string(codeInternal), Message: neutral}, false
+}
+
+// details are the facts an error of the engine carries.
+func details(err error) any {
+	if e, ok := errors.AsType[*engine.PermissionError](err); ok {
+		return map[string]any{"required": e.Required, "actual": e.Actual}
+	}
+	if e, ok := errors.AsType[*engine.ExistsError](err); ok {
+		return map[string]any{e.What + "Id": e.ID}
+	}
+	if e, ok := errors.AsType[*engine.DeletedError](err); ok {
+		return certificateOf(e.Certificate)
+	}
+	if e, ok := errors.AsType[*engine.UnavailableError](err); ok {
+		return map[string]any{"reason": e.Reason}
+	}
+	return nil
+}
+
+// fail answers an error. Nothing of the answer may be written before, or the
+// connection is dropped: a client must not take half an answer for a whole one.
+func (s *Server) fail(x *exchange, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		if x.status == 0 {
+			x.status = statusClientGone
+		}
+		panic(http.ErrAbortHandler)
+	}
+	status, body, known := x.describe(err)
+	if !known {
+		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
+	}
+	if x.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	h := x.Header()
+	for _, name := range []string{"Content-Disposition", "Content-Security-Policy", "Last-Modified", "Repr-Digest"} {
+		h.Del(name)
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer")
+	case http.StatusRequestTimeout:
+		h.Set("Connection", "close")
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "5")
+	case http.StatusPreconditionFailed:
+		if e, ok := errors.AsType[*engine.PreconditionError](err); ok {
+			h.Set("ETag", etag(e.Revision))
+		}
+	}
+	body.RequestID = x.id
+	if err := x.answer(status, body); err != nil {
+		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"strongroom/engine"
+)
+
+// exchange is one request on its way to an answer, and the ResponseWriter that
+// is told the answer, so that the log knows what was said.
+type exchange struct {
+	http.ResponseWriter
+	server  *Server
+	id      string // of the request
+	base    string // what a Location begins with
+	began   time.Time
+	pattern string // "" until the route is known
+	user    string // "" until the caller is known
+	status  int    // 0 until it is written
+	sent    int64  // bytes of the body
+
+	// fields is the code for a value the engine refuses: it depends on where
+	// the values of this request came from.
+	fields errorCode
+}
+
+// WriteHeader sends the status, once.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= 200 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.ResponseWriter.Write(b)
+	x.sent += int64(n)
+	return n, err
+}
+
+// ReadFrom is here so that the ReadFrom below is not hidden: it is the one that
+// sends a file without copying it through this process.
+func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := io.Copy(x.ResponseWriter, src)
+	x.sent += n
+	return n, err
+}
+
+// Unwrap lets http.ResponseController find what it needs.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// answer encodes body before anything is written, so that a body that cannot be
+// encoded is still an error and not half an answer.
+func (x *exchange) answer(status int, body any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(body); err != nil {
+		return err
+	}
+	x.answerBytes(status, b.Bytes())
+	return nil
+}
+
+// answerBytes sends a JSON text as it is.
+func (x *exchange) answerBytes(status int, body []byte) {
+	h := x.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	x.WriteHeader(status)
+	x.Write(body) // an error is the client's going away: nobody is left to be told
+}
+
+// receipt names the entry that records what the request did, if it did.
+func (x *exchange) receipt(r engine.Receipt) {
+	if r.Seq > 0 {
+		x.Header().Set("X-Audit-Seq", strconv.FormatUint(r.Seq, 10))
+		x.Header().Set("X-Audit-Hash", r.Hash.String())
+	}
+}
+
+// etag is the entity tag of a revision.
+func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
+
+// requestID is the caller's, if it is one that may go into a log and a header
+// as it stands, or a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if len(id) < 1 || len(id) > 64 {
+		return engine.NewID()
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return engine.NewID()
+		}
+	}
+	return id
+}
+
+// patientBody is a request body of which each read must bring something within
+// its patience. A body that only drips is read on; one that stands still frees
+// the request, and what it holds, although the connection is open.
+type patientBody struct {
+	io.ReadCloser
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+// Read translates what goes wrong with the connection: whoever reads, knows from
+// the error alone that it was the client's, and what to tell it.
+func (b *patientBody) Read(p []byte) (int, error) {
+	// In a server that has no deadlines (a handler called in process) nothing
+	// can stand still either.
+	b.control.SetReadDeadline(time.Now().Add(b.patience))
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		// From here the server itself reads on, to notice a client that goes
+		// away: a deadline left behind would look like one.
+		b.control.SetReadDeadline(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errSlowBody
+	default:
+		err = inBody("body", "cannot be read to its end; send the request again")
+	}
+	return n, err
+}

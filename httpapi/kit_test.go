@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+)
+
+var update = flag.Bool("update", false, "rewrite the conversations and openapi.json to what is said now")
+
+// kit is a real server of two real vaults, with keys to both.
+type kit struct {
+	*testing.T
+	server *Server
+	http   *httptest.Server
+	vaults map[string]*enginetest.Kit
+	tokens map[string]string // "admin", "upload", "view" of main, "other": an admin of other
+	ids    map[string]string // of their users
+	log    *syncBuffer
+
+	mu           sync.Mutex
+	moved        *sync.Cond // when one of these has:
+	began, ended int        // requests
+}
+
+// newKit starts a server. The vaults are verified when the test ends, and no
+// staged bytes may be left behind by then, whatever the test did.
+func newKit(t *testing.T, o Options) *kit {
+	t.Helper()
+	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
+	k.moved = sync.NewCond(&k.mu)
+	vaults := map[string]*engine.Vault{}
+	for _, name := range []string{"main", "other"} {
+		k.vaults[name] = enginetest.NewWith(t, engine.Options{Name: name, ReserveBytes: -1})
+		vaults[name] = k.vaults[name].Vault
+	}
+	main, other := k.vaults["main"], k.vaults["other"]
+	k.tokens["admin"], k.ids["admin"] = main.Token, main.Admin.UserID
+	k.tokens["other"], k.ids["other"] = other.Token, other.Admin.UserID
+	for _, access := range []engine.Access{engine.AccessUpload, engine.AccessView} {
+		name := access.String()
+		actor, token := main.Person(name, access)
+		k.tokens[name], k.ids[name] = token, actor.UserID
+	}
+	o.Logger = zerolog.New(k.log)
+	k.server = New(vaults, o)
+	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.count(&k.began)
+		defer k.count(&k.ended)
+		k.server.ServeHTTP(w, r)
+	}))
+	t.Cleanup(k.close)
+	return k
+}
+
+func (k *kit) close() {
+	k.server.Stop()
+	k.http.Close()
+	for name, v := range k.vaults {
+		left, err := os.ReadDir(filepath.Join(v.Dir, "blobs", "staging"))
+		if err != nil {
+			k.Error(err)
+		}
+		for _, e := range left {
+			k.Errorf("%s: staged bytes were left behind: %s", name, e.Name())
+		}
+	}
+}
+
+func (k *kit) count(n *int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	*n++
+	k.moved.Broadcast()
+}
+
+// wait returns when so many requests have begun, or ended.
+func (k *kit) wait(n *int, many int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for *n < many {
+		k.moved.Wait()
+	}
+}
+
+// do sends a request with a key ("" for none) and returns the answer and its
+// body.
+func (k *kit) do(key, method, path string, body io.Reader, header ...string) (*http.Response, string) {
+	k.Helper()
+	r, err := http.NewRequest(method, k.http.URL+path, body)
+	if err != nil {
+		k.Fatal(err)
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+k.tokens[key])
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := k.http.Client().Do(r)
+	if err != nil {
+		k.Fatal(err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		k.Fatal(err)
+	}
+	return answer, string(data)
+}
+
+// syncBuffer is a log that can be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

@@ -1,0 +1,296 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"strongroom/engine"
+)
+
+// TestOpenAPI prints openapi.json from the route table and the wire types, and
+// refuses to let it say anything else. -update writes it.
+func TestOpenAPI(t *testing.T) {
+	p := &printer{object{}, object{}, object{}}
+	var is bytes.Buffer
+	e := json.NewEncoder(&is)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	if err := e.Encode(p.document(New(nil, Options{}).table)); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range regexp.MustCompile(`"\$ref": "#/components/([^"]*)"`).FindAllStringSubmatch(is.String(), -1) {
+		kind, name, _ := strings.Cut(ref[1], "/")
+		if all := map[string]object{"schemas": p.schemas, "responses": p.refusals, "headers": p.named}; all[kind][name] == nil {
+			t.Errorf("there is no %s", ref[1])
+		}
+	}
+	if *update {
+		if err := os.WriteFile("openapi.json", is.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if !bytes.Equal(is.Bytes(), openAPI) {
+		t.Errorf("openapi.json is not what the table says: run go test -update\n%s", firstDifference(string(openAPI), is.String()))
+	}
+}
+
+type object = map[string]any
+
+// printer prints routes and collects what they refer to.
+type printer struct{ schemas, refusals, named object }
+
+func (p *printer) document(table []route) object {
+	paths := object{}
+	for _, rt := range table {
+		path := regexp.MustCompile(`:(\w+)`).ReplaceAllString(rt.pattern, "{$1}")
+		if paths[path] == nil {
+			paths[path] = object{}
+		}
+		paths[path].(object)[strings.ToLower(rt.method)] = p.operation(rt)
+	}
+	p.schemas["Error"] = p.structSchema(typeOf[Error]())
+	return object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title":   "Strongroom",
+			"version": "1",
+			"description": "A document vault. Each GET answers HEAD too. Every answer carries X-Request-Id. " +
+				"Bodies are decoded strictly: what is unknown, given twice or of a wrong type is refused by name. " +
+				"Ids are ULIDs and may be written as UUIDs.",
+		},
+		"servers":  []any{object{"url": ".", "description": "Wherever this description is served from."}},
+		"security": []any{object{"key": []any{}}},
+		"paths":    paths,
+		"components": object{
+			"schemas":         p.schemas,
+			"responses":       p.refusals,
+			"headers":         p.named,
+			"securitySchemes": object{"key": object{"type": "http", "scheme": "bearer", "description": "An API key."}},
+		},
+	}
+}
+
+func (p *printer) operation(rt route) object {
+	op := object{
+		"operationId": rt.operation,
+		"summary":     rt.summary,
+		"responses":   p.responses(rt),
+	}
+	if rt.access == engine.AccessNone {
+		op["security"] = []any{}
+	} else {
+		op["description"] = "Access: " + rt.access.String() + "."
+	}
+	var parameters []any
+	for _, f := range rt.input.fields {
+		parameters = append(parameters, p.parameter(f, f.doc))
+	}
+	for _, f := range rt.input.form {
+		f.in = "query"
+		parameters = append(parameters, p.parameter(f, strings.TrimSpace("If the body is the file. "+f.doc)))
+	}
+	if parameters != nil {
+		op["parameters"] = parameters
+	}
+	if body := p.requestBody(rt); body != nil {
+		op["requestBody"] = body
+	}
+	return op
+}
+
+func (p *printer) parameter(f field, doc string) object {
+	out := object{"name": f.name, "in": f.in}
+	if f.typ.Kind() == reflect.Map {
+		out["content"] = object{"application/json": object{"schema": p.fieldSchema(f)}}
+	} else {
+		out["schema"] = p.fieldSchema(f)
+	}
+	if f.in == "path" {
+		out["required"] = true
+	}
+	if doc != "" {
+		out["description"] = doc
+	}
+	if f.name == "If-Match" {
+		out["description"] = "The ETag the change is meant for, or several; without it any will do."
+	}
+	return out
+}
+
+func (p *printer) fieldSchema(f field) object {
+	s := p.schema(f.typ)
+	if f.enum != "" {
+		s["enum"] = strings.Split(f.enum, "|")
+	}
+	if f.min > 0 {
+		s["minimum"] = f.min
+	}
+	if f.max > 0 {
+		s["maximum"] = f.max
+	}
+	if f.absent != "" {
+		s["default"] = f.absent
+		if n, err := strconv.Atoi(f.absent); err == nil {
+			s["default"] = n
+		}
+	}
+	return s
+}
+
+func (p *printer) requestBody(rt route) object {
+	body := rt.input.body
+	switch {
+	case rt.input.form != nil:
+		return object{"required": true, "content": p.uploadForms(rt)}
+	case body == nil || body.index == nil:
+		return nil
+	}
+	content := object{"application/json": object{"schema": p.schema(body.typ)}}
+	if body.name == "merge" {
+		content["application/merge-patch+json"] = object{"schema": p.schema(body.typ)}
+	}
+	return object{"required": body.name != "optional", "content": content}
+}
+
+// uploadForms are the three forms of an upload.
+func (p *printer) uploadForms(rt route) object {
+	properties := object{"file": object{"type": "string", "format": "binary", "description": "Its filename and its Content-Type count; its Repr-Digest is checked."}}
+	for _, f := range rt.input.form {
+		if f.name != "fileName" {
+			s := p.fieldSchema(f)
+			if f.doc != "" {
+				s["description"] = f.doc
+			}
+			properties[f.name] = s
+		}
+	}
+	name := strings.ToUpper(rt.operation[:1]) + rt.operation[1:]
+	p.schemas[name] = p.structSchema(rt.input.typ)
+	return object{
+		"multipart/form-data": object{"schema": object{"type": "object", "properties": properties, "required": []string{"file"}}},
+		"application/json":    object{"schema": ref(name)},
+		"*/*":                 object{"schema": object{"type": "string", "format": "binary", "description": "The file itself; the fields are query parameters. With a query parameter fileName the Content-Type may be any."}},
+	}
+}
+
+// responses are the success and, by status, all codes of failure.
+func (p *printer) responses(rt route) object {
+	success := object{"description": http.StatusText(rt.status), "headers": p.headers(rt)}
+	if rt.output != nil {
+		success["content"] = object{"application/json": object{"schema": p.schema(rt.output)}}
+	} else {
+		success["content"] = object{rt.media: object{}}
+	}
+	out := object{strconv.Itoa(rt.status): success}
+	if rt.media == anyMedia {
+		out["206"] = object{"description": "The part that Range asks for"}
+		out["304"] = object{"description": "The client has these bytes already"}
+	}
+	codes := map[int][]string{}
+	for _, e := range rt.failures() {
+		if !slices.Contains(codes[e.status], string(e.code)) {
+			codes[e.status] = append(codes[e.status], string(e.code))
+		}
+	}
+	for status, list := range codes {
+		name := strings.Join(list, ".")
+		p.refusals[name] = object{
+			"description": strings.Join(list, ", "),
+			"content":     object{"application/json": object{"schema": ref("Error")}},
+		}
+		out[strconv.Itoa(status)] = object{"$ref": "#/components/responses/" + name}
+	}
+	return out
+}
+
+func (p *printer) headers(rt route) object {
+	h := object{}
+	set := func(name, doc string) {
+		kind := map[string]string{"The digest of the bytes.": "ContentETag"}[doc]
+		if kind == "" {
+			kind = name
+		}
+		p.named[kind] = object{"schema": object{"type": "string"}, "description": doc}
+		h[name] = object{"$ref": "#/components/headers/" + kind}
+	}
+	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
+	if rt.method != http.MethodGet && rt.operation != "verify" {
+		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
+		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
+	}
+	if rt.status == http.StatusCreated && !strings.Contains(rt.pattern, "api-keys") {
+		set("Location", "Where it is.")
+	}
+	switch {
+	case rt.media == anyMedia:
+		set("ETag", "The digest of the bytes.")
+		set("Repr-Digest", "The same as in RFC 9530.")
+	case rt.media == ndjson:
+		set("X-Audit-Head", "seq:hash of the head up to which is exported.")
+	case rt.editable():
+		set("ETag", "The revision; of the document, on a version.")
+	}
+	return h
+}
+
+// editable reports whether a success carries the revision of what it is about.
+func (rt route) editable() bool {
+	if rt.output == nil {
+		return false
+	}
+	switch rt.output.Name() {
+	case "Document", "User", "Settings":
+		return true
+	case "Version":
+		return rt.method == http.MethodPost
+	}
+	return false
+}
+
+type failure struct {
+	status int
+	code   errorCode
+}
+
+// failures are all the errors a route may answer with: its own, and those that
+// follow from its method, its access and its input.
+func (rt route) failures() []failure {
+	out := []failure{{400, codeInvalidParameter}, {500, codeInternal}}
+	errs := slices.Clone(rt.errors)
+	if rt.access > engine.AccessNone {
+		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable)
+	}
+	if rt.access > engine.AccessView || rt.operation == "rotateKey" {
+		errs = append(errs, engine.ErrLacksPermission)
+	}
+	if rt.method != http.MethodGet {
+		out = append(out, failure{400, codeInvalidBody})
+		errs = append(errs, errSlowBody, errTooLarge, errMediaType)
+		if rt.operation != "verify" {
+			errs = append(errs, engine.ErrNoSpace)
+		}
+	}
+	if rt.input.form != nil {
+		errs = append(errs, errDigestMismatch)
+	}
+	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "If-Match" }) {
+		errs = append(errs, engine.ErrPrecondition)
+	}
+	for _, err := range errs {
+		i := slices.IndexFunc(errorTable, func(row errorRow) bool { return row.is == err })
+		if i < 0 {
+			panic(fmt.Sprint("no row for ", err))
+		}
+		out = append(out, failure{errorTable[i].status, errorTable[i].code})
+	}
+	slices.SortStableFunc(out, func(a, b failure) int { return strings.Compare(string(a.code), string(b.code)) })
+	return out
+}

@@ -1,0 +1,73 @@
+package httpapi
+
+import "strongroom/engine"
+
+const (
+	open   = engine.AccessNone // to all, without a token
+	view   = engine.AccessView
+	change = engine.AccessUpload
+	admin  = engine.AccessAdmin
+)
+
+var (
+	noUser     = engine.ErrUserNotFound
+	noKey      = engine.ErrKeyNotFound
+	noDocument = engine.ErrDocumentNotFound
+	noVersion  = engine.ErrVersionNotFound
+	archived   = engine.ErrDocumentArchived
+	deleted    = engine.ErrDocumentDeleted
+)
+
+// routes is the table: method, path, status of success, access, what it does,
+// the function that does it, and the errors it alone may answer with.
+func (s *Server) routes() []route {
+	return []route{
+		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
+		endpoint("GET", "/readyz", 200, open, "Whether every vault can be used", s.readyz, errNotReady),
+		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
+		stream("GET", "/openapi.json", open, "This description", "application/json", describeAPI),
+
+		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
+
+		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists),
+		endpoint("GET", "/v1/users", 200, view, "List the users", listUsers),
+		endpoint("GET", "/v1/users/:id", 200, view, "Read a user", getUser, noUser),
+		endpoint("PATCH", "/v1/users/:id", 200, admin, "Change or close a user", updateUser, noUser, engine.ErrExists, engine.ErrLastAdmin),
+
+		endpoint("POST", "/v1/api-keys", 201, admin, "Create an API key; its secret is shown this once", createKey),
+		endpoint("GET", "/v1/api-keys", 200, admin, "List the API keys, without their secrets", listKeys),
+		// Admin, or the key itself: the engine tells them apart.
+		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey),
+		endpoint("DELETE", "/v1/api-keys/:id", 200, admin, "Revoke an API key at once", revokeKey, noKey),
+
+		endpoint("POST", "/v1/documents", 201, change, "Upload a document", createDocument, engine.ErrExists),
+		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
+		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
+		endpoint("PATCH", "/v1/documents/:id", 200, change, "Change the metadata of a document", updateDocument, noDocument, deleted, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived),
+		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
+		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
+		stream("GET", "/v1/documents/:id/content", view, "Download the current version", anyMedia, downloadCurrent, noDocument, deleted, errPrecondition, errRange),
+		endpoint("POST", "/v1/documents/:id/versions", 201, change, "Upload a version; it becomes the current one", addVersion, noDocument, deleted, archived),
+		endpoint("GET", "/v1/documents/:id/versions", 200, view, "List the versions of a document, newest first", listVersions, noDocument, deleted),
+		endpoint("GET", "/v1/documents/:id/versions/:n", 200, view, "Read a version", getVersion, noDocument, noVersion, deleted),
+		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange),
+		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, change, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
+		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
+
+		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
+		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),
+
+		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries),
+		endpoint("GET", "/v1/audit/entries/:seq", 200, view, "Read an audit entry", getEntry, engine.ErrEntryNotFound),
+		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
+		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog),
+		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails),
+		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it (bytes: admin)", verify, engine.ErrLacksPermission),
+	}
+}
+
+const (
+	anyMedia = "*/*"
+	ndjson   = "application/x-ndjson"
+)

@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"strongroom/audit"
+	"strongroom/engine"
+)
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+
+// known are the types that print themselves.
+var known = map[reflect.Type]func() object{
+	typeOf[Time]():            func() object { return object{"type": "string", "format": "date-time"} },
+	typeOf[engine.Digest]():   func() object { return object{"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"} },
+	typeOf[audit.Hash]():      func() object { return object{"type": "string", "pattern": "^[0-9a-f]{64}$"} },
+	typeOf[engine.Access]():   func() object { return object{"type": "string", "enum": []string{"view", "upload", "admin"}} },
+	typeOf[json.RawMessage](): func() object { return object{"type": "object"} },
+	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
+	typeOf[ifMatch]():         func() object { return object{"type": "string"} },
+	typeOf[versionNumber]():   func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
+}
+
+// schema is the schema of a type, by reference if it has a name.
+func (p *printer) schema(t reflect.Type) object {
+	if s, ok := known[t]; ok {
+		return s()
+	}
+	if m, ok := reflect.New(t).Interface().(nullable); ok {
+		return orNull(p.schema(reflect.TypeOf(m.member(false)).Elem()))
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return p.schema(t.Elem())
+	case reflect.String:
+		return object{"type": "string"}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Uint64, reflect.Int64:
+		return object{"type": "integer", "minimum": 0}
+	case reflect.Interface:
+		return object{}
+	case reflect.Slice:
+		return object{"type": "array", "items": p.schema(t.Elem())}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": object{"type": []string{"string", "number", "boolean"}}}
+	case reflect.Struct:
+		name := schemaName(t)
+		if p.schemas[name] == nil {
+			p.schemas[name] = object{} // before its members, which may lead back to it
+			p.schemas[name] = p.structSchema(t)
+		}
+		return ref(name)
+	}
+	panic("no schema for " + t.String())
+}
+
+// schemaName is Document, or DocumentList.
+func schemaName(t reflect.Type) string {
+	name := t.Name()
+	if list, ok := strings.CutPrefix(name, "List["); ok {
+		return strings.TrimSuffix(list[strings.LastIndexByte(list, '.')+1:], "]") + "List"
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// orNull is a schema that allows null too, and, in an object, null for each
+// member: it is that of a merge patch.
+func orNull(s object) object {
+	if t, ok := s["type"].(string); ok {
+		s["type"] = []string{t, "null"}
+	}
+	if more, ok := s["additionalProperties"].(object); ok {
+		more["type"] = append(more["type"].([]string), "null")
+	}
+	return s
+}
+
+func (p *printer) structSchema(t reflect.Type) object {
+	properties, required := object{}, []string{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			continue
+		}
+		s := p.schema(f.Type)
+		if f.Tag.Get("null") != "" {
+			s = orNull(s)
+		}
+		if words := f.Tag.Get("enum"); words != "" {
+			s["enum"] = strings.Split(words, "|")
+		}
+		if doc := f.Tag.Get("doc"); doc != "" {
+			s["description"] = doc
+		}
+		properties[name] = s
+		// What is printed is always there, unless it is said to be left out.
+		isOutput := t.Name() == "" || t.Name()[0] >= 'A' && t.Name()[0] <= 'Z'
+		if f.Tag.Get("required") != "" || isOutput && options == "" {
+			required = append(required, name)
+		}
+	}
+	out := object{"type": "object", "properties": properties}
+	if len(required) > 0 {
+		out["required"] = required
+	}
+	return out
+}

@@ -1,0 +1,251 @@
+// Package httpapi serves vaults over HTTP.
+//
+// [New] returns an http.Handler for any number of vaults: in the strongroom
+// program it is the whole server, in another program it is mounted under a
+// prefix of a mux. A request belongs to one vault, that of its API key, or the
+// one that [Options].Authenticate names.
+//
+// # The way of a request
+//
+// One table (routes.go) names every route with its status, the access it needs
+// and the function that does the work. Such a function takes a context, the
+// caller and an input, and returns an output or an error; it knows nothing of
+// HTTP. Around it, in this order: a request id; a path that is not in its
+// plainest form is NOT_FOUND; an unknown route is NOT_FOUND or
+// METHOD_NOT_ALLOWED; who has no valid token is refused, then who has too
+// little access, both before a byte of the body is read; path, query, header
+// and body are bound to the input, strictly and by name (bind.go, decode.go);
+// the output is encoded, and only then the status is written.
+//
+// An error becomes a status and a code in one table (errors.go). What is not
+// in it is INTERNAL_ERROR with a neutral text, and its own text goes to the
+// log, with the request id.
+//
+// openapi.json describes all of it. A test prints it from the table and from
+// the types in types.go, so it cannot say anything else than the code.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+	"github.com/rs/zerolog"
+
+	"strongroom/engine"
+)
+
+// Options say how vaults are served. The zero Options serve them at the root,
+// to holders of API keys, without a log.
+type Options struct {
+	// Prefix is the path the server is mounted under, like "/vault", and is
+	// part of the paths of the requests that come in. "": none.
+	Prefix string
+
+	// Authenticate tells who asks, and of which vault. Its errors are answered
+	// as those of the engine are: engine.ErrInvalidToken is 401. It must not
+	// read the body. Nil: the API keys of the vaults, as Authorization: Bearer.
+	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
+
+	// Logger gets one line per request, and what is behind each answer of
+	// status 500. The zero Logger is silent.
+	Logger zerolog.Logger
+
+	// MaxUpload is the largest file that may be uploaded, in bytes. 0: 1 GiB.
+	MaxUpload int64
+
+	// BodyTimeout is how long a body may make no progress before its request
+	// is given up. 0: 30 seconds.
+	BodyTimeout time.Duration
+
+	// PublicURL is what stands before Prefix in a Location, for a server behind
+	// a proxy: "https://documents.example.com". "": the scheme and the Host of
+	// the request.
+	PublicURL string
+
+	// Build is what GET /v1/version says.
+	Build Build
+}
+
+const (
+	defaultMaxUpload   = 1 << 30
+	defaultBodyTimeout = 30 * time.Second
+)
+
+// Server serves vaults. It is safe for concurrent use, starts no goroutine and
+// needs no closing; the vaults stay those of the caller.
+type Server struct {
+	vaults  map[string]*engine.Vault
+	options Options
+	table   []route
+	router  *httprouter.Router
+	// running ends when Stop is called: then long polls answer with what they have.
+	running context.Context
+	stop    context.CancelFunc
+}
+
+// New returns a server of vaults, which are keyed by name and must not be
+// changed afterwards. It panics if o.Prefix is not "" or a path that begins
+// and does not end with a slash.
+func New(vaults map[string]*engine.Vault, o Options) *Server {
+	if o.Prefix != "" && (o.Prefix[0] != '/' || strings.HasSuffix(o.Prefix, "/")) {
+		panic(fmt.Sprintf("httpapi: the prefix %q must begin with a slash and not end with one", o.Prefix))
+	}
+	if o.MaxUpload == 0 {
+		o.MaxUpload = defaultMaxUpload
+	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = defaultBodyTimeout
+	}
+	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	s := &Server{vaults: vaults, options: o}
+	s.running, s.stop = context.WithCancel(context.Background())
+	if s.options.Authenticate == nil {
+		s.options.Authenticate = s.authenticateKey
+	}
+	s.table = s.routes()
+	s.router = httprouter.New()
+	for _, rt := range s.table {
+		s.router.Handle(rt.method, rt.pattern, func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
+			x := w.(*exchange)
+			if err := s.serve(x, r, p, rt); err != nil {
+				s.fail(x, r, err)
+			}
+		})
+	}
+	return s
+}
+
+// Stop tells the server that the program is about to end: long polls answer at
+// once, those to come too. Everything else is served as before.
+func (s *Server) Stop() { s.stop() }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, server: s, id: requestID(r), began: time.Now(), fields: codeInvalidParameter}
+	w.Header().Set("X-Request-Id", x.id)
+	defer s.finish(x, r)
+	defer func() {
+		if p := recover(); p != nil {
+			s.recovered(x, r, p)
+		}
+	}()
+	handle, params, err := s.lookup(x, r)
+	if err != nil {
+		s.fail(x, r, err)
+		return
+	}
+	handle(x, r, params)
+}
+
+// lookup finds the route by hand instead of through the router's ServeHTTP,
+// which would redirect paths it finds similar, lose the mount prefix when it
+// does, and name OPTIONS in Allow although no route has it.
+func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httprouter.Params, error) {
+	path, ok := strings.CutPrefix(r.URL.Path, s.options.Prefix)
+	if !ok || !plain(path) || strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
+		return nil, nil, errNotFound
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // each GET answers HEAD; net/http drops the body
+	}
+	if handle, params, _ := s.router.Lookup(method, path); handle != nil {
+		return handle, params, nil
+	}
+	var allow []string
+	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		if handle, _, _ := s.router.Lookup(m, path); handle != nil {
+			allow = append(allow, m)
+			if m == http.MethodGet {
+				allow = append(allow, http.MethodHead)
+			}
+		}
+	}
+	if allow == nil {
+		return nil, nil, errNotFound
+	}
+	x.Header().Set("Allow", strings.Join(allow, ", "))
+	return nil, nil, errMethodNotAllowed
+}
+
+// plain reports whether a path has no segment that is empty, "." or "..": such
+// paths are for somebody else to clean, and a name never looks like them.
+func plain(path string) bool {
+	segments := strings.Split(path, "/")
+	if segments[0] != "" || len(segments) < 2 {
+		return false
+	}
+	for _, s := range segments[1:] {
+		if s == "" || s == "." || s == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// serve is a request whose route is known.
+func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt route) error {
+	x.pattern = rt.pattern
+	var c caller
+	if rt.access != engine.AccessNone {
+		var err error
+		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {
+			return err
+		}
+		x.user = c.actor.UserID
+		if c.actor.Access < rt.access {
+			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
+		}
+	}
+	x.base = s.base(r)
+	if r.ContentLength != 0 {
+		// A copy, for net/http looks at its own request to see whether the body
+		// was asked for: a client that waits to be (Expect: 100-continue) would
+		// be made to send what was refused.
+		copied := *r
+		r = &copied
+		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout}
+	}
+	return rt.serve(c, x, r, p)
+}
+
+// base is what a path below the mount is appended to in a Location.
+func (s *Server) base(r *http.Request) string {
+	switch {
+	case s.options.PublicURL != "":
+		return s.options.PublicURL + s.options.Prefix
+	case r.TLS != nil:
+		return "https://" + r.Host + s.options.Prefix
+	}
+	return "http://" + r.Host + s.options.Prefix
+}
+
+// recovered answers a panic, which is a defect of the program, as any unknown
+// error. http.ErrAbortHandler is how a handler drops the connection: it passes.
+func (s *Server) recovered(x *exchange, r *http.Request, p any) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	s.options.Logger.Error().Str("request", x.id).Bytes("stack", debug.Stack()).Msg("panic")
+	s.fail(x, r, fmt.Errorf("panic: %v", p))
+}
+
+// finish writes the request's line of the log: never a secret, a query or a
+// body.
+func (s *Server) finish(x *exchange, r *http.Request) {
+	s.options.Logger.Info().
+		Str("request", x.id).
+		Str("user", x.user).
+		Str("method", r.Method).
+		Str("route", x.pattern).
+		Int("status", x.status).
+		Int64("bytes", x.sent).
+		Dur("duration", time.Since(x.began)).
+		Send()
+}

@@ -1,0 +1,266 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"strongroom/engine"
+)
+
+func TestLongPollAnswersWhatCame(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	head := k.vaults["main"].Head().Seq
+	type result struct {
+		status int
+		body   string
+	}
+	got := make(chan result)
+	go func() {
+		a, body := k.do("view", "GET", "/v1/audit/entries?op=document.created&wait=60&after=0", nil)
+		got <- result{a.StatusCode, body}
+	}()
+	k.wait(&k.began, 1)
+	// An entry that does not match wakes it in vain.
+	k.vaults["main"].Person("somebody else", engine.AccessView)
+	k.vaults["main"].Create("a.txt", "a")
+	r := <-got
+	var page List[struct{ Seq uint64 }]
+	if err := json.Unmarshal([]byte(r.body), &page); err != nil || r.status != 200 || len(page.Items) != 1 || page.Items[0].Seq <= head {
+		t.Error(r.status, r.body, err)
+	}
+}
+
+func TestStopEndsLongPolls(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	got := make(chan string)
+	go func() {
+		_, body := k.do("view", "GET", "/v1/audit/entries?after=1000&wait=60", nil)
+		got <- body
+	}()
+	k.wait(&k.began, 1)
+	k.server.Stop()
+	if body := <-got; body != `{"items":[]}`+"\n" {
+		t.Error(body)
+	}
+	// Those to come do not wait, and everything else is served.
+	if _, body := k.do("view", "GET", "/v1/audit/entries?after=1000&wait=60", nil); body != `{"items":[]}`+"\n" {
+		t.Error(body)
+	}
+	if a, _ := k.do("view", "GET", "/v1/me", nil); a.StatusCode != 200 {
+		t.Error(a.StatusCode)
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for id, sane := range map[string]bool{
+		"abc-1.2_X": true, strings.Repeat("a", 64): true,
+		strings.Repeat("a", 65): false, "a b": false, "ü": false, `a"b`: false, "": false,
+	} {
+		a, body := k.do("", "GET", "/v1/nothing", nil, "X-Request-Id", id)
+		is := a.Header.Get("X-Request-Id")
+		if sane != (is == id) || !sane && len(is) != 26 || !strings.Contains(body, `"requestId":"`+is+`"`) {
+			t.Errorf("%q became %q: %s", id, is, body)
+		}
+	}
+}
+
+// TestLogLine: one line for each request, with what it did and nothing secret.
+func TestLogLine(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	k.do("upload", "POST", "/v1/documents?fileName=private.txt&description=private", strings.NewReader("private"), "X-Request-Id", "first")
+	k.do("", "GET", "/v1/nothing", nil)
+	k.http.Close() // waits for the handlers
+	lines := strings.Split(strings.TrimSpace(k.log.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines: %s", len(lines), k.log)
+	}
+	var line struct {
+		Request, User, Method, Route string
+		Status, Bytes                int
+		Duration                     *float64
+	}
+	if err := json.Unmarshal([]byte(lines[0]), &line); err != nil {
+		t.Fatal(err)
+	}
+	if line.Request != "first" || line.User != k.ids["upload"] || line.Method != "POST" || line.Route != "/v1/documents" ||
+		line.Status != 201 || line.Bytes < 100 || line.Duration == nil {
+		t.Error(lines[0])
+	}
+	for _, secret := range []string{"private", "sr_main"} {
+		if strings.Contains(k.log.String(), secret) {
+			t.Errorf("the log tells %q: %s", secret, k.log)
+		}
+	}
+}
+
+// TestExpectContinue: a client that asks first is refused before it sends.
+func TestExpectContinue(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{MaxUpload: 1000})
+	k.http.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Minute
+	send := func(path string, size int) int {
+		r, err := http.NewRequest("POST", k.http.URL+path, io.LimitReader(tripwireAfter{t, size > 1000}, int64(size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength = int64(size)
+		r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+		r.Header.Set("Expect", "100-continue")
+		a, err := k.http.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		return a.StatusCode
+	}
+	if status := send("/v1/documents?fileName=a.bin", 1000); status != 201 {
+		t.Error(status)
+	}
+	if status := send("/v1/documents?fileName=a.bin", 1001); status != 413 {
+		t.Error(status)
+	}
+	if status := send("/v1/documents/01JD6QGZ3MZ4Y8T6V1E9B7K2RW/versions?fileName=a.bin", 1001); status != 404 {
+		t.Error(status)
+	}
+}
+
+// tripwireAfter is a body that may be forbidden to be sent.
+type tripwireAfter struct {
+	t         *testing.T
+	forbidden bool
+}
+
+func (w tripwireAfter) Read(p []byte) (int, error) {
+	if w.forbidden {
+		w.t.Error("the body was sent")
+	}
+	clear(p)
+	return len(p), nil
+}
+
+// TestDownloadsReachTheFile: net/http sends a file without copying it through
+// the process only if it sees the *os.File, and its own ReadFrom.
+func TestDownloadsReachTheFile(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	v := k.vaults["main"]
+	d := v.Create("a.txt", "the content")
+	_, f, _, err := v.OpenContent(t.Context(), v.Admin, d.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, ok := f.(*os.File); !ok {
+		t.Errorf("the content is a %T", f)
+	}
+	w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest("GET", "/v1/documents/"+d.ID+"/content", nil)
+	r.Header.Set("Authorization", "Bearer "+k.tokens["view"])
+	k.server.ServeHTTP(w, r)
+	limited, ok := w.src.(*io.LimitedReader)
+	if !ok {
+		t.Fatalf("ReadFrom was given a %T", w.src)
+	}
+	if _, ok := limited.R.(*os.File); !ok || w.Body.String() != "the content" {
+		t.Errorf("ReadFrom was given a %T, sent %q", limited.R, w.Body)
+	}
+}
+
+type readerFrom struct {
+	*httptest.ResponseRecorder
+	src io.Reader
+}
+
+func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
+	w.src = src
+	return io.Copy(w.ResponseRecorder, src)
+}
+
+// TestOperator: a server may be told by its host who asks.
+func TestOperator(t *testing.T) {
+	t.Parallel()
+	var k *kit
+	k = newKit(t, Options{Authenticate: func(r *http.Request) (*engine.Vault, engine.Actor, error) {
+		v := k.vaults[r.Header.Get("X-Strongroom-Vault")]
+		if v == nil {
+			return nil, engine.Actor{}, engine.ErrInvalidToken
+		}
+		return v.Vault, engine.Operator(), nil
+	}})
+	a, body := k.do("", "GET", "/v1/me", nil, "X-Strongroom-Vault", "other")
+	var me Me
+	if err := json.Unmarshal([]byte(body), &me); err != nil || a.StatusCode != 200 || me.User != nil || me.Key != nil ||
+		me.Access != engine.AccessAdmin || me.Organization.Name != "other" {
+		t.Error(a.StatusCode, body, err)
+	}
+	if a, _ := k.do("", "GET", "/v1/me", nil); a.StatusCode != 401 {
+		t.Error(a.StatusCode)
+	}
+	a, body = k.do("", "POST", "/v1/users", strings.NewReader(`{"name":"Ada","access":"view"}`), "X-Strongroom-Vault", "main")
+	if a.StatusCode != 201 {
+		t.Error(a.StatusCode, body)
+	}
+}
+
+// TestUnavailable: a vault that is closed is told apart from one that fails, and
+// readiness tells nobody which it is.
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	if err := k.vaults["other"].Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, body := k.do("", "GET", "/readyz", nil)
+	if a.StatusCode != 503 || a.Header.Get("Retry-After") == "" || strings.Contains(body, "other") || strings.Contains(body, "closed") {
+		t.Error(a.StatusCode, body)
+	}
+	a, body = k.do("other", "GET", "/v1/me", nil)
+	if a.StatusCode != 503 || !strings.Contains(body, `"reason":"closed"`) {
+		t.Error(a.StatusCode, body)
+	}
+	if a, _ := k.do("view", "GET", "/v1/me", nil); a.StatusCode != 200 {
+		t.Error(a.StatusCode)
+	}
+}
+
+// TestUploadsAreStreamed: a client that goes away in the middle of a large file
+// leaves nothing, however far it came. That nothing is left, newKit checks.
+func TestClientGoesAwayInTheMiddle(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	body, client := io.Pipe()
+	r, err := http.NewRequestWithContext(ctx, "POST", k.http.URL+"/v1/documents?fileName=large.bin", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+	done := make(chan error)
+	go func() {
+		_, err := k.http.Client().Do(r)
+		done <- err
+	}()
+	client.Write(make([]byte, 1<<20))
+	cancel()
+	client.CloseWithError(context.Canceled) // the transport reads the body to its end
+	if err := <-done; err == nil {
+		t.Error("the request was answered")
+	}
+	k.wait(&k.ended, 1)
+	page, err := k.vaults["main"].Documents(t.Context(), engine.DocumentQuery{Status: "all"})
+	if err != nil || len(page.Items) != 0 {
+		t.Error(page, err)
+	}
+}

@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"context"
+
+	"strongroom/engine"
+)
+
+type newUser struct {
+	Name             string        `json:"name" required:"true"`
+	Email            string        `json:"email" doc:"Unique in the organization, if there is one."`
+	Access           engine.Access `json:"access" required:"true"`
+	CanLockEnvelopes *bool         `json:"canLockEnvelopes" doc:"Absent: true."`
+}
+
+type createUserInput struct {
+	User newUser `body:"json"`
+}
+
+func createUser(ctx context.Context, c caller, in createUserInput) (reply[User], error) {
+	u, receipt, err := c.vault.CreateUser(ctx, c.actor, engine.NewUser{
+		Name: in.User.Name, Email: in.User.Email, Access: in.User.Access,
+		CannotLockEnvelopes: in.User.CanLockEnvelopes != nil && !*in.User.CanLockEnvelopes,
+	})
+	out := changedUser(u, receipt)
+	out.location = "/v1/users/" + u.ID
+	return out, err
+}
+
+func changedUser(u engine.User, r engine.Receipt) reply[User] {
+	return reply[User]{body: userOf(u), revision: u.Revision, receipt: r}
+}
+
+func listUsers(ctx context.Context, c caller, in paging) (reply[List[User]], error) {
+	page, err := c.vault.Users(ctx, in.engine())
+	return answer(listOf(page, userOf)), err
+}
+
+type userInput struct {
+	ID string `path:"id"`
+}
+
+func getUser(ctx context.Context, c caller, in userInput) (reply[User], error) {
+	u, err := c.vault.User(ctx, in.ID)
+	return changedUser(u, engine.Receipt{}), err
+}
+
+type userPatch struct {
+	Name             *string            `json:"name"`
+	Email            *string            `json:"email"`
+	Access           *engine.Access     `json:"access"`
+	Status           *engine.UserStatus `json:"status" enum:"active|closed" doc:"The keys of a closed user stop at once."`
+	CanLockEnvelopes *bool              `json:"canLockEnvelopes"`
+}
+
+type updateUserInput struct {
+	ID      string    `path:"id"`
+	IfMatch ifMatch   `header:"If-Match"`
+	Patch   userPatch `body:"merge"`
+}
+
+func updateUser(ctx context.Context, c caller, in updateUserInput) (reply[User], error) {
+	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.UserPatch(in.Patch))
+	return changedUser(u, receipt), err
+}
+
+func getMe(ctx context.Context, c caller, _ struct{}) (reply[Me], error) {
+	me := Me{Access: c.actor.Access, Organization: Organization{ID: c.vault.ID(), Name: c.vault.Name()}}
+	if c.actor != engine.Operator() && c.actor != engine.System() { // who are no users
+		u, err := c.vault.User(ctx, c.actor.UserID)
+		if err != nil {
+			return reply[Me]{}, err
+		}
+		user := userOf(u)
+		me.User = &user
+		me.Access = min(me.Access, u.Access) // a host may have said more than the user has
+	}
+	if c.actor.KeyID != "" {
+		k, err := c.vault.Key(ctx, c.actor.KeyID)
+		if err != nil {
+			return reply[Me]{}, err
+		}
+		key := keyOf(k)
+		me.Key = &key
+	}
+	return answer(me), nil
+}
