@@ -69,6 +69,7 @@ func TestModel(t *testing.T) {
 			}
 		}
 		m.everything()
+		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, *modelCalls, len(m.documents), m.k.Head().Seq)
 	})
 }
 
