@@ -52,9 +52,8 @@ func content(path string) (rows map[string]string, ok bool) {
 	return rows, err == nil
 }
 
-// compacted puts a copy without free room in the place of a vault.db, and
-// returns its bytes.
-func compacted(t *testing.T, path string) []byte {
+// compacted puts a copy without free room in the place of a vault.db.
+func compacted(t *testing.T, path string) {
 	t.Helper()
 	from, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
@@ -62,7 +61,6 @@ func compacted(t *testing.T, path string) []byte {
 	to, err := bbolt.Open(small, 0o600, &bbolt.Options{NoSync: true})
 	must(t, err)
 	must(t, errors.Join(bbolt.Compact(to, from, 0), to.Close(), from.Close(), os.Rename(small, path)))
-	return readFile(t, path)
 }
 
 // flip writes one byte of a file.
@@ -79,7 +77,7 @@ func flip(t *testing.T, path string, at int, to byte) {
 func TestMangledVault(t *testing.T) {
 	e := newEvidence(t)
 	path := filepath.Join(e.dir, "vault.db")
-	good := compacted(t, path)
+	good := readFile(t, path)
 	kept := engine.VerifyOptions{Heads: []audit.Head{e.head}}
 	want, ok := content(path)
 	if !ok {
@@ -137,7 +135,7 @@ func TestMangledVault(t *testing.T) {
 func TestCutVault(t *testing.T) {
 	e := newEvidence(t)
 	path := filepath.Join(e.dir, "vault.db")
-	good := compacted(t, path)
+	good := readFile(t, path)
 	page := int(binary.NativeEndian.Uint32(good[24:]))
 	used := lastPage(t, path)
 	for size := len(good) - page; size >= 0; size -= page {
