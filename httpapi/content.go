@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"strongroom/engine"
 )
@@ -31,6 +32,7 @@ func downloadVersion(c caller, x *exchange, r *http.Request, in contentInput) er
 // content is opened, which may be an audit entry of its own, only when bytes of
 // it are going to be sent.
 func download(c caller, x *exchange, r *http.Request, id string, number uint64, inline bool) error {
+	r = understood(r)
 	if r.Method == http.MethodHead || conditional(r.Header) {
 		v, err := c.vault.Version(r.Context(), id, number)
 		if err != nil {
@@ -51,6 +53,24 @@ func download(c caller, x *exchange, r *http.Request, id string, number uint64, 
 	x.receipt(receipt)
 	http.ServeContent(x, r, "", v.CreatedAt, file)
 	return nil
+}
+
+// understood is the request with Range as net/http spells it, or without, if it
+// has to be ignored: on another method than GET, or in another unit than bytes
+// (RFC 9110 sections 14.1 and 14.2).
+func understood(r *http.Request) *http.Request {
+	given := r.Header.Get("Range")
+	if given == "" {
+		return r
+	}
+	r = r.Clone(r.Context())
+	unit, ranges, _ := strings.Cut(given, "=")
+	if r.Method == http.MethodGet && strings.EqualFold(unit, "bytes") {
+		r.Header.Set("Range", "bytes="+ranges)
+	} else {
+		r.Header.Del("Range")
+	}
+	return r
 }
 
 // withoutBytes answers a request if no byte of the version belongs to the

@@ -160,7 +160,7 @@ func unarchiveDocument(ctx context.Context, c caller, in changeDocumentInput) (r
 
 func deleteDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Certificate], error) {
 	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
-	return reply[Certificate]{body: certificateOf(certificate), receipt: receipt}, err
+	return reply[Certificate]{body: certificateOf(certificate), revision: certificate.Revision, receipt: receipt}, err
 }
 
 type certificateInput struct {

@@ -30,8 +30,10 @@ var (
 	errMediaType        = errors.New("unsupported media type")
 	errRange            = errors.New("range not satisfiable")
 	errSlowBody         = errors.New("the body made no progress")
-	errNotReady         = errors.New("a vault cannot be used")
+	errUnverified       = errors.New("a vault cannot be asked, so no token is called wrong")
 	errTooLarge         = errors.New("body too large")
+	errVerifying        = errors.New("a verification is running")
+	errUnmatched        = errors.New("If-Match on what has no revision")
 )
 
 // errorTable decides every error, the first row that fits. A message says what
@@ -43,6 +45,7 @@ var errorTable = []errorRow{
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
 	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
+	{errUnmatched, 412, "PRECONDITION_FAILED", "what this request changes has no ETag, so none can match; leave out the header If-Match"},
 	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
 	{errSlowBody, 408, "REQUEST_TIMEOUT", "the body made no progress for too long and nothing of it was kept; send the request again"},
 	{errTooLarge, 413, "PAYLOAD_TOO_LARGE", "%s"},
@@ -65,7 +68,8 @@ var errorTable = []errorRow{
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
-	{errNotReady, 503, "VAULT_UNAVAILABLE", "the server is not ready; the callers of the vault that is not are told why"},
+	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
+	{errUnverified, 503, "VAULT_UNAVAILABLE", "the API key cannot be checked now; keep it and try again, and tell its operator if this goes on"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
 	{engine.ErrNoSpace, 507, "INSUFFICIENT_STORAGE", "there is no space left to write; reading goes on, and writing will when its operator has made space"},
 
@@ -87,6 +91,9 @@ type errorRow struct {
 
 // neutral is all a client is told of what should not have happened.
 const neutral = "something went wrong in the server; try again, and give the requestId to its operator if it goes on"
+
+// retryAfter is in seconds.
+const retryAfter = "5"
 
 // statusClientGone is in the log for a request whose client went away before it
 // was answered. Nobody is sent it.
@@ -112,7 +119,26 @@ type invalidError struct {
 	fields []engine.FieldError
 }
 
-func (e *invalidError) Error() string { return e.fields[0].Field + ": " + e.fields[0].Message }
+func (e *invalidError) Error() string {
+	return printable(e.fields[0].Field) + ": " + e.fields[0].Message
+}
+
+const (
+	maxShown = 80 // characters of a name that is sent back
+	maxWrong = 50 // values that are refused by name; more help nobody
+)
+
+// printable makes a name that a client sent fit to be sent back.
+func printable(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	seen := 0
+	for i := range name {
+		if seen++; seen > maxShown {
+			return name[:i] + "…"
+		}
+	}
+	return name
+}
 
 // inBody refuses a part of the body by name; "body" stands for all of it.
 func inBody(field, format string, args ...any) error {
@@ -157,6 +183,9 @@ func details(err error) any {
 	if e, ok := errors.AsType[*engine.DeletedError](err); ok {
 		return certificateOf(e.Certificate)
 	}
+	if errors.Is(err, errUnverified) {
+		return map[string]any{"reason": "unverified"}
+	}
 	if e, ok := errors.AsType[*engine.UnavailableError](err); ok {
 		return map[string]any{"reason": e.Reason}
 	}
@@ -173,8 +202,11 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	status, body, known := x.describe(err)
-	if !known {
+	switch {
+	case !known:
 		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
+	case status >= http.StatusInternalServerError: // the operator's to mend, who needs the cause
+		s.options.Logger.Warn().Str("request", x.id).Err(err).Msg("unavailable")
 	}
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
@@ -188,8 +220,8 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusRequestTimeout:
 		h.Set("Connection", "close")
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", "5")
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		h.Set("Retry-After", retryAfter)
 	case http.StatusPreconditionFailed:
 		if e, ok := errors.AsType[*engine.PreconditionError](err); ok {
 			h.Set("ETag", etag(e.Revision))

@@ -87,6 +87,7 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 		{&engine.DeletedError{Certificate: engine.Certificate{DocumentID: "D"}}, 410, "DOCUMENT_DELETED", "", `"details":{"documentId":"D","versions":[]`},
 		{&engine.PreconditionError{Revision: 7}, 412, "PRECONDITION_FAILED", `ETag: "7"`, ""},
 		{&engine.UnavailableError{Reason: "closed"}, 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"closed"}`},
+		{fmt.Errorf("%w: /secret/path", errUnverified), 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"unverified"}`},
 		{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", "Www-Authenticate: Bearer", ""},
 		{fmt.Errorf("staging: %w", engine.ErrNoSpace), 507, "INSUFFICIENT_STORAGE", "", ""},
 		{engine.ErrFormat, 500, "INTERNAL_ERROR", "", neutral},
@@ -107,7 +108,7 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 			t.Errorf("%v: %s is %q", c.err, name, w.Header().Get(name))
 		}
 		// What a client is not told, the log is, under the same id.
-		if logged := strings.Contains(log.String(), "the-request"); logged != (c.status == 500) {
+		if logged := strings.Contains(log.String(), "the-request"); logged != (c.status >= 500) {
 			t.Errorf("%v: logged: %s", c.err, &log)
 		}
 		if strings.Contains(body, "/secret/path") {

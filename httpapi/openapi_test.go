@@ -130,12 +130,7 @@ func (p *printer) fieldSchema(f field) object {
 	if f.enum != "" {
 		s["enum"] = strings.Split(f.enum, "|")
 	}
-	if f.min > 0 {
-		s["minimum"] = f.min
-	}
-	if f.max > 0 {
-		s["maximum"] = f.max
-	}
+	f.describe(s)
 	if f.absent != "" {
 		s["default"] = f.absent
 		if n, err := strconv.Atoi(f.absent); err == nil {
@@ -194,6 +189,11 @@ func (p *printer) responses(rt route) object {
 		out["206"] = object{"description": "The part that Range asks for"}
 		out["304"] = object{"description": "The client has these bytes already"}
 	}
+	if rt.operation == "readyz" {
+		state := object{"application/json": object{"schema": p.schema(typeOf[State]())}}
+		success["content"] = state
+		out["503"] = object{"description": http.StatusText(503), "content": state}
+	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
 		if !slices.Contains(codes[e.status], string(e.code)) {
@@ -236,7 +236,7 @@ func (p *printer) headers(rt route) object {
 	case rt.media == ndjson:
 		set("X-Audit-Head", "seq:hash of the head up to which is exported.")
 	case rt.editable():
-		set("ETag", "The revision; of the document, on a version.")
+		set("ETag", "The revision; of the document, on a version and a certificate.")
 	}
 	return h
 }
@@ -249,8 +249,8 @@ func (rt route) editable() bool {
 	switch rt.output.Name() {
 	case "Document", "User", "Settings":
 		return true
-	case "Version":
-		return rt.method == http.MethodPost
+	case "Version", "Certificate":
+		return rt.method != http.MethodGet
 	}
 	return false
 }
@@ -273,16 +273,13 @@ func (rt route) failures() []failure {
 	}
 	if rt.method != http.MethodGet {
 		out = append(out, failure{400, codeInvalidBody})
-		errs = append(errs, errSlowBody, errTooLarge, errMediaType)
+		errs = append(errs, errSlowBody, errTooLarge, errMediaType, engine.ErrPrecondition)
 		if rt.operation != "verify" {
 			errs = append(errs, engine.ErrNoSpace)
 		}
 	}
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
-	}
-	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "If-Match" }) {
-		errs = append(errs, engine.ErrPrecondition)
 	}
 	for _, err := range errs {
 		i := slices.IndexFunc(errorTable, func(row errorRow) bool { return row.is == err })

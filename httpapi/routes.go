@@ -23,9 +23,9 @@ var (
 func (s *Server) routes() []route {
 	return []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
-		endpoint("GET", "/readyz", 200, open, "Whether every vault can be used", s.readyz, errNotReady),
+		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
-		stream("GET", "/openapi.json", open, "This description", "application/json", describeAPI),
+		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 
 		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
 
@@ -63,11 +63,13 @@ func (s *Server) routes() []route {
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
 		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog),
 		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails),
-		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it (bytes: admin)", verify, engine.ErrLacksPermission),
+		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
 	}
 }
 
 const (
 	anyMedia = "*/*"
 	ndjson   = "application/x-ndjson"
+
+	jsonMedia = "application/json"
 )

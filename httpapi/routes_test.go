@@ -99,6 +99,7 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 	elsewhere := map[string]string{
 		"Document.Current":                "CurrentVersion",
 		"Settings.Revision":               "the ETag",
+		"Certificate.Revision":            "the ETag",
 		"VerifyReport.Documents":          "the answer of the contract has no such member",
 		"Entry.Entry":                     "its fields are members",
 		"Entry.Line":                      "its members are members",

@@ -32,6 +32,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -52,8 +53,13 @@ type Options struct {
 	// read the body. Nil: the API keys of the vaults, as Authorization: Bearer.
 	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
 
+	// Unopened names vaults that are this server's but could not be opened, with
+	// the reason. Until they are, it is not ready, and API keys that no vault
+	// knows may be theirs: they are VAULT_UNAVAILABLE. Not changed afterwards.
+	Unopened map[string]string
+
 	// Logger gets one line per request, and what is behind each answer of
-	// status 500. The zero Logger is silent.
+	// status 500 and above. The zero Logger is silent.
 	Logger zerolog.Logger
 
 	// MaxUpload is the largest file that may be uploaded, in bytes. 0: 1 GiB.
@@ -87,6 +93,8 @@ type Server struct {
 	// running ends when Stop is called: then long polls answer with what they have.
 	running context.Context
 	stop    context.CancelFunc
+	// verifying has the vaults a request verifies now.
+	verifying sync.Map
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -215,10 +223,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 	return rt.serve(c, x, r, p)
 }
 
-// base is what a path below the mount is appended to in a Location.
+// base is what a path below the mount is appended to in a Location. A request
+// that names no host, as HTTP/1.0 may, gets a path.
 func (s *Server) base(r *http.Request) string {
 	switch {
-	case s.options.PublicURL != "":
+	case s.options.PublicURL != "" || r.Host == "":
 		return s.options.PublicURL + s.options.Prefix
 	case r.TLS != nil:
 		return "https://" + r.Host + s.options.Prefix

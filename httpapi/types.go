@@ -41,7 +41,7 @@ type Error struct {
 	ErrorCode string `json:"errorCode" doc:"What to branch on."`
 	Message   string `json:"message" doc:"For people: what is wrong and what to do next."`
 	RequestID string `json:"requestId" doc:"The same as the header X-Request-Id; it finds the request in the server's log."`
-	Details   any    `json:"details,omitempty" doc:"Facts that go with the code: fields, required and actual, documentId, reason, or a Certificate."`
+	Details   any    `json:"details,omitempty" doc:"Facts that go with the code: fields (50 of them at most), required and actual, documentId, reason, or a Certificate."`
 }
 
 // FieldError names a value that was refused.
@@ -51,7 +51,9 @@ type FieldError struct {
 }
 
 func fieldErrors(fields []engine.FieldError) []FieldError {
-	return mapped(fields, func(f engine.FieldError) FieldError { return FieldError(f) })
+	return mapped(fields[:min(len(fields), maxWrong)], func(f engine.FieldError) FieldError {
+		return FieldError{printable(f.Field), f.Message}
+	})
 }
 
 // List is one page.
@@ -302,7 +304,8 @@ func findingOf(f audit.Finding) Finding { return Finding{f.Seq, string(f.Code), 
 
 // State is how the server is.
 type State struct {
-	Status string `json:"status" enum:"ok"`
+	Status  string   `json:"status" enum:"ok|unavailable"`
+	Reasons []string `json:"reasons,omitempty" doc:"Why it is unavailable, for callers with a valid API key."`
 }
 
 // Build is which program this is.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"strongroom/engine"
@@ -27,9 +28,19 @@ type addVersionInput struct {
 	versionFields
 }
 
+// expected asks what the engine asks again, in the same order, when the file is
+// there.
 func (in *addVersionInput) expected(ctx context.Context, c caller) error {
-	_, err := c.vault.Document(ctx, in.ID)
-	return err
+	d, err := c.vault.Document(ctx, in.ID)
+	switch {
+	case err != nil:
+		return err
+	case in.IfMatch != nil && !slices.Contains(in.IfMatch, d.Revision):
+		return &engine.PreconditionError{Revision: d.Revision}
+	case d.Archived:
+		return engine.ErrDocumentArchived
+	}
+	return nil
 }
 
 func addVersion(ctx context.Context, c caller, in addVersionInput) (reply[Version], error) {
