@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -202,29 +201,7 @@ func (c *conversation) step(t *testing.T, p part) string {
 			return c.quoted(b.String(), answer)
 		}
 	}
-	c.declared(t, request, answer.StatusCode, body)
 	return c.writtenDown(answer, body, has("status"))
-}
-
-// declared checks that openapi.json knows an error of its route.
-func (c *conversation) declared(t *testing.T, request string, status int, body []byte) {
-	var e Error
-	if status < 400 || json.Unmarshal(body, &e) != nil || e.ErrorCode == "NOT_FOUND" || e.ErrorCode == "METHOD_NOT_ALLOWED" {
-		return
-	}
-	method, target, _ := strings.Cut(request, " ")
-	target, _, _ = strings.Cut(target, " ")
-	path, _, _ := strings.Cut(target, "?")
-	for _, rt := range c.kit.server.table {
-		pattern := "^" + regexp.MustCompile(`:\w+`).ReplaceAllString(rt.pattern, "[^/]+") + "$"
-		if rt.method == strings.Replace(method, "HEAD", "GET", 1) && regexp.MustCompile(pattern).MatchString(path) {
-			if !slices.Contains(rt.failures(), failure{status, errorCode(e.ErrorCode)}) {
-				t.Errorf("%s %s answers %d %s, which openapi.json does not say", rt.method, rt.pattern, status, e.ErrorCode)
-			}
-			return
-		}
-	}
-	t.Errorf("no route for %s %s", method, path)
 }
 
 var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)

@@ -227,7 +227,7 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 			h.Set("ETag", etag(e.Revision))
 		}
 	}
-	body.RequestID = x.id
+	body.RequestID, x.code = x.id, body.ErrorCode
 	if err := x.answer(status, body); err != nil {
 		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
 		panic(http.ErrAbortHandler)

@@ -23,6 +23,7 @@ type exchange struct {
 	began   time.Time
 	pattern string // "" until the route is known
 	user    string // "" until the caller is known
+	code    string // the errorCode of the answer; "": it is no error
 	status  int    // 0 until it is written
 	sent    int64  // bytes of the body
 

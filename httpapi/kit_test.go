@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +37,8 @@ type kit struct {
 }
 
 // newKit starts a server. The vaults are verified when the test ends, and no
-// staged bytes may be left behind by then, whatever the test did.
+// staged bytes may be left behind by then, whatever the test did, nor an error
+// met that openapi.json does not know of.
 func newKit(t *testing.T, o Options) *kit {
 	t.Helper()
 	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
@@ -67,6 +70,7 @@ func newKit(t *testing.T, o Options) *kit {
 func (k *kit) close() {
 	k.server.Stop()
 	k.http.Close()
+	declared(k.T, k.server.table, k.log.String())
 	for name, v := range k.vaults {
 		left, err := os.ReadDir(filepath.Join(v.Dir, "blobs", "staging"))
 		if err != nil {
@@ -74,6 +78,27 @@ func (k *kit) close() {
 		}
 		for _, e := range left {
 			k.Errorf("%s: staged bytes were left behind: %s", name, e.Name())
+		}
+	}
+}
+
+// declared looks through a log for errors of routes that openapi.json does not
+// name.
+func declared(t *testing.T, table []route, log string) {
+	t.Helper()
+	for text := range strings.Lines(log) {
+		var line struct {
+			Method, Route, ErrorCode string
+			Status                   int
+		}
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Errorf("%v: %s", err, text)
+		}
+		for _, rt := range table {
+			if line.ErrorCode != "" && rt.pattern == line.Route && rt.method == strings.Replace(line.Method, "HEAD", "GET", 1) &&
+				!slices.Contains(rt.failures(), failure{line.Status, errorCode(line.ErrorCode)}) {
+				t.Errorf("%s %s answers %d %s, which openapi.json does not say", rt.method, rt.pattern, line.Status, line.ErrorCode)
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ var (
 	noVersion  = engine.ErrVersionNotFound
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
+	noSpace    = engine.ErrNoSpace // for the entry of a read
 )
 
 // routes is the table: method, path, status of success, access, what it does,
@@ -47,22 +48,22 @@ func (s *Server) routes() []route {
 		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
-		stream("GET", "/v1/documents/:id/content", view, "Download the current version", anyMedia, downloadCurrent, noDocument, deleted, errPrecondition, errRange),
+		stream("GET", "/v1/documents/:id/content", view, "Download the current version", anyMedia, downloadCurrent, noDocument, deleted, errPrecondition, errRange, noSpace),
 		endpoint("POST", "/v1/documents/:id/versions", 201, change, "Upload a version; it becomes the current one", addVersion, noDocument, deleted, archived),
 		endpoint("GET", "/v1/documents/:id/versions", 200, view, "List the versions of a document, newest first", listVersions, noDocument, deleted),
 		endpoint("GET", "/v1/documents/:id/versions/:n", 200, view, "Read a version", getVersion, noDocument, noVersion, deleted),
-		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange),
+		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange, noSpace),
 		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, change, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
 		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),
 
-		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries),
+		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries, noDocument),
 		endpoint("GET", "/v1/audit/entries/:seq", 200, view, "Read an audit entry", getEntry, engine.ErrEntryNotFound),
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
-		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog),
-		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails),
+		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace),
+		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace),
 		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
 	}
 }

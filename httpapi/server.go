@@ -248,8 +248,11 @@ func (s *Server) recovered(x *exchange, r *http.Request, p any) {
 // finish writes the request's line of the log: never a secret, a query or a
 // body.
 func (s *Server) finish(x *exchange, r *http.Request) {
-	s.options.Logger.Info().
-		Str("request", x.id).
+	line := s.options.Logger.Info()
+	if x.code != "" {
+		line.Str("errorCode", x.code)
+	}
+	line.Str("request", x.id).
 		Str("user", x.user).
 		Str("method", r.Method).
 		Str("route", x.pattern).
