@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"strongroom/audit"
 )
@@ -14,6 +15,7 @@ type history struct {
 	created  audit.Entry
 	updated  audit.Entry // the last that changed metadata, versions or archived state
 	versions []saidVersion
+	current  uint64 // the number of the current version
 	owner    string
 	revision uint64
 	archived bool
@@ -39,6 +41,8 @@ func (s *saidVersion) difference(ver *Version) string {
 		return fmt.Sprintf("its media type is %s, the log says %s", ver.MediaType, s.MediaType)
 	case ver.Chain != s.Chain || ver.PreviousChain != s.PreviousChain:
 		return "its chain is not the one in the log"
+	case ver.Discarded != s.Discarded:
+		return fmt.Sprintf("discarded is %v, the log says %v", ver.Discarded, s.Discarded)
 	case !ver.CreatedAt.Equal(s.CreatedAt) || ver.CreatedBy != s.CreatedBy:
 		return "was not made when and by whom the log says"
 	}
@@ -94,6 +98,10 @@ func (h *history) follow(e audit.Entry) error {
 		h.archived = true
 	case audit.OpDocumentUnarchived:
 		h.archived = false
+	case audit.OpDocumentReverted:
+		if err := h.discard(e); err != nil {
+			return err
+		}
 	case audit.OpDocumentUpdated:
 	case audit.OpDocumentDeleted:
 		h.deleted = true
@@ -126,6 +134,20 @@ func (h *history) addVersion(e audit.Entry) {
 		s.PreviousChain = h.versions[n-1].Chain
 	}
 	h.versions = append(h.versions, s)
+	h.current = s.Number
+}
+
+func (h *history) discard(e audit.Entry) error {
+	numbers, _ := e.Facts["discarded"].AsTexts()
+	for _, text := range numbers {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || n == 0 || n > uint64(len(h.versions)) {
+			return fmt.Errorf("discards version %q", text)
+		}
+		h.versions[n-1].Discarded = true
+	}
+	h.current = e.Version
+	return nil
 }
 
 // accounts replays the entries about users and keys, and counts those about

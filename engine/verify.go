@@ -210,9 +210,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 			c.find(said.seq, CodeBlob, "%s, version %d: its blob has %d bytes, the log says %d", d, ver.Number, size, ver.Size)
 		}
 	}
-	if n := len(h.versions); n > 0 && d.Current.Number > uint64(n) {
-		c.find(d.AuditSeq, CodeState, "%s has the current version %d of %d", d, d.Current.Number, n)
-	}
+	differs("the current version", d.Current.Number, h.current)
 }
 
 // missingBytes reports the bytes that were missing and are still needed: what
@@ -256,6 +254,12 @@ func (c *checker) references() error {
 			return nil
 		}
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
+		if number >= draftNumber(0) {
+			if !t.drafted(doc, digest, number) {
+				c.find(0, CodeIndex, "a reference of document %s to %s is of no scratchpad", doc, digest)
+			}
+			return nil
+		}
 		ver, err := decodeVersion(doc, t.get(bucketVersions, versionKey(doc, number)))
 		if err != nil || ver.Digest != digest {
 			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
