@@ -38,7 +38,7 @@ type served struct {
 	client *http.Client
 }
 
-func serve(b *testing.B) *served {
+func serveVault(b *testing.B) *served {
 	k := enginetest.New(b)
 	s := httptest.NewServer(httpapi.New(map[string]*engine.Vault{"main": k.Vault}, httpapi.Options{}))
 	b.Cleanup(s.Close)
@@ -109,7 +109,7 @@ var crowd = []int{1, 8, 64}
 func BenchmarkUpload64KiB(b *testing.B) {
 	for _, callers := range crowd {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			s := serve(b)
+			s := serveVault(b)
 			limit := bareBlobs(b, callers, 200*min(callers, 8))
 			if callers == 1 {
 				limit = 1 / (1/limit + 1/bareChanges(b, 1))
@@ -124,7 +124,7 @@ func BenchmarkUpload64KiB(b *testing.B) {
 // BenchmarkUpload256MiB: against writing with SHA-256 in line and one fsync.
 func BenchmarkUpload256MiB(b *testing.B) {
 	const size = 256 << 20
-	s := serve(b)
+	s := serveVault(b)
 	block := randomBytes(1 << 20)
 	stream := func(i int) io.Reader {
 		return io.LimitReader(&repeating{block: block, salt: uint64(i)}, size)
@@ -175,7 +175,7 @@ func randomBytes(n int) []byte {
 func BenchmarkMetadata(b *testing.B) {
 	for _, callers := range crowd {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			s := serve(b)
+			s := serveVault(b)
 			ids := make([]string, 64)
 			for i := range ids {
 				ids[i] = s.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID
@@ -201,7 +201,7 @@ func BenchmarkDownload256MiB(b *testing.B) {
 }
 
 func benchmarkDownload(b *testing.B, size, callers, n int) {
-	s := serve(b)
+	s := serveVault(b)
 	content := string(randomBytes(size))
 	d := s.Create("contract.pdf", content)
 	path := filepath.Join(b.TempDir(), "bare")
@@ -227,7 +227,7 @@ func benchmarkDownload(b *testing.B, size, callers, n int) {
 // BenchmarkVerifyLog: entries a second of an export, against scanning its lines
 // and hashing each.
 func BenchmarkVerifyLog(b *testing.B) {
-	s := serve(b)
+	s := serveVault(b)
 	ids := make([]string, 64)
 	for i := range ids {
 		ids[i] = s.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID

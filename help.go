@@ -56,7 +56,10 @@ func (p *program) writeOverview(w io.Writer) {
 		fmt.Fprintf(table, "  %s\t%s\n", cmd.name, cmd.summary)
 	}
 	table.Flush()
-	fmt.Fprint(w, "\n`strongroom help <command>` says more about each, with an example.\n")
+	fmt.Fprint(w, "\n`strongroom help <command>` says more about each, with an example. Every flag has an\n"+
+		"environment variable: --data is STRONGROOM_DATA. Results go to standard output,\n"+
+		"everything for people to standard error. The exit status is 0 for success, 1 for\n"+
+		"failure, 2 for wrong usage.\n")
 }
 
 func (p *program) writeCommand(w io.Writer, cmd command) {

@@ -137,9 +137,9 @@ func (s *server) end() int {
 	return s.code
 }
 
-// serve runs `strongroom serve` in process on a free port until the test is
+// startServer runs `strongroom serve` in process on a free port until the test is
 // over, and then holds it to a clean end.
-func serve(t *testing.T, data string, args ...string) *server {
+func startServer(t *testing.T, data string, args ...string) *server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &server{data: data, stderr: newOutput(), ended: make(chan struct{}), stop: cancel, pid: os.Getpid()}

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,13 +130,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	if tlsConfig != nil {
 		scheme, listener = "https", tls.NewListener(public, tlsConfig)
 	}
-	var open []string
-	for _, name := range names {
-		if vaults[name] != nil {
-			open = append(open, name)
-		}
-	}
-	log.Info().Strs("vaults", open).Str("version", buildInfo().Version).Int("pid", os.Getpid()).Msg("serving")
+	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", buildInfo().Version).Int("pid", os.Getpid()).Msg("serving")
 	fmt.Fprintf(p.stderr, "listening on %s://%s\n", scheme, public.Addr())
 	return serveUntil(ctx, log,
 		front{listener, api, api.Stop},

@@ -26,7 +26,7 @@ func newVerifiable(t *testing.T) verifiable {
 	if err := os.WriteFile(v.file, []byte("All agreed.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, v.data)
+	s := startServer(t, v.data)
 	s.upload(t, s.firstKey(t), "minutes.txt", "All agreed.\n")
 	s.end()
 	mustRun(t, "export", "--data", v.data, "--log", v.log, "--details", v.details)

@@ -41,7 +41,7 @@ func (a *Access) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("access must be view, upload or admin")
+	return fmt.Errorf("must be view, upload or admin")
 }
 
 // Actor is who acts. It is a parameter, second after ctx, of every call that

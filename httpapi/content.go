@@ -29,39 +29,48 @@ func downloadVersion(c caller, x *exchange, r *http.Request, in contentInput) er
 
 // download sends the bytes of a version; number 0 is the current one. The
 // content is opened, which may be an audit entry of its own, only when bytes of
-// it are going to be sent: a HEAD or a condition is judged by the record alone.
+// it are going to be sent.
 func download(c caller, x *exchange, r *http.Request, id string, number uint64, inline bool) error {
 	if r.Method == http.MethodHead || conditional(r.Header) {
 		v, err := c.vault.Version(r.Context(), id, number)
 		if err != nil {
 			return err
 		}
-		described(x.Header(), v, inline)
-		switch status := rehearse(x.Header(), r, v); {
-		case status == http.StatusPreconditionFailed:
-			return errPrecondition
-		case status == http.StatusRequestedRangeNotSatisfiable:
-			x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
-			return errRange
-		case r.Method == http.MethodHead || status == http.StatusNotModified:
-			http.ServeContent(x, r, "", v.CreatedAt, &measure{size: v.Size})
-			return nil
+		describeContent(x.Header(), v, inline)
+		if answered, err := withoutBytes(x, r, v); answered || err != nil {
+			return err
 		}
-		number = v.Number // what was judged: "current" may move on
+		number = v.Number // the one that was decided on, should another become current
 	}
 	v, file, receipt, err := c.vault.OpenContent(r.Context(), c.actor, id, number)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	described(x.Header(), v, inline)
+	describeContent(x.Header(), v, inline)
 	x.receipt(receipt)
 	http.ServeContent(x, r, "", v.CreatedAt, file)
 	return nil
 }
 
-// described says in the header all there is to say of a version's bytes.
-func described(h http.Header, v engine.Version, inline bool) {
+// withoutBytes answers a request if no byte of the version belongs to the
+// answer.
+func withoutBytes(x *exchange, r *http.Request, v engine.Version) (answered bool, err error) {
+	switch status := rehearse(x.Header(), r, v); {
+	case status == http.StatusPreconditionFailed:
+		return false, errPrecondition
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
+		return false, errRange
+	case r.Method == http.MethodHead || status == http.StatusNotModified:
+		http.ServeContent(x, r, "", v.CreatedAt, &measure{size: v.Size})
+		return true, nil
+	}
+	return false, nil
+}
+
+// describeContent says in the header all there is to say of a version's bytes.
+func describeContent(h http.Header, v engine.Version, inline bool) {
 	kind, name := "attachment", v.FileName
 	if inline {
 		kind = "inline"

@@ -163,8 +163,12 @@ func deleteDocument(ctx context.Context, c caller, in changeDocumentInput) (repl
 	return reply[Certificate]{body: certificateOf(certificate), receipt: receipt}, err
 }
 
-func getCertificate(ctx context.Context, c caller, in documentInput) (reply[Certificate], error) {
-	certificate, err := c.vault.Certificate(ctx, in.ID)
+type certificateInput struct {
+	DocumentID string `path:"documentId"`
+}
+
+func getCertificate(ctx context.Context, c caller, in certificateInput) (reply[Certificate], error) {
+	certificate, err := c.vault.Certificate(ctx, in.DocumentID)
 	return answer(certificateOf(certificate)), err
 }
 

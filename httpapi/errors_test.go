@@ -22,6 +22,7 @@ import (
 // TestEveryErrorHasARow reads the names of the engine's errors from its source
 // and looks for each in the source of the table.
 func TestEveryErrorHasARow(t *testing.T) {
+	t.Parallel()
 	table, err := os.ReadFile("errors.go")
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +67,7 @@ func errorNames(t *testing.T) (names []string) {
 }
 
 func TestErrorsCarryTheirFacts(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		err    error
 		status int
@@ -109,6 +111,7 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 }
 
 func TestPanicsAreAnswered(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{Authenticate: func(*http.Request) (*engine.Vault, engine.Actor, error) { panic("a defect") }})
 	answer, body := k.do("", "GET", "/v1/me", nil, "X-Request-Id", "abc")
 	if answer.StatusCode != 500 || !strings.Contains(body, neutral) || strings.Contains(body, "defect") {
@@ -124,6 +127,7 @@ func TestPanicsAreAnswered(t *testing.T) {
 
 // TestMessagesSayWhatToDoNext holds the texts of the table to a minimum.
 func TestMessagesSayWhatToDoNext(t *testing.T) {
+	t.Parallel()
 	for _, row := range errorTable {
 		if row.message != "%s" && !strings.Contains(row.message, ";") {
 			t.Errorf("%s: %q does not say what to do next", row.code, row.message)

@@ -53,7 +53,7 @@ func (s *Server) routes() []route {
 		endpoint("GET", "/v1/documents/:id/versions/:n", 200, view, "Read a version", getVersion, noDocument, noVersion, deleted),
 		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange),
 		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, change, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
-		endpoint("GET", "/v1/certificates/:id", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
+		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),

@@ -12,9 +12,12 @@ import (
 	"strongroom/engine"
 )
 
+// someID is the id of nothing.
+const someID = "01JD6QGZ3MZ4Y8T6V1E9B7K2RW"
+
 // path is the pattern of a route with something in its parameters.
 func (rt route) path() string {
-	path := strings.ReplaceAll(rt.pattern, ":id", "01JD6QGZ3MZ4Y8T6V1E9B7K2RW")
+	path := strings.NewReplacer(":id", someID, ":documentId", someID).Replace(rt.pattern)
 	return regexp.MustCompile(`:\w+`).ReplaceAllString(path, "1")
 }
 
@@ -29,6 +32,7 @@ func (w tripwire) Read([]byte) (int, error) {
 // TestAccessOfEveryRoute walks the table with no key and with keys of each
 // level: whoever may not is refused before the body is read.
 func TestAccessOfEveryRoute(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	levels := map[engine.Access]string{engine.AccessView: "view", engine.AccessUpload: "upload"}
 	for _, rt := range k.server.table {
@@ -64,6 +68,7 @@ func TestAccessOfEveryRoute(t *testing.T) {
 // TestRefusalsOfEveryRoute: nothing that every route refuses depends on the
 // route, and each GET answers HEAD as GET without a body.
 func TestRefusalsOfEveryRoute(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	for _, rt := range k.server.table {
 		if a, body := k.do("admin", rt.method, rt.path()+"?surely=unknown", nil); a.StatusCode != 400 ||
@@ -90,6 +95,7 @@ func TestRefusalsOfEveryRoute(t *testing.T) {
 // TestEngineFieldsAreOnTheWire: a field the engine gets must be printed, or be
 // named here with where it went.
 func TestEngineFieldsAreOnTheWire(t *testing.T) {
+	t.Parallel()
 	elsewhere := map[string]string{
 		"Document.Current":                "CurrentVersion",
 		"Settings.Revision":               "the ETag",
@@ -133,6 +139,7 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 
 // TestMountedUnderAPrefix: nothing but a Location knows where the server is.
 func TestMountedUnderAPrefix(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{
 		{Prefix: "/vault"},
 		{Prefix: "/a/b", PublicURL: "https://documents.example.com/"},

@@ -15,6 +15,7 @@ import (
 )
 
 func TestLongPollAnswersWhatCame(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	head := k.vaults["main"].Head().Seq
 	type result struct {
@@ -38,6 +39,7 @@ func TestLongPollAnswersWhatCame(t *testing.T) {
 }
 
 func TestStopEndsLongPolls(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	got := make(chan string)
 	go func() {
@@ -59,6 +61,7 @@ func TestStopEndsLongPolls(t *testing.T) {
 }
 
 func TestRequestID(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	for id, sane := range map[string]bool{
 		"abc-1.2_X": true, strings.Repeat("a", 64): true,
@@ -74,6 +77,7 @@ func TestRequestID(t *testing.T) {
 
 // TestLogLine: one line for each request, with what it did and nothing secret.
 func TestLogLine(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	k.do("upload", "POST", "/v1/documents?fileName=private.txt&description=private", strings.NewReader("private"), "X-Request-Id", "first")
 	k.do("", "GET", "/v1/nothing", nil)
@@ -103,6 +107,7 @@ func TestLogLine(t *testing.T) {
 
 // TestExpectContinue: a client that asks first is refused before it sends.
 func TestExpectContinue(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{MaxUpload: 1000})
 	k.http.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Minute
 	send := func(path string, size int) int {
@@ -148,6 +153,7 @@ func (w tripwireAfter) Read(p []byte) (int, error) {
 // TestDownloadsReachTheFile: net/http sends a file without copying it through
 // the process only if it sees the *os.File, and its own ReadFrom.
 func TestDownloadsReachTheFile(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	v := k.vaults["main"]
 	d := v.Create("a.txt", "the content")
@@ -184,6 +190,7 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 
 // TestOperator: a server may be told by its host who asks.
 func TestOperator(t *testing.T) {
+	t.Parallel()
 	var k *kit
 	k = newKit(t, Options{Authenticate: func(r *http.Request) (*engine.Vault, engine.Actor, error) {
 		v := k.vaults[r.Header.Get("X-Strongroom-Vault")]
@@ -210,6 +217,7 @@ func TestOperator(t *testing.T) {
 // TestUnavailable: a vault that is closed is told apart from one that fails, and
 // readiness tells nobody which it is.
 func TestUnavailable(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	if err := k.vaults["other"].Close(); err != nil {
 		t.Fatal(err)
@@ -230,6 +238,7 @@ func TestUnavailable(t *testing.T) {
 // TestUploadsAreStreamed: a client that goes away in the middle of a large file
 // leaves nothing, however far it came. That nothing is left, newKit checks.
 func TestClientGoesAwayInTheMiddle(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	body, client := io.Pipe()
