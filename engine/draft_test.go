@@ -200,7 +200,7 @@ func TestABrokenScratchpadWaitsToo(t *testing.T) {
 	d := k.Create("contract", "text")
 	l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
 	doc(rename(k, k.Admin, d.ID, "drafted", with(l.Token)))
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, "urgent"); err != nil {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "urgent"); err != nil {
 		t.Fatal(err)
 	}
 	k.Reopen()
@@ -216,7 +216,7 @@ func TestADeletionTakesWaitingDraftsWithIt(t *testing.T) {
 	d := k.Create("contract", "text")
 	l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
 	digest := doc(addText(k, d.ID, "drafted bytes", with(l.Token))).Current.Digest
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, "urgent"); err != nil {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "urgent"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {

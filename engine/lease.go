@@ -38,6 +38,7 @@ type Lock struct {
 	ScratchPadStale bool   // the document has moved on since the draft that waits was begun
 	Fence           uint64 // rises with every acquisition and breaking, and outlives the lock
 	User            User   // who holds it
+	Revision        uint64 // of the document, which locking leaves alone
 }
 
 // NewLock describes a lock to be acquired.
@@ -46,6 +47,7 @@ type NewLock struct {
 	LockedByApp   string
 	UseScratchPad bool
 	Password      string // the document's edit password, if it has one
+	IfMatch       Match  // revisions of the document
 }
 
 // LockPatch: nil leaves a member alone.
@@ -108,6 +110,7 @@ func (t *tx) lock(d *document) (*Lock, error) {
 	}
 	lock := &Lock{
 		Duration: l.window, Until: l.until, LockedByApp: l.app, UseScratchPad: l.scratchPad, Fence: l.fence, User: u,
+		Revision: d.Revision,
 	}
 	if l.scratchPad {
 		draft, err := t.draftOf(d, l.userID)
@@ -216,7 +219,7 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 		return Lock{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
-		old, err := t.lockable(documentID, proof)
+		old, err := t.lockable(documentID, n.IfMatch, proof)
 		if err != nil {
 			return Lock{}, audit.Event{}, err
 		}
@@ -243,7 +246,7 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 }
 
 // lockable is the guard of AcquireLock.
-func (t *tx) lockable(documentID string, proof passwordProof) (*document, error) {
+func (t *tx) lockable(documentID string, m Match, proof passwordProof) (*document, error) {
 	if err := t.may(AccessUpload); err != nil {
 		return nil, err
 	}
@@ -265,6 +268,9 @@ func (t *tx) lockable(documentID string, proof passwordProof) (*document, error)
 	}
 	if d.Archived {
 		return nil, fmt.Errorf("%w: it is archived; unarchive it first", ErrLockState)
+	}
+	if err := m.check(d.Revision); err != nil {
+		return nil, err
 	}
 	return d, proof.stands(d)
 }
@@ -434,7 +440,7 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (released,
 // BreakLock ends somebody's lock, without the token: for locks that were
 // forgotten. What has landed stays; a scratchpad waits for its user. It needs
 // admin access and a reason. ErrNotLocked.
-func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID, reason string) (Lock, Receipt, error) {
+func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, m Match, reason string) (Lock, Receipt, error) {
 	var c checks
 	c.required("reason", reason, maxComment)
 	if err := c.err(); err != nil {
@@ -451,6 +457,9 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID, reason s
 		lock, err := t.lock(old)
 		if err == nil && lock == nil {
 			err = ErrNotLocked
+		}
+		if err == nil {
+			err = m.check(old.Revision)
 		}
 		if err != nil {
 			return Lock{}, audit.Event{}, err

@@ -251,13 +251,13 @@ func TestBreakingAForgottenLock(t *testing.T) {
 	grace, _ := k.Person("Grace", engine.AccessUpload)
 	d := k.Create("contract", "text")
 	l := lock(t, k, grace, d.ID, engine.NewLock{})
-	if _, _, err := k.BreakLock(t.Context(), grace, d.ID, "mine"); !errors.Is(err, engine.ErrLacksPermission) {
+	if _, _, err := k.BreakLock(t.Context(), grace, d.ID, nil, "mine"); !errors.Is(err, engine.ErrLacksPermission) {
 		t.Error(err)
 	}
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, " "); !errors.Is(err, engine.ErrInvalid) {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, " "); !errors.Is(err, engine.ErrInvalid) {
 		t.Error(err)
 	}
-	if broken, r, err := k.BreakLock(t.Context(), k.Admin, d.ID, "on holiday"); err != nil || broken.User.Name != "Grace" || r.Seq == 0 {
+	if broken, r, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "on holiday"); err != nil || broken.User.Name != "Grace" || r.Seq == 0 {
 		t.Error(broken, r, err)
 	}
 	if _, err := rename(k, grace, d.ID, "late", with(l.Token)); !errors.Is(err, engine.ErrNotLocked) {
