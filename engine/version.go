@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -207,10 +206,7 @@ func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page
 	if err != nil {
 		return Page[Version]{}, err
 	}
-	place, err := decodeCursor(listVersions, p.Cursor)
-	if err == nil && place != nil && len(place) != 8 {
-		err = invalid("cursor", "is not a cursor of this list; start again without one")
-	}
+	at, err := versionPlace(p.Cursor)
 	if err != nil {
 		return Page[Version]{}, err
 	}
@@ -220,8 +216,8 @@ func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page
 			return Page[Version]{}, err
 		}
 		number := d.VersionCount
-		if place != nil {
-			number = min(number, binary.BigEndian.Uint64(place)-1)
+		if at > 0 {
+			number = min(number, at-1)
 		}
 		var page Page[Version]
 		for ; number > 0; number-- {
