@@ -55,6 +55,9 @@ type field struct {
 // text is a type that knows its own spelling in a path, a query or a header.
 type text interface{ bind(string) error }
 
+// checked is an input of which two values may not go together.
+type checked interface{ check() error }
+
 // inputOf reads the tags of t. A struct it cannot serve is a defect of the
 // table, hence the panics.
 func inputOf(t reflect.Type, method string) *input {
@@ -123,6 +126,11 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 	}
 	if len(wrong) > 0 {
 		return &invalidError{codeInvalidParameter, wrong}
+	}
+	if together, ok := v.Addr().Interface().(checked); ok {
+		if err := together.check(); err != nil {
+			return err
+		}
 	}
 	if in.body == nil {
 		return nil

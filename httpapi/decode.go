@@ -126,6 +126,9 @@ func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
+	if s, ok := v.Addr().Interface().(scalar); ok {
+		return d.scalar(tok, s, path)
+	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		s, ok := tok.(string)
 		if !ok {
@@ -170,6 +173,25 @@ func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
 		}
 	default:
 		panic(fmt.Sprintf("httpapi: a body cannot have a member of type %s", v.Type()))
+	}
+	return nil
+}
+
+// scalar is a number or a truth that may also be sent as the string of it.
+type scalar interface{ scalar(string) error }
+
+func (d *decoder) scalar(tok json.Token, s scalar, path string) error {
+	var spelling string
+	switch tok := tok.(type) {
+	case string:
+		spelling = tok
+	case json.Number:
+		spelling = string(tok)
+	case bool:
+		spelling = strconv.FormatBool(tok)
+	}
+	if err := s.scalar(spelling); err != nil {
+		return d.refuse(path, "%v", err)
 	}
 	return nil
 }

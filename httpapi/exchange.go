@@ -21,10 +21,11 @@ type exchange struct {
 	id      string // of the request
 	base    string // what a Location begins with
 	began   time.Time
-	pattern string // "" until the route is known
-	user    string // "" until the caller is known
-	status  int    // 0 until it is written
-	sent    int64  // bytes of the body
+	pattern string        // "" until the route is known
+	vault   *engine.Vault // nil until the caller is known
+	user    string        // "" until the caller is known
+	status  int           // 0 until it is written
+	sent    int64         // bytes of the body
 
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.

@@ -247,7 +247,7 @@ func (rt route) editable() bool {
 		return false
 	}
 	switch rt.output.Name() {
-	case "Document", "User", "Settings":
+	case "Document", "User", "Settings", "Lock":
 		return true
 	case "Version":
 		return rt.method == http.MethodPost
@@ -283,6 +283,9 @@ func (rt route) failures() []failure {
 	}
 	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "If-Match" }) {
 		errs = append(errs, engine.ErrPrecondition)
+	}
+	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.in == "header" && f.name == "X-Lock-Token" }) && rt.method != http.MethodGet {
+		errs = append(errs, engine.ErrLocked, engine.ErrNotLocked, engine.ErrLockState)
 	}
 	for _, err := range errs {
 		i := slices.IndexFunc(errorTable, func(row errorRow) bool { return row.is == err })

@@ -75,8 +75,8 @@ func TestRefusalsOfEveryRoute(t *testing.T) {
 			!strings.Contains(body, `"field":"surely"`) {
 			t.Errorf("%s %s takes any parameter: %d %s", rt.method, rt.pattern, a.StatusCode, body)
 		}
-		if a, _ := k.do("admin", "PUT", rt.path(), nil); a.StatusCode != 405 || !strings.Contains(a.Header.Get("Allow"), rt.method) {
-			t.Errorf("PUT %s: %d, Allow: %s", rt.pattern, a.StatusCode, a.Header.Get("Allow"))
+		if a, _ := k.do("admin", "OPTIONS", rt.path(), nil); a.StatusCode != 405 || !strings.Contains(a.Header.Get("Allow"), rt.method) {
+			t.Errorf("OPTIONS %s: %d, Allow: %s", rt.pattern, a.StatusCode, a.Header.Get("Allow"))
 		}
 		if a, _ := k.do("admin", rt.method, rt.path()+"/", nil); a.StatusCode != 404 {
 			t.Errorf("%s %s/: %d", rt.method, rt.pattern, a.StatusCode)
@@ -98,6 +98,16 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 	t.Parallel()
 	elsewhere := map[string]string{
 		"Document.Current":                "CurrentVersion",
+		"Lock.Token":                      "LockToken",
+		"Lock.Duration":                   "LockDurationInSeconds",
+		"Lock.Until":                      "LockedUntilDateTime",
+		"Lock.User":                       "LockedByUser",
+		"Lock.Revision":                   "the ETag",
+		"NewLock.Duration":                "LockDurationInSeconds",
+		"NewLock.Password":                "TemplatePassword",
+		"NewLock.IfMatch":                 "If-Match",
+		"LockPatch.Duration":              "LockDurationInSeconds",
+		"DocumentPatch.passwordHash":      "EditPassword",
 		"Settings.Revision":               "the ETag",
 		"VerifyReport.Documents":          "the answer of the contract has no such member",
 		"Entry.Entry":                     "its fields are members",
@@ -122,6 +132,9 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 		{typeOf[engine.NewVersion](), typeOf[addVersionInput]()},
 		{typeOf[engine.DocumentPatch](), typeOf[documentPatch]()},
 		{typeOf[engine.DocumentQuery](), typeOf[documentQuery]()},
+		{typeOf[engine.Lock](), typeOf[Lock]()},
+		{typeOf[engine.NewLock](), typeOf[newLock]()},
+		{typeOf[engine.LockPatch](), typeOf[lockPatch]()},
 		{typeOf[engine.NewUser](), typeOf[newUser]()},
 		{typeOf[engine.UserPatch](), typeOf[userPatch]()},
 		{typeOf[engine.NewKey](), typeOf[newKey]()},

@@ -23,6 +23,12 @@ var known = map[reflect.Type]func() object{
 	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
 	typeOf[ifMatch]():         func() object { return object{"type": "string"} },
 	typeOf[versionNumber]():   func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[lockToken]():       func() object { return object{"type": "string"} },
+	typeOf[claimedToken]():    func() object { return object{"type": "string"} },
+	typeOf[edit]():            func() object { return object{"type": "string"} },
+	typeOf[claimedEdit]():     func() object { return object{"type": "string"} },
+	typeOf[seconds]():         func() object { return object{"type": []string{"integer", "string"}, "minimum": 1, "default": 300} },
+	typeOf[truth]():           func() object { return object{"type": []string{"boolean", "string"}} },
 	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
 }
 

@@ -198,7 +198,7 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {
 			return err
 		}
-		x.user = c.actor.UserID
+		x.user, x.vault = c.actor.UserID, c.vault
 		if c.actor.Access < rt.access {
 			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
 		}
