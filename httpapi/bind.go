@@ -30,7 +30,9 @@ const maxBody = 1 << 20
 //	form:"name"        a field of an upload, see upload.go
 //	header:"If-Match"  a header
 //	body:"json"        the body: JSON of the field's type; body:"merge" takes
-//	                   application/merge-patch+json too, body:"optional" may be absent
+//	                   application/merge-patch+json too, body:"optional" may be absent,
+//	                   body:"docusign" may be absent, null or XML, and ignore what
+//	                   it does not know (unknown:"ignored")
 //	doc, min, max      what it means; the smallest and the largest number
 //	enum, default      the words there are, with "|" between; what absent means
 //
@@ -50,6 +52,7 @@ type field struct {
 	typ           reflect.Type
 	min, max      uint64
 	enum, absent  string // enum words with "|" between; the default, for the description
+	lax           bool   // what is unknown in the body is ignored
 }
 
 // text is a type that knows its own spelling in a path, a query or a header.
@@ -69,7 +72,7 @@ func inputOf(t reflect.Type, method string) *input {
 				continue
 			}
 			f := field{in: where, name: name, doc: sf.Tag.Get("doc"), index: sf.Index, typ: sf.Type,
-				enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default")}
+				enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default"), lax: sf.Tag.Get("unknown") == "ignored"}
 			f.min, _ = strconv.ParseUint(sf.Tag.Get("min"), 10, 64)
 			f.max, _ = strconv.ParseUint(sf.Tag.Get("max"), 10, 64)
 			switch where {
@@ -231,6 +234,9 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 	x.fields = codeInvalidBody
 	if err := plainCoding(r.Header); err != nil {
 		return err
+	}
+	if in.body.name == "docusign" {
+		return in.bindDressed(v, x, r)
 	}
 	data, err := readBody(x, r, maxBody)
 	if err != nil {

@@ -69,7 +69,23 @@ func (m *member[T]) member(null bool) any {
 // v has no place for, none of another type. What is wrong is refused by its
 // name, which begins with path; without one, the whole is called body.
 func (s shapes) decode(data []byte, v reflect.Value, path string) error {
-	d := &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
+	return s.decoder(data).decode(v, path)
+}
+
+// decodeDressed is decode for DocuSign's clients: null is absent, and if lax,
+// what v has no place for is ignored.
+func (s shapes) decodeDressed(data []byte, v reflect.Value, lax bool) error {
+	d := s.decoder(data)
+	d.nulls, d.lax = true, lax
+	return d.decode(v, "")
+}
+
+func (s shapes) decoder(data []byte) *decoder {
+	return &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
+}
+
+func (d *decoder) decode(v reflect.Value, path string) error {
+	data := d.data
 	if !utf8.Valid(data) {
 		return d.refuse(path, "is not UTF-8")
 	}
@@ -93,6 +109,8 @@ type decoder struct {
 	data   []byte
 	shapes shapes
 	depth  int
+	nulls  bool // null is as good as absent
+	lax    bool // unknown members are ignored
 }
 
 func (d *decoder) refuse(path, format string, args ...any) error {
@@ -115,6 +133,9 @@ func (d *decoder) token(path string) (json.Token, error) {
 }
 
 func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
+	if tok == nil && d.nulls {
+		return nil
+	}
 	if m, ok := v.Addr().Interface().(nullable); ok {
 		target := m.member(tok == nil)
 		if tok == nil {
@@ -238,6 +259,10 @@ func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
 	shape := d.shapes[v.Type()]
 	return d.members(path, func(name string, tok json.Token, path string) error {
 		index, ok := shape[name]
+		if !ok && (d.lax || d.nulls && tok == nil) {
+			_, err := d.any(tok, path)
+			return err
+		}
 		if !ok {
 			for known := range shape {
 				if strings.EqualFold(known, name) {

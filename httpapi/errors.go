@@ -26,6 +26,7 @@ const (
 var (
 	errNotFound         = errors.New("no such route")
 	errMethodNotAllowed = errors.New("no such method on this route")
+	errNoAccount        = errors.New("no such account")
 	errNoToken          = errors.New("no token")
 	errDigestMismatch   = errors.New("digest mismatch")
 	errPrecondition     = errors.New("precondition of a download")
@@ -41,6 +42,7 @@ var (
 var errorTable = []errorRow{
 	{errNotFound, 404, "NOT_FOUND", "there is nothing at this path; /openapi.json lists the routes"},
 	{errMethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "this path does not take this method; the header Allow lists those it takes"},
+	{errNoAccount, 404, "NOT_FOUND", "the API key has no such account; GET /oauth/userinfo names the one it has"},
 	{errNoToken, 401, codeInvalidToken, "%s"},
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
@@ -217,7 +219,11 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		}
 	}
 	body.RequestID = x.id
-	if err := x.answer(status, body); err != nil {
+	var answer any = body
+	if x.dress != nil {
+		status, answer = x.dress.refusal(status, body)
+	}
+	if err := x.answer(status, answer); err != nil {
 		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
 		panic(http.ErrAbortHandler)
 	}

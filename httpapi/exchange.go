@@ -23,6 +23,7 @@ type exchange struct {
 	began   time.Time
 	pattern string        // "" until the route is known
 	vault   *engine.Vault // nil until the caller is known
+	dress   *dress        // nil: none, it is a native route
 	user    string        // "" until the caller is known
 	status  int           // 0 until it is written
 	sent    int64         // bytes of the body
@@ -66,20 +67,23 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // answer encodes body before anything is written, so that a body that cannot be
 // encoded is still an error and not half an answer.
 func (x *exchange) answer(status int, body any) error {
+	if d, ok := body.(dressed); ok && x.dress != nil && x.dress.xml != "" {
+		return x.answerXML(status, d)
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(body); err != nil {
 		return err
 	}
-	x.answerBytes(status, b.Bytes())
+	x.answerBytes(status, "application/json", b.Bytes())
 	return nil
 }
 
-// answerBytes sends a JSON text as it is.
-func (x *exchange) answerBytes(status int, body []byte) {
+// answerBytes sends a text as it is.
+func (x *exchange) answerBytes(status int, media string, body []byte) {
 	h := x.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -1,6 +1,10 @@
 package httpapi
 
-import "strongroom/engine"
+import (
+	"slices"
+
+	"strongroom/engine"
+)
 
 const (
 	open  = engine.AccessNone // to all, without a token
@@ -21,7 +25,7 @@ var (
 // routes is the table: method, path, status of success, access, what it does,
 // the function that does it, and the errors it alone may answer with.
 func (s *Server) routes() []route {
-	return []route{
+	table := []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		endpoint("GET", "/readyz", 200, open, "Whether every vault can be used", s.readyz, errNotReady),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
@@ -71,7 +75,12 @@ func (s *Server) routes() []route {
 		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog),
 		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails),
 		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it (bytes: admin)", verify, engine.ErrLacksPermission),
+
+		endpoint("GET", "/oauth/userinfo", 200, view, "Who asks, as OpenID Connect has it", getUserInfo),
+		endpoint("GET", "/restapi/service_information", 200, open, "Which versions of DocuSign's API there are", s.serviceInformation),
+		endpoint("GET", "/restapi/v2.1", 200, open, "What there is of DocuSign's API", listResources),
 	}
+	return slices.Concat(table, docusign("/restapi/v2.1"), docusign("/v2.1"))
 }
 
 const (

@@ -104,6 +104,10 @@ func (p *printer) structSchema(t reflect.Type) object {
 		if doc := f.Tag.Get("doc"); doc != "" {
 			s["description"] = doc
 		}
+		if _, item, ok := strings.Cut(f.Tag.Get("xml"), ">"); ok {
+			s["xml"] = object{"wrapped": true}
+			s["items"].(object)["xml"] = object{"name": item}
+		}
 		properties[name] = s
 		// What is printed is always there, unless it is said to be left out.
 		isOutput := t.Name() == "" || t.Name()[0] >= 'A' && t.Name()[0] <= 'Z'
@@ -112,6 +116,9 @@ func (p *printer) structSchema(t reflect.Type) object {
 		}
 	}
 	out := object{"type": "object", "properties": properties}
+	if d, ok := reflect.Zero(t).Interface().(dressed); ok {
+		out["xml"] = object{"name": d.xmlRoot(), "namespace": xmlNamespace}
+	}
 	if len(required) > 0 {
 		out["required"] = required
 	}

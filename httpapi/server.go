@@ -148,6 +148,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // does, and name OPTIONS in Allow although no route has it.
 func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httprouter.Params, error) {
 	path, ok := strings.CutPrefix(r.URL.Path, s.options.Prefix)
+	if ok {
+		x.dress = dressOf(path, r.Header)
+	}
 	if !ok || !plain(path) || strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
 		return nil, nil, errNotFound
 	}
@@ -199,11 +202,15 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 			return err
 		}
 		x.user, x.vault = c.actor.UserID, c.vault
+		if account := p.ByName("accountId"); account != "" && !isAccount(c.vault, account) {
+			return errNoAccount
+		}
 		if c.actor.Access < rt.access {
 			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
 		}
 	}
 	x.base = s.base(r)
+	c.base = x.base
 	if r.ContentLength != 0 {
 		// A copy, for net/http looks at its own request to see whether the body
 		// was asked for: a client that waits to be (Expect: 100-continue) would
