@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"strongroom/engine"
 )
@@ -209,7 +209,7 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		h.Set("Connection", "close")
 	case http.StatusTooManyRequests:
 		if e, ok := errors.AsType[*engine.ThrottledError](err); ok {
-			h.Set("Retry-After", strconv.Itoa(int(e.After/time.Second)+1))
+			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
 		}
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "5")
