@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"mime"
 	"net/http"
 	"reflect"
@@ -135,15 +136,18 @@ func (*dress) status(status int) int {
 	return status
 }
 
-// refusal puts an error into this dress.
-func (d *dress) refusal(status int, e Error) (int, ErrorDetails) {
+// refusal puts an error into this dress; e is what the native routes say of it.
+func (d *dress) refusal(err error, status int, e Error) (int, ErrorDetails) {
 	code, message := d.code(errorCode(e.ErrorCode))
 	if message == "" {
 		message = e.Message
 	}
-	// A body that was read has a value that is wrong; INVALID_REQUEST_BODY is
-	// one that could not be read.
-	if code == codeInvalidBody && !strings.HasPrefix(e.Message, "body: ") {
+	if e, ok := errors.AsType[*engine.PermissionError](err); ok {
+		message = e.Error() // there are no details here that say more
+	}
+	// Of a body that could be read, a value is wrong; INVALID_REQUEST_BODY is
+	// one that could not.
+	if code == codeInvalidBody && !strings.HasPrefix(message, "body: ") {
 		code = codeInvalidParameter
 	}
 	return d.status(status), ErrorDetails{ErrorCode: string(code), Message: message}

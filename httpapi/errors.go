@@ -221,7 +221,7 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 	body.RequestID = x.id
 	var answer any = body
 	if x.dress != nil {
-		status, answer = x.dress.refusal(status, body)
+		status, answer = x.dress.refusal(err, status, body)
 	}
 	if err := x.answer(status, answer); err != nil {
 		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
