@@ -268,6 +268,88 @@ func BenchmarkVerifyLog(b *testing.B) {
 	b.ReportMetric(rate/limit, "of-limit")
 }
 
+// BenchmarkPage lists 50 of 20,000 documents, of one category, at a random
+// place, eight callers at once: against bare bbolt reading as many index rows
+// and records. BenchmarkPage of package engine has the larger vaults and the
+// other filters.
+func BenchmarkPage(b *testing.B) {
+	const documents, pages = 20_000, 50
+	s := serveVault(b)
+	perSecond(b, 64, documents, func(i int) error {
+		u, err := s.Stage(b.Context(), strings.NewReader("the text"), 0)
+		if err != nil {
+			return err
+		}
+		_, _, err = s.CreateDocument(b.Context(), s.Admin, engine.NewDocument{
+			Name: fmt.Sprint("Contract ", i), Category: []string{"contract", "invoice"}[i%2], Tags: []string{"batch"},
+		}, u)
+		return err
+	})
+	q := engine.DocumentQuery{Category: "contract"}
+	cursors := make([]string, pages)
+	for i := range cursors {
+		page, err := s.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cursors[i], q.Cursor = q.Cursor, page.NextCursor
+	}
+	against(b, barePages(b, documents, pages), 8, func(i int) error {
+		return s.do("GET", "/v1/documents?category=contract&limit=50&cursor="+cursors[i%pages], nil)
+	})
+}
+
+// barePages is how many pages of 50 index rows and their records bbolt alone
+// reads in a second, for eight callers.
+func barePages(b *testing.B, documents, pages int) float64 {
+	b.Helper()
+	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	key := func(i int) []byte { return binary.BigEndian.AppendUint64([]byte("document"), uint64(i)) }
+	err = db.Update(func(tx *bbolt.Tx) error {
+		records, err := tx.CreateBucket([]byte("documents"))
+		if err != nil {
+			return err
+		}
+		index, err := tx.CreateBucket([]byte("index"))
+		if err != nil {
+			return err
+		}
+		record := randomBytes(400)
+		for i := range documents {
+			if err := records.Put(key(i), record); err != nil {
+				return err
+			}
+			if i%2 > 0 {
+				continue
+			}
+			if err := index.Put(append([]byte("contract"), key(i)...), []byte{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return perSecond(b, 8, 20_000, func(i int) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			records, c := tx.Bucket([]byte("documents")), tx.Bucket([]byte("index")).Cursor()
+			k, _ := c.Seek(append([]byte("contract"), key(i%pages*100)...))
+			for range 50 {
+				if records.Get(k[8:]) == nil {
+					return fmt.Errorf("no record for %x", k)
+				}
+				k, _ = c.Next()
+			}
+			return nil
+		})
+	})
+}
+
 // bareBlobs keeps 64 KiB by bare system calls: a temporary file, fsync, rename,
 // fsync of the directory.
 func bareBlobs(b *testing.B, callers, n int) float64 {

@@ -180,7 +180,7 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 				wg.Go(func() { k.Update(t.Context(), k.Admin, mark("first")) })
 				<-begun
 				wg.Go(func() {
-					err, panicked := call(k, t.Context(), spoil.with)
+					panicked, err := call(k, t.Context(), spoil.with)
 					if !spoil.want(err, panicked) {
 						t.Errorf("the spoiler got %v, panic %v", err, panicked)
 					}
@@ -210,10 +210,10 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 }
 
 // call runs a closure and catches its panic, as a host's own recover would.
-func call(k *enginetest.Kit, ctx context.Context, fn change) (err error, panicked any) {
+func call(k *enginetest.Kit, ctx context.Context, fn change) (panicked any, err error) {
 	defer func() { panicked = recover() }()
 	_, _, err = k.Update(ctx, k.Admin, fn)
-	return err, nil
+	return nil, err
 }
 
 func TestSeveralChangesLandTogetherOrNotAtAll(t *testing.T) {
@@ -360,7 +360,7 @@ func TestStorm(t *testing.T) {
 					ctx, cancel = context.WithCancel(ctx)
 					go cancel()
 				}
-				err, panicked := call(k, ctx, func(t *engine.Tx) (string, audit.Event, error) {
+				panicked, err := call(k, ctx, func(t *engine.Tx) (string, audit.Event, error) {
 					if t.Marked(name) {
 						return "", audit.Event{}, errors.New("there already")
 					}

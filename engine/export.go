@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"strongroom/audit"
@@ -60,7 +61,7 @@ func (e *Export) log(ctx context.Context) io.Reader {
 		spell: func(b []byte, _ uint64, line []byte) ([]byte, error) { return append(b, line...), nil }}
 }
 
-func (e *Export) details(ctx context.Context) io.Reader {
+func (e *Export) details(ctx context.Context) *rowReader {
 	return &rowReader{ctx: ctx, e: e, bucket: bucketDetail, next: e.after + 1,
 		spell: func(b []byte, seq uint64, value []byte) ([]byte, error) {
 			row, err := decodeDetail(value)
@@ -113,14 +114,20 @@ func (r *rowReader) fill(t *tx) (page []byte, err error) {
 	page = r.spare[:0]
 	c := t.bucket(r.bucket).Cursor()
 	k, row := c.Seek(seqKey(r.next))
-	for looked := 0; k != nil && seqOf(k) <= r.e.Head.Seq; looked++ {
+	for looked := 0; k != nil; looked++ {
+		if len(k) != 8 || seqOf(k) < r.next {
+			return nil, fmt.Errorf("%w: %s has the key %.80x after %d", errDamaged, r.bucket, k, r.next)
+		}
+		if seqOf(k) > r.e.Head.Seq {
+			break
+		}
 		if looked == exportRows || len(page) >= exportBytes {
-			r.next = seqOf(k)
 			return page, nil
 		}
 		if page, err = r.spell(page, seqOf(k), row); err != nil {
 			return nil, err
 		}
+		r.next = seqOf(k) + 1
 		k, row = c.Next()
 	}
 	r.next = r.e.Head.Seq + 1

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -61,7 +62,6 @@ type BlobStore interface {
 	Remove(blobstore.Digest) error
 	Check(context.Context, blobstore.Digest) (int64, error)
 	Each(ctx context.Context, fn func(blobstore.Digest, int64) error) error
-	Free() (uint64, error)
 }
 
 // Digest names bytes by their SHA-256.
@@ -232,8 +232,8 @@ func prepare(dir string, o Options) (*Vault, error) {
 	return v, nil
 }
 
-func (v *Vault) open(o Options) error {
-	var err error
+func (v *Vault) open(o Options) (err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
 	if v.blobs == nil {
 		if v.blobs, err = blobstore.Open(filepath.Join(v.dir, dirBlobs)); err != nil {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
@@ -264,7 +264,11 @@ func (v *Vault) load(b *bbolt.Tx) error {
 	case format > formatVersion:
 		return fmt.Errorf("%w: it has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, format, formatVersion)
 	}
-	v.id, v.name = string(meta.Get(metaVault)), string(meta.Get(metaName))
+	vault, name := meta.Get(metaVault), meta.Get(metaName)
+	if len(vault) != ulid.EncodedSize || !vaultNames.Match(name) {
+		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
+	}
+	v.id, v.name = string(vault), string(name)
 	head, err := lastHead(b, v.id)
 	if err != nil {
 		return err
@@ -348,7 +352,7 @@ func (v *Vault) checkReserve() error {
 	if v.reserve < 0 {
 		return nil
 	}
-	free, err := v.blobs.Free()
+	free, err := blobstore.Free(v.dir)
 	if err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +26,24 @@ func newEntropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0)
 // file to grow: a reader that holds the old mapping would otherwise stall the
 // writer that needs a larger one.
 func openDB(path string) (*bbolt.DB, error) {
+	var file *os.File
+	whole := false
+	defer func() {
+		if !whole && file != nil { // bbolt panicked: it trusts the pages it reads
+			unlockFile(file)
+			file.Close()
+		}
+	}()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:         500 * time.Millisecond,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: initialMmapSize,
+		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
+			file, err = os.OpenFile(name, flag, perm)
+			return file, err
+		},
 	})
+	whole = true
 	switch {
 	case err == nil:
 		return db, nil
@@ -39,6 +53,17 @@ func openDB(path string) (*bbolt.DB, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
 	}
 	return nil, fmt.Errorf("open %s: %w", path, err)
+}
+
+// damaged is deferred where a damaged vault.db is to be an error and not the
+// end of the process. bbolt trusts its pages: where they lie it panics, or
+// reads memory that no file stands behind, which is a panic too while faults
+// is set (debug.SetPanicOnFault); was is what it was before.
+func damaged(err *error, was bool) {
+	debug.SetPanicOnFault(was)
+	if p := recover(); p != nil {
+		*err = &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %v", errDamaged, p)}
+	}
 }
 
 // found writes a new vault.db: its buckets, what it is, and the first entry,

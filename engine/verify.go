@@ -3,12 +3,18 @@ package engine
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"reflect"
+	"runtime/debug"
 	"slices"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+
+	"go.etcd.io/bbolt"
 )
 
 // VerifyOptions of Verify. The zero value checks everything but the contents
@@ -49,13 +55,15 @@ const maxFindings = 1_000
 //
 // It reads a page in each transaction, so it stalls nobody, and keeps nothing
 // but the users and keys in memory beside what audit.Verify does.
-func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
 	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}}
-	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.e.details(ctx)})
+	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify the log: %w", err)
 	}
-	c.report = VerifyReport{Head: log.Head, Entries: log.Entries, Findings: log.Findings}
+	c.report.Head, c.report.Entries = log.Head, log.Entries
+	c.report.Findings = append(c.report.Findings, log.Findings...)
 	if log.Entries != c.e.Head.Seq {
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
@@ -68,6 +76,21 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 	return c.report, nil
 }
 
+// details are those of an export, but a row that cannot be read is a finding.
+func (c *checker) details() io.Reader {
+	r := c.e.details(c.ctx)
+	spell := r.spell
+	r.spell = func(b []byte, seq uint64, value []byte) ([]byte, error) {
+		page, err := spell(b, seq, value)
+		if err != nil {
+			c.find(seq, audit.CodeDetailRow, "the detail of entry %d cannot be read: %v", seq, err)
+			return b, nil
+		}
+		return page, nil
+	}
+	return r
+}
+
 // checker is one verification.
 type checker struct {
 	v       *Vault
@@ -75,6 +98,7 @@ type checker struct {
 	o       VerifyOptions
 	e       *Export // fixes the head: entries behind it are not looked at
 	report  VerifyReport
+	said    *accounts
 	entries uint64        // about documents, in the log
 	chained uint64        // about documents, in their chains
 	missing []saidVersion // whose bytes were not there when looked for
@@ -96,9 +120,10 @@ func (c *checker) progress(done, total uint64) {
 const checkRows = 500
 
 // each calls fn for every row of a bucket, some hundred in a transaction, with
-// views. A row written meanwhile may or may not be met.
-func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) error {
-	var next []byte
+// views. A row written meanwhile may or may not be met. Keys that are not of
+// the size given, if it is not 0, are findings with the code given.
+func (c *checker) each(bucket []byte, code audit.Code, size int, fn func(t *tx, k, value []byte) error) error {
+	var next, last []byte
 	for more := true; more; {
 		if err := c.ctx.Err(); err != nil {
 			return err
@@ -111,7 +136,14 @@ func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) err
 				if k == nil {
 					return false, nil
 				}
-				if err := fn(t, k, value); err != nil {
+				if len(k) > bbolt.MaxKeySize || last != nil && bytes.Compare(k, last) <= 0 {
+					c.find(0, code, "the rows of %s are out of order after %x", bucket, last)
+					return false, nil // or a page that leads back would lead round for ever
+				}
+				last = append(last[:0], k...)
+				if size != 0 && len(k) != size {
+					c.find(0, code, "%s has a row with the key %x", bucket, k)
+				} else if err := fn(t, k, value); err != nil {
 					return false, err
 				}
 				k, value = cursor.Next()
@@ -130,11 +162,7 @@ func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) err
 // first, and with its rows in the index.
 func (c *checker) documents() error {
 	total := c.e.Head.Seq
-	err := c.each(bucketDocuments, func(t *tx, k, value []byte) error {
-		if len(k) != len(id{}) {
-			c.find(0, CodeState, "a document has the key %x", k)
-			return nil
-		}
+	err := c.each(bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
 		d, err := decodeDocument(id(k), value)
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
@@ -180,11 +208,18 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 	differs("created by", d.CreatedBy, h.created.Actor)
 	differs("updated at", d.UpdatedAt, h.updated.Time)
 	differs("updated by", d.UpdatedBy, h.updated.Actor)
+	if d.deleted && t.get(bucketCertificates, d.id[:]) == nil {
+		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
+	}
 	if d.deleted || h.deleted {
 		return
 	}
 	differs("archived", d.Archived, h.archived)
 	differs("the owner", d.OwnerID, h.owner)
+	differs("the current version", d.Current.Number, h.current)
+	if !h.erased {
+		c.compareMetadata(d, h)
+	}
 	for _, said := range h.versions {
 		ver, err := decodeVersion(d.id, t.get(bucketVersions, versionKey(d.id, said.Number)))
 		if err != nil {
@@ -210,7 +245,24 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 			c.find(said.seq, CodeBlob, "%s, version %d: its blob has %d bytes, the log says %d", d, ver.Number, size, ver.Size)
 		}
 	}
-	differs("the current version", d.Current.Number, h.current)
+}
+
+// compareMetadata compares what the details tell.
+func (c *checker) compareMetadata(d *document, h *history) {
+	var is map[string]any
+	text, err := json.Marshal(d.detail())
+	r := json.NewDecoder(bytes.NewReader(text))
+	r.UseNumber()
+	if err := errors.Join(err, r.Decode(&is)); err != nil {
+		c.find(d.AuditSeq, CodeState, "%s: its metadata cannot be spelled: %v", d, err)
+		return
+	}
+	is = flatten(is)
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(append(sortedKeys(is), sortedKeys(h.metadata)...)))) {
+		if !reflect.DeepEqual(is[name], h.metadata[name]) {
+			c.find(d.AuditSeq, CodeState, "%s: its %s is not what the log says", d, name)
+		}
+	}
 }
 
 // missingBytes reports the bytes that were missing and are still needed: what
@@ -232,12 +284,8 @@ func (c *checker) needed(d Digest) (bool, error) {
 
 // versions finds rows of versions that no document has.
 func (c *checker) versions() error {
-	return c.each(bucketVersions, func(t *tx, k, _ []byte) error {
+	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, _ []byte) error {
 		c.report.Versions++
-		if len(k) != 24 {
-			c.find(0, CodeState, "a version has the key %x", k)
-			return nil
-		}
 		doc, number := id(k[:16]), seqOf(k[16:])
 		if d, err := t.documentAt(doc); err != nil || d.deleted || number == 0 || number > d.VersionCount {
 			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
@@ -248,11 +296,7 @@ func (c *checker) versions() error {
 
 // references finds references of versions that do not have those bytes.
 func (c *checker) references() error {
-	return c.each(bucketRefs, func(t *tx, k, _ []byte) error {
-		if len(k) != 56 {
-			c.find(0, CodeIndex, "a reference has the key %x", k)
-			return nil
-		}
+	return c.each(bucketRefs, CodeIndex, 56, func(t *tx, k, _ []byte) error {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
 		if number >= draftNumber(0) {
 			if !t.drafted(doc, digest, number) {
@@ -271,7 +315,7 @@ func (c *checker) references() error {
 // index finds rows that no document has, and external ids and e-mail addresses
 // that lead nowhere.
 func (c *checker) index() error {
-	err := c.each(bucketIndex, func(t *tx, k, _ []byte) error {
+	err := c.each(bucketIndex, CodeIndex, 0, func(t *tx, k, _ []byte) error {
 		if len(k) < 17 {
 			c.find(0, CodeIndex, "an index row has the key %x", k)
 			return nil
@@ -284,17 +328,35 @@ func (c *checker) index() error {
 	if err != nil {
 		return err
 	}
-	return c.each(bucketExternals, func(t *tx, k, value []byte) error {
-		if d, err := t.documentAt(id(append(bytes.Clone(value), make([]byte, 16)...)[:16])); err != nil || d.ExternalID != string(k) {
+	err = c.each(bucketExternals, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if d, err := t.document(idText(value)); err != nil || d.ExternalID != string(k) {
 			c.find(0, CodeIndex, "the external id %q is of no document", k)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.each(bucketEmails, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if u, err := t.user(idText(value)); err != nil || !bytes.Equal(emailKey(u.Email), k) {
+			c.find(0, CodeIndex, "an e-mail address is of no user")
 		}
 		return nil
 	})
 }
 
+// idText spells an id that stands in a row; what is none is no id spelled
+// either.
+func idText(value []byte) string {
+	if len(value) != len(id{}) {
+		return ""
+	}
+	return id(value).String()
+}
+
 // certificates compares every certificate with the entry it came with.
 func (c *checker) certificates() error {
-	return c.each(bucketCertificates, func(t *tx, k, _ []byte) error {
+	return c.each(bucketCertificates, CodeState, len(id{}), func(t *tx, k, _ []byte) error {
 		cert, err := t.certificate(id(k))
 		if err != nil {
 			c.find(0, CodeState, "the certificate of document %s cannot be read: %v", id(k), err)
