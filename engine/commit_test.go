@@ -24,7 +24,7 @@ type change = func(*engine.Tx) (string, audit.Event, error)
 func mark(name string) change {
 	return func(t *engine.Tx) (string, audit.Event, error) {
 		t.Mark(name)
-		return name, engine.MarkEvent(name), nil
+		return name, engine.MarkEvent(), nil
 	}
 }
 
@@ -164,7 +164,7 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 			return "", audit.Event{}, nil
 		}, func(err error, p any) bool { return err != nil && p == nil }},
 		{"has an entry without a write", func(t *engine.Tx) (string, audit.Event, error) {
-			return "", engine.MarkEvent("x"), nil
+			return "", engine.MarkEvent(), nil
 		}, func(err error, p any) bool { return err != nil && p == nil }},
 		{"has an entry the log refuses", func(t *engine.Tx) (string, audit.Event, error) {
 			t.Mark("name")
