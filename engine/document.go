@@ -309,6 +309,9 @@ func (d *document) detail() map[string]any {
 	m.text("product", d.Product)
 	m.text("templateId", d.TemplateID)
 	m.text("agreementId", d.AgreementID)
+	if d.EditProtected { // never when it is made
+		m["editProtected"] = true
+	}
 	if len(d.Tags) > 0 {
 		m["tags"] = d.Tags
 	}

@@ -22,6 +22,8 @@ type history struct {
 	metadata map[string]any // as flatten has it
 	erased   bool           // a detail is gone, so metadata and the free text of versions are not known
 	revision uint64
+	fence    uint64 // of the last lock, or its breaking
+	holder   string // who acquired the last lock, if it was not released or broken
 	archived bool
 	deleted  bool
 	behind   uint64 // entries not after the head given
@@ -124,6 +126,7 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	case audit.OpDocumentDeleted:
 		h.deleted = true
 	default: // leaves the revision
+		h.lock(e)
 		return nil
 	}
 	h.revision++
@@ -154,6 +157,22 @@ func (h *history) addVersion(e audit.Entry, told detail) {
 	}
 	h.versions = append(h.versions, s)
 	h.current = e.Version
+}
+
+// lock takes an entry about the lock into account. One without a fence is about
+// a scratchpad.
+func (h *history) lock(e audit.Entry) {
+	fence, ok := e.Facts["fence"].AsNumber()
+	if !ok {
+		return
+	}
+	h.fence = fence
+	switch e.Op {
+	case audit.OpLockAcquired:
+		h.holder = e.Actor
+	case audit.OpLockReleased, audit.OpLockBroken:
+		h.holder = ""
+	}
 }
 
 func (h *history) discard(e audit.Entry) error {
@@ -201,7 +220,7 @@ func flatten(members map[string]any) map[string]any {
 			continue
 		}
 		flat[name] = value
-		if value == "" && !strings.HasPrefix(name, "customFields.") {
+		if name == "editProtected" && value == false || value == "" && !strings.HasPrefix(name, "customFields.") {
 			flat[name] = nil
 		}
 	}
