@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"strongroom/audit"
 )
@@ -22,25 +23,28 @@ type Export struct {
 // settings.AuditReads on it first writes the entry audit.exported, which is
 // then the last one exported. It needs admin access.
 func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export, error) {
-	_, receipt, err := update(v, ctx, actor, func(t *tx) (struct{}, audit.Event, error) {
-		var none struct{}
+	at, receipt, err := update(v, ctx, actor, func(t *tx) (time.Time, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
-			return none, audit.Event{}, err
+			return t.now, audit.Event{}, err
 		}
 		s, err := t.settings()
 		if err != nil || !s.AuditReads {
-			return none, audit.Event{}, err
+			return t.now, audit.Event{}, err
 		}
 		t.note()
-		return none, audit.Event{
+		return t.now, audit.Event{
 			Op:    audit.OpAuditExported,
-			Facts: audit.Facts{"after": audit.Number(after), "through": audit.Number(t.seq())},
+			Facts: audit.Facts{"after": audit.Number(min(after, t.seq())), "through": audit.Number(t.seq())},
 		}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Export{Head: v.Head(), Receipt: receipt, v: v, after: after}, nil
+	head := v.Head()
+	if receipt.Seq != 0 {
+		head = audit.Head{Vault: v.id, Seq: receipt.Seq, Hash: receipt.Hash, Time: at}
+	}
+	return &Export{Head: head, Receipt: receipt, v: v, after: min(after, head.Seq)}, nil
 }
 
 // WriteLog writes the exact lines. It may be called more than once.

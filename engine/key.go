@@ -103,13 +103,12 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 		ok = false
 	}
 	given := sha256.Sum256(secret)
-	return view(v, func(t *tx) (Actor, error) {
+	return peek(v, func(t *tx) (Actor, error) {
 		k, err := t.key(keyID)
-		if err != nil {
-			if !errors.Is(err, ErrKeyNotFound) {
-				return Actor{}, err
-			}
+		if errors.Is(err, ErrKeyNotFound) {
 			k, ok = &key{}, false
+		} else if err != nil {
+			return Actor{}, err
 		}
 		if subtle.ConstantTimeCompare(given[:], k.secret[:]) != 1 || !ok || vault != v.name {
 			return Actor{}, ErrInvalidToken
@@ -183,6 +182,9 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 	c.required("name", n.Name, maxShort)
 	if n.Access > AccessAdmin {
 		c.fail("access", "must be view, upload or admin")
+	}
+	if n.ExpiresAt.UTC().Year() > 9999 {
+		c.fail("expiresAt", "must be before the year 10000")
 	}
 	if err := c.err(); err != nil {
 		return Key{}, Secret{}, Receipt{}, err

@@ -79,6 +79,7 @@ type Vault struct {
 
 	db      *bbolt.DB
 	commit  func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
+	durable atomic.Uint64         // the last transaction that is synced
 	blobs   BlobStore
 	lock    *os.File
 	reserve int64
@@ -138,11 +139,15 @@ func Create(dir string, o Options) (*Vault, error) {
 
 var vaultNames = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
+// ValidName says whether a vault can have this name: 1 to 40 lower-case letters,
+// digits and hyphens, not beginning with a hyphen.
+func ValidName(name string) bool { return vaultNames.MatchString(name) }
+
 func vaultName(dir, name string) (string, error) {
 	if name == "" {
 		name = filepath.Base(dir)
 	}
-	if !vaultNames.MatchString(name) {
+	if !ValidName(name) {
 		return "", invalid("vault", "%q must be 1 to 40 lower-case letters, digits and hyphens, and not begin with a hyphen", name)
 	}
 	return name, nil
@@ -269,6 +274,7 @@ func (v *Vault) load(b *bbolt.Tx) error {
 		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
 	}
 	v.id, v.name = string(vault), string(name)
+	v.durable.Store(uint64(b.ID()))
 	head, err := lastHead(b, v.id)
 	if err != nil {
 		return err

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 
 	"github.com/oklog/ulid/v2"
 	"go.etcd.io/bbolt"
@@ -134,6 +136,10 @@ func metaNames(path string, pageSize int, txid uint64) (bool, error) {
 // there. The operating system drops the lock with the process, so a stale file
 // locks nobody out.
 func lockVault(path string) (f *os.File, clean bool, err error) {
+	// A lock file that is gone from a vault tells nothing of its last end.
+	_, noLock := os.Stat(path)
+	_, noVault := os.Stat(filepath.Join(filepath.Dir(path), fileDB))
+	known := noLock == nil || noVault != nil
 	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, fmt.Errorf("lock the vault: %w", err)
@@ -150,10 +156,13 @@ func lockVault(path string) (f *os.File, clean bool, err error) {
 	if readErr != nil {
 		return nil, false, errors.Join(fmt.Errorf("lock the vault: %w", readErr), f.Close())
 	}
-	if err := rewrite(f, strconv.Itoa(os.Getpid())+"\n"); err != nil {
+	// Synced before anything else is written: after a power cut an empty file
+	// would say that all was tidy.
+	err = errors.Join(rewrite(f, strconv.Itoa(os.Getpid())+"\n"), f.Sync(), blobstore.SyncDir(filepath.Dir(path)))
+	if err != nil {
 		return nil, false, errors.Join(fmt.Errorf("lock the vault: %w", err), f.Close())
 	}
-	return f, len(text) == 0, nil
+	return f, len(text) == 0 && known, nil
 }
 
 // unlockVault lets the lock go; clean empties the file.

@@ -266,7 +266,7 @@ func (c *checker) bytes() error {
 	} else if err != nil {
 		return fmt.Errorf("list the blobs: %w", err)
 	}
-	for _, d := range slices.Clip(digests) {
+	for _, d := range digests {
 		c.progress(c.report.Blobs, uint64(len(digests)))
 		_, err := c.v.blobs.Check(c.ctx, d)
 		switch {
