@@ -108,7 +108,9 @@ func appDetail(app string) []byte {
 // is in it only for the key that took it. ErrNotLocked.
 func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock, error) {
 	return view(v, func(t *tx) (Lock, error) {
-		t.actor = actor
+		if err := t.admit(actor); err != nil {
+			return Lock{}, err
+		}
 		d, err := t.liveDocument(documentID)
 		if err != nil {
 			return Lock{}, err

@@ -15,12 +15,14 @@ import (
 func (v *Vault) saveDraft(ctx context.Context, actor Actor, documentID string, c Condition) (Lock, Receipt, error) {
 	for {
 		dr, err := view(v, func(t *tx) (*draft, error) {
-			t.actor = actor
+			if err := t.admit(actor); err != nil {
+				return nil, err
+			}
 			d, err := t.liveDocument(documentID)
 			if err != nil {
 				return nil, err
 			}
-			return t.draftOf(d, actor.UserID)
+			return t.draftOf(d, t.actor.UserID)
 		})
 		if err != nil {
 			return Lock{}, Receipt{}, err

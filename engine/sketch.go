@@ -96,13 +96,15 @@ type Sketch struct {
 // nothing to see but the document itself.
 func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token string) (Sketch, error) {
 	return view(v, func(t *tx) (Sketch, error) {
-		t.actor = actor
+		if err := t.admit(actor); err != nil {
+			return Sketch{}, err
+		}
 		d, err := t.liveDocument(documentID)
 		if err != nil {
 			return Sketch{}, err
 		}
 		l := t.live(d)
-		if l == nil || !l.scratchPad || l.userID != actor.UserID || !v.isToken(d.ID, l, token) {
+		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, token) {
 			return Sketch{}, ErrNotLocked
 		}
 		dr, err := t.draftOf(d, l.userID)

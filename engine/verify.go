@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
