@@ -15,6 +15,7 @@ type accounts struct {
 	seq      uint64 // the last entry that was followed
 	vault    string
 	name     string
+	created  string // as in meta
 	users    map[string]*saidUser
 	keys     map[string]*saidKey
 	settings saidSettings
@@ -64,7 +65,7 @@ func (a *accounts) follow(e audit.Entry, told detail) error {
 	switch e.Op {
 	case audit.OpVaultCreated:
 		a.vault, _ = e.Facts["vault"].AsText()
-		a.name = told.text("name")
+		a.name, a.created = told.text("name"), audit.FormatTime(e.Time)
 	case audit.OpUserCreated:
 		u = &saidUser{User: User{ID: userID, CreatedAt: e.Time}}
 		a.users[userID] = u
@@ -188,7 +189,13 @@ type member struct {
 
 func (c *checker) vault() error {
 	c.differ("the vault", member{"its id", c.v.id, c.said.vault}, member{"its name", c.v.name, c.said.name})
-	return nil
+	_, err := view(c.v, func(t *tx) (struct{}, error) {
+		if !bytes.Equal(t.get(bucketMeta, metaCreated), []byte(c.said.created)) {
+			c.find(1, CodeState, "the vault was not made when the log says, %s", c.said.created)
+		}
+		return struct{}{}, nil
+	})
+	return err
 }
 
 func (c *checker) users() error {

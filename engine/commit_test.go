@@ -18,10 +18,10 @@ import (
 	"strongroom/engine/enginetest"
 )
 
-type change = func(*engine.Tx) (string, audit.Event, error)
+type closure = func(*engine.Tx) (string, audit.Event, error)
 
 // mark is a closure that writes one row and its entry.
-func mark(name string) change {
+func mark(name string) closure {
 	return func(t *engine.Tx) (string, audit.Event, error) {
 		t.Mark(name)
 		return name, engine.MarkEvent(), nil
@@ -148,7 +148,7 @@ func TestACallWhoseClosureWasTakenCannotWithdraw(t *testing.T) {
 func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 	for _, spoil := range []struct {
 		name string
-		with change
+		with closure
 		want func(err error, panicked any) bool
 	}{
 		{"fails after it wrote", func(t *engine.Tx) (string, audit.Event, error) {
@@ -210,7 +210,7 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 }
 
 // call runs a closure and catches its panic, as a host's own recover would.
-func call(k *enginetest.Kit, ctx context.Context, fn change) (panicked any, err error) {
+func call(k *enginetest.Kit, ctx context.Context, fn closure) (panicked any, err error) {
 	defer func() { panicked = recover() }()
 	_, _, err = k.Update(ctx, k.Admin, fn)
 	return nil, err
@@ -255,7 +255,7 @@ func TestACommitThatFails(t *testing.T) {
 				var wg sync.WaitGroup
 				wg.Go(func() { k.Update(t.Context(), k.Admin, mark("first")) })
 				<-begun
-				check := func(fn change) {
+				check := func(fn closure) {
 					wg.Go(func() {
 						if _, _, err := k.Update(t.Context(), k.Admin, fn); !errors.Is(err, fault.want) || !errors.Is(err, fault.cause) {
 							t.Errorf("got %v, want %v: %v", err, fault.want, fault.cause)

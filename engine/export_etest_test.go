@@ -75,16 +75,12 @@ func RefKey(d Digest, doc string, number uint64) []byte {
 }
 
 // Provable is a row without what the log cannot prove: the hash of a key's
-// secret, what a certificate says of ids that have no fact yet, the values of
-// rows that are only keys, and how long ago the vault's format was written.
+// secret, what a certificate says of ids that have no fact yet, and the values
+// of rows that are only keys.
 func Provable(bucket string, k, v []byte) string {
 	switch bucket {
 	case "index", "refs":
 		return ""
-	case "meta":
-		if string(k) == "created" {
-			return ""
-		}
 	case "keys":
 		if key, err := decodeKey(id(k), v); err == nil {
 			key.secret = [32]byte{}

@@ -198,6 +198,8 @@ func (e *evidence) log() []tamper {
 		{name: "two details swapped", code: audit.CodeDetailMismatch, db: swap("detail", e.line(audit.OpKeyCreated), e.line(audit.OpUserCreated))},
 		{name: "a link to an earlier entry", code: state, db: detail(func(row []byte) []byte { row[7]--; return row })},
 		{name: "a link to itself", code: state, db: detail(func(row []byte) []byte { row[7] = byte(e.seqs[audit.OpDocumentUpdated]); return row })},
+		{name: "the vault's name", code: state, db: put("meta", []byte("name"), []byte("other"))},
+		{name: "when the vault was made", code: state, db: put("meta", []byte("created"), []byte("2001-01-01T00:00:00.000Z"))},
 		{name: "the vault's id", code: state, db: put("meta", []byte("vault"), []byte(engine.NewID()))},
 	}
 }
