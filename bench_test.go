@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -188,6 +189,74 @@ func BenchmarkMetadata(b *testing.B) {
 	}
 }
 
+// BenchmarkLock takes and releases locks of 128 documents, and BenchmarkRenew
+// renews them: both against the bare rows of a change, of which taking and
+// releasing makes two.
+func BenchmarkLock(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s, ids := locking(b)
+			against(b, bareChanges(b, callers)/2, callers, func(i int) error {
+				path := "/v1/documents/" + ids[i%len(ids)] + "/lock"
+				token, err := s.lock(path)
+				if err != nil {
+					return err
+				}
+				return s.do("DELETE", path, nil, "X-Lock-Token", token)
+			})
+		})
+	}
+}
+
+func BenchmarkRenew(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s, ids := locking(b)
+			tokens := make([]string, len(ids))
+			for i, id := range ids {
+				var err error
+				if tokens[i], err = s.lock("/v1/documents/" + id + "/lock"); err != nil {
+					b.Fatal(err)
+				}
+			}
+			against(b, bareChanges(b, callers), callers, func(i int) error {
+				i %= len(ids)
+				return s.do("PUT", "/v1/documents/"+ids[i]+"/lock", nil, "X-Lock-Token", tokens[i])
+			})
+		})
+	}
+}
+
+func locking(b *testing.B) (*served, []string) {
+	s := serveVault(b)
+	ids := make([]string, 128) // more than there are callers, so none waits for another
+	for i := range ids {
+		ids[i] = s.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID
+	}
+	return s, ids
+}
+
+// lock takes a lock and returns its token.
+func (s *served) lock(path string) (string, error) {
+	r, err := http.NewRequest("POST", s.url+path, nil)
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.Token)
+	res, err := s.client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	var answer struct {
+		LockToken string `json:"lockToken"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.LockToken == "" {
+		return "", fmt.Errorf("POST %s: %s: %w", path, res.Status, err)
+	}
+	return answer.LockToken, nil
+}
+
 // BenchmarkDownload64KiB: against http.ServeContent of a file.
 func BenchmarkDownload64KiB(b *testing.B) {
 	for _, callers := range crowd {
@@ -266,6 +335,88 @@ func BenchmarkVerifyLog(b *testing.B) {
 	b.StopTimer()
 	b.ReportMetric(rate, "entries/s")
 	b.ReportMetric(rate/limit, "of-limit")
+}
+
+// BenchmarkPage lists 50 of 20,000 documents, of one category, at a random
+// place, eight callers at once: against bare bbolt reading as many index rows
+// and records. BenchmarkPage of package engine has the larger vaults and the
+// other filters.
+func BenchmarkPage(b *testing.B) {
+	const documents, pages = 20_000, 50
+	s := serveVault(b)
+	perSecond(b, 64, documents, func(i int) error {
+		u, err := s.Stage(b.Context(), strings.NewReader("the text"), 0)
+		if err != nil {
+			return err
+		}
+		_, _, err = s.CreateDocument(b.Context(), s.Admin, engine.NewDocument{
+			Name: fmt.Sprint("Contract ", i), Category: []string{"contract", "invoice"}[i%2], Tags: []string{"batch"},
+		}, u)
+		return err
+	})
+	q := engine.DocumentQuery{Category: "contract"}
+	cursors := make([]string, pages)
+	for i := range cursors {
+		page, err := s.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cursors[i], q.Cursor = q.Cursor, page.NextCursor
+	}
+	against(b, barePages(b, documents, pages), 8, func(i int) error {
+		return s.do("GET", "/v1/documents?category=contract&limit=50&cursor="+cursors[i%pages], nil)
+	})
+}
+
+// barePages is how many pages of 50 index rows and their records bbolt alone
+// reads in a second, for eight callers.
+func barePages(b *testing.B, documents, pages int) float64 {
+	b.Helper()
+	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	key := func(i int) []byte { return binary.BigEndian.AppendUint64([]byte("document"), uint64(i)) }
+	err = db.Update(func(tx *bbolt.Tx) error {
+		records, err := tx.CreateBucket([]byte("documents"))
+		if err != nil {
+			return err
+		}
+		index, err := tx.CreateBucket([]byte("index"))
+		if err != nil {
+			return err
+		}
+		record := randomBytes(400)
+		for i := range documents {
+			if err := records.Put(key(i), record); err != nil {
+				return err
+			}
+			if i%2 > 0 {
+				continue
+			}
+			if err := index.Put(append([]byte("contract"), key(i)...), []byte{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return perSecond(b, 8, 20_000, func(i int) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			records, c := tx.Bucket([]byte("documents")), tx.Bucket([]byte("index")).Cursor()
+			k, _ := c.Seek(append([]byte("contract"), key(i%pages*100)...))
+			for range 50 {
+				if records.Get(k[8:]) == nil {
+					return fmt.Errorf("no record for %x", k)
+				}
+				k, _ = c.Next()
+			}
+			return nil
+		})
+	})
 }
 
 // bareBlobs keeps 64 KiB by bare system calls: a temporary file, fsync, rename,

@@ -251,9 +251,6 @@ func (d *Disk) list(ctx context.Context, name string, strangers *foreign) ([]Dig
 	return digests, nil
 }
 
-// Free is the number of bytes that this process may still write to the file system.
-func (d *Disk) Free() (uint64, error) { return freeBytes(d.dir) }
-
 // foreign gathers what is no blob: the number, and the first few by name.
 type foreign struct {
 	count int

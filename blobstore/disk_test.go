@@ -244,16 +244,3 @@ func TestEachReportsForeignFiles(t *testing.T) {
 		}
 	}
 }
-
-func TestFree(t *testing.T) {
-	d := open(t)
-	if free, err := d.Free(); err != nil || free == 0 {
-		t.Fatalf("Free = %d, %v", free, err)
-	}
-	if err := os.RemoveAll(d.dir); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Free(); err == nil {
-		t.Fatal("no error where there is no directory")
-	}
-}

@@ -43,3 +43,7 @@ func WriteFile(path string, data []byte) error {
 // SyncDir makes the names in a directory durable; it does nothing where the
 // system has no such call.
 func SyncDir(dir string) error { return syncDir(dir) }
+
+// Free is the number of bytes that this process may still write to the file
+// system of a directory.
+func Free(dir string) (uint64, error) { return freeBytes(dir) }

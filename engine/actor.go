@@ -120,7 +120,7 @@ func (t *tx) admit(a Actor) error {
 	if u.Status != UserActive {
 		return ErrTokenRevoked
 	}
-	t.actor.Access = min(a.Access, u.Access)
+	t.actor.UserID, t.actor.Access = u.ID, min(a.Access, u.Access)
 	if a.KeyID == "" {
 		return nil
 	}
@@ -128,7 +128,10 @@ func (t *tx) admit(a Actor) error {
 	if err != nil {
 		return err
 	}
-	t.actor.Access = min(t.actor.Access, k.Access)
+	if k.UserID != u.ID {
+		return ErrInvalidToken
+	}
+	t.actor.KeyID, t.actor.Access = k.ID, min(t.actor.Access, k.Access)
 	return k.usable(t.now)
 }
 

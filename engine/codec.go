@@ -105,7 +105,13 @@ func (d *decoder) nested() []byte {
 
 func (d *decoder) hash() (h audit.Hash) { d.raw(h[:]); return h }
 
-func (d *decoder) flag() bool { return d.num() == 1 }
+func (d *decoder) flag() bool {
+	n := d.num()
+	if n > 1 {
+		d.fail()
+	}
+	return n == 1
+}
 
 func (d *decoder) time() time.Time {
 	ms := d.num()
@@ -128,7 +134,12 @@ func (d *decoder) count() int {
 
 func (d *decoder) fail() { d.err, d.b = errDamaged, nil }
 
+// done refuses a record with more than was read, too: a member of a later
+// format, which this one would lose when it writes the record again.
 func (d *decoder) done(what string) error {
+	if len(d.b) > 0 {
+		d.fail()
+	}
 	if d.err != nil {
 		return fmt.Errorf("%s: %w", what, d.err)
 	}

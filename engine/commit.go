@@ -193,6 +193,7 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 		settle(members, outcome{err: v.commitFailed(txid, err)})
 		return -1
 	}
+	v.durable.Store(uint64(txid))
 	v.landed(t)
 	return -1
 }

@@ -18,13 +18,13 @@ import (
 	"strongroom/engine/enginetest"
 )
 
-type change = func(*engine.Tx) (string, audit.Event, error)
+type closure = func(*engine.Tx) (string, audit.Event, error)
 
 // mark is a closure that writes one row and its entry.
-func mark(name string) change {
+func mark(name string) closure {
 	return func(t *engine.Tx) (string, audit.Event, error) {
 		t.Mark(name)
-		return name, engine.MarkEvent(name), nil
+		return name, engine.MarkEvent(), nil
 	}
 }
 
@@ -148,7 +148,7 @@ func TestACallWhoseClosureWasTakenCannotWithdraw(t *testing.T) {
 func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 	for _, spoil := range []struct {
 		name string
-		with change
+		with closure
 		want func(err error, panicked any) bool
 	}{
 		{"fails after it wrote", func(t *engine.Tx) (string, audit.Event, error) {
@@ -164,7 +164,7 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 			return "", audit.Event{}, nil
 		}, func(err error, p any) bool { return err != nil && p == nil }},
 		{"has an entry without a write", func(t *engine.Tx) (string, audit.Event, error) {
-			return "", engine.MarkEvent("x"), nil
+			return "", engine.MarkEvent(), nil
 		}, func(err error, p any) bool { return err != nil && p == nil }},
 		{"has an entry the log refuses", func(t *engine.Tx) (string, audit.Event, error) {
 			t.Mark("name")
@@ -180,7 +180,7 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 				wg.Go(func() { k.Update(t.Context(), k.Admin, mark("first")) })
 				<-begun
 				wg.Go(func() {
-					err, panicked := call(k, t.Context(), spoil.with)
+					panicked, err := call(k, t.Context(), spoil.with)
 					if !spoil.want(err, panicked) {
 						t.Errorf("the spoiler got %v, panic %v", err, panicked)
 					}
@@ -210,10 +210,10 @@ func TestASpoilerTakesItsChangesWithIt(t *testing.T) {
 }
 
 // call runs a closure and catches its panic, as a host's own recover would.
-func call(k *enginetest.Kit, ctx context.Context, fn change) (err error, panicked any) {
+func call(k *enginetest.Kit, ctx context.Context, fn closure) (panicked any, err error) {
 	defer func() { panicked = recover() }()
 	_, _, err = k.Update(ctx, k.Admin, fn)
-	return err, nil
+	return nil, err
 }
 
 func TestSeveralChangesLandTogetherOrNotAtAll(t *testing.T) {
@@ -255,7 +255,7 @@ func TestACommitThatFails(t *testing.T) {
 				var wg sync.WaitGroup
 				wg.Go(func() { k.Update(t.Context(), k.Admin, mark("first")) })
 				<-begun
-				check := func(fn change) {
+				check := func(fn closure) {
 					wg.Go(func() {
 						if _, _, err := k.Update(t.Context(), k.Admin, fn); !errors.Is(err, fault.want) || !errors.Is(err, fault.cause) {
 							t.Errorf("got %v, want %v: %v", err, fault.want, fault.cause)
@@ -360,7 +360,7 @@ func TestStorm(t *testing.T) {
 					ctx, cancel = context.WithCancel(ctx)
 					go cancel()
 				}
-				err, panicked := call(k, ctx, func(t *engine.Tx) (string, audit.Event, error) {
+				panicked, err := call(k, ctx, func(t *engine.Tx) (string, audit.Event, error) {
 					if t.Marked(name) {
 						return "", audit.Event{}, errors.New("there already")
 					}

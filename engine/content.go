@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -13,7 +14,10 @@ import (
 // Upload is bytes on their way into the vault: hashed and written aside, seen
 // by nobody. Give it to CreateDocument or AddVersion once, and always Discard
 // it: after use that does nothing.
-type Upload struct{ staged blobstore.Staged }
+type Upload struct {
+	staged blobstore.Staged
+	used   atomic.Bool
+}
 
 // Stage reads the bytes of a version to come, outside any transaction, so a
 // slow reader holds up nobody. limit is in bytes, 0 is none. ErrTooLarge as
@@ -30,7 +34,7 @@ func (v *Vault) Stage(ctx context.Context, r io.Reader, limit int64) (*Upload, e
 	if err != nil {
 		return nil, fmt.Errorf("stage an upload: %w", blobError(err))
 	}
-	return &Upload{staged}, nil
+	return &Upload{staged: staged}, nil
 }
 
 // blobError gives the errors of the store the engine's names.
@@ -60,7 +64,14 @@ func (u *Upload) Discard() error { return u.staged.Discard() }
 // between leaves bytes nobody needs, which the next Sweep finds. The lock is
 // shared from placing the bytes to the commit of their reference, so that a
 // purge of equal bytes cannot come in between.
+//
+// What was placed for a record that then failed is unlinked again, so an upload
+// serves once.
 func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Receipt, error)) (T, Receipt, error) {
+	if u.used.Swap(true) {
+		var none T
+		return none, Receipt{}, invalid("file", "was given to an earlier call; stage the bytes again")
+	}
 	result, receipt, err := func() (result T, receipt Receipt, err error) {
 		v.bytes.RLock()
 		defer v.bytes.RUnlock()

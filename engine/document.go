@@ -284,6 +284,9 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 		OwnerID: owner, Tags: n.Tags, CustomFields: n.CustomFields, Product: n.Product, TemplateID: n.TemplateID,
 		AgreementID: n.AgreementID, CreatedAt: t.now, CreatedBy: t.actor.UserID,
 	}}
+	if err := d.checkSize(); err != nil {
+		return nil, audit.Event{}, err
+	}
 	if err := t.addVersion(d, n.Version, u.Digest(), u.Size()); err != nil {
 		return nil, audit.Event{}, err
 	}
@@ -309,6 +312,9 @@ func (d *document) detail() map[string]any {
 	m.text("product", d.Product)
 	m.text("templateId", d.TemplateID)
 	m.text("agreementId", d.AgreementID)
+	if d.EditProtected { // never when it is made
+		m["editProtected"] = true
+	}
 	if len(d.Tags) > 0 {
 		m["tags"] = d.Tags
 	}
@@ -316,6 +322,25 @@ func (d *document) detail() map[string]any {
 		m["customFields"] = d.CustomFields
 	}
 	return m
+}
+
+// checkSize bounds what describes a document as a whole: each part has its own
+// bound, and all of them together would make lists and entries too large.
+func (d *document) checkSize() error {
+	size := len(d.Name) + len(d.Description)
+	for _, tag := range d.Tags {
+		size += len(tag)
+	}
+	for name, value := range d.CustomFields {
+		size += len(name)
+		if text, ok := value.(string); ok {
+			size += len(text)
+		}
+	}
+	if size > maxMetadata {
+		return invalid("customFields", "and all else that describes the document must be at most %d bytes together", maxMetadata)
+	}
+	return nil
 }
 
 // owner returns the id, in its one spelling, of the user who is to own a

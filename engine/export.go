@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"time"
 
 	"strongroom/audit"
 )
@@ -21,25 +23,28 @@ type Export struct {
 // settings.AuditReads on it first writes the entry audit.exported, which is
 // then the last one exported. It needs admin access.
 func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export, error) {
-	_, receipt, err := update(v, ctx, actor, func(t *tx) (struct{}, audit.Event, error) {
-		var none struct{}
+	at, receipt, err := update(v, ctx, actor, func(t *tx) (time.Time, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
-			return none, audit.Event{}, err
+			return t.now, audit.Event{}, err
 		}
 		s, err := t.settings()
 		if err != nil || !s.AuditReads {
-			return none, audit.Event{}, err
+			return t.now, audit.Event{}, err
 		}
 		t.note()
-		return none, audit.Event{
+		return t.now, audit.Event{
 			Op:    audit.OpAuditExported,
-			Facts: audit.Facts{"after": audit.Number(after), "through": audit.Number(t.seq())},
+			Facts: audit.Facts{"after": audit.Number(min(after, t.seq())), "through": audit.Number(t.seq())},
 		}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Export{Head: v.Head(), Receipt: receipt, v: v, after: after}, nil
+	head := v.Head()
+	if receipt.Seq != 0 {
+		head = audit.Head{Vault: v.id, Seq: receipt.Seq, Hash: receipt.Hash, Time: at}
+	}
+	return &Export{Head: head, Receipt: receipt, v: v, after: min(after, head.Seq)}, nil
 }
 
 // WriteLog writes the exact lines. It may be called more than once.
@@ -60,7 +65,7 @@ func (e *Export) log(ctx context.Context) io.Reader {
 		spell: func(b []byte, _ uint64, line []byte) ([]byte, error) { return append(b, line...), nil }}
 }
 
-func (e *Export) details(ctx context.Context) io.Reader {
+func (e *Export) details(ctx context.Context) *rowReader {
 	return &rowReader{ctx: ctx, e: e, bucket: bucketDetail, next: e.after + 1,
 		spell: func(b []byte, seq uint64, value []byte) ([]byte, error) {
 			row, err := decodeDetail(value)
@@ -113,14 +118,20 @@ func (r *rowReader) fill(t *tx) (page []byte, err error) {
 	page = r.spare[:0]
 	c := t.bucket(r.bucket).Cursor()
 	k, row := c.Seek(seqKey(r.next))
-	for looked := 0; k != nil && seqOf(k) <= r.e.Head.Seq; looked++ {
+	for looked := 0; k != nil; looked++ {
+		if len(k) != 8 || seqOf(k) < r.next {
+			return nil, fmt.Errorf("%w: %s has the key %.80x after %d", errDamaged, r.bucket, k, r.next)
+		}
+		if seqOf(k) > r.e.Head.Seq {
+			break
+		}
 		if looked == exportRows || len(page) >= exportBytes {
-			r.next = seqOf(k)
 			return page, nil
 		}
 		if page, err = r.spell(page, seqOf(k), row); err != nil {
 			return nil, err
 		}
+		r.next = seqOf(k) + 1
 		k, row = c.Next()
 	}
 	r.next = r.e.Head.Seq + 1

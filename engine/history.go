@@ -2,10 +2,12 @@ package engine
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"strongroom/audit"
 )
@@ -17,7 +19,11 @@ type history struct {
 	versions []saidVersion
 	current  uint64 // the number of the current version
 	owner    string
+	metadata map[string]any // as flatten has it
+	erased   bool           // a detail is gone, so metadata and the free text of versions are not known
 	revision uint64
+	fence    uint64 // of the last lock, or its breaking
+	holder   string // who acquired the last lock, if it was not released or broken
 	archived bool
 	deleted  bool
 	behind   uint64 // entries not after the head given
@@ -26,7 +32,8 @@ type history struct {
 // saidVersion is a version as its entry tells it.
 type saidVersion struct {
 	Version
-	seq uint64
+	seq    uint64
+	erased bool // its detail is gone
 }
 
 // difference says in what a stored version is not what the log says; "" if in
@@ -41,18 +48,24 @@ func (s *saidVersion) difference(ver *Version) string {
 		return fmt.Sprintf("its media type is %s, the log says %s", ver.MediaType, s.MediaType)
 	case ver.Chain != s.Chain || ver.PreviousChain != s.PreviousChain:
 		return "its chain is not the one in the log"
-	case ver.Discarded != s.Discarded:
-		return fmt.Sprintf("discarded is %v, the log says %v", ver.Discarded, s.Discarded)
 	case !ver.CreatedAt.Equal(s.CreatedAt) || ver.CreatedBy != s.CreatedBy:
 		return "was not made when and by whom the log says"
+	case ver.Discarded != s.Discarded:
+		return "is discarded, or not, other than the log says"
+	case !s.erased && (ver.FileName != s.FileName || ver.Comment != s.Comment || ver.Label != s.Label):
+		return "its file name, comment or label is not the one in the log"
 	}
 	return ""
 }
 
 // history follows a document's entries from its last to its first.
 func (t *tx) history(d *document, head uint64) (*history, error) {
-	var entries []audit.Entry
-	h := &history{}
+	type link struct {
+		audit.Entry
+		detail []byte // a view
+	}
+	var links []link
+	h := &history{metadata: map[string]any{}}
 	for seq := d.AuditSeq; seq != 0; {
 		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
 		if err != nil {
@@ -64,19 +77,23 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		if seq <= head {
 			h.behind++
 		}
-		entries = append(entries, e)
 		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
 		if err != nil || row.prev >= seq {
 			return nil, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
 		}
+		links = append(links, link{e, row.detail})
 		seq = row.prev
 	}
-	slices.Reverse(entries)
-	for i, e := range entries {
+	slices.Reverse(links)
+	for i, e := range links {
 		if (i == 0) != (e.Op == audit.OpDocumentCreated) {
 			return nil, fmt.Errorf("entry %d, %s, is number %d about the document", e.Seq, e.Op, i+1)
 		}
-		if err := h.follow(e); err != nil {
+		told, err := readDetail(e.Entry, e.detail)
+		if err == nil {
+			err = h.follow(e.Entry, told)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
 		}
 	}
@@ -84,16 +101,17 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 }
 
 // follow takes one more entry into account.
-func (h *history) follow(e audit.Entry) error {
+func (h *history) follow(e audit.Entry, told detail) error {
 	if h.deleted {
 		return errors.New("is about a document that was deleted before")
 	}
 	switch e.Op {
 	case audit.OpDocumentCreated:
 		h.created = e
-		h.addVersion(e)
+		h.describe(told)
+		h.addVersion(e, told)
 	case audit.OpDocumentVersionAdded:
-		h.addVersion(e)
+		h.addVersion(e, told)
 	case audit.OpDocumentArchived:
 		h.archived = true
 	case audit.OpDocumentUnarchived:
@@ -102,10 +120,13 @@ func (h *history) follow(e audit.Entry) error {
 		if err := h.discard(e); err != nil {
 			return err
 		}
+		h.describe(told)
 	case audit.OpDocumentUpdated:
+		h.describe(told)
 	case audit.OpDocumentDeleted:
 		h.deleted = true
 	default: // leaves the revision
+		h.lock(e)
 		return nil
 	}
 	h.revision++
@@ -119,9 +140,10 @@ func (h *history) follow(e audit.Entry) error {
 	return nil
 }
 
-func (h *history) addVersion(e audit.Entry) {
-	s := saidVersion{seq: e.Seq, Version: Version{
+func (h *history) addVersion(e audit.Entry, told detail) {
+	s := saidVersion{seq: e.Seq, erased: told.erased, Version: Version{
 		DocumentID: e.Document, Number: e.Version, CreatedAt: e.Time, CreatedBy: e.Actor,
+		FileName: told.text("fileName"), Comment: told.text("comment"), Label: told.text("label"),
 	}}
 	digest, _ := e.Facts["digest"].AsText()
 	s.Digest.UnmarshalText([]byte(digest))
@@ -134,7 +156,23 @@ func (h *history) addVersion(e audit.Entry) {
 		s.PreviousChain = h.versions[n-1].Chain
 	}
 	h.versions = append(h.versions, s)
-	h.current = s.Number
+	h.current = e.Version
+}
+
+// lock takes an entry about the lock into account. One without a fence is about
+// a scratchpad.
+func (h *history) lock(e audit.Entry) {
+	fence, ok := e.Facts["fence"].AsNumber()
+	if !ok {
+		return
+	}
+	h.fence = fence
+	switch e.Op {
+	case audit.OpLockAcquired:
+		h.holder = e.Actor
+	case audit.OpLockReleased, audit.OpLockBroken:
+		h.holder = ""
+	}
 }
 
 func (h *history) discard(e audit.Entry) error {
@@ -150,111 +188,77 @@ func (h *history) discard(e audit.Entry) error {
 	return nil
 }
 
-// accounts replays the entries about users and keys, and counts those about
-// documents.
-func (c *checker) accounts() error {
-	users, keys := map[string]audit.Facts{}, map[string]audit.Facts{}
-	revoked := map[string]bool{}
-	err := c.each(bucketLog, func(_ *tx, k, line []byte) error {
-		e, err := audit.ParseEntry(line)
-		if err != nil || e.Seq > c.e.Head.Seq {
-			return err
+// describe takes over what a detail says of metadata.
+func (h *history) describe(told detail) {
+	h.erased = h.erased || told.erased
+	for name, value := range flatten(told.members) {
+		if value == nil {
+			delete(h.metadata, name)
+		} else {
+			h.metadata[name] = value
 		}
-		if e.Document != "" {
-			c.entries++
-		}
-		user, _ := e.Facts["user"].AsText()
-		key, _ := e.Facts["key"].AsText()
-		switch e.Op {
-		case audit.OpUserCreated, audit.OpUserUpdated:
-			users[user] = e.Facts
-		case audit.OpKeyCreated:
-			keys[key] = e.Facts
-		case audit.OpKeyRotated:
-			successor, _ := e.Facts["successor"].AsText()
-			keys[successor] = e.Facts
-			old := audit.Facts{"user": e.Facts["user"], "access": e.Facts["access"], "expires": e.Facts["until"]}
-			keys[key] = old
-		case audit.OpKeyRevoked:
-			revoked[key] = true
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("replay the log: %w", err)
 	}
-	if err := c.users(users); err != nil {
-		return err
-	}
-	return c.keys(keys, revoked)
 }
 
-func (c *checker) users(said map[string]audit.Facts) error {
-	err := c.each(bucketUsers, func(t *tx, k, value []byte) error {
-		u, err := decodeUser(id(k), value)
-		if err != nil {
-			c.find(0, CodeState, "%v", err)
-			return nil
-		}
-		if u.Email != "" && !bytes.Equal(t.get(bucketEmails, emailKey(u.Email)), k) {
-			c.find(0, CodeIndex, "user %s is not found by e-mail address", u.ID)
-		}
-		if c.since(u.UpdatedAt.UnixMilli()) {
-			delete(said, u.ID)
-			return nil
-		}
-		facts, ok := said[u.ID]
-		if !ok {
-			c.find(0, CodeState, "user %s is not in the log", u.ID)
-			return nil
-		}
-		delete(said, u.ID)
-		for name, value := range u.facts() {
-			is, _ := value.AsText()
-			if was, _ := facts[name].AsText(); is != was {
-				c.find(0, CodeState, "user %s: %s is %s, the log says %s", u.ID, name, is, was)
+// flatten spells metadata so that it can be compared: custom fields as
+// customFields.<key>, tags as one text, members that are empty as nil. What
+// describes a version, or is a fact, is left out.
+func flatten(members map[string]any) map[string]any {
+	flat := make(map[string]any, len(members))
+	for name, value := range members {
+		switch value := value.(type) {
+		case map[string]any:
+			for key, v := range value {
+				flat[name+"."+key] = v
 			}
+			continue
+		case []any:
+			flat[name] = nil
+			if len(value) > 0 {
+				flat[name] = fmt.Sprintf("%q", value)
+			}
+			continue
 		}
-		return nil
-	})
-	for _, missing := range sortedKeys(said) {
-		c.find(0, CodeState, "user %s of the log is missing", missing)
+		flat[name] = value
+		if name == "editProtected" && value == false || value == "" && !strings.HasPrefix(name, "customFields.") {
+			flat[name] = nil
+		}
 	}
-	return err
+	for _, name := range []string{"fileName", "comment", "label", "ownerId"} {
+		delete(flat, name)
+	}
+	return flat
 }
 
-func (c *checker) keys(said map[string]audit.Facts, revoked map[string]bool) error {
-	err := c.each(bucketKeys, func(t *tx, at, value []byte) error {
-		k, err := decodeKey(id(at), value)
-		if err != nil {
-			c.find(0, CodeState, "%v", err)
-			return nil
-		}
-		facts, ok := said[k.ID]
-		delete(said, k.ID)
-		if c.since(max(k.CreatedAt.UnixMilli(), k.RevokedAt.UnixMilli(), k.ExpiresAt.UnixMilli())) {
-			return nil
-		}
-		if !ok {
-			c.find(0, CodeState, "key %s is not in the log", k.ID)
-			return nil
-		}
-		user, _ := facts["user"].AsText()
-		access, _ := facts["access"].AsText()
-		expires, _ := facts["expires"].AsText()
-		if k.UserID != user || k.Access.String() != access || factTime(k.ExpiresAt) != expires || k.RevokedAt.IsZero() == revoked[k.ID] {
-			c.find(0, CodeState, "key %s is not what the log says", k.ID)
-		}
-		return nil
-	})
-	for _, missing := range sortedKeys(said) {
-		c.find(0, CodeState, "key %s of the log is missing", missing)
-	}
-	return err
+// detail is an entry's detail, read: of an update, what is new.
+type detail struct {
+	members map[string]any
+	erased  bool
 }
 
-// since says whether something of this instant may have been written after the
-// head that is verified, by who works meanwhile.
-func (c *checker) since(ms int64) bool {
-	return ms >= c.e.Head.Time.UnixMilli() && c.v.Head().Seq > c.e.Head.Seq
+func (d detail) text(name string) string {
+	s, _ := d.members[name].(string)
+	return s
+}
+
+// readDetail reads the detail of an entry: an object of members, or, in an
+// update, of members with what was and what is.
+func readDetail(e audit.Entry, text []byte) (detail, error) {
+	if text == nil {
+		return detail{erased: !e.Detail.IsZero()}, nil
+	}
+	var d detail
+	r := json.NewDecoder(bytes.NewReader(text))
+	r.UseNumber()
+	if err := r.Decode(&d.members); err != nil {
+		return detail{}, fmt.Errorf("its detail: %w", err)
+	}
+	switch e.Op {
+	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpSettingsUpdated:
+		for name, value := range d.members {
+			change, _ := value.(map[string]any)
+			d.members[name] = change["new"]
+		}
+	}
+	return d, nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -80,6 +81,29 @@ func (o oneID) seek(from id, desc bool) (id, bool) {
 }
 
 func (o oneID) has(doc id) bool { return id(o) == doc }
+
+// sortedIDs is a set of ids in memory, in order.
+type sortedIDs []id
+
+func (s sortedIDs) seek(from id, desc bool) (id, bool) {
+	i, found := s.find(from)
+	if desc && !found {
+		i--
+	}
+	if i < 0 || i == len(s) {
+		return id{}, false
+	}
+	return s[i], true
+}
+
+func (s sortedIDs) has(doc id) bool {
+	_, found := s.find(doc)
+	return found
+}
+
+func (s sortedIDs) find(doc id) (int, bool) {
+	return slices.BinarySearchFunc(s, doc, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+}
 
 // union is the set of what is in any of several.
 type union []idSet
@@ -170,9 +194,10 @@ type walker struct {
 	row    []byte // where it stands; nil at the end
 }
 
-// sorted begins after place, a value and id, or at the beginning for nil. What
-// stood at place need not be there any more.
-func (t *tx) sorted(o order, states []string, place []byte) *sortedRows {
+// sorted begins after place, a value and id, or for nil at from, a value, which
+// descending is left out; or for nil too at the beginning. What stood at place
+// need not be there any more.
+func (t *tx) sorted(o order, states []string, place, from []byte) *sortedRows {
 	kind := byte(kindName)
 	if o.list == listUpdated {
 		kind = kindUpdated
@@ -180,15 +205,20 @@ func (t *tx) sorted(o order, states []string, place []byte) *sortedRows {
 	s := &sortedRows{desc: o.desc}
 	for _, state := range states {
 		w := &walker{c: t.bucket(bucketIndex).Cursor(), prefix: indexPrefix(kind, state)}
-		w.start(place, o.desc)
+		if place != nil {
+			w.start(place, o.desc, true)
+		} else {
+			w.start(from, o.desc, false)
+		}
 		s.walkers = append(s.walkers, w)
 	}
 	return s
 }
 
-func (w *walker) start(place []byte, desc bool) {
-	from := append(bytes.Clone(w.prefix), place...)
-	if desc && place == nil {
+// start stands at the first row from at on, without that row itself if past.
+func (w *walker) start(at []byte, desc, past bool) {
+	from := append(bytes.Clone(w.prefix), at...)
+	if desc && at == nil {
 		from[len(from)-1]++ // the first row behind the prefix, which ends in a letter
 	}
 	row, _ := w.c.Seek(from)
@@ -197,7 +227,7 @@ func (w *walker) start(place []byte, desc bool) {
 		row, _ = w.c.Last()
 	case desc:
 		row, _ = w.c.Prev()
-	case place != nil && bytes.Equal(row, from):
+	case past && bytes.Equal(row, from):
 		row, _ = w.c.Next()
 	}
 	w.stand(row)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"sync"
@@ -110,69 +111,116 @@ func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 	if err != nil {
 		return EntryPage{}, err
 	}
+	if actor, ok := parseID(q.ActorID); ok {
+		q.ActorID = actor.String()
+	}
+	var chain []uint64
+	if q.DocumentID != "" {
+		if chain, err = v.chain(ctx, q.DocumentID, q.After); err != nil {
+			return EntryPage{}, err
+		}
+	}
 	return view(v, func(t *tx) (EntryPage, error) {
-		first, last := q.After+1, v.Head().Seq
+		last := t.lastSeq()
+		first := min(q.After, last) + 1
 		if !q.From.IsZero() {
 			first = max(first, t.firstSince(q.From, last))
 		}
 		if !q.To.IsZero() {
-			last = min(last, t.firstSince(q.To, last)-1)
+			last = t.firstSince(q.To, last) - 1
 		}
-		next, err := t.entrySeqs(q, first, last)
-		if err != nil {
-			return EntryPage{}, err
+		next := countUp(first, last)
+		if q.DocumentID != "" {
+			next = within(chain, first, last)
 		}
-		var page EntryPage
-		for looked := 0; ; looked++ {
-			seq, ok := next()
-			if !ok {
-				return page, nil
-			}
-			if len(page.Items) == limit || looked == maxLook {
-				page.NextAfter = seq - 1
-				return page, ctx.Err()
-			}
-			e, err := t.entry(seq)
-			if err != nil {
-				return EntryPage{}, err
-			}
-			if (q.ActorID == "" || e.Actor == q.ActorID) && (q.Op == "" || e.Op == q.Op) {
-				page.Items = append(page.Items, e)
-			}
-		}
+		return t.entries(q, limit, next)
 	})
 }
 
-// entrySeqs walks the seqs from first to last: all of them, or those of one
-// document. The document's are linked backwards, so they are collected first.
-func (t *tx) entrySeqs(q EntryQuery, first, last uint64) (next func() (uint64, bool), err error) {
-	if q.DocumentID == "" {
-		seq := first - 1
-		return func() (uint64, bool) { seq++; return seq, seq <= last }, nil
-	}
-	d, err := t.document(q.DocumentID)
-	if err != nil {
-		return nil, err
-	}
-	var seqs []uint64
-	for seq := d.AuditSeq; seq >= max(first, 1); {
-		if seq <= last {
-			seqs = append(seqs, seq)
+// A page of entries is full at this many bytes too.
+const maxPageBytes = 4 << 20
+
+// entries gathers those of next that match.
+func (t *tx) entries(q EntryQuery, limit int, next func() (uint64, bool)) (page EntryPage, err error) {
+	size := 0
+	for looked := 0; ; looked++ {
+		seq, ok := next()
+		if !ok {
+			return page, nil
 		}
-		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+		if len(page.Items) == limit || looked == maxLook || size >= maxPageBytes {
+			page.NextAfter = seq - 1
+			return page, nil
+		}
+		e, err := t.entry(seq)
 		if err != nil {
-			return nil, fmt.Errorf("entry %d: %w", seq, err)
+			return EntryPage{}, err
 		}
-		seq = row.prev
+		if (q.ActorID == "" || e.Actor == q.ActorID) && (q.Op == "" || e.Op == q.Op) {
+			page.Items = append(page.Items, e)
+			size += len(e.Line) + len(e.Detail)
+		}
 	}
-	return func() (uint64, bool) {
-		if len(seqs) == 0 {
-			return 0, false
+}
+
+func countUp(first, last uint64) func() (uint64, bool) {
+	seq := first - 1
+	return func() (uint64, bool) { seq++; return seq, seq <= last }
+}
+
+// within walks a chain, whose last comes first, in order.
+func within(chain []uint64, first, last uint64) func() (uint64, bool) {
+	return func() (seq uint64, ok bool) {
+		for len(chain) > 0 {
+			seq, chain = chain[len(chain)-1], chain[:len(chain)-1]
+			if seq >= first && seq <= last {
+				return seq, true
+			}
 		}
-		seq := seqs[len(seqs)-1]
-		seqs = seqs[:len(seqs)-1]
-		return seq, true
-	}, nil
+		return 0, false
+	}
+}
+
+// chain returns the seqs of a document's entries after one, the last first. It
+// follows the chain some thousand links in each transaction: what is behind a
+// link never changes.
+func (v *Vault) chain(ctx context.Context, documentID string, after uint64) (seqs []uint64, err error) {
+	seq, err := view(v, func(t *tx) (uint64, error) {
+		d, err := t.document(documentID)
+		if err != nil {
+			return 0, err
+		}
+		return d.AuditSeq, nil
+	})
+	for err == nil && seq > after {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		seq, err = view(v, func(t *tx) (uint64, error) {
+			for range maxLook {
+				if seq <= after {
+					break
+				}
+				seqs = append(seqs, seq)
+				row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+				if err != nil || row.prev >= seq {
+					return 0, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
+				}
+				seq = row.prev
+			}
+			return seq, nil
+		})
+	}
+	return seqs, err
+}
+
+// lastSeq is the last entry this transaction sees.
+func (t *tx) lastSeq() uint64 {
+	k, _ := t.bucket(bucketLog).Cursor().Last()
+	if len(k) != 8 {
+		return 0
+	}
+	return seqOf(k)
 }
 
 // firstSince bisects for the first seq not before the instant; last+1 if none.

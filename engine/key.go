@@ -99,17 +99,16 @@ func TokenVault(token string) string {
 func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 	vault, keyID, text, ok := cutToken(token)
 	secret, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) { // decoding passes over newlines
 		ok = false
 	}
 	given := sha256.Sum256(secret)
-	return view(v, func(t *tx) (Actor, error) {
+	return peek(v, func(t *tx) (Actor, error) {
 		k, err := t.key(keyID)
-		if err != nil {
-			if !errors.Is(err, ErrKeyNotFound) {
-				return Actor{}, err
-			}
+		if errors.Is(err, ErrKeyNotFound) {
 			k, ok = &key{}, false
+		} else if err != nil {
+			return Actor{}, err
 		}
 		if subtle.ConstantTimeCompare(given[:], k.secret[:]) != 1 || !ok || vault != v.name {
 			return Actor{}, ErrInvalidToken
@@ -199,17 +198,23 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 
 func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
 	u, err := t.user(n.UserID)
-	if err != nil {
+	if errors.Is(err, ErrUserNotFound) {
 		return nil, audit.Event{}, invalid("userId", "must be the id of a user of this vault")
+	} else if err != nil {
+		return nil, audit.Event{}, err
 	}
+	n.UserID = u.ID // its one spelling
 	if n.Access == AccessNone {
 		n.Access = u.Access
 	}
 	if n.Access > u.Access {
 		return nil, audit.Event{}, invalid("access", "must not be wider than the user's, which is %s", u.Access)
 	}
-	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(t.now) {
-		return nil, audit.Event{}, invalid("expiresAt", "must be in the future")
+	if !n.ExpiresAt.IsZero() {
+		n.ExpiresAt = n.ExpiresAt.UTC().Truncate(time.Millisecond)
+		if !n.ExpiresAt.After(t.now) || n.ExpiresAt.Year() > 9999 {
+			return nil, audit.Event{}, invalid("expiresAt", "must be in the future, and not beyond the year 9999")
+		}
 	}
 	k, err := t.newKey(n, random)
 	if err != nil {
@@ -233,10 +238,7 @@ func (t *tx) newKey(n NewKey, random []byte) (*key, error) {
 	k := &key{secret: sha256.Sum256(random)}
 	k.Key = Key{
 		ID: at.String(), Name: n.Name, UserID: n.UserID, Access: n.Access,
-		CreatedAt: t.now, ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Millisecond),
-	}
-	if n.ExpiresAt.IsZero() {
-		k.ExpiresAt = time.Time{}
+		CreatedAt: t.now, ExpiresAt: n.ExpiresAt,
 	}
 	t.put(bucketKeys, at[:], k.encode())
 	return k, nil

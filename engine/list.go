@@ -65,10 +65,13 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 		if l.sets, some = t.filters(q); !some || len(states) == 0 {
 			return Page[Document]{}, nil
 		}
+		if err := l.addUpdated(); err != nil {
+			return Page[Document]{}, err
+		}
 		if o.list == listCreated {
 			return l.byCreation()
 		}
-		if len(l.sets) > 0 {
+		if len(l.sets) > 0 || !q.CreatedFrom.IsZero() || !q.CreatedTo.IsZero() {
 			if page, ok, err := l.gather(); ok || err != nil {
 				return page, err
 			}
@@ -165,6 +168,38 @@ type lister struct {
 	limit  int
 	place  []byte // where the page before ended: sort value ‖ id
 	page   Page[Document]
+	size   int // of the page's records, in bytes
+}
+
+// addUpdated makes a set of the documents last changed in the times asked for,
+// if they are few. If they are many, whoever walks another order meets one
+// soon; and the order of changes is walked between the bounds.
+func (l *lister) addUpdated() error {
+	if l.q.UpdatedFrom.IsZero() && l.q.UpdatedTo.IsZero() {
+		return nil
+	}
+	var ids sortedIDs
+	w := l.t.sorted(order{listUpdated, false}, l.states, nil, ceilMillis(l.q.UpdatedFrom))
+	end := ceilMillis(l.q.UpdatedTo)
+	for place := w.next(); place != nil && (end == nil || bytes.Compare(place, end) < 0); place = w.next() {
+		if len(ids) == gatherMost {
+			return nil
+		}
+		ids = append(ids, id(place[len(place)-len(id{}):]))
+	}
+	slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	l.sets = append(l.sets, ids)
+	return nil
+}
+
+// ceilMillis is how the index spells the first millisecond not before an
+// instant; nil for the zero time.
+func ceilMillis(at time.Time) []byte {
+	if at.IsZero() {
+		return nil
+	}
+	ms := at.Add(time.Millisecond - 1).UnixMilli()
+	return []byte(millis(time.UnixMilli(min(max(ms, 1), 1<<48-1))))
 }
 
 // anyState is the set of ids in any of the states asked for.
@@ -194,8 +229,7 @@ func (l *lister) bounds() (first, last id) {
 // idTime is how the ids of documents begin that were made at this instant, or
 // in the first millisecond after it.
 func idTime(at time.Time) string {
-	ms := at.Add(time.Millisecond - 1).UnixMilli()
-	return millis(time.UnixMilli(min(max(ms, 1), 1<<48-1)))[2:]
+	return string(ceilMillis(at)[2:])
 }
 
 // byCreation walks the intersection itself.
@@ -229,10 +263,17 @@ func (l *lister) byCreation() (Page[Document], error) {
 // byIndex walks the rows of the sorting index and keeps those in all sets.
 func (l *lister) byIndex() (Page[Document], error) {
 	first, last := l.bounds()
-	w := l.t.sorted(l.order, l.states, l.place)
+	var from, end []byte // between which the order of changes is walked
+	if l.order.list == listUpdated {
+		from, end = ceilMillis(l.q.UpdatedFrom), ceilMillis(l.q.UpdatedTo)
+	}
+	if l.order.desc {
+		from, end = end, from
+	}
+	w := l.t.sorted(l.order, l.states, l.place, from)
 	for looked := 1; ; looked++ {
 		place := w.next()
-		if place == nil {
+		if place == nil || end != nil && (bytes.Compare(place, end) < 0) == l.order.desc {
 			return l.page, nil
 		}
 		doc := id(place[len(place)-len(id{}):])
@@ -253,7 +294,7 @@ func (l *lister) byIndex() (Page[Document], error) {
 // says that the page is, or that this was the last row one call looks at; the
 // cursor then stands at the last row that was looked at.
 func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
-	if len(l.page.Items) == l.limit {
+	if len(l.page.Items) == l.limit || l.size >= maxPageBytes {
 		l.page.NextCursor = encodeCursor(l.order.list, l.place)
 		return true, nil
 	}
@@ -261,6 +302,7 @@ func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	l.size += len(l.t.get(bucketDocuments, doc[:]))
 	l.place = append(l.place[:0:0], place...)
 	if l.q.updatedMatches(d.UpdatedAt) {
 		l.page.Items = append(l.page.Items, d.Document)
@@ -284,7 +326,7 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 	}
 	type match struct {
 		place string
-		d     *document
+		doc   id
 	}
 	var found []match
 	for _, doc := range ids {
@@ -293,7 +335,7 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 			return page, false, err
 		}
 		if l.q.updatedMatches(d.UpdatedAt) {
-			found = append(found, match{l.order.place(d), d})
+			found = append(found, match{l.order.place(d), doc})
 		}
 	}
 	before := func(a, b string) int {
@@ -303,18 +345,16 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 		return cmp.Compare(a, b)
 	}
 	slices.SortFunc(found, func(a, b match) int { return before(a.place, b.place) })
-	start := 0
 	if l.place != nil {
-		start = sort.Search(len(found), func(i int) bool { return before(found[i].place, string(l.place)) > 0 })
+		last := string(l.place)
+		found = found[sort.Search(len(found), func(i int) bool { return before(found[i].place, last) > 0 }):]
 	}
-	end := min(start+l.limit, len(found))
-	for _, m := range found[start:end] {
-		page.Items = append(page.Items, m.d.Document)
+	for _, m := range found {
+		if full, err := l.add(m.doc, []byte(m.place), false); full || err != nil {
+			return l.page, true, err
+		}
 	}
-	if end < len(found) {
-		page.NextCursor = encodeCursor(l.order.list, []byte(found[end-1].place))
-	}
-	return page, true, nil
+	return l.page, true, nil
 }
 
 // few returns the ids in all sets, if they are few.

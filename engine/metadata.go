@@ -174,7 +174,7 @@ func (d *document) patchLists(p DocumentPatch) error {
 	if len(d.CustomFields) > maxFields {
 		return invalid("customFields", "must be at most %d", maxFields)
 	}
-	return nil
+	return d.checkSize()
 }
 
 // differences tells, member by member, what was and what is.

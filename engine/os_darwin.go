@@ -30,3 +30,7 @@ func lockFile(f *os.File) (held bool, err error) {
 	}
 	return false, err
 }
+
+// unlockFile ends a lock that closing the file would not, since memory is
+// still mapped to it.
+func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }

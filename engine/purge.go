@@ -3,8 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,6 +23,7 @@ type Certificate struct {
 	ErasureID  string
 	AuditSeq   uint64 // of document.deleted
 	AuditHash  audit.Hash
+	Revision   uint64 // of the document, deletion included
 }
 
 // CertifiedVersion names the bytes of one version, and the chain that proves
@@ -38,11 +38,11 @@ type CertifiedVersion struct {
 // digest is the fact that binds the certificate to its entry: the SHA-256 of a
 // line for every version, "number digest size chain".
 func (c *Certificate) digest() string {
-	h := sha256.New()
+	var lines []byte
 	for _, v := range c.Versions {
-		fmt.Fprintf(h, "%d %s %d %s\n", v.Number, v.Digest, v.Size, v.Chain)
+		lines = audit.AppendCertificate(lines, v.Number, v.Digest.String(), uint64(v.Size), v.Chain)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return audit.HashLine(lines).String()
 }
 
 const rightManual = "manual"
@@ -124,6 +124,7 @@ func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
 	t.changes(tombstone)
 	t.store(d, tombstone)
 	t.put(bucketCertificates, d.id[:], c.encode())
+	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]
 	return disposal{c, litter}, audit.Event{
 		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number,
@@ -155,6 +156,11 @@ func (t *tx) certificate(doc id) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, err
 	}
+	d, err := t.documentAt(doc)
+	if err != nil {
+		return Certificate{}, err
+	}
+	c.Revision = d.Revision
 	c.AuditHash, err = t.entryHash(c.AuditSeq)
 	return c, err
 }
@@ -224,8 +230,8 @@ func (v *Vault) tidy(ctx context.Context) error {
 		}
 		return flush()
 	})
-	if err == nil {
-		err = flush()
+	if err == nil || errors.Is(err, blobstore.ErrForeign) {
+		err = flush() // files that are not ours are for Verify to report
 	}
 	if err != nil {
 		v.litter.Store(true)

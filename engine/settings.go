@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"strongroom/audit"
 )
@@ -106,5 +107,5 @@ func (t *tx) knownCategory(name string) error {
 	if slices.Contains(known, name) {
 		return nil
 	}
-	return invalid("category", "must be one of %v; an admin can add others in the settings", known)
+	return invalid("category", "must be one of %s; an admin can add others in the settings", strings.Join(known, ", "))
 }

@@ -2,110 +2,131 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
-	"strongroom/blobstore"
+	"strongroom/audit"
 )
 
-// What the holder of a scratchpad reads beyond its [Sketch], and what is asked
-// before a long upload.
-
-// SketchVersions is [Vault.Versions] as the holder of this token sees them:
-// those of the scratchpad first. ErrNotLocked as for [Vault.Sketch].
-func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID, token string, p Paging) (Page[Version], error) {
-	s, err := v.Sketch(ctx, actor, documentID, token)
-	if err != nil {
-		return Page[Version]{}, err
-	}
-	limit, err := pageLimit(p.Limit)
-	if err != nil {
-		return Page[Version]{}, err
-	}
-	at, err := versionPlace(p.Cursor)
-	if err != nil {
-		return Page[Version]{}, err
-	}
-	// A cursor within the scratchpad names a draft as its row of references
-	// does; any other is that of the versions below.
-	drafts := s.Versions
-	switch {
-	case at >= draftNumber(0):
-		passed := at - draftNumber(0)
-		drafts, p.Cursor = drafts[len(drafts)-int(min(passed-1, uint64(len(drafts)))):], ""
-	case at > 0:
-		drafts = nil
-	}
-	page := Page[Version]{Items: drafts[:min(limit, len(drafts))]}
-	if rest := limit - len(page.Items); rest > 0 {
-		saved, err := v.Versions(ctx, documentID, Paging{Limit: rest, Cursor: p.Cursor})
-		if err != nil {
-			return Page[Version]{}, err
-		}
-		for _, ver := range saved.Items {
-			ver.Current = ver.Current && len(s.Versions) == 0
-			page.Items = append(page.Items, ver)
-		}
-		page.NextCursor = saved.NextCursor
-		return page, nil
-	}
-	last := page.Items[len(page.Items)-1]
-	page.NextCursor = encodeCursor(listVersions, seqKey(draftNumber(int(last.Draft))))
-	return page, nil
+// drafting says whether a change that was let through belongs in a scratchpad.
+func (t *tx) drafting(d *document) bool {
+	l := t.live(d)
+	return l != nil && l.scratchPad
 }
 
-// versionPlace is the number after which a page of versions goes on, 0 for the
-// first page.
-func versionPlace(cursor string) (uint64, error) {
-	place, err := decodeCursor(listVersions, cursor)
-	switch {
-	case err != nil || place == nil:
-		return 0, err
-	case len(place) != 8 || binary.BigEndian.Uint64(place) == 0:
-		return 0, invalid("cursor", "is not a cursor of this list; start again without one")
+// sketch puts a change into the holder's scratchpad. The answer is the document
+// as the holder sees it from then on.
+func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, error) {
+	dr, err := t.draftOf(old, old.lease.userID)
+	if err != nil {
+		return Document{}, audit.Event{}, err
 	}
-	return binary.BigEndian.Uint64(place), nil
+	if len(dr.Changes) == 0 {
+		dr.Base = old.Revision
+	}
+	if len(dr.Changes) == maxDraft {
+		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
+	}
+	before, err := t.sketched(old, dr)
+	if err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	change.At = t.now
+	dr.Changes = append(dr.Changes, change)
+	after := before.clone()
+	if err := t.replay(after, change, dr.versions()); err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	if change.Version == nil && len(differences(before, after)) == 0 {
+		return before.Document, audit.Event{}, nil
+	}
+	d := old.clone()
+	t.store(old, d)
+	dr.Ends = d.lease.until
+	if err := t.putDraft(d, d.lease.userID, dr); err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	if change.Version != nil {
+		t.put(bucketRefs, refKey(change.Digest, d.id, draftNumber(len(dr.Changes))), nil)
+	}
+	after.Lock, after.AuditSeq = d.Lock, d.AuditSeq
+	return after.Document, audit.Event{
+		Op: audit.OpLockRenewed, Document: d.ID,
+		Facts: audit.Facts{"draft": audit.Number(uint64(len(dr.Changes)))},
+	}, nil
 }
 
-// OpenSketch opens the current version's bytes as the holder of this token
-// sees it. ErrNotLocked as for [Vault.Sketch]. What is in a scratchpad has no
-// version number, and its download no entry: the log tells nobody what is not
-// saved yet.
-func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID, token string) (Version, io.ReadSeekCloser, Receipt, error) {
-	for {
-		s, err := v.Sketch(ctx, actor, documentID, token)
-		if err != nil {
-			return Version{}, nil, Receipt{}, err
+// sketched is the document as the holder of a scratchpad sees it.
+func (t *tx) sketched(d *document, dr *draft) (*document, error) {
+	shown, n := d.clone(), uint64(0)
+	for _, change := range dr.Changes {
+		if change.Version != nil {
+			n++
 		}
-		current := *s.Document.Current
-		if current.Draft == 0 {
-			return v.OpenContent(ctx, actor, documentID, current.Number)
-		}
-		file, err := v.blobs.Open(current.Digest)
-		if err == nil {
-			return current, file, Receipt{}, nil
-		}
-		again, moved := v.Sketch(ctx, actor, documentID, token)
-		if moved == nil && again.Document.Current.Digest == current.Digest || !errors.Is(err, blobstore.ErrNotFound) {
-			return Version{}, nil, Receipt{}, fmt.Errorf("open draft %d of document %s: %w", current.Draft, documentID, err)
+		if err := t.replay(shown, change, n); err != nil && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists) {
+			return nil, err
 		}
 	}
+	return shown, nil
 }
 
-// Expect asks what AddVersion will be asked, so that nobody sends a gigabyte to
-// be refused. That it is let through here promises nothing.
-func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, c Condition) error {
-	_, err := view(v, func(t *tx) (struct{}, error) {
+// replay applies a change to a document that is only shown.
+func (t *tx) replay(d *document, change draftChange, n uint64) error {
+	if change.Version == nil {
+		return t.patch(d, *change.Patch)
+	}
+	v := change.Version
+	d.Current = &Version{
+		DocumentID: d.ID, Draft: n, Digest: change.Digest, Size: change.Size, MediaType: v.MediaType,
+		FileName: v.FileName, Comment: v.Comment, Label: v.Label,
+		CreatedAt: change.At, CreatedBy: t.actor.UserID, Current: true,
+	}
+	return nil
+}
+
+// Sketch is what the holder of a scratchpad sees: the document with its changes,
+// and the versions in it, newest first.
+type Sketch struct {
+	Document Document
+	Versions []Version
+}
+
+// Sketch returns the document as the holder of this token sees it. ErrNotLocked
+// if the token is not that of a live lock with a scratchpad: then there is
+// nothing to see but the document itself.
+func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token string) (Sketch, error) {
+	return view(v, func(t *tx) (Sketch, error) {
 		if err := t.admit(actor); err != nil {
-			return struct{}{}, err
+			return Sketch{}, err
 		}
-		d, err := t.writable(documentID, AccessUpload, c)
-		if err == nil && d.Archived {
-			err = ErrDocumentArchived
+		d, err := t.liveDocument(documentID)
+		if err != nil {
+			return Sketch{}, err
 		}
-		return struct{}{}, err
+		l := t.live(d)
+		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, token) {
+			return Sketch{}, ErrNotLocked
+		}
+		dr, err := t.draftOf(d, l.userID)
+		if err != nil {
+			return Sketch{}, err
+		}
+		shown, err := t.sketched(d, dr)
+		if err != nil {
+			return Sketch{}, err
+		}
+		s := Sketch{Document: shown.Document}
+		only := d.clone()
+		for i, n := 0, uint64(0); i < len(dr.Changes); i++ {
+			if dr.Changes[i].Version == nil {
+				continue
+			}
+			n++
+			t.replay(only, dr.Changes[i], n)
+			ver := *only.Current
+			ver.Current = n == dr.versions()
+			s.Versions = append([]Version{ver}, s.Versions...)
+		}
+		return s, nil
 	})
-	return err
 }

@@ -68,19 +68,52 @@ func updateAll[T any](v *Vault, ctx context.Context, actor Actor, fns ...func(*t
 }
 
 // view runs fn in a read transaction: a page's worth of work at most, because
-// a reader that stays keeps pages from being used again.
+// a reader that stays keeps pages from being used again. What it sees is on
+// disk.
 func view[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
+	return read(v, fn, true)
+}
+
+// peek is view, but may see a commit whose fsync is still under way: for
+// questions whose answer is asked for again in the transaction that counts.
+func peek[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
+	return read(v, fn, false)
+}
+
+func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (T, error) {
 	var zero T
 	if err := v.enter(); err != nil {
 		return zero, err
 	}
 	defer v.exit()
-	b, err := v.db.Begin(false)
+	b, err := v.beginRead(durable)
 	if err != nil {
-		return zero, fmt.Errorf("begin reading: %w", err)
+		return zero, err
 	}
 	defer b.Rollback()
 	return fn(&tx{v: v, b: b, now: v.clock.now()})
+}
+
+// beginRead begins a transaction that sees only what is on disk, if durable.
+// bbolt shows a commit to readers as soon as its meta page is written, which is
+// before that is synced; a power cut could take back what such a reader told.
+// So who comes in that moment waits for its end.
+func (v *Vault) beginRead(durable bool) (*bbolt.Tx, error) {
+	for {
+		_, moved := v.journal.state()
+		b, err := v.db.Begin(false)
+		if err != nil {
+			return nil, fmt.Errorf("begin reading: %w", err)
+		}
+		if !durable || uint64(b.ID()) <= v.durable.Load() {
+			return b, nil
+		}
+		b.Rollback()
+		if err := v.enterError(); err != nil {
+			return nil, err
+		}
+		<-moved // by the commit that lands, or by the vault's end
+	}
 }
 
 // step runs one closure and appends its entry. late says that the transaction

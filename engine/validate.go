@@ -22,6 +22,7 @@ const (
 	maxTags        = 100
 	maxFields      = 100
 	maxFieldText   = 4_000
+	maxMetadata    = 256 << 10 // bytes of all that describes one document
 	maxCategory    = 50
 	maxCategories  = 200
 )
@@ -30,7 +31,16 @@ const (
 // caller hears of all at once.
 type checks struct{ fields []FieldError }
 
+// A call has so many field errors at most: more would tell nobody more.
+const maxFieldErrors = 50
+
 func (c *checks) fail(field, format string, args ...any) {
+	if len(c.fields) == maxFieldErrors {
+		return
+	}
+	if len(field) > maxTag {
+		field = strings.ToValidUTF8(field[:maxTag], "") + "…"
+	}
 	c.fields = append(c.fields, FieldError{field, fmt.Sprintf(format, args...)})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -61,7 +62,6 @@ type BlobStore interface {
 	Remove(blobstore.Digest) error
 	Check(context.Context, blobstore.Digest) (int64, error)
 	Each(ctx context.Context, fn func(blobstore.Digest, int64) error) error
-	Free() (uint64, error)
 }
 
 // Digest names bytes by their SHA-256.
@@ -79,6 +79,7 @@ type Vault struct {
 
 	db      *bbolt.DB
 	commit  func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
+	durable atomic.Uint64         // the last transaction that is synced
 	blobs   BlobStore
 	lock    *os.File
 	reserve int64
@@ -138,11 +139,15 @@ func Create(dir string, o Options) (*Vault, error) {
 
 var vaultNames = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
+// ValidName says whether a vault can have this name: 1 to 40 lower-case letters,
+// digits and hyphens, not beginning with a hyphen.
+func ValidName(name string) bool { return vaultNames.MatchString(name) }
+
 func vaultName(dir, name string) (string, error) {
 	if name == "" {
 		name = filepath.Base(dir)
 	}
-	if !vaultNames.MatchString(name) {
+	if !ValidName(name) {
 		return "", invalid("vault", "%q must be 1 to 40 lower-case letters, digits and hyphens, and not begin with a hyphen", name)
 	}
 	return name, nil
@@ -232,8 +237,8 @@ func prepare(dir string, o Options) (*Vault, error) {
 	return v, nil
 }
 
-func (v *Vault) open(o Options) error {
-	var err error
+func (v *Vault) open(o Options) (err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
 	if v.blobs == nil {
 		if v.blobs, err = blobstore.Open(filepath.Join(v.dir, dirBlobs)); err != nil {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
@@ -264,7 +269,12 @@ func (v *Vault) load(b *bbolt.Tx) error {
 	case format > formatVersion:
 		return fmt.Errorf("%w: it has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, format, formatVersion)
 	}
-	v.id, v.name = string(meta.Get(metaVault)), string(meta.Get(metaName))
+	vault, name := meta.Get(metaVault), meta.Get(metaName)
+	if len(vault) != ulid.EncodedSize || !vaultNames.Match(name) {
+		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
+	}
+	v.id, v.name = string(vault), string(name)
+	v.durable.Store(uint64(b.ID()))
 	head, err := lastHead(b, v.id)
 	if err != nil {
 		return err
@@ -348,7 +358,7 @@ func (v *Vault) checkReserve() error {
 	if v.reserve < 0 {
 		return nil
 	}
-	free, err := v.blobs.Free()
+	free, err := blobstore.Free(v.dir)
 	if err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 
 	"github.com/oklog/ulid/v2"
 	"go.etcd.io/bbolt"
@@ -25,11 +28,24 @@ func newEntropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0)
 // file to grow: a reader that holds the old mapping would otherwise stall the
 // writer that needs a larger one.
 func openDB(path string) (*bbolt.DB, error) {
+	var file *os.File
+	whole := false
+	defer func() {
+		if !whole && file != nil { // bbolt panicked: it trusts the pages it reads
+			unlockFile(file)
+			file.Close()
+		}
+	}()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:         500 * time.Millisecond,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: initialMmapSize,
+		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
+			file, err = os.OpenFile(name, flag, perm)
+			return file, err
+		},
 	})
+	whole = true
 	switch {
 	case err == nil:
 		return db, nil
@@ -39,6 +55,17 @@ func openDB(path string) (*bbolt.DB, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
 	}
 	return nil, fmt.Errorf("open %s: %w", path, err)
+}
+
+// damaged is deferred where a damaged vault.db is to be an error and not the
+// end of the process. bbolt trusts its pages: where they lie it panics, or
+// reads memory that no file stands behind, which is a panic too while faults
+// is set (debug.SetPanicOnFault); was is what it was before.
+func damaged(err *error, was bool) {
+	debug.SetPanicOnFault(was)
+	if p := recover(); p != nil {
+		*err = &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %v", errDamaged, p)}
+	}
 }
 
 // found writes a new vault.db: its buckets, what it is, and the first entry,
@@ -109,6 +136,10 @@ func metaNames(path string, pageSize int, txid uint64) (bool, error) {
 // there. The operating system drops the lock with the process, so a stale file
 // locks nobody out.
 func lockVault(path string) (f *os.File, clean bool, err error) {
+	// A lock file that is gone from a vault tells nothing of its last end.
+	_, noLock := os.Stat(path)
+	_, noVault := os.Stat(filepath.Join(filepath.Dir(path), fileDB))
+	known := noLock == nil || noVault != nil
 	f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, fmt.Errorf("lock the vault: %w", err)
@@ -125,10 +156,13 @@ func lockVault(path string) (f *os.File, clean bool, err error) {
 	if readErr != nil {
 		return nil, false, errors.Join(fmt.Errorf("lock the vault: %w", readErr), f.Close())
 	}
-	if err := rewrite(f, strconv.Itoa(os.Getpid())+"\n"); err != nil {
+	// Synced before anything else is written: after a power cut an empty file
+	// would say that all was tidy.
+	err = errors.Join(rewrite(f, strconv.Itoa(os.Getpid())+"\n"), f.Sync(), blobstore.SyncDir(filepath.Dir(path)))
+	if err != nil {
 		return nil, false, errors.Join(fmt.Errorf("lock the vault: %w", err), f.Close())
 	}
-	return f, len(text) == 0, nil
+	return f, len(text) == 0 && known, nil
 }
 
 // unlockVault lets the lock go; clean empties the file.

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
+	"runtime/debug"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+
+	"go.etcd.io/bbolt"
 )
 
 // VerifyOptions of Verify. The zero value checks everything but the contents
@@ -49,23 +52,40 @@ const maxFindings = 1_000
 //
 // It reads a page in each transaction, so it stalls nobody, and keeps nothing
 // but the users and keys in memory beside what audit.Verify does.
-func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
 	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}}
-	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.e.details(ctx)})
+	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify the log: %w", err)
 	}
-	c.report = VerifyReport{Head: log.Head, Entries: log.Entries, Findings: log.Findings}
+	c.report.Head, c.report.Entries = log.Head, log.Entries
+	c.report.Findings = append(c.report.Findings, log.Findings...)
 	if log.Entries != c.e.Head.Seq {
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
-	for _, check := range []func() error{c.accounts, c.documents, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
+	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}
 	}
 	return c.report, nil
+}
+
+// details are those of an export, but a row that cannot be read is a finding.
+func (c *checker) details() io.Reader {
+	r := c.e.details(c.ctx)
+	spell := r.spell
+	r.spell = func(b []byte, seq uint64, value []byte) ([]byte, error) {
+		page, err := spell(b, seq, value)
+		if err != nil {
+			c.find(seq, audit.CodeDetailRow, "the detail of entry %d cannot be read: %v", seq, err)
+			return b, nil
+		}
+		return page, nil
+	}
+	return r
 }
 
 // checker is one verification.
@@ -75,6 +95,7 @@ type checker struct {
 	o       VerifyOptions
 	e       *Export // fixes the head: entries behind it are not looked at
 	report  VerifyReport
+	said    *accounts
 	entries uint64        // about documents, in the log
 	chained uint64        // about documents, in their chains
 	missing []saidVersion // whose bytes were not there when looked for
@@ -96,9 +117,10 @@ func (c *checker) progress(done, total uint64) {
 const checkRows = 500
 
 // each calls fn for every row of a bucket, some hundred in a transaction, with
-// views. A row written meanwhile may or may not be met.
-func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) error {
-	var next []byte
+// views. A row written meanwhile may or may not be met. Keys that are not of
+// the size given, if it is not 0, are findings with the code given.
+func (c *checker) each(bucket []byte, code audit.Code, size int, fn func(t *tx, k, value []byte) error) error {
+	var next, last []byte
 	for more := true; more; {
 		if err := c.ctx.Err(); err != nil {
 			return err
@@ -111,7 +133,14 @@ func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) err
 				if k == nil {
 					return false, nil
 				}
-				if err := fn(t, k, value); err != nil {
+				if len(k) > bbolt.MaxKeySize || last != nil && bytes.Compare(k, last) <= 0 {
+					c.find(0, code, "the rows of %s are out of order after %x", bucket, last)
+					return false, nil // or a page that leads back would lead round for ever
+				}
+				last = append(last[:0], k...)
+				if size != 0 && len(k) != size {
+					c.find(0, code, "%s has a row with the key %x", bucket, k)
+				} else if err := fn(t, k, value); err != nil {
 					return false, err
 				}
 				k, value = cursor.Next()
@@ -126,118 +155,10 @@ func (c *checker) each(bucket []byte, fn func(t *tx, k, value []byte) error) err
 	return nil
 }
 
-// documents compares every document with its entries, from the last to the
-// first, and with its rows in the index.
-func (c *checker) documents() error {
-	total := c.e.Head.Seq
-	err := c.each(bucketDocuments, func(t *tx, k, value []byte) error {
-		if len(k) != len(id{}) {
-			c.find(0, CodeState, "a document has the key %x", k)
-			return nil
-		}
-		d, err := decodeDocument(id(k), value)
-		if err != nil {
-			c.find(0, CodeState, "%v", err)
-			return nil
-		}
-		h, err := t.history(d, c.e.Head.Seq)
-		if err != nil {
-			c.find(d.AuditSeq, CodeState, "%s: its entries cannot be followed: %v", d, err)
-			return nil
-		}
-		c.chained += h.behind
-		if c.report.Documents++; c.report.Documents%10_000 == 0 {
-			c.progress(c.chained, total)
-		}
-		c.compare(t, d, h)
-		for _, row := range indexRows(d) {
-			if t.get(bucketIndex, row) == nil {
-				c.find(d.AuditSeq, CodeIndex, "%s lacks the index row %q", d, row)
-			}
-		}
-		if d.ExternalID != "" && !bytes.Equal(t.get(bucketExternals, []byte(d.ExternalID)), k) {
-			c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
-		}
-		return nil
-	})
-	if err == nil && c.chained != c.entries {
-		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
-	}
-	return err
-}
-
-// compare tells where a document is not what its entries say.
-func (c *checker) compare(t *tx, d *document, h *history) {
-	differs := func(what string, is, was any) {
-		if is != was {
-			c.find(d.AuditSeq, CodeState, "%s: %s is %v, the log says %v", d, what, is, was)
-		}
-	}
-	differs("deleted", d.deleted, h.deleted)
-	differs("the number of versions", d.VersionCount, uint64(len(h.versions)))
-	differs("the revision", d.Revision, h.revision)
-	differs("created at", d.CreatedAt, h.created.Time)
-	differs("created by", d.CreatedBy, h.created.Actor)
-	differs("updated at", d.UpdatedAt, h.updated.Time)
-	differs("updated by", d.UpdatedBy, h.updated.Actor)
-	if d.deleted || h.deleted {
-		return
-	}
-	differs("archived", d.Archived, h.archived)
-	differs("the owner", d.OwnerID, h.owner)
-	for _, said := range h.versions {
-		ver, err := decodeVersion(d.id, t.get(bucketVersions, versionKey(d.id, said.Number)))
-		if err != nil {
-			c.find(said.seq, CodeState, "%s: version %d cannot be read: %v", d, said.Number, err)
-			continue
-		}
-		if text := said.difference(ver); text != "" {
-			c.find(said.seq, CodeState, "%s, version %d: %s", d, said.Number, text)
-		}
-		if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
-			c.find(said.seq, CodeState, "%s carries a copy of its current version that differs", d)
-		}
-		if t.get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
-			c.find(said.seq, CodeIndex, "%s, version %d has no reference to its bytes", d, ver.Number)
-		}
-		size, err := c.v.blobs.Stat(ver.Digest)
-		switch {
-		case errors.Is(err, blobstore.ErrNotFound):
-			c.missing = append(c.missing, said)
-		case err != nil:
-			c.find(said.seq, CodeBlob, "%s, version %d: its bytes cannot be looked at: %v", d, ver.Number, err)
-		case size != ver.Size:
-			c.find(said.seq, CodeBlob, "%s, version %d: its blob has %d bytes, the log says %d", d, ver.Number, size, ver.Size)
-		}
-	}
-	differs("the current version", d.Current.Number, h.current)
-}
-
-// missingBytes reports the bytes that were missing and are still needed: what
-// was deleted since its transaction began is not.
-func (c *checker) missingBytes() error {
-	for _, said := range c.missing {
-		if needed, err := c.needed(said.Digest); err != nil {
-			return err
-		} else if needed {
-			c.find(said.seq, CodeBlob, "document %s, version %d: its bytes %s are missing", said.DocumentID, said.Number, said.Digest)
-		}
-	}
-	return nil
-}
-
-func (c *checker) needed(d Digest) (bool, error) {
-	return view(c.v, func(t *tx) (bool, error) { return t.needed(d), nil })
-}
-
 // versions finds rows of versions that no document has.
 func (c *checker) versions() error {
-	return c.each(bucketVersions, func(t *tx, k, _ []byte) error {
+	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, _ []byte) error {
 		c.report.Versions++
-		if len(k) != 24 {
-			c.find(0, CodeState, "a version has the key %x", k)
-			return nil
-		}
 		doc, number := id(k[:16]), seqOf(k[16:])
 		if d, err := t.documentAt(doc); err != nil || d.deleted || number == 0 || number > d.VersionCount {
 			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
@@ -248,11 +169,7 @@ func (c *checker) versions() error {
 
 // references finds references of versions that do not have those bytes.
 func (c *checker) references() error {
-	return c.each(bucketRefs, func(t *tx, k, _ []byte) error {
-		if len(k) != 56 {
-			c.find(0, CodeIndex, "a reference has the key %x", k)
-			return nil
-		}
+	return c.each(bucketRefs, CodeIndex, 56, func(t *tx, k, _ []byte) error {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
 		if number >= draftNumber(0) {
 			if !t.drafted(doc, digest, number) {
@@ -271,7 +188,7 @@ func (c *checker) references() error {
 // index finds rows that no document has, and external ids and e-mail addresses
 // that lead nowhere.
 func (c *checker) index() error {
-	err := c.each(bucketIndex, func(t *tx, k, _ []byte) error {
+	err := c.each(bucketIndex, CodeIndex, 0, func(t *tx, k, _ []byte) error {
 		if len(k) < 17 {
 			c.find(0, CodeIndex, "an index row has the key %x", k)
 			return nil
@@ -284,17 +201,35 @@ func (c *checker) index() error {
 	if err != nil {
 		return err
 	}
-	return c.each(bucketExternals, func(t *tx, k, value []byte) error {
-		if d, err := t.documentAt(id(append(bytes.Clone(value), make([]byte, 16)...)[:16])); err != nil || d.ExternalID != string(k) {
+	err = c.each(bucketExternals, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if d, err := t.document(idText(value)); err != nil || d.ExternalID != string(k) {
 			c.find(0, CodeIndex, "the external id %q is of no document", k)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.each(bucketEmails, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if u, err := t.user(idText(value)); err != nil || !bytes.Equal(emailKey(u.Email), k) {
+			c.find(0, CodeIndex, "an e-mail address is of no user")
 		}
 		return nil
 	})
 }
 
+// idText spells an id that stands in a row; what is none is no id spelled
+// either.
+func idText(value []byte) string {
+	if len(value) != len(id{}) {
+		return ""
+	}
+	return id(value).String()
+}
+
 // certificates compares every certificate with the entry it came with.
 func (c *checker) certificates() error {
-	return c.each(bucketCertificates, func(t *tx, k, _ []byte) error {
+	return c.each(bucketCertificates, CodeState, len(id{}), func(t *tx, k, _ []byte) error {
 		cert, err := t.certificate(id(k))
 		if err != nil {
 			c.find(0, CodeState, "the certificate of document %s cannot be read: %v", id(k), err)
@@ -330,7 +265,7 @@ func (c *checker) bytes() error {
 	} else if err != nil {
 		return fmt.Errorf("list the blobs: %w", err)
 	}
-	for _, d := range slices.Clip(digests) {
+	for _, d := range digests {
 		c.progress(c.report.Blobs, uint64(len(digests)))
 		_, err := c.v.blobs.Check(c.ctx, d)
 		switch {

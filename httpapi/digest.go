@@ -9,7 +9,7 @@ import (
 	"strongroom/engine"
 )
 
-var errDigestField = errors.New("must be a dictionary of digests as in RFC 9530, like sha-256=:<base64>:")
+var errDigestField = errors.New("must be a dictionary of digests as in RFC 9530, like sha-256=:<base64>")
 
 // parseDigest returns the sha-256 of a Content-Digest or Repr-Digest field, or
 // nil if it has only others. The field is a dictionary of byte sequences

@@ -254,6 +254,7 @@ func TestClientGoesAwayInTheMiddle(t *testing.T) {
 	}()
 	client.Write(make([]byte, 1<<20))
 	cancel()
+	client.CloseWithError(context.Canceled) // the transport reads the body to its end
 	if err := <-done; err == nil {
 		t.Error("the request was answered")
 	}
