@@ -16,8 +16,8 @@ import (
 )
 
 type entriesQuery struct {
-	After      uint64 `query:"after" doc:"Entries with a larger seq."`
-	Cursor     string `query:"cursor" doc:"The nextCursor of the page before; it stands for after."`
+	After      uint64 `query:"after" max:"9007199254740991" doc:"Entries with a larger seq."`
+	Cursor     string `query:"cursor" doc:"The nextCursor of the page before; after does not count beside it."`
 	Limit      uint64 `query:"limit" min:"1" max:"500" default:"50" doc:"How many items at most."`
 	DocumentID string `query:"documentId"`
 	ActorID    string `query:"actorId"`
@@ -29,12 +29,9 @@ type entriesQuery struct {
 
 func (q entriesQuery) engine() (engine.EntryQuery, error) {
 	if q.Cursor != "" {
-		after, err := strconv.ParseUint(q.Cursor, 10, 64)
+		after, err := bounds{max: 1<<53 - 1}.parse(q.Cursor) // what a seq may be
 		if err != nil {
 			return engine.EntryQuery{}, inParameter("cursor", "is not the nextCursor of a page")
-		}
-		if q.After != 0 {
-			return engine.EntryQuery{}, inParameter("cursor", "stands for after; give one of them")
 		}
 		q.After = after
 	}
@@ -61,20 +58,22 @@ func (s *Server) listEntries(ctx context.Context, c caller, in entriesQuery) (re
 }
 
 // awaitEntries asks again whenever the log has grown, until there is an answer
-// or the time is up: by the wait, by Stop, or because the client went away.
+// or the time is up: by the wait, by Stop, or because the client went away. Each
+// entry is looked at once, however many commits wake it.
 func (s *Server) awaitEntries(ctx context.Context, v *engine.Vault, q engine.EntryQuery, wait time.Duration) (engine.EntryPage, error) {
 	patience, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(s.running, cancel)()
 	for {
-		// Whatever comes after this head ends the wait, so nothing slips in
-		// between looking and waiting.
+		// The head before looking: whatever comes after it ends the wait, so
+		// nothing slips in between looking and waiting.
 		seen := v.Head().Seq
 		page, err := v.Entries(ctx, q)
 		if err != nil || len(page.Items) > 0 || page.NextAfter > 0 || patience.Err() != nil {
 			return page, err
 		}
-		if err := v.Wait(patience, seen); err != nil && patience.Err() == nil {
+		q.After = max(q.After, seen)
+		if err := v.Wait(patience, q.After); err != nil && patience.Err() == nil {
 			return page, err
 		}
 	}
@@ -130,7 +129,7 @@ func getHead(_ context.Context, c caller, _ struct{}) (reply[Head], error) {
 }
 
 type exportInput struct {
-	After uint64 `query:"after" doc:"Entries with a larger seq."`
+	After uint64 `query:"after" max:"9007199254740991" doc:"Entries with a larger seq."`
 }
 
 func exportLog(c caller, x *exchange, r *http.Request, in exportInput) error {
@@ -176,7 +175,9 @@ type verifyInput struct {
 	Verification verification `body:"optional"`
 }
 
-func verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport], error) {
+// verify reads all of the log and the vault, so each vault has one at a time:
+// anybody who may look may ask for it, any number of times.
+func (s *Server) verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport], error) {
 	o := engine.VerifyOptions{Bytes: in.Verification.Bytes}
 	if o.Bytes && c.actor.Access < engine.AccessAdmin {
 		return reply[VerifyReport]{}, &engine.PermissionError{Required: engine.AccessAdmin, Actual: c.actor.Access}
@@ -188,6 +189,10 @@ func verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport],
 		}
 		o.Heads = heads
 	}
+	if _, running := s.verifying.LoadOrStore(c.vault, true); running {
+		return reply[VerifyReport]{}, errVerifying
+	}
+	defer s.verifying.Delete(c.vault)
 	report, err := c.vault.Verify(ctx, o)
 	if err != nil {
 		return reply[VerifyReport]{}, err

@@ -43,6 +43,9 @@ type input struct {
 	form   []field
 	body   *field
 	shapes shapes
+	// revised says that what the route is about has revisions, so that If-Match
+	// is among the fields, or that nothing is changed.
+	revised bool
 }
 
 // field is one value of an input.
@@ -50,9 +53,31 @@ type field struct {
 	in, name, doc string
 	index         []int
 	typ           reflect.Type
-	min, max      uint64
-	enum, absent  string // enum words with "|" between; the default, for the description
-	lax           bool   // what is unknown in the body is ignored
+	bounds
+	enum, absent string // enum words with "|" between; the default, for the description
+	lax          bool   // what is unknown in the body is ignored
+}
+
+// bounds are those of a number; max 0 is none.
+type bounds struct{ min, max uint64 }
+
+func boundsOf(tag reflect.StructTag) (b bounds) {
+	b.min, _ = strconv.ParseUint(tag.Get("min"), 10, 64)
+	b.max, _ = strconv.ParseUint(tag.Get("max"), 10, 64)
+	return b
+}
+
+// parse reads a number. The message of its error follows the name of what
+// should be one.
+func (b bounds) parse(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	switch {
+	case err == nil && n >= b.min && (b.max == 0 || n <= b.max):
+		return n, nil
+	case b.max > 0:
+		return 0, fmt.Errorf("must be a whole number from %d to %d", b.min, b.max)
+	}
+	return 0, fmt.Errorf("must be a whole number, %d or more", b.min)
 }
 
 // text is a type that knows its own spelling in a path, a query or a header.
@@ -64,7 +89,7 @@ type checked interface{ check() error }
 // inputOf reads the tags of t. A struct it cannot serve is a defect of the
 // table, hence the panics.
 func inputOf(t reflect.Type, method string) *input {
-	in := &input{typ: t, shapes: shapes{}}
+	in := &input{typ: t, shapes: shapes{}, revised: method == http.MethodGet}
 	for _, sf := range reflect.VisibleFields(t) {
 		for _, where := range []string{"path", "query", "header", "form", "body"} {
 			name, ok := sf.Tag.Lookup(where)
@@ -72,9 +97,7 @@ func inputOf(t reflect.Type, method string) *input {
 				continue
 			}
 			f := field{in: where, name: name, doc: sf.Tag.Get("doc"), index: sf.Index, typ: sf.Type,
-				enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default"), lax: sf.Tag.Get("unknown") == "ignored"}
-			f.min, _ = strconv.ParseUint(sf.Tag.Get("min"), 10, 64)
-			f.max, _ = strconv.ParseUint(sf.Tag.Get("max"), 10, 64)
+				bounds: boundsOf(sf.Tag), enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default"), lax: sf.Tag.Get("unknown") == "ignored"}
 			switch where {
 			case "body":
 				in.body = &f
@@ -83,6 +106,7 @@ func inputOf(t reflect.Type, method string) *input {
 				in.form = append(in.form, f)
 			default:
 				in.fields = append(in.fields, f)
+				in.revised = in.revised || f.name == "If-Match"
 			}
 		}
 	}
@@ -130,6 +154,16 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 	if len(wrong) > 0 {
 		return &invalidError{codeInvalidParameter, wrong}
 	}
+	if given := r.Header.Values("If-Match"); !in.revised && given != nil {
+		// A change that is meant for one state only must not be made on another.
+		var m ifMatch
+		if err := m.bind(strings.Join(given, ", ")); err != nil {
+			return inParameter("If-Match", "%v", err)
+		}
+		if m != nil {
+			return errUnmatched
+		}
+	}
 	if together, ok := v.Addr().Interface().(checked); ok {
 		if err := together.check(); err != nil {
 			return err
@@ -143,18 +177,9 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 
 func unknown(values url.Values, what string) (wrong []engine.FieldError) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		wrong = append(wrong, engine.FieldError{Field: printable(name), Message: "is not a " + what})
+		wrong = append(wrong, engine.FieldError{Field: name, Message: "is not a " + what})
 	}
 	return wrong
-}
-
-// printable makes a name that a client sent fit to be sent back.
-func printable(name string) string {
-	name = strings.ToValidUTF8(name, "\uFFFD")
-	if r := []rune(name); len(r) > 80 {
-		name = string(r[:80]) + "…"
-	}
-	return name
 }
 
 func (f *field) setAll(v reflect.Value, values []string) error {
@@ -215,12 +240,9 @@ func (f *field) set(v reflect.Value, s string) error {
 			return fmt.Errorf("must be true or false")
 		}
 	case reflect.Uint64:
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil || n < f.min || f.max > 0 && n > f.max {
-			if f.max > 0 {
-				return fmt.Errorf("must be a whole number from %d to %d", f.min, f.max)
-			}
-			return fmt.Errorf("must be a whole number, not negative")
+		n, err := f.parse(s)
+		if err != nil {
+			return err
 		}
 		v.SetUint(n)
 	default:

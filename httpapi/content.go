@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"strongroom/engine"
 )
@@ -34,6 +35,7 @@ func downloadVersion(c caller, x *exchange, r *http.Request, in contentInput) er
 // scratchpad for its holder. The content is opened, which may be an audit entry
 // of its own, only when bytes of it are going to be sent.
 func download(c caller, x *exchange, r *http.Request, id string, number uint64, reading reading, inline bool) error {
+	r = understood(r)
 	if r.Method == http.MethodHead || conditional(r.Header) {
 		v, err := c.content(r.Context(), id, number, reading)
 		if err != nil {
@@ -76,6 +78,24 @@ func (c caller) open(ctx context.Context, id string, number uint64, reading read
 		}
 	}
 	return c.vault.OpenContent(ctx, c.actor, id, number)
+}
+
+// understood is the request with Range as net/http spells it, or without, if it
+// has to be ignored: on another method than GET, or in another unit than bytes
+// (RFC 9110 sections 14.1 and 14.2).
+func understood(r *http.Request) *http.Request {
+	given := r.Header.Get("Range")
+	if given == "" {
+		return r
+	}
+	r = r.Clone(r.Context())
+	unit, ranges, _ := strings.Cut(given, "=")
+	if r.Method == http.MethodGet && strings.EqualFold(unit, "bytes") {
+		r.Header.Set("Range", "bytes="+ranges)
+	} else {
+		r.Header.Del("Range")
+	}
+	return r
 }
 
 // withoutBytes answers a request if no byte of the version belongs to the

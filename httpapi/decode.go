@@ -16,6 +16,8 @@ import (
 // maxDepth is how deep arrays and objects may lie in one another.
 const maxDepth = 64
 
+var errFieldsTooLong = fmt.Errorf("is too long: the fields together have more than %d bytes", maxFields)
+
 // shapes are the members of the struct types that a body is made of, by name.
 // It is made once, with the table, and then only read.
 //
@@ -23,7 +25,13 @@ const maxDepth = 64
 // members with one name, and Name for name, puts U+FFFD where the text was not
 // Unicode, and leaves alone what null was sent for: a client who is
 // misunderstood should be told so.
-type shapes map[reflect.Type]map[string][]int
+type shapes map[reflect.Type]map[string]shape
+
+// shape is one member: where it goes, and the bounds of a number.
+type shape struct {
+	index []int
+	bounds
+}
 
 func (s shapes) add(t reflect.Type) {
 	if m, ok := reflect.New(t).Interface().(nullable); ok {
@@ -37,10 +45,10 @@ func (s shapes) add(t reflect.Type) {
 		if _, ok := s[t]; ok || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 			return
 		}
-		s[t] = map[string][]int{}
+		s[t] = map[string]shape{}
 		for _, f := range reflect.VisibleFields(t) {
 			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-				s[t][name] = f.Index
+				s[t][name] = shape{f.Index, boundsOf(f.Tag)}
 				s.add(f.Type)
 			}
 		}
@@ -101,7 +109,7 @@ func (d *decoder) decode(v reflect.Value, path string) error {
 	if err != nil {
 		return err
 	}
-	return d.value(tok, v, path)
+	return d.value(tok, v, bounds{}, path)
 }
 
 type decoder struct {
@@ -111,28 +119,33 @@ type decoder struct {
 	depth  int
 	nulls  bool // null is as good as absent
 	lax    bool // unknown members are ignored
+	spent  int  // bytes of all tokens but those in base64, which become no more than they are
 }
 
 func (d *decoder) refuse(path, format string, args ...any) error {
 	if path == "" {
 		path = "body"
 	}
-	return inBody(printable(path), format, args...)
+	return inBody(path, format, args...)
 }
 
 func (d *decoder) token(path string) (json.Token, error) {
+	if d.spent > maxFields {
+		return nil, d.refuse(path, "%v", errFieldsTooLong)
+	}
 	from := d.InputOffset()
 	tok, err := d.Token()
 	if err != nil {
 		return nil, d.refuse(path, "is not JSON: %v", err)
 	}
+	d.spent += int(d.InputOffset() - from)
 	if _, ok := tok.(string); ok && loneSurrogate(d.data[from:d.InputOffset()]) {
 		return nil, d.refuse(path, `is not Unicode: half of a pair of \u escapes stands alone`)
 	}
 	return tok, nil
 }
 
-func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
+func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path string) error {
 	if tok == nil && d.nulls {
 		return nil
 	}
@@ -175,9 +188,9 @@ func (d *decoder) value(tok json.Token, v reflect.Value, path string) error {
 		v.SetBool(b)
 	case reflect.Uint64:
 		n, _ := tok.(json.Number)
-		u, err := strconv.ParseUint(string(n), 10, 64)
+		u, err := within.parse(string(n))
 		if err != nil {
-			return d.refuse(path, "must be a whole number, not negative")
+			return d.refuse(path, "%v", err)
 		}
 		v.SetUint(u)
 	case reflect.Slice:
@@ -225,6 +238,7 @@ func (d *decoder) array(tok json.Token, v reflect.Value, path string) error {
 			return d.refuse(path, "must be a string in base64 (RFC 4648 section 4)")
 		}
 		v.SetBytes(b)
+		d.spent -= len(s)
 		return nil
 	}
 	if tok != json.Delim('[') {
@@ -233,7 +247,7 @@ func (d *decoder) array(tok json.Token, v reflect.Value, path string) error {
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	return d.elements(path, func(tok json.Token, path string) error {
 		e := reflect.New(v.Type().Elem()).Elem()
-		if err := d.value(tok, e, path); err != nil {
+		if err := d.value(tok, e, bounds{}, path); err != nil {
 			return err
 		}
 		v.Set(reflect.Append(v, e))
@@ -249,29 +263,29 @@ func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
 		v.Set(reflect.MakeMap(v.Type()))
 		return d.members(path, func(name string, tok json.Token, path string) error {
 			e := reflect.New(v.Type().Elem()).Elem()
-			if err := d.value(tok, e, path); err != nil {
+			if err := d.value(tok, e, bounds{}, path); err != nil {
 				return err
 			}
 			v.SetMapIndex(reflect.ValueOf(name), e)
 			return nil
 		})
 	}
-	shape := d.shapes[v.Type()]
+	known := d.shapes[v.Type()]
 	return d.members(path, func(name string, tok json.Token, path string) error {
-		index, ok := shape[name]
+		m, ok := known[name]
 		if !ok && (d.lax || d.nulls && tok == nil) {
 			_, err := d.any(tok, path)
 			return err
 		}
 		if !ok {
-			for known := range shape {
+			for known := range known {
 				if strings.EqualFold(known, name) {
 					return d.refuse(path, "is not a member of this request; it is spelled %s", known)
 				}
 			}
 			return d.refuse(path, "is not a member of this request")
 		}
-		return d.value(tok, v.FieldByIndex(index), path)
+		return d.value(tok, v.FieldByIndex(m.index), m.bounds, path)
 	})
 }
 
@@ -301,7 +315,7 @@ func (d *decoder) any(tok json.Token, path string) (any, error) {
 func (d *decoder) elements(path string, fn func(json.Token, string) error) error {
 	return d.inside(path, func() error {
 		for i := 0; d.More(); i++ {
-			path := path + "[" + strconv.Itoa(i) + "]"
+			path := below(path, "["+strconv.Itoa(i)+"]")
 			tok, err := d.token(path)
 			if err != nil {
 				return err
@@ -325,7 +339,7 @@ func (d *decoder) members(path string, fn func(string, json.Token, string) error
 				return err
 			}
 			name := tok.(string)
-			path := strings.TrimPrefix(path+"."+name, ".")
+			path := strings.TrimPrefix(below(path, "."+name), ".")
 			if seen[name] {
 				return d.refuse(path, "is given twice")
 			}
@@ -339,6 +353,15 @@ func (d *decoder) members(path string, fn func(string, json.Token, string) error
 		}
 		return nil
 	})
+}
+
+// below is the path of what lies in path. One that is longer than is ever shown
+// grows no more: each of many values would carry it along.
+func below(path, step string) string {
+	if len(path) > maxShown*utf8.UTFMax {
+		return path
+	}
+	return path + step
 }
 
 // inside goes into an array or object, and out of it again.

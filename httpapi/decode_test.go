@@ -3,7 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -121,4 +123,30 @@ func FuzzStrictJSON(f *testing.F) {
 			t.Errorf("%q is %+v, strictly %+v", body, lax, strict)
 		}
 	})
+}
+
+// TestDecodeCostsWhatTheBodyDoes: no body may cost much more memory than it is
+// long, wherever it is refused.
+func TestDecodeCostsWhatTheBodyDoes(t *testing.T) {
+	name, members := strings.Repeat("n", 100_000), ""
+	for i := range 10_000 {
+		members += fmt.Sprintf(`"%d":1,`, i)
+	}
+	for what, body := range map[string]string{
+		"a long name above many values": `{"fields":{"` + name + `":[` + strings.Repeat("1,", 10_000) + `1]}}`,
+		"a long name above many names":  `{"any":{"` + name + `":{` + members + `"":1}}}`,
+		"more than fields may have":     `{"any":[` + strings.Repeat("{},", 1<<20) + `1]}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := decodeInto[decoded](body)
+		runtime.ReadMemStats(&after)
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > uint64(20*len(body)+100<<20) {
+			t.Errorf("%s: %d MiB for %d: %v", what, spent>>20, len(body)>>20, err)
+		}
+	}
+	// What is base64 becomes no more than it is, and is limited elsewhere.
+	if _, err := decodeInto[decoded](`{"inner":{"bytes":"` + strings.Repeat("AAAA", maxFields) + `"},"count":1}`); err != nil {
+		t.Error(err)
+	}
 }

@@ -162,7 +162,7 @@ func unarchiveDocument(ctx context.Context, c caller, in change) (reply[Document
 
 func deleteDocument(ctx context.Context, c caller, in change) (reply[Certificate], error) {
 	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.condition())
-	return reply[Certificate]{body: certificateOf(certificate), receipt: receipt}, err
+	return reply[Certificate]{body: certificateOf(certificate), revision: certificate.Revision, receipt: receipt}, err
 }
 
 type certificateInput struct {

@@ -113,20 +113,20 @@ func (s shapes) decodeXML(data []byte, v reflect.Value, lax bool) error {
 	if want := v.Interface().(dressed).xmlRoot(); root.name != want {
 		return inBody("body", "must be the element %s", want)
 	}
-	shape := s[v.Type()]
+	known := s[v.Type()]
 	seen := map[string]bool{}
 	for _, e := range root.children {
-		index, ok := shape[e.name]
+		m, ok := known[e.name]
 		switch {
 		case !ok && (lax || e.null):
 			continue
 		case !ok:
-			return inBody(printable(e.name), "is not a member of this request")
+			return inBody(e.name, "is not a member of this request")
 		case seen[e.name]:
 			return inBody(e.name, "is given twice")
 		}
 		seen[e.name] = true
-		if err := e.fill(v.FieldByIndex(index)); err != nil {
+		if err := e.fill(v.FieldByIndex(m.index)); err != nil {
 			return inBody(e.name, "%v", err)
 		}
 	}

@@ -35,6 +35,8 @@ var (
 	errSlowBody         = errors.New("the body made no progress")
 	errNotReady         = errors.New("a vault cannot be used")
 	errTooLarge         = errors.New("body too large")
+	errVerifying        = errors.New("a verification is running")
+	errUnmatched        = errors.New("If-Match on what has no revision")
 )
 
 // errorTable decides every error, the first row that fits. A message says what
@@ -47,6 +49,7 @@ var errorTable = []errorRow{
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
 	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
+	{errUnmatched, 412, "PRECONDITION_FAILED", "what this request changes has no ETag, so none can match; leave out the header If-Match"},
 	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
 	{errSlowBody, 408, "REQUEST_TIMEOUT", "the body made no progress for too long and nothing of it was kept; send the request again"},
 	{errTooLarge, 413, "PAYLOAD_TOO_LARGE", "%s"},
@@ -73,6 +76,7 @@ var errorTable = []errorRow{
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
+	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
 	{errNotReady, 503, "VAULT_UNAVAILABLE", "the server is not ready; the callers of the vault that is not are told why"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
 	{engine.ErrNoSpace, 507, "INSUFFICIENT_STORAGE", "there is no space left to write; reading goes on, and writing will when its operator has made space"},
@@ -120,7 +124,26 @@ type invalidError struct {
 	fields []engine.FieldError
 }
 
-func (e *invalidError) Error() string { return e.fields[0].Field + ": " + e.fields[0].Message }
+func (e *invalidError) Error() string {
+	return printable(e.fields[0].Field) + ": " + e.fields[0].Message
+}
+
+const (
+	maxShown = 80 // characters of a name that is sent back
+	maxWrong = 50 // values that are refused by name; more help nobody
+)
+
+// printable makes a name that a client sent fit to be sent back.
+func printable(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	seen := 0
+	for i := range name {
+		if seen++; seen > maxShown {
+			return name[:i] + "…"
+		}
+	}
+	return name
+}
 
 // inBody refuses a part of the body by name; "body" stands for all of it.
 func inBody(field, format string, args ...any) error {
@@ -207,12 +230,11 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusRequestTimeout:
 		h.Set("Connection", "close")
-	case http.StatusTooManyRequests:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		h.Set("Retry-After", "5")
 		if e, ok := errors.AsType[*engine.ThrottledError](err); ok {
 			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
 		}
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", "5")
 	case http.StatusPreconditionFailed:
 		if e, ok := errors.AsType[*engine.PreconditionError](err); ok {
 			h.Set("ETag", etag(e.Revision))

@@ -39,18 +39,23 @@ func baseName(name string) (string, error) {
 // that run from right to left need none of them.
 func turnsText(r rune) bool { return 0x202A <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069 }
 
-// mediaType is what an upload is: what the client says, unless that says
-// nothing; then what the first bytes show, refined by what the name promises.
+// mediaType is what an upload is: what the client says, in the one spelling of
+// RFC 9110, unless that says nothing; then what the first bytes show, refined by
+// what the name promises.
 func mediaType(declared, fileName string, prefix []byte) (string, error) {
 	declared = strings.TrimSpace(declared)
-	base, _, err := mime.ParseMediaType(declared)
-	switch {
-	case declared == "", base == "application/octet-stream":
+	base, params, err := mime.ParseMediaType(declared)
+	if declared == "" || base == "application/octet-stream" {
 		return sniff(fileName, prefix), nil
-	case err != nil || !strings.Contains(base, "/") || strings.ContainsFunc(declared, func(r rune) bool { return r < ' ' || r > '~' }):
-		return "", errors.New("must be of the form type/subtype, in printable ASCII")
 	}
-	return declared, nil
+	spelled := mime.FormatMediaType(base, params)
+	switch {
+	case err != nil || spelled == "" || !strings.Contains(base, "/") || strings.ContainsFunc(declared, func(r rune) bool { return r < ' ' || r > '~' }):
+		return "", errors.New("must be of the form type/subtype, in printable ASCII")
+	case strings.ContainsAny(spelled, "\"\\<>&"): // the audit log has no way to spell these
+		return "", errors.New("has a parameter that must be quoted and cannot be kept; leave the parameter out")
+	}
+	return spelled, nil
 }
 
 // sniff looks at the bytes first: a name is a promise, and a file that is

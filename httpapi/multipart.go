@@ -95,7 +95,7 @@ func (rc *reception) parts(r *http.Request, parts *multipart.Reader) (url.Values
 			}
 			continue
 		case name == "fileName" || !rc.plan.takes(name):
-			return nil, inBody(printable(name), "is not a field of this upload")
+			return nil, inBody(name, "is not a field of this upload")
 		}
 		data, err := io.ReadAll(io.LimitReader(part, maxField+1))
 		if err != nil {
@@ -105,7 +105,7 @@ func (rc *reception) parts(r *http.Request, parts *multipart.Reader) (url.Values
 			return nil, inBody(name, "is longer than %d bytes", maxField)
 		}
 		if room -= len(data); room < 0 {
-			return nil, inBody(name, "is too long: the fields together have more than %d bytes", maxFields)
+			return nil, inBody(name, "%v", errFieldsTooLong)
 		}
 		values.Add(name, string(data))
 	}

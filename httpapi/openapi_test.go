@@ -133,12 +133,7 @@ func (p *printer) fieldSchema(f field) object {
 	if f.enum != "" {
 		s["enum"] = strings.Split(f.enum, "|")
 	}
-	if f.min > 0 {
-		s["minimum"] = f.min
-	}
-	if f.max > 0 {
-		s["maximum"] = f.max
-	}
+	f.describe(s)
 	if f.absent != "" {
 		s["default"] = f.absent
 		if n, err := strconv.Atoi(f.absent); err == nil {
@@ -256,7 +251,7 @@ func (p *printer) headers(rt route) object {
 		set("X-DocuSign-Edit", "In XML, with the token: only for the API key that took the lock.")
 		fallthrough
 	case rt.editable():
-		set("ETag", "The revision; of the document, on a version.")
+		set("ETag", "The revision; of the document, on a version and a certificate.")
 	}
 	return h
 }
@@ -269,8 +264,8 @@ func (rt route) editable() bool {
 	switch rt.output.Name() {
 	case "Document", "User", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
 		return true
-	case "Version":
-		return rt.method == http.MethodPost
+	case "Version", "Certificate":
+		return rt.method != http.MethodGet
 	}
 	return false
 }
@@ -296,16 +291,13 @@ func (rt route) failures() []failure {
 	}
 	if rt.method != http.MethodGet {
 		out = append(out, failure{400, codeInvalidBody})
-		errs = append(errs, errSlowBody, errTooLarge, errMediaType)
+		errs = append(errs, errSlowBody, errTooLarge, errMediaType, engine.ErrPrecondition)
 		if rt.operation != "verify" {
 			errs = append(errs, engine.ErrNoSpace)
 		}
 	}
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
-	}
-	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "If-Match" }) {
-		errs = append(errs, engine.ErrPrecondition)
 	}
 	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.in == "header" && f.name == "X-Lock-Token" }) && rt.method != http.MethodGet {
 		errs = append(errs, engine.ErrLocked, engine.ErrNotLocked, engine.ErrLockState)

@@ -74,7 +74,7 @@ func (s *Server) routes() []route {
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
 		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog),
 		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails),
-		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it (bytes: admin)", verify, engine.ErrLacksPermission),
+		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
 
 		endpoint("GET", "/oauth/userinfo", 200, view, "Who asks, as OpenID Connect has it", getUserInfo),
 		endpoint("GET", "/restapi/service_information", 200, open, "Which versions of DocuSign's API there are", s.serviceInformation),

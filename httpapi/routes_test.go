@@ -113,6 +113,7 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 		"LockPatch.Duration":              "LockDurationInSeconds",
 		"DocumentPatch.passwordHash":      "EditPassword",
 		"Settings.Revision":               "the ETag",
+		"Certificate.Revision":            "the ETag",
 		"VerifyReport.Documents":          "the answer of the contract has no such member",
 		"Entry.Entry":                     "its fields are members",
 		"Entry.Line":                      "its members are members",

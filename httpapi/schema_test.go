@@ -87,6 +87,15 @@ func orNull(s object) object {
 	return s
 }
 
+func (b bounds) describe(s object) {
+	if b.min > 0 {
+		s["minimum"] = b.min
+	}
+	if b.max > 0 {
+		s["maximum"] = b.max
+	}
+}
+
 func (p *printer) structSchema(t reflect.Type) object {
 	properties, required := object{}, []string{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -98,6 +107,7 @@ func (p *printer) structSchema(t reflect.Type) object {
 		if f.Tag.Get("null") != "" {
 			s = orNull(s)
 		}
+		boundsOf(f.Tag).describe(s)
 		if words := f.Tag.Get("enum"); words != "" {
 			s["enum"] = strings.Split(words, "|")
 		}

@@ -32,6 +32,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -87,6 +88,8 @@ type Server struct {
 	// running ends when Stop is called: then long polls answer with what they have.
 	running context.Context
 	stop    context.CancelFunc
+	// verifying has the vaults a request verifies now.
+	verifying sync.Map
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -222,10 +225,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 	return rt.serve(c, x, r, p)
 }
 
-// base is what a path below the mount is appended to in a Location.
+// base is what a path below the mount is appended to in a Location. A request
+// that names no host, as HTTP/1.0 may, gets a path.
 func (s *Server) base(r *http.Request) string {
 	switch {
-	case s.options.PublicURL != "":
+	case s.options.PublicURL != "" || r.Host == "":
 		return s.options.PublicURL + s.options.Prefix
 	case r.TLS != nil:
 		return "https://" + r.Host + s.options.Prefix

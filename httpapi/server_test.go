@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -262,5 +265,77 @@ func TestClientGoesAwayInTheMiddle(t *testing.T) {
 	page, err := k.vaults["main"].Documents(t.Context(), engine.DocumentQuery{Status: "all"})
 	if err != nil || len(page.Items) != 0 {
 		t.Error(page, err)
+	}
+}
+
+// TestRefusalsAreShort: what is sent back of a hostile request is not the
+// request, many times over.
+func TestRefusalsAreShort(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	var query, tags strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&query, "&q%d=", i)
+		fmt.Fprintf(&tags, `,"tag,%d"`, i)
+	}
+	long := strings.Repeat("-", 500_000)
+	for _, body := range []string{
+		`{"tags":["a"` + tags.String() + `]}`,
+		`{"customFields":{"` + long + `":1}}`,
+		`{"` + long + `":1}`,
+	} {
+		if a, said := k.do("upload", "PATCH", "/v1/documents/"+someID, strings.NewReader(body), "Content-Type", "application/json"); a.StatusCode != 400 || len(said) > 10_000 {
+			t.Errorf("%.50s: %d, %d bytes: %.200s", body, a.StatusCode, len(said), said)
+		}
+	}
+	if a, said := k.do("view", "GET", "/v1/documents?limit=1"+query.String(), nil); a.StatusCode != 400 || strings.Count(said, `"field"`) != maxWrong {
+		t.Errorf("%d, %d bytes: %.200s", a.StatusCode, len(said), said)
+	}
+}
+
+// TestLocationWithoutHost: HTTP/1.0 has no Host, so there is none to name.
+func TestLocationWithoutHost(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{Prefix: "/vault"})
+	conn, err := net.Dial("tcp", k.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /vault/v1/documents?fileName=a HTTP/1.0\r\nAuthorization: Bearer %s\r\nContent-Length: 1\r\n\r\na", k.tokens["upload"])
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if location := answer.Header.Get("Location"); !strings.HasPrefix(location, "/vault/v1/documents/") {
+		t.Errorf("%s, Location: %s", answer.Status, location)
+	}
+}
+
+// TestVersionsBoundToFail are refused before their file is read.
+func TestVersionsBoundToFail(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	live, archived, gone := main.Create("a", "a"), main.Create("b", "b"), main.Create("c", "c")
+	if _, _, err := main.ArchiveDocument(t.Context(), main.Admin, archived.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := main.DeleteDocument(t.Context(), main.Admin, gone.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id, ifMatch string
+		status      int
+	}{{someID, "*", 404}, {gone.ID, "*", 410}, {archived.ID, "*", 409}, {live.ID, `"7"`, 412}, {live.ID, `W/"1"`, 412}, {archived.ID, `"1"`, 412}} {
+		r := httptest.NewRequest("POST", "/v1/documents/"+c.id+"/versions", tripwire{t})
+		r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+		r.Header.Set("If-Match", c.ifMatch)
+		w := httptest.NewRecorder()
+		k.server.ServeHTTP(w, r)
+		if w.Code != c.status || c.status == 412 && w.Header().Get("ETag") == "" {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -203,10 +204,12 @@ func (rc *reception) bind(values url.Values, code errorCode) error {
 }
 
 // bindField fills one field: a list may be repeated or have commas between, an
-// object is JSON.
+// object is JSON. What is empty is as good as absent, for a form in a browser
+// sends all its fields.
 func (rc *reception) bindField(f *field, given []string) error {
+	given = slices.DeleteFunc(given, func(s string) bool { return s == "" })
 	switch kind := f.typ.Kind(); {
-	case kind == reflect.Slice && given != nil:
+	case kind == reflect.Slice && len(given) > 0:
 		given = strings.Split(strings.Join(given, ","), ",")
 	case kind == reflect.Map && len(given) == 1:
 		return rc.plan.shapes.decode([]byte(given[0]), rc.fields.FieldByIndex(f.index), f.name)

@@ -27,6 +27,8 @@ type addVersionInput struct {
 	versionFields
 }
 
+// expected asks what the engine asks again, in the same order, when the file is
+// there.
 func (in *addVersionInput) expected(ctx context.Context, c caller) error {
 	return c.vault.Expect(ctx, c.actor, in.ID, in.condition())
 }
