@@ -11,8 +11,6 @@ import (
 	"runtime"
 	"syscall"
 
-	"github.com/rs/zerolog"
-
 	"strongroom/engine"
 	"strongroom/httpapi"
 )
@@ -35,16 +33,12 @@ type control struct {
 	api    *httpapi.Server
 }
 
-func newControl(vaults map[string]*engine.Vault, log zerolog.Logger) *control {
-	c := &control{vaults: vaults}
-	c.api = httpapi.New(vaults, httpapi.Options{
-		Logger: log,
-		Build:  buildInfo(),
-		Authenticate: func(r *http.Request) (*engine.Vault, engine.Actor, error) {
-			return vaults[r.Header.Get(vaultHeader)], engine.Operator(), nil
-		},
-	})
-	return c
+// newControl serves the vaults with the server's own options, but for who asks.
+func newControl(vaults map[string]*engine.Vault, o httpapi.Options) *control {
+	o.Authenticate = func(r *http.Request) (*engine.Vault, engine.Actor, error) {
+		return vaults[r.Header.Get(vaultHeader)], engine.Operator(), nil
+	}
+	return &control{vaults: vaults, api: httpapi.New(vaults, o)}
 }
 
 // ServeHTTP answers 421 Misdirected Request about a vault that is not among

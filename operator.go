@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/engine"
+	"strongroom/httpapi"
 )
 
 // operator is a line to one vault, with the actor operator at this end. What
@@ -65,7 +66,7 @@ func (o *operator) connect(dial func(context.Context) (net.Conn, error)) {
 func (o *operator) atRest(v *engine.Vault) {
 	pipes := newPipeListener()
 	server := &http.Server{
-		Handler:  newControl(map[string]*engine.Vault{o.vault: v}, zerolog.Nop()),
+		Handler:  newControl(map[string]*engine.Vault{o.vault: v}, httpapi.Options{Build: buildInfo()}),
 		ErrorLog: httpErrors(zerolog.Nop()),
 	}
 	var serving sync.WaitGroup

@@ -102,7 +102,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	vaults, err := openVaults(o.place, names, log)
+	vaults, unopened, err := openVaults(o.place, names, log)
 	if err != nil {
 		return err
 	}
@@ -122,10 +122,12 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	api := httpapi.New(vaults, httpapi.Options{
-		Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
-	})
-	control := newControl(vaults, log.With().Bool("control", true).Logger())
+	options := httpapi.Options{
+		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
+	}
+	api := httpapi.New(vaults, options)
+	options.Logger = log.With().Bool("control", true).Logger()
+	control := newControl(vaults, options)
 	scheme, listener := "http", net.Listener(public)
 	if tlsConfig != nil {
 		scheme, listener = "https", tls.NewListener(public, tlsConfig)

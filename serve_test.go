@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -132,8 +133,13 @@ func TestDamagedVault(t *testing.T) {
 	if resp, _ := s.do(t, key, "GET", "/v1/me", nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("the other vault: %s", resp.Status)
 	}
-	if resp, _ := s.do(t, strings.Replace(key, "main", "broken", 1), "GET", "/v1/me", nil); resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("the broken vault: %s", resp.Status)
+	for _, vault := range []string{"broken", "unheard-of"} {
+		if resp, _ := s.do(t, strings.Replace(key, "main", vault, 1), "GET", "/v1/me", nil); resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("a key of the vault %q: %s", vault, resp.Status)
+		}
+	}
+	if resp, answer := s.do(t, key, "GET", "/readyz", nil); resp.StatusCode != http.StatusServiceUnavailable || bytes.Contains(answer, []byte("broken")) {
+		t.Errorf("readiness: %s\n%s", resp.Status, answer)
 	}
 }
 
@@ -222,5 +228,18 @@ func TestMaxUpload(t *testing.T) {
 	resp, _ := s.do(t, key, "POST", "/v1/documents?fileName=b.txt", strings.NewReader(strings.Repeat("b", 1025)), "Content-Type", "text/plain")
 	if resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("a byte more: %s", resp.Status)
+	}
+	// The control socket is no way around it.
+	o := &operator{vault: "main"}
+	o.connect(func(ctx context.Context) (net.Conn, error) { return dialControl(ctx, s.data) })
+	defer o.close()
+	content := strings.Repeat("c", 1025)
+	refused, err := o.send(t.Context(), "POST", "/v1/documents", map[string]any{"fileName": "c.txt", "content": []byte(content)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused.Body.Close()
+	if refused.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("a byte more through the control socket: %s", refused.Status)
 	}
 }

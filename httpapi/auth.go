@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -15,24 +18,48 @@ type caller struct {
 }
 
 // authenticateKey is the Authenticate of servers that were given none. Vaults
-// are looked up among those that are open, never on disk. A token of an unknown
-// vault is tried on another one, where it is as wrong as any and costs as much,
-// so neither answer nor time tells which organizations there are.
+// are looked up among those that are open, never on disk. A token of a vault
+// that cannot be asked is tried on another one, where it is as wrong as any and
+// costs as much, so neither answer nor time tells which organizations there are.
+//
+// While a vault of this server cannot be asked, no token is called wrong: it may
+// be that one's, and whoever is told that a key is wrong throws it away. All get
+// the same answer even so.
 func (s *Server) authenticateKey(r *http.Request) (*engine.Vault, engine.Actor, error) {
 	token, err := bearer(r.Header)
 	if err != nil {
 		return nil, engine.Actor{}, err
 	}
-	vault := s.vaults[engine.TokenVault(token)]
-	if vault == nil {
-		for _, other := range s.vaults {
-			other.Authenticate(r.Context(), token)
-			break
+	name := engine.TokenVault(token)
+	if vault := s.vaults[name]; vault != nil && vault.Ready() == nil {
+		var actor engine.Actor
+		if actor, err = vault.Authenticate(r.Context(), token); err == nil {
+			return vault, actor, nil
 		}
-		return nil, engine.Actor{}, engine.ErrInvalidToken
+	} else {
+		if other := s.anyReady(); other != nil {
+			other.Authenticate(r.Context(), token)
+		}
+		err = engine.ErrInvalidToken
 	}
-	actor, err := vault.Authenticate(r.Context(), token)
-	return vault, actor, err
+	down := s.down()
+	if name == "" || len(down) == 0 || !errors.Is(err, engine.ErrInvalidToken) && !errors.Is(err, engine.ErrUnavailable) {
+		return nil, engine.Actor{}, err
+	}
+	if i := slices.IndexFunc(down, func(o outage) bool { return o.name == name }); i >= 0 {
+		return nil, engine.Actor{}, fmt.Errorf("%w: %s", errUnverified, down[i])
+	}
+	return nil, engine.Actor{}, errUnverified
+}
+
+// anyReady returns a vault that can be asked; nil if none can.
+func (s *Server) anyReady() *engine.Vault {
+	for _, v := range s.vaults {
+		if v.Ready() == nil {
+			return v
+		}
+	}
+	return nil
 }
 
 // bearer is the token of RFC 6750 section 2.1.

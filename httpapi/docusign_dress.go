@@ -142,8 +142,8 @@ func (d *dress) refusal(err error, status int, e Error) (int, ErrorDetails) {
 	if message == "" {
 		message = e.Message
 	}
-	if e, ok := errors.AsType[*engine.PermissionError](err); ok {
-		message = e.Error() // there are no details here that say more
+	if errors.Is(err, engine.ErrLacksPermission) {
+		message = err.Error() // there are no details here that say more
 	}
 	// Of a body that could be read, a value is wrong; INVALID_REQUEST_BODY is
 	// one that could not.

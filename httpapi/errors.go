@@ -33,7 +33,7 @@ var (
 	errMediaType        = errors.New("unsupported media type")
 	errRange            = errors.New("range not satisfiable")
 	errSlowBody         = errors.New("the body made no progress")
-	errNotReady         = errors.New("a vault cannot be used")
+	errUnverified       = errors.New("a vault cannot be asked, so no token is called wrong")
 	errTooLarge         = errors.New("body too large")
 	errVerifying        = errors.New("a verification is running")
 	errUnmatched        = errors.New("If-Match on what has no revision")
@@ -77,7 +77,7 @@ var errorTable = []errorRow{
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
 	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
-	{errNotReady, 503, "VAULT_UNAVAILABLE", "the server is not ready; the callers of the vault that is not are told why"},
+	{errUnverified, 503, "VAULT_UNAVAILABLE", "the API key cannot be checked now; keep it and try again, and tell its operator if this goes on"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
 	{engine.ErrNoSpace, 507, "INSUFFICIENT_STORAGE", "there is no space left to write; reading goes on, and writing will when its operator has made space"},
 
@@ -99,6 +99,9 @@ type errorRow struct {
 
 // neutral is all a client is told of what should not have happened.
 const neutral = "something went wrong in the server; try again, and give the requestId to its operator if it goes on"
+
+// retryAfter is in seconds.
+const retryAfter = "5"
 
 // statusClientGone is in the log for a request whose client went away before it
 // was answered. Nobody is sent it.
@@ -199,6 +202,9 @@ func (x *exchange) details(err error) any {
 	if e, ok := errors.AsType[*engine.DeletedError](err); ok {
 		return certificateOf(e.Certificate)
 	}
+	if errors.Is(err, errUnverified) {
+		return map[string]any{"reason": "unverified"}
+	}
 	if e, ok := errors.AsType[*engine.UnavailableError](err); ok {
 		return map[string]any{"reason": e.Reason}
 	}
@@ -215,8 +221,11 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	status, body, known := x.describe(err)
-	if !known {
+	switch {
+	case !known:
 		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
+	case status >= http.StatusInternalServerError: // the operator's to mend, who needs the cause
+		s.options.Logger.Warn().Str("request", x.id).Err(err).Msg("unavailable")
 	}
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
@@ -231,7 +240,7 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 	case http.StatusRequestTimeout:
 		h.Set("Connection", "close")
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		h.Set("Retry-After", "5")
+		h.Set("Retry-After", retryAfter)
 		if e, ok := errors.AsType[*engine.ThrottledError](err); ok {
 			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
 		}

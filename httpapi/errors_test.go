@@ -92,6 +92,7 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 		{&engine.ThrottledError{After: 59*time.Second + time.Millisecond}, 429, "RATE_LIMITED", "Retry-After: 60", ""},
 		{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "", ""},
 		{fmt.Errorf("%w: it is archived", engine.ErrLockState), 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "", "it is archived"},
+		{fmt.Errorf("%w: /secret/path", errUnverified), 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"unverified"}`},
 		{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", "Www-Authenticate: Bearer", ""},
 		{fmt.Errorf("staging: %w", engine.ErrNoSpace), 507, "INSUFFICIENT_STORAGE", "", ""},
 		{engine.ErrFormat, 500, "INTERNAL_ERROR", "", neutral},
@@ -112,7 +113,7 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 			t.Errorf("%v: %s is %q", c.err, name, w.Header().Get(name))
 		}
 		// What a client is not told, the log is, under the same id.
-		if logged := strings.Contains(log.String(), "the-request"); logged != (c.status == 500) {
+		if logged := strings.Contains(log.String(), "the-request"); logged != (c.status >= 500) {
 			t.Errorf("%v: logged: %s", c.err, &log)
 		}
 		if strings.Contains(body, "/secret/path") {

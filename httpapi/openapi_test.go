@@ -196,6 +196,11 @@ func (p *printer) responses(rt route) object {
 		out["206"] = object{"description": "The part that Range asks for"}
 		out["304"] = object{"description": "The client has these bytes already"}
 	}
+	if rt.operation == "readyz" {
+		state := object{"application/json": object{"schema": p.schema(typeOf[State]())}}
+		success["content"] = state
+		out["503"] = object{"description": http.StatusText(503), "content": state}
+	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
 		if !slices.Contains(codes[e.status], string(e.code)) {

@@ -27,9 +27,9 @@ var (
 func (s *Server) routes() []route {
 	table := []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
-		endpoint("GET", "/readyz", 200, open, "Whether every vault can be used", s.readyz, errNotReady),
+		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
-		stream("GET", "/openapi.json", open, "This description", "application/json", describeAPI),
+		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 
 		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
 
@@ -86,4 +86,6 @@ func (s *Server) routes() []route {
 const (
 	anyMedia = "*/*"
 	ndjson   = "application/x-ndjson"
+
+	jsonMedia = "application/json"
 )

@@ -53,8 +53,13 @@ type Options struct {
 	// read the body. Nil: the API keys of the vaults, as Authorization: Bearer.
 	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
 
+	// Unopened names vaults that are this server's but could not be opened, with
+	// the reason. Until they are, it is not ready, and API keys that no vault
+	// knows may be theirs: they are VAULT_UNAVAILABLE. Not changed afterwards.
+	Unopened map[string]string
+
 	// Logger gets one line per request, and what is behind each answer of
-	// status 500. The zero Logger is silent.
+	// status 500 and above. The zero Logger is silent.
 	Logger zerolog.Logger
 
 	// MaxUpload is the largest file that may be uploaded, in bytes. 0: 1 GiB.

@@ -217,24 +217,82 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-// TestUnavailable: a vault that is closed is told apart from one that fails, and
-// readiness tells nobody which it is.
+// TestUnavailable: while a vault cannot be asked, no key is called wrong, and
+// all keys that are not right get the same answer, so that it tells nobody of
+// which organization the vault is, nor which there are.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, Options{})
+	for what, o := range map[string]Options{"closed": {}, "not opened": {Unopened: map[string]string{"gone": "it is /no/vault"}}} {
+		k := newKit(t, o)
+		if what == "closed" {
+			if err := k.vaults["other"].Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		view := k.tokens["view"]
+		k.tokens["wrong"] = view[:len(view)-4] + "AAAA"
+		k.tokens["unknown"] = strings.Replace(view, "main", "nobody", 1)
+		k.tokens["gone"] = strings.Replace(view, "main", "gone", 1)
+		k.tokens["none"] = "hello"
+		var first string
+		for _, key := range []string{"wrong", "unknown", "gone", "other"} {
+			if key == "other" && what != "closed" {
+				continue
+			}
+			a, body := k.do(key, "GET", "/v1/me", nil, "X-Request-Id", "same")
+			a.Header.Del("Date")
+			said := fmt.Sprint(a.Status, a.Header, body)
+			if first == "" {
+				first = said
+			}
+			if a.StatusCode != 503 || a.Header.Get("Retry-After") == "" || said != first {
+				t.Errorf("%s: the key %q gets %s", what, key, said)
+			}
+		}
+		if a, _ := k.do("view", "GET", "/v1/me", nil); a.StatusCode != 200 {
+			t.Errorf("%s: a right key gets %d", what, a.StatusCode)
+		}
+		if a, _ := k.do("none", "GET", "/v1/me", nil); a.StatusCode != 401 {
+			t.Errorf("%s: what is no key gets %d", what, a.StatusCode)
+		}
+		if _, body := k.do("", "GET", "/readyz", nil); body != `{"status":"unavailable"}`+"\n" {
+			t.Errorf("%s: strangers are told %s", what, body)
+		}
+		a, body := k.do("view", "GET", "/readyz", nil)
+		if a.StatusCode != 503 || body != `{"status":"unavailable","reasons":["another vault of this server cannot be used"]}`+"\n" {
+			t.Errorf("%s: %d %s", what, a.StatusCode, body)
+		}
+		if cause := map[string]string{"closed": "the vault is closed", "not opened": "it is /no/vault"}[what]; !strings.Contains(k.log.String(), cause) {
+			t.Errorf("%s: the cause is not in the log:\n%s", what, k.log)
+		}
+	}
+}
+
+// TestReasons: the operator is told all of them, a host's caller those of their
+// own vault.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	var k *kit
+	k = newKit(t, Options{
+		Unopened: map[string]string{"gone": "it is /no/vault"},
+		Authenticate: func(r *http.Request) (*engine.Vault, engine.Actor, error) {
+			if r.Header.Get("X-Operator") != "" {
+				return nil, engine.Operator(), nil
+			}
+			return k.vaults["other"].Vault, engine.Actor{UserID: k.ids["other"], Access: engine.AccessView}, nil
+		},
+	})
 	if err := k.vaults["other"].Close(); err != nil {
 		t.Fatal(err)
 	}
-	a, body := k.do("", "GET", "/readyz", nil)
-	if a.StatusCode != 503 || a.Header.Get("Retry-After") == "" || strings.Contains(body, "other") || strings.Contains(body, "closed") {
-		t.Error(a.StatusCode, body)
+	if _, body := k.do("", "GET", "/readyz", nil, "X-Operator", "yes"); body != `{"status":"unavailable","reasons":["vault \"gone\": it is /no/vault","vault \"other\": the vault is closed"]}`+"\n" {
+		t.Error(body)
 	}
-	a, body = k.do("other", "GET", "/v1/me", nil)
-	if a.StatusCode != 503 || !strings.Contains(body, `"reason":"closed"`) {
-		t.Error(a.StatusCode, body)
+	if _, body := k.do("", "GET", "/readyz", nil); body != `{"status":"unavailable","reasons":["another vault of this server cannot be used","the vault cannot be used: closed"]}`+"\n" {
+		t.Error(body)
 	}
-	if a, _ := k.do("view", "GET", "/v1/me", nil); a.StatusCode != 200 {
-		t.Error(a.StatusCode)
+	if a, body := k.do("", "GET", "/v1/me", nil); a.StatusCode != 503 || !strings.Contains(body, `"reason":"closed"`) {
+		t.Error(a.StatusCode, body)
 	}
 }
 

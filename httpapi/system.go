@@ -3,25 +3,78 @@ package httpapi
 import (
 	"context"
 	_ "embed"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
+
+	"strongroom/engine"
 )
 
 //go:embed openapi.json
 var openAPI []byte
 
 func livez(context.Context, caller, struct{}) (reply[State], error) {
-	return answer(State{"ok"}), nil
+	return answer(State{Status: "ok"}), nil
 }
 
-// readyz says whether every vault can be used. Which one cannot, and why, is
-// not for everybody: its own callers are told with each request.
-func (s *Server) readyz(context.Context, caller, struct{}) (reply[State], error) {
-	for _, v := range s.vaults {
+// outage is a vault that cannot be used.
+type outage struct {
+	name  string
+	vault *engine.Vault // nil if it was never opened
+	err   error
+}
+
+func (o outage) String() string { return fmt.Sprintf("vault %q: %v", o.name, o.err) }
+
+// down lists the vaults that cannot be used, by name.
+func (s *Server) down() []outage {
+	var list []outage
+	for name, v := range s.vaults {
 		if err := v.Ready(); err != nil {
-			return reply[State]{}, errNotReady
+			list = append(list, outage{name, v, err})
 		}
 	}
-	return answer(State{"ok"}), nil
+	for name, reason := range s.options.Unopened {
+		list = append(list, outage{name, nil, errors.New(reason)})
+	}
+	slices.SortFunc(list, func(a, b outage) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+// readyz says whether every vault can be used. Why not, is told to callers the
+// server knows: the operator everything, others what concerns their own vault,
+// and of other organizations nothing but that there is something.
+func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
+	down := s.down()
+	if len(down) == 0 {
+		return x.answer(http.StatusOK, State{Status: "ok"})
+	}
+	out := State{Status: "unavailable"}
+	if vault, actor, err := s.options.Authenticate(r); err == nil {
+		x.user = actor.UserID
+		for _, o := range down {
+			out.Reasons = append(out.Reasons, o.toldTo(vault, actor))
+		}
+		slices.Sort(out.Reasons)
+		out.Reasons = slices.Compact(out.Reasons)
+	}
+	x.Header().Set("Retry-After", retryAfter)
+	return x.answer(http.StatusServiceUnavailable, out)
+}
+
+func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {
+	switch {
+	case actor == engine.Operator():
+		return o.String()
+	case o.vault != nil && o.vault == vault:
+		if e, ok := errors.AsType[*engine.UnavailableError](o.err); ok {
+			return "the vault cannot be used: " + e.Reason
+		}
+		return "the vault cannot be used"
+	}
+	return "another vault of this server cannot be used"
 }
 
 func (s *Server) version(context.Context, caller, struct{}) (reply[Build], error) {
