@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"maps"
@@ -208,8 +209,8 @@ func (c *conversation) step(t *testing.T, p part) string {
 
 // declared checks that openapi.json knows an error of its route.
 func (c *conversation) declared(t *testing.T, request string, status int, body []byte) {
-	var e Error
-	if status < 400 || json.Unmarshal(body, &e) != nil || e.ErrorCode == "NOT_FOUND" || e.ErrorCode == "METHOD_NOT_ALLOWED" {
+	var e ErrorDetails
+	if status < 400 || json.Unmarshal(body, &e) != nil && xml.Unmarshal(body, &e) != nil || e.ErrorCode == "NOT_FOUND" || e.ErrorCode == "METHOD_NOT_ALLOWED" {
 		return
 	}
 	method, target, _ := strings.Cut(request, " ")

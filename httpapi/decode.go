@@ -80,14 +80,6 @@ func (s shapes) decode(data []byte, v reflect.Value, path string) error {
 	return s.decoder(data).decode(v, path)
 }
 
-// decodeDressed is decode for DocuSign's clients: null is absent, and if lax,
-// what v has no place for is ignored.
-func (s shapes) decodeDressed(data []byte, v reflect.Value, lax bool) error {
-	d := s.decoder(data)
-	d.nulls, d.lax = true, lax
-	return d.decode(v, "")
-}
-
 func (s shapes) decoder(data []byte) *decoder {
 	return &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
 }
@@ -160,18 +152,11 @@ func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path str
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if s, ok := v.Addr().Interface().(scalar); ok {
-		return d.scalar(tok, s, path)
-	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		s, ok := tok.(string)
-		if !ok {
-			return d.refuse(path, "must be a string")
-		}
-		if err := u.UnmarshalText([]byte(s)); err != nil {
-			return d.refuse(path, "%v", err)
-		}
-		return nil
+	switch t := v.Addr().Interface().(type) {
+	case scalar:
+		return d.scalar(tok, t, path)
+	case encoding.TextUnmarshaler:
+		return d.text(tok, t, path)
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -211,20 +196,12 @@ func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path str
 	return nil
 }
 
-// scalar is a number or a truth that may also be sent as the string of it.
-type scalar interface{ scalar(string) error }
-
-func (d *decoder) scalar(tok json.Token, s scalar, path string) error {
-	var spelling string
-	switch tok := tok.(type) {
-	case string:
-		spelling = tok
-	case json.Number:
-		spelling = string(tok)
-	case bool:
-		spelling = strconv.FormatBool(tok)
+func (d *decoder) text(tok json.Token, t encoding.TextUnmarshaler, path string) error {
+	s, ok := tok.(string)
+	if !ok {
+		return d.refuse(path, "must be a string")
 	}
-	if err := s.scalar(spelling); err != nil {
+	if err := t.UnmarshalText([]byte(s)); err != nil {
 		return d.refuse(path, "%v", err)
 	}
 	return nil

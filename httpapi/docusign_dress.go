@@ -178,3 +178,11 @@ func (in *input) bindDressed(v reflect.Value, x *exchange, r *http.Request) erro
 	}
 	return in.shapes.decodeDressed(data, body, in.body.lax)
 }
+
+// decodeDressed is decode for DocuSign's clients: null is absent, and if lax,
+// what v has no place for is ignored.
+func (s shapes) decodeDressed(data []byte, v reflect.Value, lax bool) error {
+	d := s.decoder(data)
+	d.nulls, d.lax = true, lax
+	return d.decode(v, "")
+}

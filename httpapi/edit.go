@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -199,38 +198,4 @@ func (p *editParser) xml() {
 		name := p.until(">")
 		p.set(name, strings.Trim(p.until("</"+name+">"), " \t\r\n"))
 	}
-}
-
-// seconds is the duration of a lock. What is more than any lock lasts is as
-// good as the longest there is, so that no number is too large to be read.
-type seconds uint64
-
-func (n *seconds) scalar(s string) error {
-	const day = 24 * 60 * 60
-	if s == "" || strings.Trim(s, "0123456789") != "" || strings.Trim(s, "0") == "" {
-		return errors.New("must be a whole number above 0")
-	}
-	parsed, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		parsed = day
-	}
-	*n = seconds(min(parsed, day))
-	return nil
-}
-
-func (n seconds) duration() time.Duration { return time.Duration(n) * time.Second }
-
-// truth is a boolean.
-type truth bool
-
-func (f *truth) scalar(s string) error {
-	switch strings.ToLower(s) {
-	case "true":
-		*f = true
-	case "false":
-		*f = false
-	default:
-		return errors.New("must be true or false")
-	}
-	return nil
 }

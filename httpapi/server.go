@@ -21,6 +21,10 @@
 // in it is INTERNAL_ERROR with a neutral text, and its own text goes to the
 // log, with the request id.
 //
+// The paths of DocuSign's API are served in DocuSign's dress (docusign_dress.go):
+// the same table and the same calls of the engine, with bodies in JSON or XML
+// and errors as its clients know them.
+//
 // openapi.json describes all of it. A test prints it from the table and from
 // the types in types.go, so it cannot say anything else than the code.
 package httpapi
