@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/oklog/ulid/v2"
 )
 
 func TestUsage(t *testing.T) {
@@ -235,6 +238,16 @@ func TestInitLeavesNoHalfVault(t *testing.T) {
 	mustRun(t, "init", "--data", data)
 }
 
+// asUUID is the other spelling of an id.
+func asUUID(t *testing.T, id string) string {
+	t.Helper()
+	b, err := ulid.ParseStrict(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
 // TestUsersAndKeys works on a vault at rest.
 func TestUsersAndKeys(t *testing.T) {
 	data := t.TempDir()
@@ -243,20 +256,26 @@ func TestUsersAndKeys(t *testing.T) {
 	id := strings.TrimSpace(mustRun(t, on("user", "add", "--name", "Grace Hopper", "--email", "grace@example.com", "--access", "upload")...))
 	run(t, on("user", "add", "--name", "Another", "--email", "GRACE@example.com")...).expect(t, 1, id)
 
-	for _, who := range []string{id, "grace@example.com"} {
+	for _, who := range []string{id, asUUID(t, id), strings.ToLower(id), "grace@example.com", "Grace@Example.COM"} {
 		key := mustRun(t, on("key", "add", "--user", who, "--name", "scanner", "--access", "view", "--expires", "2999-12-31")...)
 		if strings.Count(key, "\n") != 1 || !strings.HasPrefix(key, "sr_main_") {
 			t.Errorf("key add prints %q", key)
 		}
 	}
-	run(t, on("key", "add", "--user", "nobody@example.com", "--name", "x")...).expect(t, 1, "nobody@example.com", "strongroom user list")
+	for _, nobody := range []string{"nobody@example.com", "nobody", "..", "a/b", "?"} {
+		run(t, on("key", "add", "--user", nobody, "--name", "x")...).expect(t, 1, strconv.Quote(nobody), "strongroom user list")
+	}
 	run(t, on("key", "add", "--user", id, "--name", "x", "--expires", "2001-01-01")...).expect(t, 1, "expiresAt")
 
 	list := mustRun(t, on("key", "list")...)
-	if strings.Count(list, "scanner") != 2 || strings.Count(list, "3000-01-01T00:00:00.000Z") != 2 || strings.Contains(list, "sr_main_") && len(list) > 2000 {
+	if strings.Count(list, "scanner") != 5 || strings.Count(list, "3000-01-01T00:00:00.000Z") != 5 || strings.Contains(list, "sr_main_") && len(list) > 2000 {
 		t.Errorf("the keys are\n%s", list)
 	}
 	keyID := regexp.MustCompile(`(?m)^(\S+)\s+scanner`).FindStringSubmatch(list)[1]
+	run(t, on("key", "revoke", "")...).expect(t, 2, "one id", "strongroom key list")
+	for _, nothing := range []string{"..", "a/b", id} {
+		run(t, on("key", "revoke", nothing)...).expect(t, 1, strconv.Quote(nothing), "strongroom key list")
+	}
 	for range 2 { // revoking twice is no error
 		run(t, on("key", "revoke", keyID)...).expect(t, 0, keyID, "scanner", "revoked")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -124,13 +125,16 @@ serves it, as the actor "operator".`,
 			var at place
 			f.place(&at)
 			return func(ctx context.Context, operands []string) error {
-				if len(operands) != 1 {
+				if len(operands) != 1 || operands[0] == "" {
 					return usagef("key revoke takes one id; `strongroom key list` shows them")
 				}
 				var revoked keyRow
 				err := withVault(ctx, at, func(o *operator) error {
 					return o.call(ctx, "DELETE", "/v1/api-keys/"+url.PathEscape(operands[0]), nil, &revoked)
 				})
+				if refused, ok := errors.AsType[*apiError](err); ok && refused.status == http.StatusNotFound {
+					return fmt.Errorf("no key has the id %q; `strongroom key list` shows them", operands[0])
+				}
 				if err != nil {
 					return err
 				}

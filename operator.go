@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -82,10 +83,19 @@ func (o *operator) atRest(v *engine.Vault) {
 
 func (o *operator) close() error { return o.hangUp() }
 
+// firstAnswer is how long a server may take to say that it is there. One that
+// is stopped or hangs still has its socket.
+const firstAnswer = 2 * time.Second
+
 // isServed reports whether the other end is a server that serves the vault;
 // the error says why nothing answered.
 func (o *operator) isServed(ctx context.Context) (bool, error) {
-	resp, err := o.send(ctx, "GET", "/v1/version", nil)
+	patience, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	resp, err := o.send(patience, "GET", "/v1/version", nil)
+	if err != nil && patience.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("it says nothing for %v", firstAnswer)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -95,6 +105,7 @@ func (o *operator) isServed(ctx context.Context) (bool, error) {
 
 // apiError is the API's answer to what it refuses.
 type apiError struct {
+	status  int
 	Code    string `json:"errorCode"`
 	Message string `json:"message"`
 	Details struct {
@@ -150,7 +161,7 @@ func (o *operator) open(ctx context.Context, method, path string, in any) (*http
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	var refused apiError
+	refused := apiError{status: resp.StatusCode}
 	if err := json.NewDecoder(resp.Body).Decode(&refused); err != nil || refused.Message == "" {
 		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
 	}

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
 
 	"strongroom/engine"
 )
@@ -89,22 +92,34 @@ type userRow struct {
 	Status string `json:"status"`
 }
 
-// findUser returns the id of a user who is named by id or e-mail address.
+// findUser returns the id of a user who is named by id, in either spelling, or
+// by e-mail address, whatever its case: only an address has an @.
 func (o *operator) findUser(ctx context.Context, who string) (string, error) {
+	var u userRow
+	if !strings.Contains(who, "@") {
+		err := o.call(ctx, "GET", "/v1/users/"+url.PathEscape(who), nil, &u)
+		if refused, ok := errors.AsType[*apiError](err); ok && refused.status == http.StatusNotFound {
+			return "", unknownUser(who)
+		}
+		return u.ID, err
+	}
 	items, err := o.list(ctx, "/v1/users")
 	if err != nil {
 		return "", err
 	}
 	for _, item := range items {
-		var u userRow
 		if err := json.Unmarshal(item, &u); err != nil {
 			return "", err
 		}
-		if u.ID == who || u.Email != "" && u.Email == who {
+		if strings.EqualFold(u.Email, who) {
 			return u.ID, nil
 		}
 	}
-	return "", fmt.Errorf("no user has the id or e-mail address %q; `strongroom user list` shows them", who)
+	return "", unknownUser(who)
+}
+
+func unknownUser(who string) error {
+	return fmt.Errorf("no user has the id or e-mail address %q; `strongroom user list` shows them", who)
 }
 
 // withVault calls work with a line to the vault and closes it.

@@ -94,3 +94,12 @@ func Provable(bucket string, k, v []byte) string {
 	}
 	return string(v)
 }
+
+// Spell is the one spelling of an id, "" if it is none.
+func Spell(s string) string {
+	key, ok := parseID(s)
+	if !ok {
+		return ""
+	}
+	return key.String()
+}

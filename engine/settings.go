@@ -62,7 +62,7 @@ func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, m Match, p Sett
 		}
 		detail := map[string]any{}
 		if p.Categories != nil && !slices.Equal(s.Categories, wanted) {
-			detail["categories"] = changed{append([]string{}, s.Categories...), wanted}
+			detail["categories"] = changed{append([]string{}, s.Categories...), append([]string{}, wanted...)}
 			s.Categories = wanted
 		}
 		if p.AuditReads != nil && s.AuditReads != *p.AuditReads {

@@ -78,9 +78,9 @@ func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, R
 	return update(v, ctx, actor, func(t *tx) (User, audit.Event, error) { return t.createUser(n) })
 }
 
-// EnsureUser returns the active user with this e-mail address, and makes one
-// if there is none: it maps a host's people to the vault's. The name and access
-// of a user who is there already stay as they are. It needs admin access, and
+// EnsureUser returns the user with this e-mail address, and makes one if there
+// is none: it maps a host's people to the vault's. A user who is there already
+// stays as it is, closed or active. It needs admin access, and
 // an e-mail address.
 func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
 	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)

@@ -60,7 +60,9 @@ func openDB(path string) (*bbolt.DB, error) {
 // damaged is deferred where a damaged vault.db is to be an error and not the
 // end of the process. bbolt trusts its pages: where they lie it panics, or
 // reads memory that no file stands behind, which is a panic too while faults
-// is set (debug.SetPanicOnFault); was is what it was before.
+// is set (debug.SetPanicOnFault); was is what it was before. Not caught is what
+// the runtime does not let be caught: a collector that meets a row which a
+// damaged small bucket made of freed memory ends the process.
 func damaged(err *error, was bool) {
 	debug.SetPanicOnFault(was)
 	if p := recover(); p != nil {

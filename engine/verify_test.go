@@ -71,6 +71,7 @@ func newEvidence(t *testing.T) *evidence {
 		e.seqs[entry.Op] = entry.Seq
 	}
 	must(t, k.Close())
+	compacted(t, filepath.Join(k.Dir, "vault.db")) // it is written many times
 	return e
 }
 

@@ -145,6 +145,7 @@ func (k *Kit) finish() {
 	k.TB.Helper()
 	tb := k.TB
 	if k.Ready() != nil {
+		k.Close()
 		v, err := engine.Open(k.Dir, k.Options)
 		if err != nil {
 			tb.Errorf("open the vault again: %v", err)

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/hex"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// records are decoders with their encoders. Each returns what it read, and
+// that written again.
+var records = map[string]func([]byte) (value any, again []byte, err error){
+	"document": func(b []byte) (any, []byte, error) {
+		d, err := decodeDocument(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return d, d.encode(), nil
+	},
+	"version": func(b []byte) (any, []byte, error) {
+		v, err := decodeVersion(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return v, encodeVersion(v), nil
+	},
+	"user": func(b []byte) (any, []byte, error) { u, err := decodeUser(id{}, b); return u, u.encode(), err },
+	"key": func(b []byte) (any, []byte, error) {
+		k, err := decodeKey(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return k, k.encode(), nil
+	},
+	"certificate": func(b []byte) (any, []byte, error) {
+		c, err := decodeCertificate(id{}, b)
+		return c, c.encode(), err
+	},
+	"settings": func(b []byte) (any, []byte, error) {
+		if b == nil { // was never set
+			return nil, nil, errDamaged
+		}
+		s, err := decodeSettings(b)
+		return s, s.encode(), err
+	},
+	"detail": func(b []byte) (any, []byte, error) { r, err := decodeDetail(b); return r, r.encode(), err },
+}
+
+// FuzzRecords: no bytes make a decoder panic, and what it reads is what is
+// read again after it was written.
+func FuzzRecords(f *testing.F) {
+	at := time.UnixMilli(1_700_000_000_123).UTC()
+	ver := &Version{Number: 2, Size: 7, MediaType: "text/plain", FileName: "a.txt", CreatedAt: at, CreatedBy: NewID(), Discarded: true}
+	doc := &document{Document: Document{
+		Name: "Lease", Category: "contract", Tags: []string{"a", "b:c"}, Revision: 3, VersionCount: 2, AuditSeq: 9, CreatedAt: at, UpdatedAt: at,
+		CustomFields: map[string]any{"yes": true, "no": false, "text": "x"}, Current: ver, ExternalID: "e",
+	}}
+	tombstone := &document{deleted: true, Document: Document{Revision: 4, CreatedAt: at}}
+	cert := &Certificate{DeletedAt: at, Right: "manual", AuditSeq: 3, Versions: []CertifiedVersion{{Number: 1, Size: 2}}}
+	for _, seed := range [][]byte{
+		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), encodeVersion(ver), cert.encode(),
+		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
+		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
+		(&Settings{Categories: []string{"minutes"}, AuditReads: true, Revision: 2}).encode(),
+		detailRow{prev: 7, salt: make([]byte, saltSize), detail: []byte("{}")}.encode(), detailRow{prev: 7}.encode(),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for name, record := range records {
+			value, again, err := record(bytes.Clone(b))
+			if err != nil {
+				continue
+			}
+			second, _, err := record(again)
+			if err != nil || !reflect.DeepEqual(value, second) {
+				t.Errorf("%s %x: read %+v, written and read again %+v, %v", name, b, value, second, err)
+			}
+		}
+	})
+}
+
+// FuzzCursor: a cursor that is accepted is one that would be given.
+func FuzzCursor(f *testing.F) {
+	for _, seed := range []string{"", "x", "AAAA", encodeCursor(listName, []byte("name")), encodeCursor(listUsers, make([]byte, 16)), "VQ", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		for _, list := range []byte{listUsers, listKeys, listVersions, listCreated, listUpdated, listName} {
+			place, err := decodeCursor(list, cursor)
+			if err != nil || place == nil {
+				continue
+			}
+			again, err := decodeCursor(list, encodeCursor(list, place))
+			if err != nil || !bytes.Equal(again, place) {
+				t.Errorf("%c %q: %x, again %x, %v", list, cursor, place, again, err)
+			}
+		}
+	})
+}
+
+// FuzzParseID: both spellings of an id, in either case, are the same id.
+func FuzzParseID(f *testing.F) {
+	for _, seed := range []string{"", NewID(), strings.ToLower(NewID()), "01a1ffac-addc-a324-f587-5cb3f52fb812", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", strings.Repeat("-", 36), strings.Repeat("0", 36)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		i, ok := parseID(s)
+		if !ok {
+			return
+		}
+		h := hex.EncodeToString(i[:])
+		for _, spelled := range []string{i.String(), strings.ToLower(i.String()), h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]} {
+			for _, cased := range []string{spelled, strings.ToUpper(spelled)} {
+				if again, ok := parseID(cased); !ok || again != i {
+					t.Errorf("%q is %s, %q is %s", s, i, cased, again)
+				}
+			}
+		}
+	})
+}
