@@ -199,7 +199,7 @@ func (p *printer) responses(rt route) object {
 	if rt.operation == "readyz" {
 		state := object{"application/json": object{"schema": p.schema(typeOf[State]())}}
 		success["content"] = state
-		out["503"] = object{"description": http.StatusText(503), "content": state}
+		out["503"] = object{"description": http.StatusText(http.StatusServiceUnavailable), "content": state}
 	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
