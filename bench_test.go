@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -186,6 +187,74 @@ func BenchmarkMetadata(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkLock takes and releases locks of 128 documents, and BenchmarkRenew
+// renews them: both against the bare rows of a change, of which taking and
+// releasing makes two.
+func BenchmarkLock(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s, ids := locking(b)
+			against(b, bareChanges(b, callers)/2, callers, func(i int) error {
+				path := "/v1/documents/" + ids[i%len(ids)] + "/lock"
+				token, err := s.lock(path)
+				if err != nil {
+					return err
+				}
+				return s.do("DELETE", path, nil, "X-Lock-Token", token)
+			})
+		})
+	}
+}
+
+func BenchmarkRenew(b *testing.B) {
+	for _, callers := range crowd {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			s, ids := locking(b)
+			tokens := make([]string, len(ids))
+			for i, id := range ids {
+				var err error
+				if tokens[i], err = s.lock("/v1/documents/" + id + "/lock"); err != nil {
+					b.Fatal(err)
+				}
+			}
+			against(b, bareChanges(b, callers), callers, func(i int) error {
+				i %= len(ids)
+				return s.do("PUT", "/v1/documents/"+ids[i]+"/lock", nil, "X-Lock-Token", tokens[i])
+			})
+		})
+	}
+}
+
+func locking(b *testing.B) (*served, []string) {
+	s := serveVault(b)
+	ids := make([]string, 128) // more than there are callers, so none waits for another
+	for i := range ids {
+		ids[i] = s.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID
+	}
+	return s, ids
+}
+
+// lock takes a lock and returns its token.
+func (s *served) lock(path string) (string, error) {
+	r, err := http.NewRequest("POST", s.url+path, nil)
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.Token)
+	res, err := s.client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	var answer struct {
+		LockToken string `json:"lockToken"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.LockToken == "" {
+		return "", fmt.Errorf("POST %s: %s: %w", path, res.Status, err)
+	}
+	return answer.LockToken, nil
 }
 
 // BenchmarkDownload64KiB: against http.ServeContent of a file.

@@ -43,6 +43,7 @@ type Document struct {
 	Current      *Version
 	VersionCount uint64
 	HoldCount    uint64
+	Lock         *Lock // the live one, without its token; nil if there is none
 	// EditProtected: it takes a password to lock the document.
 	EditProtected bool
 	CreatedAt     time.Time
@@ -71,8 +72,11 @@ type NewDocument struct {
 // document is a Document as stored; deleted makes it a tombstone.
 type document struct {
 	Document
-	id      id
-	deleted bool
+	id       id
+	deleted  bool
+	fence    uint64 // of the last lock, or its breaking
+	lease    *lease // the last lock, if it was not released; see live
+	password []byte // salt and hash of the edit password; nil: none
 }
 
 func (d *document) state() string {
@@ -106,6 +110,10 @@ func (d *document) clone() *document {
 		current := *d.Current
 		c.Current = &current
 	}
+	if d.lease != nil {
+		l := *d.lease
+		c.lease = &l
+	}
 	return &c
 }
 
@@ -130,7 +138,17 @@ func (t *tx) document(documentID string) (*document, error) {
 	if b == nil {
 		return nil, ErrDocumentNotFound
 	}
-	return decodeDocument(key, b)
+	return t.decode(key, b)
+}
+
+// decode adds to a document what its record does not say: who holds it now.
+func (t *tx) decode(key id, b []byte) (*document, error) {
+	d, err := decodeDocument(key, b)
+	if err != nil || d.lease == nil {
+		return d, err
+	}
+	d.Lock, err = t.lock(d)
+	return d, err
 }
 
 func (t *tx) liveDocument(documentID string) (*document, error) {
@@ -146,13 +164,16 @@ func (t *tx) liveDocument(documentID string) (*document, error) {
 }
 
 // writable is the guard of every change of a document: it is there, the actor
-// may, and it is the revision the caller knows.
+// may, nobody else holds its lock, and it is the revision the caller knows.
 func (t *tx) writable(documentID string, required Access, c Condition) (*document, error) {
 	if err := t.may(required); err != nil {
 		return nil, err
 	}
 	d, err := t.liveDocument(documentID)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.admitToken(d, c); err != nil {
 		return nil, err
 	}
 	return d, c.IfMatch.check(d.Revision)
@@ -167,6 +188,7 @@ func (t *tx) store(old, d *document) {
 		before, t.prev = indexRows(old), old.AuditSeq
 	}
 	t.touched, d.AuditSeq = d.ID, t.seq()
+	t.slide(d)
 	after := indexRows(d)
 	for _, row := range before {
 		if !containsRow(after, row) {
@@ -178,8 +200,12 @@ func (t *tx) store(old, d *document) {
 			t.put(bucketIndex, row, nil)
 		}
 	}
-	d.Status = d.status()
 	t.put(bucketDocuments, d.id[:], d.encode())
+	d.Status = d.status()
+	if d.Lock = nil; d.lease != nil {
+		lock, err := t.lock(d)
+		d.Lock, t.failed = lock, errors.Join(t.failed, err)
+	}
 }
 
 func containsRow(rows [][]byte, row []byte) bool {
@@ -286,6 +312,9 @@ func (d *document) detail() map[string]any {
 	m.text("product", d.Product)
 	m.text("templateId", d.TemplateID)
 	m.text("agreementId", d.AgreementID)
+	if d.EditProtected { // never when it is made
+		m["editProtected"] = true
+	}
 	if len(d.Tags) > 0 {
 		m["tags"] = d.Tags
 	}
@@ -353,6 +382,9 @@ func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string,
 		old, err := t.writable(documentID, AccessAdmin, cond)
 		if err != nil || old.Archived == archived {
 			return old.value(), audit.Event{}, err
+		}
+		if t.drafting(old) {
+			return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 		}
 		d := old.clone()
 		d.Archived = archived
