@@ -99,7 +99,10 @@ func TestMediaType(t *testing.T) {
 		{"text/plain; charset=\"\u00e9\"", "a.txt", "text", ""},
 		{"text/plain\r\nX: y", "a.txt", "text", ""},
 	} {
-		got, err := mediaType(c.declared, c.name, []byte(c.prefix))
+		got, err := mediaType(c.declared)
+		if err == nil && got == "" {
+			got = sniff(c.name, []byte(c.prefix))
+		}
 		if got != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("%+v: %s %v", c, got, err)
 		}

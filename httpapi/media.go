@@ -39,14 +39,13 @@ func baseName(name string) (string, error) {
 // that run from right to left need none of them.
 func turnsText(r rune) bool { return 0x202A <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069 }
 
-// mediaType is what an upload is: what the client says, in the one spelling of
-// RFC 9110, unless that says nothing; then what the first bytes show, refined by
-// what the name promises.
-func mediaType(declared, fileName string, prefix []byte) (string, error) {
+// mediaType is what a client says an upload is, in the one spelling of RFC 9110;
+// "" if that says nothing. The message of an error follows the field's name.
+func mediaType(declared string) (string, error) {
 	declared = strings.TrimSpace(declared)
 	base, params, err := mime.ParseMediaType(declared)
 	if declared == "" || base == "application/octet-stream" {
-		return sniff(fileName, prefix), nil
+		return "", nil
 	}
 	spelled := mime.FormatMediaType(base, params)
 	switch {
@@ -58,7 +57,8 @@ func mediaType(declared, fileName string, prefix []byte) (string, error) {
 	return spelled, nil
 }
 
-// sniff looks at the bytes first: a name is a promise, and a file that is
+// sniff is what an upload is that nobody has said it of: what the first bytes
+// show, refined by what the name promises. It looks at the bytes first: a name is a promise, and a file that is
 // plainly something else keeps what it is.
 func sniff(fileName string, prefix []byte) string {
 	seen := http.DetectContentType(prefix)

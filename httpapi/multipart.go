@@ -128,10 +128,10 @@ func (rc *reception) part(r *http.Request, part *multipart.Part) error {
 	if err != nil {
 		return err
 	}
-	if err := rc.stage(r.Context(), &partBody{part}); err != nil {
+	if err := rc.named(inBody, "file", part.FileName(), "file", part.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	if err := rc.named(part.FileName(), "file", part.Header.Get("Content-Type"), "file"); err != nil {
+	if err := rc.stage(r.Context(), &partBody{part}, "file"); err != nil {
 		return err
 	}
 	return promise.check(rc.staged.Digest())

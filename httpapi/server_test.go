@@ -397,3 +397,22 @@ func TestVersionsBoundToFail(t *testing.T) {
 		}
 	}
 }
+
+// TestFilesThatCannotBeCalledThat are refused before they are read.
+func TestFilesThatCannotBeCalledThat(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for _, c := range []struct{ query, contentType string }{
+		{"fileName=..", ""}, {"fileName=a", "text"}, {"fileName=a", `application/pdf; name="a & b"`},
+		{"fileName=a&nonsense=1", ""}, {"fileName=a&customFields=%7B", ""}, {"name=a", "text"},
+	} {
+		r := httptest.NewRequest("POST", "/v1/documents?"+c.query, tripwire{t})
+		r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+		r.Header.Set("Content-Type", c.contentType)
+		w := httptest.NewRecorder()
+		k.server.ServeHTTP(w, r)
+		if w.Code != 400 {
+			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
+	}
+}

@@ -111,26 +111,18 @@ func receive(in uploader, plan *input, c caller, x *exchange, r *http.Request) e
 
 // raw takes the body as the file.
 func (rc *reception) raw(r *http.Request) error {
-	name, err := baseName(rc.FileName)
-	if err != nil {
-		return inParameter("fileName", "%v", err)
-	}
-	if r.ContentLength > rc.limit {
-		return engine.ErrTooLarge
-	}
-	if err := rc.stage(r.Context(), r.Body); err != nil {
-		return err
-	}
-	rc.FileName = name
 	declared := r.Header.Get("Content-Type")
 	if declared == "application/x-www-form-urlencoded" {
 		declared = "" // what curl --data-binary says of any file
 	}
-	if rc.MediaType, err = mediaType(declared, name, rc.staged.Prefix()); err != nil {
-		return inParameter("Content-Type", "%v", err)
+	if err := rc.named(inParameter, "fileName", rc.FileName, "Content-Type", declared); err != nil {
+		return err
 	}
-	if rc.staged.Size() == 0 && name == "" {
-		return inBody("body", "is missing; send the file")
+	if r.ContentLength > rc.limit {
+		return engine.ErrTooLarge
+	}
+	if err := rc.stage(r.Context(), r.Body, "body"); err != nil {
+		return err
 	}
 	return rc.promise.check(rc.staged.Digest())
 }
@@ -156,31 +148,38 @@ func (rc *reception) json(x *exchange, r *http.Request) error {
 	if len(*rc.Content) > maxContent {
 		return refuse(errTooLarge, "content is larger than %d bytes; send the file as multipart/form-data or as the body itself", maxContent)
 	}
-	if err := rc.stage(r.Context(), bytes.NewReader(*rc.Content)); err != nil {
+	if err := rc.named(inBody, "fileName", rc.FileName, "mediaType", rc.MediaType); err != nil {
 		return err
 	}
+	content := *rc.Content
 	rc.Content = nil
-	return rc.named(rc.FileName, "fileName", rc.MediaType, "mediaType")
+	return rc.stage(r.Context(), bytes.NewReader(content), "content")
 }
 
-// named settles what the staged file is called and what it is. The fields are
-// how to call them in a refusal.
-func (rc *reception) named(fileName, nameField, declared, typeField string) (err error) {
+// named settles what the file is called and what it is said to be, before a byte
+// of it is taken. The fields are how to call them in a refusal.
+func (rc *reception) named(refuse func(field, format string, args ...any) error, nameField, fileName, typeField, declared string) (err error) {
 	if rc.FileName, err = baseName(fileName); err != nil {
-		return inBody(nameField, "%v", err)
+		return refuse(nameField, "%v", err)
 	}
-	if rc.MediaType, err = mediaType(declared, rc.FileName, rc.staged.Prefix()); err != nil {
-		return inBody(typeField, "%v", err)
-	}
-	if rc.staged.Size() == 0 && rc.FileName == "" {
-		return inBody("file", "is missing; it has neither bytes nor a name")
+	if rc.MediaType, err = mediaType(declared); err != nil {
+		return refuse(typeField, "%v", err)
 	}
 	return nil
 }
 
-func (rc *reception) stage(ctx context.Context, r io.Reader) (err error) {
-	rc.staged, err = rc.vault.Stage(ctx, r, rc.limit)
-	return err
+// stage takes the file, which the field of the body carries.
+func (rc *reception) stage(ctx context.Context, r io.Reader, field string) (err error) {
+	if rc.staged, err = rc.vault.Stage(ctx, r, rc.limit); err != nil {
+		return err
+	}
+	if rc.MediaType == "" {
+		rc.MediaType = sniff(rc.FileName, rc.staged.Prefix())
+	}
+	if rc.staged.Size() == 0 && rc.FileName == "" {
+		return inBody(field, "is missing; send the file, and if it is empty, its name")
+	}
+	return nil
 }
 
 // bind fills the fields from text.
