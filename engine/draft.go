@@ -15,8 +15,11 @@ import (
 const draftWait = 24 * time.Hour
 
 // maxDraft bounds the changes in one scratchpad, and with them the transaction
-// that saves it.
-const maxDraft = 1_000
+// that saves it; maxDraftBytes bounds what each of them writes anew.
+const (
+	maxDraft      = 1_000
+	maxDraftBytes = 1 << 20
+)
 
 // draft is the scratchpad of one user on one document: the changes made under
 // the lock, in order, seen by nobody else until they are saved. It is replayed
@@ -60,14 +63,7 @@ func decodeDraft(b []byte) (*draft, error) {
 	return dr, nil
 }
 
-func (t *tx) putDraft(d *document, userID string, dr *draft) error {
-	b, err := json.Marshal(dr)
-	if err != nil {
-		return err
-	}
-	t.put(bucketDrafts, draftKey(d.id, userID), b)
-	return nil
-}
+func (d *draft) encode() ([]byte, error) { return json.Marshal(d) }
 
 // keepDraftUntil notes when the lease ends, or has, under which a scratchpad
 // was written.
@@ -77,7 +73,12 @@ func (t *tx) keepDraftUntil(d *document, ends time.Time) error {
 		return err
 	}
 	dr.Ends = ends
-	return t.putDraft(d, d.lease.userID, dr)
+	record, err := dr.encode()
+	if err != nil {
+		return err
+	}
+	t.put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
+	return nil
 }
 
 // beginEdit notes the document as it is at locking, so that not to save can

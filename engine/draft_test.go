@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,4 +231,31 @@ func TestADeletionTakesWaitingDraftsWithIt(t *testing.T) {
 	if _, err := disk.Stat(digest); !errors.Is(err, blobstore.ErrNotFound) {
 		t.Error("the draft's bytes are still there:", err)
 	}
+}
+
+func TestAScratchpadIsBounded(t *testing.T) {
+	k := enginetest.New(t)
+	d := k.Create("contract", "text")
+	l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+	for i := range 20 {
+		long := strings.Repeat("a clause. ", 990) + strconv.Itoa(i)
+		fields := map[string]any{}
+		for f := range 20 {
+			fields["field"+strconv.Itoa(f)] = strings.Repeat("x", 3_990) + strconv.Itoa(i)
+		}
+		_, _, err := k.UpdateDocument(t.Context(), k.Admin, d.ID, with(l.Token), engine.DocumentPatch{Description: &long, CustomFields: fields})
+		if errors.Is(err, engine.ErrLockState) {
+			if i < 5 {
+				t.Error("full after", i)
+			}
+			if _, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), true); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("never full")
 }

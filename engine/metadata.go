@@ -36,7 +36,7 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 	if err := p.check(); err != nil {
 		return Document{}, Receipt{}, err
 	}
-	if p.EditPassword != nil && p.EditPassword.Password != "" {
+	if p.EditPassword != nil && p.EditPassword.Password != "" && actor.Access >= AccessAdmin { // others are refused, and pay for no hash
 		p.passwordHash = newPasswordHash(p.EditPassword.Password)
 	}
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {

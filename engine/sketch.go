@@ -24,9 +24,6 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if len(dr.Changes) == 0 {
 		dr.Base = old.Revision
 	}
-	if len(dr.Changes) == maxDraft {
-		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
-	}
 	before, err := t.sketched(old, dr)
 	if err != nil {
 		return Document{}, audit.Event{}, err
@@ -40,12 +37,17 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if change.Version == nil && len(differences(before, after)) == 0 {
 		return before.Document, audit.Event{}, nil
 	}
-	d := old.clone()
-	t.store(old, d)
-	dr.Ends = d.lease.until
-	if err := t.putDraft(d, d.lease.userID, dr); err != nil {
+	dr.Ends = t.now.Add(t.window)
+	record, err := dr.encode()
+	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
+	if len(dr.Changes) > maxDraft || len(record) > maxDraftBytes {
+		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
+	}
+	d := old.clone()
+	t.store(old, d)
+	t.put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
 	if change.Version != nil {
 		t.put(bucketRefs, refKey(change.Digest, d.id, draftNumber(len(dr.Changes))), nil)
 	}
