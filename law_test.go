@@ -213,3 +213,47 @@ func TestTopLevel(t *testing.T) {
 		}
 	}
 }
+
+// TestActorIsAParameter holds that whoever changes something says who they are:
+// a method that gives a receipt takes the context first and the actor second.
+func TestActorIsAParameter(t *testing.T) {
+	changes := 0
+	for _, s := range sources(t) {
+		if s.dir != "engine" || s.isTest() {
+			continue
+		}
+		for _, decl := range s.file.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil || !fn.Name.IsExported() || !gives(fn, "Receipt") {
+				continue
+			}
+			changes++
+			var types []string
+			for _, p := range fn.Type.Params.List {
+				for range max(len(p.Names), 1) {
+					types = append(types, typeName(p.Type))
+				}
+			}
+			if len(types) < 2 || types[0] != "context.Context" || types[1] != "Actor" {
+				t.Errorf("%s: %s must take a context first and the actor second", s.at(fn), fn.Name.Name)
+			}
+		}
+	}
+	if changes < 10 {
+		t.Errorf("only %d methods give a receipt: the test looks in the wrong place", changes)
+	}
+}
+
+func gives(fn *ast.FuncDecl, result string) bool {
+	return fn.Type.Results != nil && slices.ContainsFunc(fn.Type.Results.List, func(f *ast.Field) bool { return typeName(f.Type) == result })
+}
+
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return typeName(e.X) + "." + e.Sel.Name
+	}
+	return ""
+}

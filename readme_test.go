@@ -208,6 +208,28 @@ func (o *tour) serve(t *testing.T) string {
 	return stderr.String()
 }
 
+// TestREADMEJavaScript holds that the JavaScript in README.md is what
+// TestDocuSignSDK runs.
+func TestREADMEJavaScript(t *testing.T) {
+	example, err := os.ReadFile(filepath.Join("testdata", "docusign", "rename.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, b := range readmeBlocks(t) {
+		if b.language != "js" {
+			continue
+		}
+		found++
+		if !bytes.Contains(example, []byte("\n"+b.text)) {
+			t.Errorf("README.md:%d: rename.js has other code:\n%s", b.line, b.text)
+		}
+	}
+	if found == 0 {
+		t.Error("there is no JavaScript in README.md")
+	}
+}
+
 // TestREADMEGo holds that the Go in README.md stands in the examples as it
 // stands there.
 func TestREADMEGo(t *testing.T) {

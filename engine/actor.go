@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"strongroom/audit"
 )
@@ -78,6 +79,19 @@ type Receipt = audit.Receipt
 // to go ahead.
 type Condition struct {
 	IfMatch Match
+	// LockToken proves the lock the caller holds; "": none is claimed.
+	LockToken string
+	// LockDuration is the lock's window from this change on; 0 leaves it.
+	LockDuration time.Duration
+	// Overwrite lets a scratchpad be saved although the document has changed
+	// since it was begun.
+	Overwrite bool
+}
+
+// token is the condition of what follows in the same transaction, where the
+// revision has moved on.
+func (c Condition) token() Condition {
+	return Condition{LockToken: c.LockToken, LockDuration: c.LockDuration}
 }
 
 // Match lists the revisions a caller accepts. Nil accepts any; an empty list

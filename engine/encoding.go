@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -69,6 +71,13 @@ func (d *document) encode() []byte {
 	e.str(d.Product)
 	e.str(d.TemplateID)
 	e.str(d.AgreementID)
+	e.num(d.fence)
+	if d.lease == nil {
+		e.nested(nil)
+	} else {
+		e.nested(d.lease.encode())
+	}
+	e.nested(d.password)
 	return e.b
 }
 
@@ -106,6 +115,13 @@ func decodeDocument(key id, b []byte) (*document, error) {
 		d.Product = r.str()
 		d.TemplateID = r.str()
 		d.AgreementID = r.str()
+		d.fence = r.num()
+		if d.lease, err = decodeLease(r.nested()); err != nil {
+			return nil, fmt.Errorf("document %s: %w", d.ID, err)
+		}
+		if password := r.nested(); len(password) > 0 {
+			d.password, d.EditProtected = bytes.Clone(password), true
+		}
 	}
 	d.Status = d.status()
 	return d, r.done("document " + d.ID)

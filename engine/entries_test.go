@@ -107,7 +107,7 @@ func TestAnActorHasOneSpelling(t *testing.T) {
 	d := k.Create("contract", "text")
 	lower := k.Admin
 	lower.UserID, lower.KeyID = strings.ToLower(lower.UserID), strings.ToLower(lower.KeyID)
-	got, err := rename(t, k, lower, d.ID, "renamed")
+	got, err := rename(k, lower, d.ID, "renamed", engine.Condition{})
 	if err != nil || got.UpdatedBy != k.Admin.UserID {
 		t.Errorf("%q, %v", got.UpdatedBy, err)
 	}
@@ -117,14 +117,9 @@ func TestAnActorHasOneSpelling(t *testing.T) {
 	}
 	grace, _ := k.Person("Grace", engine.AccessUpload)
 	grace.KeyID = k.Admin.KeyID
-	if _, err := rename(t, k, grace, d.ID, "with another's key"); !errors.Is(err, engine.ErrInvalidToken) {
+	if _, err := rename(k, grace, d.ID, "with another's key", engine.Condition{}); !errors.Is(err, engine.ErrInvalidToken) {
 		t.Error(err)
 	}
-}
-
-func rename(t *testing.T, k *enginetest.Kit, who engine.Actor, documentID, name string) (engine.Document, error) {
-	d, _, err := k.UpdateDocument(t.Context(), who, documentID, engine.Condition{}, engine.DocumentPatch{Name: &name})
-	return d, err
 }
 
 func TestAKeyEndsBeforeTheYear10000(t *testing.T) {

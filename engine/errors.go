@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Errors of opening a vault. They never come from an open one.
@@ -33,6 +34,14 @@ var (
 	ErrExists = errors.New("it exists already")
 	// ErrDocumentArchived: archived documents take no versions and are not deleted by hand.
 	ErrDocumentArchived = errors.New("the document is archived")
+	// ErrLocked: somebody else holds the document's lock, or the token is not
+	// that of the live lock. Facts: *LockedError.
+	ErrLocked = errors.New("the document is locked")
+	// ErrLockState: the document cannot be locked, or the change not be made,
+	// in the state the document and its lock are in.
+	ErrLockState = errors.New("the document's state does not allow it")
+	// ErrThrottled: too many wrong edit passwords. Facts: *ThrottledError.
+	ErrThrottled = errors.New("too many wrong passwords")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
 )
@@ -58,6 +67,8 @@ var (
 	ErrKeyNotFound         = errors.New("no such API key")
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
+	// ErrNotLocked: there is no live lock; the one whose token was given has ended.
+	ErrNotLocked = errors.New("the document is not locked")
 	// ErrDocumentDeleted: the document was there once. Facts: *DeletedError, with its certificate.
 	ErrDocumentDeleted = errors.New("the document was deleted")
 )
@@ -104,13 +115,40 @@ func invalid(field, format string, args ...any) error {
 }
 
 // PermissionError says which access was needed and which there was.
-type PermissionError struct{ Required, Actual Access }
+// Reason says what else was missing, "" for nothing else.
+type PermissionError struct {
+	Required, Actual Access
+	Reason           string
+}
 
 func (e *PermissionError) Error() string {
+	if e.Reason != "" {
+		return e.Reason
+	}
 	return fmt.Sprintf("this needs %s access; this key has %s", e.Required, e.Actual)
 }
 
 func (e *PermissionError) Is(target error) bool { return target == ErrLacksPermission }
+
+// LockedError says who holds the document, and until when if nothing happens.
+// The token is not in it.
+type LockedError struct{ Lock Lock }
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s holds the lock of this document until %s; the holder sends its token, everybody else waits",
+		e.Lock.User.Name, e.Lock.Until.Format("15:04:05Z"))
+}
+
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// ThrottledError says how long to wait.
+type ThrottledError struct{ After time.Duration }
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("too many wrong passwords; try again in %d seconds", int(e.After.Seconds())+1)
+}
+
+func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }
 
 // ExistsError names what holds the unique value: What is "document" or
 // "user", ID is its id, Field the member that must be unique.

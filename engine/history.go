@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"strongroom/audit"
@@ -21,6 +22,8 @@ type history struct {
 	metadata map[string]any // as flatten has it
 	erased   bool           // a detail is gone, so metadata and the free text of versions are not known
 	revision uint64
+	fence    uint64 // of the last lock, or its breaking
+	holder   string // who acquired the last lock, if it was not released or broken
 	archived bool
 	deleted  bool
 	behind   uint64 // entries not after the head given
@@ -113,11 +116,17 @@ func (h *history) follow(e audit.Entry, told detail) error {
 		h.archived = true
 	case audit.OpDocumentUnarchived:
 		h.archived = false
+	case audit.OpDocumentReverted:
+		if err := h.discard(e); err != nil {
+			return err
+		}
+		h.describe(told)
 	case audit.OpDocumentUpdated:
 		h.describe(told)
 	case audit.OpDocumentDeleted:
 		h.deleted = true
 	default: // leaves the revision
+		h.lock(e)
 		return nil
 	}
 	h.revision++
@@ -148,6 +157,35 @@ func (h *history) addVersion(e audit.Entry, told detail) {
 	}
 	h.versions = append(h.versions, s)
 	h.current = e.Version
+}
+
+// lock takes an entry about the lock into account. One without a fence is about
+// a scratchpad.
+func (h *history) lock(e audit.Entry) {
+	fence, ok := e.Facts["fence"].AsNumber()
+	if !ok {
+		return
+	}
+	h.fence = fence
+	switch e.Op {
+	case audit.OpLockAcquired:
+		h.holder = e.Actor
+	case audit.OpLockReleased, audit.OpLockBroken:
+		h.holder = ""
+	}
+}
+
+func (h *history) discard(e audit.Entry) error {
+	numbers, _ := e.Facts["discarded"].AsTexts()
+	for _, text := range numbers {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || n == 0 || n > uint64(len(h.versions)) {
+			return fmt.Errorf("discards version %q", text)
+		}
+		h.versions[n-1].Discarded = true
+	}
+	h.current = e.Version
+	return nil
 }
 
 // describe takes over what a detail says of metadata.
@@ -182,7 +220,7 @@ func flatten(members map[string]any) map[string]any {
 			continue
 		}
 		flat[name] = value
-		if value == "" && !strings.HasPrefix(name, "customFields.") {
+		if name == "editProtected" && value == false || value == "" && !strings.HasPrefix(name, "customFields.") {
 			flat[name] = nil
 		}
 	}
@@ -216,7 +254,7 @@ func readDetail(e audit.Entry, text []byte) (detail, error) {
 		return detail{}, fmt.Errorf("its detail: %w", err)
 	}
 	switch e.Op {
-	case audit.OpDocumentUpdated, audit.OpUserUpdated, audit.OpSettingsUpdated:
+	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpSettingsUpdated:
 		for name, value := range d.members {
 			change, _ := value.(map[string]any)
 			d.members[name] = change["new"]

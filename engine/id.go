@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"github.com/oklog/ulid/v2"
@@ -35,6 +36,16 @@ func parseID(s string) (id, bool) {
 		return id(b), true
 	}
 	return id{}, false
+}
+
+// UUID returns an id, in either spelling, in the 36 lower-case characters of a
+// UUID. ok is false for what is no id.
+func UUID(s string) (uuid string, ok bool) {
+	i, ok := parseID(s)
+	if !ok {
+		return "", false
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", i[:4], i[4:6], i[6:8], i[8:10], i[10:]), true
 }
 
 // newID returns an id of the transaction's instant. Ids issued by one vault

@@ -387,5 +387,5 @@ func (t *tx) documentAt(doc id) (*document, error) {
 	if b == nil {
 		return nil, fmt.Errorf("%w: the index names document %s, which is missing", errDamaged, doc)
 	}
-	return decodeDocument(doc, b)
+	return t.decode(doc, b)
 }

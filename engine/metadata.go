@@ -24,6 +24,10 @@ type DocumentPatch struct {
 	RemoveTags        []string
 	CustomFields      map[string]any
 	ClearCustomFields bool
+	// EditPassword sets or removes what it takes to lock the document. It
+	// needs admin access, and is never told again.
+	EditPassword *EditPassword `json:"-"`
+	passwordHash []byte
 }
 
 // UpdateDocument changes metadata. It needs upload access. A patch that changes
@@ -32,32 +36,54 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 	if err := p.check(); err != nil {
 		return Document{}, Receipt{}, err
 	}
+	if p.EditPassword != nil && p.EditPassword.Password != "" {
+		p.passwordHash = newPasswordHash(p.EditPassword.Password)
+	}
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		old, err := t.writable(documentID, AccessUpload, cond)
 		if err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		d := old.clone()
-		if err := t.patch(d, p); err != nil {
+		if t.drafting(old) {
+			if p.EditPassword != nil {
+				return Document{}, audit.Event{}, invalid("editPassword", "cannot be set in a scratchpad")
+			}
+			return t.sketch(old, draftChange{Patch: &p})
+		}
+		return t.patchDocument(old, p)
+	})
+}
+
+func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Event, error) {
+	d := old.clone()
+	if err := t.patch(d, p); err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	detail := differences(old, d)
+	if p.EditPassword != nil {
+		if err := t.may(AccessAdmin); err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		detail := differences(old, d)
-		if len(detail) == 0 {
-			return old.Document, audit.Event{}, nil
+		d.password, d.EditProtected = p.passwordHash, p.passwordHash != nil
+		if old.EditProtected || d.EditProtected {
+			detail["editProtected"] = changed{old.EditProtected, d.EditProtected}
 		}
-		t.changes(d)
-		if d.ExternalID != old.ExternalID {
-			t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
-		}
-		t.store(old, d)
-		facts := audit.Facts{"revision": audit.Number(d.Revision)}
-		if d.OwnerID != old.OwnerID {
-			facts["owner"] = audit.Text(d.OwnerID)
-		}
-		return d.Document, audit.Event{
-			Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
-		}, nil
-	})
+	}
+	if len(detail) == 0 {
+		return old.Document, audit.Event{}, nil
+	}
+	t.changes(d)
+	if d.ExternalID != old.ExternalID {
+		t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
+	}
+	t.store(old, d)
+	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	if d.OwnerID != old.OwnerID {
+		facts["owner"] = audit.Text(d.OwnerID)
+	}
+	return d.Document, audit.Event{
+		Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
+	}, nil
 }
 
 // check looks at what can be judged without the document, and spells it.
@@ -81,6 +107,9 @@ func (p *DocumentPatch) check() error {
 	p.AddTags = c.tags("addTags", p.AddTags)
 	p.RemoveTags = c.tags("removeTags", p.RemoveTags)
 	p.CustomFields = c.customFields(p.CustomFields)
+	if p.EditPassword != nil {
+		p.EditPassword.check(&c)
+	}
 	return c.err()
 }
 

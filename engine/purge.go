@@ -60,51 +60,61 @@ func (t *tx) disposable(d *document, right string) error {
 // nobody else needs are gone when it returns. It needs admin access.
 // ErrDocumentArchived. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
-	c, receipt, err := update(v, ctx, actor, func(t *tx) (Certificate, audit.Event, error) {
+	gone, receipt, err := update(v, ctx, actor, func(t *tx) (disposal, audit.Event, error) {
 		d, err := t.writable(documentID, AccessAdmin, cond)
 		if deleted, ok := err.(*DeletedError); ok {
-			return deleted.Certificate, audit.Event{}, nil
+			return disposal{Certificate: deleted.Certificate}, audit.Event{}, nil
+		}
+		if err == nil && t.drafting(d) {
+			err = fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
+		}
+		if err == nil {
+			err = t.disposable(d, rightManual)
 		}
 		if err != nil {
-			return Certificate{}, audit.Event{}, err
-		}
-		if err := t.disposable(d, rightManual); err != nil {
-			return Certificate{}, audit.Event{}, err
+			return disposal{}, audit.Event{}, err
 		}
 		return t.dispose(d, rightManual)
 	})
 	if err != nil {
 		return Certificate{}, Receipt{}, err
 	}
-	if receipt.Seq == 0 {
-		return c, receipt, nil
+	if receipt.Seq != 0 {
+		gone.AuditHash = receipt.Hash
+		v.purge(context.WithoutCancel(ctx), gone.litter...)
 	}
-	c.AuditHash = receipt.Hash
-	digests := make([]Digest, len(c.Versions))
-	for i, ver := range c.Versions {
-		digests[i] = ver.Digest
-	}
-	v.purge(context.WithoutCancel(ctx), digests...)
-	return c, receipt, nil
+	return gone.Certificate, receipt, nil
+}
+
+// disposal is a certificate, and the bytes that may now be litter.
+type disposal struct {
+	Certificate
+	litter []Digest
 }
 
 // dispose leaves tombstone and certificate in a document's place. The bytes are
 // purged after the commit.
-func (t *tx) dispose(d *document, right string) (Certificate, audit.Event, error) {
+func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
+	litter, err := t.dropDrafts(d)
+	if err != nil {
+		return disposal{}, audit.Event{}, err
+	}
 	c := Certificate{
 		DocumentID: d.ID, DeletedAt: t.now, DeletedBy: t.actor.UserID, Right: right, AuditSeq: t.seq(),
 	}
 	for number := uint64(1); number <= d.VersionCount; number++ {
 		ver, err := t.version(d, number)
 		if err != nil {
-			return Certificate{}, audit.Event{}, fmt.Errorf("%w: %s lacks version %d", errDamaged, d, number)
+			return disposal{}, audit.Event{}, fmt.Errorf("%w: %s lacks version %d", errDamaged, d, number)
 		}
 		c.Versions = append(c.Versions, CertifiedVersion{ver.Number, ver.Digest, ver.Size, ver.Chain})
 	}
 	for _, ver := range c.Versions {
 		t.delete(bucketVersions, versionKey(d.id, ver.Number))
 		t.delete(bucketRefs, refKey(ver.Digest, d.id, ver.Number))
+		litter = append(litter, ver.Digest)
 	}
+	t.delete(bucketSnapshots, d.id[:])
 	if d.ExternalID != "" {
 		t.delete(bucketExternals, []byte(d.ExternalID))
 	}
@@ -116,7 +126,7 @@ func (t *tx) dispose(d *document, right string) (Certificate, audit.Event, error
 	t.put(bucketCertificates, d.id[:], c.encode())
 	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]
-	return c, audit.Event{
+	return disposal{c, litter}, audit.Event{
 		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number,
 		Facts: audit.Facts{
 			"right": audit.Text(right), "versions": audit.Number(uint64(len(c.Versions))),

@@ -26,6 +26,8 @@ const formatVersion = 1
 //	emails      e-mail, folded                    user
 //	keys        key                               API key with the hash of its secret
 //	settings    "settings"                        settings
+//	snapshots   document                          the document as it was when it was locked
+//	drafts      document ‖ user, 26 characters    the scratchpad of that user
 //
 // document, user, key: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
@@ -42,12 +44,15 @@ var (
 	bucketEmails       = []byte("emails")
 	bucketKeys         = []byte("keys")
 	bucketSettings     = []byte("settings")
+	bucketSnapshots    = []byte("snapshots")
+	bucketDrafts       = []byte("drafts")
 )
 
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
 		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketSettings,
+		bucketSnapshots, bucketDrafts,
 	}
 }
 
@@ -79,6 +84,8 @@ func versionKey(doc id, number uint64) []byte {
 func refKey(d Digest, doc id, number uint64) []byte {
 	return append(d[:], versionKey(doc, number)...)
 }
+
+func draftKey(doc id, userID string) []byte { return append(doc[:], userID...) }
 
 func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 

@@ -27,10 +27,11 @@ type tx struct {
 	head  audit.Head // where the log stands inside this transaction
 	dirty bool       // some closure wrote
 
-	wrote   bool   // this closure wrote
-	touched string // the document this closure stored, and
-	prev    uint64 // the last entry about it before that
-	failed  error  // the first write that bbolt refused
+	wrote   bool          // this closure wrote
+	touched string        // the document this closure stored, and
+	prev    uint64        // the last entry about it before that
+	window  time.Duration // of the live lock whose token this closure showed; 0: none
+	failed  error         // the first write that bbolt refused
 }
 
 // update is the only way to write. fn returns its result and the event that
@@ -118,7 +119,7 @@ func (v *Vault) beginRead(durable bool) (*bbolt.Tx, error) {
 // step runs one closure and appends its entry. late says that the transaction
 // must be rolled back: it holds writes that have no entry.
 func (t *tx) step(fn func(*tx) (audit.Event, error)) (r Receipt, late bool, err error) {
-	t.wrote, t.touched, t.prev, t.failed = false, "", 0, nil
+	t.wrote, t.touched, t.prev, t.failed, t.window = false, "", 0, nil, 0
 	event, err := fn(t)
 	switch {
 	case err != nil:

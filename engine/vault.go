@@ -27,6 +27,7 @@ const (
 	fileNewDB    = "vault.db.new" // a vault being made; Create renames it when it is whole
 	fileLock     = "vault.lock"   // held while open; its text is the process id
 	fileLastUsed = "last-used.json"
+	fileLockKey  = "lock.key" // what lock tokens are derived with
 	dirBlobs     = "blobs"
 )
 
@@ -91,6 +92,8 @@ type Vault struct {
 	clock   clock
 	journal journal
 	used    lastUsed
+	lockKey []byte
+	guesses guesses
 	litter  atomic.Bool // bytes may lie about that no version needs: Sweep looks at every blob
 	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
 }
@@ -248,7 +251,8 @@ func (v *Vault) open(o Options) (err error) {
 		return fmt.Errorf("open %s: %w", v.dir, err)
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
-	return nil
+	v.lockKey, err = loadLockKey(v.dir)
+	return err
 }
 
 // load reads what is kept in memory: who the vault is, and the head.
@@ -374,6 +378,11 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	next = v.clock.now().Add(time.Minute)
 	if err := v.used.save(); err != nil {
 		return next, fmt.Errorf("write down when keys were used: %w", err)
+	}
+	if due, err := v.purgeDrafts(ctx); err != nil {
+		return next, fmt.Errorf("drop scratchpads nobody came back for: %w", err)
+	} else if !due.IsZero() && due.Before(next) {
+		next = due
 	}
 	if v.litter.Load() {
 		if err := v.tidy(ctx); err != nil {

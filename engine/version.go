@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -25,7 +24,8 @@ type Version struct {
 	PreviousChain audit.Hash // zero for version 1
 	Chain         audit.Hash
 	Current       bool
-	Discarded     bool
+	Discarded     bool   // taken back when the lock it was added under was released
+	Draft         uint64 // from 1: a version in a scratchpad, whose number is 0 until it is saved
 }
 
 // NewVersion describes a version to be made.
@@ -78,8 +78,8 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 	}
 	return keep(v, ctx, u, func() (Document, Receipt, error) {
 		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-			return t.nextVersion(documentID, cond, func(*document) (NewVersion, Digest, int64, error) {
-				return n, u.Digest(), u.Size(), nil
+			return t.nextVersion(documentID, cond, func(*document) (draftChange, error) {
+				return draftChange{Version: &n, Digest: u.Digest(), Size: u.Size()}, nil
 			})
 		})
 	})
@@ -89,31 +89,37 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 // upload access. ErrVersionNotFound, ErrDocumentArchived.
 func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, number uint64, cond Condition) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-		d, event, err := t.nextVersion(documentID, cond, func(d *document) (NewVersion, Digest, int64, error) {
+		return t.nextVersion(documentID, cond, func(d *document) (draftChange, error) {
 			from, err := t.version(d, number)
 			if err != nil {
-				return NewVersion{}, Digest{}, 0, err
+				return draftChange{}, err
 			}
-			return NewVersion{MediaType: from.MediaType, FileName: from.FileName}, from.Digest, from.Size, nil
+			n := &NewVersion{MediaType: from.MediaType, FileName: from.FileName}
+			return draftChange{Version: n, Digest: from.Digest, Size: from.Size, Restored: number}, nil
 		})
-		if err == nil {
-			event.Facts["restored"] = audit.Number(number)
-		}
-		return d, event, err
 	})
 }
 
 // nextVersion asks the guards, then source for what the version is made of,
 // and adds it.
-func (t *tx) nextVersion(documentID string, cond Condition, source func(*document) (NewVersion, Digest, int64, error)) (Document, audit.Event, error) {
+func (t *tx) nextVersion(documentID string, cond Condition, source func(*document) (draftChange, error)) (Document, audit.Event, error) {
 	old, err := t.writable(documentID, AccessUpload, cond)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
-	n, digest, size, err := source(old)
+	c, err := source(old)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
+	if t.drafting(old) {
+		return t.sketch(old, c)
+	}
+	return t.appendVersion(old, *c.Version, c.Digest, c.Size, c.Restored)
+}
+
+// appendVersion adds a version with its entry; restored is the number of the
+// version it is made from, 0 for new bytes.
+func (t *tx) appendVersion(old *document, n NewVersion, digest Digest, size int64, restored uint64) (Document, audit.Event, error) {
 	if old.Archived {
 		return Document{}, audit.Event{}, ErrDocumentArchived
 	}
@@ -123,9 +129,13 @@ func (t *tx) nextVersion(documentID string, cond Condition, source func(*documen
 	}
 	t.changes(d)
 	t.store(old, d)
+	facts := d.Current.facts()
+	if restored != 0 {
+		facts["restored"] = audit.Number(restored)
+	}
 	return d.Document, audit.Event{
 		Op: audit.OpDocumentVersionAdded, Document: d.ID, Version: d.Current.Number,
-		Facts: d.Current.facts(), Detail: encodeDetail(d.Current.detail()),
+		Facts: facts, Detail: encodeDetail(d.Current.detail()),
 	}, nil
 }
 
@@ -179,6 +189,10 @@ func (t *tx) version(d *document, number uint64) (*Version, error) {
 	if d.Current != nil && d.Current.Number == number {
 		return d.Current, nil
 	}
+	return t.storedVersion(d, number)
+}
+
+func (t *tx) storedVersion(d *document, number uint64) (*Version, error) {
 	b := t.get(bucketVersions, versionKey(d.id, number))
 	if b == nil {
 		return nil, ErrVersionNotFound
@@ -192,10 +206,7 @@ func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page
 	if err != nil {
 		return Page[Version]{}, err
 	}
-	place, err := decodeCursor(listVersions, p.Cursor)
-	if err == nil && place != nil && len(place) != 8 {
-		err = invalid("cursor", "is not a cursor of this list; start again without one")
-	}
+	at, err := versionPlace(p.Cursor)
 	if err != nil {
 		return Page[Version]{}, err
 	}
@@ -205,8 +216,8 @@ func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page
 			return Page[Version]{}, err
 		}
 		number := d.VersionCount
-		if place != nil {
-			number = min(number, binary.BigEndian.Uint64(place)-1)
+		if at > 0 {
+			number = min(number, at-1)
 		}
 		var page Page[Version]
 		for ; number > 0; number-- {

@@ -14,6 +14,7 @@ import (
 type caller struct {
 	vault *engine.Vault
 	actor engine.Actor
+	base  string // where the caller reaches this server, for the few who are told
 }
 
 // authenticateKey is the Authenticate of servers that were given none. Vaults

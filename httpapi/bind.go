@@ -30,7 +30,9 @@ const maxBody = 1 << 20
 //	form:"name"        a field of an upload, see upload.go
 //	header:"If-Match"  a header
 //	body:"json"        the body: JSON of the field's type; body:"merge" takes
-//	                   application/merge-patch+json too, body:"optional" may be absent
+//	                   application/merge-patch+json too, body:"optional" may be absent,
+//	                   body:"docusign" may be absent, null or XML, and ignore what
+//	                   it does not know (unknown:"ignored")
 //	doc, min, max      what it means; the smallest and the largest number
 //	enum, default      the words there are, with "|" between; what absent means
 //
@@ -53,6 +55,7 @@ type field struct {
 	typ           reflect.Type
 	bounds
 	enum, absent string // enum words with "|" between; the default, for the description
+	lax          bool   // what is unknown in the body is ignored
 }
 
 // bounds are those of a number; max 0 is none.
@@ -80,6 +83,9 @@ func (b bounds) parse(s string) (uint64, error) {
 // text is a type that knows its own spelling in a path, a query or a header.
 type text interface{ bind(string) error }
 
+// checked is an input of which two values may not go together.
+type checked interface{ check() error }
+
 // inputOf reads the tags of t. A struct it cannot serve is a defect of the
 // table, hence the panics.
 func inputOf(t reflect.Type, method string) *input {
@@ -91,7 +97,7 @@ func inputOf(t reflect.Type, method string) *input {
 				continue
 			}
 			f := field{in: where, name: name, doc: sf.Tag.Get("doc"), index: sf.Index, typ: sf.Type,
-				bounds: boundsOf(sf.Tag), enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default")}
+				bounds: boundsOf(sf.Tag), enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default"), lax: sf.Tag.Get("unknown") == "ignored"}
 			switch where {
 			case "body":
 				in.body = &f
@@ -156,6 +162,11 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 		}
 		if m != nil {
 			return errUnmatched
+		}
+	}
+	if together, ok := v.Addr().Interface().(checked); ok {
+		if err := together.check(); err != nil {
+			return err
 		}
 	}
 	if in.body == nil {
@@ -251,6 +262,9 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 	x.fields = codeInvalidBody
 	if err := plainCoding(r.Header); err != nil {
 		return err
+	}
+	if in.body.name == "docusign" {
+		return in.bindDressed(v, x, r)
 	}
 	data, err := readBody(x, r, maxBody)
 	if err != nil {

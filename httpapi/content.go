@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -16,25 +18,26 @@ type contentInput struct {
 }
 
 type currentContentInput struct {
-	ID     string `path:"id"`
-	Inline bool   `query:"inline" doc:"To be shown in the browser instead of saved."`
+	ID string `path:"id"`
+	reading
+	Inline bool `query:"inline" doc:"To be shown in the browser instead of saved."`
 }
 
 func downloadCurrent(c caller, x *exchange, r *http.Request, in currentContentInput) error {
-	return download(c, x, r, in.ID, 0, in.Inline)
+	return download(c, x, r, in.ID, 0, in.reading, in.Inline)
 }
 
 func downloadVersion(c caller, x *exchange, r *http.Request, in contentInput) error {
-	return download(c, x, r, in.ID, uint64(in.Number), in.Inline)
+	return download(c, x, r, in.ID, uint64(in.Number), reading{}, in.Inline)
 }
 
-// download sends the bytes of a version; number 0 is the current one. The
-// content is opened, which may be an audit entry of its own, only when bytes of
-// it are going to be sent.
-func download(c caller, x *exchange, r *http.Request, id string, number uint64, inline bool) error {
+// download sends the bytes of a version; number 0 is the current one, of the
+// scratchpad for its holder. The content is opened, which may be an audit entry
+// of its own, only when bytes of it are going to be sent.
+func download(c caller, x *exchange, r *http.Request, id string, number uint64, reading reading, inline bool) error {
 	r = understood(r)
 	if r.Method == http.MethodHead || conditional(r.Header) {
-		v, err := c.vault.Version(r.Context(), id, number)
+		v, err := c.content(r.Context(), id, number, reading)
 		if err != nil {
 			return err
 		}
@@ -44,7 +47,7 @@ func download(c caller, x *exchange, r *http.Request, id string, number uint64, 
 		}
 		number = v.Number // the one that was decided on, should another become current
 	}
-	v, file, receipt, err := c.vault.OpenContent(r.Context(), c.actor, id, number)
+	v, file, receipt, err := c.open(r.Context(), id, number, reading)
 	if err != nil {
 		return err
 	}
@@ -53,6 +56,28 @@ func download(c caller, x *exchange, r *http.Request, id string, number uint64, 
 	x.receipt(receipt)
 	http.ServeContent(x, r, "", v.CreatedAt, file)
 	return nil
+}
+
+// content is the version whose bytes are asked for.
+func (c caller) content(ctx context.Context, id string, number uint64, reading reading) (engine.Version, error) {
+	if number > 0 || reading.token() == "" {
+		return c.vault.Version(ctx, id, number)
+	}
+	d, err := c.document(ctx, id, reading)
+	if err != nil {
+		return engine.Version{}, err
+	}
+	return *d.Current, nil
+}
+
+func (c caller) open(ctx context.Context, id string, number uint64, reading reading) (engine.Version, io.ReadSeekCloser, engine.Receipt, error) {
+	if token := reading.token(); number == 0 && token != "" {
+		v, file, receipt, err := c.vault.OpenSketch(ctx, c.actor, id, token)
+		if !errors.Is(err, engine.ErrNotLocked) {
+			return v, file, receipt, err
+		}
+	}
+	return c.vault.OpenContent(ctx, c.actor, id, number)
 }
 
 // understood is the request with Range as net/http spells it, or without, if it

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oklog/ulid/v2"
+	"strongroom/engine"
 )
 
 // TestConversations replays testdata/http. A conversation is prose with steps
@@ -250,8 +250,8 @@ func (c *conversation) expand(s string) string {
 		case "base64":
 			return base64.StdEncoding.EncodeToString([]byte(arg))
 		case "uuid":
-			id, _ := ulid.ParseStrict(arg)
-			return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+			id, _ := engine.UUID(arg)
+			return id
 		default:
 			sum := sha256.Sum256([]byte(arg))
 			return base64.StdEncoding.EncodeToString(sum[:])

@@ -77,7 +77,15 @@ func (m *member[T]) member(null bool) any {
 // v has no place for, none of another type. What is wrong is refused by its
 // name, which begins with path; without one, the whole is called body.
 func (s shapes) decode(data []byte, v reflect.Value, path string) error {
-	d := &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
+	return s.decoder(data).decode(v, path)
+}
+
+func (s shapes) decoder(data []byte) *decoder {
+	return &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
+}
+
+func (d *decoder) decode(v reflect.Value, path string) error {
+	data := d.data
 	if !utf8.Valid(data) {
 		return d.refuse(path, "is not UTF-8")
 	}
@@ -101,7 +109,9 @@ type decoder struct {
 	data   []byte
 	shapes shapes
 	depth  int
-	spent  int // bytes of all tokens but those in base64, which become no more than they are
+	nulls  bool // null is as good as absent
+	lax    bool // unknown members are ignored
+	spent  int  // bytes of all tokens but those in base64, which become no more than they are
 }
 
 func (d *decoder) refuse(path, format string, args ...any) error {
@@ -128,6 +138,9 @@ func (d *decoder) token(path string) (json.Token, error) {
 }
 
 func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path string) error {
+	if tok == nil && d.nulls {
+		return nil
+	}
 	if m, ok := v.Addr().Interface().(nullable); ok {
 		target := m.member(tok == nil)
 		if tok == nil {
@@ -139,15 +152,11 @@ func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path str
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		s, ok := tok.(string)
-		if !ok {
-			return d.refuse(path, "must be a string")
-		}
-		if err := u.UnmarshalText([]byte(s)); err != nil {
-			return d.refuse(path, "%v", err)
-		}
-		return nil
+	switch t := v.Addr().Interface().(type) {
+	case scalar:
+		return d.scalar(tok, t, path)
+	case encoding.TextUnmarshaler:
+		return d.text(tok, t, path)
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -183,6 +192,17 @@ func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path str
 		}
 	default:
 		panic(fmt.Sprintf("httpapi: a body cannot have a member of type %s", v.Type()))
+	}
+	return nil
+}
+
+func (d *decoder) text(tok json.Token, t encoding.TextUnmarshaler, path string) error {
+	s, ok := tok.(string)
+	if !ok {
+		return d.refuse(path, "must be a string")
+	}
+	if err := t.UnmarshalText([]byte(s)); err != nil {
+		return d.refuse(path, "%v", err)
 	}
 	return nil
 }
@@ -230,6 +250,10 @@ func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
 	known := d.shapes[v.Type()]
 	return d.members(path, func(name string, tok json.Token, path string) error {
 		m, ok := known[name]
+		if !ok && (d.lax || d.nulls && tok == nil) {
+			_, err := d.any(tok, path)
+			return err
+		}
 		if !ok {
 			for known := range known {
 				if strings.EqualFold(known, name) {

@@ -48,7 +48,7 @@ func createDocument(ctx context.Context, c caller, in createDocumentInput) (repl
 		ExternalID: in.ExternalID, Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
 		Version: in.version(in.versionFields),
 	}, in.staged)
-	out := changedDocument(d, receipt)
+	out := changedDocument(c, d, receipt)
 	out.location = "/v1/documents/" + d.ID
 	return out, err
 }
@@ -57,8 +57,8 @@ func (u *upload) version(f versionFields) engine.NewVersion {
 	return engine.NewVersion{MediaType: u.MediaType, FileName: u.FileName, Comment: f.Comment, Label: f.Label}
 }
 
-func changedDocument(d engine.Document, r engine.Receipt) reply[Document] {
-	return reply[Document]{body: documentOf(d), revision: d.Revision, receipt: r}
+func changedDocument(c caller, d engine.Document, r engine.Receipt) reply[Document] {
+	return reply[Document]{body: documentOf(c.vault, d), revision: d.Revision, receipt: r}
 }
 
 type documentQuery struct {
@@ -84,16 +84,21 @@ func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
 		Sort: in.Sort, Paging: in.paging.engine(),
 	})
-	return answer(listOf(page, documentOf)), err
+	return answer(listOf(page, func(d engine.Document) Document { return documentOf(c.vault, d) })), err
 }
 
 type documentInput struct {
 	ID string `path:"id"`
 }
 
-func getDocument(ctx context.Context, c caller, in documentInput) (reply[Document], error) {
-	d, err := c.vault.Document(ctx, in.ID)
-	return changedDocument(d, engine.Receipt{}), err
+type getDocumentInput struct {
+	ID string `path:"id"`
+	reading
+}
+
+func getDocument(ctx context.Context, c caller, in getDocumentInput) (reply[Document], error) {
+	d, err := c.document(ctx, in.ID, in.reading)
+	return changedDocument(c, d, engine.Receipt{}), err
 }
 
 // documentPatch is a merge patch (RFC 7396).
@@ -107,6 +112,7 @@ type documentPatch struct {
 	AddTags      []string               `json:"addTags"`
 	RemoveTags   []string               `json:"removeTags"`
 	CustomFields member[map[string]any] `json:"customFields" doc:"Changes the fields it names; null removes one, and null for all of them removes all."`
+	EditPassword member[string]         `json:"editPassword" doc:"What it takes to lock the document, as templatePassword; null removes it. For admins, and never told again."`
 }
 
 func (p documentPatch) engine() engine.DocumentPatch {
@@ -118,6 +124,9 @@ func (p documentPatch) engine() engine.DocumentPatch {
 	}
 	if p.CustomFields.value != nil {
 		out.CustomFields = *p.CustomFields.value
+	}
+	if password := orZero(p.EditPassword); password != nil {
+		out.EditPassword = &engine.EditPassword{Password: *password}
 	}
 	return out
 }
@@ -132,34 +141,27 @@ func orZero[T any](m member[T]) *T {
 }
 
 type updateDocumentInput struct {
-	ID      string        `path:"id"`
-	IfMatch ifMatch       `header:"If-Match"`
-	Patch   documentPatch `body:"merge"`
+	change
+	Patch documentPatch `body:"merge"`
 }
 
 func updateDocument(ctx context.Context, c caller, in updateDocumentInput) (reply[Document], error) {
-	d, receipt, err := c.vault.UpdateDocument(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Patch.engine())
-	return changedDocument(d, receipt), err
+	d, receipt, err := c.vault.UpdateDocument(ctx, c.actor, in.ID, in.condition(), in.Patch.engine())
+	return changedDocument(c, d, receipt), err
 }
 
-// changeDocumentInput is a change that needs no more than the document's id.
-type changeDocumentInput struct {
-	ID      string  `path:"id"`
-	IfMatch ifMatch `header:"If-Match"`
+func archiveDocument(ctx context.Context, c caller, in change) (reply[Document], error) {
+	d, receipt, err := c.vault.ArchiveDocument(ctx, c.actor, in.ID, in.condition())
+	return changedDocument(c, d, receipt), err
 }
 
-func archiveDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Document], error) {
-	d, receipt, err := c.vault.ArchiveDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
-	return changedDocument(d, receipt), err
+func unarchiveDocument(ctx context.Context, c caller, in change) (reply[Document], error) {
+	d, receipt, err := c.vault.UnarchiveDocument(ctx, c.actor, in.ID, in.condition())
+	return changedDocument(c, d, receipt), err
 }
 
-func unarchiveDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Document], error) {
-	d, receipt, err := c.vault.UnarchiveDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
-	return changedDocument(d, receipt), err
-}
-
-func deleteDocument(ctx context.Context, c caller, in changeDocumentInput) (reply[Certificate], error) {
-	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.IfMatch.condition())
+func deleteDocument(ctx context.Context, c caller, in change) (reply[Certificate], error) {
+	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.condition())
 	return reply[Certificate]{body: certificateOf(certificate), revision: certificate.Revision, receipt: receipt}, err
 }
 

@@ -34,6 +34,7 @@ type reply[T any] struct {
 	revision uint64         // becomes the ETag; 0: none
 	receipt  engine.Receipt // of the change; zero: none
 	location string         // of what was created, below the mount; "": none
+	edit     string         // becomes X-DocuSign-Edit; "": none
 }
 
 // answer is a reply that is only a body.
@@ -68,6 +69,9 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 			}
 			if out.location != "" {
 				x.Header().Set("Location", x.base+out.location)
+			}
+			if out.edit != "" {
+				x.Header().Set("X-DocuSign-Edit", out.edit)
 			}
 			return x.answer(status, out.body)
 		},

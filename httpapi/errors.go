@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"strongroom/engine"
@@ -24,6 +26,7 @@ const (
 var (
 	errNotFound         = errors.New("no such route")
 	errMethodNotAllowed = errors.New("no such method on this route")
+	errNoAccount        = errors.New("no such account")
 	errNoToken          = errors.New("no token")
 	errDigestMismatch   = errors.New("digest mismatch")
 	errPrecondition     = errors.New("precondition of a download")
@@ -41,6 +44,7 @@ var (
 var errorTable = []errorRow{
 	{errNotFound, 404, "NOT_FOUND", "there is nothing at this path; /openapi.json lists the routes"},
 	{errMethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "this path does not take this method; the header Allow lists those it takes"},
+	{errNoAccount, 404, "NOT_FOUND", "the API key has no such account; GET /oauth/userinfo names the one it has"},
 	{errNoToken, 401, codeInvalidToken, "%s"},
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
@@ -61,13 +65,17 @@ var errorTable = []errorRow{
 	{engine.ErrUserNotFound, 404, "USER_NOT_FOUND", "there is no user with this id; GET /v1/users lists those there are"},
 	{engine.ErrKeyNotFound, 404, "KEY_NOT_FOUND", "there is no API key with this id; GET /v1/api-keys lists those there are"},
 	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
+	{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "the document is not locked, or not any more; leave the token out, or POST its lock to lock it"},
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
 
 	{engine.ErrDocumentArchived, 409, "DOCUMENT_ARCHIVED", "the document is archived; unarchive it first"},
+	{engine.ErrLockState, 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "%s"},
 	{engine.ErrExists, 409, "ALREADY_EXISTS", "%s; use that one, or give another value"},
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
+	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
+	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
 	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
 	{errUnverified, 503, "VAULT_UNAVAILABLE", "the API key cannot be checked now; keep it and try again, and tell its operator if this goes on"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
@@ -166,16 +174,27 @@ func (x *exchange) describe(err error) (status int, body Error, known bool) {
 	for _, row := range errorTable {
 		if errors.Is(err, row.is) {
 			message := strings.Replace(row.message, "%s", err.Error(), 1)
-			return row.status, Error{ErrorCode: string(row.code), Message: message, Details: details(err)}, row.code != codeInternal
+			if e, ok := errors.AsType[*engine.PermissionError](err); ok && e.Reason != "" {
+				message = e.Reason // it is not the access that lacks
+			}
+			return row.status, Error{ErrorCode: string(row.code), Message: message, Details: x.details(err)}, row.code != codeInternal
 		}
 	}
 	return http.StatusInternalServerError, Error{ErrorCode: string(codeInternal), Message: neutral}, false
 }
 
 // details are the facts an error of the engine carries.
-func details(err error) any {
+func (x *exchange) details(err error) any {
 	if e, ok := errors.AsType[*engine.PermissionError](err); ok {
-		return map[string]any{"required": e.Required, "actual": e.Actual}
+		facts := map[string]any{"required": e.Required, "actual": e.Actual}
+		if e.Reason != "" {
+			facts["reason"] = e.Reason
+		}
+		return facts
+	}
+	if e, ok := errors.AsType[*engine.LockedError](err); ok {
+		l := lockOf(x.vault, e.Lock)
+		return map[string]any{"lockedByUser": l.LockedByUser, "lockedByApp": l.LockedByApp, "lockedUntilDateTime": l.LockedUntilDateTime}
 	}
 	if e, ok := errors.AsType[*engine.ExistsError](err); ok {
 		return map[string]any{e.What + "Id": e.ID}
@@ -222,13 +241,22 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 		h.Set("Connection", "close")
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", retryAfter)
+		if e, ok := errors.AsType[*engine.ThrottledError](err); ok {
+			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
+		}
 	case http.StatusPreconditionFailed:
 		if e, ok := errors.AsType[*engine.PreconditionError](err); ok {
 			h.Set("ETag", etag(e.Revision))
 		}
 	}
 	body.RequestID, x.code = x.id, body.ErrorCode
-	if err := x.answer(status, body); err != nil {
+	var answer any = body
+	if x.dress != nil {
+		var dressed ErrorDetails
+		status, dressed = x.dress.refusal(err, status, body)
+		answer, x.code = dressed, dressed.ErrorCode
+	}
+	if err := x.answer(status, answer); err != nil {
 		s.options.Logger.Error().Str("request", x.id).Err(err).Msg("internal error")
 		panic(http.ErrAbortHandler)
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -87,6 +88,10 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 		{&engine.DeletedError{Certificate: engine.Certificate{DocumentID: "D"}}, 410, "DOCUMENT_DELETED", "", `"details":{"documentId":"D","versions":[]`},
 		{&engine.PreconditionError{Revision: 7}, 412, "PRECONDITION_FAILED", `ETag: "7"`, ""},
 		{&engine.UnavailableError{Reason: "closed"}, 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"closed"}`},
+		{&engine.PermissionError{Required: engine.AccessUpload, Actual: engine.AccessUpload, Reason: "why"}, 403, "USER_LACKS_PERMISSIONS", "", `"details":{"actual":"upload","reason":"why","required":"upload"}`},
+		{&engine.ThrottledError{After: 59*time.Second + time.Millisecond}, 429, "RATE_LIMITED", "Retry-After: 60", ""},
+		{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "", ""},
+		{fmt.Errorf("%w: it is archived", engine.ErrLockState), 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "", "it is archived"},
 		{fmt.Errorf("%w: /secret/path", errUnverified), 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"unverified"}`},
 		{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", "Www-Authenticate: Bearer", ""},
 		{fmt.Errorf("staging: %w", engine.ErrNoSpace), 507, "INSUFFICIENT_STORAGE", "", ""},

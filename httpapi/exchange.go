@@ -21,11 +21,13 @@ type exchange struct {
 	id      string // of the request
 	base    string // what a Location begins with
 	began   time.Time
-	pattern string // "" until the route is known
-	user    string // "" until the caller is known
-	code    string // the errorCode of the answer; "": it is no error
-	status  int    // 0 until it is written
-	sent    int64  // bytes of the body
+	pattern string        // "" until the route is known
+	vault   *engine.Vault // nil until the caller is known
+	dress   *dress        // nil: none, it is a native route
+	user    string        // "" until the caller is known
+	code    string        // the errorCode of the answer; "": it is no error
+	status  int           // 0 until it is written
+	sent    int64         // bytes of the body
 
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.
@@ -66,20 +68,23 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // answer encodes body before anything is written, so that a body that cannot be
 // encoded is still an error and not half an answer.
 func (x *exchange) answer(status int, body any) error {
+	if d, ok := body.(dressed); ok && x.dress != nil && x.dress.xml != "" {
+		return x.answerXML(status, d)
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(body); err != nil {
 		return err
 	}
-	x.answerBytes(status, b.Bytes())
+	x.answerBytes(status, "application/json", b.Bytes())
 	return nil
 }
 
-// answerBytes sends a JSON text as it is.
-func (x *exchange) answerBytes(status int, body []byte) {
+// answerBytes sends a text as it is.
+func (x *exchange) answerBytes(status int, media string, body []byte) {
 	h := x.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -33,11 +33,6 @@ func (m *ifMatch) bind(s string) error {
 	return nil
 }
 
-// condition is the one a change of a document goes ahead on.
-func (m ifMatch) condition() engine.Condition {
-	return engine.Condition{IfMatch: engine.Match(m)}
-}
-
 // entityTags returns the opaque parts of the strong tags of a list. Weak ones
 // are left out: If-Match compares strongly, so they never match.
 func entityTags(s string) (strong []string, err error) {

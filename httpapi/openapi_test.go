@@ -62,7 +62,7 @@ func (p *printer) document(table []route) object {
 		"info": object{
 			"title":   "Strongroom",
 			"version": "1",
-			"description": "A document vault. Each GET answers HEAD too. Every answer carries X-Request-Id. " +
+			"description": "A document vault. What is below /restapi, /v2.1 and /oauth is for DocuSign's clients, in JSON or XML by Accept and Content-Type. Each GET answers HEAD too. Every answer carries X-Request-Id. " +
 				"Bodies are decoded strictly: what is unknown, given twice or of a wrong type is refused by name. " +
 				"Ids are ULIDs and may be written as UUIDs.",
 		},
@@ -83,6 +83,9 @@ func (p *printer) operation(rt route) object {
 		"operationId": rt.operation,
 		"summary":     rt.summary,
 		"responses":   p.responses(rt),
+	}
+	if strings.HasPrefix(rt.pattern, "/v2.1/") { // the same as below /restapi, whose name it cannot have
+		delete(op, "operationId")
 	}
 	if rt.access == engine.AccessNone {
 		op["security"] = []any{}
@@ -149,10 +152,14 @@ func (p *printer) requestBody(rt route) object {
 		return nil
 	}
 	content := object{"application/json": object{"schema": p.schema(body.typ)}}
+	if body.name == "docusign" {
+		content["application/xml"] = content["application/json"]
+		content["text/xml"] = content["application/json"]
+	}
 	if body.name == "merge" {
 		content["application/merge-patch+json"] = object{"schema": p.schema(body.typ)}
 	}
-	return object{"required": body.name != "optional", "content": content}
+	return object{"required": body.name != "optional" && body.name != "docusign", "content": content}
 }
 
 // uploadForms are the three forms of an upload.
@@ -180,7 +187,7 @@ func (p *printer) uploadForms(rt route) object {
 func (p *printer) responses(rt route) object {
 	success := object{"description": http.StatusText(rt.status), "headers": p.headers(rt)}
 	if rt.output != nil {
-		success["content"] = object{"application/json": object{"schema": p.schema(rt.output)}}
+		success["content"] = p.content(rt.output)
 	} else {
 		success["content"] = object{rt.media: object{}}
 	}
@@ -192,7 +199,7 @@ func (p *printer) responses(rt route) object {
 	if rt.operation == "readyz" {
 		state := object{"application/json": object{"schema": p.schema(typeOf[State]())}}
 		success["content"] = state
-		out["503"] = object{"description": http.StatusText(503), "content": state}
+		out["503"] = object{"description": http.StatusText(http.StatusServiceUnavailable), "content": state}
 	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
@@ -201,12 +208,22 @@ func (p *printer) responses(rt route) object {
 		}
 	}
 	for status, list := range codes {
-		name := strings.Join(list, ".")
-		p.refusals[name] = object{
-			"description": strings.Join(list, ", "),
-			"content":     object{"application/json": object{"schema": ref("Error")}},
+		name, body := strings.Join(list, "."), typeOf[Error]()
+		if dressOf(rt.pattern, nil) != nil {
+			name, body = "DocuSign."+name, typeOf[ErrorDetails]()
 		}
+		p.refusals[name] = object{"description": strings.Join(list, ", "), "content": p.content(body)}
 		out[strconv.Itoa(status)] = object{"$ref": "#/components/responses/" + name}
+	}
+	return out
+}
+
+// content is a body, in XML too if it has a root element there.
+func (p *printer) content(t reflect.Type) object {
+	schema := object{"schema": p.schema(t)}
+	out := object{"application/json": schema}
+	if _, ok := reflect.Zero(t).Interface().(dressed); ok {
+		out["application/xml"], out["text/xml"] = schema, schema
 	}
 	return out
 }
@@ -226,7 +243,7 @@ func (p *printer) headers(rt route) object {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
 	}
-	if rt.status == http.StatusCreated && !strings.Contains(rt.pattern, "api-keys") {
+	if rt.status == http.StatusCreated && !strings.Contains(rt.pattern, "api-keys") && !strings.HasSuffix(rt.pattern, "/lock") {
 		set("Location", "Where it is.")
 	}
 	switch {
@@ -235,6 +252,9 @@ func (p *printer) headers(rt route) object {
 		set("Repr-Digest", "The same as in RFC 9530.")
 	case rt.media == ndjson:
 		set("X-Audit-Head", "seq:hash of the head up to which is exported.")
+	case rt.operation == "getEnvelopeLock" || rt.operation == "getTemplateLock":
+		set("X-DocuSign-Edit", "In XML, with the token: only for the API key that took the lock.")
+		fallthrough
 	case rt.editable():
 		set("ETag", "The revision; of the document, on a version and a certificate.")
 	}
@@ -247,7 +267,7 @@ func (rt route) editable() bool {
 		return false
 	}
 	switch rt.output.Name() {
-	case "Document", "User", "Settings":
+	case "Document", "User", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
 		return true
 	case "Version", "Certificate":
 		return rt.method != http.MethodGet
@@ -265,6 +285,9 @@ type failure struct {
 func (rt route) failures() []failure {
 	out := []failure{{400, codeInvalidParameter}, {500, codeInternal}}
 	errs := slices.Clone(rt.errors)
+	if strings.Contains(rt.pattern, ":accountId") {
+		errs = append(errs, errNoAccount)
+	}
 	if rt.access > engine.AccessNone {
 		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable)
 	}
@@ -281,12 +304,21 @@ func (rt route) failures() []failure {
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
 	}
+	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.in == "header" && f.name == "X-Lock-Token" }) && rt.method != http.MethodGet {
+		errs = append(errs, engine.ErrLocked, engine.ErrNotLocked, engine.ErrLockState)
+	}
 	for _, err := range errs {
 		i := slices.IndexFunc(errorTable, func(row errorRow) bool { return row.is == err })
 		if i < 0 {
 			panic(fmt.Sprint("no row for ", err))
 		}
 		out = append(out, failure{errorTable[i].status, errorTable[i].code})
+	}
+	if d := dressOf(rt.pattern, nil); d != nil {
+		for i, f := range out {
+			out[i].status = d.status(f.status)
+			out[i].code, _ = d.code(f.code)
+		}
 	}
 	slices.SortStableFunc(out, func(a, b failure) int { return strings.Compare(string(a.code), string(b.code)) })
 	return out

@@ -1,12 +1,16 @@
 package httpapi
 
-import "strongroom/engine"
+import (
+	"slices"
+
+	"strongroom/engine"
+)
 
 const (
-	open   = engine.AccessNone // to all, without a token
-	view   = engine.AccessView
-	change = engine.AccessUpload
-	admin  = engine.AccessAdmin
+	open  = engine.AccessNone // to all, without a token
+	view  = engine.AccessView
+	write = engine.AccessUpload
+	admin = engine.AccessAdmin
 )
 
 var (
@@ -22,7 +26,7 @@ var (
 // routes is the table: method, path, status of success, access, what it does,
 // the function that does it, and the errors it alone may answer with.
 func (s *Server) routes() []route {
-	return []route{
+	table := []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
@@ -41,19 +45,26 @@ func (s *Server) routes() []route {
 		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey),
 		endpoint("DELETE", "/v1/api-keys/:id", 200, admin, "Revoke an API key at once", revokeKey, noKey),
 
-		endpoint("POST", "/v1/documents", 201, change, "Upload a document", createDocument, engine.ErrExists),
+		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
-		endpoint("PATCH", "/v1/documents/:id", 200, change, "Change the metadata of a document", updateDocument, noDocument, deleted, engine.ErrExists),
+		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, engine.ErrExists),
 		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
+
+		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
+		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
+		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
+		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, engine.ErrExists),
+		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
+
 		stream("GET", "/v1/documents/:id/content", view, "Download the current version", anyMedia, downloadCurrent, noDocument, deleted, errPrecondition, errRange, noSpace),
-		endpoint("POST", "/v1/documents/:id/versions", 201, change, "Upload a version; it becomes the current one", addVersion, noDocument, deleted, archived),
+		endpoint("POST", "/v1/documents/:id/versions", 201, write, "Upload a version; it becomes the current one", addVersion, noDocument, deleted, archived),
 		endpoint("GET", "/v1/documents/:id/versions", 200, view, "List the versions of a document, newest first", listVersions, noDocument, deleted),
 		endpoint("GET", "/v1/documents/:id/versions/:n", 200, view, "Read a version", getVersion, noDocument, noVersion, deleted),
 		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange, noSpace),
-		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, change, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
+		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, write, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
 		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
@@ -65,7 +76,12 @@ func (s *Server) routes() []route {
 		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace),
 		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace),
 		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
+
+		endpoint("GET", "/oauth/userinfo", 200, view, "Who asks, as OpenID Connect has it", getUserInfo),
+		endpoint("GET", "/restapi/service_information", 200, open, "Which versions of DocuSign's API there are", s.serviceInformation),
+		endpoint("GET", "/restapi/v2.1", 200, open, "What there is of DocuSign's API", listResources),
 	}
+	return slices.Concat(table, docusign("/restapi/v2.1"), docusign("/v2.1"))
 }
 
 const (

@@ -23,6 +23,12 @@ var known = map[reflect.Type]func() object{
 	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
 	typeOf[ifMatch]():         func() object { return object{"type": "string"} },
 	typeOf[versionNumber]():   func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[lockToken]():       func() object { return object{"type": "string"} },
+	typeOf[claimedToken]():    func() object { return object{"type": "string"} },
+	typeOf[edit]():            func() object { return object{"type": "string"} },
+	typeOf[claimedEdit]():     func() object { return object{"type": "string"} },
+	typeOf[seconds]():         func() object { return object{"type": []string{"integer", "string"}, "minimum": 1, "default": 300} },
+	typeOf[truth]():           func() object { return object{"type": []string{"boolean", "string"}} },
 	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
 }
 
@@ -108,6 +114,10 @@ func (p *printer) structSchema(t reflect.Type) object {
 		if doc := f.Tag.Get("doc"); doc != "" {
 			s["description"] = doc
 		}
+		if _, item, ok := strings.Cut(f.Tag.Get("xml"), ">"); ok {
+			s["xml"] = object{"wrapped": true}
+			s["items"].(object)["xml"] = object{"name": item}
+		}
 		properties[name] = s
 		// What is printed is always there, unless it is said to be left out.
 		isOutput := t.Name() == "" || t.Name()[0] >= 'A' && t.Name()[0] <= 'Z'
@@ -116,6 +126,9 @@ func (p *printer) structSchema(t reflect.Type) object {
 		}
 	}
 	out := object{"type": "object", "properties": properties}
+	if d, ok := reflect.Zero(t).Interface().(dressed); ok {
+		out["xml"] = object{"name": d.xmlRoot(), "namespace": xmlNamespace}
+	}
 	if len(required) > 0 {
 		out["required"] = required
 	}

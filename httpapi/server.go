@@ -21,6 +21,10 @@
 // in it is INTERNAL_ERROR with a neutral text, and its own text goes to the
 // log, with the request id.
 //
+// The paths of DocuSign's API are served in DocuSign's dress (docusign_dress.go):
+// the same table and the same calls of the engine, with bodies in JSON or XML
+// and errors as its clients know them.
+//
 // openapi.json describes all of it. A test prints it from the table and from
 // the types in types.go, so it cannot say anything else than the code.
 package httpapi
@@ -156,6 +160,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // does, and name OPTIONS in Allow although no route has it.
 func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httprouter.Params, error) {
 	path, ok := strings.CutPrefix(r.URL.Path, s.options.Prefix)
+	if ok {
+		x.dress = dressOf(path, r.Header)
+	}
 	if !ok || !plain(path) || strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
 		return nil, nil, errNotFound
 	}
@@ -206,12 +213,16 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {
 			return err
 		}
-		x.user = c.actor.UserID
+		x.user, x.vault = c.actor.UserID, c.vault
+		if account := p.ByName("accountId"); account != "" && !isAccount(c.vault, account) {
+			return errNoAccount
+		}
 		if c.actor.Access < rt.access {
 			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
 		}
 	}
 	x.base = s.base(r)
+	c.base = x.base
 	if r.ContentLength != 0 {
 		// A copy, for net/http looks at its own request to see whether the body
 		// was asked for: a client that waits to be (Expect: 100-continue) would

@@ -82,6 +82,6 @@ func (s *Server) version(context.Context, caller, struct{}) (reply[Build], error
 }
 
 func describeAPI(_ caller, x *exchange, _ *http.Request, _ struct{}) error {
-	x.answerBytes(http.StatusOK, openAPI)
+	x.answerBytes(http.StatusOK, "application/json", openAPI)
 	return nil
 }

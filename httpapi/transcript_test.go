@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"strongroom/engine"
 )
 
 // How the answers of a conversation are written down.
@@ -20,6 +22,11 @@ func capture(t *testing.T, path string, answer *http.Response, body []byte) stri
 	}
 	if name, ok := strings.CutPrefix(path, "header."); ok {
 		return answer.Header.Get(name)
+	}
+	if name, ok := strings.CutPrefix(path, "xml "); ok { // the text of the first element of this name
+		_, rest, _ := strings.Cut(string(body), "<"+name+">")
+		text, _, _ := strings.Cut(rest, "<")
+		return text
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -57,7 +64,7 @@ func follow(v any, path []string) any {
 
 // shown are the headers that are written down, if they are there.
 var shown = []string{"Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "Content-Security-Policy", "Content-Type",
-	"ETag", "Last-Modified", "Location", "Repr-Digest", "Retry-After", "WWW-Authenticate", "X-Audit-Head", "X-Audit-Hash", "X-Audit-Seq"}
+	"ETag", "Last-Modified", "Location", "Repr-Digest", "Retry-After", "WWW-Authenticate", "X-DocuSign-Edit", "X-Audit-Head", "X-Audit-Hash", "X-Audit-Seq"}
 
 func (c *conversation) writtenDown(answer *http.Response, body []byte, statusOnly bool) string {
 	var b strings.Builder
@@ -113,7 +120,11 @@ var masks = []struct {
 	re *regexp.Regexp
 	by string
 }{
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}0000Z`), "<time, seven digits>"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "<time>"},
+	{regexp.MustCompile(`\b\d\d:\d\d:\d\dZ`), "<time of day>"},
+	{regexp.MustCompile(`("lockToken": ?")[\w-]{43}"`), `$1<token>"`},
+	{regexp.MustCompile(`(<(?:lock|Lock)Token>)[\w-]{43}<`), `$1<token><`},
 	{regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`), "<time>"},
 	{regexp.MustCompile(`([^:0-9a-f])[0-9a-f]{64}\b`), "$1<hash>"},
 	{regexp.MustCompile(`"nextCursor": ?"[^"]*[^"0-9][^"]*"`), `"nextCursor": "<cursor>"`},
@@ -126,8 +137,12 @@ func (c *conversation) mask(s, request string) string {
 	s = strings.ReplaceAll(s, request, "<request>")
 	known := func(isToken bool) {
 		for _, name := range c.names() {
-			if v := c.vars[name]; len(v) > 20 && strings.HasPrefix(v, "sr_") == isToken {
+			v := c.vars[name]
+			if len(v) > 20 && strings.HasPrefix(v, "sr_") == isToken {
 				s = strings.ReplaceAll(s, v, "$"+name)
+			}
+			if uuid, ok := engine.UUID(v); ok {
+				s = strings.ReplaceAll(s, uuid, "${uuid $"+name+"}")
 			}
 		}
 	}

@@ -41,7 +41,7 @@ type Error struct {
 	ErrorCode string `json:"errorCode" doc:"What to branch on."`
 	Message   string `json:"message" doc:"For people: what is wrong and what to do next."`
 	RequestID string `json:"requestId" doc:"The same as the header X-Request-Id; it finds the request in the server's log."`
-	Details   any    `json:"details,omitempty" doc:"Facts that go with the code: fields (50 of them at most), required and actual, documentId, reason, or a Certificate."`
+	Details   any    `json:"details,omitempty" doc:"Facts that go with the code: fields (50 of them at most), required and actual, documentId, reason, lockedByUser with lockedByApp and lockedUntilDateTime, or a Certificate."`
 }
 
 // FieldError names a value that was refused.
@@ -101,7 +101,8 @@ type Document struct {
 	CurrentVersion *Version       `json:"currentVersion,omitempty"`
 	VersionCount   uint64         `json:"versionCount"`
 	HoldCount      uint64         `json:"holdCount"`
-	EditProtected  bool           `json:"editProtected"`
+	Lock           *Lock          `json:"lock,omitempty" doc:"The lock there is, without its token."`
+	EditProtected  bool           `json:"editProtected" doc:"Whether it takes a password to lock it."`
 	CreatedAt      Time           `json:"createdAt"`
 	CreatedBy      string         `json:"createdBy"`
 	UpdatedAt      Time           `json:"updatedAt"`
@@ -110,7 +111,7 @@ type Document struct {
 	AuditSeq       uint64         `json:"auditSeq" doc:"The last audit entry about the document, of any kind."`
 }
 
-func documentOf(d engine.Document) Document {
+func documentOf(vault *engine.Vault, d engine.Document) Document {
 	out := Document{
 		ID: d.ID, ExternalID: d.ExternalID, Name: d.Name, Category: d.Category, Description: d.Description,
 		OwnerID: d.OwnerID, Tags: orEmpty(d.Tags), CustomFields: d.CustomFields,
@@ -123,6 +124,10 @@ func documentOf(d engine.Document) Document {
 	if out.CustomFields == nil {
 		out.CustomFields = map[string]any{}
 	}
+	if d.Lock != nil {
+		l := lockOf(vault, *d.Lock)
+		out.Lock = &l
+	}
 	if d.Current != nil {
 		v := versionOf(*d.Current)
 		out.CurrentVersion = &v
@@ -133,7 +138,7 @@ func documentOf(d engine.Document) Document {
 // Version is one version of a document; its bytes are at …/content.
 type Version struct {
 	DocumentID    string        `json:"documentId"`
-	Number        uint64        `json:"number" doc:"From 1."`
+	Number        uint64        `json:"number" doc:"From 1; 0 in a scratchpad."`
 	Digest        engine.Digest `json:"digest" doc:"sha256: and the SHA-256 of the bytes."`
 	Size          int64         `json:"size" doc:"Bytes."`
 	MediaType     string        `json:"mediaType"`
@@ -145,7 +150,8 @@ type Version struct {
 	PreviousChain audit.Hash    `json:"previousChain" doc:"The chain of the version before; 64 zeros for the first."`
 	Chain         audit.Hash    `json:"chain" doc:"SHA-256 over previousChain, documentId, number, digest, size, mediaType, createdAt and createdBy, each followed by a newline."`
 	Current       bool          `json:"current"`
-	Discarded     bool          `json:"discarded"`
+	Discarded     bool          `json:"discarded" doc:"Taken back when the lock it was added under was released."`
+	Draft         uint64        `json:"draft,omitempty" doc:"From 1: a version in a scratchpad. Its number is 0 until it is saved."`
 }
 
 func versionOf(v engine.Version) Version {
@@ -153,7 +159,7 @@ func versionOf(v engine.Version) Version {
 		DocumentID: v.DocumentID, Number: v.Number, Digest: v.Digest, Size: v.Size,
 		MediaType: v.MediaType, FileName: v.FileName, Comment: v.Comment, Label: v.Label,
 		CreatedAt: Time(v.CreatedAt), CreatedBy: v.CreatedBy,
-		PreviousChain: v.PreviousChain, Chain: v.Chain, Current: v.Current, Discarded: v.Discarded,
+		PreviousChain: v.PreviousChain, Chain: v.Chain, Current: v.Current, Discarded: v.Discarded, Draft: v.Draft,
 	}
 }
 

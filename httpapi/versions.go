@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"strconv"
 
 	"strongroom/engine"
@@ -22,8 +22,7 @@ func (n *versionNumber) bind(s string) error {
 }
 
 type addVersionInput struct {
-	ID      string  `path:"id"`
-	IfMatch ifMatch `header:"If-Match"`
+	change
 	upload
 	versionFields
 }
@@ -31,20 +30,11 @@ type addVersionInput struct {
 // expected asks what the engine asks again, in the same order, when the file is
 // there.
 func (in *addVersionInput) expected(ctx context.Context, c caller) error {
-	d, err := c.vault.Document(ctx, in.ID)
-	switch {
-	case err != nil:
-		return err
-	case in.IfMatch != nil && !slices.Contains(in.IfMatch, d.Revision):
-		return &engine.PreconditionError{Revision: d.Revision}
-	case d.Archived:
-		return engine.ErrDocumentArchived
-	}
-	return nil
+	return c.vault.Expect(ctx, c.actor, in.ID, in.condition())
 }
 
 func addVersion(ctx context.Context, c caller, in addVersionInput) (reply[Version], error) {
-	d, receipt, err := c.vault.AddVersion(ctx, c.actor, in.ID, in.IfMatch.condition(), in.version(in.versionFields), in.staged)
+	d, receipt, err := c.vault.AddVersion(ctx, c.actor, in.ID, in.condition(), in.version(in.versionFields), in.staged)
 	return newVersion(d, receipt, err)
 }
 
@@ -54,15 +44,26 @@ func newVersion(d engine.Document, receipt engine.Receipt, err error) (reply[Ver
 	if err != nil {
 		return reply[Version]{}, err
 	}
-	return reply[Version]{body: versionOf(*d.Current), revision: d.Revision, receipt: receipt, location: versionPath(*d.Current)}, nil
+	out := reply[Version]{body: versionOf(*d.Current), revision: d.Revision, receipt: receipt}
+	if d.Current.Draft == 0 { // a draft has no address before it is saved
+		out.location = versionPath(*d.Current)
+	}
+	return out, nil
 }
 
 type listVersionsInput struct {
 	ID string `path:"id"`
 	paging
+	reading
 }
 
 func listVersions(ctx context.Context, c caller, in listVersionsInput) (reply[List[Version]], error) {
+	if token := in.token(); token != "" {
+		page, err := c.vault.SketchVersions(ctx, c.actor, in.ID, token, in.paging.engine())
+		if !errors.Is(err, engine.ErrNotLocked) {
+			return answer(listOf(page, versionOf)), err
+		}
+	}
 	page, err := c.vault.Versions(ctx, in.ID, in.paging.engine())
 	return answer(listOf(page, versionOf)), err
 }
@@ -70,20 +71,25 @@ func listVersions(ctx context.Context, c caller, in listVersionsInput) (reply[Li
 type versionInput struct {
 	ID     string        `path:"id"`
 	Number versionNumber `path:"n"`
+	reading
 }
 
 func getVersion(ctx context.Context, c caller, in versionInput) (reply[Version], error) {
 	v, err := c.vault.Version(ctx, in.ID, uint64(in.Number))
+	if err == nil && v.Current && in.token() != "" { // it may not be to the holder of a scratchpad
+		var d engine.Document
+		d, err = c.document(ctx, in.ID, in.reading)
+		v.Current = err == nil && d.Current.Number == v.Number
+	}
 	return answer(versionOf(v)), err
 }
 
 type restoreVersionInput struct {
-	ID      string        `path:"id"`
-	Number  versionNumber `path:"n"`
-	IfMatch ifMatch       `header:"If-Match"`
+	change
+	Number versionNumber `path:"n"`
 }
 
 func restoreVersion(ctx context.Context, c caller, in restoreVersionInput) (reply[Version], error) {
-	d, receipt, err := c.vault.RestoreVersion(ctx, c.actor, in.ID, uint64(in.Number), in.IfMatch.condition())
+	d, receipt, err := c.vault.RestoreVersion(ctx, c.actor, in.ID, uint64(in.Number), in.condition())
 	return newVersion(d, receipt, err)
 }

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"strongroom/blobstore"
+)
+
+// The window of a lease: how long it lives without a change under it.
+const (
+	defaultWindow = 300 * time.Second
+	maxWindow     = 1800 * time.Second
+)
+
+// Lock is an edit lock: a lease on one document, held by one user in one
+// application (the API key), proved by a token. It ends by release, by breaking,
+// or when its deadline passes, and every accepted change with the token moves
+// the deadline on. Whether it is live is decided by the clock each time it is
+// asked, so nothing has to be swept.
+type Lock struct {
+	Token           string // "" unless for the key that took it
+	Duration        time.Duration
+	Until           time.Time
+	LockedByApp     string
+	UseScratchPad   bool
+	ScratchPadStale bool   // the document has moved on since the draft that waits was begun
+	Fence           uint64 // rises with every acquisition and breaking, and outlives the lock
+	User            User   // who holds it
+	Revision        uint64 // of the document, which locking leaves alone
+}
+
+// NewLock describes a lock to be acquired.
+type NewLock struct {
+	Duration      time.Duration // 0: 300 s; more than 1,800 s is 1,800 s
+	LockedByApp   string
+	UseScratchPad bool
+	Password      string // the document's edit password, if it has one
+	IfMatch       Match  // revisions of the document
+}
+
+// LockPatch: nil leaves a member alone.
+type LockPatch struct {
+	Duration    *time.Duration
+	LockedByApp *string
+}
+
+// lease is a lock as its document's record has it, live or not.
+type lease struct {
+	userID, keyID, app string
+	window             time.Duration
+	until              time.Time
+	scratchPad         bool
+	fence              uint64 // of this lease; the document's own may have risen since
+}
+
+func (l *lease) encode() []byte {
+	e := newEncoder(96)
+	e.str(l.userID)
+	e.str(l.keyID)
+	e.str(l.app)
+	e.num(uint64(l.window / time.Second))
+	e.time(l.until)
+	e.flag(l.scratchPad)
+	e.num(l.fence)
+	return e.b
+}
+
+func decodeLease(b []byte) (*lease, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	d := newDecoder(b)
+	l := &lease{userID: d.str(), keyID: d.str(), app: d.str()}
+	l.window = time.Duration(d.num()) * time.Second
+	l.until = d.time()
+	l.scratchPad = d.flag()
+	l.fence = d.num()
+	return l, d.done("lease")
+}
+
+// live returns the lease that holds the document now, or nil.
+func (t *tx) live(d *document) *lease {
+	if d.lease != nil && t.now.Before(d.lease.until) {
+		return d.lease
+	}
+	return nil
+}
+
+// lock is the live lease as others may see it: without the token.
+func (t *tx) lock(d *document) (*Lock, error) {
+	l := t.live(d)
+	if l == nil {
+		return nil, nil
+	}
+	u, err := t.user(l.userID)
+	if err != nil {
+		return nil, fmt.Errorf("who holds the lock of %s: %w", d, err)
+	}
+	lock := &Lock{
+		Duration: l.window, Until: l.until, LockedByApp: l.app, UseScratchPad: l.scratchPad, Fence: l.fence, User: u,
+		Revision: d.Revision,
+	}
+	if l.scratchPad {
+		draft, err := t.draftOf(d, l.userID)
+		if err != nil {
+			return nil, err
+		}
+		lock.ScratchPadStale = draft.stale(d)
+	}
+	return lock, nil
+}
+
+// admitToken is the guard of every change of a document. A locked document is
+// changed only with the token of the live lock, by the user who holds it; and a
+// token that is not the live lock's is refused, lock or no lock: its holder
+// believes in a lock that is gone. An accepted token makes store move the
+// deadline.
+func (t *tx) admitToken(d *document, c Condition) error {
+	l := t.live(d)
+	switch {
+	case l == nil && c.LockToken == "":
+		return nil
+	case l == nil:
+		return ErrNotLocked
+	case l.userID != t.actor.UserID || !t.v.isToken(d.ID, l, c.LockToken):
+		lock, err := t.lock(d)
+		if err != nil {
+			return err
+		}
+		return &LockedError{Lock: *lock}
+	}
+	t.window = l.window
+	if c.LockDuration > 0 {
+		t.window = min(c.LockDuration, maxWindow)
+	}
+	return nil
+}
+
+// slide moves the deadline of the lease whose token the running closure showed.
+func (t *tx) slide(d *document) {
+	if t.window > 0 && d.lease != nil {
+		d.lease.window, d.lease.until = t.window, t.now.Add(t.window)
+	}
+}
+
+// token derives what proves a lease: whoever has the key could make it, and
+// nobody has to store it. A lease of a later fence, or of another user, has
+// another.
+func (v *Vault) token(documentID string, l *lease) string {
+	mac := hmac.New(sha256.New, v.lockKey)
+	mac.Write([]byte(documentID + "\n" + strconv.FormatUint(l.fence, 10) + "\n" + l.userID))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func (v *Vault) isToken(documentID string, l *lease, token string) bool {
+	return hmac.Equal([]byte(v.token(documentID, l)), []byte(token))
+}
+
+// loadLockKey reads the key tokens are derived with, and makes it if it is not
+// there: losing it voids the locks that run, and nothing else.
+func loadLockKey(dir string) ([]byte, error) {
+	path := filepath.Join(dir, fileLockKey)
+	key, err := os.ReadFile(path)
+	if err == nil && len(key) == sha256.Size {
+		return key, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the key of lock tokens: %w", err)
+	}
+	key = make([]byte, sha256.Size)
+	rand.Read(key) // never fails: crypto/rand
+	if err := blobstore.WriteFile(path, key); err != nil {
+		return nil, fmt.Errorf("the key of lock tokens: %w", err)
+	}
+	return key, nil
+}
+
+// shown adds the token for the key that took the lock.
+func (t *tx) shown(d *document) (Lock, error) {
+	lock, err := t.lock(d)
+	if err != nil {
+		return Lock{}, err
+	}
+	if lock == nil {
+		return Lock{}, ErrNotLocked
+	}
+	if d.lease.userID == t.actor.UserID && d.lease.keyID == t.actor.KeyID {
+		lock.Token = t.v.token(d.ID, d.lease)
+	}
+	return *lock, nil
+}

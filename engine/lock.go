@@ -1,0 +1,294 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// AcquireLock takes the lock of a document. It needs upload access, and a user
+// who may lock. *LockedError if somebody holds it, the caller included: they
+// have it already, and GET tells them the token. ErrLockState for an archived
+// document.
+func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string, n NewLock) (Lock, Receipt, error) {
+	window, err := lockWindow(n.Duration, defaultWindow)
+	if err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	if err := checkApp(n.LockedByApp); err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	proof, err := v.provePassword(ctx, documentID, n.Password)
+	if err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
+		old, err := t.lockable(documentID, n.IfMatch, proof)
+		if err != nil {
+			return Lock{}, audit.Event{}, err
+		}
+		d := old.clone()
+		d.fence++
+		d.lease = &lease{
+			userID: t.actor.UserID, keyID: t.actor.KeyID, app: n.LockedByApp, window: window,
+			until: t.now.Add(window), scratchPad: n.UseScratchPad, fence: d.fence,
+		}
+		if err := t.beginEdit(d); err != nil {
+			return Lock{}, audit.Event{}, err
+		}
+		t.store(old, d)
+		lock, err := t.shown(d)
+		return lock, audit.Event{
+			Op: audit.OpLockAcquired, Document: d.ID,
+			Facts: audit.Facts{
+				"fence": audit.Number(d.fence), "seconds": audit.Number(uint64(window / time.Second)),
+				"scratchpad": audit.Text(strconv.FormatBool(n.UseScratchPad)),
+			},
+			Detail: appDetail(n.LockedByApp),
+		}, err
+	})
+}
+
+// lockable is the guard of AcquireLock.
+func (t *tx) lockable(documentID string, m Match, proof passwordProof) (*document, error) {
+	if err := t.may(AccessUpload); err != nil {
+		return nil, err
+	}
+	d, err := t.liveDocument(documentID)
+	if err != nil {
+		return nil, err
+	}
+	u, err := t.user(t.actor.UserID)
+	if errors.Is(err, ErrUserNotFound) || err == nil && !u.CanLockEnvelopes {
+		return nil, &PermissionError{Required: AccessUpload, Actual: t.actor.Access, Reason: "this user may not lock documents (canLockEnvelopes)"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if lock, err := t.lock(d); err != nil {
+		return nil, err
+	} else if lock != nil {
+		return nil, &LockedError{Lock: *lock}
+	}
+	if d.Archived {
+		return nil, fmt.Errorf("%w: it is archived; unarchive it first", ErrLockState)
+	}
+	if err := m.check(d.Revision); err != nil {
+		return nil, err
+	}
+	return d, proof.stands(d)
+}
+
+func lockWindow(asked, otherwise time.Duration) (time.Duration, error) {
+	switch {
+	case asked == 0:
+		return otherwise, nil
+	case asked < time.Second:
+		return 0, invalid("lockDurationInSeconds", "must be above 0")
+	}
+	return min(asked.Truncate(time.Second), maxWindow), nil
+}
+
+func checkApp(app string) error {
+	var c checks
+	c.line("lockedByApp", app, maxShort)
+	return c.err()
+}
+
+func appDetail(app string) []byte {
+	if app == "" {
+		return nil
+	}
+	return encodeDetail(map[string]any{"lockedByApp": app})
+}
+
+// Lock returns the lock of a document to anybody with view access; the token
+// is in it only for the key that took it. ErrNotLocked.
+func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock, error) {
+	return view(v, func(t *tx) (Lock, error) {
+		if err := t.admit(actor); err != nil {
+			return Lock{}, err
+		}
+		d, err := t.liveDocument(documentID)
+		if err != nil {
+			return Lock{}, err
+		}
+		return t.shown(d)
+	})
+}
+
+// RenewLock moves the deadline on, by the lock's window or a new one, and may
+// change the application's name. It takes the token (Condition.LockToken).
+// ErrNotLocked, *LockedError.
+func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c Condition, p LockPatch) (Lock, Receipt, error) {
+	if p.Duration != nil {
+		window, err := lockWindow(*p.Duration, 0)
+		if err == nil && window == 0 {
+			err = invalid("lockDurationInSeconds", "must be above 0")
+		}
+		if err != nil {
+			return Lock{}, Receipt{}, err
+		}
+		c.LockDuration = window // a value in the body wins
+	}
+	if p.LockedByApp != nil {
+		if err := checkApp(*p.LockedByApp); err != nil {
+			return Lock{}, Receipt{}, err
+		}
+	}
+	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
+		old, err := t.held(documentID, c)
+		if err != nil {
+			return Lock{}, audit.Event{}, err
+		}
+		d := old.clone()
+		var detail []byte
+		if p.LockedByApp != nil && *p.LockedByApp != d.lease.app {
+			d.lease.app = *p.LockedByApp
+			detail = appDetail(d.lease.app)
+		}
+		t.store(old, d)
+		if d.lease.scratchPad {
+			if err := t.keepDraftUntil(d, d.lease.until); err != nil {
+				return Lock{}, audit.Event{}, err
+			}
+		}
+		lock, err := t.shown(d)
+		return lock, audit.Event{
+			Op: audit.OpLockRenewed, Document: d.ID,
+			Facts: audit.Facts{
+				"fence": audit.Number(d.lease.fence), "seconds": audit.Number(uint64(d.lease.window / time.Second)),
+			},
+			Detail: detail,
+		}, err
+	})
+}
+
+// held is the guard of what only the holder may do: the lock is there, and the
+// token is its.
+func (t *tx) held(documentID string, c Condition) (*document, error) {
+	d, err := t.writable(documentID, AccessUpload, c)
+	if err == nil && t.live(d) == nil {
+		err = ErrNotLocked
+	}
+	return d, err
+}
+
+// ReleaseLock ends a lock; it takes the token. Without a scratchpad, save keeps
+// the changes that landed, and not to save takes them back: metadata is again
+// what it was at locking, where that is still valid, and versions added since
+// are marked as discarded. With a scratchpad, save lands its changes, all or
+// nothing, each with an entry of its own, and not to save drops them. If saving
+// fails, the lock stays. The lock returned is as it was. The receipt is of the
+// last entry, lock.released.
+func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string, c Condition, save bool) (Lock, Receipt, error) {
+	scratchPad, err := view(v, func(t *tx) (bool, error) {
+		d, err := t.liveDocument(documentID)
+		return err == nil && d.lease != nil && d.lease.scratchPad, err
+	})
+	if err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	switch {
+	case scratchPad && save:
+		return v.saveDraft(ctx, actor, documentID, c)
+	case save || scratchPad:
+		lock, receipt, err := update(v, ctx, actor, func(t *tx) (released, audit.Event, error) { return t.release(documentID, c, scratchPad) })
+		v.purge(context.WithoutCancel(ctx), lock.litter...)
+		return lock.Lock, receipt, err
+	}
+	locks, receipts, err := updateAll(v, ctx, actor,
+		func(t *tx) (released, audit.Event, error) { return t.revert(documentID, c) },
+		func(t *tx) (released, audit.Event, error) { return t.release(documentID, c.token(), false) })
+	if err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	return locks[1].Lock, receipts[1], nil
+}
+
+// released is a lock as it was, and the bytes of the draft that went with it.
+type released struct {
+	Lock
+	litter []Digest
+}
+
+// release ends the lock. scratchPad is what the caller took the lock to be: if
+// another has come in its place, nothing happens.
+func (t *tx) release(documentID string, c Condition, scratchPad bool) (released, audit.Event, error) {
+	old, err := t.held(documentID, c)
+	if err != nil {
+		return released{}, audit.Event{}, err
+	}
+	if old.lease.scratchPad != scratchPad {
+		return released{}, audit.Event{}, ErrNotLocked
+	}
+	lock, err := t.shown(old)
+	if err != nil {
+		return released{}, audit.Event{}, err
+	}
+	facts := audit.Facts{"fence": audit.Number(old.lease.fence)}
+	d := old.clone()
+	var litter []Digest
+	if scratchPad {
+		if litter, err = t.dropDraft(d, d.lease.userID); err != nil {
+			return released{}, audit.Event{}, err
+		}
+		if litter != nil {
+			facts["draft"] = audit.Text("dropped")
+		}
+	}
+	t.endEdit(d)
+	d.lease = nil
+	t.store(old, d)
+	return released{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
+}
+
+// BreakLock ends somebody's lock, without the token: for locks that were
+// forgotten. What has landed stays; a scratchpad waits for its user. It needs
+// admin access and a reason. ErrNotLocked.
+func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, m Match, reason string) (Lock, Receipt, error) {
+	var c checks
+	c.required("reason", reason, maxComment)
+	if err := c.err(); err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return Lock{}, audit.Event{}, err
+		}
+		old, err := t.liveDocument(documentID)
+		if err != nil {
+			return Lock{}, audit.Event{}, err
+		}
+		lock, err := t.lock(old)
+		if err == nil && lock == nil {
+			err = ErrNotLocked
+		}
+		if err == nil {
+			err = m.check(old.Revision)
+		}
+		if err != nil {
+			return Lock{}, audit.Event{}, err
+		}
+		d := old.clone()
+		if d.lease.scratchPad {
+			if err := t.keepDraftUntil(d, t.now); err != nil {
+				return Lock{}, audit.Event{}, err
+			}
+		}
+		t.endEdit(d)
+		d.fence++
+		d.lease = nil
+		t.store(old, d)
+		return *lock, audit.Event{
+			Op: audit.OpLockBroken, Document: d.ID,
+			Facts:  audit.Facts{"fence": audit.Number(d.fence), "user": audit.Text(old.lease.userID)},
+			Detail: encodeDetail(map[string]any{"reason": strings.TrimSpace(reason)}),
+		}, nil
+	})
+}

@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+
+	"strongroom/audit"
+)
+
+// NewDocument describes a document to be made.
+type NewDocument struct {
+	Name         string // "": the file name
+	Category     string // "": other
+	Description  string
+	OwnerID      string // "": the actor
+	Tags         []string
+	CustomFields map[string]any // string, number or bool
+	ExternalID   string         // unique among documents not deleted
+	Product      string
+	TemplateID   string
+	AgreementID  string
+	Version      NewVersion
+}
+
+// CreateDocument makes a document whose first version are the staged bytes. It
+// needs upload access. *ExistsError if the external id is taken.
+func (v *Vault) CreateDocument(ctx context.Context, actor Actor, n NewDocument, u *Upload) (Document, Receipt, error) {
+	n.Version.settle()
+	if n.Name == "" {
+		n.Name = n.Version.FileName
+	}
+	if n.Category == "" {
+		n.Category = defaultCategory
+	}
+	if err := n.check(); err != nil {
+		return Document{}, Receipt{}, err
+	}
+	return keep(v, ctx, u, func() (Document, Receipt, error) {
+		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+			d, event, err := t.createDocument(n, u)
+			if err != nil {
+				return Document{}, audit.Event{}, err
+			}
+			return d.Document, event, nil
+		})
+	})
+}
+
+func (n *NewDocument) check() error {
+	var c checks
+	n.Name = strings.TrimSpace(n.Name)
+	c.required("name", n.Name, maxName)
+	c.prose("description", n.Description, maxDescription)
+	c.line("externalId", n.ExternalID, maxShort)
+	c.line("product", n.Product, maxShort)
+	c.line("templateId", n.TemplateID, maxShort)
+	c.line("agreementId", n.AgreementID, maxShort)
+	n.Tags = c.tags("tags", n.Tags)
+	n.CustomFields = c.customFields(n.CustomFields)
+	maps.DeleteFunc(n.CustomFields, func(_ string, value any) bool { return value == nil })
+	if len(n.CustomFields) > maxFields {
+		c.fail("customFields", "must be at most %d", maxFields)
+	}
+	n.Version.check(&c)
+	return c.err()
+}
+
+func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, error) {
+	if err := t.may(AccessUpload); err != nil {
+		return nil, audit.Event{}, err
+	}
+	owner, err := t.owner(n.OwnerID)
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	if err := t.knownCategory(n.Category); err != nil {
+		return nil, audit.Event{}, err
+	}
+	if err := t.externalFree(n.ExternalID); err != nil {
+		return nil, audit.Event{}, err
+	}
+	key, err := t.newID()
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	d := &document{id: key, Document: Document{
+		ID: key.String(), ExternalID: n.ExternalID, Name: n.Name, Category: n.Category, Description: n.Description,
+		OwnerID: owner, Tags: n.Tags, CustomFields: n.CustomFields, Product: n.Product, TemplateID: n.TemplateID,
+		AgreementID: n.AgreementID, CreatedAt: t.now, CreatedBy: t.actor.UserID,
+	}}
+	if err := d.checkSize(); err != nil {
+		return nil, audit.Event{}, err
+	}
+	if err := t.addVersion(d, n.Version, u.Digest(), u.Size()); err != nil {
+		return nil, audit.Event{}, err
+	}
+	t.changes(d)
+	if d.ExternalID != "" {
+		t.put(bucketExternals, []byte(d.ExternalID), key[:])
+	}
+	t.store(nil, d)
+	facts := d.Current.facts()
+	facts["owner"] = audit.Text(owner)
+	return d, audit.Event{
+		Op: audit.OpDocumentCreated, Document: d.ID, Version: 1, Facts: facts, Detail: encodeDetail(d.detail()),
+	}, nil
+}
+
+// detail is what a document says of itself when it is made.
+func (d *document) detail() map[string]any {
+	m := detailMembers(d.Current.detail())
+	m.text("name", d.Name)
+	m.text("category", d.Category)
+	m.text("description", d.Description)
+	m.text("externalId", d.ExternalID)
+	m.text("product", d.Product)
+	m.text("templateId", d.TemplateID)
+	m.text("agreementId", d.AgreementID)
+	if d.EditProtected { // never when it is made
+		m["editProtected"] = true
+	}
+	if len(d.Tags) > 0 {
+		m["tags"] = d.Tags
+	}
+	if len(d.CustomFields) > 0 {
+		m["customFields"] = d.CustomFields
+	}
+	return m
+}
+
+// checkSize bounds what describes a document as a whole: each part has its own
+// bound, and all of them together would make lists and entries too large.
+func (d *document) checkSize() error {
+	size := len(d.Name) + len(d.Description)
+	for _, tag := range d.Tags {
+		size += len(tag)
+	}
+	for name, value := range d.CustomFields {
+		size += len(name)
+		if text, ok := value.(string); ok {
+			size += len(text)
+		}
+	}
+	if size > maxMetadata {
+		return invalid("customFields", "and all else that describes the document must be at most %d bytes together", maxMetadata)
+	}
+	return nil
+}
+
+// owner returns the id, in its one spelling, of the user who is to own a
+// document: the actor if none is named.
+func (t *tx) owner(userID string) (string, error) {
+	if userID == "" {
+		userID = t.actor.UserID
+	}
+	u, err := t.user(userID)
+	if errors.Is(err, ErrUserNotFound) {
+		return "", invalid("ownerId", "must be the id of a user of this vault")
+	}
+	return u.ID, err
+}
+
+func (t *tx) externalFree(externalID string) error {
+	if externalID == "" {
+		return nil
+	}
+	if key := t.get(bucketExternals, []byte(externalID)); key != nil {
+		return &ExistsError{What: "document", ID: id(key).String(), Field: "externalId"}
+	}
+	return nil
+}

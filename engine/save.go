@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"strongroom/audit"
+)
+
+// saveDraft lands a scratchpad and releases the lock: one transaction, an entry
+// for each change. Everything is checked anew; if one part fails, nothing is
+// saved and the lock stays.
+func (v *Vault) saveDraft(ctx context.Context, actor Actor, documentID string, c Condition) (Lock, Receipt, error) {
+	for {
+		dr, err := view(v, func(t *tx) (*draft, error) {
+			if err := t.admit(actor); err != nil {
+				return nil, err
+			}
+			d, err := t.liveDocument(documentID)
+			if err != nil {
+				return nil, err
+			}
+			return t.draftOf(d, t.actor.UserID)
+		})
+		if err != nil {
+			return Lock{}, Receipt{}, err
+		}
+		lock, receipt, err := v.land(ctx, actor, documentID, c, dr)
+		if !errors.Is(err, errDraftMoved) {
+			return lock, receipt, err
+		}
+	}
+}
+
+// errDraftMoved: another request of the holder's changed the scratchpad between
+// reading and saving it.
+var errDraftMoved = errors.New("engine: the scratchpad has changed meanwhile")
+
+func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Condition, dr *draft) (Lock, Receipt, error) {
+	type step = func(*tx) (released, audit.Event, error)
+	steps := []step{func(t *tx) (released, audit.Event, error) {
+		return released{}, audit.Event{}, t.mayLand(documentID, c, dr)
+	}}
+	held := c.token()
+	for _, change := range dr.Changes {
+		steps = append(steps, func(t *tx) (released, audit.Event, error) {
+			old, err := t.held(documentID, held)
+			if err != nil {
+				return released{}, audit.Event{}, err
+			}
+			_, event, err := t.landChange(old, change)
+			return released{}, event, err
+		})
+	}
+	steps = append(steps, func(t *tx) (released, audit.Event, error) { return t.release(documentID, held, true) })
+	results, receipts, err := updateAll(v, ctx, actor, steps...)
+	if err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	last := len(results) - 1
+	v.purge(context.WithoutCancel(ctx), results[last].litter...) // those that became versions stay
+	return results[last].Lock, receipts[last], nil
+}
+
+// mayLand is the guard of saving.
+func (t *tx) mayLand(documentID string, c Condition, dr *draft) error {
+	d, err := t.held(documentID, c)
+	if err != nil {
+		return err
+	}
+	now, err := t.draftOf(d, d.lease.userID)
+	if err != nil {
+		return err
+	}
+	if len(now.Changes) != len(dr.Changes) || now.Base != dr.Base {
+		return errDraftMoved
+	}
+	if now.stale(d) && !c.Overwrite {
+		return fmt.Errorf("%w: the document has changed since the scratchpad was begun; look at it and save with overwrite=true, or drop the scratchpad", ErrLockState)
+	}
+	return nil
+}
+
+func (t *tx) landChange(old *document, change draftChange) (Document, audit.Event, error) {
+	if change.Version == nil {
+		return t.patchDocument(old, *change.Patch)
+	}
+	return t.appendVersion(old, *change.Version, change.Digest, change.Size, change.Restored)
+}
+
+// revert takes back what landed under the lock: metadata as at locking, where
+// that is still valid; versions added since are discarded, and the one that was
+// current is so again. Archived state stays, and nothing leaves the chain.
+func (t *tx) revert(documentID string, c Condition) (released, audit.Event, error) {
+	old, err := t.held(documentID, c)
+	if err != nil {
+		return released{}, audit.Event{}, err
+	}
+	was, err := decodeDocument(old.id, t.get(bucketSnapshots, old.id[:]))
+	if err != nil {
+		return released{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
+	}
+	d := old.clone()
+	d.Name, d.Description, d.Tags, d.CustomFields = was.Name, was.Description, was.Tags, was.CustomFields
+	if err := t.knownCategory(was.Category); err == nil {
+		d.Category = was.Category
+	} else if !errors.Is(err, ErrInvalid) {
+		return released{}, audit.Event{}, err
+	}
+	if _, err := t.owner(was.OwnerID); err == nil {
+		d.OwnerID = was.OwnerID
+	} else if !errors.Is(err, ErrInvalid) {
+		return released{}, audit.Event{}, err
+	}
+	discarded, err := t.discard(d, was)
+	if err != nil {
+		return released{}, audit.Event{}, err
+	}
+	detail := differences(old, d)
+	if len(detail) == 0 && len(discarded) == 0 {
+		return released{}, audit.Event{}, nil
+	}
+	t.changes(d)
+	t.store(old, d)
+	facts := audit.Facts{"discarded": audit.Texts(discarded...), "revision": audit.Number(d.Revision)}
+	if d.OwnerID != old.OwnerID {
+		facts["owner"] = audit.Text(d.OwnerID)
+	}
+	return released{}, audit.Event{
+		Op: audit.OpDocumentReverted, Document: d.ID, Version: d.Current.Number, Facts: facts, Detail: encodeDetail(detail),
+	}, nil
+}
+
+// discard marks the versions of d that were added since was.
+func (t *tx) discard(d, was *document) (numbers []string, err error) {
+	for n := was.VersionCount + 1; n <= d.VersionCount; n++ {
+		ver, err := t.version(d, n)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s lacks version %d", errDamaged, d, n)
+		}
+		marked := *ver
+		marked.Discarded = true
+		t.put(bucketVersions, versionKey(d.id, n), encodeVersion(&marked))
+		numbers = append(numbers, strconv.FormatUint(n, 10))
+	}
+	if len(numbers) > 0 {
+		current, err := t.storedVersion(d, was.Current.Number)
+		if err != nil {
+			return nil, err
+		}
+		current.Current, d.Current = true, current
+	}
+	return numbers, nil
+}
