@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"strongroom/audit"
 )
@@ -29,6 +30,11 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 		return Document{}, audit.Event{}, err
 	}
 	change.At = t.now
+	if change.Version != nil {
+		change.Ref = draftRef(t.seq())
+	} else if change.Patch.ExternalID != nil {
+		before.ExternalID = old.ExternalID // not saved yet, so it can be set anew
+	}
 	dr.Changes = append(dr.Changes, change)
 	after := before.clone()
 	if err := t.replay(after, change, dr.versions()); err != nil {
@@ -46,10 +52,11 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
 	}
 	d := old.clone()
+	d.lease.base = dr.Base
 	t.store(old, d)
 	t.put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
 	if change.Version != nil {
-		t.put(bucketRefs, refKey(change.Digest, d.id, draftNumber(len(dr.Changes))), nil)
+		t.put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
 	}
 	after.Lock, after.AuditSeq = d.Lock, d.AuditSeq
 	return after.Document, audit.Event{
@@ -61,11 +68,16 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 // sketched is the document as the holder of a scratchpad sees it.
 func (t *tx) sketched(d *document, dr *draft) (*document, error) {
 	shown, n := d.clone(), uint64(0)
-	for _, change := range dr.Changes {
+	for _, change := range dr.current() {
 		if change.Version != nil {
 			n++
 		}
-		if err := t.replay(shown, change, n); err != nil && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists) {
+		next := shown.clone()
+		err := t.replay(next, change, n)
+		switch {
+		case err == nil:
+			shown = next
+		case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists):
 			return nil, err
 		}
 	}
@@ -119,16 +131,16 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 		}
 		s := Sketch{Document: shown.Document}
 		only := d.clone()
-		for i, n := 0, uint64(0); i < len(dr.Changes); i++ {
-			if dr.Changes[i].Version == nil {
+		for _, change := range dr.Changes {
+			if change.Version == nil {
 				continue
 			}
-			n++
-			t.replay(only, dr.Changes[i], n)
+			t.replay(only, change, uint64(len(s.Versions)+1))
 			ver := *only.Current
-			ver.Current = n == dr.versions()
-			s.Versions = append([]Version{ver}, s.Versions...)
+			ver.Current = ver.Draft == dr.versions()
+			s.Versions = append(s.Versions, ver)
 		}
+		slices.Reverse(s.Versions)
 		return s, nil
 	})
 }
