@@ -25,22 +25,24 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if len(dr.Changes) == 0 {
 		dr.Base = old.Revision
 	}
-	before, err := t.sketched(old, dr)
+	before, refused, err := t.sketched(old, dr)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
 	change.At = t.now
 	if change.Version != nil {
 		change.Ref = draftRef(t.seq())
-	} else if change.Patch.ExternalID != nil {
-		before.ExternalID = old.ExternalID // not saved yet, so it can be set anew
 	}
 	dr.Changes = append(dr.Changes, change)
-	after := before.clone()
-	if err := t.replay(after, change, dr.versions()); err != nil {
+	after, still, err := t.sketched(old, dr)
+	if err == nil {
+		err = still[len(still)-1]
+	}
+	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
-	if change.Version == nil && len(differences(before, after)) == 0 {
+	// What is refused by now is mended by setting what is shown already.
+	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 {
 		return before.Document, audit.Event{}, nil
 	}
 	dr.Ends = t.now.Add(t.window)
@@ -65,8 +67,9 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	}, nil
 }
 
-// sketched is the document as the holder of a scratchpad sees it.
-func (t *tx) sketched(d *document, dr *draft) (*document, error) {
+// sketched is the document as the holder of a scratchpad sees it, and for each
+// change nil, or why the vault refuses it by now: then nothing of it is shown.
+func (t *tx) sketched(d *document, dr *draft) (shown *document, refused []error, err error) {
 	shown, n := d.clone(), uint64(0)
 	for _, change := range dr.current() {
 		if change.Version != nil {
@@ -78,10 +81,11 @@ func (t *tx) sketched(d *document, dr *draft) (*document, error) {
 		case err == nil:
 			shown = next
 		case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists):
-			return nil, err
+			return nil, nil, err
 		}
+		refused = append(refused, err)
 	}
-	return shown, nil
+	return shown, refused, nil
 }
 
 // replay applies a change to a document that is only shown.
@@ -125,7 +129,7 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 		if err != nil {
 			return Sketch{}, err
 		}
-		shown, err := t.sketched(d, dr)
+		shown, _, err := t.sketched(d, dr)
 		if err != nil {
 			return Sketch{}, err
 		}
