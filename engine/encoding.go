@@ -272,19 +272,29 @@ func decodeKey(at id, b []byte) (*key, error) {
 }
 
 func (s *Settings) encode() []byte {
-	e := newEncoder(64)
+	e := newEncoder(128)
 	e.num(s.Revision)
 	e.flag(s.AuditReads)
 	e.num(uint64(len(s.Categories)))
 	for _, c := range s.Categories {
 		e.str(c)
 	}
+	e.str(s.RetentionConflict)
+	e.str(s.RetentionRunAt)
+	e.str(s.TimeZone)
+	e.num(uint64(len(s.ReminderDays)))
+	for _, days := range s.ReminderDays {
+		e.num(days)
+	}
+	e.num(s.MaxClockGapDays)
+	e.flag(s.Paused)
+	e.str(s.SearchLanguage)
 	return e.b
 }
 
 func decodeSettings(b []byte) (Settings, error) {
 	if b == nil {
-		return Settings{Revision: 1}, nil
+		return defaultSettings(), nil
 	}
 	d := newDecoder(b)
 	s := Settings{Revision: d.num(), AuditReads: d.flag()}
@@ -292,5 +302,15 @@ func decodeSettings(b []byte) (Settings, error) {
 	for i := range s.Categories {
 		s.Categories[i] = d.str()
 	}
+	s.RetentionConflict = d.str()
+	s.RetentionRunAt = d.str()
+	s.TimeZone = d.str()
+	s.ReminderDays = make([]uint64, d.count())
+	for i := range s.ReminderDays {
+		s.ReminderDays[i] = d.num()
+	}
+	s.MaxClockGapDays = d.num()
+	s.Paused = d.flag()
+	s.SearchLanguage = d.str()
 	return s, d.done("settings")
 }

@@ -62,7 +62,7 @@ func TestFormat1(t *testing.T) {
 	}
 	s, err := v.Settings(ctx)
 	must(t, err)
-	say("settings %v %v %d", s.Categories, s.AuditReads, s.Revision)
+	say("settings %v %s %s %s %v %v %d %v %s %d", s.Categories, s.RetentionConflict, s.RetentionRunAt, s.TimeZone, s.ReminderDays, s.AuditReads, s.MaxClockGapDays, s.Paused, s.SearchLanguage, s.Revision)
 	page, err := v.Documents(ctx, engine.DocumentQuery{Status: "all", Sort: "createdAt"})
 	must(t, err)
 	for _, d := range page.Items {
@@ -88,7 +88,7 @@ func TestFormat1(t *testing.T) {
 		`key Ada Admin admin expires false revoked false`,
 		`key Zoë View view expires true revoked false`,
 		`key Zoë View view expires false revoked true`,
-		`settings [minutes] false 3`,
+		`settings [minutes] longest 02:00 Europe/Berlin [30 7 1] false 30 false en 3`,
 		`document active "Lease, signed" minutes "between\nus" [client:Acme urgent] map[amount:12.5 note:paid signed:true] ext "erp-1" versions 2 revision 3`,
 		`version 1 "first text\n" text/plain "lease.txt" "a comment" "draft"`,
 		`version 2 "second text\n" text/plain "lease-2.txt" "" "final"`,
@@ -135,7 +135,7 @@ func freezeVault(t *testing.T) {
 	t.Helper()
 	k := enginetest.NewWith(t, engine.Options{Name: "frozen", ReserveBytes: -1})
 	ctx, cond := t.Context(), engine.Condition{}
-	email, closed, on := "Zoe@example.com", engine.UserClosed, true
+	email, closed, on, zone := "Zoe@example.com", engine.UserClosed, true, "Europe/Berlin"
 	zoe, _ := k.Person("Zoë View", engine.AccessView)
 	_, _, err := k.UpdateUser(ctx, k.Admin, zoe.UserID, nil, engine.UserPatch{Email: &email, Status: &closed})
 	must(t, err)
@@ -143,7 +143,7 @@ func freezeVault(t *testing.T) {
 	must(t, err)
 	_, _, err = k.RevokeKey(ctx, k.Admin, next.ID)
 	must(t, err)
-	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &[]string{"minutes"}, AuditReads: &on})
+	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &[]string{"minutes"}, AuditReads: &on, TimeZone: &zone})
 	must(t, err)
 	lease := k.CreateFrom(engine.NewDocument{
 		Name: "Lease", Category: "minutes", Description: "between\nus", Tags: []string{"client:Acme"}, ExternalID: "erp-1",

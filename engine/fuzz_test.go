@@ -63,7 +63,7 @@ func FuzzRecords(f *testing.F) {
 		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), encodeVersion(ver), cert.encode(),
 		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
-		(&Settings{Categories: []string{"minutes"}, AuditReads: true, Revision: 2}).encode(),
+		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
 		detailRow{prev: 7, salt: make([]byte, saltSize), detail: []byte("{}")}.encode(), detailRow{prev: 7}.encode(),
 	} {
 		f.Add(seed)

@@ -94,7 +94,8 @@ type Vault struct {
 	used    lastUsed
 	lockKey []byte
 	guesses guesses
-	litter  atomic.Bool // bytes may lie about that no version needs: Sweep looks at every blob
+	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
+	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
 	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
 }
 

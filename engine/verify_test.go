@@ -382,6 +382,7 @@ func (e *evidence) people() []tamper {
 		{name: "a key with a short key", code: state, db: put("keys", key[:2], []byte{1, 2})},
 
 		{name: "settings", code: state, db: edit("settings", []byte("settings"), replace("minutes", "minutos"))},
+		{name: "another time zone", code: state, db: edit("settings", []byte("settings"), replace("UTC", "EST"))},
 		{name: "no settings", code: state, db: drop("settings", []byte("settings"))},
 		{name: "settings that cannot be read", code: state, db: put("settings", []byte("settings"), []byte{9})},
 	}

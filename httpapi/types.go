@@ -256,8 +256,15 @@ type Organization struct {
 
 // Settings are those of the vault.
 type Settings struct {
-	Categories []string `json:"categories" doc:"Beyond the built-in ones."`
-	AuditReads bool     `json:"auditReads" doc:"Whether each download and each export is an audit entry of its own."`
+	Categories        []string `json:"categories" doc:"Beyond the built-in ones."`
+	RetentionConflict string   `json:"retentionConflict" enum:"longest|shortest" doc:"Which policy counts if several apply to a document."`
+	RetentionRunAt    string   `json:"retentionRunAt" doc:"When the daily run of retention starts, HH:MM in timeZone."`
+	TimeZone          string   `json:"timeZone" doc:"An IANA name: where the days of the organization begin and end."`
+	ReminderDays      []uint64 `json:"reminderDays" doc:"How many days before an obligation is due to remind of it, falling; 10 at most, each from 1 to 365."`
+	AuditReads        bool     `json:"auditReads" doc:"Whether each download and each export is an audit entry of its own."`
+	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
+	Paused            bool     `json:"paused" doc:"Whether webhooks and scheduled retention wait."`
+	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 }
 
 // Entry is an entry of the audit log: the members of its line, the hash of the
