@@ -45,7 +45,7 @@ const maxFindings = 1_000
 
 // Verify checks the vault against itself while it is in use: that the log is
 // one chain and its details are those hashed; that every document, version,
-// user and key is what the entries about it say, and every entry about a
+// obligation, user and key is what the entries about it say, and every entry about a
 // document is in its chain; that every index row and reference says what is so,
 // and none is missing; and that the bytes of every version are there. An error
 // means that it could not be carried out.
@@ -65,7 +65,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
-	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
+	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}
