@@ -82,6 +82,12 @@ func TestFormat1(t *testing.T) {
 			say("version %d %q %s %q %q %q", ver.Number, text, ver.MediaType, ver.FileName, ver.Comment, ver.Label)
 		}
 	}
+	for _, o := range obligations(&enginetest.Kit{Vault: v, TB: t}, engine.ObligationQuery{Status: "completed"}) {
+		say("obligation %q %q %s %s %s of %q, %q %d", o.Title, o.Description, o.DueDate, o.Status, o.Recurrence, o.DocumentName, o.Note, o.Evidence.Version)
+	}
+	for _, o := range obligations(&enginetest.Kit{Vault: v, TB: t}, engine.ObligationQuery{Status: "overdue"}) {
+		say("obligation %q %s %s", o.Title, o.DueDate, o.Status)
+	}
 	want := []string{
 		`user Ada Admin "" admin active`,
 		`user Zoë View "Zoe@example.com" view closed`,
@@ -96,6 +102,8 @@ func TestFormat1(t *testing.T) {
 		`version 1 "first text\n" application/octet-stream "" "" ""`,
 		`document deleted ""  "" [] map[] ext "" versions 1 revision 2`,
 		`certificate manual 1 283bb9de`,
+		`obligation "Pay rent" "by transfer" 2020-01-31 completed monthly of "Lease, signed", "paid" 2`,
+		`obligation "Pay rent" 2020-02-29 overdue`,
 	}
 	if !slices.Equal(said, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
@@ -156,6 +164,16 @@ func freezeVault(t *testing.T) {
 	must(t, err)
 	name := "Lease, signed"
 	_, _, err = k.UpdateDocument(ctx, k.Admin, lease.ID, cond, engine.DocumentPatch{Name: &name, AddTags: []string{"urgent"}})
+	must(t, err)
+	date, err := engine.ParseDue("2020-01-31")
+	must(t, err)
+	duty, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{
+		Title: "Pay rent", Description: "by transfer", DueDate: date, OwnerID: k.Admin.UserID, DocumentID: lease.ID, Recurrence: "monthly",
+	})
+	must(t, err)
+	_, err = k.Sweep(ctx)
+	must(t, err)
+	_, _, err = k.CompleteObligation(ctx, k.Admin, duty.ID, nil, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: lease.ID, Version: 2}})
 	must(t, err)
 	old := k.Create("Old", "first text\n")
 	_, _, err = k.ArchiveDocument(ctx, k.Admin, old.ID, cond)
