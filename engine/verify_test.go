@@ -29,8 +29,8 @@ type evidence struct {
 	user     engine.User // with upload access
 	key      engine.Key  // works
 	revoked  engine.Key
-	done     engine.Obligation // of the live document, completed
-	open     engine.Obligation // which recurs after it
+	done     engine.Obligation   // of the live document, completed
+	open     engine.Obligation   // which recurs after it
 	seqs     map[audit.Op]uint64 // of the last entry of each kind
 }
 
