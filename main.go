@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // settings name time zones, and not every machine knows them
 )
 
 func main() {

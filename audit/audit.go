@@ -225,7 +225,8 @@
 //	document.unarchived (document)
 //	    facts    revision number
 //	document.deleted (version)
-//	    facts    certificate hash, chain hash, right word, versions number
+//	    facts    certificate hash, chain hash, obligations? number, right word,
+//	             versions number
 //	document.downloaded (version)
 //	    facts    digest digest
 //	lock.acquired (document)
@@ -263,10 +264,12 @@
 //	             held number, locked number, plan hash, protected number,
 //	             run word, status word
 //	obligation.created (document?)
-//	    facts    due word, obligation word, owner word, recurrence text
+//	    facts    anchor? word, due word, obligation word, owner word,
+//	             recurrence text
 //	    detail   title description
 //	obligation.updated (document?)
-//	    facts    due word, obligation word, owner word, recurrence text
+//	    facts    anchor? word, due word, obligation word, owner word,
+//	             recurrence text
 //	    detail   {member: {old, new}}
 //	obligation.completed (document?)
 //	    facts    evidence? word, evidenceVersion? number, next? word,
@@ -340,6 +343,7 @@
 //	action           what the policy does: archive or delete
 //	active           whether the webhook is delivered to
 //	after            the seq after which the export began
+//	anchor           from when its recurrences are counted, if not from when it is due
 //	archived         how many documents the run archived
 //	blobs            how many blobs are in the backup
 //	bytes            the size of these blobs together
@@ -379,6 +383,7 @@
 //	mediaType        of the bytes of the version
 //	next             the id of the obligation that recurs after this one
 //	obligation       the id of the obligation
+//	obligations      how many obligations were deleted with the document
 //	owner            the id of the owner from now on
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy

@@ -132,7 +132,7 @@ var rules = []rule{
 	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentArchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
-	{OpDocumentDeleted, oneVersion, []fact{must("certificate", aHash), must("chain", aHash), must("right", aWord), must("versions", aNumber)}, ""},
+	{OpDocumentDeleted, oneVersion, []fact{must("certificate", aHash), must("chain", aHash), may("obligations", aNumber), must("right", aWord), must("versions", aNumber)}, ""},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},
@@ -185,7 +185,7 @@ var rules = []rule{
 var (
 	policyFacts = []fact{must("action", aWord), must("days", aNumber), must("enabled", aFlag), must("policy", aWord),
 		must("protect", aWord), must("scope", aWord), must("startFrom", aWord)}
-	obligationFacts = []fact{must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
+	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
 	webhookFacts    = []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}
 )

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
+	"reflect"
 
 	"strongroom/audit"
 )
@@ -33,8 +34,9 @@ type saidKey struct {
 }
 
 type saidSettings struct {
-	Settings
-	erased bool
+	members  map[string]any // as JSON has them
+	revision uint64
+	erased   bool
 }
 
 // read follows one more entry.
@@ -123,27 +125,23 @@ func newSaidKey(e audit.Entry, name string, erased bool) *saidKey {
 }
 
 func (s *saidSettings) follow(told detail) {
-	if list, ok := told.members["categories"].([]any); ok {
-		s.Categories = s.Categories[:0]
-		for _, name := range list {
-			text, _ := name.(string)
-			s.Categories = append(s.Categories, text)
-		}
-	}
-	if reads, ok := told.members["auditReads"].(bool); ok {
-		s.AuditReads = reads
-	}
+	maps.Copy(s.members, told.members)
 	s.erased = s.erased || told.erased
-	s.Revision++
+	s.revision++
 }
 
 // accounts replays the entries about the vault, its users, keys and settings,
 // and counts those about documents.
 func (c *checker) accounts() error {
 	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}}
-	a.settings.Revision = 1
+	first := defaultSettings()
+	members, err := asJSON(first.members())
+	if err != nil {
+		return err
+	}
+	a.settings = saidSettings{members: members, revision: first.Revision}
 	c.said = a
-	err := c.each(bucketLog, CodeState, 8, func(t *tx, k, line []byte) error {
+	err = c.each(bucketLog, CodeState, 8, func(t *tx, k, line []byte) error {
 		if err := a.read(t, k, line); err != nil {
 			c.find(seqOf(k), CodeState, "entry %d: %v", seqOf(k), err)
 		} else if e, _ := audit.ParseEntry(line); e.Document != "" && e.Seq <= c.e.Head.Seq {
@@ -272,9 +270,15 @@ func (c *checker) settings() error {
 			return struct{}{}, nil
 		}
 		said := &c.said.settings
-		c.differ("the settings", member{"the revision", s.Revision, said.Revision})
-		if !said.erased && (s.AuditReads != said.AuditReads || !slices.Equal(s.Categories, said.Categories)) {
-			c.find(0, CodeState, "the settings are %v %v, the log says %v %v", s.AuditReads, s.Categories, said.AuditReads, said.Categories)
+		c.differ("the settings", member{"the revision", s.Revision, said.revision})
+		is, err := asJSON(s.members())
+		if err != nil {
+			return struct{}{}, err
+		}
+		for _, name := range sortedKeys(is) {
+			if !said.erased && !reflect.DeepEqual(is[name], said.members[name]) {
+				c.find(0, CodeState, "the settings: %s is %v, the log says %v", name, is[name], said.members[name])
+			}
 		}
 		return struct{}{}, nil
 	})

@@ -67,6 +67,7 @@ var (
 	ErrKeyNotFound         = errors.New("no such API key")
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
+	ErrObligationNotFound  = errors.New("no such obligation")
 	// ErrNotLocked: there is no live lock; the one whose token was given has ended.
 	ErrNotLocked = errors.New("the document is not locked")
 	// ErrDocumentDeleted: the document was there once. Facts: *DeletedError, with its certificate.

@@ -62,7 +62,7 @@ func TestFormat1(t *testing.T) {
 	}
 	s, err := v.Settings(ctx)
 	must(t, err)
-	say("settings %v %v %d", s.Categories, s.AuditReads, s.Revision)
+	say("settings %v %s %s %s %v %v %d %v %s %d", s.Categories, s.RetentionConflict, s.RetentionRunAt, s.TimeZone, s.ReminderDays, s.AuditReads, s.MaxClockGapDays, s.Paused, s.SearchLanguage, s.Revision)
 	page, err := v.Documents(ctx, engine.DocumentQuery{Status: "all", Sort: "createdAt"})
 	must(t, err)
 	for _, d := range page.Items {
@@ -82,13 +82,19 @@ func TestFormat1(t *testing.T) {
 			say("version %d %q %s %q %q %q", ver.Number, text, ver.MediaType, ver.FileName, ver.Comment, ver.Label)
 		}
 	}
+	for _, o := range obligations(&enginetest.Kit{Vault: v, TB: t}, engine.ObligationQuery{Status: "completed"}) {
+		say("obligation %q %q %s %s %s of %q, %q %d", o.Title, o.Description, o.DueDate, o.Status, o.Recurrence, o.DocumentName, o.Note, o.Evidence.Version)
+	}
+	for _, o := range obligations(&enginetest.Kit{Vault: v, TB: t}, engine.ObligationQuery{Status: "overdue"}) {
+		say("obligation %q %s %s", o.Title, o.DueDate, o.Status)
+	}
 	want := []string{
 		`user Ada Admin "" admin active`,
 		`user Zoë View "Zoe@example.com" view closed`,
 		`key Ada Admin admin expires false revoked false`,
 		`key Zoë View view expires true revoked false`,
 		`key Zoë View view expires false revoked true`,
-		`settings [minutes] false 3`,
+		`settings [minutes] longest 02:00 Europe/Berlin [30 7 1] false 30 false en 3`,
 		`document active "Lease, signed" minutes "between\nus" [client:Acme urgent] map[amount:12.5 note:paid signed:true] ext "erp-1" versions 2 revision 3`,
 		`version 1 "first text\n" text/plain "lease.txt" "a comment" "draft"`,
 		`version 2 "second text\n" text/plain "lease-2.txt" "" "final"`,
@@ -96,6 +102,8 @@ func TestFormat1(t *testing.T) {
 		`version 1 "first text\n" application/octet-stream "" "" ""`,
 		`document deleted ""  "" [] map[] ext "" versions 1 revision 2`,
 		`certificate manual 1 283bb9de`,
+		`obligation "Pay rent" "by transfer" 2020-01-31 completed monthly of "Lease, signed", "paid" 2`,
+		`obligation "Pay rent" 2020-02-29 overdue`,
 	}
 	if !slices.Equal(said, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
@@ -135,7 +143,7 @@ func freezeVault(t *testing.T) {
 	t.Helper()
 	k := enginetest.NewWith(t, engine.Options{Name: "frozen", ReserveBytes: -1})
 	ctx, cond := t.Context(), engine.Condition{}
-	email, closed, on := "Zoe@example.com", engine.UserClosed, true
+	email, closed, on, zone := "Zoe@example.com", engine.UserClosed, true, "Europe/Berlin"
 	zoe, _ := k.Person("Zoë View", engine.AccessView)
 	_, _, err := k.UpdateUser(ctx, k.Admin, zoe.UserID, nil, engine.UserPatch{Email: &email, Status: &closed})
 	must(t, err)
@@ -143,7 +151,7 @@ func freezeVault(t *testing.T) {
 	must(t, err)
 	_, _, err = k.RevokeKey(ctx, k.Admin, next.ID)
 	must(t, err)
-	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &[]string{"minutes"}, AuditReads: &on})
+	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &[]string{"minutes"}, AuditReads: &on, TimeZone: &zone})
 	must(t, err)
 	lease := k.CreateFrom(engine.NewDocument{
 		Name: "Lease", Category: "minutes", Description: "between\nus", Tags: []string{"client:Acme"}, ExternalID: "erp-1",
@@ -156,6 +164,16 @@ func freezeVault(t *testing.T) {
 	must(t, err)
 	name := "Lease, signed"
 	_, _, err = k.UpdateDocument(ctx, k.Admin, lease.ID, cond, engine.DocumentPatch{Name: &name, AddTags: []string{"urgent"}})
+	must(t, err)
+	date, err := engine.ParseDue("2020-01-31")
+	must(t, err)
+	duty, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{
+		Title: "Pay rent", Description: "by transfer", DueDate: date, OwnerID: k.Admin.UserID, DocumentID: lease.ID, Recurrence: "monthly",
+	})
+	must(t, err)
+	_, err = k.Sweep(ctx)
+	must(t, err)
+	_, _, err = k.CompleteObligation(ctx, k.Admin, duty.ID, nil, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: lease.ID, Version: 2}})
 	must(t, err)
 	old := k.Create("Old", "first text\n")
 	_, _, err = k.ArchiveDocument(ctx, k.Admin, old.ID, cond)

@@ -38,6 +38,13 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		c, err := decodeCertificate(id{}, b)
 		return c, c.encode(), err
 	},
+	"obligation": func(b []byte) (any, []byte, error) {
+		o, err := decodeObligation(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return o, o.encode(), nil
+	},
 	"settings": func(b []byte) (any, []byte, error) {
 		if b == nil { // was never set
 			return nil, nil, errDamaged
@@ -57,13 +64,18 @@ func FuzzRecords(f *testing.F) {
 		Name: "Lease", Category: "contract", Tags: []string{"a", "b:c"}, Revision: 3, VersionCount: 2, AuditSeq: 9, CreatedAt: at, UpdatedAt: at,
 		CustomFields: map[string]any{"yes": true, "no": false, "text": "x"}, Current: ver, ExternalID: "e",
 	}}
+	date, _ := ParseDue("2026-02-28")
+	anchor, _ := ParseDue("2026-01-31")
+	duty := &obligation{anchor: anchor, next: NewID(), reminded: 7, Obligation: Obligation{
+		Title: "Pay", DueDate: date, OwnerID: NewID(), Recurrence: "monthly", CompletedAt: at, Evidence: &Evidence{NewID(), 2}, Revision: 2,
+	}}
 	tombstone := &document{deleted: true, Document: Document{Revision: 4, CreatedAt: at}}
 	cert := &Certificate{DeletedAt: at, Right: "manual", AuditSeq: 3, Versions: []CertifiedVersion{{Number: 1, Size: 2}}}
 	for _, seed := range [][]byte{
-		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), encodeVersion(ver), cert.encode(),
+		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), duty.encode(), encodeVersion(ver), cert.encode(),
 		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
-		(&Settings{Categories: []string{"minutes"}, AuditReads: true, Revision: 2}).encode(),
+		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
 		detailRow{prev: 7, salt: make([]byte, saltSize), detail: []byte("{}")}.encode(), detailRow{prev: 7}.encode(),
 	} {
 		f.Add(seed)
@@ -88,7 +100,7 @@ func FuzzCursor(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, cursor string) {
-		for _, list := range []byte{listUsers, listKeys, listVersions, listCreated, listUpdated, listName} {
+		for _, list := range []byte{listUsers, listKeys, listVersions, listCreated, listUpdated, listName, listDue} {
 			place, err := decodeCursor(list, cursor)
 			if err != nil || place == nil {
 				continue
@@ -117,6 +129,31 @@ func FuzzParseID(f *testing.F) {
 				if again, ok := parseID(cased); !ok || again != i {
 					t.Errorf("%q is %s, %q is %s", s, i, cased, again)
 				}
+			}
+		}
+	})
+}
+
+// FuzzDue: what is accepted is spelled one way, and an index gives it back.
+func FuzzDue(f *testing.F) {
+	for _, seed := range []string{"", "2026-11-30", "1970-01-01", "9999-12-31", "2026-11-30T17:00:00.5+01:00", "9999-12-31T23:59:59.999Z", "2026-02-30"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDue(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseDue(d.String())
+		if err != nil || again != d || dueAt([]byte(d.place())) != d || d.IsZero() {
+			t.Errorf("%q is %s, read again %s, %v", s, d, again, err)
+		}
+		for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("west", -12*3600)} {
+			if d.starts(zone).After(d.last(zone)) || d.reminder(1, zone).After(d.ends(zone)) {
+				t.Errorf("%s in %s", d, zone)
+			}
+			if next, ok := d.recurs(d, 1, zone); ok && !next.at.After(d.at) {
+				t.Errorf("%s recurs at %s", d, next)
 			}
 		}
 	})

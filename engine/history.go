@@ -25,7 +25,9 @@ type history struct {
 	holder   string // who acquired the last lock, if it was not released or broken
 	archived bool
 	deleted  bool
-	behind   uint64 // entries not after the head given
+	// obligations are those of the document, by id.
+	obligations map[string]*saidObligation
+	behind      uint64 // entries not after the head given
 }
 
 // saidVersion is a version as its entry tells it.
@@ -64,7 +66,7 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		detail []byte // a view
 	}
 	var links []link
-	h := &history{metadata: map[string]any{}}
+	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}}
 	for seq := d.AuditSeq; seq != 0; {
 		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
 		if err != nil {
@@ -123,7 +125,13 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	case audit.OpDocumentUpdated:
 		h.describe(told)
 	case audit.OpDocumentDeleted:
-		h.deleted = true
+		if n, _ := e.Facts["obligations"].AsNumber(); n != uint64(len(h.obligations)) {
+			return fmt.Errorf("deletes %d obligations, there were %d", n, len(h.obligations))
+		}
+		h.deleted, h.obligations = true, nil
+	case audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened,
+		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
+		return h.obligation(e, told)
 	default: // leaves the revision
 		h.lock(e)
 		return nil
@@ -253,7 +261,7 @@ func readDetail(e audit.Entry, text []byte) (detail, error) {
 		return detail{}, fmt.Errorf("its detail: %w", err)
 	}
 	switch e.Op {
-	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpSettingsUpdated:
+	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated:
 		for name, value := range d.members {
 			change, _ := value.(map[string]any)
 			d.members[name] = change["new"]

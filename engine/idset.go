@@ -202,13 +202,23 @@ func (t *tx) sorted(o order, states []string, place, from []byte) *sortedRows {
 	if o.list == listUpdated {
 		kind = kindUpdated
 	}
-	s := &sortedRows{desc: o.desc}
+	var prefixes [][]byte
 	for _, state := range states {
-		w := &walker{c: t.bucket(bucketIndex).Cursor(), prefix: indexPrefix(kind, state)}
+		prefixes = append(prefixes, indexPrefix(kind, state))
+	}
+	return newSortedRows(t.bucket(bucketIndex), prefixes, o.desc, place, from)
+}
+
+// newSortedRows is sorted for any rows with these prefixes, each of which ends
+// in a letter.
+func newSortedRows(b *bbolt.Bucket, prefixes [][]byte, desc bool, place, from []byte) *sortedRows {
+	s := &sortedRows{desc: desc}
+	for _, prefix := range prefixes {
+		w := &walker{c: b.Cursor(), prefix: prefix}
 		if place != nil {
-			w.start(place, o.desc, true)
+			w.start(place, desc, true)
 		} else {
-			w.start(from, o.desc, false)
+			w.start(from, desc, false)
 		}
 		s.walkers = append(s.walkers, w)
 	}
@@ -240,6 +250,9 @@ func (w *walker) stand(row []byte) {
 	}
 }
 
+// place is what stands behind the prefix of the row.
+func (w *walker) place() []byte { return w.row[len(w.prefix):] }
+
 // next returns the value and id of the next row; nil at the end. It is a view.
 func (s *sortedRows) next() []byte {
 	var best *walker
@@ -247,14 +260,14 @@ func (s *sortedRows) next() []byte {
 		if w.row == nil {
 			continue
 		}
-		if best == nil || (bytes.Compare(w.row[2:], best.row[2:]) < 0) != s.desc {
+		if best == nil || (bytes.Compare(w.place(), best.place()) < 0) != s.desc {
 			best = w
 		}
 	}
 	if best == nil {
 		return nil
 	}
-	place := best.row[2:]
+	place := best.place()
 	if s.desc {
 		row, _ := best.c.Prev()
 		best.stand(row)

@@ -51,8 +51,9 @@ func TestModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{
 			t: t, k: enginetest.New(t), random: rand.New(rand.NewPCG(seed, 0)), documents: map[string]engine.Document{},
-			texts: map[string][]string{}, users: map[string]engine.User{}, settings: engine.Settings{Revision: 1},
+			texts: map[string][]string{}, users: map[string]engine.User{},
 		}
+		m.settings, _ = m.k.Settings(m.ctx())
 		for _, access := range []engine.Access{engine.AccessAdmin, engine.AccessUpload, engine.AccessView} {
 			a, _ := m.k.Person("Actor", access)
 			m.actors = append(m.actors, a)
@@ -514,7 +515,8 @@ func (m *model) categories() {
 	}
 	kept := sorted(slices.DeleteFunc(slices.Clone(list), func(c string) bool { return c == "contract" }))
 	if !slices.Equal(kept, m.settings.Categories) || reads != m.settings.AuditReads {
-		m.settings = engine.Settings{Categories: kept, AuditReads: reads, Revision: m.settings.Revision + 1}
+		m.settings.Categories, m.settings.AuditReads = kept, reads
+		m.settings.Revision++
 	}
 	if !slices.Equal(s.Categories, m.settings.Categories) || s.AuditReads != reads || s.Revision != m.settings.Revision {
 		m.t.Fatalf("call %d: got %+v, want %+v", m.n, s, m.settings)

@@ -91,6 +91,7 @@ const (
 	listCreated  = 'c'
 	listUpdated  = 'u'
 	listName     = 'n'
+	listDue      = 'd'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

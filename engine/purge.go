@@ -56,7 +56,8 @@ func (t *tx) disposable(d *document, right string) error {
 	return nil
 }
 
-// DeleteDocument removes a document for good, with all its versions; bytes that
+// DeleteDocument removes a document for good, with all its versions and its
+// obligations, which have no entry of their own then; bytes that
 // nobody else needs are gone when it returns. It needs admin access.
 // ErrDocumentArchived. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
@@ -99,6 +100,10 @@ func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
 	if err != nil {
 		return disposal{}, audit.Event{}, err
 	}
+	obligations, err := t.dropObligations(d)
+	if err != nil {
+		return disposal{}, audit.Event{}, err
+	}
 	c := Certificate{
 		DocumentID: d.ID, DeletedAt: t.now, DeletedBy: t.actor.UserID, Right: right, AuditSeq: t.seq(),
 	}
@@ -126,13 +131,14 @@ func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
 	t.put(bucketCertificates, d.id[:], c.encode())
 	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]
-	return disposal{c, litter}, audit.Event{
-		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number,
-		Facts: audit.Facts{
-			"right": audit.Text(right), "versions": audit.Number(uint64(len(c.Versions))),
-			"chain": audit.Text(last.Chain.String()), "certificate": audit.Text(c.digest()),
-		},
-	}, nil
+	facts := audit.Facts{
+		"right": audit.Text(right), "versions": audit.Number(uint64(len(c.Versions))),
+		"chain": audit.Text(last.Chain.String()), "certificate": audit.Text(c.digest()),
+	}
+	if obligations > 0 {
+		facts["obligations"] = audit.Number(obligations)
+	}
+	return disposal{c, litter}, audit.Event{Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number, Facts: facts}, nil
 }
 
 // Certificate returns the deletion certificate of a document.

@@ -28,8 +28,10 @@ const formatVersion = 1
 //	settings    "settings"                        settings
 //	snapshots   document                          the document as it was when it was locked
 //	drafts      document ‖ user, 26 characters    the scratchpad of that user
+//	obligations obligation                        obligation
+//	dues        kind ‖ value ‖ due ‖ obligation   empty: see dueRows
 //
-// document, user, key: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, obligation: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -46,13 +48,15 @@ var (
 	bucketSettings     = []byte("settings")
 	bucketSnapshots    = []byte("snapshots")
 	bucketDrafts       = []byte("drafts")
+	bucketObligations  = []byte("obligations")
+	bucketDues         = []byte("dues")
 )
 
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
 		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketSettings,
-		bucketSnapshots, bucketDrafts,
+		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 }
 
@@ -134,6 +138,44 @@ func indexRows(d *document) [][]byte {
 			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
 			anyKey = key
 		}
+	}
+	return rows
+}
+
+// Kinds of rows in dues. A row is kind ‖ value ‖ due ‖ obligation (see
+// Due.place), so that all of one kind and value stand as they are due. All but
+// the reminders have the state last in their value.
+const (
+	dueAll      = 'a'
+	dueOwner    = 'o' // owner, 16 bytes
+	dueDocument = 'd' // document, 16 bytes
+	dueReminder = 'r' // the reminder logged last, 2 bytes; only of those that wait for one
+
+	reminderSize = 3
+)
+
+const (
+	dueOpen      = "o"
+	dueCompleted = "c"
+)
+
+// dueRows returns every index row of an obligation, as indexRows does of a
+// document.
+func dueRows(o *obligation) [][]byte {
+	state, place := dueOpen, o.DueDate.place()
+	if !o.CompletedAt.IsZero() {
+		state = dueCompleted
+	}
+	owner, _ := parseID(o.OwnerID)
+	doc, _ := parseID(o.DocumentID)
+	rows := [][]byte{
+		indexKey(dueAll, state+place, o.id),
+		indexKey(dueOwner, string(owner[:])+state+place, o.id),
+		indexKey(dueDocument, string(doc[:])+state+place, o.id),
+	}
+	if o.waits() {
+		logged := string(binary.BigEndian.AppendUint16(nil, uint16(o.reminded)))
+		rows = append(rows, indexKey(dueReminder, logged+place, o.id))
 	}
 	return rows
 }

@@ -3,24 +3,56 @@ package engine
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"strongroom/audit"
 )
 
-// Settings of a vault. A vault that was never set has revision 1 and zero
-// members.
+// Settings of a vault. A vault that was never set has revision 1 and what
+// defaultSettings says.
 type Settings struct {
-	Categories []string // beyond the built-in ones, sorted
-	AuditReads bool     // each content download and export of the log is an entry
-	Revision   uint64
+	Categories        []string // beyond the built-in ones, sorted
+	RetentionConflict string   // which policy counts if several apply: longest or shortest
+	RetentionRunAt    string   // when the daily run of retention starts, HH:MM in TimeZone
+	TimeZone          string   // an IANA name: where days begin and end
+	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
+	AuditReads        bool     // each content download and export of the log is an entry
+	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
+	Paused            bool     // no webhooks and no scheduled retention
+	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
+	Revision          uint64
 }
 
 // SettingsPatch: nil leaves a member alone.
 type SettingsPatch struct {
-	Categories *[]string
-	AuditReads *bool
+	Categories        *[]string
+	RetentionConflict *string
+	RetentionRunAt    *string
+	TimeZone          *string
+	ReminderDays      *[]uint64
+	AuditReads        *bool
+	MaxClockGapDays   *uint64
+	Paused            *bool
+	SearchLanguage    *string
+}
+
+func defaultSettings() Settings {
+	return Settings{
+		RetentionConflict: "longest", RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
+		MaxClockGapDays: 30, SearchLanguage: "en", Revision: 1,
+	}
+}
+
+// members are the settings as entries tell them.
+func (s *Settings) members() map[string]any {
+	return map[string]any{
+		"categories": append([]string{}, s.Categories...), "retentionConflict": s.RetentionConflict,
+		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
+		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
+	}
 }
 
 // builtinCategories are known in every vault; the last is the default.
@@ -42,35 +74,29 @@ func (t *tx) settings() (Settings, error) {
 // UpdateSettings needs admin access. A category that documents still use may
 // be removed: they keep it, and no other document can get it.
 func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, m Match, p SettingsPatch) (Settings, Receipt, error) {
-	var wanted []string
-	if p.Categories != nil {
-		var err error
-		if wanted, err = checkCategories(*p.Categories); err != nil {
-			return Settings{}, Receipt{}, err
-		}
+	if err := p.check(); err != nil {
+		return Settings{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return Settings{}, audit.Event{}, err
 		}
-		s, err := t.settings()
+		old, err := t.settings()
 		if err != nil {
 			return Settings{}, audit.Event{}, err
 		}
-		if err := m.check(s.Revision); err != nil {
+		if err := m.check(old.Revision); err != nil {
 			return Settings{}, audit.Event{}, err
 		}
-		detail := map[string]any{}
-		if p.Categories != nil && !slices.Equal(s.Categories, wanted) {
-			detail["categories"] = changed{append([]string{}, s.Categories...), append([]string{}, wanted...)}
-			s.Categories = wanted
-		}
-		if p.AuditReads != nil && s.AuditReads != *p.AuditReads {
-			detail["auditReads"] = changed{s.AuditReads, *p.AuditReads}
-			s.AuditReads = *p.AuditReads
+		s, detail := p.apply(old), map[string]any{}
+		is := s.members()
+		for name, was := range old.members() {
+			if !reflect.DeepEqual(was, is[name]) {
+				detail[name] = changed{was, is[name]}
+			}
 		}
 		if len(detail) == 0 {
-			return s, audit.Event{}, nil
+			return old, audit.Event{}, nil
 		}
 		s.Revision++
 		t.put(bucketSettings, settingsKey, s.encode())
@@ -82,8 +108,59 @@ func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, m Match, p Sett
 	})
 }
 
-func checkCategories(list []string) ([]string, error) {
+// check looks at every member that is given, and spells it.
+func (p *SettingsPatch) check() error {
 	var c checks
+	if p.Categories != nil {
+		list := c.categories(*p.Categories)
+		p.Categories = &list
+	}
+	if p.ReminderDays != nil {
+		list := c.reminderDays(*p.ReminderDays)
+		p.ReminderDays = &list
+	}
+	c.oneOf("retentionConflict", p.RetentionConflict, "longest", "shortest")
+	c.oneOf("searchLanguage", p.SearchLanguage, "de", "en", "es", "fr", "it", "nl", "pt")
+	if p.RetentionRunAt != nil && !timeOfDay.MatchString(*p.RetentionRunAt) {
+		c.fail("retentionRunAt", "must be a time of day from 00:00 to 23:59")
+	}
+	if p.TimeZone != nil && !isZone(*p.TimeZone) {
+		c.fail("timeZone", "must be the IANA name of a time zone, such as Europe/Berlin or UTC")
+	}
+	if p.MaxClockGapDays != nil && (*p.MaxClockGapDays < 1 || *p.MaxClockGapDays > maxClockGap) {
+		c.fail("maxClockGapDays", "must be from 1 to %d", maxClockGap)
+	}
+	return c.err()
+}
+
+// apply returns the settings with what the patch, checked, changes.
+func (p *SettingsPatch) apply(s Settings) Settings {
+	set(&s.Categories, p.Categories)
+	set(&s.RetentionConflict, p.RetentionConflict)
+	set(&s.RetentionRunAt, p.RetentionRunAt)
+	set(&s.TimeZone, p.TimeZone)
+	set(&s.ReminderDays, p.ReminderDays)
+	set(&s.AuditReads, p.AuditReads)
+	set(&s.MaxClockGapDays, p.MaxClockGapDays)
+	set(&s.Paused, p.Paused)
+	set(&s.SearchLanguage, p.SearchLanguage)
+	return s
+}
+
+// set takes over what a patch has for one member, if it has it.
+func set[T any](member, given *T) {
+	if given != nil {
+		*member = *given
+	}
+}
+
+func (c *checks) oneOf(field string, value *string, words ...string) {
+	if value != nil && !slices.Contains(words, *value) {
+		c.fail(field, "must be %s or %s", strings.Join(words[:len(words)-1], ", "), words[len(words)-1])
+	}
+}
+
+func (c *checks) categories(list []string) []string {
 	if len(list) > maxCategories {
 		c.fail("categories", "must be at most %d", maxCategories)
 	}
@@ -93,8 +170,48 @@ func checkCategories(list []string) ([]string, error) {
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-	sorted = slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(builtinCategories(), name) })
-	return sorted, c.err()
+	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(builtinCategories(), name) })
+}
+
+func (c *checks) reminderDays(list []uint64) []uint64 {
+	for i, days := range list {
+		if days < 1 || days > maxReminderDays {
+			c.fail(fmt.Sprintf("reminderDays[%d]", i), "must be from 1 to %d", maxReminderDays)
+		}
+	}
+	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
+	slices.Reverse(sorted)
+	if len(sorted) > maxReminders {
+		c.fail("reminderDays", "must be at most %d", maxReminders)
+	}
+	return sorted
+}
+
+// isZone refuses the two names that mean another zone on another machine.
+func isZone(name string) bool {
+	if name == "" || name == "Local" {
+		return false
+	}
+	_, err := time.LoadLocation(name)
+	return err == nil
+}
+
+// zone is where the vault's days begin and end. It is kept from one
+// transaction to the next, because to load one is to read a file.
+func (t *tx) zone() (*time.Location, error) {
+	s, err := t.settings()
+	if err != nil {
+		return nil, err
+	}
+	if z := t.v.zone.Load(); z != nil && z.String() == s.TimeZone {
+		return z, nil
+	}
+	z, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("the time zone of the settings is not known on this machine: %w", err)
+	}
+	t.v.zone.Store(z)
+	return z, nil
 }
 
 // knownCategory says whether documents may be given this category.

@@ -25,6 +25,10 @@ const (
 	maxMetadata    = 256 << 10 // bytes of all that describes one document
 	maxCategory    = 50
 	maxCategories  = 200
+
+	maxReminders    = 10
+	maxReminderDays = 365
+	maxClockGap     = 3_650 // days
 )
 
 // checks gathers every value of a call that cannot be accepted, so that the
@@ -124,6 +128,7 @@ func (c *checks) tags(field string, tags []string) []string {
 var (
 	fieldKeys  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 	categories = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+	timeOfDay  = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 )
 
 // customFields checks a set of custom fields and spells their numbers as JSON

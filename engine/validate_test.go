@@ -264,6 +264,25 @@ func accounts(k *enginetest.Kit, userID string) (list []refused) {
 		many[i] = fmt.Sprint("category", i)
 	}
 	list = append(list, refused{"categories", "201", settings(many)})
+	patch := func(p engine.SettingsPatch) error { _, _, err := k.UpdateSettings(ctx, k.Admin, nil, p); return err }
+	for _, word := range []string{"", "Longest", "long", "xx", "EN"} {
+		list = append(list,
+			refused{"retentionConflict", word, patch(engine.SettingsPatch{RetentionConflict: &word})},
+			refused{"searchLanguage", word, patch(engine.SettingsPatch{SearchLanguage: &word})})
+	}
+	for _, at := range []string{"", "2:00", "24:00", "02:60", "02:00:00", "ab:cd", " 02:00", "02:00\n"} {
+		list = append(list, refused{"retentionRunAt", at, patch(engine.SettingsPatch{RetentionRunAt: &at})})
+	}
+	for _, zone := range []string{"", "Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "a\x00b"} {
+		list = append(list, refused{"timeZone", zone, patch(engine.SettingsPatch{TimeZone: &zone})})
+	}
+	for _, days := range []uint64{0, 366, 1 << 40} {
+		list = append(list, refused{"reminderDays[1]", days, patch(engine.SettingsPatch{ReminderDays: &[]uint64{7, days}})})
+	}
+	list = append(list, refused{"reminderDays", "11", patch(engine.SettingsPatch{ReminderDays: &[]uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}})})
+	for _, days := range []uint64{0, 3651} {
+		list = append(list, refused{"maxClockGapDays", days, patch(engine.SettingsPatch{MaxClockGapDays: &days})})
+	}
 	for _, name := range []string{"", "A", "a b", "-a", "a\n", "ä", "\xff", strings.Repeat("a", 51)} {
 		list = append(list, refused{"categories[0]", name, settings([]string{name})})
 	}

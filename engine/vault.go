@@ -94,8 +94,9 @@ type Vault struct {
 	used    lastUsed
 	lockKey []byte
 	guesses guesses
-	hashing chan struct{} // holds one token while an edit password is hashed
-	litter  atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
+	hashing chan struct{}                 // holds one token while an edit password is hashed
+	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
+	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
 	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
 }
 
@@ -371,7 +372,7 @@ func (v *Vault) checkReserve() error {
 }
 
 // Sweep does what is due, and says when to call it again. It writes down when
-// keys were last used, and after an unclean end looks for bytes that no
+// keys were last used, logs reminders of obligations, and after an unclean end looks for bytes that no
 // version needs. The host calls it, from one goroutine of its own.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	if err := v.enterError(); err != nil {
@@ -383,6 +384,11 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	}
 	if due, err := v.purgeDrafts(ctx); err != nil {
 		return next, fmt.Errorf("drop scratchpads nobody came back for: %w", err)
+	} else if !due.IsZero() && due.Before(next) {
+		next = due
+	}
+	if due, err := v.remind(ctx); err != nil {
+		return next, fmt.Errorf("remind of obligations: %w", err)
 	} else if !due.IsZero() && due.Before(next) {
 		next = due
 	}

@@ -45,7 +45,7 @@ const maxFindings = 1_000
 
 // Verify checks the vault against itself while it is in use: that the log is
 // one chain and its details are those hashed; that every document, version,
-// user and key is what the entries about it say, and every entry about a
+// obligation, user and key is what the entries about it say, and every entry about a
 // document is in its chain; that every index row and reference says what is so,
 // and none is missing; and that the bytes of every version are there. An error
 // means that it could not be carried out.
@@ -65,7 +65,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
-	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
+	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}
@@ -155,6 +155,16 @@ func (c *checker) each(bucket []byte, code audit.Code, size int, fn func(t *tx, 
 	return nil
 }
 
+// rows is each for the rows of an index, whose values are empty.
+func (c *checker) rows(bucket []byte, size int, fn func(t *tx, k []byte) error) error {
+	return c.each(bucket, CodeIndex, size, func(t *tx, k, value []byte) error {
+		if len(value) > 0 {
+			c.find(0, CodeIndex, "%s has a row with a value, at %.80x", bucket, k)
+		}
+		return fn(t, k)
+	})
+}
+
 // versions finds rows of versions that no document has.
 func (c *checker) versions() error {
 	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, _ []byte) error {
@@ -169,7 +179,7 @@ func (c *checker) versions() error {
 
 // references finds references of versions that do not have those bytes.
 func (c *checker) references() error {
-	return c.each(bucketRefs, CodeIndex, 56, func(t *tx, k, _ []byte) error {
+	return c.rows(bucketRefs, 56, func(t *tx, k []byte) error {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
 		if isDraftRef(number) {
 			if !t.drafted(doc, digest, number) {
@@ -188,7 +198,7 @@ func (c *checker) references() error {
 // index finds rows that no document has, and external ids and e-mail addresses
 // that lead nowhere.
 func (c *checker) index() error {
-	err := c.each(bucketIndex, CodeIndex, 0, func(t *tx, k, _ []byte) error {
+	err := c.rows(bucketIndex, 0, func(t *tx, k []byte) error {
 		if len(k) < 17 {
 			c.find(0, CodeIndex, "an index row has the key %x", k)
 			return nil

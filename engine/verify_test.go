@@ -29,6 +29,8 @@ type evidence struct {
 	user     engine.User // with upload access
 	key      engine.Key  // works
 	revoked  engine.Key
+	done     engine.Obligation   // of the live document, completed
+	open     engine.Obligation   // which recurs after it
 	seqs     map[audit.Op]uint64 // of the last entry of each kind
 }
 
@@ -58,6 +60,10 @@ func newEvidence(t *testing.T) *evidence {
 		Version: engine.NewVersion{FileName: "lease.txt", MediaType: "text/plain"},
 	}, "first")
 	k.AddText(d.ID, "second")
+	e.done = oblige(k, d.ID, "Pay rent", "2099-01-31", "monthly")
+	e.done, _, err = k.CompleteObligation(ctx, k.Admin, e.done.ID, nil, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: d.ID, Version: 1}})
+	must(t, err)
+	e.open = obligations(k, engine.ObligationQuery{Status: "pending"})[0]
 	name := "Lease, signed"
 	e.live, _, err = k.UpdateDocument(ctx, k.Admin, d.ID, cond, engine.DocumentPatch{Name: &name})
 	must(t, err)
@@ -382,6 +388,7 @@ func (e *evidence) people() []tamper {
 		{name: "a key with a short key", code: state, db: put("keys", key[:2], []byte{1, 2})},
 
 		{name: "settings", code: state, db: edit("settings", []byte("settings"), replace("minutes", "minutos"))},
+		{name: "another time zone", code: state, db: edit("settings", []byte("settings"), replace("UTC", "EST"))},
 		{name: "no settings", code: state, db: drop("settings", []byte("settings"))},
 		{name: "settings that cannot be read", code: state, db: put("settings", []byte("settings"), []byte{9})},
 	}
@@ -419,7 +426,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 	blob := e.live.Current.Digest.Hex()
 	blob = filepath.Join(e.dir, "blobs", "sha256", blob[:2], blob)
 	bytesOfBlob := readFile(t, blob)
-	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.blobs()) {
+	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.blobs()) {
 		if c.db != nil {
 			spoil(t, e.dir, c.db)
 		}

@@ -63,6 +63,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 	if d.deleted && t.get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
 	}
+	c.compareObligations(t, d, h)
 	if d.deleted || h.deleted {
 		return
 	}
@@ -102,11 +103,8 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 
 // compareMetadata compares what the details tell.
 func (c *checker) compareMetadata(d *document, h *history) {
-	var is map[string]any
-	text, err := json.Marshal(d.detail())
-	r := json.NewDecoder(bytes.NewReader(text))
-	r.UseNumber()
-	if err := errors.Join(err, r.Decode(&is)); err != nil {
+	is, err := asJSON(d.detail())
+	if err != nil {
 		c.find(d.AuditSeq, CodeState, "%s: its metadata cannot be spelled: %v", d, err)
 		return
 	}
@@ -116,6 +114,20 @@ func (c *checker) compareMetadata(d *document, h *history) {
 			c.find(d.AuditSeq, CodeState, "%s: its %s is not what the log says", d, name)
 		}
 	}
+}
+
+// asJSON spells members as a detail has them, so that they can be compared with
+// one that was read.
+func asJSON(members map[string]any) (map[string]any, error) {
+	text, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	var is map[string]any
+	r := json.NewDecoder(bytes.NewReader(text))
+	r.UseNumber()
+	err = r.Decode(&is)
+	return is, err
 }
 
 // missingBytes reports the bytes that were missing and are still needed: what

@@ -64,6 +64,7 @@ var errorTable = []errorRow{
 	{engine.ErrVersionNotFound, 404, "VERSION_NOT_FOUND", "the document has no version with this number; GET its versions to see those it has"},
 	{engine.ErrUserNotFound, 404, "USER_NOT_FOUND", "there is no user with this id; GET /v1/users lists those there are"},
 	{engine.ErrKeyNotFound, 404, "KEY_NOT_FOUND", "there is no API key with this id; GET /v1/api-keys lists those there are"},
+	{engine.ErrObligationNotFound, 404, "OBLIGATION_NOT_FOUND", "there is no obligation with this id; GET /v1/obligations lists those there are"},
 	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
 	{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "the document is not locked, or not any more; leave the token out, or POST its lock to lock it"},
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},

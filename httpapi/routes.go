@@ -21,6 +21,8 @@ var (
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
 	noSpace    = engine.ErrNoSpace // for the entry of a read
+
+	noObligation = engine.ErrObligationNotFound
 )
 
 // routes is the table: method, path, status of success, access, what it does,
@@ -66,6 +68,15 @@ func (s *Server) routes() []route {
 		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange, noSpace),
 		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, write, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
 		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
+
+		endpoint("POST", "/v1/obligations", 201, write, "Create an obligation", createObligation),
+		endpoint("GET", "/v1/obligations", 200, view, "List obligations as they are due", listObligations),
+		endpoint("GET", "/v1/obligations/:id", 200, view, "Read an obligation", getObligation, noObligation),
+		endpoint("PATCH", "/v1/obligations/:id", 200, write, "Change an obligation", updateObligation, noObligation),
+		endpoint("DELETE", "/v1/obligations/:id", 200, write, "Delete an obligation; the answer is what it was", deleteObligation, noObligation),
+		endpoint("POST", "/v1/obligations/:id/complete", 200, write, "Complete an obligation; one that recurs is followed by the next", completeObligation, noObligation),
+		endpoint("POST", "/v1/obligations/:id/reopen", 200, write, "Undo the completion of an obligation", reopenObligation, noObligation),
+		endpoint("GET", "/v1/dashboard/obligations", 200, view, "Count the obligations by status, month and owner, and read those due next", obligationDashboard),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),

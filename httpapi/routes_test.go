@@ -123,6 +123,7 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 		"NewUser.CannotLockEnvelopes":     "CanLockEnvelopes",
 		"DocumentPatch.ClearCustomFields": "null",
 		"DocumentQuery.Paging":            "paging",
+		"ObligationQuery.Paging":          "paging",
 	}
 	for _, pair := range []struct{ engine, wire reflect.Type }{
 		{typeOf[engine.Document](), typeOf[Document]()},
@@ -145,6 +146,12 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 		{typeOf[engine.NewKey](), typeOf[newKey]()},
 		{typeOf[engine.SettingsPatch](), typeOf[settingsPatch]()},
 		{typeOf[engine.EntryQuery](), typeOf[entriesQuery]()},
+		{typeOf[engine.Obligation](), typeOf[Obligation]()},
+		{typeOf[engine.NewObligation](), typeOf[newObligation]()},
+		{typeOf[engine.ObligationPatch](), typeOf[obligationPatch]()},
+		{typeOf[engine.ObligationQuery](), typeOf[obligationQuery]()},
+		{typeOf[engine.Completion](), typeOf[completion]()},
+		{typeOf[engine.ObligationSummary](), typeOf[ObligationSummary]()},
 	} {
 		for f := range pair.engine.Fields() {
 			name := pair.engine.Name() + "." + f.Name

@@ -17,6 +17,8 @@ func ref(name string) object { return object{"$ref": "#/components/schemas/" + n
 var known = map[reflect.Type]func() object{
 	typeOf[Time]():            func() object { return object{"type": "string", "format": "date-time"} },
 	typeOf[engine.Digest]():   func() object { return object{"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"} },
+	typeOf[engine.Due]():      dueSchema,
+	typeOf[dueDate]():         dueSchema,
 	typeOf[audit.Hash]():      func() object { return object{"type": "string", "pattern": "^[0-9a-f]{64}$"} },
 	typeOf[engine.Access]():   func() object { return object{"type": "string", "enum": []string{"view", "upload", "admin"}} },
 	typeOf[json.RawMessage](): func() object { return object{"type": "object"} },
@@ -30,6 +32,10 @@ var known = map[reflect.Type]func() object{
 	typeOf[seconds]():         func() object { return object{"type": []string{"integer", "string"}, "minimum": 1, "default": 300} },
 	typeOf[truth]():           func() object { return object{"type": []string{"boolean", "string"}} },
 	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
+}
+
+func dueSchema() object {
+	return object{"anyOf": []object{{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}}}
 }
 
 // schema is the schema of a type, by reference if it has a name.

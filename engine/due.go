@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Due is when something is due: at a time, or on a date, which lasts until its
+// end in the vault's time zone. The zero Due is none. Two of them are equal
+// (==) if they print alike.
+type Due struct {
+	at   time.Time // in UTC; of a date, its midnight there
+	date bool
+}
+
+var errDue = errors.New("must be a date, like 2026-11-30, or a time as in RFC 3339, of the years 1970 to 9999")
+
+// ParseDue reads a date (2026-11-30) or a time of RFC 3339, which is kept to
+// the millisecond.
+func ParseDue(s string) (Due, error) {
+	at, err := time.Parse(time.DateOnly, s)
+	date := err == nil
+	if !date {
+		at, err = time.Parse(time.RFC3339Nano, s)
+	}
+	at = at.UTC().Truncate(time.Millisecond)
+	if err != nil || at.Year() < 1970 || at.Year() > 9999 {
+		return Due{}, errDue
+	}
+	return Due{at, date}, nil
+}
+
+// String prints d as the API does: 2026-11-30, or 2026-11-30T17:00:00.000Z.
+func (d Due) String() string {
+	switch {
+	case d.IsZero():
+		return ""
+	case d.date:
+		return d.at.Format(time.DateOnly)
+	}
+	return audit.FormatTime(d.at)
+}
+
+// IsZero says whether d is none.
+func (d Due) IsZero() bool { return d == Due{} }
+
+// MarshalText is String.
+func (d Due) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is ParseDue.
+func (d *Due) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDue(string(text))
+	return err
+}
+
+// starts is when a date begins; a time is one instant.
+func (d Due) starts(zone *time.Location) time.Time { return d.midnight(0, zone) }
+
+// ends is the first instant at which it is too late.
+func (d Due) ends(zone *time.Location) time.Time { return d.midnight(1, zone) }
+
+// midnight is that with which the day begins that is so many after a date.
+func (d Due) midnight(days int, zone *time.Location) time.Time {
+	if !d.date {
+		return d.at
+	}
+	year, month, day := d.at.Date()
+	return time.Date(year, month, day+days, 0, 0, 0, 0, zone)
+}
+
+// reminder is when to remind so many days before: as that day begins, or, of a
+// time, at the same time of that day. None before is the reminder that it is
+// too late.
+func (d Due) reminder(days uint64, zone *time.Location) time.Time {
+	switch {
+	case days == 0:
+		return d.ends(zone)
+	case d.date:
+		return d.midnight(-int(days), zone)
+	}
+	return d.at.In(zone).AddDate(0, 0, -int(days))
+}
+
+// last is the last instant at which it is not too late, by which it is compared
+// with others.
+func (d Due) last(zone *time.Location) time.Time {
+	if d.date {
+		return d.ends(zone).Add(-time.Millisecond)
+	}
+	return d.at
+}
+
+// recurs is the first of the dates, or times of day in the vault's time zone,
+// that lie whole periods after the anchor and are later than d. They are counted
+// from the anchor, and not each from the one before, because a short month
+// must not shorten those that follow, nor a change of the clocks move them. ok is
+// false when time is up.
+func (d Due) recurs(anchor Due, months int, zone *time.Location) (next Due, ok bool) {
+	if d.date {
+		zone = time.UTC // as Due keeps a date
+	}
+	from, now := anchor.at.In(zone), d.at.In(zone)
+	passed := 12*(now.Year()-from.Year()) + int(now.Month()-from.Month())
+	for periods := max(passed/months-1, 1); ; periods++ {
+		next = Due{plusMonths(from, periods*months).UTC(), d.date}
+		if next.at.After(d.at) {
+			return next, next.at.Year() <= 9999
+		}
+	}
+}
+
+// plusMonths keeps to the end of a month that is too short.
+func plusMonths(at time.Time, months int) time.Time {
+	year, month, day := at.Date()
+	month += time.Month(months)
+	end := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	hour, minute, second := at.Clock()
+	return time.Date(year, month, min(day, end), hour, minute, second, at.Nanosecond(), at.Location())
+}
+
+// zoneSlack is more than any time zone is away from UTC.
+const zoneSlack = 24 * time.Hour
+
+// dueSize is the length of a Due in an index: milliseconds since 1970 and its
+// form. A date stands at its last millisecond in UTC, whatever the time zone is,
+// so that rows need not move when the settings do: what depends on the zone is
+// looked for zoneSlack further on either side, and decided row by row.
+const dueSize = 9
+
+func (d Due) place() string {
+	if d.date {
+		return string(append(placeAt(d.at.Add(24*time.Hour-time.Millisecond)), 'd'))
+	}
+	return string(append(placeAt(d.at), 't'))
+}
+
+func placeAt(at time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(max(at.UnixMilli(), 0)))
+}
+
+// dueAt reads what place has written.
+func dueAt(place []byte) Due {
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(place))).UTC()
+	if place[8] == 'd' {
+		return Due{at.Truncate(24 * time.Hour), true}
+	}
+	return Due{at, false}
+}
