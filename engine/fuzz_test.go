@@ -38,6 +38,10 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		c, err := decodeCertificate(id{}, b)
 		return c, c.encode(), err
 	},
+	"field": func(b []byte) (any, []byte, error) {
+		f, err := decodeField(nil, b)
+		return f, f.encode(), err
+	},
 	"settings": func(b []byte) (any, []byte, error) {
 		if b == nil { // was never set
 			return nil, nil, errDamaged
@@ -63,6 +67,7 @@ func FuzzRecords(f *testing.F) {
 		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), encodeVersion(ver), cert.encode(),
 		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
+		(&Field{Label: "Kind", Type: ChoiceField, Choices: []string{"a", "b"}, Required: true, CreatedAt: at, Revision: 2}).encode(),
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, Revision: 2}).encode(),
 		detailRow{prev: 7, salt: make([]byte, saltSize), detail: []byte("{}")}.encode(), detailRow{prev: 7}.encode(),
 	} {

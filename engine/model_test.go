@@ -63,6 +63,8 @@ func TestModel(t *testing.T) {
 			must(t, err)
 			m.users[u.ID] = u
 		}
+		m.k.Define(engine.NumberField, "amount")
+		m.k.Define(engine.BooleanField, "signed")
 		for m.n = range *modelCalls {
 			if m.step(); t.Failed() {
 				return

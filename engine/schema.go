@@ -25,6 +25,7 @@ const formatVersion = 1
 //	users       user                              user
 //	emails      e-mail, folded                    user
 //	keys        key                               API key with the hash of its secret
+//	fields      key of a field                    its definition
 //	settings    "settings"                        settings
 //	snapshots   document                          the document as it was when it was locked
 //	drafts      document ‖ user, 26 characters    the scratchpad of that user
@@ -43,6 +44,7 @@ var (
 	bucketUsers        = []byte("users")
 	bucketEmails       = []byte("emails")
 	bucketKeys         = []byte("keys")
+	bucketFields       = []byte("fields")
 	bucketSettings     = []byte("settings")
 	bucketSnapshots    = []byte("snapshots")
 	bucketDrafts       = []byte("drafts")
@@ -51,7 +53,7 @@ var (
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
-		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketSettings,
+		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketFields, bucketSettings,
 		bucketSnapshots, bucketDrafts,
 	}
 }
@@ -99,6 +101,7 @@ const (
 	kindCategory = 'c'
 	kindOwner    = 'o'
 	kindTag      = 't' // each tag, and "key:*" for each key of a key:value tag
+	kindField    = 'f' // key of a custom field ‖ its value, as fieldRow spells it
 	kindUpdated  = 'u' // state ‖ milliseconds since 1970, big-endian
 	kindName     = 'n' // state ‖ name folded to lower case
 )
@@ -134,6 +137,9 @@ func indexRows(d *document) [][]byte {
 			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
 			anyKey = key
 		}
+	}
+	for key, value := range d.CustomFields {
+		rows = append(rows, indexKey(kindField, text(key)+fieldRow(value), d.id))
 	}
 	return rows
 }

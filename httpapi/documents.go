@@ -22,7 +22,7 @@ type documentFields struct {
 	Description  string         `form:"description" json:"description"`
 	OwnerID      string         `form:"ownerId" json:"ownerId" doc:"A user. Absent: the caller."`
 	Tags         []string       `form:"tags" json:"tags" doc:"Words, or key:value. As text: repeated, or with commas between."`
-	CustomFields map[string]any `form:"customFields" json:"customFields" doc:"Strings, numbers and booleans by name. As text: a JSON object."`
+	CustomFields map[string]any `form:"customFields" json:"customFields" doc:"Values of the fields that are defined, by key. As text: a JSON object."`
 	ExternalID   string         `form:"externalId" json:"externalId" doc:"The id it has elsewhere; unique among documents not deleted."`
 	Product      string         `form:"product" json:"product"`
 	TemplateID   string         `form:"templateId" json:"templateId"`

@@ -267,6 +267,8 @@ func (rt route) editable() bool {
 		return false
 	}
 	switch rt.output.Name() {
+	case "Field":
+		return rt.method != http.MethodDelete
 	case "Document", "User", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
 		return true
 	case "Version", "Certificate":

@@ -17,6 +17,7 @@ var (
 	noUser     = engine.ErrUserNotFound
 	noKey      = engine.ErrKeyNotFound
 	noDocument = engine.ErrDocumentNotFound
+	noField    = engine.ErrFieldNotFound
 	noVersion  = engine.ErrVersionNotFound
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
@@ -66,6 +67,12 @@ func (s *Server) routes() []route {
 		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange, noSpace),
 		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, write, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
 		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
+
+		endpoint("POST", "/v1/fields", 201, admin, "Define a custom field", createField, engine.ErrExists),
+		endpoint("GET", "/v1/fields", 200, view, "List the custom fields, in the order of their keys", listFields),
+		endpoint("GET", "/v1/fields/:key", 200, view, "Read the definition of a custom field", getField, noField),
+		endpoint("PATCH", "/v1/fields/:key", 200, admin, "Change the definition of a custom field", updateField, noField, engine.ErrFieldInUse),
+		endpoint("DELETE", "/v1/fields/:key", 200, admin, "Delete a custom field", deleteField, noField, engine.ErrFieldInUse),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),
