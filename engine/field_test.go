@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -244,6 +245,96 @@ func TestAFieldInUseIsClearedBeforeItGoes(t *testing.T) {
 	for _, d := range page.Items {
 		if _, has := d.CustomFields["note"]; has || d.ID != locked.ID && d.CustomFields["other"] != "stays" {
 			t.Fatalf("%+v", d)
+		}
+	}
+}
+
+// A range with many documents is asked of each, one with few is a set: both
+// find the same, in every order, page by page.
+func TestRangesOfFewAndOfMany(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	k.Define(engine.NumberField, "amount")
+	u := k.Upload("the text")
+	defer u.Discard()
+	const n = 5_000
+	must(t, k.Fill(t.Context(), k.Admin, n, u, func(i int) engine.NewDocument {
+		return engine.NewDocument{Name: fmt.Sprint(i * 7919 % n), Category: "other", CustomFields: map[string]any{
+			"amount": json.Number(fmt.Sprint(i%100 - 50)), "renewalDate": fmt.Sprintf("20%02d-01-01", i%50),
+		}}
+	}))
+	for _, c := range []struct {
+		filters []engine.FieldFilter
+		want    int
+	}{
+		{[]engine.FieldFilter{{Key: "amount", From: "-49"}}, 4_950},
+		{[]engine.FieldFilter{{Key: "amount", From: "-50", To: "50"}}, n},
+		{[]engine.FieldFilter{{Key: "amount", From: "-1", To: "1"}}, 100},
+		{[]engine.FieldFilter{{Key: "amount", To: "-50"}}, 0},
+		{[]engine.FieldFilter{{Key: "amount", From: "3", To: "3"}}, 0},
+		{[]engine.FieldFilter{{Key: "amount", From: "-49"}, {Key: "renewalDate", From: "2005-01-01", To: "2049-01-01"}}, 4_350 + 50},
+		{[]engine.FieldFilter{{Key: "amount", Value: "7"}, {Key: "renewalDate", From: "2001-01-01"}}, 50},
+	} {
+		for _, sort := range []string{"createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"} {
+			seen := map[string]bool{}
+			q := engine.DocumentQuery{Fields: c.filters, Sort: sort, Paging: engine.Paging{Limit: 500}}
+			for {
+				page, err := k.Documents(t.Context(), q)
+				must(t, err)
+				for _, d := range page.Items {
+					if seen[d.ID] || slices.ContainsFunc(c.filters, func(f engine.FieldFilter) bool { return !within(f, d.CustomFields[f.Key]) }) {
+						t.Fatalf("%+v %s: %v", c.filters, sort, d.CustomFields)
+					}
+					seen[d.ID] = true
+				}
+				if q.Cursor = page.NextCursor; q.Cursor == "" {
+					break
+				}
+			}
+			if len(seen) != c.want {
+				t.Errorf("%+v %s: %d documents, want %d", c.filters, sort, len(seen), c.want)
+			}
+		}
+	}
+}
+
+func TestFiltersThatCannotBeAccepted(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	k.Define(engine.NumberField, "amount")
+	k.Define(engine.BooleanField, "signed")
+	k.Define(engine.TextField, "note")
+	k.Define(engine.UserField, "signer")
+	for _, c := range []struct {
+		field string
+		engine.FieldFilter
+	}{
+		{"field.none", engine.FieldFilter{Key: "none", Value: "x"}},
+		{"field.", engine.FieldFilter{Value: "x"}},
+		{"field.a\x00", engine.FieldFilter{Key: "a\x00", Value: "x"}},
+		{"field.amount", engine.FieldFilter{Key: "amount"}},
+		{"field.amount", engine.FieldFilter{Key: "amount", Value: "ten"}},
+		{"field.amount.from", engine.FieldFilter{Key: "amount", From: "0x10", To: "ten"}},
+		{"field.amount.to", engine.FieldFilter{Key: "amount", From: "1", To: "1e999"}},
+		{"field.signed", engine.FieldFilter{Key: "signed", Value: "1"}},
+		{"field.signed", engine.FieldFilter{Key: "signed", From: "true"}},
+		{"field.note", engine.FieldFilter{Key: "note", To: "x"}},
+		{"field.signer", engine.FieldFilter{Key: "signer", Value: "me"}},
+		{"field.renewalDate", engine.FieldFilter{Key: "renewalDate", Value: "tomorrow"}},
+		{"field.renewalDate.from", engine.FieldFilter{Key: "renewalDate", From: "2026-02-30"}},
+	} {
+		// Also where nothing could match.
+		for _, q := range []engine.DocumentQuery{{}, {Status: "legal_hold"}, {ExternalID: "none"}} {
+			q.Fields = []engine.FieldFilter{c.FieldFilter}
+			_, err := k.Documents(t.Context(), q)
+			wantField(t, err, c.field)
+		}
+	}
+	d := k.CreateFrom(engine.NewDocument{Name: "n", CustomFields: map[string]any{"signer": k.Admin.UserID, "note": strings.Repeat("long ", 700)}}, "text")
+	for _, f := range []engine.FieldFilter{{Key: "signer", Value: uuid(k.Admin.UserID)}, {Key: "note", Value: strings.Repeat("long ", 700)}} {
+		page, err := k.Documents(t.Context(), engine.DocumentQuery{Fields: []engine.FieldFilter{f}})
+		if err != nil || len(page.Items) != 1 || page.Items[0].ID != d.ID {
+			t.Errorf("%.40s: %v, %v", f.Value, page, err)
 		}
 	}
 }

@@ -68,6 +68,14 @@ func TestFormat1(t *testing.T) {
 	s, err := v.Settings(ctx)
 	must(t, err)
 	say("settings %v %v %d", s.Categories, s.AuditReads, s.Revision)
+	for _, q := range []engine.DocumentQuery{
+		{Product: "cpq", TemplateID: "t-1", AgreementID: "a-1"},
+		{Fields: []engine.FieldFilter{{Key: "amount", From: "12", To: "13"}, {Key: "note", Value: "paid"}, {Key: "signed", Value: "true"}, {Key: "renewalDate", Value: "2027-01-31"}}},
+	} {
+		if page, err := v.Documents(ctx, q); err != nil || len(page.Items) != 1 {
+			t.Errorf("%+v finds %d documents, %v", q, len(page.Items), err)
+		}
+	}
 	page, err := v.Documents(ctx, engine.DocumentQuery{Status: "all", Sort: "createdAt"})
 	must(t, err)
 	for _, d := range page.Items {
@@ -162,6 +170,7 @@ func freezeVault(t *testing.T) {
 	must(t, err)
 	lease := k.CreateFrom(engine.NewDocument{
 		Name: "Lease", Category: "minutes", Description: "between\nus", Tags: []string{"client:Acme"}, ExternalID: "erp-1",
+		Product: "cpq", TemplateID: "t-1", AgreementID: "a-1",
 		CustomFields: map[string]any{"amount": 12.5, "signed": true, "note": "paid", "renewalDate": "2027-01-31"},
 		Version:      engine.NewVersion{MediaType: "text/plain", FileName: "lease.txt", Comment: "a comment", Label: "draft"},
 	}, "first text\n")

@@ -97,13 +97,16 @@ func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 // walking their rows side by side. The two kinds that sort have the state
 // before the value, so that walking one state meets no row of another.
 const (
-	kindState    = 's' // live, archived or deleted
-	kindCategory = 'c'
-	kindOwner    = 'o'
-	kindTag      = 't' // each tag, and "key:*" for each key of a key:value tag
-	kindField    = 'f' // key of a custom field ‖ its value, as fieldRow spells it
-	kindUpdated  = 'u' // state ‖ milliseconds since 1970, big-endian
-	kindName     = 'n' // state ‖ name folded to lower case
+	kindState     = 's' // live, archived or deleted
+	kindCategory  = 'c'
+	kindOwner     = 'o'
+	kindProduct   = 'p'
+	kindTemplate  = 'm'
+	kindAgreement = 'a'
+	kindTag       = 't' // each tag, and "key:*" for each key of a key:value tag
+	kindField     = 'f' // key of a custom field ‖ its value, as fieldRow spells it
+	kindUpdated   = 'u' // state ‖ milliseconds since 1970, big-endian
+	kindName      = 'n' // state ‖ name folded to lower case
 )
 
 const (
@@ -128,6 +131,15 @@ func indexRows(d *document) [][]byte {
 	rows = append(rows, indexKey(kindCategory, text(d.Category), d.id))
 	if owner, ok := parseID(d.OwnerID); ok {
 		rows = append(rows, indexKey(kindOwner, string(owner[:]), d.id))
+	}
+	if d.Product != "" {
+		rows = append(rows, indexKey(kindProduct, text(d.Product), d.id))
+	}
+	if d.TemplateID != "" {
+		rows = append(rows, indexKey(kindTemplate, text(d.TemplateID), d.id))
+	}
+	if d.AgreementID != "" {
+		rows = append(rows, indexKey(kindAgreement, text(d.AgreementID), d.id))
 	}
 	anyKey := ""
 	for _, tag := range d.Tags {

@@ -27,6 +27,8 @@ const maxBody = 1 << 20
 //
 //	path:"id"          a segment of the path
 //	query:"limit"      a query parameter; of type []string it may be repeated
+//	query:"field.*"    all query parameters that begin so, each given once; the
+//	                   type knows what may follow, see [named]
 //	form:"name"        a field of an upload, see upload.go
 //	header:"If-Match"  a header
 //	body:"json"        the body: JSON of the field's type; body:"merge" takes
@@ -83,6 +85,14 @@ func (b bounds) parse(s string) (uint64, error) {
 // text is a type that knows its own spelling in a path, a query or a header.
 type text interface{ bind(string) error }
 
+// named is a type that takes every query parameter with the prefix of its tag.
+// name is what follows the prefix; pattern, a regular expression, says what may,
+// and is what openapi.json says of it.
+type named interface {
+	bindNamed(name, value string) error
+	pattern() string
+}
+
 // checked is an input of which two values may not go together.
 type checked interface{ check() error }
 
@@ -137,6 +147,10 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 			}
 			continue
 		case "query":
+			if prefix, ok := strings.CutSuffix(f.name, "*"); ok {
+				wrong = append(wrong, f.setNamed(v, prefix, query)...)
+				continue
+			}
 			values = query[f.name]
 			delete(query, f.name)
 		case "header":
@@ -199,6 +213,32 @@ func (f *field) setAll(v reflect.Value, values []string) error {
 		return f.set(v, values[0])
 	}
 	return fmt.Errorf("is given %d times; give it once", len(values))
+}
+
+// setNamed takes the parameters with a prefix out of the query.
+func (f *field) setNamed(v reflect.Value, prefix string, query url.Values) (wrong []engine.FieldError) {
+	to := v.FieldByIndex(f.index).Addr().Interface().(named)
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		rest, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		values := query[name]
+		delete(query, name)
+		var err error
+		switch {
+		case len(values) > 1:
+			err = fmt.Errorf("is given %d times; give it once", len(values))
+		case !utf8.ValidString(values[0]):
+			err = fmt.Errorf("is not UTF-8")
+		default:
+			err = to.bindNamed(rest, values[0])
+		}
+		if err != nil {
+			wrong = append(wrong, engine.FieldError{Field: name, Message: err.Error()})
+		}
+	}
+	return wrong
 }
 
 // setPath sets a segment of the path. Whatever it is, it is a name: what cannot

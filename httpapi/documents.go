@@ -62,24 +62,29 @@ func changedDocument(c caller, d engine.Document, r engine.Receipt) reply[Docume
 }
 
 type documentQuery struct {
-	Status      string   `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
-	Archived    *bool    `query:"archived" doc:"Whether it is archived, under a hold or not."`
-	Category    string   `query:"category"`
-	OwnerID     string   `query:"ownerId"`
-	ExternalID  string   `query:"externalId"`
-	Tags        []string `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
-	CreatedFrom Time     `query:"createdFrom" doc:"At this time or later."`
-	CreatedTo   Time     `query:"createdTo" doc:"Before this time."`
-	UpdatedFrom Time     `query:"updatedFrom" doc:"At this time or later."`
-	UpdatedTo   Time     `query:"updatedTo" doc:"Before this time."`
-	Sort        string   `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
+	Status      string       `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
+	Archived    *bool        `query:"archived" doc:"Whether it is archived, under a hold or not."`
+	Category    string       `query:"category"`
+	OwnerID     string       `query:"ownerId"`
+	ExternalID  string       `query:"externalId"`
+	Product     string       `query:"product"`
+	TemplateID  string       `query:"templateId"`
+	AgreementID string       `query:"agreementId"`
+	Tags        []string     `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
+	Fields      fieldFilters `query:"field.*" doc:"By custom fields: field.<key>= a value, and for numbers and dates field.<key>.from= at it or above, field.<key>.to= below it. All must match."`
+	CreatedFrom Time         `query:"createdFrom" doc:"At this time or later."`
+	CreatedTo   Time         `query:"createdTo" doc:"Before this time."`
+	UpdatedFrom Time         `query:"updatedFrom" doc:"At this time or later."`
+	UpdatedTo   Time         `query:"updatedTo" doc:"Before this time."`
+	Sort        string       `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
 	paging
 }
 
 func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[Document]], error) {
 	page, err := c.vault.Documents(ctx, engine.DocumentQuery{
 		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
-		Tags:        in.Tags,
+		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
+		Tags: in.Tags, Fields: in.Fields,
 		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
 		Sort: in.Sort, Paging: in.paging.engine(),

@@ -2,6 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
 
 	"strongroom/engine"
 )
@@ -72,4 +76,39 @@ type deleteFieldInput struct {
 func deleteField(ctx context.Context, c caller, in deleteFieldInput) (reply[Field], error) {
 	f, receipt, err := c.vault.DeleteField(ctx, c.actor, in.Key, engine.Match(in.IfMatch), in.Force)
 	return reply[Field]{body: fieldOf(f), receipt: receipt}, err
+}
+
+// fieldFilters are the parameters field.<key>, field.<key>.from and
+// field.<key>.to of a list. Whether there is such a field, and what its values
+// look like, the engine knows.
+type fieldFilters []engine.FieldFilter
+
+const fieldFilterPattern = `[A-Za-z][A-Za-z0-9_-]{0,63}(\.(from|to))?`
+
+var fieldFilterNames = regexp.MustCompile("^" + fieldFilterPattern + "$")
+
+func (f *fieldFilters) pattern() string { return fieldFilterPattern }
+
+func (f *fieldFilters) bindNamed(name, value string) error {
+	if !fieldFilterNames.MatchString(name) {
+		return errors.New("is not a parameter of this request; custom fields are field.<key>, field.<key>.from and field.<key>.to")
+	}
+	if value == "" {
+		return errors.New("must not be empty")
+	}
+	key, bound, _ := strings.Cut(name, ".")
+	i := slices.IndexFunc(*f, func(filter engine.FieldFilter) bool { return filter.Key == key })
+	if i < 0 {
+		i = len(*f)
+		*f = append(*f, engine.FieldFilter{Key: key})
+	}
+	switch filter := &(*f)[i]; bound {
+	case "from":
+		filter.From = value
+	case "to":
+		filter.To = value
+	default:
+		filter.Value = value
+	}
+	return nil
 }

@@ -111,6 +111,13 @@ func (p *printer) operation(rt route) object {
 
 func (p *printer) parameter(f field, doc string) object {
 	out := object{"name": f.name, "in": f.in}
+	if n, ok := reflect.New(f.typ).Interface().(named); ok { // its properties are parameters
+		prefix := regexp.QuoteMeta(strings.TrimSuffix(f.name, "*"))
+		out["style"], out["explode"] = "form", true
+		out["schema"] = object{"type": "object", "patternProperties": object{"^" + prefix + n.pattern() + "$": object{"type": "string"}}, "additionalProperties": false}
+		out["description"] = doc
+		return out
+	}
 	if f.typ.Kind() == reflect.Map {
 		out["content"] = object{"application/json": object{"schema": p.fieldSchema(f)}}
 	} else {
