@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -127,6 +128,42 @@ func BenchmarkPage(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkBulk tags ten thousand documents, a step at a time, by one caller.
+func BenchmarkBulk(b *testing.B) {
+	const n = 10_000
+	v, _ := filled(b, n)
+	defer v.Close()
+	var ids []string
+	for q := (engine.DocumentQuery{Paging: engine.Paging{Limit: 500}}); ; {
+		page, err := v.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	round := 0
+	for b.Loop() {
+		patch := engine.DocumentPatch{AddTags: []string{fmt.Sprint("bulk:", round)}, RemoveTags: []string{fmt.Sprint("bulk:", round-1)}}
+		round++
+		for step := range slices.Chunk(ids, 128) {
+			var changes []engine.DocumentChange
+			for _, id := range step {
+				changes = append(changes, engine.DocumentChange{DocumentID: id, Patch: patch})
+			}
+			outcomes, err := v.UpdateDocuments(b.Context(), engine.Operator(), changes, false)
+			if err != nil || !outcomes[0].Changed {
+				b.Fatal(outcomes[0], err)
+			}
+		}
+	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "documents/s")
 }
 
 // spread is how many pages of a list are asked for at random.

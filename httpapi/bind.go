@@ -34,7 +34,8 @@ const maxBody = 1 << 20
 //	body:"json"        the body: JSON of the field's type; body:"merge" takes
 //	                   application/merge-patch+json too, body:"optional" may be absent,
 //	                   body:"docusign" may be absent, null or XML, and ignore what
-//	                   it does not know (unknown:"ignored")
+//	                   it does not know (unknown:"ignored"); body:"lines" may be
+//	                   application/x-ndjson, which the handler reads, see [lined]
 //	doc, min, max      what it means; the smallest and the largest number
 //	enum, default      the words there are, with "|" between; what absent means
 //
@@ -92,6 +93,9 @@ type named interface {
 	bindNamed(name, value string) error
 	pattern() string
 }
+
+// lined is a body that may come as lines of JSON instead, of any number.
+type lined interface{ take(lines io.Reader) }
 
 // checked is an input of which two values may not go together.
 type checked interface{ check() error }
@@ -300,6 +304,14 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 	if in.body.name == "docusign" {
 		return in.bindDressed(v, x, r)
 	}
+	accept := []string{"application/json"}
+	if in.body.name == "lines" {
+		if r.Header.Get("Content-Type") != "" && contentTypeIn(r.Header, []string{ndjson}) == nil {
+			v.FieldByIndex(in.body.index).Addr().Interface().(lined).take(r.Body)
+			return nil
+		}
+		accept = append(accept, ndjson)
+	}
 	data, err := readBody(x, r, maxBody)
 	if err != nil {
 		return err
@@ -307,7 +319,6 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 	if len(data) == 0 && in.body.name == "optional" {
 		return nil
 	}
-	accept := []string{"application/json"}
 	if in.body.name == "merge" {
 		accept = append(accept, "application/merge-patch+json")
 	}

@@ -61,7 +61,8 @@ func changedDocument(c caller, d engine.Document, r engine.Receipt) reply[Docume
 	return reply[Document]{body: documentOf(c.vault, d), revision: d.Revision, receipt: r}
 }
 
-type documentQuery struct {
+// documentFilter is what chooses documents, in a list and in a bulk change.
+type documentFilter struct {
 	Status      string       `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
 	Archived    *bool        `query:"archived" doc:"Whether it is archived, under a hold or not."`
 	Category    string       `query:"category"`
@@ -76,20 +77,29 @@ type documentQuery struct {
 	CreatedTo   Time         `query:"createdTo" doc:"Before this time."`
 	UpdatedFrom Time         `query:"updatedFrom" doc:"At this time or later."`
 	UpdatedTo   Time         `query:"updatedTo" doc:"Before this time."`
-	Sort        string       `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
+}
+
+type documentQuery struct {
+	documentFilter
+	Sort string `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
 	paging
 }
 
 func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[Document]], error) {
-	page, err := c.vault.Documents(ctx, engine.DocumentQuery{
+	q := in.documentFilter.engine()
+	q.Sort, q.Paging = in.Sort, in.paging.engine()
+	page, err := c.vault.Documents(ctx, q)
+	return answer(listOf(page, func(d engine.Document) Document { return documentOf(c.vault, d) })), err
+}
+
+func (in documentFilter) engine() engine.DocumentQuery {
+	return engine.DocumentQuery{
 		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
 		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
 		Tags: in.Tags, Fields: in.Fields,
 		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
-		Sort: in.Sort, Paging: in.paging.engine(),
-	})
-	return answer(listOf(page, func(d engine.Document) Document { return documentOf(c.vault, d) })), err
+	}
 }
 
 type documentInput struct {

@@ -163,6 +163,9 @@ func (p *printer) requestBody(rt route) object {
 		content["application/xml"] = content["application/json"]
 		content["text/xml"] = content["application/json"]
 	}
+	if body.name == "lines" {
+		content[ndjson] = object{"schema": p.schema(typeOf[bulkLine]())}
+	}
 	if body.name == "merge" {
 		content["application/merge-patch+json"] = object{"schema": p.schema(body.typ)}
 	}
@@ -208,6 +211,10 @@ func (p *printer) responses(rt route) object {
 		success["content"] = state
 		out["503"] = object{"description": http.StatusText(http.StatusServiceUnavailable), "content": state}
 	}
+	if rt.operation == "bulkDocuments" {
+		success["content"] = object{jsonMedia: object{"schema": p.schema(typeOf[BulkAnswer]())},
+			ndjson: object{"schema": object{"oneOf": []any{p.schema(typeOf[BulkResult]()), p.schema(typeOf[BulkCounts]())}}}}
+	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
 		if !slices.Contains(codes[e.status], string(e.code)) {
@@ -246,7 +253,7 @@ func (p *printer) headers(rt route) object {
 		h[name] = object{"$ref": "#/components/headers/" + kind}
 	}
 	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
-	if rt.method != http.MethodGet && rt.operation != "verify" {
+	if rt.method != http.MethodGet && rt.operation != "verify" && rt.operation != "bulkDocuments" {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
 	}

@@ -274,6 +274,31 @@ func fieldOf(f engine.Field) Field {
 	}
 }
 
+// BulkCounts are the counts of a bulk change.
+type BulkCounts struct {
+	Matched   uint64 `json:"matched" doc:"Documents that were chosen, or lines."`
+	Changed   uint64 `json:"changed"`
+	Unchanged uint64 `json:"unchanged" doc:"What was asked for held already."`
+	Failed    uint64 `json:"failed"`
+}
+
+// BulkAnswer is what became of a bulk change.
+type BulkAnswer struct {
+	BulkCounts
+	Results []BulkResult `json:"results"`
+}
+
+// BulkResult is what became of one document.
+type BulkResult struct {
+	ID         string `json:"id" doc:"Empty if no document was found."`
+	ExternalID string `json:"externalId,omitempty" doc:"If the line named the document so."`
+	Line       uint64 `json:"line,omitempty" doc:"Of the request, from 1."`
+	Result     string `json:"result" enum:"changed|unchanged|failed"`
+	Revision   uint64 `json:"revision,omitempty" doc:"The document's, if it is known."`
+	ErrorCode  string `json:"errorCode,omitempty" doc:"Of a failure, as if the document had been changed by itself."`
+	Message    string `json:"message,omitempty"`
+}
+
 // Settings are those of the vault.
 type Settings struct {
 	Categories []string `json:"categories" doc:"Beyond the built-in ones."`
