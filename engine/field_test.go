@@ -76,6 +76,22 @@ func TestDefinitionsThatCannotBeAccepted(t *testing.T) {
 	}
 }
 
+func TestDefinitionsAreBounded(t *testing.T) {
+	k := enginetest.New(t)
+	for i := range 199 {
+		k.Define(engine.TextField, fmt.Sprint("f", i))
+	}
+	_, _, err := k.CreateField(t.Context(), k.Admin, engine.NewField{Key: "more", Type: engine.TextField})
+	wantField(t, err, "key")
+	_, _, err = k.DeleteField(t.Context(), k.Admin, "f0", nil, false)
+	must(t, err)
+	k.Define(engine.TextField, "more")
+	page, err := k.Fields(t.Context(), engine.Paging{Limit: 500})
+	if err != nil || len(page.Items) != 200 || page.NextCursor != "" {
+		t.Errorf("%d fields, %v", len(page.Items), err)
+	}
+}
+
 // values of each type that are accepted, and how they are kept, and others that
 // are not.
 func TestValuesAreCheckedByTheirFields(t *testing.T) {
