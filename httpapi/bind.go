@@ -87,8 +87,9 @@ func (b bounds) parse(s string) (uint64, error) {
 type text interface{ bind(string) error }
 
 // named is a type that takes every query parameter with the prefix of its tag.
-// name is what follows the prefix; pattern, a regular expression, says what may,
-// and is what openapi.json says of it.
+// name is what follows the prefix, value is "" for one that was left empty, which
+// is as good as absent; pattern, a regular expression, says what may follow, and
+// is what openapi.json says of it.
 type named interface {
 	bindNamed(name, value string) error
 	pattern() string
@@ -227,16 +228,16 @@ func (f *field) setNamed(v reflect.Value, prefix string, query url.Values) (wron
 		if !ok {
 			continue
 		}
-		values := query[name]
+		values := slices.DeleteFunc(query[name], func(s string) bool { return s == "" })
 		delete(query, name)
 		var err error
 		switch {
 		case len(values) > 1:
 			err = fmt.Errorf("is given %d times; give it once", len(values))
-		case !utf8.ValidString(values[0]):
+		case !utf8.ValidString(strings.Join(values, "")):
 			err = fmt.Errorf("is not UTF-8")
 		default:
-			err = to.bindNamed(rest, values[0])
+			err = to.bindNamed(rest, strings.Join(values, ""))
 		}
 		if err != nil {
 			wrong = append(wrong, engine.FieldError{Field: name, Message: err.Error()})

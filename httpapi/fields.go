@@ -94,7 +94,7 @@ func (f *fieldFilters) bindNamed(name, value string) error {
 		return errors.New("is not a parameter of this request; custom fields are field.<key>, field.<key>.from and field.<key>.to")
 	}
 	if value == "" {
-		return errors.New("must not be empty")
+		return nil
 	}
 	key, bound, _ := strings.Cut(name, ".")
 	i := slices.IndexFunc(*f, func(filter engine.FieldFilter) bool { return filter.Key == key })
