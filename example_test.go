@@ -68,7 +68,7 @@ func Example_embedding() {
 	if err := keepMinutes(dir + "/minutes"); err != nil {
 		fmt.Println(err)
 	}
-	// Output: Minutes sha256:958bba3d240ea887b253d020483ee07571c0b9cf9871b6f9661bbe88d2169ca4 is entry 3
+	// Output: Minutes sha256:958bba3d240ea887b253d020483ee07571c0b9cf9871b6f9661bbe88d2169ca4 is entry 4
 }
 
 func Example_mounting() {

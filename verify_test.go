@@ -49,8 +49,8 @@ func TestVerifyLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, "verify", "--log", v.log, "--details", v.details, "--head", v.head, "--receipt", v.receipt, "--file", v.file)
-	r.expect(t, 0, "4 entries, 1 versions")
-	if want, err := os.ReadFile(v.head); err != nil || !strings.HasSuffix(r.stdout, "entry 4\n"+string(want)) ||
+	r.expect(t, 0, "5 entries, 1 versions")
+	if want, err := os.ReadFile(v.head); err != nil || !strings.HasSuffix(r.stdout, "entry 5\n"+string(want)) ||
 		!strings.HasPrefix(r.stdout, v.file+": document 01") || !strings.Contains(r.stdout, " version 1, document.created at ") {
 		t.Errorf("it prints\n%s", r.stdout)
 	}
@@ -75,12 +75,12 @@ func TestVerifyLog(t *testing.T) {
 		args []string
 		says string
 	}{
-		"a line changed":   {[]string{"--log", write("log", strings.Replace(string(log), `"access":"admin"`, `"access":"view"`, 1))}, "entry 3: line: "},
+		"a line changed":   {[]string{"--log", write("log", strings.Replace(string(log), `"access":"admin"`, `"access":"view"`, 1))}, "entry 4: line: "},
 		"a line left out":  {[]string{"--log", write("log", lines[0]+lines[2])}, "entry 2: line: "},
-		"the tail cut":     {[]string{"--log", write("log", lines[0]+lines[1]), "--head", v.head}, "entry 4: cut_tail: "},
-		"a line cut":       {[]string{"--log", write("log", string(log[:len(log)-1]))}, "entry 4: truncated: "},
+		"the tail cut":     {[]string{"--log", write("log", lines[0]+lines[1]), "--head", v.head}, "entry 5: cut_tail: "},
+		"a line cut":       {[]string{"--log", write("log", string(log[:len(log)-1]))}, "entry 5: truncated: "},
 		"a detail changed": {[]string{"--log", v.log, "--details", write("details", strings.Replace(string(details), "Administrator", "administrator", 1))}, "detail_mismatch: "},
-		"another receipt":  {[]string{"--log", v.log, "--receipt", strings.Replace(v.receipt, "4:", "3:", 1)}, "entry 3: receipt: "},
+		"another receipt":  {[]string{"--log", v.log, "--receipt", strings.Replace(v.receipt, "5:", "4:", 1)}, "entry 4: receipt: "},
 		"another file":     {[]string{"--log", v.log, "--file", v.details}, "no version in this log has these bytes"},
 		"an empty log":     {[]string{"--log", write("log", "")}, "empty: "},
 	} {
@@ -110,7 +110,7 @@ func TestVerifyVault(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, "verify", "--data", older, "--head", v.head, "--head", later)
-	if r.code != 1 || strings.Count(r.stdout, "entry ") != 1 || !strings.Contains(r.stdout, "entry 5: cut_tail: ") {
+	if r.code != 1 || strings.Count(r.stdout, "entry ") != 1 || !strings.Contains(r.stdout, "entry 6: cut_tail: ") {
 		t.Errorf("exit status %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 
@@ -146,7 +146,7 @@ func TestExport(t *testing.T) {
 	r := run(t, "export", "--data", v.data, "--log", v.log, "--details", v.details)
 	r.expect(t, 0)
 	after, err := os.ReadFile(v.log)
-	if err != nil || !strings.HasPrefix(string(after), string(before)) || strings.Count(string(after), "\n") != 5 {
+	if err != nil || !strings.HasPrefix(string(after), string(before)) || strings.Count(string(after), "\n") != 6 {
 		t.Errorf("%v\n%s", err, after)
 	}
 	if head := mustRun(t, "verify", "--log", v.log, "--details", v.details); head != r.stderr {

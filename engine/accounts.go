@@ -10,8 +10,8 @@ import (
 	"strongroom/audit"
 )
 
-// accounts is what the entries say of the vault itself, its users, keys and
-// settings.
+// accounts is what the entries say of the vault itself, its users, keys, fields
+// and settings.
 type accounts struct {
 	seq      uint64 // the last entry that was followed
 	vault    string
@@ -19,6 +19,7 @@ type accounts struct {
 	created  string // as in meta
 	users    map[string]*saidUser
 	keys     map[string]*saidKey
+	fields   map[string]*saidField
 	settings saidSettings
 }
 
@@ -91,6 +92,8 @@ func (a *accounts) follow(e audit.Entry, told detail) error {
 			return fmt.Errorf("key %s was never made", keyID)
 		}
 		k.RevokedAt = e.Time
+	case audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpFieldDeleted:
+		return a.followField(e, told)
 	case audit.OpSettingsUpdated:
 		a.settings.follow(told)
 	}
@@ -130,10 +133,10 @@ func (s *saidSettings) follow(told detail) {
 	s.revision++
 }
 
-// accounts replays the entries about the vault, its users, keys and settings,
-// and counts those about documents.
+// accounts replays the entries about the vault, its users, keys, fields and
+// settings, and counts those about documents.
 func (c *checker) accounts() error {
-	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}}
+	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}}
 	first := defaultSettings()
 	members, err := asJSON(first.members())
 	if err != nil {
@@ -152,7 +155,7 @@ func (c *checker) accounts() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.vault, c.users, c.keys, c.settings} {
+	for _, check := range []func() error{c.vault, c.users, c.keys, c.fields, c.settings} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -1,10 +1,13 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,12 +30,20 @@ func filled(b *testing.B, n int) (*engine.Vault, string) {
 	}
 	k := &enginetest.Kit{Vault: v, TB: b, Dir: dir}
 	admin, _ := k.Person("Ada Admin", engine.AccessAdmin)
+	k.Admin = admin
+	k.Define(engine.NumberField, "value")
+	k.Define(engine.TextField, "party")
 	began := time.Now()
 	err = v.Fill(b.Context(), admin, n, k.Upload("the text"), func(i int) engine.NewDocument {
 		return engine.NewDocument{
 			Name:     fmt.Sprintf("Contract %d with party %d", i*7919%n, i%997),
 			Category: []string{"contract", "invoice", "other", "report"}[i%4],
 			Tags:     []string{fmt.Sprint("client:", i%1000), "batch"},
+			Product:  []string{"cpq", "clm"}[i%2],
+			CustomFields: map[string]any{
+				"value": json.Number(strconv.Itoa(i % 10_000)), "party": fmt.Sprint("party ", i%500),
+				"renewalDate": time.Date(2026, 1, 1+i%1000, 0, 0, 0, 0, time.UTC).Format(time.DateOnly),
+			},
 		}
 	})
 	if err != nil {
@@ -92,6 +103,12 @@ func BenchmarkPage(b *testing.B) {
 			{"name", engine.DocumentQuery{Sort: "name"}},
 			{"category+tag", engine.DocumentQuery{Category: "contract", Tags: []string{"client:16"}}},
 			{"category-by-name", engine.DocumentQuery{Category: "contract", Sort: "name"}},
+			{"product", engine.DocumentQuery{Product: "cpq"}},
+			{"field", engine.DocumentQuery{Fields: []engine.FieldFilter{{Key: "party", Value: "party 17"}}}},
+			{"field-few", engine.DocumentQuery{Fields: []engine.FieldFilter{{Key: "value", From: "100", To: "120"}}}},
+			{"field-many", engine.DocumentQuery{Fields: []engine.FieldFilter{{Key: "renewalDate", From: "2027-01-01", To: "2028-01-01"}}}},
+			{"field-many-by-name", engine.DocumentQuery{Sort: "name", Fields: []engine.FieldFilter{{Key: "renewalDate", From: "2027-01-01", To: "2028-01-01"}}}},
+			{"category+field", engine.DocumentQuery{Category: "contract", Fields: []engine.FieldFilter{{Key: "party", Value: "party 16"}}}},
 			{"tag-by-name", engine.DocumentQuery{Tags: []string{"client:17"}, Sort: "name"}},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", q.name, n), func(b *testing.B) {
@@ -111,6 +128,42 @@ func BenchmarkPage(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkBulk tags ten thousand documents, a step at a time, by one caller.
+func BenchmarkBulk(b *testing.B) {
+	const n = 10_000
+	v, _ := filled(b, n)
+	defer v.Close()
+	var ids []string
+	for q := (engine.DocumentQuery{Paging: engine.Paging{Limit: 500}}); ; {
+		page, err := v.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	round := 0
+	for b.Loop() {
+		patch := engine.DocumentPatch{AddTags: []string{fmt.Sprint("bulk:", round)}, RemoveTags: []string{fmt.Sprint("bulk:", round-1)}}
+		round++
+		for step := range slices.Chunk(ids, 128) {
+			var changes []engine.DocumentChange
+			for _, id := range step {
+				changes = append(changes, engine.DocumentChange{DocumentID: id, Patch: patch})
+			}
+			outcomes, err := v.UpdateDocuments(b.Context(), engine.Operator(), changes, false)
+			if err != nil || !outcomes[0].Changed {
+				b.Fatal(outcomes[0], err)
+			}
+		}
+	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "documents/s")
 }
 
 // spread is how many pages of a list are asked for at random.

@@ -9,6 +9,8 @@ import (
 
 func TestADocumentFromFirstToLast(t *testing.T) {
 	k := enginetest.New(t)
+	k.Define(engine.NumberField, "amount")
+	k.Define(engine.BooleanField, "signed")
 	d := k.CreateFrom(engine.NewDocument{
 		Name: "Lease", Category: "contract", Tags: []string{"client: Acme ", "urgent"},
 		CustomFields: map[string]any{"amount": 12.5, "signed": true}, ExternalID: "erp-1",

@@ -34,6 +34,7 @@ func orFail[T any](t *testing.T) func(T, error) T {
 
 func TestNotToSaveTakesBackWhatLanded(t *testing.T) {
 	k := enginetest.New(t)
+	k.Define(engine.NumberField, "n")
 	doc := orFail[engine.Document](t)
 	d := k.CreateFrom(engine.NewDocument{Name: "contract", Tags: []string{"a"}, CustomFields: map[string]any{"n": 1}}, "text")
 	l := lock(t, k, k.Admin, d.ID, engine.NewLock{})
@@ -235,6 +236,9 @@ func TestADeletionTakesWaitingDraftsWithIt(t *testing.T) {
 
 func TestAScratchpadIsBounded(t *testing.T) {
 	k := enginetest.New(t)
+	for f := range 20 {
+		k.Define(engine.TextField, "field"+strconv.Itoa(f))
+	}
 	d := k.Create("contract", "text")
 	l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
 	for i := range 20 {

@@ -330,6 +330,41 @@ func (d *decoder) due() Due {
 	return due
 }
 
+func (f *Field) encode() []byte {
+	e := newEncoder(128)
+	e.str(f.Label)
+	e.str(string(f.Type))
+	e.num(uint64(len(f.Choices)))
+	for _, choice := range f.Choices {
+		e.str(choice)
+	}
+	e.flag(f.Required)
+	e.str(f.Description)
+	e.time(f.CreatedAt)
+	e.time(f.UpdatedAt)
+	e.num(f.Revision)
+	return e.b
+}
+
+func decodeField(key, b []byte) (Field, error) {
+	d := newDecoder(b)
+	f := Field{Key: string(key)}
+	f.Label = d.str()
+	f.Type = FieldType(d.str())
+	if n := d.count(); n > 0 {
+		f.Choices = make([]string, n)
+		for i := range f.Choices {
+			f.Choices[i] = d.str()
+		}
+	}
+	f.Required = d.flag()
+	f.Description = d.str()
+	f.CreatedAt = d.time()
+	f.UpdatedAt = d.time()
+	f.Revision = d.num()
+	return f, d.done("field " + f.Key)
+}
+
 func (s *Settings) encode() []byte {
 	e := newEncoder(128)
 	e.num(s.Revision)

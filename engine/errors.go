@@ -42,6 +42,8 @@ var (
 	ErrLockState = errors.New("the document's state does not allow it")
 	// ErrThrottled: too many wrong edit passwords. Facts: *ThrottledError.
 	ErrThrottled = errors.New("too many wrong passwords")
+	// ErrFieldInUse: documents have values of the field.
+	ErrFieldInUse = errors.New("documents have values of this field")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
 )
@@ -65,6 +67,7 @@ var (
 	ErrVersionNotFound     = errors.New("no such version")
 	ErrUserNotFound        = errors.New("no such user")
 	ErrKeyNotFound         = errors.New("no such API key")
+	ErrFieldNotFound       = errors.New("no such field")
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
 	ErrObligationNotFound  = errors.New("no such obligation")
@@ -151,8 +154,8 @@ func (e *ThrottledError) Error() string {
 
 func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }
 
-// ExistsError names what holds the unique value: What is "document" or
-// "user", ID is its id, Field the member that must be unique.
+// ExistsError names what holds the unique value: What is "document", "user" or
+// "field", ID is its id or key, Field the member that must be unique.
 type ExistsError struct{ What, ID, Field string }
 
 func (e *ExistsError) Error() string {

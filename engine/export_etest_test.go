@@ -36,6 +36,15 @@ func EditUser(key, record []byte, fn func(*User)) []byte {
 	return u.encode()
 }
 
+func EditField(key, record []byte, fn func(*Field)) []byte {
+	f, err := decodeField(key, record)
+	if err != nil {
+		panic(err)
+	}
+	fn(&f)
+	return f.encode()
+}
+
 func EditKey(at, record []byte, fn func(*Key)) []byte {
 	k, err := decodeKey(id(at), record)
 	if err != nil {

@@ -60,9 +60,22 @@ func TestFormat1(t *testing.T) {
 	for _, k := range keys.Items {
 		say("key %s %s expires %v revoked %v", k.Name, k.Access, !k.ExpiresAt.IsZero(), !k.RevokedAt.IsZero())
 	}
+	fields, err := v.Fields(ctx, engine.Paging{})
+	must(t, err)
+	for _, f := range fields.Items {
+		say("field %s %q %s %q %v %q", f.Key, f.Label, f.Type, f.Choices, f.Required, f.Description)
+	}
 	s, err := v.Settings(ctx)
 	must(t, err)
 	say("settings %v %s %s %s %v %v %d %v %s %d", s.Categories, s.RetentionConflict, s.RetentionRunAt, s.TimeZone, s.ReminderDays, s.AuditReads, s.MaxClockGapDays, s.Paused, s.SearchLanguage, s.Revision)
+	for _, q := range []engine.DocumentQuery{
+		{Product: "cpq", TemplateID: "t-1", AgreementID: "a-1"},
+		{Fields: []engine.FieldFilter{{Key: "amount", From: "12", To: "13"}, {Key: "note", Value: "paid"}, {Key: "signed", Value: "true"}, {Key: "renewalDate", Value: "2027-01-31"}}},
+	} {
+		if page, err := v.Documents(ctx, q); err != nil || len(page.Items) != 1 {
+			t.Errorf("%+v finds %d documents, %v", q, len(page.Items), err)
+		}
+	}
 	page, err := v.Documents(ctx, engine.DocumentQuery{Status: "all", Sort: "createdAt"})
 	must(t, err)
 	for _, d := range page.Items {
@@ -94,8 +107,13 @@ func TestFormat1(t *testing.T) {
 		`key Ada Admin admin expires false revoked false`,
 		`key Zoë View view expires true revoked false`,
 		`key Zoë View view expires false revoked true`,
+		`field amount "amount" number [] false ""`,
+		`field kind "Kind" choice ["B" "A"] false "of lease"`,
+		`field note "note" text [] false ""`,
+		`field renewalDate "Renewal date" date [] false ""`,
+		`field signed "signed" boolean [] false ""`,
 		`settings [minutes] longest 02:00 Europe/Berlin [30 7 1] false 30 false en 3`,
-		`document active "Lease, signed" minutes "between\nus" [client:Acme urgent] map[amount:12.5 note:paid signed:true] ext "erp-1" versions 2 revision 3`,
+		`document active "Lease, signed" minutes "between\nus" [client:Acme urgent] map[amount:12.5 note:paid renewalDate:2027-01-31 signed:true] ext "erp-1" versions 2 revision 3`,
 		`version 1 "first text\n" text/plain "lease.txt" "a comment" "draft"`,
 		`version 2 "second text\n" text/plain "lease-2.txt" "" "final"`,
 		`document archived "Old" other "" [] map[] ext "" versions 1 revision 2`,
@@ -153,9 +171,15 @@ func freezeVault(t *testing.T) {
 	must(t, err)
 	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &[]string{"minutes"}, AuditReads: &on, TimeZone: &zone})
 	must(t, err)
+	k.Define(engine.NumberField, "amount")
+	k.Define(engine.BooleanField, "signed")
+	k.Define(engine.TextField, "note")
+	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "kind", Label: "Kind", Type: engine.ChoiceField, Choices: []string{"B", "A"}, Description: "of lease"})
+	must(t, err)
 	lease := k.CreateFrom(engine.NewDocument{
 		Name: "Lease", Category: "minutes", Description: "between\nus", Tags: []string{"client:Acme"}, ExternalID: "erp-1",
-		CustomFields: map[string]any{"amount": 12.5, "signed": true, "note": "paid"},
+		Product: "cpq", TemplateID: "t-1", AgreementID: "a-1",
+		CustomFields: map[string]any{"amount": 12.5, "signed": true, "note": "paid", "renewalDate": "2027-01-31"},
 		Version:      engine.NewVersion{MediaType: "text/plain", FileName: "lease.txt", Comment: "a comment", Label: "draft"},
 	}, "first text\n")
 	u := k.Upload("second text\n")

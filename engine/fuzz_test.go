@@ -45,6 +45,10 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		}
 		return o, o.encode(), nil
 	},
+	"field": func(b []byte) (any, []byte, error) {
+		f, err := decodeField(nil, b)
+		return f, f.encode(), err
+	},
 	"settings": func(b []byte) (any, []byte, error) {
 		if b == nil { // was never set
 			return nil, nil, errDamaged
@@ -76,6 +80,7 @@ func FuzzRecords(f *testing.F) {
 		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
+		(&Field{Label: "Kind", Type: ChoiceField, Choices: []string{"a", "b"}, Required: true, CreatedAt: at, Revision: 2}).encode(),
 		detailRow{prev: 7, salt: make([]byte, saltSize), detail: []byte("{}")}.encode(), detailRow{prev: 7}.encode(),
 	} {
 		f.Add(seed)

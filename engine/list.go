@@ -19,12 +19,16 @@ type DocumentQuery struct {
 	Category    string
 	OwnerID     string
 	ExternalID  string
-	Tags        []string  // all must match; "key:*" matches any value
-	CreatedFrom time.Time // inclusive
-	CreatedTo   time.Time // exclusive
-	UpdatedFrom time.Time // inclusive
-	UpdatedTo   time.Time // exclusive
-	Sort        string    // createdAt, updatedAt or name, "-" before it for descending; "" is -createdAt
+	Product     string
+	TemplateID  string
+	AgreementID string
+	Tags        []string      // all must match; "key:*" matches any value
+	Fields      []FieldFilter // all must match
+	CreatedFrom time.Time     // inclusive
+	CreatedTo   time.Time     // exclusive
+	UpdatedFrom time.Time     // inclusive
+	UpdatedTo   time.Time     // exclusive
+	Sort        string        // createdAt, updatedAt or name, "-" before it for descending; "" is -createdAt
 	Paging
 }
 
@@ -61,10 +65,14 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 	}
 	return view(v, func(t *tx) (Page[Document], error) {
 		l := &lister{t: t, q: q, order: o, states: states, limit: limit, place: place}
-		var some bool
-		if l.sets, some = t.filters(q); !some || len(states) == 0 {
+		if err := l.addFields(); err != nil {
+			return Page[Document]{}, err
+		}
+		sets, some := t.filters(q)
+		if !some || len(states) == 0 {
 			return Page[Document]{}, nil
 		}
+		l.sets = append(l.sets, sets...)
 		if err := l.addUpdated(); err != nil {
 			return Page[Document]{}, err
 		}
@@ -132,8 +140,8 @@ func (q *DocumentQuery) states() ([]string, error) {
 	return states, nil
 }
 
-// filters returns the sets of ids a query intersects, besides the states. some
-// is false if one of them is known to be empty.
+// filters returns the sets of ids a query intersects, besides the states and
+// those of custom fields. some is false if one of them is known to be empty.
 func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 	if q.ExternalID != "" {
 		key := t.get(bucketExternals, []byte(q.ExternalID))
@@ -149,8 +157,13 @@ func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 		}
 		sets = append(sets, t.rows(kindOwner, string(owner[:])))
 	}
-	if q.Category != "" {
-		sets = append(sets, t.rows(kindCategory, text(q.Category)))
+	for _, filter := range []struct {
+		kind  byte
+		value string
+	}{{kindCategory, q.Category}, {kindProduct, q.Product}, {kindTemplate, q.TemplateID}, {kindAgreement, q.AgreementID}} {
+		if filter.value != "" {
+			sets = append(sets, t.rows(filter.kind, text(filter.value)))
+		}
 	}
 	for _, tag := range q.Tags {
 		sets = append(sets, t.rows(kindTag, text(spellTag(tag))))
@@ -165,6 +178,7 @@ type lister struct {
 	order  order
 	states []string
 	sets   []idSet
+	ranges []fieldRange // with many documents, so not among the sets
 	limit  int
 	place  []byte // where the page before ended: sort value ‖ id
 	page   Page[Document]
@@ -304,7 +318,7 @@ func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 	}
 	l.size += len(l.t.get(bucketDocuments, doc[:]))
 	l.place = append(l.place[:0:0], place...)
-	if l.q.updatedMatches(d.UpdatedAt) {
+	if l.matches(d) {
 		l.page.Items = append(l.page.Items, d.Document)
 	}
 	if last {
@@ -334,7 +348,7 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 		if err != nil {
 			return page, false, err
 		}
-		if l.q.updatedMatches(d.UpdatedAt) {
+		if l.matches(d) {
 			found = append(found, match{l.order.place(d), doc})
 		}
 	}

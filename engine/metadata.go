@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -145,7 +146,14 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 		}
 		d.ExternalID = *p.ExternalID
 	}
-	return d.patchLists(p)
+	was := maps.Clone(d.CustomFields)
+	if err := d.patchLists(p); err != nil {
+		return err
+	}
+	if p.CustomFields == nil && !p.ClearCustomFields {
+		return nil
+	}
+	return t.checkFields(was, d.CustomFields, p.CustomFields, false)
 }
 
 func (d *document) patchLists(p DocumentPatch) error {

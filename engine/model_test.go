@@ -64,6 +64,7 @@ func TestModel(t *testing.T) {
 			must(t, err)
 			m.users[u.ID] = u
 		}
+		m.define()
 		for m.n = range *modelCalls {
 			if m.step(); t.Failed() {
 				return
@@ -76,7 +77,9 @@ func TestModel(t *testing.T) {
 
 func (m *model) step() {
 	time.Sleep(time.Duration(m.random.IntN(3)) * time.Millisecond)
-	switch m.random.IntN(20) {
+	switch m.random.IntN(21) {
+	case 20:
+		m.field()
 	case 0, 1, 2, 3:
 		m.create()
 	case 4, 5:
@@ -212,9 +215,9 @@ func (m *model) create() {
 		ExternalID: pick(m, "", "", fmt.Sprint("ext-", m.random.IntN(20))), Description: pick(m, "", "words"),
 		Version: engine.NewVersion{FileName: pick(m, "", "a.txt"), MediaType: pick(m, "", "text/plain"), Comment: pick(m, "", "a comment")},
 	}
-	if m.random.IntN(3) == 0 {
-		n.CustomFields = map[string]any{"amount": m.random.IntN(9), "signed": true, "gone": nil}
-	}
+	var sound bool
+	n.CustomFields, sound = m.values()
+	n.Product, n.TemplateID, n.AgreementID = pick(m, "", "cpq", "clm"), pick(m, "", "t-1"), pick(m, "", "a-1", "a-2")
 	text := fmt.Sprint("text ", m.random.IntN(12))
 	u := m.k.Upload(text)
 	defer u.Discard()
@@ -227,6 +230,8 @@ func (m *model) create() {
 		want = engine.ErrInvalid
 	case m.holder(n.ExternalID) != "":
 		want = engine.ErrExists
+	case !sound:
+		want = engine.ErrInvalid
 	}
 	d, r, err := m.k.CreateDocument(m.ctx(), a, n, u)
 	m.answered("create", err, want)
@@ -235,27 +240,14 @@ func (m *model) create() {
 	}
 	is := engine.Document{
 		ID: d.ID, ExternalID: n.ExternalID, Name: n.Name, Category: category, Description: n.Description, OwnerID: owner,
+		Product: n.Product, TemplateID: n.TemplateID, AgreementID: n.AgreementID,
 		Status: engine.StatusActive, CreatedBy: a.UserID, UpdatedBy: a.UserID, CreatedAt: m.k.Head().Time, UpdatedAt: m.k.Head().Time, Revision: 1,
 	}
 	is.Tags = sorted(n.Tags)
-	is.CustomFields = d.CustomFields // spelled anew: numbers are json.Number
-	if fmt.Sprint(d.CustomFields) != fmt.Sprint(fieldsOf(n.CustomFields)) {
-		m.t.Fatalf("call %d: custom fields %v of %v", m.n, d.CustomFields, n.CustomFields)
-	}
+	is.CustomFields = merged(nil, n.CustomFields)
 	m.texts[d.ID] = []string{text}
 	m.versioned(&is, d, n.Version, u)
 	m.same("create", d, is, r)
-}
-
-// fieldsOf is what is kept of custom fields.
-func fieldsOf(given map[string]any) map[string]any {
-	kept := map[string]any{}
-	for name, value := range given {
-		if value != nil {
-			kept[name] = value
-		}
-	}
-	return kept
 }
 
 // versioned gives the model's document its next version. The chain is the
@@ -368,6 +360,16 @@ func (m *model) patch() {
 	if m.random.IntN(2) == 0 {
 		tags := m.tags()
 		p.Tags, is.Tags = &tags, tags
+	}
+	if m.random.IntN(2) == 0 {
+		var sound bool
+		if p.CustomFields, sound = m.values(); want == nil && !sound {
+			want = engine.ErrInvalid
+		}
+		if p.ClearCustomFields = m.random.IntN(5) == 0; p.ClearCustomFields {
+			is.CustomFields = nil
+		}
+		is.CustomFields = merged(is.CustomFields, p.CustomFields)
 	}
 	p.AddTags, p.RemoveTags = m.tags(), m.tags()
 	is.Tags = slices.Concat(is.Tags, p.AddTags)

@@ -26,6 +26,16 @@ func (m *model) query() engine.DocumentQuery {
 	if m.random.IntN(8) == 0 {
 		q.ExternalID = fmt.Sprint("ext-", m.random.IntN(20))
 	}
+	if m.random.IntN(6) == 0 {
+		q.Product = pick(m, "cpq", "clm", "none")
+	}
+	if m.random.IntN(8) == 0 {
+		q.TemplateID = "t-1"
+	}
+	if m.random.IntN(8) == 0 {
+		q.AgreementID = pick(m, "a-1", "a")
+	}
+	q.Fields = m.filters()
 	for range m.random.IntN(3) {
 		q.Tags = append(q.Tags, pick(m, pick(m, modelTags...), "client:*", "client: *", "year:*", " urgent "))
 	}
@@ -67,8 +77,14 @@ func matches(q engine.DocumentQuery, d engine.Document) bool {
 		return false
 	}
 	if q.Archived != nil && d.Archived != *q.Archived || q.Category != "" && d.Category != q.Category ||
+		q.Product != "" && d.Product != q.Product || q.TemplateID != "" && d.TemplateID != q.TemplateID || q.AgreementID != "" && d.AgreementID != q.AgreementID ||
 		q.OwnerID != "" && d.OwnerID != q.OwnerID || q.ExternalID != "" && d.ExternalID != q.ExternalID {
 		return false
+	}
+	for _, f := range q.Fields {
+		if !within(f, d.CustomFields[f.Key]) {
+			return false
+		}
 	}
 	for _, wanted := range q.Tags {
 		wanted = strings.ReplaceAll(strings.TrimSpace(wanted), ": ", ":")

@@ -16,7 +16,7 @@ type NewDocument struct {
 	Description  string
 	OwnerID      string // "": the actor
 	Tags         []string
-	CustomFields map[string]any // string, number or bool
+	CustomFields map[string]any // string, number or bool, as the fields' definitions have it
 	ExternalID   string         // unique among documents not deleted
 	Product      string
 	TemplateID   string
@@ -87,9 +87,12 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	}
 	d := &document{id: key, Document: Document{
 		ID: key.String(), ExternalID: n.ExternalID, Name: n.Name, Category: n.Category, Description: n.Description,
-		OwnerID: owner, Tags: n.Tags, CustomFields: n.CustomFields, Product: n.Product, TemplateID: n.TemplateID,
+		OwnerID: owner, Tags: n.Tags, CustomFields: maps.Clone(n.CustomFields), Product: n.Product, TemplateID: n.TemplateID,
 		AgreementID: n.AgreementID, CreatedAt: t.now, CreatedBy: t.actor.UserID,
 	}}
+	if err := t.checkFields(nil, d.CustomFields, n.CustomFields, true); err != nil {
+		return nil, audit.Event{}, err
+	}
 	if err := d.checkSize(); err != nil {
 		return nil, audit.Event{}, err
 	}

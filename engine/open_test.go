@@ -199,7 +199,7 @@ func TestCreateBeginsAnewAfterOneThatWasCutOff(t *testing.T) {
 	v, err := engine.Open(dir, engine.Options{Create: true, ReserveBytes: -1})
 	must(t, err)
 	defer v.Close()
-	if v.Head().Seq != 1 || v.Name() != "main" || v.Head().Vault != v.ID() {
+	if v.Head().Seq != 2 || v.Name() != "main" || v.Head().Vault != v.ID() {
 		t.Errorf("head %+v, name %s, id %s", v.Head(), v.Name(), v.ID())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "vault.db.new")); !errors.Is(err, fs.ErrNotExist) {

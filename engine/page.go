@@ -54,6 +54,11 @@ func decodeCursor(list byte, cursor string) (place []byte, err error) {
 
 // idPage pages through a bucket keyed by id, in the order of creation.
 func idPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(id, []byte) (T, error)) (Page[T], error) {
+	return rowPage(t, bucket, list, p, func(k, value []byte) (T, error) { return decode(id(k), value) })
+}
+
+// rowPage pages through a bucket in the order of its keys.
+func rowPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(k, value []byte) (T, error)) (Page[T], error) {
 	limit, err := pageLimit(p.Limit)
 	if err != nil {
 		return Page[T]{}, err
@@ -73,7 +78,7 @@ func idPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(id, []
 			page.NextCursor = encodeCursor(list, place)
 			return page, nil
 		}
-		item, err := decode(id(k), value)
+		item, err := decode(k, value)
 		if err != nil {
 			return Page[T]{}, err
 		}
@@ -87,6 +92,7 @@ func idPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(id, []
 const (
 	listUsers    = 'U'
 	listKeys     = 'K'
+	listFields   = 'F'
 	listVersions = 'V'
 	listCreated  = 'c'
 	listUpdated  = 'u'

@@ -132,7 +132,10 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 		return locked{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
 	}
 	d := old.clone()
-	d.Name, d.Description, d.Tags, d.CustomFields = was.Name, was.Description, was.Tags, was.CustomFields
+	d.Name, d.Description, d.Tags = was.Name, was.Description, was.Tags
+	if d.CustomFields, err = t.revertFields(was.CustomFields, old.CustomFields); err != nil {
+		return locked{}, audit.Event{}, err
+	}
 	if err := t.knownCategory(was.Category); err == nil {
 		d.Category = was.Category
 	} else if !errors.Is(err, ErrInvalid) {

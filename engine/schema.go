@@ -25,6 +25,7 @@ const formatVersion = 1
 //	users       user                              user
 //	emails      e-mail, folded                    user
 //	keys        key                               API key with the hash of its secret
+//	fields      key of a field                    its definition
 //	settings    "settings"                        settings
 //	snapshots   document                          the document as it was when it was locked
 //	drafts      document ‖ user, 26 characters    the scratchpad of that user
@@ -45,6 +46,7 @@ var (
 	bucketUsers        = []byte("users")
 	bucketEmails       = []byte("emails")
 	bucketKeys         = []byte("keys")
+	bucketFields       = []byte("fields")
 	bucketSettings     = []byte("settings")
 	bucketSnapshots    = []byte("snapshots")
 	bucketDrafts       = []byte("drafts")
@@ -55,7 +57,7 @@ var (
 func buckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
-		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketSettings,
+		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketFields, bucketSettings,
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 }
@@ -99,12 +101,16 @@ func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 // walking their rows side by side. The two kinds that sort have the state
 // before the value, so that walking one state meets no row of another.
 const (
-	kindState    = 's' // live, archived or deleted
-	kindCategory = 'c'
-	kindOwner    = 'o'
-	kindTag      = 't' // each tag, and "key:*" for each key of a key:value tag
-	kindUpdated  = 'u' // state ‖ milliseconds since 1970, big-endian
-	kindName     = 'n' // state ‖ name folded to lower case
+	kindState     = 's' // live, archived or deleted
+	kindCategory  = 'c'
+	kindOwner     = 'o'
+	kindProduct   = 'p'
+	kindTemplate  = 'm'
+	kindAgreement = 'a'
+	kindTag       = 't' // each tag, and "key:*" for each key of a key:value tag
+	kindField     = 'f' // key of a custom field ‖ its value, as fieldRow spells it
+	kindUpdated   = 'u' // state ‖ milliseconds since 1970, big-endian
+	kindName      = 'n' // state ‖ name folded to lower case
 )
 
 const (
@@ -130,6 +136,15 @@ func indexRows(d *document) [][]byte {
 	if owner, ok := parseID(d.OwnerID); ok {
 		rows = append(rows, indexKey(kindOwner, string(owner[:]), d.id))
 	}
+	if d.Product != "" {
+		rows = append(rows, indexKey(kindProduct, text(d.Product), d.id))
+	}
+	if d.TemplateID != "" {
+		rows = append(rows, indexKey(kindTemplate, text(d.TemplateID), d.id))
+	}
+	if d.AgreementID != "" {
+		rows = append(rows, indexKey(kindAgreement, text(d.AgreementID), d.id))
+	}
 	anyKey := ""
 	for _, tag := range d.Tags {
 		rows = append(rows, indexKey(kindTag, text(tag), d.id))
@@ -138,6 +153,9 @@ func indexRows(d *document) [][]byte {
 			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
 			anyKey = key
 		}
+	}
+	for key, value := range d.CustomFields {
+		rows = append(rows, indexKey(kindField, text(key)+fieldRow(value), d.id))
 	}
 	return rows
 }

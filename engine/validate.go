@@ -20,7 +20,9 @@ const (
 	maxShort       = 200 // external ids, labels, products, templates, agreements, people's names
 	maxTag         = 100
 	maxTags        = 100
-	maxFields      = 100
+	maxFields      = 100 // values of one document
+	maxDefinitions = 200
+	maxChoices     = 200
 	maxFieldText   = 4_000
 	maxMetadata    = 256 << 10 // bytes of all that describes one document
 	maxCategory    = 50

@@ -35,6 +35,7 @@ type refused struct {
 func TestValuesThatCannotBeAccepted(t *testing.T) {
 	t.Parallel()
 	k := enginetest.New(t)
+	k.Define(engine.BooleanField, "kept")
 	d := k.CreateFrom(engine.NewDocument{Name: "subject", Tags: []string{"kept"}, ExternalID: "taken", CustomFields: map[string]any{"kept": true}}, "text")
 	user, _ := k.Person("Somebody", engine.AccessUpload)
 	head := k.Head()
@@ -326,6 +327,12 @@ func TestValuesAtTheirLimitsAreAccepted(t *testing.T) {
 	tags := badTags()["tags"][:100]
 	fields := manyFields()
 	delete(fields, "f0")
+	for key := range fields {
+		k.Define(engine.NumberField, key)
+	}
+	k.Define(engine.NumberField, "float", "int", "number")
+	k.Define(engine.TextField, "text")
+	k.Define(engine.BooleanField, "no")
 	d := k.CreateFrom(engine.NewDocument{
 		Name: goodLine(255), Description: goodLine(10_000), ExternalID: goodLine(200), Product: goodLine(200),
 		TemplateID: goodLine(200), AgreementID: goodLine(200), Tags: tags, CustomFields: fields,

@@ -70,8 +70,8 @@ func damaged(err *error, was bool) {
 	}
 }
 
-// found writes a new vault.db: its buckets, what it is, and the first entry,
-// in one transaction.
+// found writes a new vault.db: its buckets, what it is, and its first field,
+// each with its entry, in one transaction.
 func found(path, name string) error {
 	db, err := openDB(path)
 	if err != nil {
@@ -86,7 +86,14 @@ func found(path, name string) error {
 		v := &Vault{entropy: newEntropy()}
 		v.clock.start(time.Time{})
 		t := &tx{v: v, b: b, now: v.clock.now(), actor: Operator()}
-		_, _, err := t.step(func(t *tx) (audit.Event, error) { return t.found(name) })
+		if _, _, err := t.step(func(t *tx) (audit.Event, error) { return t.found(name) }); err != nil {
+			return err
+		}
+		_, _, err := t.step(func(t *tx) (audit.Event, error) {
+			f := firstField().field()
+			_, event, err := t.createField(f)
+			return event, err
+		})
 		return err
 	})
 	return errors.Join(err, db.Close())

@@ -55,8 +55,13 @@ func newEvidence(t *testing.T) *evidence {
 	d := k.CreateFrom(engine.NewDocument{Name: "archived.txt", Category: "report"}, "archived")
 	e.archived, _, err = k.ArchiveDocument(ctx, k.Admin, d.ID, cond)
 	must(t, err)
+	k.Define(engine.NumberField, "amount")
+	k.Define(engine.BooleanField, "signed")
+	k.Define(engine.TextField, "note")
 	d = k.CreateFrom(engine.NewDocument{
-		Name: "Lease", Category: "contract", OwnerID: e.user.ID, Tags: []string{"client:Acme", "urgent"}, ExternalID: "erp-1",
+		Product: "cpq", TemplateID: "t-1", AgreementID: "a-1",
+		CustomFields: map[string]any{"amount": -12.5, "signed": true, "note": "as agreed", "renewalDate": "2027-01-31"},
+		Name:         "Lease", Category: "contract", OwnerID: e.user.ID, Tags: []string{"client:Acme", "urgent"}, ExternalID: "erp-1",
 		Version: engine.NewVersion{FileName: "lease.txt", MediaType: "text/plain"},
 	}, "first")
 	k.AddText(d.ID, "second")
@@ -68,6 +73,14 @@ func newEvidence(t *testing.T) *evidence {
 	e.live, _, err = k.UpdateDocument(ctx, k.Admin, d.ID, cond, engine.DocumentPatch{Name: &name})
 	must(t, err)
 	more := []string{"minutes"}
+	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "stage", Type: engine.ChoiceField, Choices: []string{"draft", "signed"}, Description: "how far"})
+	must(t, err)
+	label := "Stage"
+	_, _, err = k.UpdateField(ctx, k.Admin, "stage", nil, engine.FieldPatch{Label: &label})
+	must(t, err)
+	k.Define(engine.TextField, "brief")
+	_, _, err = k.DeleteField(ctx, k.Admin, "brief", nil, false)
+	must(t, err)
 	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &more})
 	must(t, err)
 	e.head = k.Head()
@@ -336,7 +349,7 @@ func (e *evidence) index(t *testing.T) (list []tamper) {
 			return nil
 		})
 	}))
-	if len(kinds) != 6 {
+	if len(kinds) != 10 {
 		t.Errorf("the document has rows of the kinds %v", kinds)
 	}
 	return append(list, tamper{name: "a short row", code: engine.CodeIndex, db: put("index", []byte("sl"), nil)})
@@ -345,6 +358,9 @@ func (e *evidence) index(t *testing.T) (list []tamper) {
 func (e *evidence) people() []tamper {
 	const state, index = engine.CodeState, engine.CodeIndex
 	user, key := engine.KeyOf(e.user.ID), engine.KeyOf(e.key.ID)
+	field := func(fn func(*engine.Field)) func(*bbolt.Tx) error {
+		return edit("fields", []byte("stage"), func(k, b []byte) []byte { return engine.EditField(k, b, fn) })
+	}
 	account := func(fn func(*engine.User)) func(*bbolt.Tx) error {
 		return edit("users", user, func(k, b []byte) []byte { return engine.EditUser(k, b, fn) })
 	}
@@ -386,6 +402,22 @@ func (e *evidence) people() []tamper {
 		}},
 		{name: "a key that cannot be read", code: state, db: put("keys", key, []byte{1, 2})},
 		{name: "a key with a short key", code: state, db: put("keys", key[:2], []byte{1, 2})},
+
+		{name: "label of a field", code: state, db: field(func(f *engine.Field) { f.Label = "Stadium" })},
+		{name: "type of a field", code: state, db: field(func(f *engine.Field) { f.Type = engine.TextField })},
+		{name: "choices of a field", code: state, db: field(func(f *engine.Field) { f.Choices = f.Choices[:1] })},
+		{name: "a field is required", code: state, db: field(func(f *engine.Field) { f.Required = true })},
+		{name: "description of a field", code: state, db: field(func(f *engine.Field) { f.Description = "" })},
+		{name: "a field is made at another time", code: state, db: field(func(f *engine.Field) { f.CreatedAt = f.CreatedAt.Add(-time.Hour) })},
+		{name: "a field is changed at another time", code: state, db: field(func(f *engine.Field) { f.UpdatedAt = f.UpdatedAt.Add(time.Hour) })},
+		{name: "revision of a field", code: state, db: field(func(f *engine.Field) { f.Revision++ })},
+		{name: "no field", code: state, db: drop("fields", []byte("stage"))},
+		{name: "no first field", code: state, db: drop("fields", []byte("renewalDate"))},
+		{name: "a field that was deleted", code: state, db: func(b *bbolt.Tx) error {
+			rows := b.Bucket([]byte("fields"))
+			return rows.Put([]byte("brief"), bytes.Clone(rows.Get([]byte("note"))))
+		}},
+		{name: "a field that cannot be read", code: state, db: put("fields", []byte("stage"), []byte{9})},
 
 		{name: "settings", code: state, db: edit("settings", []byte("settings"), replace("minutes", "minutos"))},
 		{name: "another time zone", code: state, db: edit("settings", []byte("settings"), replace("UTC", "EST"))},

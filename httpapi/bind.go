@@ -27,12 +27,15 @@ const maxBody = 1 << 20
 //
 //	path:"id"          a segment of the path
 //	query:"limit"      a query parameter; of type []string it may be repeated
+//	query:"field.*"    all query parameters that begin so, each given once; the
+//	                   type knows what may follow, see [named]
 //	form:"name"        a field of an upload, see upload.go
 //	header:"If-Match"  a header
 //	body:"json"        the body: JSON of the field's type; body:"merge" takes
 //	                   application/merge-patch+json too, body:"optional" may be absent,
 //	                   body:"docusign" may be absent, null or XML, and ignore what
-//	                   it does not know (unknown:"ignored")
+//	                   it does not know (unknown:"ignored"); body:"lines" may be
+//	                   application/x-ndjson, which the handler reads, see [lined]
 //	doc, min, max      what it means; the smallest and the largest number
 //	enum, default      the words there are, with "|" between; what absent means
 //
@@ -82,6 +85,18 @@ func (b bounds) parse(s string) (uint64, error) {
 
 // text is a type that knows its own spelling in a path, a query or a header.
 type text interface{ bind(string) error }
+
+// named is a type that takes every query parameter with the prefix of its tag.
+// name is what follows the prefix, value is "" for one that was left empty, which
+// is as good as absent; pattern, a regular expression, says what may follow, and
+// is what openapi.json says of it.
+type named interface {
+	bindNamed(name, value string) error
+	pattern() string
+}
+
+// lined is a body that may come as lines of JSON instead, of any number.
+type lined interface{ take(lines io.Reader) }
 
 // checked is an input of which two values may not go together.
 type checked interface{ check() error }
@@ -137,6 +152,10 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 			}
 			continue
 		case "query":
+			if prefix, ok := strings.CutSuffix(f.name, "*"); ok {
+				wrong = append(wrong, f.setNamed(v, prefix, query)...)
+				continue
+			}
 			values = filled(query[f.name])
 			delete(query, f.name)
 		case "header":
@@ -207,6 +226,32 @@ func (f *field) setAll(v reflect.Value, values []string) error {
 	return fmt.Errorf("is given %d times; give it once", len(values))
 }
 
+// setNamed takes the parameters with a prefix out of the query.
+func (f *field) setNamed(v reflect.Value, prefix string, query url.Values) (wrong []engine.FieldError) {
+	to := v.FieldByIndex(f.index).Addr().Interface().(named)
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		rest, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		values := slices.DeleteFunc(query[name], func(s string) bool { return s == "" })
+		delete(query, name)
+		var err error
+		switch {
+		case len(values) > 1:
+			err = fmt.Errorf("is given %d times; give it once", len(values))
+		case !utf8.ValidString(strings.Join(values, "")):
+			err = fmt.Errorf("is not UTF-8")
+		default:
+			err = to.bindNamed(rest, strings.Join(values, ""))
+		}
+		if err != nil {
+			wrong = append(wrong, engine.FieldError{Field: name, Message: err.Error()})
+		}
+	}
+	return wrong
+}
+
 // setPath sets a segment of the path. Whatever it is, it is a name: what cannot
 // be one is the name of nothing.
 func (f *field) setPath(v reflect.Value, s string) error {
@@ -266,6 +311,14 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 	if in.body.name == "docusign" {
 		return in.bindDressed(v, x, r)
 	}
+	accept := []string{"application/json"}
+	if in.body.name == "lines" {
+		if r.Header.Get("Content-Type") != "" && contentTypeIn(r.Header, []string{ndjson}) == nil {
+			v.FieldByIndex(in.body.index).Addr().Interface().(lined).take(r.Body)
+			return nil
+		}
+		accept = append(accept, ndjson)
+	}
 	data, err := readBody(x, r, maxBody)
 	if err != nil {
 		return err
@@ -273,7 +326,6 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 	if len(data) == 0 && in.body.name == "optional" {
 		return nil
 	}
-	accept := []string{"application/json"}
 	if in.body.name == "merge" {
 		accept = append(accept, "application/merge-patch+json")
 	}

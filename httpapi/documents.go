@@ -22,7 +22,7 @@ type documentFields struct {
 	Description  string         `form:"description" json:"description"`
 	OwnerID      string         `form:"ownerId" json:"ownerId" doc:"A user. Absent: the caller."`
 	Tags         []string       `form:"tags" json:"tags" doc:"Words, or key:value. As text: repeated, or with commas between."`
-	CustomFields map[string]any `form:"customFields" json:"customFields" doc:"Strings, numbers and booleans by name. As text: a JSON object."`
+	CustomFields map[string]any `form:"customFields" json:"customFields" doc:"Values of the fields that are defined, by key. As text: a JSON object."`
 	ExternalID   string         `form:"externalId" json:"externalId" doc:"The id it has elsewhere; unique among documents not deleted."`
 	Product      string         `form:"product" json:"product"`
 	TemplateID   string         `form:"templateId" json:"templateId"`
@@ -61,30 +61,45 @@ func changedDocument(c caller, d engine.Document, r engine.Receipt) reply[Docume
 	return reply[Document]{body: documentOf(c.vault, d), revision: d.Revision, receipt: r}
 }
 
+// documentFilter is what chooses documents, in a list and in a bulk change.
+type documentFilter struct {
+	Status      string       `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
+	Archived    *bool        `query:"archived" doc:"Whether it is archived, under a hold or not."`
+	Category    string       `query:"category"`
+	OwnerID     string       `query:"ownerId"`
+	ExternalID  string       `query:"externalId"`
+	Product     string       `query:"product"`
+	TemplateID  string       `query:"templateId"`
+	AgreementID string       `query:"agreementId"`
+	Tags        []string     `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
+	Fields      fieldFilters `query:"field.*" doc:"By custom fields: field.<key>= a value, and for numbers and dates field.<key>.from= at it or above, field.<key>.to= below it. All must match."`
+	CreatedFrom Time         `query:"createdFrom" doc:"At this time or later."`
+	CreatedTo   Time         `query:"createdTo" doc:"Before this time."`
+	UpdatedFrom Time         `query:"updatedFrom" doc:"At this time or later."`
+	UpdatedTo   Time         `query:"updatedTo" doc:"Before this time."`
+}
+
 type documentQuery struct {
-	Status      string   `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
-	Archived    *bool    `query:"archived" doc:"Whether it is archived, under a hold or not."`
-	Category    string   `query:"category"`
-	OwnerID     string   `query:"ownerId"`
-	ExternalID  string   `query:"externalId"`
-	Tags        []string `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
-	CreatedFrom Time     `query:"createdFrom" doc:"At this time or later."`
-	CreatedTo   Time     `query:"createdTo" doc:"Before this time."`
-	UpdatedFrom Time     `query:"updatedFrom" doc:"At this time or later."`
-	UpdatedTo   Time     `query:"updatedTo" doc:"Before this time."`
-	Sort        string   `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
+	documentFilter
+	Sort string `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
 	paging
 }
 
 func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[Document]], error) {
-	page, err := c.vault.Documents(ctx, engine.DocumentQuery{
+	q := in.documentFilter.engine()
+	q.Sort, q.Paging = in.Sort, in.paging.engine()
+	page, err := c.vault.Documents(ctx, q)
+	return answer(listOf(page, func(d engine.Document) Document { return documentOf(c.vault, d) })), err
+}
+
+func (in documentFilter) engine() engine.DocumentQuery {
+	return engine.DocumentQuery{
 		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
-		Tags:        in.Tags,
+		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
+		Tags: in.Tags, Fields: in.Fields,
 		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
-		Sort: in.Sort, Paging: in.paging.engine(),
-	})
-	return answer(listOf(page, func(d engine.Document) Document { return documentOf(c.vault, d) })), err
+	}
 }
 
 type documentInput struct {

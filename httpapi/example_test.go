@@ -61,5 +61,5 @@ func ExampleNew() {
 	// Output:
 	// 201 Created
 	// true
-	// 3 3
+	// 4 4
 }

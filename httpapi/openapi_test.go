@@ -111,6 +111,13 @@ func (p *printer) operation(rt route) object {
 
 func (p *printer) parameter(f field, doc string) object {
 	out := object{"name": f.name, "in": f.in}
+	if n, ok := reflect.New(f.typ).Interface().(named); ok { // its properties are parameters
+		prefix := regexp.QuoteMeta(strings.TrimSuffix(f.name, "*"))
+		out["style"], out["explode"] = "form", true
+		out["schema"] = object{"type": "object", "patternProperties": object{"^" + prefix + n.pattern() + "$": object{"type": "string"}}, "additionalProperties": false}
+		out["description"] = doc
+		return out
+	}
 	if f.typ.Kind() == reflect.Map {
 		out["content"] = object{"application/json": object{"schema": p.fieldSchema(f)}}
 	} else {
@@ -155,6 +162,9 @@ func (p *printer) requestBody(rt route) object {
 	if body.name == "docusign" {
 		content["application/xml"] = content["application/json"]
 		content["text/xml"] = content["application/json"]
+	}
+	if body.name == "lines" {
+		content[ndjson] = object{"schema": p.schema(typeOf[bulkLine]())}
 	}
 	if body.name == "merge" {
 		content["application/merge-patch+json"] = object{"schema": p.schema(body.typ)}
@@ -201,6 +211,10 @@ func (p *printer) responses(rt route) object {
 		success["content"] = state
 		out["503"] = object{"description": http.StatusText(http.StatusServiceUnavailable), "content": state}
 	}
+	if rt.operation == "bulkDocuments" {
+		success["content"] = object{jsonMedia: object{"schema": p.schema(typeOf[BulkAnswer]())},
+			ndjson: object{"schema": object{"oneOf": []any{p.schema(typeOf[BulkResult]()), p.schema(typeOf[BulkCounts]())}}}}
+	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
 		if !slices.Contains(codes[e.status], string(e.code)) {
@@ -239,7 +253,7 @@ func (p *printer) headers(rt route) object {
 		h[name] = object{"$ref": "#/components/headers/" + kind}
 	}
 	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
-	if rt.method != http.MethodGet && rt.operation != "verify" {
+	if rt.method != http.MethodGet && rt.operation != "verify" && rt.operation != "bulkDocuments" {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
 	}
@@ -267,6 +281,8 @@ func (rt route) editable() bool {
 		return false
 	}
 	switch rt.output.Name() {
+	case "Field":
+		return rt.method != http.MethodDelete
 	case "Document", "User", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
 		return true
 	case "Version", "Certificate":

@@ -17,6 +17,7 @@ var (
 	noUser     = engine.ErrUserNotFound
 	noKey      = engine.ErrKeyNotFound
 	noDocument = engine.ErrDocumentNotFound
+	noField    = engine.ErrFieldNotFound
 	noVersion  = engine.ErrVersionNotFound
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
@@ -55,6 +56,8 @@ func (s *Server) routes() []route {
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
 
+		stream("POST", "/v1/bulk/documents", write, "Change the metadata of many documents, each by itself", jsonMedia, s.bulkDocuments),
+
 		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
@@ -77,6 +80,11 @@ func (s *Server) routes() []route {
 		endpoint("POST", "/v1/obligations/:id/complete", 200, write, "Complete an obligation; one that recurs is followed by the next", completeObligation, noObligation),
 		endpoint("POST", "/v1/obligations/:id/reopen", 200, write, "Undo the completion of an obligation", reopenObligation, noObligation),
 		endpoint("GET", "/v1/dashboard/obligations", 200, view, "Count the obligations by status, month and owner, and read those due next", obligationDashboard),
+		endpoint("POST", "/v1/fields", 201, admin, "Define a custom field", createField, engine.ErrExists),
+		endpoint("GET", "/v1/fields", 200, view, "List the custom fields, in the order of their keys", listFields),
+		endpoint("GET", "/v1/fields/:key", 200, view, "Read the definition of a custom field", getField, noField),
+		endpoint("PATCH", "/v1/fields/:key", 200, admin, "Change the definition of a custom field", updateField, noField, engine.ErrFieldInUse),
+		endpoint("DELETE", "/v1/fields/:key", 200, admin, "Delete a custom field", deleteField, noField, engine.ErrFieldInUse),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),

@@ -92,7 +92,7 @@ type Document struct {
 	Description    string         `json:"description"`
 	OwnerID        string         `json:"ownerId"`
 	Tags           []string       `json:"tags" doc:"Words, or key:value."`
-	CustomFields   map[string]any `json:"customFields" doc:"Strings, numbers and booleans by name."`
+	CustomFields   map[string]any `json:"customFields" doc:"Values of the fields that are defined, by key: strings, numbers and booleans."`
 	Status         string         `json:"status" enum:"active|archived|legal_hold|deleted" doc:"What people see: deleted, else legal_hold, else archived, else active."`
 	Archived       bool           `json:"archived" doc:"What lies under a hold."`
 	Product        string         `json:"product"`
@@ -252,6 +252,51 @@ type Me struct {
 type Organization struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+}
+
+// Field is the definition of a custom field.
+type Field struct {
+	Key         string   `json:"key"`
+	Label       string   `json:"label"`
+	Type        string   `json:"type" enum:"text|number|boolean|date|choice|user"`
+	Choices     []string `json:"choices"`
+	Required    bool     `json:"required"`
+	Description string   `json:"description"`
+	CreatedAt   Time     `json:"createdAt"`
+	UpdatedAt   Time     `json:"updatedAt"`
+	Revision    uint64   `json:"revision" doc:"It is the ETag."`
+}
+
+func fieldOf(f engine.Field) Field {
+	return Field{
+		Key: f.Key, Label: f.Label, Type: string(f.Type), Choices: orEmpty(f.Choices), Required: f.Required,
+		Description: f.Description, CreatedAt: Time(f.CreatedAt), UpdatedAt: Time(f.UpdatedAt), Revision: f.Revision,
+	}
+}
+
+// BulkCounts are the counts of a bulk change.
+type BulkCounts struct {
+	Matched   uint64 `json:"matched" doc:"Documents that were chosen, or lines."`
+	Changed   uint64 `json:"changed"`
+	Unchanged uint64 `json:"unchanged" doc:"What was asked for held already."`
+	Failed    uint64 `json:"failed"`
+}
+
+// BulkAnswer is what became of a bulk change.
+type BulkAnswer struct {
+	BulkCounts
+	Results []BulkResult `json:"results"`
+}
+
+// BulkResult is what became of one document.
+type BulkResult struct {
+	ID         string `json:"id" doc:"Empty if no document was found."`
+	ExternalID string `json:"externalId,omitempty" doc:"If the line named the document so."`
+	Line       uint64 `json:"line,omitempty" doc:"Of the request, from 1."`
+	Result     string `json:"result" enum:"changed|unchanged|failed"`
+	Revision   uint64 `json:"revision,omitempty" doc:"The document's, if it is known."`
+	ErrorCode  string `json:"errorCode,omitempty" doc:"Of a failure, as if the document had been changed by itself."`
+	Message    string `json:"message,omitempty"`
 }
 
 // Settings are those of the vault.

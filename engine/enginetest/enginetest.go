@@ -106,6 +106,15 @@ func (k *Kit) AddText(documentID, content string) engine.Document {
 	return d
 }
 
+// Define defines custom fields of a type that has no choices.
+func (k *Kit) Define(of engine.FieldType, keys ...string) {
+	k.TB.Helper()
+	for _, key := range keys {
+		_, _, err := k.CreateField(k.TB.Context(), k.Admin, engine.NewField{Key: key, Type: of})
+		k.must(err)
+	}
+}
+
 // Content reads the bytes of a version, the current one for number 0.
 func (k *Kit) Content(documentID string, number uint64) string {
 	k.TB.Helper()

@@ -1,0 +1,342 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// FieldType is what the values of a custom field are.
+type FieldType string
+
+const (
+	TextField    FieldType = "text"    // at most 4,000 characters; lines allowed
+	NumberField  FieldType = "number"  // a JSON number; compared as a double (IEEE 754)
+	BooleanField FieldType = "boolean" // true or false
+	DateField    FieldType = "date"    // a day, as 2026-11-21 (ISO 8601)
+	ChoiceField  FieldType = "choice"  // one of the field's choices
+	UserField    FieldType = "user"    // the id of a user of the vault
+)
+
+func fieldTypes() []FieldType {
+	return []FieldType{TextField, NumberField, BooleanField, DateField, ChoiceField, UserField}
+}
+
+// Field defines a custom field of documents: only defined ones can be given,
+// and every value is checked when it is written.
+type Field struct {
+	Key         string // a letter, then up to 63 letters, digits, - or _
+	Label       string // for people
+	Type        FieldType
+	Choices     []string // of a choice, in the order in which they are offered
+	Required    bool     // a document cannot be made without it, nor lose it
+	Description string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Revision    uint64
+}
+
+// NewField describes a field to be defined. Key and Type are required; an empty
+// Label is the key.
+type NewField struct {
+	Key         string
+	Label       string
+	Type        FieldType
+	Choices     []string
+	Required    bool
+	Description string
+}
+
+// FieldPatch: nil leaves a member alone. Type can be changed while no document
+// has a value of the field.
+type FieldPatch struct {
+	Label       *string
+	Type        *FieldType
+	Choices     *[]string
+	Required    *bool
+	Description *string
+}
+
+// firstField is defined in every vault when it is made.
+func firstField() NewField {
+	return NewField{Key: "renewalDate", Label: "Renewal date", Type: DateField}
+}
+
+// Field returns the definition of a field. ErrFieldNotFound.
+func (v *Vault) Field(ctx context.Context, key string) (Field, error) {
+	return view(v, func(t *tx) (Field, error) { return t.field(key) })
+}
+
+// Fields lists the definitions in the order of their keys.
+func (v *Vault) Fields(ctx context.Context, p Paging) (Page[Field], error) {
+	return view(v, func(t *tx) (Page[Field], error) { return rowPage(t, bucketFields, listFields, p, decodeField) })
+}
+
+func (t *tx) field(key string) (Field, error) {
+	if !fieldKeys.MatchString(key) {
+		return Field{}, ErrFieldNotFound
+	}
+	b := t.get(bucketFields, []byte(key))
+	if b == nil {
+		return Field{}, ErrFieldNotFound
+	}
+	return decodeField([]byte(key), b)
+}
+
+// CreateField defines a field. It needs admin access. *ExistsError if the key
+// is taken.
+func (v *Vault) CreateField(ctx context.Context, actor Actor, n NewField) (Field, Receipt, error) {
+	f := n.field()
+	if err := f.settle(); err != nil {
+		return Field{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) { return t.createField(f) })
+}
+
+func (n NewField) field() Field {
+	return Field{Key: n.Key, Label: n.Label, Type: n.Type, Choices: n.Choices, Required: n.Required, Description: n.Description}
+}
+
+func (t *tx) createField(f Field) (Field, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return Field{}, audit.Event{}, err
+	}
+	rows := t.bucket(bucketFields)
+	if rows.Get([]byte(f.Key)) != nil {
+		return Field{}, audit.Event{}, &ExistsError{What: "field", ID: f.Key, Field: "key"}
+	}
+	many, c := 0, rows.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		many++
+	}
+	if many >= maxDefinitions {
+		return Field{}, audit.Event{}, invalid("key", "would be that of one field too many: a vault has at most %d", maxDefinitions)
+	}
+	f.CreatedAt, f.UpdatedAt, f.Revision = t.now, t.now, 1
+	t.put(bucketFields, []byte(f.Key), f.encode())
+	detail := detailMembers{}
+	detail.text("label", f.Label)
+	detail.text("description", f.Description)
+	if len(f.Choices) > 0 {
+		detail["choices"] = f.Choices
+	}
+	return f, audit.Event{Op: audit.OpFieldCreated, Facts: f.facts(), Detail: encodeDetail(detail)}, nil
+}
+
+func (f *Field) facts() audit.Facts {
+	required := "false"
+	if f.Required {
+		required = "true"
+	}
+	return audit.Facts{"field": audit.Text(f.Key), "type": audit.Text(string(f.Type)), "required": audit.Text(required)}
+}
+
+// UpdateField changes a definition. It needs admin access. A choice that is
+// taken away stays on the documents that have it, until they change it; a field
+// that becomes required binds those that have it, and those made from then on.
+// ErrFieldNotFound; ErrFieldInUse for another type while documents have values.
+func (v *Vault) UpdateField(ctx context.Context, actor Actor, key string, m Match, p FieldPatch) (Field, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return Field{}, audit.Event{}, err
+		}
+		old, err := t.field(key)
+		if err == nil {
+			err = m.check(old.Revision)
+		}
+		if err != nil {
+			return Field{}, audit.Event{}, err
+		}
+		f := p.apply(old)
+		if err := f.settle(); err != nil {
+			return Field{}, audit.Event{}, err
+		}
+		detail := old.differences(&f)
+		if len(detail) == 0 && f.Type == old.Type && f.Required == old.Required {
+			return old, audit.Event{}, nil
+		}
+		if f.Type != old.Type && t.fieldUsed(key) {
+			return Field{}, audit.Event{}, fmt.Errorf("%w, so its type stays; define another field for the new type", ErrFieldInUse)
+		}
+		f.Revision, f.UpdatedAt = old.Revision+1, t.now
+		t.put(bucketFields, []byte(key), f.encode())
+		return f, audit.Event{Op: audit.OpFieldUpdated, Facts: f.facts(), Detail: encodeDetail(detail)}, nil
+	})
+}
+
+func (p *FieldPatch) apply(f Field) Field {
+	if p.Label != nil {
+		f.Label = *p.Label
+	}
+	if p.Type != nil {
+		f.Type = *p.Type
+	}
+	if p.Choices != nil {
+		f.Choices = *p.Choices
+	}
+	if p.Required != nil {
+		f.Required = *p.Required
+	}
+	if p.Description != nil {
+		f.Description = *p.Description
+	}
+	return f
+}
+
+func (f *Field) differences(is *Field) map[string]any {
+	detail := map[string]any{}
+	if f.Label != is.Label {
+		detail["label"] = changed{f.Label, is.Label}
+	}
+	if f.Description != is.Description {
+		detail["description"] = changed{f.Description, is.Description}
+	}
+	if !slices.Equal(f.Choices, is.Choices) {
+		detail["choices"] = changed{append([]string{}, f.Choices...), append([]string{}, is.Choices...)}
+	}
+	return detail
+}
+
+// settle spells a definition and checks it.
+func (f *Field) settle() error {
+	var c checks
+	if !fieldKeys.MatchString(f.Key) {
+		c.fail("key", "must be a letter followed by up to 63 letters, digits, - or _")
+	}
+	if f.Label = strings.TrimSpace(f.Label); f.Label == "" {
+		f.Label = f.Key
+	}
+	c.line("label", f.Label, maxShort)
+	c.prose("description", f.Description, maxComment)
+	if !slices.Contains(fieldTypes(), f.Type) {
+		c.fail("type", "must be text, number, boolean, date, choice or user")
+	}
+	f.Choices = c.choices(f.Type, f.Choices)
+	return c.err()
+}
+
+func (c *checks) choices(of FieldType, given []string) []string {
+	switch {
+	case of != ChoiceField && len(given) > 0:
+		c.fail("choices", "are for fields of type choice only; send [] for any other")
+	case of == ChoiceField && len(given) == 0:
+		c.fail("choices", "must be at least one, for a field of type choice")
+	case len(given) > maxChoices:
+		c.fail("choices", "must be at most %d", maxChoices)
+		return nil
+	}
+	var spelled []string
+	for i, choice := range given {
+		at := fmt.Sprintf("choices[%d]", i)
+		choice = strings.TrimSpace(choice)
+		if slices.Contains(spelled, choice) {
+			c.fail(at, "is given twice")
+		}
+		c.required(at, choice, maxTag)
+		spelled = append(spelled, choice)
+	}
+	return spelled
+}
+
+// fieldUsed says whether any document has a value of the field.
+func (t *tx) fieldUsed(key string) bool {
+	prefix := indexPrefix(kindField, text(key))
+	k, _ := t.bucket(bucketIndex).Cursor().Seek(prefix)
+	return bytes.HasPrefix(k, prefix)
+}
+
+// DeleteField removes a definition. It needs admin access. While documents have
+// values of the field it is refused (ErrFieldInUse), unless force takes the
+// values away first, from archived and locked documents too, each in a change
+// of its own. The field goes last, so what was interrupted is done by asking
+// again; until then, values may still be given. ErrFieldNotFound.
+func (v *Vault) DeleteField(ctx context.Context, actor Actor, key string, m Match, force bool) (Field, Receipt, error) {
+	for cleared := uint64(0); ; {
+		f, receipt, err := update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) { return t.deleteField(key, m, cleared) })
+		if !force || !errors.Is(err, ErrFieldInUse) {
+			return f, receipt, err
+		}
+		more, err := v.clearField(ctx, actor, key)
+		if err != nil {
+			return Field{}, Receipt{}, fmt.Errorf("clear the field %s: %w", key, err)
+		}
+		cleared += more
+	}
+}
+
+func (t *tx) deleteField(key string, m Match, cleared uint64) (Field, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return Field{}, audit.Event{}, err
+	}
+	f, err := t.field(key)
+	if err == nil {
+		err = m.check(f.Revision)
+	}
+	if err == nil && t.fieldUsed(key) {
+		err = fmt.Errorf("%w; clear it there, or send force=true to have it cleared from all of them", ErrFieldInUse)
+	}
+	if err != nil {
+		return Field{}, audit.Event{}, err
+	}
+	t.delete(bucketFields, []byte(key))
+	return f, audit.Event{
+		Op: audit.OpFieldDeleted, Facts: audit.Facts{"field": audit.Text(key), "cleared": audit.Number(cleared)},
+	}, nil
+}
+
+// clearBatch is how many documents are cleared in one transaction.
+const clearBatch = 500
+
+// clearField takes the field away from some documents, and says from how many.
+func (v *Vault) clearField(ctx context.Context, actor Actor, key string) (cleared uint64, err error) {
+	docs, err := view(v, func(t *tx) (docs []id, err error) {
+		prefix := indexPrefix(kindField, text(key))
+		rows := t.bucket(bucketIndex).Cursor()
+		for k, _ := rows.Seek(prefix); bytes.HasPrefix(k, prefix) && len(docs) < clearBatch; k, _ = rows.Next() {
+			docs = append(docs, id(k[len(k)-len(id{}):]))
+		}
+		return docs, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	var fns []func(*tx) (bool, audit.Event, error)
+	for _, doc := range docs {
+		fns = append(fns, func(t *tx) (bool, audit.Event, error) { return t.clearFieldOf(doc, key) })
+	}
+	done, _, err := updateAll(v, ctx, actor, fns...)
+	for _, did := range done {
+		if did {
+			cleared++
+		}
+	}
+	return cleared, err
+}
+
+func (t *tx) clearFieldOf(doc id, key string) (bool, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return false, audit.Event{}, err
+	}
+	old, err := t.documentAt(doc)
+	if err != nil {
+		return false, audit.Event{}, err
+	}
+	if _, has := old.CustomFields[key]; !has { // somebody was faster
+		return false, audit.Event{}, nil
+	}
+	d := old.clone()
+	delete(d.CustomFields, key)
+	t.changes(d)
+	t.store(old, d)
+	return true, audit.Event{
+		Op: audit.OpDocumentUpdated, Document: d.ID,
+		Facts:  audit.Facts{"revision": audit.Number(d.Revision)},
+		Detail: encodeDetail(differences(old, d)),
+	}, nil
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"strongroom/engine"
+)
+
+// TestBulkAnswersWhileItIsAsked holds that a client may wait for a result before
+// it sends the next line, and that what was told is done if it goes away.
+func TestBulkAnswersWhileItIsAsked(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	d := k.vaults["main"].Create("subject", "text")
+	body, lines := io.Pipe()
+	r, err := http.NewRequest("POST", k.http.URL+"/v1/bulk/documents", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	r.Header.Set("Accept", "application/x-ndjson")
+	send := func(i int) { fmt.Fprintf(lines, `{"id":%q,"patch":{"name":"name %d"}}`+"\n", d.ID, i) }
+	go send(0)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	results := bufio.NewScanner(answer.Body)
+	for i := range 5 {
+		if i > 0 {
+			send(i)
+		}
+		var result BulkResult
+		if !results.Scan() || json.Unmarshal(results.Bytes(), &result) != nil || result.Result != "changed" || result.Line != uint64(i+1) {
+			t.Fatalf("%d: %s %v", i, results.Bytes(), results.Err())
+		}
+		if is, err := k.vaults["main"].Document(t.Context(), d.ID); err != nil || is.Name != fmt.Sprint("name ", i) {
+			t.Errorf("%d: %q, %v", i, is.Name, err)
+		}
+	}
+	lines.Close()
+	if !results.Scan() || results.Text() != `{"matched":5,"changed":5,"unchanged":0,"failed":0}` {
+		t.Errorf("the counts are %s", results.Text())
+	}
+}
+
+// TestBulkOfMany goes through more than one step, by ids, by filter and by lines.
+func TestBulkOfMany(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	const n = 2*bulkStep + 7
+	var ids, lines []string
+	for i := range n {
+		d := main.CreateFrom(engine.NewDocument{Name: fmt.Sprint(i), Category: "invoice"}, "text")
+		ids = append(ids, fmt.Sprintf("%q", d.ID))
+		lines = append(lines, fmt.Sprintf(`{"id":%q,"patch":{"description":"%d"}}`, d.ID, i))
+	}
+	ask := func(media, body string) (out BulkAnswer) {
+		a, text := k.do("upload", "POST", "/v1/bulk/documents", strings.NewReader(body), "Content-Type", media)
+		if err := json.Unmarshal([]byte(text), &out); err != nil || a.StatusCode != 200 {
+			t.Fatalf("%d %v %.200s", a.StatusCode, err, text)
+		}
+		return out
+	}
+	for body, want := range map[string]BulkCounts{
+		`{"ids":[` + strings.Join(ids, ",") + `],"addTags":["a"],"dryRun":true}`: {Matched: n, Changed: n},
+		`{"ids":[` + strings.Join(ids, ",") + `],"addTags":["b"]}`:               {Matched: n, Changed: n},
+		`{"filter":{"category":"invoice"},"addTags":["c"]}`:                      {Matched: n, Changed: n},
+		`{"filter":{"category":"invoice"},"removeTags":["d"]}`:                   {Matched: n, Unchanged: n},
+		`{"filter":{"category":"report"},"removeTags":["d"]}`:                    {},
+	} {
+		if got := ask("application/json", body); got.BulkCounts != want || len(got.Results) != int(want.Matched) {
+			t.Errorf("%.60s: %+v, want %+v", body, got.BulkCounts, want)
+		}
+	}
+	// A line that is too long ends the work; those before it are done.
+	got := ask("application/x-ndjson", strings.Join(lines, "\n")+"\n"+strings.Repeat(" ", maxBody+1)+"\n"+lines[0])
+	last := got.Results[len(got.Results)-1]
+	if got.Matched != n+1 || got.Changed != n || got.Failed != 1 || last.Line != n+1 || last.ErrorCode != "PAYLOAD_TOO_LARGE" {
+		t.Errorf("%+v, last %+v", got.BulkCounts, last)
+	}
+	many := `{"ids":[` + strings.Repeat(`"x",`, maxBulkIDs) + `"x"]}`
+	if a, text := k.do("upload", "POST", "/v1/bulk/documents", strings.NewReader(many)); a.StatusCode != 400 || !strings.Contains(text, "ids: must be at most 10000") {
+		t.Errorf("%d %s", a.StatusCode, text)
+	}
+}
