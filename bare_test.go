@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -108,7 +109,7 @@ func bareBlobs(b *testing.B, callers, n int) float64 {
 // bareChanges is how many changes bbolt alone takes in a second, if always so
 // many share a transaction: of each a document at a random key, an index row
 // moved, an entry and its detail.
-func bareChanges(b *testing.B, group int) float64 {
+func bareChanges(b *testing.B, group, documents int) float64 {
 	b.Helper()
 	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, &bbolt.Options{
 		FreelistType: bbolt.FreelistMapType, InitialMmapSize: 1 << 30,
@@ -118,36 +119,45 @@ func bareChanges(b *testing.B, group int) float64 {
 	}
 	defer db.Close()
 	record, line := randomBytes(400), randomBytes(330)
-	const documents = 64
+	moved := make([]uint64, documents) // the last change of each
 	seq := uint64(0)
-	change := func(tx *bbolt.Tx) error {
+	change := func(tx *bbolt.Tx, doc int) error {
 		seq++
-		key := binary.BigEndian.AppendUint64(nil, seq*0x9e3779b97f4a7c15%documents)
-		at := binary.BigEndian.AppendUint64(nil, seq)
-		old := append([]byte("ul"), binary.BigEndian.AppendUint64(nil, seq-documents)...)
+		at, key := binary.BigEndian.AppendUint64(nil, seq), binary.BigEndian.AppendUint64(nil, uint64(doc))
+		row := func(seq uint64) []byte { return append(binary.BigEndian.AppendUint64([]byte("ul"), seq), key...) }
 		puts := []struct {
 			bucket     string
 			key, value []byte
-		}{{"documents", key, record}, {"index", append(append([]byte("ul"), at...), key...), []byte{}}, {"log", at, line}, {"detail", at, line[:120]}}
+		}{{"documents", key, record}, {"index", row(seq), []byte{}}, {"log", at, line}, {"detail", at, line[:120]}}
 		for _, p := range puts {
-			bucket, err := tx.CreateBucketIfNotExists([]byte(p.bucket))
-			if err != nil {
-				return err
-			}
-			if err := bucket.Put(p.key, p.value); err != nil {
+			if err := tx.Bucket([]byte(p.bucket)).Put(p.key, p.value); err != nil {
 				return err
 			}
 		}
+		old := row(moved[doc])
+		moved[doc] = seq
 		return tx.Bucket([]byte("index")).Delete(old)
 	}
-	n := 1500
-	if group > 1 {
-		n = 500
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{"documents", "index", "log", "detail"} {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		for doc := range documents {
+			if err := change(tx, doc); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
-	return float64(group) * perSecond(b, 1, n, func(int) error {
+	return float64(group) * perSecond(b, 1, 600, func(int) error {
 		return db.Update(func(tx *bbolt.Tx) error {
 			for range group {
-				if err := change(tx); err != nil {
+				if err := change(tx, rand.IntN(documents)); err != nil {
 					return err
 				}
 			}

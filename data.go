@@ -66,7 +66,12 @@ const abandoned = time.Hour
 // of the directory's lock may call it, for it alone makes sockets. Vaults are
 // made without the lock, beside a running server too, so young ones stay.
 func sweepData(data string) error {
-	return errors.Join(
+	// It would hold the first administrator's key.
+	halfKey := os.Remove(filepath.Join(data, firstKeyName+".new"))
+	if errors.Is(halfKey, fs.ErrNotExist) {
+		halfKey = nil
+	}
+	return errors.Join(halfKey,
 		sweepAside(data, socketAside, 0),
 		sweepAside(vaultsDir(data), vaultAside, abandoned),
 	)

@@ -213,6 +213,8 @@ func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error 
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeader,
+			// Else net/http answers OPTIONS * itself, with none of our headers.
+			DisableGeneralOptionsHandler: true,
 			// No WriteTimeout: it would cut long downloads. A client that
 			// stops reading holds a connection and nothing else.
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -10,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -218,6 +220,28 @@ func TestPortTaken(t *testing.T) {
 	run(t, "serve", "--data", data, "--listen", taken.Addr().String()).code1(t, taken.Addr().String(), "--listen")
 	mustRun(t, "user", "list", "--data", data)
 	noGoroutines(t)
+}
+
+// TestEveryAnswerHasAnID holds that net/http answers nothing that is well formed
+// in our stead.
+func TestEveryAnswerHasAnID(t *testing.T) {
+	s := startServer(t, t.TempDir())
+	for _, request := range []string{"OPTIONS * HTTP/1.1", "OPTIONS /livez HTTP/1.1", "GET http://elsewhere/livez HTTP/1.1", "BREW /livez HTTP/1.1"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "%s\r\nHost: x\r\nConnection: close\r\n\r\n", request)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.Header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %s, %v", request, resp.Status, resp.Header)
+		}
+	}
 }
 
 // TestMaxUpload holds that the flag reaches the API.

@@ -217,7 +217,8 @@
 //	             size number
 //	    detail   fileName comment label
 //	document.reverted (version)
-//	    facts    discarded list, owner? word, revision number
+//	    facts    discardedFrom? number, discardedTo? number, owner? word,
+//	             revision number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
 //	    facts    revision number
@@ -354,7 +355,8 @@
 //	days             the period of the policy; or how long until the obligation is due
 //	deleted          how many documents the run deleted by retention
 //	digest           of the bytes of the version
-//	discarded        the numbers of the versions that are not current any more
+//	discardedFrom    the number of the first version that is taken back
+//	discardedTo      the number of the last
 //	documents        how many documents the erasure is to erase
 //	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
 //	due              the date or the time when the obligation is due

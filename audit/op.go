@@ -129,7 +129,7 @@ var rules = []rule{
 	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
-	{OpDocumentReverted, oneVersion, []fact{must("discarded", aList), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentArchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{must("certificate", aHash), must("chain", aHash), may("obligations", aNumber), must("right", aWord), must("versions", aNumber)}, ""},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"strongroom/audit"
@@ -17,8 +18,8 @@ const draftWait = 24 * time.Hour
 // maxDraft bounds the changes in one scratchpad, and with them the transaction
 // that saves it; maxDraftBytes bounds what each of them writes anew.
 const (
-	maxDraft      = 1_000
-	maxDraftBytes = 1 << 20
+	maxDraft      = 200
+	maxDraftBytes = 512 << 10
 )
 
 // draft is the scratchpad of one user on one document: the changes made under
@@ -37,6 +38,7 @@ type draftChange struct {
 	Digest   Digest         `json:",omitzero"`
 	Size     int64          `json:",omitempty"`
 	Restored uint64         `json:",omitempty"` // the version whose bytes these are
+	Ref      uint64         `json:",omitempty"` // under which its bytes are referred to
 	At       time.Time
 }
 
@@ -82,13 +84,25 @@ func (t *tx) keepDraftUntil(d *document, ends time.Time) error {
 }
 
 // beginEdit notes the document as it is at locking, so that not to save can
-// bring that back, or takes up the scratchpad that waits.
-func (t *tx) beginEdit(d *document) error {
-	if d.lease.scratchPad {
-		return t.keepDraftUntil(d, d.lease.until)
+// bring that back, or takes up the scratchpad that waits, unless its time is
+// over: then it is dropped, swept or not, and its bytes are returned.
+func (t *tx) beginEdit(d *document) (litter []Digest, err error) {
+	if !d.lease.scratchPad {
+		t.put(bucketSnapshots, d.id[:], d.encode())
+		return nil, nil
 	}
-	t.put(bucketSnapshots, d.id[:], d.encode())
-	return nil
+	if t.get(bucketSnapshots, d.id[:]) != nil { // of a lease that nobody released
+		t.delete(bucketSnapshots, d.id[:])
+	}
+	dr, err := t.draftOf(d, d.lease.userID)
+	if err != nil || len(dr.Changes) == 0 {
+		return nil, err
+	}
+	if dr.due(t.now) {
+		return t.dropDraft(d, d.lease.userID)
+	}
+	d.lease.base = dr.Base
+	return nil, t.keepDraftUntil(d, d.lease.until)
 }
 
 func (t *tx) endEdit(d *document) {
@@ -107,9 +121,11 @@ func (d *draft) versions() (n uint64) {
 	return n
 }
 
-// draftNumber is the number under which a scratchpad's change refers to its
-// bytes: no version ever has it.
-func draftNumber(change int) uint64 { return 1<<63 | uint64(change) }
+// draftRef is the number under which a scratchpad's change refers to its bytes:
+// that of the entry that told of it, in a range that no version's reaches.
+func draftRef(seq uint64) uint64 { return 1<<63 | seq }
+
+func isDraftRef(number uint64) bool { return number >= 1<<63 }
 
 // dropDraft removes a scratchpad and returns the bytes it referred to, which
 // may now be litter.
@@ -119,9 +135,9 @@ func (t *tx) dropDraft(d *document, userID string) ([]Digest, error) {
 		return nil, err
 	}
 	digests := []Digest{}
-	for i, change := range dr.Changes {
+	for _, change := range dr.Changes {
 		if change.Version != nil {
-			t.delete(bucketRefs, refKey(change.Digest, d.id, draftNumber(i+1)))
+			t.delete(bucketRefs, refKey(change.Digest, d.id, change.Ref))
 			digests = append(digests, change.Digest)
 		}
 	}
@@ -209,7 +225,7 @@ func (t *tx) purgeDraft(documentID, userID string) ([]Digest, audit.Event, error
 func (t *tx) drafted(doc id, digest Digest, number uint64) bool {
 	for _, userID := range t.draftUsers(doc) {
 		dr, err := decodeDraft(t.get(bucketDrafts, draftKey(doc, userID)))
-		if i := number - draftNumber(1); err == nil && i < uint64(len(dr.Changes)) && dr.Changes[i].Version != nil && dr.Changes[i].Digest == digest {
+		if err == nil && slices.ContainsFunc(dr.Changes, func(c draftChange) bool { return c.Ref == number && c.Digest == digest }) {
 			return true
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"strongroom/audit"
@@ -184,12 +183,12 @@ func (h *history) lock(e audit.Entry) {
 }
 
 func (h *history) discard(e audit.Entry) error {
-	numbers, _ := e.Facts["discarded"].AsTexts()
-	for _, text := range numbers {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil || n == 0 || n > uint64(len(h.versions)) {
-			return fmt.Errorf("discards version %q", text)
-		}
+	from, some := e.Facts["discardedFrom"].AsNumber()
+	to, _ := e.Facts["discardedTo"].AsNumber()
+	if some && (from == 0 || from > to || to > uint64(len(h.versions))) {
+		return fmt.Errorf("discards versions %d to %d of %d", from, to, len(h.versions))
+	}
+	for n := from; some && n <= to; n++ {
 		h.versions[n-1].Discarded = true
 	}
 	h.current = e.Version

@@ -32,7 +32,7 @@ type Lock struct {
 	Until           time.Time
 	LockedByApp     string
 	UseScratchPad   bool
-	ScratchPadStale bool   // the document has moved on since the draft that waits was begun
+	ScratchPadStale bool   // for the holder: the document has moved on since the scratchpad was begun
 	Fence           uint64 // rises with every acquisition and breaking, and outlives the lock
 	User            User   // who holds it
 	Revision        uint64 // of the document, which locking leaves alone
@@ -60,6 +60,7 @@ type lease struct {
 	until              time.Time
 	scratchPad         bool
 	fence              uint64 // of this lease; the document's own may have risen since
+	base               uint64 // the document's revision when its scratchpad was begun; 0: it is empty
 }
 
 func (l *lease) encode() []byte {
@@ -71,6 +72,7 @@ func (l *lease) encode() []byte {
 	e.time(l.until)
 	e.flag(l.scratchPad)
 	e.num(l.fence)
+	e.num(l.base)
 	return e.b
 }
 
@@ -84,6 +86,7 @@ func decodeLease(b []byte) (*lease, error) {
 	l.until = d.time()
 	l.scratchPad = d.flag()
 	l.fence = d.num()
+	l.base = d.num()
 	return l, d.done("lease")
 }
 
@@ -105,18 +108,10 @@ func (t *tx) lock(d *document) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("who holds the lock of %s: %w", d, err)
 	}
-	lock := &Lock{
+	return &Lock{
 		Duration: l.window, Until: l.until, LockedByApp: l.app, UseScratchPad: l.scratchPad, Fence: l.fence, User: u,
 		Revision: d.Revision,
-	}
-	if l.scratchPad {
-		draft, err := t.draftOf(d, l.userID)
-		if err != nil {
-			return nil, err
-		}
-		lock.ScratchPadStale = draft.stale(d)
-	}
-	return lock, nil
+	}, nil
 }
 
 // admitToken is the guard of every change of a document. A locked document is
@@ -139,8 +134,8 @@ func (t *tx) admitToken(d *document, c Condition) error {
 		return &LockedError{Lock: *lock}
 	}
 	t.window = l.window
-	if c.LockDuration > 0 {
-		t.window = min(c.LockDuration, maxWindow)
+	if window := min(c.LockDuration, maxWindow).Truncate(time.Second); window > 0 {
+		t.window = window
 	}
 	return nil
 }
@@ -184,7 +179,8 @@ func loadLockKey(dir string) ([]byte, error) {
 	return key, nil
 }
 
-// shown adds the token for the key that took the lock.
+// shown adds what the holder may know: the token only for the key that took the
+// lock.
 func (t *tx) shown(d *document) (Lock, error) {
 	lock, err := t.lock(d)
 	if err != nil {
@@ -193,8 +189,12 @@ func (t *tx) shown(d *document) (Lock, error) {
 	if lock == nil {
 		return Lock{}, ErrNotLocked
 	}
-	if d.lease.userID == t.actor.UserID && d.lease.keyID == t.actor.KeyID {
-		lock.Token = t.v.token(d.ID, d.lease)
+	// What there is in a scratchpad concerns its holder alone.
+	if d.lease.userID == t.actor.UserID {
+		lock.ScratchPadStale = d.lease.base != 0 && d.lease.base != d.Revision
+		if d.lease.keyID == t.actor.KeyID {
+			lock.Token = t.v.token(d.ID, d.lease)
+		}
 	}
 	return *lock, nil
 }

@@ -23,14 +23,17 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 	if err := checkApp(n.LockedByApp); err != nil {
 		return Lock{}, Receipt{}, err
 	}
-	proof, err := v.provePassword(ctx, documentID, n.Password)
+	proof, err := v.provePassword(ctx, actor, documentID, n)
 	if err != nil {
 		return Lock{}, Receipt{}, err
 	}
-	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
-		old, err := t.lockable(documentID, n.IfMatch, proof)
+	taken, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) {
+		old, err := t.lockable(documentID, n.IfMatch)
+		if err == nil {
+			err = proof.stands(old)
+		}
 		if err != nil {
-			return Lock{}, audit.Event{}, err
+			return locked{}, audit.Event{}, err
 		}
 		d := old.clone()
 		d.fence++
@@ -38,12 +41,13 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 			userID: t.actor.UserID, keyID: t.actor.KeyID, app: n.LockedByApp, window: window,
 			until: t.now.Add(window), scratchPad: n.UseScratchPad, fence: d.fence,
 		}
-		if err := t.beginEdit(d); err != nil {
-			return Lock{}, audit.Event{}, err
+		litter, err := t.beginEdit(d)
+		if err != nil {
+			return locked{}, audit.Event{}, err
 		}
 		t.store(old, d)
 		lock, err := t.shown(d)
-		return lock, audit.Event{
+		return locked{lock, litter}, audit.Event{
 			Op: audit.OpLockAcquired, Document: d.ID,
 			Facts: audit.Facts{
 				"fence": audit.Number(d.fence), "seconds": audit.Number(uint64(window / time.Second)),
@@ -52,10 +56,15 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 			Detail: appDetail(n.LockedByApp),
 		}, err
 	})
+	if err != nil {
+		return Lock{}, Receipt{}, err
+	}
+	v.purge(context.WithoutCancel(ctx), taken.litter...)
+	return taken.Lock, receipt, nil
 }
 
-// lockable is the guard of AcquireLock.
-func (t *tx) lockable(documentID string, m Match, proof passwordProof) (*document, error) {
+// lockable is the guard of AcquireLock, but for the password.
+func (t *tx) lockable(documentID string, m Match) (*document, error) {
 	if err := t.may(AccessUpload); err != nil {
 		return nil, err
 	}
@@ -65,7 +74,7 @@ func (t *tx) lockable(documentID string, m Match, proof passwordProof) (*documen
 	}
 	u, err := t.user(t.actor.UserID)
 	if errors.Is(err, ErrUserNotFound) || err == nil && !u.CanLockEnvelopes {
-		return nil, &PermissionError{Required: AccessUpload, Actual: t.actor.Access, Reason: "this user may not lock documents (canLockEnvelopes)"}
+		return nil, &PermissionError{Required: AccessUpload, Actual: t.actor.Access, Reason: "this user may not lock documents; an admin can allow it (canLockEnvelopes)"}
 	}
 	if err != nil {
 		return nil, err
@@ -78,10 +87,7 @@ func (t *tx) lockable(documentID string, m Match, proof passwordProof) (*documen
 	if d.Archived {
 		return nil, fmt.Errorf("%w: it is archived; unarchive it first", ErrLockState)
 	}
-	if err := m.check(d.Revision); err != nil {
-		return nil, err
-	}
-	return d, proof.stands(d)
+	return d, m.check(d.Revision)
 }
 
 func lockWindow(asked, otherwise time.Duration) (time.Duration, error) {
@@ -198,45 +204,46 @@ func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string,
 	case scratchPad && save:
 		return v.saveDraft(ctx, actor, documentID, c)
 	case save || scratchPad:
-		lock, receipt, err := update(v, ctx, actor, func(t *tx) (released, audit.Event, error) { return t.release(documentID, c, scratchPad) })
+		lock, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, c, scratchPad) })
 		v.purge(context.WithoutCancel(ctx), lock.litter...)
 		return lock.Lock, receipt, err
 	}
 	locks, receipts, err := updateAll(v, ctx, actor,
-		func(t *tx) (released, audit.Event, error) { return t.revert(documentID, c) },
-		func(t *tx) (released, audit.Event, error) { return t.release(documentID, c.token(), false) })
+		func(t *tx) (locked, audit.Event, error) { return t.revert(documentID, c) },
+		func(t *tx) (locked, audit.Event, error) { return t.release(documentID, c.token(), false) })
 	if err != nil {
 		return Lock{}, Receipt{}, err
 	}
 	return locks[1].Lock, receipts[1], nil
 }
 
-// released is a lock as it was, and the bytes of the draft that went with it.
-type released struct {
+// locked is a lock, and the bytes of a scratchpad that went, which may now be
+// litter.
+type locked struct {
 	Lock
 	litter []Digest
 }
 
 // release ends the lock. scratchPad is what the caller took the lock to be: if
 // another has come in its place, nothing happens.
-func (t *tx) release(documentID string, c Condition, scratchPad bool) (released, audit.Event, error) {
+func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, audit.Event, error) {
 	old, err := t.held(documentID, c)
 	if err != nil {
-		return released{}, audit.Event{}, err
+		return locked{}, audit.Event{}, err
 	}
 	if old.lease.scratchPad != scratchPad {
-		return released{}, audit.Event{}, ErrNotLocked
+		return locked{}, audit.Event{}, ErrNotLocked
 	}
 	lock, err := t.shown(old)
 	if err != nil {
-		return released{}, audit.Event{}, err
+		return locked{}, audit.Event{}, err
 	}
 	facts := audit.Facts{"fence": audit.Number(old.lease.fence)}
 	d := old.clone()
 	var litter []Digest
 	if scratchPad {
 		if litter, err = t.dropDraft(d, d.lease.userID); err != nil {
-			return released{}, audit.Event{}, err
+			return locked{}, audit.Event{}, err
 		}
 		if litter != nil {
 			facts["draft"] = audit.Text("dropped")
@@ -245,7 +252,7 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (released,
 	t.endEdit(d)
 	d.lease = nil
 	t.store(old, d)
-	return released{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
+	return locked{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
 }
 
 // BreakLock ends somebody's lock, without the token: for locks that were

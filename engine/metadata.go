@@ -36,8 +36,9 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 	if err := p.check(); err != nil {
 		return Document{}, Receipt{}, err
 	}
-	if p.EditPassword != nil && p.EditPassword.Password != "" && actor.Access >= AccessAdmin { // others are refused, and pay for no hash
-		p.passwordHash = newPasswordHash(p.EditPassword.Password)
+	var err error
+	if p.passwordHash, err = v.newPassword(ctx, actor, p.EditPassword); err != nil {
+		return Document{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		old, err := t.writable(documentID, AccessUpload, cond)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,27 +29,73 @@ const (
 	throttleFor   = time.Minute // before it takes no more for so long
 )
 
-// hashPassword is slow: it runs outside transactions.
-func hashPassword(password string, salt []byte) []byte {
-	return append(bytes.Clone(salt), argon2.IDKey([]byte(password), salt, passwordPasses, passwordMemory, 1, passwordHash)...)
+// hashPassword is slow: it runs outside transactions, one at a time.
+func (v *Vault) hashPassword(ctx context.Context, password string, salt []byte) ([]byte, error) {
+	select {
+	case v.hashing <- struct{}{}:
+		defer func() { <-v.hashing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return append(bytes.Clone(salt), argon2.IDKey([]byte(password), salt, passwordPasses, passwordMemory, 1, passwordHash)...), nil
 }
 
-func newPasswordHash(password string) []byte {
+// newPassword hashes an edit password to be set, for who may set one.
+func (v *Vault) newPassword(ctx context.Context, actor Actor, p *EditPassword) ([]byte, error) {
+	if p == nil || p.Password == "" {
+		return nil, nil
+	}
+	_, err := peek(v, func(t *tx) (struct{}, error) {
+		return struct{}{}, errors.Join(t.admit(actor), t.may(AccessAdmin))
+	})
+	if err != nil {
+		return nil, err
+	}
 	salt := make([]byte, passwordSalt)
 	rand.Read(salt) // never fails: crypto/rand
-	return hashPassword(password, salt)
+	return v.hashPassword(ctx, p.Password, salt)
 }
 
-// guesses counts the wrong edit passwords of each document: derived state that
-// a restart forgets.
+// guesses counts the wrong edit passwords each user gave for each document:
+// derived state that a restart forgets.
 type guesses struct {
-	mu    sync.Mutex // held while one is computed
-	wrong map[id]guess
+	mu    sync.Mutex // leaf lock
+	wrong map[guesser]guess
+}
+
+type guesser struct {
+	doc    id
+	userID string
 }
 
 type guess struct {
 	count int
 	last  time.Time
+}
+
+// wait is how long this guesser is not asked any more; 0: go on.
+func (g *guesses) wait(who guesser, now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if was := g.wrong[who]; was.count >= wrongPassword {
+		return throttleFor - now.Sub(was.last)
+	}
+	return 0
+}
+
+// note counts a wrong guess, or forgets those before a right one.
+func (g *guesses) note(who guesser, now time.Time, right bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.wrong == nil {
+		g.wrong = map[guesser]guess{}
+	}
+	maps.DeleteFunc(g.wrong, func(_ guesser, was guess) bool { return now.Sub(was.last) >= throttleFor })
+	if right {
+		delete(g.wrong, who)
+		return
+	}
+	g.wrong[who] = guess{g.wrong[who].count + 1, now}
 }
 
 // passwordProof is the hash that a password was found to fit.
@@ -62,35 +110,34 @@ func (p passwordProof) stands(d *document) error {
 }
 
 // provePassword compares a password with that of a document, outside any
-// transaction because that takes its time. The proof is judged in the
-// transaction, so a password that changes meanwhile is not let through.
-func (v *Vault) provePassword(ctx context.Context, documentID, password string) (passwordProof, error) {
-	d, err := view(v, func(t *tx) (*document, error) { return t.liveDocument(documentID) })
-	if err != nil || d.password == nil || password == "" {
-		return nil, err
-	}
-	v.guesses.mu.Lock()
-	defer v.guesses.mu.Unlock()
-	now := v.clock.now()
-	g := v.guesses.wrong[d.id]
-	if now.Sub(g.last) >= throttleFor {
-		g = guess{}
-	}
-	if g.count >= wrongPassword {
-		return nil, &ThrottledError{After: throttleFor - now.Sub(g.last)}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if subtle.ConstantTimeCompare(hashPassword(password, d.password[:passwordSalt]), d.password) != 1 {
-		if v.guesses.wrong == nil {
-			v.guesses.wrong = map[id]guess{}
+// transaction because that takes its time, and after every other guard of
+// AcquireLock, so that nobody else learns whether it is right. The proof is
+// judged in the transaction: a password that changes meanwhile is not let
+// through.
+func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID string, n NewLock) (passwordProof, error) {
+	var who guesser
+	d, err := view(v, func(t *tx) (*document, error) {
+		if err := t.admit(actor); err != nil {
+			return nil, err
 		}
-		v.guesses.wrong[d.id] = guess{g.count + 1, now}
+		who.userID = t.actor.UserID
+		return t.lockable(documentID, n.IfMatch)
+	})
+	if err != nil || d.password == nil || n.Password == "" {
+		return nil, err
+	}
+	if who.doc = d.id; v.guesses.wait(who, v.clock.now()) > 0 {
+		return nil, &ThrottledError{After: v.guesses.wait(who, v.clock.now())}
+	}
+	hash, err := v.hashPassword(ctx, n.Password, d.password[:passwordSalt])
+	if err != nil {
+		return nil, err
+	}
+	right := subtle.ConstantTimeCompare(hash, d.password) == 1
+	if v.guesses.note(who, v.clock.now(), right); !right {
 		return nil, &PermissionError{Required: AccessUpload, Actual: AccessUpload, Reason: "templatePassword is not the document's edit password"}
 	}
-	delete(v.guesses.wrong, d.id)
-	return passwordProof(d.password), nil
+	return d.password, nil
 }
 
 // EditPassword sets or removes what it takes to lock a document.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 
 	"strongroom/audit"
 )
@@ -39,23 +39,27 @@ func (v *Vault) saveDraft(ctx context.Context, actor Actor, documentID string, c
 var errDraftMoved = errors.New("engine: the scratchpad has changed meanwhile")
 
 func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Condition, dr *draft) (Lock, Receipt, error) {
-	type step = func(*tx) (released, audit.Event, error)
-	steps := []step{func(t *tx) (released, audit.Event, error) {
-		return released{}, audit.Event{}, t.mayLand(documentID, c, dr)
+	type step = func(*tx) (locked, audit.Event, error)
+	steps := []step{func(t *tx) (locked, audit.Event, error) {
+		return locked{}, audit.Event{}, t.mayLand(documentID, c, dr)
 	}}
 	held := c.token()
-	for _, change := range dr.Changes {
-		steps = append(steps, func(t *tx) (released, audit.Event, error) {
+	for _, change := range dr.current() {
+		steps = append(steps, func(t *tx) (locked, audit.Event, error) {
 			old, err := t.held(documentID, held)
 			if err != nil {
-				return released{}, audit.Event{}, err
+				return locked{}, audit.Event{}, err
 			}
 			_, event, err := t.landChange(old, change)
-			return released{}, event, err
+			return locked{}, event, err
 		})
 	}
-	steps = append(steps, func(t *tx) (released, audit.Event, error) { return t.release(documentID, held, true) })
+	steps = append(steps, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, held, true) })
 	results, receipts, err := updateAll(v, ctx, actor, steps...)
+	if errors.Is(err, ErrInvalid) {
+		// Nothing is wrong with the request: the vault has changed meanwhile.
+		err = fmt.Errorf("%w: the scratchpad cannot be saved as it is: %s; change that in it, or drop it", ErrLockState, err)
+	}
 	if err != nil {
 		return Lock{}, Receipt{}, err
 	}
@@ -83,6 +87,31 @@ func (t *tx) mayLand(documentID string, c Condition, dr *draft) error {
 	return nil
 }
 
+// current are the changes as they count: of what the vault may refuse later, a
+// category, an owner or an external id, only the last one set.
+func (d *draft) current() []draftChange {
+	changes := slices.Clone(d.Changes)
+	var category, owner, external bool
+	for i := len(changes) - 1; i >= 0; i-- {
+		if changes[i].Patch == nil {
+			continue
+		}
+		p := *changes[i].Patch
+		supersede(&p.Category, &category)
+		supersede(&p.OwnerID, &owner)
+		supersede(&p.ExternalID, &external)
+		changes[i].Patch = &p
+	}
+	return changes
+}
+
+func supersede(value **string, set *bool) {
+	if *set {
+		*value = nil
+	}
+	*set = *set || *value != nil
+}
+
 func (t *tx) landChange(old *document, change draftChange) (Document, audit.Event, error) {
 	if change.Version == nil {
 		return t.patchDocument(old, *change.Patch)
@@ -93,64 +122,66 @@ func (t *tx) landChange(old *document, change draftChange) (Document, audit.Even
 // revert takes back what landed under the lock: metadata as at locking, where
 // that is still valid; versions added since are discarded, and the one that was
 // current is so again. Archived state stays, and nothing leaves the chain.
-func (t *tx) revert(documentID string, c Condition) (released, audit.Event, error) {
+func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error) {
 	old, err := t.held(documentID, c)
 	if err != nil {
-		return released{}, audit.Event{}, err
+		return locked{}, audit.Event{}, err
 	}
 	was, err := decodeDocument(old.id, t.get(bucketSnapshots, old.id[:]))
 	if err != nil {
-		return released{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
+		return locked{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
 	}
 	d := old.clone()
 	d.Name, d.Description, d.Tags, d.CustomFields = was.Name, was.Description, was.Tags, was.CustomFields
 	if err := t.knownCategory(was.Category); err == nil {
 		d.Category = was.Category
 	} else if !errors.Is(err, ErrInvalid) {
-		return released{}, audit.Event{}, err
+		return locked{}, audit.Event{}, err
 	}
 	if _, err := t.owner(was.OwnerID); err == nil {
 		d.OwnerID = was.OwnerID
 	} else if !errors.Is(err, ErrInvalid) {
-		return released{}, audit.Event{}, err
+		return locked{}, audit.Event{}, err
 	}
-	discarded, err := t.discard(d, was)
-	if err != nil {
-		return released{}, audit.Event{}, err
+	if err := t.discard(d, was); err != nil {
+		return locked{}, audit.Event{}, err
 	}
-	detail := differences(old, d)
-	if len(detail) == 0 && len(discarded) == 0 {
-		return released{}, audit.Event{}, nil
+	detail, discards := differences(old, d), d.VersionCount > was.VersionCount
+	if len(detail) == 0 && !discards {
+		return locked{}, audit.Event{}, nil
 	}
 	t.changes(d)
 	t.store(old, d)
-	facts := audit.Facts{"discarded": audit.Texts(discarded...), "revision": audit.Number(d.Revision)}
+	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	if discards {
+		facts["discardedFrom"], facts["discardedTo"] = audit.Number(was.VersionCount+1), audit.Number(d.VersionCount)
+	}
 	if d.OwnerID != old.OwnerID {
 		facts["owner"] = audit.Text(d.OwnerID)
 	}
-	return released{}, audit.Event{
+	return locked{}, audit.Event{
 		Op: audit.OpDocumentReverted, Document: d.ID, Version: d.Current.Number, Facts: facts, Detail: encodeDetail(detail),
 	}, nil
 }
 
-// discard marks the versions of d that were added since was.
-func (t *tx) discard(d, was *document) (numbers []string, err error) {
+// discard marks the versions of d that were added since was, and makes the one
+// of then current again.
+func (t *tx) discard(d, was *document) error {
 	for n := was.VersionCount + 1; n <= d.VersionCount; n++ {
-		ver, err := t.version(d, n)
+		ver, err := t.storedVersion(d, n)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s lacks version %d", errDamaged, d, n)
+			return fmt.Errorf("%w: %s lacks version %d", errDamaged, d, n)
 		}
-		marked := *ver
-		marked.Discarded = true
-		t.put(bucketVersions, versionKey(d.id, n), encodeVersion(&marked))
-		numbers = append(numbers, strconv.FormatUint(n, 10))
+		ver.Discarded = true
+		t.put(bucketVersions, versionKey(d.id, n), encodeVersion(ver))
 	}
-	if len(numbers) > 0 {
-		current, err := t.storedVersion(d, was.Current.Number)
-		if err != nil {
-			return nil, err
-		}
-		current.Current, d.Current = true, current
+	if d.VersionCount == was.VersionCount {
+		return nil
 	}
-	return numbers, nil
+	current, err := t.storedVersion(d, was.Current.Number)
+	if err != nil {
+		return err
+	}
+	current.Current, d.Current = true, current
+	return nil
 }

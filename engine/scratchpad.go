@@ -28,12 +28,12 @@ func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID, tok
 	if err != nil {
 		return Page[Version]{}, err
 	}
-	// A cursor within the scratchpad names a draft as its row of references
-	// does; any other is that of the versions below.
+	// A cursor within the scratchpad names a draft by its number,
+	// marked; any other is that of the versions below.
 	drafts := s.Versions
 	switch {
-	case at >= draftNumber(0):
-		passed := at - draftNumber(0)
+	case isDraftRef(at):
+		passed := at - draftRef(0)
 		drafts, p.Cursor = drafts[len(drafts)-int(min(passed-1, uint64(len(drafts)))):], ""
 	case at > 0:
 		drafts = nil
@@ -52,7 +52,7 @@ func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID, tok
 		return page, nil
 	}
 	last := page.Items[len(page.Items)-1]
-	page.NextCursor = encodeCursor(listVersions, seqKey(draftNumber(int(last.Draft))))
+	page.NextCursor = encodeCursor(listVersions, seqKey(draftRef(last.Draft)))
 	return page, nil
 }
 

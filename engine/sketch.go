@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"strongroom/audit"
 )
@@ -24,17 +25,24 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if len(dr.Changes) == 0 {
 		dr.Base = old.Revision
 	}
-	before, err := t.sketched(old, dr)
+	before, refused, err := t.sketched(old, dr)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
 	change.At = t.now
+	if change.Version != nil {
+		change.Ref = draftRef(t.seq())
+	}
 	dr.Changes = append(dr.Changes, change)
-	after := before.clone()
-	if err := t.replay(after, change, dr.versions()); err != nil {
+	after, still, err := t.sketched(old, dr)
+	if err == nil {
+		err = still[len(still)-1]
+	}
+	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
-	if change.Version == nil && len(differences(before, after)) == 0 {
+	// What is refused by now is mended by setting what is shown already.
+	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 {
 		return before.Document, audit.Event{}, nil
 	}
 	dr.Ends = t.now.Add(t.window)
@@ -46,10 +54,11 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
 	}
 	d := old.clone()
+	d.lease.base = dr.Base
 	t.store(old, d)
 	t.put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
 	if change.Version != nil {
-		t.put(bucketRefs, refKey(change.Digest, d.id, draftNumber(len(dr.Changes))), nil)
+		t.put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
 	}
 	after.Lock, after.AuditSeq = d.Lock, d.AuditSeq
 	return after.Document, audit.Event{
@@ -58,18 +67,25 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	}, nil
 }
 
-// sketched is the document as the holder of a scratchpad sees it.
-func (t *tx) sketched(d *document, dr *draft) (*document, error) {
+// sketched is the document as the holder of a scratchpad sees it, and for each
+// change nil, or why the vault refuses it by now: then nothing of it is shown.
+func (t *tx) sketched(d *document, dr *draft) (shown *document, refused []error, err error) {
 	shown, n := d.clone(), uint64(0)
-	for _, change := range dr.Changes {
+	for _, change := range dr.current() {
 		if change.Version != nil {
 			n++
 		}
-		if err := t.replay(shown, change, n); err != nil && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists) {
-			return nil, err
+		next := shown.clone()
+		err := t.replay(next, change, n)
+		switch {
+		case err == nil:
+			shown = next
+		case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrExists):
+			return nil, nil, err
 		}
+		refused = append(refused, err)
 	}
-	return shown, nil
+	return shown, refused, nil
 }
 
 // replay applies a change to a document that is only shown.
@@ -113,22 +129,22 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 		if err != nil {
 			return Sketch{}, err
 		}
-		shown, err := t.sketched(d, dr)
+		shown, _, err := t.sketched(d, dr)
 		if err != nil {
 			return Sketch{}, err
 		}
 		s := Sketch{Document: shown.Document}
 		only := d.clone()
-		for i, n := 0, uint64(0); i < len(dr.Changes); i++ {
-			if dr.Changes[i].Version == nil {
+		for _, change := range dr.Changes {
+			if change.Version == nil {
 				continue
 			}
-			n++
-			t.replay(only, dr.Changes[i], n)
+			t.replay(only, change, uint64(len(s.Versions)+1))
 			ver := *only.Current
-			ver.Current = n == dr.versions()
-			s.Versions = append([]Version{ver}, s.Versions...)
+			ver.Current = ver.Draft == dr.versions()
+			s.Versions = append(s.Versions, ver)
 		}
+		slices.Reverse(s.Versions)
 		return s, nil
 	})
 }

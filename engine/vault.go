@@ -94,6 +94,7 @@ type Vault struct {
 	used    lastUsed
 	lockKey []byte
 	guesses guesses
+	hashing chan struct{}                 // holds one token while an edit password is hashed
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
 	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
@@ -223,6 +224,7 @@ func prepare(dir string, o Options) (*Vault, error) {
 		commit:  (*bbolt.Tx).Commit,
 		reserve: o.ReserveBytes,
 		entropy: newEntropy(),
+		hashing: make(chan struct{}, 1),
 	}
 	if v.reserve == 0 {
 		v.reserve = defaultReserve

@@ -171,7 +171,7 @@ func (c *checker) versions() error {
 func (c *checker) references() error {
 	return c.each(bucketRefs, CodeIndex, 56, func(t *tx, k, value []byte) error {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
-		if number >= draftNumber(0) {
+		if isDraftRef(number) {
 			if !t.drafted(doc, digest, number) {
 				c.find(0, CodeIndex, "a reference of document %s to %s is of no scratchpad", doc, digest)
 			}

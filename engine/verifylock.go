@@ -37,7 +37,7 @@ func (c *checker) scratchpads() error {
 			if change.Version == nil {
 				continue
 			}
-			if t.get(bucketRefs, refKey(change.Digest, doc, draftNumber(i+1))) == nil {
+			if t.get(bucketRefs, refKey(change.Digest, doc, change.Ref)) == nil {
 				c.find(0, CodeIndex, "change %d in the scratchpad of document %s has no reference to its bytes", i+1, doc)
 			}
 			if size, err := c.v.blobs.Stat(change.Digest); err != nil || size != change.Size {

@@ -137,7 +137,7 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 			}
 			continue
 		case "query":
-			values = query[f.name]
+			values = filled(query[f.name])
 			delete(query, f.name)
 		case "header":
 			if values = r.Header.Values(f.name); len(values) > 0 {
@@ -173,6 +173,12 @@ func (in *input) bind(v reflect.Value, x *exchange, r *http.Request, p httproute
 		return nil
 	}
 	return in.bindBody(v, x, r)
+}
+
+// filled drops what is empty: it is as good as absent, for a form in a browser
+// sends all its fields.
+func filled(values []string) []string {
+	return slices.DeleteFunc(values, func(s string) bool { return s == "" })
 }
 
 func unknown(values url.Values, what string) (wrong []engine.FieldError) {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
-	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -203,10 +202,9 @@ func (rc *reception) bind(values url.Values, code errorCode) error {
 }
 
 // bindField fills one field: a list may be repeated or have commas between, an
-// object is JSON. What is empty is as good as absent, for a form in a browser
-// sends all its fields.
+// object is JSON.
 func (rc *reception) bindField(f *field, given []string) error {
-	given = slices.DeleteFunc(given, func(s string) bool { return s == "" })
+	given = filled(given)
 	switch kind := f.typ.Kind(); {
 	case kind == reflect.Slice && len(given) > 0:
 		given = strings.Split(strings.Join(given, ","), ",")
