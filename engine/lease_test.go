@@ -289,39 +289,19 @@ func TestWhoMayLock(t *testing.T) {
 	}
 }
 
-func TestTheEditPassword(t *testing.T) {
+// TestALeaseThatNobodyReleasedLeavesNothing to the next, of whatever kind.
+func TestALeaseThatNobodyReleasedLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.New(t)
-		grace, _ := k.Person("Grace", engine.AccessUpload)
 		d := k.Create("contract", "text")
-		set := engine.DocumentPatch{EditPassword: &engine.EditPassword{Password: "open sesame"}}
-		if _, _, err := k.UpdateDocument(t.Context(), grace, d.ID, engine.Condition{}, set); !errors.Is(err, engine.ErrLacksPermission) {
+		lock(t, k, k.Admin, d.ID, engine.NewLock{})
+		time.Sleep(5 * time.Minute)
+		k.Check()
+		l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+		k.Check()
+		if _, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), true); err != nil {
 			t.Error(err)
 		}
-		if got, _, err := k.UpdateDocument(t.Context(), k.Admin, d.ID, engine.Condition{}, set); err != nil || !got.EditProtected {
-			t.Error(got.EditProtected, err)
-		}
-		k.Reopen()
-		for range 5 {
-			if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
-				t.Error(err)
-			}
-		}
-		if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{Password: "open sesame"}); !errors.Is(err, engine.ErrThrottled) {
-			t.Error(err)
-		}
-		time.Sleep(time.Minute)
-		if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{}); !errors.Is(err, engine.ErrLacksPermission) {
-			t.Error(err)
-		}
-		l := lock(t, k, grace, d.ID, engine.NewLock{Password: "open sesame"})
-		if _, _, err := k.ReleaseLock(t.Context(), grace, d.ID, with(l.Token), true); err != nil {
-			t.Error(err)
-		}
-		none := engine.DocumentPatch{EditPassword: &engine.EditPassword{}}
-		if got, _, err := k.UpdateDocument(t.Context(), k.Admin, d.ID, engine.Condition{}, none); err != nil || got.EditProtected {
-			t.Error(got.EditProtected, err)
-		}
-		lock(t, k, grace, d.ID, engine.NewLock{})
+		k.Check()
 	})
 }

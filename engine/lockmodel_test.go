@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	lockSteps = flag.Int("locksteps", 400, "how many steps TestLockModel makes")
+	lockSteps = flag.Int("locksteps", 300, "how many steps TestLockModel makes")
 	lockSeed  = flag.Uint64("lockseed", 0, "its seed; 0 takes a new one")
 )
 

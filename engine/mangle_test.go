@@ -122,7 +122,7 @@ func TestMangledVault(t *testing.T) {
 		}
 		for row, value := range want {
 			if is[row] != value {
-				t.Errorf("seed %d: byte %d xor %#x: not found, but %q is %q, was %q", seed, at, bits, row, is[row], value)
+				t.Errorf("seed %d: byte %d xor %#x: not found, but %q is %.80q, was %.80q", seed, at, bits, row, is[row], value)
 			}
 		}
 		if len(is) != len(want) {

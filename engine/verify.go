@@ -155,6 +155,16 @@ func (c *checker) each(bucket []byte, code audit.Code, size int, fn func(t *tx, 
 	return nil
 }
 
+// rows is each for the rows of an index, whose values are empty.
+func (c *checker) rows(bucket []byte, size int, fn func(t *tx, k []byte) error) error {
+	return c.each(bucket, CodeIndex, size, func(t *tx, k, value []byte) error {
+		if len(value) > 0 {
+			c.find(0, CodeIndex, "%s has a row with a value, at %.80x", bucket, k)
+		}
+		return fn(t, k)
+	})
+}
+
 // versions finds rows of versions that no document has.
 func (c *checker) versions() error {
 	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, _ []byte) error {
@@ -169,7 +179,7 @@ func (c *checker) versions() error {
 
 // references finds references of versions that do not have those bytes.
 func (c *checker) references() error {
-	return c.each(bucketRefs, CodeIndex, 56, func(t *tx, k, value []byte) error {
+	return c.rows(bucketRefs, 56, func(t *tx, k []byte) error {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
 		if isDraftRef(number) {
 			if !t.drafted(doc, digest, number) {
@@ -178,7 +188,7 @@ func (c *checker) references() error {
 			return nil
 		}
 		ver, err := decodeVersion(doc, t.get(bucketVersions, versionKey(doc, number)))
-		if err != nil || len(value) > 0 || ver.Digest != digest {
+		if err != nil || ver.Digest != digest {
 			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
 		}
 		return nil
@@ -188,12 +198,12 @@ func (c *checker) references() error {
 // index finds rows that no document has, and external ids and e-mail addresses
 // that lead nowhere.
 func (c *checker) index() error {
-	err := c.each(bucketIndex, CodeIndex, 0, func(t *tx, k, value []byte) error {
+	err := c.rows(bucketIndex, 0, func(t *tx, k []byte) error {
 		if len(k) < 17 {
 			c.find(0, CodeIndex, "an index row has the key %x", k)
 			return nil
 		}
-		if d, err := t.documentAt(id(k[len(k)-16:])); err != nil || len(value) > 0 || !containsRow(indexRows(d), k) {
+		if d, err := t.documentAt(id(k[len(k)-16:])); err != nil || !containsRow(indexRows(d), k) {
 			c.find(0, CodeIndex, "the index row %q is of no document", k)
 		}
 		return nil

@@ -141,13 +141,13 @@ func (c *checker) obligations() error {
 	if err != nil {
 		return err
 	}
-	return c.each(bucketDues, CodeIndex, 0, func(t *tx, k, value []byte) error {
+	return c.rows(bucketDues, 0, func(t *tx, k []byte) error {
 		var o *obligation
 		var err error = errDamaged
 		if len(k) > len(id{}) {
 			o, err = t.obligation(id(k[len(k)-len(id{}):]).String())
 		}
-		if err != nil || len(value) > 0 || !containsRow(dueRows(o), k) {
+		if err != nil || !containsRow(dueRows(o), k) {
 			c.find(0, CodeIndex, "the index row %q is of no obligation", bytes.Clone(k))
 		}
 		return nil
