@@ -54,7 +54,8 @@ func (e *evidence) obligations(t *testing.T) (list []tamper) {
 		return b.Bucket([]byte("dues")).ForEach(func(k, _ []byte) error {
 			kinds[k[0]] = true
 			row := bytes.Clone(k)
-			list = append(list, tamper{name: fmt.Sprintf("no row of dues %q", row), code: index, db: drop("dues", row)})
+			list = append(list, tamper{name: fmt.Sprintf("no row of dues %q", row), code: index, db: drop("dues", row)},
+				tamper{name: fmt.Sprintf("a row of dues with a value %q", row), code: index, db: put("dues", row, []byte("x"))})
 			for _, key := range [][]byte{done, open, engine.KeyOf(engine.NewID())} {
 				if other := append(bytes.Clone(row[:len(row)-16]), key...); !bytes.Equal(other, row) {
 					list = append(list, tamper{name: fmt.Sprintf("a row of dues %q", other), code: index, db: put("dues", other, nil)})
