@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	lockSteps = flag.Int("locksteps", 300, "how many steps TestLockModel makes")
+	lockSteps = flag.Int("locksteps", 250, "how many steps TestLockModel makes")
 	lockSeed  = flag.Uint64("lockseed", 0, "its seed; 0 takes a new one")
 )
 
@@ -96,7 +96,7 @@ func TestLockModel(t *testing.T) {
 			a, _ := m.k.Person("Actor", access)
 			m.actors = append(m.actors, a)
 		}
-		for range 3 {
+		for range 2 {
 			m.create()
 		}
 		for m.n = range *lockSteps {
@@ -114,7 +114,7 @@ func TestLockModel(t *testing.T) {
 }
 
 func (m *lockModel) create() {
-	name, text := fmt.Sprint("document ", len(m.documents)), fmt.Sprint("text ", m.random.IntN(4))
+	name, text := fmt.Sprint("document ", len(m.documents)), fmt.Sprint("first text ", m.random.IntN(2))
 	d := m.k.CreateFrom(engine.NewDocument{Name: name, Tags: []string{"a"}, CustomFields: map[string]any{"n": 1}}, text)
 	m.documents = append(m.documents, &modelDocument{
 		id: d.ID, texts: []string{text}, current: 1, revision: 1,

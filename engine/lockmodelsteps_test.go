@@ -10,7 +10,7 @@ import (
 )
 
 func (m *lockModel) step() {
-	time.Sleep(oneOf(m, time.Millisecond, time.Second, 20*time.Second, 200*time.Second))
+	time.Sleep(oneOf(m, time.Millisecond, time.Second, 10*time.Second, 100*time.Second))
 	d := oneOf(m, m.documents...)
 	for d.deleted && m.random.IntN(30) > 0 {
 		d = oneOf(m, m.documents...)
@@ -19,30 +19,30 @@ func (m *lockModel) step() {
 	if l := d.live(); l != nil && m.random.IntN(4) > 0 {
 		user = l.user
 	}
-	switch n := m.random.IntN(44); {
-	case n < 8:
+	switch n := m.random.IntN(50); {
+	case n < 10:
 		m.acquire(d, user)
-	case n < 18:
+	case n < 25:
 		m.patch(d, user)
-	case n < 24:
+	case n < 31:
 		m.addVersion(d, user)
-	case n < 27:
-		m.archive(d, user)
 	case n < 33:
-		m.release(d, user)
-	case n < 35:
-		m.breakLock(d)
-	case n < 37:
-		m.renew(d, user)
+		m.archive(d, user)
 	case n < 38:
+		m.release(d, user)
+	case n < 41:
+		m.breakLock(d)
+	case n < 42:
+		m.renew(d, user)
+	case n < 43:
 		m.setPassword(d, user)
-	case n < 39:
+	case n < 45:
 		m.sweep()
-	case n < 40:
+	case n < 46:
 		if m.random.IntN(3) == 0 {
 			m.remove(d, user)
 		}
-	case n < 43:
+	case n < 49:
 		m.settings()
 	default:
 		m.k.Reopen()
@@ -86,7 +86,7 @@ func (m *lockModel) condition(d *modelDocument, user int) (engine.Condition, err
 // acquire takes a lock. Whether the password is right is judged last, so that
 // nobody learns it who may not lock.
 func (m *lockModel) acquire(d *modelDocument, user int) {
-	n := engine.NewLock{UseScratchPad: m.random.IntN(2) == 0, Duration: time.Duration(m.random.IntN(2500)) * time.Second}
+	n := engine.NewLock{UseScratchPad: m.random.IntN(3) > 0, Duration: time.Duration(m.random.IntN(2500)) * time.Second}
 	if d.password != "" {
 		n.Password = oneOf(m, "", "wrong", d.password, d.password)
 	}
@@ -252,7 +252,7 @@ func (m *lockModel) addVersion(d *modelDocument, user int) {
 	if want == nil && d.archived {
 		want = engine.ErrDocumentArchived
 	}
-	text := fmt.Sprint("text ", m.random.IntN(8))
+	text := fmt.Sprint("text ", m.random.IntN(4))
 	var err error
 	if m.random.IntN(3) == 0 {
 		n := 1 + m.random.IntN(len(d.texts))
