@@ -96,6 +96,9 @@ func TestLockModel(t *testing.T) {
 			a, _ := m.k.Person("Actor", access)
 			m.actors = append(m.actors, a)
 		}
+		m.k.Define(engine.TextField, "field0")
+		m.k.Define(engine.BooleanField, "field1")
+		m.k.Define(engine.NumberField, "field2", "n")
 		for range 2 {
 			m.create()
 		}

@@ -179,7 +179,9 @@ func (m *lockModel) somePatch() (p engine.DocumentPatch) {
 			p.RemoveTags = []string{oneOf(m, tags...)}
 		}
 		if one(4) {
-			p.CustomFields = map[string]any{fmt.Sprint("field", m.random.IntN(3)): oneOf[any](m, nil, "", "s", true, false, 3, 1.5)}
+			kind := m.random.IntN(3)
+			values := [][]any{{nil, "", "s"}, {nil, true, false}, {nil, 3, 1.5}}[kind]
+			p.CustomFields = map[string]any{fmt.Sprint("field", kind): oneOf(m, values...)}
 		}
 		p.ClearCustomFields = one(8)
 	}
