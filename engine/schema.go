@@ -11,7 +11,7 @@ import (
 const formatVersion = 1
 
 // The buckets of vault.db. Every key in it is built in this file, every value
-// in encoding.go.
+// in encoding.go and encodingcatalogue.go.
 //
 //	meta        format, vault, name, created      what the vault is
 //	log         seq                               the exact line of an entry
