@@ -27,14 +27,30 @@ var (
 )
 
 // routes is the table: method, path, status of success, access, what it does,
-// the function that does it, and the errors it alone may answer with.
+// the function that does it, and the errors it alone may answer with. It is
+// written down in parts, one for each chapter of what the vault does.
 func (s *Server) routes() []route {
-	table := []route{
+	return slices.Concat(
+		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
+		obligationRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+	)
+}
+
+func (s *Server) systemRoutes() []route {
+	return []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 
+		endpoint("GET", "/oauth/userinfo", 200, view, "Who asks, as OpenID Connect has it", getUserInfo),
+		endpoint("GET", "/restapi/service_information", 200, open, "Which versions of DocuSign's API there are", s.serviceInformation),
+		endpoint("GET", "/restapi/v2.1", 200, open, "What there is of DocuSign's API", listResources),
+	}
+}
+
+func accessRoutes() []route {
+	return []route{
 		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
 
 		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists),
@@ -47,7 +63,11 @@ func (s *Server) routes() []route {
 		// Admin, or the key itself: the engine tells them apart.
 		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey),
 		endpoint("DELETE", "/v1/api-keys/:id", 200, admin, "Revoke an API key at once", revokeKey, noKey),
+	}
+}
 
+func documentRoutes() []route {
+	return []route{
 		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
@@ -55,15 +75,21 @@ func (s *Server) routes() []route {
 		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
+	}
+}
 
-		stream("POST", "/v1/bulk/documents", write, "Change the metadata of many documents, each by itself", jsonMedia, s.bulkDocuments),
-
+func lockRoutes() []route {
+	return []route{
 		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
 		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, engine.ErrExists),
 		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
+	}
+}
 
+func versionRoutes() []route {
+	return []route{
 		stream("GET", "/v1/documents/:id/content", view, "Download the current version", anyMedia, downloadCurrent, noDocument, deleted, errPrecondition, errRange, noSpace),
 		endpoint("POST", "/v1/documents/:id/versions", 201, write, "Upload a version; it becomes the current one", addVersion, noDocument, deleted, archived),
 		endpoint("GET", "/v1/documents/:id/versions", 200, view, "List the versions of a document, newest first", listVersions, noDocument, deleted),
@@ -71,15 +97,13 @@ func (s *Server) routes() []route {
 		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange, noSpace),
 		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, write, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
 		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
+	}
+}
 
-		endpoint("POST", "/v1/obligations", 201, write, "Create an obligation", createObligation),
-		endpoint("GET", "/v1/obligations", 200, view, "List obligations as they are due", listObligations),
-		endpoint("GET", "/v1/obligations/:id", 200, view, "Read an obligation", getObligation, noObligation),
-		endpoint("PATCH", "/v1/obligations/:id", 200, write, "Change an obligation", updateObligation, noObligation),
-		endpoint("DELETE", "/v1/obligations/:id", 200, write, "Delete an obligation; the answer is what it was", deleteObligation, noObligation),
-		endpoint("POST", "/v1/obligations/:id/complete", 200, write, "Complete an obligation; one that recurs is followed by the next", completeObligation, noObligation),
-		endpoint("POST", "/v1/obligations/:id/reopen", 200, write, "Undo the completion of an obligation", reopenObligation, noObligation),
-		endpoint("GET", "/v1/dashboard/obligations", 200, view, "Count the obligations by status, month and owner, and read those due next", obligationDashboard),
+func (s *Server) catalogueRoutes() []route {
+	return []route{
+		stream("POST", "/v1/bulk/documents", write, "Change the metadata of many documents, each by itself", jsonMedia, s.bulkDocuments),
+
 		endpoint("POST", "/v1/fields", 201, admin, "Define a custom field", createField, engine.ErrExists),
 		endpoint("GET", "/v1/fields", 200, view, "List the custom fields, in the order of their keys", listFields),
 		endpoint("GET", "/v1/fields/:key", 200, view, "Read the definition of a custom field", getField, noField),
@@ -88,19 +112,31 @@ func (s *Server) routes() []route {
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),
+	}
+}
 
+func obligationRoutes() []route {
+	return []route{
+		endpoint("POST", "/v1/obligations", 201, write, "Create an obligation", createObligation),
+		endpoint("GET", "/v1/obligations", 200, view, "List obligations as they are due", listObligations),
+		endpoint("GET", "/v1/obligations/:id", 200, view, "Read an obligation", getObligation, noObligation),
+		endpoint("PATCH", "/v1/obligations/:id", 200, write, "Change an obligation", updateObligation, noObligation),
+		endpoint("DELETE", "/v1/obligations/:id", 200, write, "Delete an obligation; the answer is what it was", deleteObligation, noObligation),
+		endpoint("POST", "/v1/obligations/:id/complete", 200, write, "Complete an obligation; one that recurs is followed by the next", completeObligation, noObligation),
+		endpoint("POST", "/v1/obligations/:id/reopen", 200, write, "Undo the completion of an obligation", reopenObligation, noObligation),
+		endpoint("GET", "/v1/dashboard/obligations", 200, view, "Count the obligations by status, month and owner, and read those due next", obligationDashboard),
+	}
+}
+
+func (s *Server) auditRoutes() []route {
+	return []route{
 		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries, noDocument),
 		endpoint("GET", "/v1/audit/entries/:seq", 200, view, "Read an audit entry", getEntry, engine.ErrEntryNotFound),
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
 		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace),
 		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace),
 		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
-
-		endpoint("GET", "/oauth/userinfo", 200, view, "Who asks, as OpenID Connect has it", getUserInfo),
-		endpoint("GET", "/restapi/service_information", 200, open, "Which versions of DocuSign's API there are", s.serviceInformation),
-		endpoint("GET", "/restapi/v2.1", 200, open, "What there is of DocuSign's API", listResources),
 	}
-	return slices.Concat(table, docusign("/restapi/v2.1"), docusign("/v2.1"))
 }
 
 const (
