@@ -2,42 +2,86 @@ package engine_test
 
 import (
 	"archive/zip"
-	"bytes"
-	"flag"
+
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"strongroom/audit"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
+
+	"go.etcd.io/bbolt"
 )
 
-// A vault of format 1 is kept closed, as a release wrote it, and never edited:
-// what it holds must be readable for ever. Only -freeze makes it anew.
-var freeze = flag.Bool("freeze", false, "make testdata/vaults/format-1.zip anew")
-
+// A vault of every format is kept closed, as a release wrote it, and never
+// edited: what it holds must be readable for ever.
 const frozenPath = "../testdata/vaults/format-1.zip"
 
-func TestFormat1(t *testing.T) {
-	if *freeze {
-		freezeVault(t)
-	}
-	dir := filepath.Join(t.TempDir(), "frozen")
+func TestFormat1IsMigrated(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fro[zen]")
 	told := thaw(t, dir)
-	before := readFile(t, filepath.Join(dir, "vault.db"))
-	v := open(t, dir)
-	ctx := t.Context()
 	head, err := audit.ParseHead(told["head.txt"])
 	must(t, err)
-	if v.Name() != "frozen" || v.Head() != head {
-		t.Errorf("%s, %+v, want %+v", v.Name(), v.Head(), head)
+	before := rowsOf(t, filepath.Join(dir, "vault.db"))
+	snapshot := filepath.Join(dir, "vault.db.format-1")
+	must(t, os.WriteFile(snapshot, []byte("what a crash left"), 0o600))
+	must(t, os.WriteFile(snapshot+".new", []byte("what a crash left"), 0o600))
+
+	v := open(t, dir)
+	if v.Name() != "frozen" || v.Head().Seq != head.Seq+1 {
+		t.Errorf("%s, %+v, want one entry after %+v", v.Name(), v.Head(), head)
 	}
+	e, err := v.Entry(t.Context(), head.Seq+1)
+	must(t, err)
+	if from, _ := e.Facts["from"].AsNumber(); e.Op != audit.OpVaultMigrated || from != 1 || e.Actor != "system" {
+		t.Errorf("%+v", e)
+	}
+	checkFrozen(t, v, told, head)
+	must(t, v.Close())
+	if !maps.Equal(rowsOf(t, snapshot), before) {
+		t.Error("the copy does not hold what the vault held")
+	}
+
+	migrated := readFile(t, filepath.Join(dir, "vault.db"))
+	must(t, open(t, dir).Close())
+	if !bytes.Equal(readFile(t, filepath.Join(dir, "vault.db")), migrated) {
+		t.Error("opening a migrated vault wrote to it")
+	}
+	for path := range files(t, dir) {
+		if strings.Contains(path, "format-1") {
+			t.Errorf("%s is still there", path)
+		}
+	}
+}
+
+// rowsOf is all that a vault.db holds.
+func rowsOf(t *testing.T, path string) map[string]string {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+	must(t, err)
+	defer db.Close()
+	rows := map[string]string{}
+	must(t, db.View(func(b *bbolt.Tx) error {
+		return b.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+			return bucket.ForEach(func(k, v []byte) error {
+				rows[string(name)+"/"+string(k)] = string(v)
+				return nil
+			})
+		})
+	}))
+	return rows
+}
+
+// checkFrozen finds in the vault what was put into it before it was frozen.
+func checkFrozen(t *testing.T, v *engine.Vault, told map[string]string, head audit.Head) {
+	t.Helper()
+	ctx := t.Context()
 	report, err := v.Verify(ctx, engine.VerifyOptions{Bytes: true, Heads: []audit.Head{head}})
 	must(t, err)
 	if len(report.Findings) > 0 || report.Documents != 3 || report.Versions != 3 || report.Blobs != 2 {
@@ -126,10 +170,6 @@ func TestFormat1(t *testing.T) {
 	if !slices.Equal(said, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
 	}
-	must(t, v.Close())
-	if after := readFile(t, filepath.Join(dir, "vault.db")); !bytes.Equal(before, after) {
-		t.Error("reading a vault of this format wrote to it")
-	}
 }
 
 // thaw unpacks a copy. What lies beside the vault is returned: the token of
@@ -155,85 +195,4 @@ func thaw(t *testing.T, dir string) map[string]string {
 		must(t, os.WriteFile(path, b, 0o600))
 	}
 	return beside
-}
-
-func freezeVault(t *testing.T) {
-	t.Helper()
-	k := enginetest.NewWith(t, engine.Options{Name: "frozen", ReserveBytes: -1})
-	ctx, cond := t.Context(), engine.Condition{}
-	email, closed, on, zone := "Zoe@example.com", engine.UserClosed, true, "Europe/Berlin"
-	zoe, _ := k.Person("Zoë View", engine.AccessView)
-	_, _, err := k.UpdateUser(ctx, k.Admin, zoe.UserID, nil, engine.UserPatch{Email: &email, Status: &closed})
-	must(t, err)
-	next, _, _, err := k.RotateKey(ctx, k.Admin, zoe.KeyID, time.Hour)
-	must(t, err)
-	_, _, err = k.RevokeKey(ctx, k.Admin, next.ID)
-	must(t, err)
-	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &[]string{"minutes"}, AuditReads: &on, TimeZone: &zone})
-	must(t, err)
-	k.Define(engine.NumberField, "amount")
-	k.Define(engine.BooleanField, "signed")
-	k.Define(engine.TextField, "note")
-	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "kind", Label: "Kind", Type: engine.ChoiceField, Choices: []string{"B", "A"}, Description: "of lease"})
-	must(t, err)
-	lease := k.CreateFrom(engine.NewDocument{
-		Name: "Lease", Category: "minutes", Description: "between\nus", Tags: []string{"client:Acme"}, ExternalID: "erp-1",
-		Product: "cpq", TemplateID: "t-1", AgreementID: "a-1",
-		CustomFields: map[string]any{"amount": 12.5, "signed": true, "note": "paid", "renewalDate": "2027-01-31"},
-		Version:      engine.NewVersion{MediaType: "text/plain", FileName: "lease.txt", Comment: "a comment", Label: "draft"},
-	}, "first text\n")
-	u := k.Upload("second text\n")
-	defer u.Discard()
-	_, _, err = k.AddVersion(ctx, k.Admin, lease.ID, cond, engine.NewVersion{MediaType: "text/plain", FileName: "lease-2.txt", Label: "final"}, u)
-	must(t, err)
-	name := "Lease, signed"
-	_, _, err = k.UpdateDocument(ctx, k.Admin, lease.ID, cond, engine.DocumentPatch{Name: &name, AddTags: []string{"urgent"}})
-	must(t, err)
-	date, err := engine.ParseDue("2020-01-31")
-	must(t, err)
-	duty, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{
-		Title: "Pay rent", Description: "by transfer", DueDate: date, OwnerID: k.Admin.UserID, DocumentID: lease.ID, Recurrence: "monthly",
-	})
-	must(t, err)
-	_, err = k.Sweep(ctx)
-	must(t, err)
-	_, _, err = k.CompleteObligation(ctx, k.Admin, duty.ID, nil, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: lease.ID, Version: 2}})
-	must(t, err)
-	old := k.Create("Old", "first text\n")
-	_, _, err = k.ArchiveDocument(ctx, k.Admin, old.ID, cond)
-	must(t, err)
-	_, _, err = k.DeleteDocument(ctx, k.Admin, k.Create("Gone", "gone").ID, cond)
-	must(t, err)
-	_, f, _, err := k.OpenContent(ctx, k.Admin, lease.ID, 1)
-	must(t, err)
-	must(t, f.Close())
-	auditReads(k, false)
-	head := k.Head()
-	must(t, k.Close())
-	compacted(t, filepath.Join(k.Dir, "vault.db"))
-
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	add := func(name string, content []byte) {
-		w, err := z.Create(name)
-		must(t, err)
-		_, err = w.Write(content)
-		must(t, err)
-	}
-	add("token.txt", []byte(k.Token+"\n"))
-	add("head.txt", []byte(head.Text()))
-	for _, path := range sortedNames(files(t, k.Dir)) {
-		add("vault/"+path, readFile(t, filepath.Join(k.Dir, filepath.FromSlash(path))))
-	}
-	must(t, z.Close())
-	must(t, os.MkdirAll(filepath.Dir(frozenPath), 0o755))
-	must(t, os.WriteFile(frozenPath, b.Bytes(), 0o644))
-}
-
-func sortedNames(m map[string]string) (names []string) {
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -8,7 +8,7 @@ import (
 
 // formatVersion is the format of vault.db this package writes. A higher one is
 // refused at open; a lower one is migrated.
-const formatVersion = 1
+const formatVersion = 2
 
 // The buckets of vault.db. Every key in it is built in this file, every value
 // in encoding.go and encodingcatalogue.go.
@@ -54,12 +54,20 @@ var (
 	bucketDues         = []byte("dues")
 )
 
-func buckets() [][]byte {
-	return [][]byte{
+// buckets are those of this version's format.
+func buckets() [][]byte { return bucketsOf(formatVersion) }
+
+// bucketsOf are those of a format up to this version's.
+func bucketsOf(format int) [][]byte {
+	names := [][]byte{
 		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
 		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketFields, bucketSettings,
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
+	if format >= 2 {
+		names = append(names, [][]byte{}...)
+	}
+	return names
 }
 
 // fillPercent is high for buckets that only grow at their end: a page that is

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -187,7 +186,8 @@ func (v *Vault) create(name string, o Options) error {
 }
 
 // Open opens the vault in dir for this process alone. It writes nothing to an
-// up-to-date vault.db. ErrVaultNotFound, ErrVaultInUse, ErrNetworkFS or
+// up-to-date vault.db; one of an earlier format is migrated, and a copy of it
+// kept beside it, as vault.db.format-N, until the next Open. ErrVaultNotFound, ErrVaultInUse, ErrNetworkFS or
 // ErrFormat say why not.
 func Open(dir string, o Options) (*Vault, error) {
 	info, err := os.Stat(filepath.Join(dir, fileDB))
@@ -250,8 +250,17 @@ func (v *Vault) open(o Options) (err error) {
 	if v.db, err = openDB(filepath.Join(v.dir, fileDB)); err != nil {
 		return err
 	}
+	migrated, err := v.migrate()
+	if err != nil {
+		return fmt.Errorf("open %s: %w", v.dir, err)
+	}
 	if err := v.db.View(v.load); err != nil {
 		return fmt.Errorf("open %s: %w", v.dir, err)
+	}
+	if !migrated {
+		if err := v.dropSnapshots(); err != nil {
+			return fmt.Errorf("open %s: remove the copy of its former format: %w", v.dir, err)
+		}
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
 	v.lockKey, err = loadLockKey(v.dir)
@@ -260,18 +269,7 @@ func (v *Vault) open(o Options) (err error) {
 
 // load reads what is kept in memory: who the vault is, and the head.
 func (v *Vault) load(b *bbolt.Tx) error {
-	for _, name := range buckets() {
-		if b.Bucket(name) == nil {
-			return fmt.Errorf("%w: bucket %s is missing", ErrFormat, name)
-		}
-	}
 	meta := b.Bucket(bucketMeta)
-	switch format, err := strconv.Atoi(string(meta.Get(metaFormat))); {
-	case err != nil:
-		return fmt.Errorf("%w: %q", ErrFormat, meta.Get(metaFormat))
-	case format > formatVersion:
-		return fmt.Errorf("%w: it has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, format, formatVersion)
-	}
 	vault, name := meta.Get(metaVault), meta.Get(metaName)
 	if len(vault) != ulid.EncodedSize || !vaultNames.Match(name) {
 		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
