@@ -221,12 +221,14 @@
 //	             revision number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
-//	    facts    revision number
+//	    facts    policy? word, revision number, run? word
 //	document.unarchived (document)
 //	    facts    revision number
 //	document.deleted (version)
-//	    facts    certificate hash, chain hash, obligations? number, right word,
+//	    facts    bypass? flag, certificate hash, chain hash, erasure? word,
+//	             obligations? number, policy? word, right word, run? word,
 //	             versions number
+//	    detail   reason
 //	document.downloaded (version)
 //	    facts    digest digest
 //	lock.acquired (document)
@@ -346,6 +348,7 @@
 //	anchor           from when its recurrences are counted, if not from when it is due
 //	archived         how many documents the run archived
 //	blobs            how many blobs are in the backup
+//	bypass           whether the protection of a policy of governance was bypassed
 //	bytes            the size of these blobs together
 //	canLock          whether the user may lock documents
 //	certificate      the SHA-256 of the deletion certificate's lines

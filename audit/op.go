@@ -130,9 +130,10 @@ var rules = []rule{
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
 	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
-	{OpDocumentArchived, oneDocument, []fact{must("revision", aNumber)}, ""},
+	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), must("revision", aNumber), may("run", aWord)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
-	{OpDocumentDeleted, oneVersion, []fact{must("certificate", aHash), must("chain", aHash), may("obligations", aNumber), must("right", aWord), must("versions", aNumber)}, ""},
+	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
+		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},

@@ -44,6 +44,15 @@ var (
 	ErrThrottled = errors.New("too many wrong passwords")
 	// ErrFieldInUse: documents have values of the field.
 	ErrFieldInUse = errors.New("documents have values of this field")
+	// ErrOnHold: a legal hold keeps the document from being archived or
+	// disposed of, by anyone. Facts: *HeldError.
+	ErrOnHold = errors.New("the document is on legal hold")
+	// ErrRetained: a policy protects the document from deletion. Facts: *RetainedError.
+	ErrRetained = errors.New("the document is retained")
+	// ErrPolicyLocked: a policy of compliance can only be renamed and prolonged.
+	ErrPolicyLocked = errors.New("the policy protects by compliance")
+	// ErrPlanChanged: a run of retention would not do what its preview said.
+	ErrPlanChanged = errors.New("the plan has changed")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
 )
@@ -71,6 +80,11 @@ var (
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
 	ErrObligationNotFound  = errors.New("no such obligation")
+	ErrHoldNotFound        = errors.New("no such legal hold")
+	ErrPolicyNotFound      = errors.New("no such retention policy")
+	ErrRunNotFound         = errors.New("no such run of retention")
+	ErrErasureNotFound     = errors.New("no such erasure")
+	ErrWebhookNotFound     = errors.New("no such webhook")
 	// ErrNotLocked: there is no live lock; the one whose token was given has ended.
 	ErrNotLocked = errors.New("the document is not locked")
 	// ErrDocumentDeleted: the document was there once. Facts: *DeletedError, with its certificate.
@@ -144,6 +158,33 @@ func (e *LockedError) Error() string {
 }
 
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// HeldError says how many legal holds the document bears.
+type HeldError struct{ Holds uint64 }
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%d active legal holds keep this document", e.Holds)
+}
+
+func (e *HeldError) Is(target error) bool { return target == ErrOnHold }
+
+// RetainedError says until when a policy protects the document, and how. Until
+// is zero if it cannot be told: the fact from which the period counts is
+// missing.
+type RetainedError struct {
+	Until    time.Time
+	PolicyID string // "": it was stamped when the document left the policy
+	Protect  string // governance or compliance
+}
+
+func (e *RetainedError) Error() string {
+	if e.Until.IsZero() {
+		return fmt.Sprintf("a policy of %s protects this document, and the date its period counts from is not set", e.Protect)
+	}
+	return fmt.Sprintf("a policy of %s protects this document until %s", e.Protect, e.Until.Format(time.DateOnly))
+}
+
+func (e *RetainedError) Is(target error) bool { return target == ErrRetained }
 
 // ThrottledError says how long to wait.
 type ThrottledError struct{ After time.Duration }

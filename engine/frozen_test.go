@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"archive/zip"
+	"bytes"
 
 	"fmt"
 	"io"

@@ -45,7 +45,13 @@ func (c *Certificate) digest() string {
 	return audit.HashLine(lines).String()
 }
 
-const rightManual = "manual"
+// The rights by which a document is disposed of, as certificates and entries
+// spell them.
+const (
+	rightManual  = "manual"
+	rightPolicy  = "retention"
+	rightErasure = "erasure"
+)
 
 // disposable is the only place that decides whether a document may be disposed
 // of by this right.

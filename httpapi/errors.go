@@ -67,9 +67,18 @@ var errorTable = []errorRow{
 	{engine.ErrObligationNotFound, 404, "OBLIGATION_NOT_FOUND", "there is no obligation with this id; GET /v1/obligations lists those there are"},
 	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
 	{engine.ErrFieldNotFound, 404, "FIELD_NOT_FOUND", "there is no field with this key; GET /v1/fields lists those there are"},
+	{engine.ErrHoldNotFound, 404, "HOLD_NOT_FOUND", "there is no legal hold with this id; GET /v1/holds lists those there are"},
+	{engine.ErrPolicyNotFound, 404, "POLICY_NOT_FOUND", "there is no retention policy with this id; GET /v1/retention/policies lists those there are"},
+	{engine.ErrRunNotFound, 404, "RUN_NOT_FOUND", "there is no run of retention with this id; GET /v1/retention/runs lists those there are"},
+	{engine.ErrErasureNotFound, 404, "ERASURE_NOT_FOUND", "there is no erasure with this id; GET /v1/erasures lists those there are"},
+	{engine.ErrWebhookNotFound, 404, "WEBHOOK_NOT_FOUND", "there is no webhook with this id; GET /v1/webhooks lists those there are"},
 	{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "the document is not locked, or not any more; leave the token out, or POST its lock to lock it"},
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
 
+	{engine.ErrOnHold, 409, "DOCUMENT_ON_LEGAL_HOLD", "the document is on legal hold; GET its holds to see why, and release them when the matter is closed"},
+	{engine.ErrRetained, 409, "DOCUMENT_RETAINED", "%s; GET its disposition to see why"},
+	{engine.ErrPolicyLocked, 409, "POLICY_LOCKED", "%s; only its name can be changed, and its period prolonged"},
+	{engine.ErrPlanChanged, 409, "PLAN_CHANGED", "the run would not do what was previewed; preview again, and run with the new planDigest"},
 	{engine.ErrDocumentArchived, 409, "DOCUMENT_ARCHIVED", "the document is archived; unarchive it first"},
 	{engine.ErrLockState, 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "%s"},
 	{engine.ErrExists, 409, "ALREADY_EXISTS", "%s; use that one, or give another value"},
@@ -204,6 +213,19 @@ func (x *exchange) details(err error) any {
 	}
 	if e, ok := errors.AsType[*engine.DeletedError](err); ok {
 		return certificateOf(e.Certificate)
+	}
+	if e, ok := errors.AsType[*engine.HeldError](err); ok {
+		return map[string]any{"holds": e.Holds}
+	}
+	if e, ok := errors.AsType[*engine.RetainedError](err); ok {
+		facts := map[string]any{"protect": e.Protect}
+		if !e.Until.IsZero() {
+			facts["until"] = Time(e.Until)
+		}
+		if e.PolicyID != "" {
+			facts["policyId"] = e.PolicyID
+		}
+		return facts
 	}
 	if errors.Is(err, errUnverified) {
 		return map[string]any{"reason": "unverified"}
