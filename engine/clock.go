@@ -37,3 +37,13 @@ func (c *clock) now() time.Time {
 	}
 	return now.UTC().Truncate(time.Millisecond)
 }
+
+// state compares the wall clock with the last entry, and with the monotonic
+// clock since that was written: by how much it is behind, and was set.
+func (c *clock) state(last time.Time) (behind, parted time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	parted = now.Round(0).Sub(c.mark.Round(0)) - now.Sub(c.mark)
+	return max(0, last.Sub(now.Round(0))).Truncate(time.Millisecond), parted
+}

@@ -69,8 +69,8 @@ type Digest = blobstore.Digest
 // Vault is one organization: its documents, users, keys, bytes and audit log.
 // All methods may be called from many goroutines. It starts none of its own.
 //
-// Locks, in the order in which they are taken: bytes, life, queue.mu, the
-// writer of vault.db; clock.mu, journal.mu, used.mu and pins.mu are leaves. Nobody who
+// Locks, in the order in which they are taken: bytes, scrub.running, life, queue.mu, the
+// writer of vault.db; clock.mu, journal.mu, used.mu, pins.mu and scrub.mu are leaves. Nobody who
 // shares life calls what shares it again: a Close in between would wait for
 // the one and block the other.
 type Vault struct {
@@ -96,8 +96,9 @@ type Vault struct {
 	hashing chan struct{}                 // holds one token while an edit password is hashed
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
-	pins    pins                          // what a running backup has yet to copy
-	backing chan struct{}                 // holds one token while a backup runs
+	scrub   scrub
+	pins    pins          // what a running backup has yet to copy
+	backing chan struct{} // holds one token while a backup runs
 	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
 }
 
@@ -266,6 +267,7 @@ func (v *Vault) open(o Options) (err error) {
 		}
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
+	v.scrub.load(v.dir)
 	v.lockKey, err = loadLockKey(v.dir)
 	return err
 }
@@ -308,9 +310,11 @@ func (v *Vault) Close() error {
 	v.journal.wake()
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
+	v.scrub.running.Lock() // it holds a file open from one call to the next
+	defer v.scrub.running.Unlock()
 	v.life.Lock()
 	defer v.life.Unlock()
-	return errors.Join(v.used.save(), v.release())
+	return errors.Join(v.scrub.shut(), v.used.save(), v.release())
 }
 
 // release closes the files. The lock file is emptied only if nothing is left
