@@ -68,6 +68,11 @@ func (p *program) commands() []command {
 		p.keyRevokeCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),
+		p.backupCommand(),
+		p.restoreCommand(),
+		p.resumeCommand(),
+		p.compactCommand(),
+		p.doctorCommand(),
 		p.versionCommand(),
 		p.helpCommand(),
 	}

@@ -40,6 +40,7 @@ type serveOptions struct {
 	publicURL    string
 	maxUpload    bytesValue
 	headLog      string
+	scrubRate    uint
 	logLevel     levelValue
 }
 
@@ -74,6 +75,7 @@ To listen on an address that other machines can reach takes a TLS certificate, o
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
 			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
@@ -111,7 +113,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
 
-	schedule, err := startSchedule(vaults, o.headLog, log)
+	schedule, err := startSchedule(vaults, o.headLog, int64(o.scrubRate)<<20, log)
 	if err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	fmt.Fprintf(p.stderr, "listening on %s://%s\n", scheme, public.Addr())
 	return serveUntil(ctx, log,
 		front{listener, api, api.Stop},
-		front{operators, control, control.api.Stop})
+		front{operators, control, control.Stop})
 }
 
 // check refuses what cannot be served before anything is touched.

@@ -49,7 +49,7 @@ func (s *Server) down() []outage {
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
 	down := s.down()
 	if len(down) == 0 {
-		return x.answer(http.StatusOK, State{Status: "ok"})
+		return x.answer(http.StatusOK, State{Status: "ok", Reasons: s.worries(x, r)})
 	}
 	out := State{Status: "unavailable"}
 	if vault, actor, err := s.options.Authenticate(r); err == nil {
@@ -62,6 +62,28 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 	}
 	x.Header().Set("Retry-After", retryAfter)
 	return x.answer(http.StatusServiceUnavailable, out)
+}
+
+// worries are what an operator has to know of although every vault can be used:
+// files that do not have their bytes any more. Callers hear of their own vault's.
+func (s *Server) worries(x *exchange, r *http.Request) (reasons []string) {
+	vault, actor, err := s.options.Authenticate(r)
+	if err != nil {
+		return nil
+	}
+	x.user = actor.UserID
+	for name, v := range s.vaults {
+		damaged := len(v.Fixity().Damaged)
+		switch {
+		case damaged == 0:
+		case actor == engine.Operator():
+			reasons = append(reasons, fmt.Sprintf("vault %q: %d files do not have the bytes they came with", name, damaged))
+		case v == vault:
+			reasons = append(reasons, fmt.Sprintf("%d files do not have the bytes they came with", damaged))
+		}
+	}
+	slices.Sort(reasons)
+	return reasons
 }
 
 func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {
