@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"strongroom/audit"
@@ -80,15 +81,15 @@ func peek[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
 	return read(v, fn, false)
 }
 
-func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (T, error) {
-	var zero T
+func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (result T, err error) {
 	if err := v.enter(); err != nil {
-		return zero, err
+		return result, err
 	}
 	defer v.exit()
+	defer v.guard(&err, debug.SetPanicOnFault(true))
 	b, err := v.beginRead(durable)
 	if err != nil {
-		return zero, err
+		return result, err
 	}
 	defer b.Rollback()
 	return fn(&tx{v: v, b: b, now: v.clock.now()})
@@ -101,7 +102,7 @@ func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (T, error) {
 func (v *Vault) beginRead(durable bool) (*bbolt.Tx, error) {
 	for {
 		_, moved := v.journal.state()
-		b, err := v.db.Begin(false)
+		b, err := v.begin(false)
 		if err != nil {
 			return nil, fmt.Errorf("begin reading: %w", err)
 		}

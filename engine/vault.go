@@ -95,6 +95,7 @@ type Vault struct {
 	guesses guesses
 	hashing chan struct{}                 // holds one token while an edit password is hashed
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
+	stuck   atomic.Bool                   // bbolt found damage while it held its locks, which it never lets go
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
 	scrub   scrub
 	pins    pins          // what a running backup has yet to copy
@@ -321,7 +322,7 @@ func (v *Vault) Close() error {
 // to tidy, so that the next to open knows.
 func (v *Vault) release() error {
 	var errs []error
-	if v.db != nil {
+	if v.db != nil && !v.stuck.Load() { // else its Close would wait for ever
 		errs = append(errs, v.db.Close())
 	}
 	if closer, ok := v.blobs.(io.Closer); ok {
