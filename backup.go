@@ -75,18 +75,19 @@ func (p *program) backup(ctx context.Context, o backupOptions) error {
 	var errs []error
 	for _, name := range names {
 		o.vault = name
-		if err := p.backupVault(ctx, o.place, to); err != nil {
+		if err := p.backupVault(ctx, o, to); err != nil {
 			errs = append(errs, fmt.Errorf("vault %q: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (p *program) backupVault(ctx context.Context, at place, to string) error {
-	return withVault(ctx, at, func(line *operator) error {
+// backupVault backs up to the absolute path to, which the user named o.to.
+func (p *program) backupVault(ctx context.Context, o backupOptions, to string) error {
+	return withVault(ctx, o.place, func(line *operator) error {
 		var done, total atomic.Int64
 		stop := p.showProgress(func() string {
-			return fmt.Sprintf("backing up %s: %d of %d MiB", at.vault, done.Load()>>20, total.Load()>>20)
+			return fmt.Sprintf("backing up %s: %d of %d MiB", o.vault, done.Load()>>20, total.Load()>>20)
 		})
 		defer stop()
 		made, err := line.backup(ctx, to, func(d, t int64) { done.Store(d); total.Store(t) })
@@ -95,7 +96,7 @@ func (p *program) backupVault(ctx context.Context, at place, to string) error {
 			return err
 		}
 		fmt.Fprintf(p.stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
-			filepath.Join(to, at.vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)
+			filepath.Join(o.to, o.vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)
 		fmt.Fprint(p.stdout, made.Head)
 		return err
 	})

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"strongroom/blobstore"
+
+	"go.etcd.io/bbolt"
 )
 
 // Level says how a diagnosis is to be taken.
@@ -125,14 +127,14 @@ func (v *Vault) examineClock() Diagnosis {
 
 func (v *Vault) examineDatabase() Diagnosis {
 	const what = "database"
-	info, err := os.Stat(filepath.Join(v.dir, fileDB))
-	if err != nil {
+	var size int64
+	if err := v.db.View(func(b *bbolt.Tx) error { size = b.Size(); return nil }); err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
 	s := v.db.Stats()
 	free := int64(s.FreePageN+s.PendingPageN) * int64(v.db.Info().PageSize)
-	says := fmt.Sprintf("%d MiB, of which %d MiB are free pages", info.Size()>>20, free>>20)
-	if free > 64<<20 && free > info.Size()/2 {
+	says := fmt.Sprintf("%d MiB, of which %d MiB are free pages", size>>20, free>>20)
+	if free > 64<<20 && free > size/2 {
 		return Diagnosis{LevelWarn, what, says + "; `strongroom compact` gives them back"}
 	}
 	return Diagnosis{LevelOK, what, says}
