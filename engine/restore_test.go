@@ -118,7 +118,7 @@ func TestRestoreWithTheLogSince(t *testing.T) {
 		if !slices.Equal(s.Versions, want) {
 			t.Errorf("missing: %v, want %v", s.Versions, want)
 		}
-		if !slices.Equal(s.Erased, []string{secret.ID}) || !slices.Contains(s.Deleted, gone.ID) {
+		if !slices.Equal(s.Erased, []string{secret.ID}) || !slices.Equal(s.Deleted, []string{gone.ID}) {
 			t.Errorf("erased %v, deleted %v", s.Erased, s.Deleted)
 		}
 		v, err := engine.Open(dir, engine.Options{ReserveBytes: -1})

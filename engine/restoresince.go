@@ -43,13 +43,14 @@ type erased struct {
 type sinceReader struct {
 	backup audit.Head
 	Since
+	created map[string]bool   // documents that the backup does not have
 	deleted map[string]string // by what right, of documents
 }
 
 // readSince follows a log up to its end, and holds it to be the one that the
 // backup is of: line by line one chain, through the backup's last entry.
 func (v *Vault) readSince(ctx context.Context, backup audit.Head, log io.Reader) (Since, error) {
-	s := &sinceReader{backup: backup, deleted: map[string]string{}}
+	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]string{}}
 	s.Ops = map[audit.Op]uint64{}
 	first := true
 	for lines := bufio.NewReaderSize(log, audit.MaxLine); ; {
@@ -106,7 +107,10 @@ func (s *sinceReader) entry(e audit.Entry) {
 	s.Entries++
 	s.Ops[e.Op]++
 	switch e.Op {
-	case audit.OpDocumentCreated, audit.OpDocumentVersionAdded:
+	case audit.OpDocumentCreated:
+		s.created[e.Document] = true
+		fallthrough
+	case audit.OpDocumentVersionAdded:
 		digest, _ := e.Facts["digest"].AsText()
 		s.Versions = append(s.Versions, LostVersion{e.Document, e.Version, digest})
 	case audit.OpDocumentDeleted:
@@ -122,14 +126,17 @@ func (s *sinceReader) entry(e audit.Entry) {
 	}
 }
 
-// result sorts out what is missing: versions of documents that were deleted
-// since are not.
+// result sorts out what is missing, and what is there again: not the versions of
+// documents that were deleted since, and no document that came since and went.
 func (s *sinceReader) result() Since {
 	s.Versions = slices.DeleteFunc(s.Versions, func(v LostVersion) bool { return s.deleted[v.DocumentID] != "" })
+	s.erasures = slices.DeleteFunc(s.erasures, func(e erased) bool { return s.created[e.document] })
 	for _, doc := range sortedKeys(s.deleted) {
-		if s.deleted[doc] == rightErasure {
+		switch {
+		case s.created[doc]:
+		case s.deleted[doc] == rightErasure:
 			s.Erased = append(s.Erased, doc)
-		} else {
+		default:
 			s.Deleted = append(s.Deleted, doc)
 		}
 	}
@@ -160,7 +167,7 @@ func (v *Vault) repeatErasure(ctx context.Context, e erased) error {
 	_, _, err := update(v, ctx, Operator(), func(t *tx) (disposal, audit.Event, error) {
 		d, err := t.document(e.document)
 		if errors.Is(err, ErrDocumentNotFound) || err == nil && d.deleted {
-			return disposal{}, audit.Event{}, nil // it came after the backup, or went before
+			return disposal{}, audit.Event{}, nil // it went before the backup, or the log names it twice
 		}
 		if err != nil {
 			return disposal{}, audit.Event{}, err
