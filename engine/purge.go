@@ -54,8 +54,11 @@ const (
 )
 
 // disposable is the only place that decides whether a document may be disposed
-// of by this right.
+// of by this right. A hold stands before every right.
 func (t *tx) disposable(d *document, right string) error {
+	if err := d.unheld(); err != nil {
+		return err
+	}
 	if right == rightManual && d.Archived {
 		return ErrDocumentArchived
 	}
@@ -64,7 +67,7 @@ func (t *tx) disposable(d *document, right string) error {
 
 // DeleteDocument removes a document for good, with all its versions and its
 // obligations, which have no entry of their own then; bytes that
-// nobody else needs are gone when it returns. It needs admin access.
+// nobody else needs are gone when it returns. It needs admin access. *HeldError,
 // ErrDocumentArchived. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
 	gone, receipt, err := update(v, ctx, actor, func(t *tx) (disposal, audit.Event, error) {
