@@ -103,7 +103,10 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 
 // follow takes one more entry into account.
 func (h *history) follow(e audit.Entry, told detail) error {
-	if h.deleted {
+	if erases := e.Op == audit.OpErasureCompleted; h.deleted != erases {
+		if erases {
+			return errors.New("erases a document that was not deleted before")
+		}
 		return errors.New("is about a document that was deleted before")
 	}
 	switch e.Op {

@@ -100,6 +100,7 @@ const (
 	listDue      = 'd'
 	listHolds    = 'H'
 	listMatters  = 'M'
+	listErasures = 'E'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

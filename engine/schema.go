@@ -34,8 +34,13 @@ const formatVersion = 2
 //	holds       hold                              legal hold, of a deleted document too
 //	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
 //	matters     matter                            what its holds add up to
+//	erasures    erasure                           what was asked for, and how far it has come
+//	erasing     erasure ‖ document or user        what is left to be done there
+//	erased      erasure ‖ document or user        seq of its last erasure.completed
 //
-// document, user, key, obligation, hold: 16 bytes; seq, number: 8 bytes, big-endian.
+// Overwriting freed pages makes a bucket of its own for a while: see wipe.go.
+//
+// document, user, key, obligation, hold, erasure: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -58,6 +63,9 @@ var (
 	bucketHolds        = []byte("holds")
 	bucketHoldRows     = []byte("holdrows")
 	bucketMatters      = []byte("matters")
+	bucketErasures     = []byte("erasures")
+	bucketErasing      = []byte("erasing")
+	bucketErased       = []byte("erased")
 )
 
 // buckets are those of this version's format.
@@ -71,7 +79,7 @@ func bucketsOf(format int) [][]byte {
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
-		names = append(names, bucketHolds, bucketHoldRows, bucketMatters)
+		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketErasures, bucketErasing, bucketErased)
 	}
 	return names
 }
@@ -106,6 +114,9 @@ func refKey(d Digest, doc id, number uint64) []byte {
 }
 
 func draftKey(doc id, userID string) []byte { return append(doc[:], userID...) }
+
+// erasureKey is that of a document, or of a user, in an erasure.
+func erasureKey(erasure, subject id) []byte { return append(erasure[:], subject[:]...) }
 
 func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 

@@ -26,7 +26,8 @@ func (v *Vault) checkReserve() error {
 
 // Sweep does what is due, and says when to call it again: writes down when keys
 // were last used, drops scratchpads nobody came back for, logs reminders of
-// obligations, and after an unclean end looks for bytes that no version needs.
+// obligations, erases what was asked to be erased and may be, and after an unclean
+// end looks for bytes that no version needs.
 // The host calls it, from one goroutine of its own.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	if err := v.enterError(); err != nil {
@@ -46,10 +47,31 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	} else if !due.IsZero() && due.Before(next) {
 		next = due
 	}
+	if err := v.erase(ctx); err != nil {
+		return next, err
+	}
 	if v.litter.Load() {
 		if err := v.tidy(ctx); err != nil {
 			return next, fmt.Errorf("look for bytes nobody needs: %w", err)
 		}
 	}
+	for v.unwiped.Load() {
+		if done, err := v.wipe(ctx); err != nil {
+			return next, fmt.Errorf("overwrite what was erased: %w", err)
+		} else if !done {
+			return v.clock.now().Add(time.Second), nil
+		}
+	}
 	return next, nil
+}
+
+// Due has a token when something came up that Sweep should do now, whatever it
+// said when it is due. It is for the host's one goroutine that calls Sweep.
+func (v *Vault) Due() <-chan struct{} { return v.due }
+
+func (v *Vault) signalDue() {
+	select {
+	case v.due <- struct{}{}:
+	default: // it has one already
+	}
 }

@@ -70,7 +70,7 @@ type Digest = blobstore.Digest
 // All methods may be called from many goroutines. It starts none of its own.
 //
 // Locks, in the order in which they are taken: bytes, life, queue.mu, the
-// writer of vault.db; clock.mu, journal.mu and used.mu are leaves. Nobody who
+// writer of vault.db; clock.mu, journal.mu, used.mu and readers.mu are leaves. Nobody who
 // shares life calls what shares it again: a Close in between would wait for
 // the one and block the other.
 type Vault struct {
@@ -96,6 +96,12 @@ type Vault struct {
 	hashing chan struct{}                 // holds one token while an edit password is hashed
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
+	due     chan struct{}                 // has a token when Sweep should be called: see Due
+	readers readers
+	erased  uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it
+	wiped   atomic.Uint64 // what was erased up to this entry is overwritten
+	unwiped atomic.Bool   // vault.db may hold what was erased: Sweep overwrites it
+	wiping  wiping
 	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
 }
 
@@ -225,6 +231,7 @@ func prepare(dir string, o Options) (*Vault, error) {
 		reserve: o.ReserveBytes,
 		entropy: newEntropy(),
 		hashing: make(chan struct{}, 1),
+		due:     make(chan struct{}, 1),
 	}
 	if v.reserve == 0 {
 		v.reserve = defaultReserve
@@ -282,6 +289,13 @@ func (v *Vault) load(b *bbolt.Tx) error {
 	}
 	v.clock.start(head.Time)
 	v.journal.move(head)
+	// Nobody knows what was overwritten before an unclean end.
+	if first, _ := b.Bucket(bucketErasures).Cursor().First(); first != nil && v.litter.Load() {
+		v.erased = head.Seq
+		v.unwiped.Store(true)
+	} else {
+		v.wiped.Store(head.Seq)
+	}
 	return nil
 }
 
@@ -320,7 +334,7 @@ func (v *Vault) release() error {
 	if closer, ok := v.blobs.(io.Closer); ok {
 		errs = append(errs, closer.Close())
 	}
-	errs = append(errs, unlockVault(v.lock, !v.litter.Load()))
+	errs = append(errs, unlockVault(v.lock, !v.litter.Load() && !v.unwiped.Load()))
 	return errors.Join(errs...)
 }
 
