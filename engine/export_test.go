@@ -111,3 +111,15 @@ func (v *Vault) BarePage(start []byte) error {
 		return nil
 	})
 }
+
+// Linger reads the vault as it is now until end is called.
+func (v *Vault) Linger() (end func(), err error) {
+	_, end, err = v.beginRead(true)
+	return end, err
+}
+
+// Used is how many bytes of vault.db pages were ever taken from.
+func (v *Vault) Used() (n int64, err error) {
+	err = v.db.View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
+	return n, err
+}

@@ -27,6 +27,8 @@ type history struct {
 	deleted  bool
 	// obligations are those of the document, by id.
 	obligations map[string]*saidObligation
+	erasures    map[string]saidErasing
+	told        uint64 // the last entry with a detail that an erasure erases; 0: none is left
 	behind      uint64 // entries not after the head given
 }
 
@@ -66,7 +68,7 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		detail []byte // a view
 	}
 	var links []link
-	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}}
+	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}, erasures: map[string]saidErasing{}}
 	for seq := d.AuditSeq; seq != 0; {
 		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
 		if err != nil {
@@ -96,6 +98,9 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
+		if e.detail != nil && !e.Op.Kept() {
+			h.told = e.Seq
 		}
 	}
 	return h, nil
@@ -136,6 +141,7 @@ func (h *history) follow(e audit.Entry, told detail) error {
 		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
 		return h.obligation(e, told)
 	default: // leaves the revision
+		h.erasing(e)
 		h.lock(e)
 		return nil
 	}

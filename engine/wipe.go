@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -189,7 +190,7 @@ func (v *Vault) wipeEnd() (err error) {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		if string(page[:n]) != string(zeros[:n]) {
+		if !bytes.Equal(page[:n], zeros[:n]) {
 			if _, err := f.WriteAt(zeros[:n], at); err != nil {
 				return err
 			}
