@@ -65,6 +65,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 	}
 	c.compareErasures(t, d, h)
 	c.compareObligations(t, d, h)
+	c.compareHolds(t, d, h)
 	if d.deleted || h.deleted {
 		return
 	}
