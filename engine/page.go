@@ -98,6 +98,10 @@ const (
 	listUpdated  = 'u'
 	listName     = 'n'
 	listDue      = 'd'
+	listPolicies = 'P'
+	listRuns     = 'R'
+	listOutcomes = 'O'
+	listPlan     = 'L'
 	listHolds    = 'H'
 	listMatters  = 'M'
 )

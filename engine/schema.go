@@ -34,8 +34,13 @@ const formatVersion = 2
 //	holds       hold                              legal hold, of a deleted document too
 //	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
 //	matters     matter                            what its holds add up to
+//	policies    policy                            retention policy
+//	scopes      scope ‖ target ‖ policy           empty: see policyRows
+//	kinds       kind of start                     how far it is indexed
+//	starts      kind ‖ group ‖ start ‖ document   empty: see startRows
+//	runs        run                               run of retention
 //
-// document, user, key, obligation, hold: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, obligation, hold, policy, run: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -58,6 +63,11 @@ var (
 	bucketHolds        = []byte("holds")
 	bucketHoldRows     = []byte("holdrows")
 	bucketMatters      = []byte("matters")
+	bucketPolicies     = []byte("policies")
+	bucketScopes       = []byte("scopes")
+	bucketKinds        = []byte("kinds")
+	bucketStarts       = []byte("starts")
+	bucketRuns         = []byte("runs")
 )
 
 // buckets are those of this version's format.
@@ -72,6 +82,7 @@ func bucketsOf(format int) [][]byte {
 	}
 	if format >= 2 {
 		names = append(names, bucketHolds, bucketHoldRows, bucketMatters)
+		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
 	}
 	return names
 }
