@@ -26,8 +26,9 @@ import (
 // is 24 hours, and a date begins at noon, UTC (see startOf). What is due to be
 // deleted and archived is deleted.
 //
-// The same as a table; 1y and 7y are periods, - is no enabled policy of that
-// scope with the action in question.
+// The same as a table; 1y and 7y are periods, those of one scope in the order in
+// which the policies were made; - is no enabled policy of that scope with the
+// action in question.
 //
 //	document category template product organization conflict  wins
 //	-        -        -        -       -            any       nothing: it is kept
@@ -36,12 +37,12 @@ import (
 //	-        -        7y       1y      1y           any       template 7y
 //	-        1y       7y       7y      7y           any       category 1y
 //	7y       1y       1y       1y      1y           any       document 7y
-//	-        1y 7y    -        -       -            longest   category 7y
-//	-        1y 7y    -        -       -            shortest  category 1y
-//	-        1y 1y    -        -       7y           any       category 1y, made first
-//	-        -        -        -       1y 7y        longest   organization 7y
-//	-        -        -        -       1y 7y        shortest  organization 1y
-//	7y 1y    1y       -        -       -            shortest  document 1y
+//	-        1y+7y    -        -       -            longest   category 7y
+//	-        1y+7y    -        -       -            shortest  category 1y
+//	-        1y+1y    -        -       7y           any       category 1y, made first
+//	-        -        -        -       1y+7y        longest   organization 7y
+//	-        -        -        -       1y+7y        shortest  organization 1y
+//	7y+1y    1y       -        -       -            shortest  document 1y
 //
 // The test TestTruthTable holds each row of it.
 

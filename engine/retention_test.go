@@ -48,29 +48,20 @@ func TestTruthTable(t *testing.T) {
 // was made first.
 func readRow(t *testing.T, line string) (policies []Policy, conflict, want string) {
 	cells := strings.Fields(line)
-	ranks := scopes()
-	for i := len(ranks) - 1; i >= 0; i-- {
-		for len(cells) > 0 {
-			cell := cells[0]
-			cells = cells[1:]
-			if cell != "-" {
-				years, err := strconv.Atoi(strings.TrimSuffix(cell, "y"))
-				if err != nil {
-					t.Fatalf("%s: %v", line, err)
-				}
+	for i, s := range []Scope{ScopeDocument, ScopeCategory, ScopeTemplate, ScopeProduct, ScopeOrganization} {
+		for period := range strings.SplitSeq(strings.Trim(cells[i], "-"), "+") {
+			years, err := strconv.Atoi(strings.TrimSuffix(period, "y"))
+			if err != nil && period != "" {
+				t.Fatalf("%s: %v", line, err)
+			}
+			if period != "" {
 				policies = append(policies, Policy{
-					ID: fmt.Sprintf("%02d", len(policies)), Scope: ranks[i], Target: "x", PeriodDays: uint64(years) * 365, Enabled: true,
+					ID: fmt.Sprintf("%02d", len(policies)), Scope: s, Target: "x", PeriodDays: uint64(years) * 365, Enabled: true,
 				})
 			}
-			// A cell with two periods goes on after one blank.
-			if next := strings.Index(line, cell+" "); cell == "-" || len(cells) == 0 || line[next+len(cell)+1] == ' ' || !strings.HasSuffix(cells[0], "y") {
-				line = line[next+len(cell):]
-				break
-			}
-			line = line[strings.Index(line, cell+" ")+len(cell)+1:]
 		}
 	}
-	return policies, cells[0], strings.Join(cells[1:], " ")
+	return policies, cells[5], strings.Join(cells[6:], " ")
 }
 
 func checkRow(t *testing.T, line string, policies []Policy, action Action, conflict, want string) {
