@@ -18,13 +18,14 @@ const maxGroup = 512
 
 // call is one caller's closures on their way through a group.
 type call struct {
-	ctx   context.Context
-	actor Actor
-	steps []func(*tx) (audit.Event, error)
-	alone func() error // instead of steps: see exclusive
-	out   outcome
-	done  chan struct{} // closed when out stands
-	lead  chan struct{} // receives once, if this caller is to lead the next group
+	ctx      context.Context
+	actor    Actor
+	steps    []func(*tx) (audit.Event, error)
+	alone    func() error // instead of steps: see exclusive
+	corrects bool         // it accepts a clock for which others are refused
+	out      outcome
+	done     chan struct{} // closed when out stands
+	lead     chan struct{} // receives once, if this caller is to lead the next group
 }
 
 type outcome struct {
@@ -231,7 +232,12 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 	}
 	defer b.Rollback() // does nothing after a commit
 	t := &tx{v: v, b: b, now: v.clock.now(), head: v.Head()}
+	unwritable := v.clock.unwritable()
 	for i, c := range members {
+		if unwritable != nil && !c.corrects {
+			c.out = outcome{err: unwritable}
+			continue
+		}
 		late := false
 		if c.out, late = t.perform(c); late {
 			return i

@@ -122,14 +122,8 @@ func (t *tx) disposeErased(of, doc id) (erasedPart, audit.Event, error) {
 	if why, _, err := deferral(t.disposable(d, rightErasure)); why != "" || err != nil {
 		return erasedPart{}, audit.Event{}, err
 	}
-	gone, event, err := t.dispose(d, rightErasure)
-	if err != nil {
-		return erasedPart{}, audit.Event{}, err
-	}
-	gone.ErasureID = of.String()
-	t.put(bucketCertificates, doc[:], gone.encode())
-	event.Facts["erasure"] = audit.Text(gone.ErasureID)
-	return erasedPart{disposal: gone}, event, nil
+	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: of.String()})
+	return erasedPart{disposal: gone}, event, err
 }
 
 // eraseDetails erases the details of some entries about a deleted document, the

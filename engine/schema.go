@@ -34,13 +34,18 @@ const formatVersion = 2
 //	holds       hold                              legal hold, of a deleted document too
 //	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
 //	matters     matter                            what its holds add up to
+//	policies    policy                            retention policy
+//	scopes      scope ‖ target ‖ policy           empty: see policyRows
+//	kinds       kind of start                     how far it is indexed
+//	starts      kind ‖ group ‖ start ‖ document   empty: see startRows
+//	runs        run                               run of retention
 //	erasures    erasure                           what was asked for, and how far it has come
 //	erasing     erasure ‖ document or user        what is left to be done there
 //	erased      erasure ‖ document or user        seq of its last erasure.completed
 //
 // Overwriting freed pages makes a bucket of its own for a while: see wipe.go.
 //
-// document, user, key, obligation, hold, erasure: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, obligation, hold, policy, run, erasure: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -63,6 +68,11 @@ var (
 	bucketHolds        = []byte("holds")
 	bucketHoldRows     = []byte("holdrows")
 	bucketMatters      = []byte("matters")
+	bucketPolicies     = []byte("policies")
+	bucketScopes       = []byte("scopes")
+	bucketKinds        = []byte("kinds")
+	bucketStarts       = []byte("starts")
+	bucketRuns         = []byte("runs")
 	bucketErasures     = []byte("erasures")
 	bucketErasing      = []byte("erasing")
 	bucketErased       = []byte("erased")
@@ -79,7 +89,9 @@ func bucketsOf(format int) [][]byte {
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
-		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketErasures, bucketErasing, bucketErased)
+		names = append(names, bucketHolds, bucketHoldRows, bucketMatters)
+		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
+		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}
 	return names
 }

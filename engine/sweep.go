@@ -26,9 +26,10 @@ func (v *Vault) checkReserve() error {
 
 // Sweep does what is due, and says when to call it again: writes down when keys
 // were last used, drops scratchpads nobody came back for, logs reminders of
-// obligations, erases what was asked to be erased and may be, and after an unclean
-// end looks for bytes that no version needs.
-// The host calls it, from one goroutine of its own.
+// obligations, starts the daily run of retention and works off what was started,
+// erases what was asked to be erased and may be, and after an unclean end looks
+// for bytes that no version needs. The host calls it, from one goroutine of its
+// own, and again when Due says so.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	if err := v.enterError(); err != nil {
 		return time.Time{}, err
@@ -47,8 +48,13 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	} else if !due.IsZero() && due.Before(next) {
 		next = due
 	}
+	if due, err := v.sweepRetention(ctx); err != nil {
+		return next, fmt.Errorf("retention: %w", err)
+	} else if !due.IsZero() && due.Before(next) {
+		next = due
+	}
 	if err := v.erase(ctx); err != nil {
-		return next, err
+		return next, fmt.Errorf("erase: %w", err)
 	}
 	if v.litter.Load() {
 		if err := v.tidy(ctx); err != nil {
@@ -65,13 +71,29 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	return next, nil
 }
 
-// Due has a token when something came up that Sweep should do now, whatever it
-// said when it is due. It is for the host's one goroutine that calls Sweep.
+// Due receives when there is something for Sweep to do before it said: a run that
+// was started by hand, an erasure. Who calls Sweep waits for this as well.
 func (v *Vault) Due() <-chan struct{} { return v.due }
 
 func (v *Vault) signalDue() {
 	select {
 	case v.due <- struct{}{}:
-	default: // it has one already
+	default: // it was told already
 	}
+}
+
+// sweepRetention does what is due of retention: the daily run, what was started, and
+// rows of the index of starts that nobody asks for any more. It returns when the
+// next daily run is due.
+func (v *Vault) sweepRetention(ctx context.Context) (next time.Time, err error) {
+	if err := v.workOff(ctx); err != nil { // one that was cut off
+		return next, err
+	}
+	if next, err = v.schedule(ctx); err == nil {
+		err = v.workOff(ctx)
+	}
+	if err == nil {
+		err = v.drain(ctx)
+	}
+	return next, err
 }

@@ -27,11 +27,14 @@ type tx struct {
 	head  audit.Head // where the log stands inside this transaction
 	dirty bool       // some closure wrote
 
-	wrote   bool          // this closure wrote
-	touched string        // the document this closure stored, and
-	prev    uint64        // the last entry about it before that
-	window  time.Duration // of the live lock whose token this closure showed; 0: none
-	failed  error         // the first write that bbolt refused
+	wrote    bool          // this closure wrote
+	derived  bool          // this closure derived rows: see derive
+	deriving bool          // it does so now
+	touched  string        // the document this closure stored, and
+	prev     uint64        // the last entry about it before that
+	window   time.Duration // of the live lock whose token this closure showed; 0: none
+	failed   error         // the first write that bbolt refused
+	stamped  time.Time     // what this closure's change of a document is retained until; zero: it stamped nothing
 }
 
 // update is the only way to write. fn returns its result and the event that
@@ -125,11 +128,11 @@ func (v *Vault) beginRead(durable bool) (b *bbolt.Tx, end func(), err error) {
 // step runs one closure and appends its entry. late says that the transaction
 // must be rolled back: it holds writes that have no entry.
 func (t *tx) step(fn func(*tx) (audit.Event, error)) (r Receipt, late bool, err error) {
-	t.wrote, t.touched, t.prev, t.failed, t.window = false, "", 0, nil, 0
+	t.wrote, t.derived, t.touched, t.prev, t.failed, t.window, t.stamped = false, false, "", 0, nil, 0, time.Time{}
 	event, err := fn(t)
 	switch {
 	case err != nil:
-		return Receipt{}, t.wrote, err
+		return Receipt{}, t.wrote || t.derived, err
 	case t.failed != nil:
 		return Receipt{}, true, t.failed
 	case t.wrote == event.IsZero():
@@ -146,6 +149,9 @@ func (t *tx) step(fn func(*tx) (audit.Event, error)) (r Receipt, late bool, err 
 func (t *tx) append(event audit.Event) (Receipt, error) {
 	if event.Document != t.touched {
 		return Receipt{}, fmt.Errorf("%w: %s is about document %q, stored was %q", errBreach, event.Op, event.Document, t.touched)
+	}
+	if !t.stamped.IsZero() {
+		event.Facts["retainUntil"] = audit.Text(audit.FormatTime(t.stamped))
 	}
 	row := detailRow{prev: t.prev}
 	var detail audit.Hash
@@ -190,7 +196,7 @@ func (t *tx) get(bucket, key []byte) []byte { return t.bucket(bucket).Get(key) }
 // put and delete are the only writes there are. An error stays in t.failed and
 // rolls the closure back, so that no caller has to look.
 func (t *tx) put(bucket, key, value []byte) {
-	t.wrote, t.dirty = true, true
+	t.writes(bucket)
 	if value == nil {
 		value = []byte{} // nil would read back as absent within this transaction
 	}
@@ -200,10 +206,29 @@ func (t *tx) put(bucket, key, value []byte) {
 }
 
 func (t *tx) delete(bucket, key []byte) {
-	t.wrote, t.dirty = true, true
+	t.writes(bucket)
 	if err := t.bucket(bucket).Delete(key); err != nil && t.failed == nil {
 		t.failed = fmt.Errorf("delete from %s: %w", bucket, err)
 	}
+}
+
+func (t *tx) writes(bucket []byte) {
+	t.wrote, t.dirty = true, true
+	if t.deriving && !isDerived(bucket) && t.failed == nil {
+		t.failed = fmt.Errorf("%w: %s is not derived", errBreach, bucket)
+	}
+}
+
+// derive writes rows that have no entry, because they say nothing of their own:
+// they are worked out from documents whose changes have theirs, and may be
+// worked out at any time. Nothing but the index of starts may be written so,
+// which is checked here.
+func (t *tx) derive(fn func()) {
+	wrote := t.wrote
+	t.wrote, t.deriving = false, true
+	fn()
+	t.derived = t.derived || t.wrote
+	t.wrote, t.deriving = wrote, false
 }
 
 // note is for entries that record what happened and change nothing else: the

@@ -55,7 +55,7 @@ func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 		seq, freed := v.Head().Seq, v.durable.Load()
-		if err := v.exclusive(ctx, func() error { return v.fill(1) }); err != nil {
+		if err := v.exclusive(ctx, func() error { return v.overwrite(1) }); err != nil {
 			return false, err
 		}
 		*w = wiping{true, seq, freed}
@@ -65,7 +65,7 @@ func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 	}
 	for full := false; !full; {
 		err := v.exclusive(ctx, func() error {
-			full, err = v.fillSome()
+			full, err = v.overwriteSome()
 			return err
 		})
 		if err != nil {
@@ -84,8 +84,8 @@ func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// fillSome fills free pages, and says whether there are none left.
-func (v *Vault) fillSome() (full bool, err error) {
+// overwriteSome fills free pages, and says whether there are none left.
+func (v *Vault) overwriteSome() (full bool, err error) {
 	for left := wipePages; left > 0; {
 		free, err := v.freePages()
 		if err != nil || free == 0 {
@@ -95,7 +95,7 @@ func (v *Vault) fillSome() (full bool, err error) {
 		// freelist. To take more than are free would let the file grow with each
 		// erasure, so the last few are taken one by one.
 		n := min(max(free-free/64-12, 1), left)
-		if err := v.fill(n); err != nil {
+		if err := v.overwrite(n); err != nil {
 			return false, err
 		}
 		if v.db.Stats().FreePageN == 0 {
@@ -119,8 +119,8 @@ func (v *Vault) freePages() (int, error) {
 	return v.db.Stats().FreePageN, nil
 }
 
-// fill writes so many pages of zeros, which stay until dropFiller.
-func (v *Vault) fill(pages int) error {
+// overwrite writes so many pages of zeros, which stay until dropFiller.
+func (v *Vault) overwrite(pages int) error {
 	b, err := v.db.Begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
