@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -158,13 +159,19 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 	}, nil
 }
 
-// matching evaluates the filter: it is bound as the query of a list would be.
+// matching evaluates the filter: it is bound as the query of a list would be,
+// but that nothing in it may be empty. A form in a browser leaves its fields
+// empty; a program that does so has lost what it meant, and would change all
+// documents instead.
 func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []string, err error) {
 	query := url.Values{}
 	for name, value := range b.Filter {
 		list, isList := value.([]any)
 		if !isList {
 			list = []any{value}
+		}
+		if len(list) == 0 || slices.Contains(list, any("")) {
+			return nil, inBody("filter."+name, "must not be empty; leave it out to choose by something else")
 		}
 		for _, one := range list {
 			switch one.(type) {
