@@ -184,21 +184,18 @@ func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []strin
 	}
 	var filter documentFilter
 	asked := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	err = inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, asked, nil)
-	if wrong, ok := errors.AsType[*invalidError](err); ok {
-		for i := range wrong.fields {
-			wrong.fields[i].Field = "filter." + wrong.fields[i].Field
-		}
-		return nil, &invalidError{codeInvalidBody, wrong.fields}
-	} else if err != nil {
-		return nil, err
+	if err := inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, asked, nil); err != nil {
+		return nil, inFilter(err)
 	}
 	q := filter.engine()
 	q.Sort, q.Limit = "createdAt", 500
 	for {
 		page, err := c.vault.Documents(ctx, q)
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
-			return nil, err
+			return nil, inFilter(err)
 		}
 		for _, d := range page.Items {
 			ids = append(ids, d.ID)
@@ -207,6 +204,24 @@ func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []strin
 			return ids, nil
 		}
 	}
+}
+
+// inFilter names what is wrong with the parameters of a list as what stands in
+// the filter of the body.
+func inFilter(err error) error {
+	var fields []engine.FieldError
+	if bound, ok := errors.AsType[*invalidError](err); ok {
+		fields = bound.fields
+	} else if asked, ok := errors.AsType[*engine.InvalidError](err); ok {
+		fields = asked.Fields
+	} else {
+		return err
+	}
+	named := make([]engine.FieldError, len(fields))
+	for i, f := range fields {
+		named[i] = engine.FieldError{Field: "filter." + f.Field, Message: f.Message}
+	}
+	return &invalidError{codeInvalidBody, named}
 }
 
 // bulkLines reads lines, each of at most maxBody bytes.
