@@ -77,7 +77,18 @@ func (l *bulkLine) change() (engine.DocumentChange, error) {
 }
 
 type bulkInput struct {
-	Bulk bulk `body:"lines"`
+	Token tokenOfOne `header:"X-Lock-Token" doc:"Refused: a token proves the lock of one document. Change that one by PATCH /v1/documents/{id}. Here what is locked fails by itself."`
+	Edit  tokenOfOne `header:"X-DocuSign-Edit" doc:"Refused, as X-Lock-Token."`
+	Bulk  bulk       `body:"lines"`
+}
+
+// tokenOfOne is the token of a lock where many documents are changed. All but
+// one of them would have to refuse it, and none may overlook it: its holder
+// believes in a lock.
+type tokenOfOne string
+
+func (*tokenOfOne) bind(string) error {
+	return errors.New("proves the lock of one document; leave it out, and change that document by PATCH /v1/documents/{id}")
 }
 
 // bulkDocuments changes documents step by step. Each change is one of its own,
