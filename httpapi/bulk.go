@@ -19,8 +19,7 @@ import (
 
 const (
 	maxBulkIDs = 10_000
-	// bulkStep is how many documents are changed before the client's going away
-	// is noticed, and before a result is seen.
+	// bulkStep is how many documents are changed before a result is seen.
 	bulkStep = 128
 )
 
@@ -93,19 +92,15 @@ func (*tokenOfOne) bind(string) error {
 
 // bulkDocuments changes documents step by step. Each change is one of its own,
 // so whatever ends the work early, what was told is done and repeating is
-// harmless. For a client that accepts lines, results are lines, sent while the
-// work goes on, and the counts come last.
+// harmless.
 func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkInput) error {
 	next, err := s.bulkChanges(r.Context(), c, x, &in.Bulk)
 	if err != nil {
 		return err
 	}
-	out := &bulkAnswer{x: x, streamed: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson), BulkAnswer: BulkAnswer{Results: []BulkResult{}}}
+	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
 	for {
 		items, more := next()
-		if err := r.Context().Err(); err != nil {
-			return err
-		}
 		var changes []engine.DocumentChange
 		for _, item := range items {
 			if item.err == nil {
@@ -113,6 +108,9 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 			}
 		}
 		outcomes, err := c.vault.UpdateDocuments(r.Context(), c.actor, changes, in.Bulk.DryRun)
+		if err == nil {
+			err = r.Context().Err() // the outcomes of those that were left are no answers
+		}
 		if err != nil {
 			return err
 		}
@@ -121,7 +119,9 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 			if item.err == nil {
 				outcome, outcomes = outcomes[0], outcomes[1:]
 			}
-			out.add(s, item, outcome)
+			if err := out.add(item, outcome); err != nil {
+				return err
+			}
 		}
 		if err := out.flush(); err != nil {
 			return err
@@ -249,11 +249,12 @@ func newBulkLines(r io.Reader) *bulkLines {
 }
 
 // next takes the lines that have come, so that a client that waits for a result
-// gets it. A line that is no change is told so, and the others go on; one that
+// gets it, up to a step, or as much as a body in JSON may hold. A line that is no change is told so, and the others go on; one that
 // is too long, or cannot be read, ends the work.
 func (l *bulkLines) next() (items []bulkItem, more bool) {
-	for len(items) < bulkStep {
+	for size := 0; len(items) < bulkStep && size < maxBody; {
 		text, err := l.read()
+		size += len(text)
 		ended := err == io.EOF
 		if ended {
 			err = nil
@@ -297,77 +298,4 @@ func (l *bulkLines) read() (text []byte, err error) {
 			return text, err
 		}
 	}
-}
-
-// bulkAnswer gathers the results, or sends them as they come.
-type bulkAnswer struct {
-	BulkAnswer
-	x        *exchange
-	streamed bool
-}
-
-func (a *bulkAnswer) add(s *Server, item bulkItem, o engine.DocumentOutcome) {
-	r := BulkResult{ID: o.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: o.Revision}
-	a.Matched++
-	switch {
-	case o.Err != nil:
-		a.Failed++
-		_, body, known := a.x.describe(o.Err)
-		if !known {
-			s.options.Logger.Error().Str("request", a.x.id).Err(o.Err).Msg("internal error")
-		}
-		r.Result, r.ErrorCode, r.Message = "failed", body.ErrorCode, body.Message
-	case o.Changed:
-		a.Changed++
-		r.Result = "changed"
-	default:
-		a.Unchanged++
-		r.Result = "unchanged"
-	}
-	a.Results = append(a.Results, r)
-}
-
-// flush sends the results there are, if they are sent as lines.
-func (a *bulkAnswer) flush() error {
-	if !a.streamed {
-		return nil
-	}
-	var b bytes.Buffer
-	for _, r := range a.Results {
-		if err := appendLine(&b, r); err != nil {
-			return err
-		}
-	}
-	a.Results = a.Results[:0]
-	return a.send(b.Bytes())
-}
-
-func appendLine(b *bytes.Buffer, body any) error {
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	return e.Encode(body)
-}
-
-func (a *bulkAnswer) send(lines []byte) error {
-	if a.x.status == 0 {
-		h := a.x.Header()
-		h.Set("Content-Type", ndjson)
-		h.Set("Cache-Control", "no-store")
-		a.x.WriteHeader(http.StatusOK)
-	}
-	if _, err := a.x.Write(lines); err != nil {
-		return err
-	}
-	return http.NewResponseController(a.x).Flush()
-}
-
-func (a *bulkAnswer) end() error {
-	if !a.streamed {
-		return a.x.answer(http.StatusOK, a.BulkAnswer)
-	}
-	var b bytes.Buffer
-	if err := appendLine(&b, a.BulkCounts); err != nil {
-		return err
-	}
-	return a.send(b.Bytes())
 }
