@@ -55,8 +55,8 @@ func (s *Settings) members() map[string]any {
 	}
 }
 
-// builtinCategories are known in every vault; the last is the default.
-func builtinCategories() []string {
+// BuiltinCategories are known in every vault; the last is the default.
+func BuiltinCategories() []string {
 	return []string{"contract", "agreement", "invoice", "receipt", "report", "certificate", "policy", defaultCategory}
 }
 
@@ -170,7 +170,7 @@ func (c *checks) categories(list []string) []string {
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(builtinCategories(), name) })
+	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(BuiltinCategories(), name) })
 }
 
 func (c *checks) reminderDays(list []uint64) []uint64 {
@@ -220,7 +220,7 @@ func (t *tx) knownCategory(name string) error {
 	if err != nil {
 		return err
 	}
-	known := append(builtinCategories(), s.Categories...)
+	known := append(BuiltinCategories(), s.Categories...)
 	if slices.Contains(known, name) {
 		return nil
 	}

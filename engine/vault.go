@@ -96,19 +96,7 @@ type Vault struct {
 	hashing chan struct{}                 // holds one token while an edit password is hashed
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
-	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
-}
-
-// Stats counts since opening.
-type Stats struct {
-	Commits      uint64 // transactions on disk
-	Changes      uint64 // entries in them
-	LateFailures uint64 // closures that failed after writing, or panicked: a defect, never a caller's doing
-}
-
-// Stats may be called at any time.
-func (v *Vault) Stats() Stats {
-	return Stats{v.stats.commits.Load(), v.stats.changes.Load(), v.stats.lateFailures.Load()}
+	stats   counters
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
@@ -225,6 +213,7 @@ func prepare(dir string, o Options) (*Vault, error) {
 		reserve: o.ReserveBytes,
 		entropy: newEntropy(),
 		hashing: make(chan struct{}, 1),
+		stats:   newCounters(),
 	}
 	if v.reserve == 0 {
 		v.reserve = defaultReserve
