@@ -97,8 +97,8 @@ type Vault struct {
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
 	stats   counters
-	pins    pins                          // what a running backup has yet to copy
-	backing chan struct{}                 // holds one token while a backup runs
+	pins    pins          // what a running backup has yet to copy
+	backing chan struct{} // holds one token while a backup runs
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
