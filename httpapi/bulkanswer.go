@@ -89,7 +89,7 @@ func (a *bulkAnswer) send() error {
 	}
 	_, err := a.held.WriteTo(a.x)
 	if err == nil {
-		err = http.NewResponseController(a.x).Flush()
+		err = a.x.flush()
 	}
 	return err
 }
