@@ -145,3 +145,9 @@ func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 	v.clock.accept()
 	return c.out.receipts[0], nil
 }
+
+// stopwatch returns how long it runs.
+func stopwatch() func() time.Duration {
+	began := time.Now()
+	return func() time.Duration { return time.Since(began) }
+}

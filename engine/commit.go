@@ -261,11 +261,12 @@ func (v *Vault) finish(b *bbolt.Tx) error {
 	if err := v.checkReserve(); err != nil {
 		return err
 	}
-	txid := b.ID()
+	txid, took := b.ID(), stopwatch()
 	if err := v.commit(b); err != nil {
 		return v.commitFailed(txid, err)
 	}
 	v.durable.Store(uint64(txid))
+	v.stats.commitTimes.Observe(took().Seconds())
 	return nil
 }
 
@@ -278,8 +279,8 @@ func (v *Vault) exclusive(ctx context.Context, fn func() error) error {
 	return v.submit(c)
 }
 
-// perform runs one member's steps. late says that the transaction holds writes
-// that must not be committed.
+// perform runs one member's steps, unless its caller went away before it was its
+// turn. late says that the transaction holds writes that must not be committed.
 func (t *tx) perform(c *call) (out outcome, late bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -287,7 +288,11 @@ func (t *tx) perform(c *call) (out outcome, late bool) {
 			t.v.stats.lateFailures.Add(1)
 		}
 	}()
-	if err := t.admit(c.actor); err != nil {
+	err := c.ctx.Err()
+	if err == nil {
+		err = t.admit(c.actor)
+	}
+	if err != nil {
 		return outcome{err: err}, false
 	}
 	wrote := false // in an earlier step, whose entry must not stand alone
@@ -316,7 +321,9 @@ func settle(members []*call, out outcome) {
 func (v *Vault) landed(t *tx) {
 	v.clock.moved(t.now)
 	v.stats.commits.Add(1)
-	v.stats.changes.Add(t.head.Seq - v.Head().Seq)
+	changes := t.head.Seq - v.Head().Seq
+	v.stats.changes.Add(changes)
+	v.stats.groups.Observe(float64(changes))
 	v.journal.move(t.head)
 }
 

@@ -75,10 +75,16 @@ func (v *Vault) eraseSubject(ctx context.Context, of, subject id) error {
 	if err != nil {
 		return err
 	}
-	step := v.eraseDocument
 	if e.UserID != "" {
-		step = v.eraseUser
+		return v.eraseWith(ctx, of, subject, v.eraseUser)
 	}
+	return v.eraseWith(ctx, of, subject, func(ctx context.Context, of, doc id) (bool, Receipt, error) {
+		return v.eraseDocument(ctx, of, doc, false)
+	})
+}
+
+// eraseWith repeats a step while there is more.
+func (v *Vault) eraseWith(ctx context.Context, of, subject id, step func(ctx context.Context, of, subject id) (more bool, r Receipt, err error)) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -95,7 +101,7 @@ func (v *Vault) eraseSubject(ctx context.Context, of, subject id) error {
 	}
 }
 
-// erased is what one mutation came to.
+// erasedPart is what one mutation came to.
 type erasedPart struct {
 	disposal
 	more bool
@@ -103,10 +109,11 @@ type erasedPart struct {
 
 // eraseDocument disposes of a document, if it is there and may be, and erases
 // the details of its entries: one transaction with two entries, which may need
-// followers for the details.
-func (v *Vault) eraseDocument(ctx context.Context, of, doc id) (more bool, r Receipt, err error) {
+// followers for the details. Again says that it was erased before, in a vault of
+// which this is an earlier state: then it may be.
+func (v *Vault) eraseDocument(ctx context.Context, of, doc id, again bool) (more bool, r Receipt, err error) {
 	parts, receipts, err := updateAll(v, ctx, System(),
-		func(t *tx) (erasedPart, audit.Event, error) { return t.disposeErased(of, doc) },
+		func(t *tx) (erasedPart, audit.Event, error) { return t.disposeErased(of, doc, again) },
 		func(t *tx) (erasedPart, audit.Event, error) { return t.eraseDetails(of, doc) })
 	if err != nil {
 		return false, Receipt{}, err
@@ -114,12 +121,12 @@ func (v *Vault) eraseDocument(ctx context.Context, of, doc id) (more bool, r Rec
 	return parts[1].more, receipts[1], v.purge(ctx, parts[0].litter...)
 }
 
-func (t *tx) disposeErased(of, doc id) (erasedPart, audit.Event, error) {
+func (t *tx) disposeErased(of, doc id, again bool) (erasedPart, audit.Event, error) {
 	d, err := t.documentAt(doc)
 	if err != nil || d.deleted {
 		return erasedPart{}, audit.Event{}, err
 	}
-	if why, _, err := deferral(t.disposable(d, rightErasure)); why != "" || err != nil {
+	if why, _, err := deferral(t.disposable(d, rightErasure)); !again && (why != "" || err != nil) {
 		return erasedPart{}, audit.Event{}, err
 	}
 	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: of.String()})

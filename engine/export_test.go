@@ -123,3 +123,8 @@ func (v *Vault) Used() (n int64, err error) {
 	err = v.db.View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
 	return n, err
 }
+
+// SummaryOf is ObligationSummary with another bound on what it counts.
+func (v *Vault) SummaryOf(ctx context.Context, most int) (ObligationSummary, error) {
+	return v.obligationSummary(ctx, most)
+}

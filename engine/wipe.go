@@ -47,7 +47,8 @@ type wiping struct {
 }
 
 // wipe goes on with overwriting what was erased. done is false if readers of an
-// earlier state are in its way: they are waited for elsewhere.
+// earlier state, or a backup that has yet to copy bytes which would be gone, are
+// in its way: they are waited for elsewhere.
 func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 	w := &v.wiping
 	if !w.begun {
@@ -60,7 +61,7 @@ func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 		}
 		*w = wiping{true, seq, freed}
 	}
-	if v.readers.oldest() <= w.freed {
+	if v.readers.oldest() <= w.freed || v.pins.waiting() {
 		return false, nil
 	}
 	for full := false; !full; {
