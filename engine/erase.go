@@ -21,12 +21,23 @@ const eraseEntries = 2_000
 
 // erase does what erasures have left to do, but what is deferred and still has
 // to wait. What stands in erasing is the only plan: a crash at any point leaves
-// there what is left, and the next sweep goes on with it.
+// there what is left, and the next sweep goes on with it. What was deferred is
+// not completed on a clock that a run of retention would not trust either: it may
+// say that protection has ended, and be wrong. A vault that is paused, as it is
+// after it was restored, destroys nothing by itself: holds may be lost that the
+// log tells of.
 func (v *Vault) erase(ctx context.Context) error {
+	doubt, err := v.doubt()
+	if err != nil {
+		return err
+	}
+	if s, err := v.Settings(ctx); err != nil || s.Paused {
+		return err
+	}
 	var due [][]byte
 	for from, more := []byte{}, true; more; {
 		next, err := view(v, func(t *tx) (next []byte, err error) {
-			due, next, err = t.dueErasures(from)
+			due, next, err = t.dueErasures(from, doubt == "")
 			return next, err
 		})
 		if err != nil {
@@ -43,8 +54,9 @@ func (v *Vault) erase(ctx context.Context) error {
 }
 
 // dueErasures returns the rows of a stretch of erasing that nothing stands in
-// the way of now, and where the next stretch begins.
-func (t *tx) dueErasures(from []byte) (due [][]byte, next []byte, err error) {
+// the way of now, and where the next stretch begins; deferred ones only if they
+// are asked for.
+func (t *tx) dueErasures(from []byte, deferred bool) (due [][]byte, next []byte, err error) {
 	c := t.bucket(bucketErasing).Cursor()
 	looked := 0
 	for k, value := c.Seek(from); k != nil; k, value = c.Next() {
@@ -54,6 +66,9 @@ func (t *tx) dueErasures(from []byte) (due [][]byte, next []byte, err error) {
 		left, err := decodeErasing(value)
 		if err != nil {
 			return nil, nil, err
+		}
+		if left.deferred != 0 && !deferred {
+			continue
 		}
 		if left.deferred != 0 {
 			shown, err := t.showErasing(id(k[len(id{}):]))

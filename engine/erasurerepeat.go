@@ -16,12 +16,11 @@ type pastErasures []pastErasure
 // pastErasure is one that a log names.
 type pastErasure struct {
 	id, user  string
-	completed []string // documents
-	deferred  []string // documents, not completed since
+	documents []string
 }
 
-// entry takes an entry into account: erasure.completed or erasure.deferred. A
-// document may have several of either.
+// entry takes an erasure.completed into account. A document may have several in a
+// row.
 func (p *pastErasures) entry(e audit.Entry) {
 	erasureID, _ := e.Facts["erasure"].AsText()
 	at := slices.IndexFunc(*p, func(one pastErasure) bool { return one.id == erasureID })
@@ -30,24 +29,17 @@ func (p *pastErasures) entry(e audit.Entry) {
 		*p = append(*p, pastErasure{id: erasureID})
 	}
 	one := &(*p)[at]
-	switch {
-	case e.Op == audit.OpErasureDeferred:
-		one.deferred = append(one.deferred, e.Document)
-		return
-	case e.Document == "":
+	if e.Document == "" {
 		one.user, _ = e.Facts["user"].AsText()
-		return
-	}
-	one.deferred = slices.DeleteFunc(one.deferred, func(d string) bool { return d == e.Document })
-	if len(one.completed) == 0 || one.completed[len(one.completed)-1] != e.Document {
-		one.completed = append(one.completed, e.Document)
+	} else if n := len(one.documents); n == 0 || one.documents[n-1] != e.Document {
+		one.documents = append(one.documents, e.Document)
 	}
 }
 
 // erased returns the documents and users that were erased.
 func (p pastErasures) erased() (ids []string) {
 	for _, one := range p {
-		ids = append(ids, one.completed...)
+		ids = append(ids, one.documents...)
 		if one.user != "" {
 			ids = append(ids, one.user)
 		}
@@ -58,9 +50,10 @@ func (p pastErasures) erased() (ids []string) {
 
 // repeatErasures erases again what a log says was erased after a backup, in the
 // vault restored from it. That the backup has the documents under a hold, or
-// protected, is no reason not to: the log says that this had ended. What the log
-// says was deferred is noted, and Sweep goes on with it. What came after the
-// backup is not there, and passed over.
+// protected, is no reason not to: the log says that this had ended. What was
+// only deferred is not repeated: the hold it waited for may be lost with what else
+// came after the backup. A document that came after it is not there, and passed
+// over.
 //
 // Erased rows stay on free pages: Sweep overwrites them, or Compact leaves them
 // behind.
@@ -85,7 +78,7 @@ func (v *Vault) repeatErasure(ctx context.Context, of id, one pastErasure) error
 	if err != nil {
 		return err
 	}
-	for _, documentID := range one.completed {
+	for _, documentID := range one.documents {
 		if err := v.repeatErased(ctx, of, documentID); err != nil {
 			return fmt.Errorf("document %s: %w", documentID, err)
 		}
@@ -117,7 +110,7 @@ func (t *tx) renewErasure(of id, one pastErasure) (audit.Event, error) {
 	if _, err := t.erasure(of.String()); !errors.Is(err, ErrErasureNotFound) {
 		return audit.Event{}, err
 	}
-	e, bucket, names := &erasure{id: of}, bucketDocuments, slices.Concat(one.completed, one.deferred)
+	e, bucket, names := &erasure{id: of}, bucketDocuments, one.documents
 	if one.user != "" {
 		bucket, names = bucketUsers, []string{one.user}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"strongroom/audit"
 	"strongroom/engine"
@@ -261,4 +263,47 @@ func TestErasureOfAUser(t *testing.T) {
 	name = "A new name"
 	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Name: &name})
 	must(t, err)
+}
+
+// Protection by governance does not stand in the way of an erasure. Protection by
+// compliance does, until it ends: then the document is erased by itself, unless
+// the clock that says so cannot be trusted.
+func TestErasureOfProtectedDocuments(t *testing.T) {
+	for name, days := range map[string]int{"": 11, "silence": 40} {
+		synctest.Test(t, func(t *testing.T) {
+			k := enginetest.New(t)
+			ctx := t.Context()
+			for category, protect := range map[string]engine.Protect{"report": engine.ProtectGovernance, "invoice": engine.ProtectCompliance} {
+				p, _, err := k.CreatePolicy(ctx, k.Admin, engine.NewPolicy{
+					Name: category, Scope: engine.ScopeCategory, Target: category, PeriodDays: 10, Action: engine.ActionArchive, StartFrom: "createdAt",
+				})
+				must(t, err)
+				_, _, err = k.UpdatePolicy(ctx, k.Admin, p.ID, nil, engine.PolicyPatch{Protect: &protect, Confirm: p.Name})
+				must(t, err)
+			}
+			governed := k.CreateFrom(engine.NewDocument{Name: secret(1), Category: "report"}, "text one")
+			kept := k.CreateFrom(engine.NewDocument{Name: secret(2), Category: "invoice"}, "text two")
+			e := erase(t, k, governed.ID, kept.ID)
+			sweep(t, k)
+			got := readErasure(t, k, e.ID)
+			until := kept.CreatedAt.Add(10 * 24 * time.Hour)
+			if got.Status != engine.ErasureDeferred || got.Documents[0].Status != engine.ErasureCompleted ||
+				got.Documents[1] != (engine.ErasedDocument{DocumentID: kept.ID, Status: engine.ErasureDeferred, Why: engine.DeferredProtected, Until: until}) {
+				t.Errorf("%+v", got)
+			}
+			page, err := k.Entries(ctx, engine.EntryQuery{Op: audit.OpErasureDeferred})
+			must(t, err)
+			if f := page.Items[0].Facts; len(page.Items) != 1 || fmt.Sprint(f["why"], f["until"]) != fmt.Sprint(audit.Text("protected"), audit.Text(audit.FormatTime(until))) {
+				t.Errorf("%v", page.Items)
+			}
+			if files := left(t, k.Dir, secret(1)); files != nil {
+				t.Errorf("protected by governance, and still in %q", files)
+			}
+			time.Sleep(time.Duration(days) * 24 * time.Hour)
+			sweep(t, k)
+			if got, trusted := readErasure(t, k, e.ID), name == ""; (got.Status == engine.ErasureCompleted) != trusted {
+				t.Errorf("after %d days: %+v", days, got)
+			}
+		})
+	}
 }

@@ -104,7 +104,7 @@ func (s *sinceReader) entry(e audit.Entry) {
 		s.Versions = append(s.Versions, LostVersion{e.Document, e.Version, digest})
 	case audit.OpDocumentDeleted:
 		s.deleted[e.Document] = true
-	case audit.OpErasureDeferred, audit.OpErasureCompleted:
+	case audit.OpErasureCompleted:
 		s.erasures.entry(e)
 	}
 }
