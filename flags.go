@@ -140,6 +140,16 @@ func (b *bytesValue) String() string {
 	return strconv.FormatInt(int64(*b), 10)
 }
 
+// short is the size for a person: 12.3 MiB.
+func (b bytesValue) short() string {
+	for _, unit := range sizeUnits[:4] {
+		if n := int64(b); n >= unit.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(unit.size), unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", b)
+}
+
 func (b *bytesValue) Set(s string) error {
 	number, size := s, int64(1)
 	for _, unit := range sizeUnits {

@@ -28,6 +28,7 @@ type exchange struct {
 	code    string        // the errorCode of the answer; "": it is no error
 	status  int           // 0 until it is written
 	sent    int64         // bytes of the body
+	gone    bool          // the connection takes no more of the answer
 
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.
@@ -48,7 +49,15 @@ func (x *exchange) Write(b []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.sent += int64(n)
+	x.gone = x.gone || err != nil
 	return n, err
+}
+
+// flush sends what was written so far.
+func (x *exchange) flush() error {
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	x.gone = x.gone || err != nil
+	return err
 }
 
 // ReadFrom is here so that the ReadFrom below is not hidden: it is the one that
