@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/blobstore"
+	"strongroom/engine"
 	"strongroom/httpapi"
 )
 
@@ -25,6 +26,7 @@ const (
 	grace = 30 * time.Second
 
 	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second // without progress
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 
@@ -34,11 +36,15 @@ const (
 type serveOptions struct {
 	place
 	listen       string
+	metrics      string // address; "": no listener of its own
 	insecureHTTP bool
 	tlsCert      string
 	tlsKey       string
 	publicURL    string
 	maxUpload    bytesValue
+	maxUploads   uint
+	rate         rateValue
+	burst        uint
 	headLog      string
 	logLevel     levelValue
 }
@@ -61,18 +67,27 @@ While it runs, the other commands work through the socket control.sock in the
 data directory. Only this user, and root, can connect to it.
 
 To listen on an address that other machines can reach takes a TLS certificate, or
---insecure-http if something in front of the server adds TLS.`,
+--insecure-http if something in front of the server adds TLS. A certificate is
+read again when its files change; TLS is 1.2 or later, and brings HTTP/2.
+
+A client has 10 seconds for a request's header and 2 minutes between requests; a
+body that makes no progress for 30 seconds is given up, and so is a client that
+does not take 256 KiB of an answer in that time.`,
 		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveOptions
 			f.data(&o.place)
 			f.set.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` and port; port 0 takes a free one")
+			f.set.StringVar(&o.metrics, "metrics-listen", "", "`ADDRESS` and port to serve GET /metrics at, to anybody who comes there;\nwithout it, it is served to admins beside the rest")
 			f.set.BoolVar(&o.insecureHTTP, "insecure-http", false, "listen beyond this machine without TLS")
 			f.set.StringVar(&o.tlsCert, "tls-cert", "", "`FILE` with the TLS certificate chain, PEM")
 			f.set.StringVar(&o.tlsKey, "tls-key", "", "`FILE` with the key of the certificate, PEM")
 			f.set.StringVar(&o.publicURL, "public-url", "", "`URL` clients reach the server by, if it is behind a proxy")
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
+			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
+			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
+			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
@@ -84,11 +99,11 @@ To listen on an address that other machines can reach takes a TLS certificate, o
 // serve is the life of a server. Everything is taken in the order in which it
 // is given back in reverse.
 func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
-	address, tlsConfig, err := o.check()
+	log := newLogger(p.stderr, zerolog.Level(o.logLevel))
+	door, err := o.check(log)
 	if err != nil {
 		return err
 	}
-	log := newLogger(p.stderr, zerolog.Level(o.logLevel))
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return err
 	}
@@ -117,53 +132,117 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	public, err := net.ListenTCP("tcp", address)
+	fronts, err := p.open(door, vaults, unopened, o, log)
 	if err != nil {
-		return fmt.Errorf("%w; give another --listen if the address is taken", err)
+		return err
 	}
-	operators, err := listenControl(o.data)
-	if err != nil {
-		return errors.Join(err, public.Close())
-	}
+	return serveUntil(ctx, log, fronts...)
+}
+
+// open listens at every address, and says so.
+func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, o serveOptions, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
+		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: processMetrics(time.Now()),
 	}
-	api := httpapi.New(vaults, options)
-	options.Logger = log.With().Bool("control", true).Logger()
-	control := newControl(vaults, options)
-	scheme, listener := "http", net.Listener(public)
-	if tlsConfig != nil {
-		scheme, listener = "https", tls.NewListener(public, tlsConfig)
+	operators := options
+	operators.Logger = log.With().Bool("control", true).Logger()
+	options.MaxUploads, options.Rate, options.Burst = int(o.maxUploads), float64(o.rate), int(o.burst)
+	api, control := httpapi.New(vaults, options), newControl(vaults, operators)
+
+	public, err := d.listen(d.address)
+	if err != nil {
+		return nil, fmt.Errorf("%w; give another --listen if the address is taken", err)
 	}
+	fronts := []front{{public, api, api.Stop}}
+	if d.metrics != nil {
+		metrics, err := d.listen(d.metrics)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--metrics-listen: %w", err), closeAll(fronts))
+		}
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", api.MetricsHandler())
+		fronts = append(fronts, front{metrics, mux, func() {}})
+		fmt.Fprintf(p.stderr, "metrics at %s://%s/metrics\n", d.scheme(), metrics.Addr())
+	}
+	socket, err := listenControl(o.data)
+	if err != nil {
+		return nil, errors.Join(err, closeAll(fronts))
+	}
+	fronts = append(fronts, front{socket, control, control.api.Stop})
 	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", buildInfo().Version).Int("pid", os.Getpid()).Msg("serving")
-	fmt.Fprintf(p.stderr, "listening on %s://%s\n", scheme, public.Addr())
-	return serveUntil(ctx, log,
-		front{listener, api, api.Stop},
-		front{operators, control, control.api.Stop})
+	fmt.Fprintf(p.stderr, "listening on %s://%s\n", d.scheme(), public.Addr())
+	return fronts, nil
+}
+
+func closeAll(fronts []front) error {
+	var errs []error
+	for _, f := range fronts {
+		errs = append(errs, f.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// door is where strangers come in.
+type door struct {
+	address *net.TCPAddr
+	metrics *net.TCPAddr // nil: with the rest
+	tls     *tls.Config  // nil: none
+}
+
+func (d door) scheme() string {
+	if d.tls == nil {
+		return "http"
+	}
+	return "https"
+}
+
+func (d door) listen(at *net.TCPAddr) (net.Listener, error) {
+	listener, err := net.ListenTCP("tcp", at)
+	if err != nil || d.tls == nil {
+		return listener, err
+	}
+	return tls.NewListener(listener, d.tls), nil
 }
 
 // check refuses what cannot be served before anything is touched.
-func (o *serveOptions) check() (*net.TCPAddr, *tls.Config, error) {
-	address, err := net.ResolveTCPAddr("tcp", o.listen)
-	if err != nil {
-		return nil, nil, usagef("--listen %s: %v; want an address and a port such as 127.0.0.1:8080", o.listen, err)
-	}
+func (o *serveOptions) check(log zerolog.Logger) (d door, err error) {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
-		return nil, nil, usagef("--tls-cert and --tls-key go together: give both")
+		return door{}, usagef("--tls-cert and --tls-key go together: give both")
+	}
+	if d.address, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {
+		return door{}, err
+	}
+	if o.metrics != "" {
+		if d.metrics, err = o.checkAddress("--metrics-listen", o.metrics, "metrics"); err != nil {
+			return door{}, err
+		}
 	}
 	if o.tlsCert == "" {
-		// No IP at all is every address of this machine.
-		if !address.IP.IsLoopback() && !o.insecureHTTP {
-			return nil, nil, usagef("--listen %s can be reached from other machines, and API keys would cross the network in the clear; "+
-				"give --tls-cert and --tls-key, or --insecure-http if something in front of the server adds TLS", o.listen)
-		}
-		return address, nil, nil
+		return d, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
+	c, err := loadCertificate(o.tlsCert, o.tlsKey)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--tls-cert %s, --tls-key %s: %w", o.tlsCert, o.tlsKey, err)
+		return door{}, err
 	}
-	return address, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}}, nil
+	c.log = log
+	d.tls = c.config()
+	return d, nil
+}
+
+// checkAddress reads an address, and refuses one that others can reach if what
+// crosses the network would do so in the clear.
+func (o *serveOptions) checkAddress(flag, given, what string) (*net.TCPAddr, error) {
+	address, err := net.ResolveTCPAddr("tcp", given)
+	if err != nil {
+		return nil, usagef("%s %s: %v; want an address and a port such as 127.0.0.1:8080", flag, given, err)
+	}
+	// No IP at all is every address of this machine.
+	if !address.IP.IsLoopback() && o.tlsCert == "" && !o.insecureHTTP {
+		return nil, usagef("%s %s can be reached from other machines, and %s would cross the network in the clear; "+
+			"give --tls-cert and --tls-key, or --insecure-http if something in front of the server adds TLS", flag, given, what)
+	}
+	return address, nil
 }
 
 // namesToServe returns the vaults of a data directory; with none, it makes the
@@ -213,10 +292,13 @@ func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error 
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeader,
+			// A stream that stands still is httpapi's to end; a connection of
+			// which no stream can be told so, is ended here.
+			HTTP2: &http.HTTP2Config{WriteByteTimeout: bodyTimeout},
 			// Else net/http answers OPTIONS * itself, with none of our headers.
 			DisableGeneralOptionsHandler: true,
-			// No WriteTimeout: it would cut long downloads. A client that
-			// stops reading holds a connection and nothing else.
+			// No WriteTimeout: it would cut long downloads. httpapi sets a
+			// deadline for each step of an answer.
 		}
 		serving.Go(func() {
 			if err := servers[i].Serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
