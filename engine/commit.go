@@ -242,8 +242,8 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 	return -1
 }
 
-// perform runs one member's steps. late says that the transaction holds writes
-// that must not be committed.
+// perform runs one member's steps, unless its caller went away before it was its
+// turn. late says that the transaction holds writes that must not be committed.
 func (t *tx) perform(c *call) (out outcome, late bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -251,7 +251,11 @@ func (t *tx) perform(c *call) (out outcome, late bool) {
 			t.v.stats.lateFailures.Add(1)
 		}
 	}()
-	if err := t.admit(c.actor); err != nil {
+	err := c.ctx.Err()
+	if err == nil {
+		err = t.admit(c.actor)
+	}
+	if err != nil {
 		return outcome{err: err}, false
 	}
 	wrote := false // in an earlier step, whose entry must not stand alone

@@ -111,3 +111,8 @@ func (v *Vault) BarePage(start []byte) error {
 		return nil
 	})
 }
+
+// SummaryOf is ObligationSummary with another bound on what it counts.
+func (v *Vault) SummaryOf(ctx context.Context, most int) (ObligationSummary, error) {
+	return v.obligationSummary(ctx, most)
+}

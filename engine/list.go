@@ -22,6 +22,7 @@ type DocumentQuery struct {
 	Product     string
 	TemplateID  string
 	AgreementID string
+	Matter      string        // of an active hold
 	Tags        []string      // all must match; "key:*" matches any value
 	Fields      []FieldFilter // all must match
 	CreatedFrom time.Time     // inclusive
@@ -117,28 +118,30 @@ func (q *DocumentQuery) states() ([]string, error) {
 	var states []string
 	switch q.Status {
 	case "":
-		states = []string{stateLive}
+		states = []string{stateLive, stateLiveHeld}
 		if q.Archived != nil {
-			states = []string{stateLive, stateArchived}
+			states = []string{stateLive, stateLiveHeld, stateArchived, stateArchivedHeld}
 		}
 	case "active":
 		states = []string{stateLive}
 	case "archived":
 		states = []string{stateArchived}
+	case "legal_hold":
+		states = []string{stateLiveHeld, stateArchivedHeld}
 	case "deleted":
 		states = []string{stateDeleted}
-	case "legal_hold":
-		states = nil
 	case "all":
-		states = []string{stateLive, stateArchived, stateDeleted}
+		states = []string{stateLive, stateLiveHeld, stateArchived, stateArchivedHeld, stateDeleted}
 	default:
 		return nil, invalid("status", "must be active, archived, legal_hold, deleted or all")
 	}
 	if q.Archived != nil {
-		states = slices.DeleteFunc(states, func(s string) bool { return (s == stateArchived) != *q.Archived })
+		states = slices.DeleteFunc(states, func(s string) bool { return isArchived(s) != *q.Archived })
 	}
 	return states, nil
 }
+
+func isArchived(state string) bool { return state == stateArchived || state == stateArchivedHeld }
 
 // filters returns the sets of ids a query intersects, besides the states and
 // those of custom fields. some is false if one of them is known to be empty.
@@ -160,7 +163,7 @@ func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 	for _, filter := range []struct {
 		kind  byte
 		value string
-	}{{kindCategory, q.Category}, {kindProduct, q.Product}, {kindTemplate, q.TemplateID}, {kindAgreement, q.AgreementID}} {
+	}{{kindCategory, q.Category}, {kindProduct, q.Product}, {kindTemplate, q.TemplateID}, {kindAgreement, q.AgreementID}, {kindMatter, q.Matter}} {
 		if filter.value != "" {
 			sets = append(sets, t.rows(filter.kind, text(filter.value)))
 		}

@@ -1,8 +1,11 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,4 +173,24 @@ func TestManyReminders(t *testing.T) {
 			t.Errorf("%v", days)
 		}
 	})
+}
+
+// TestRemindersOfWhatIsNotThere: a row that a damaged vault has too many does not
+// keep Sweep busy for ever, nor stop it.
+func TestRemindersOfWhatIsNotThere(t *testing.T) {
+	for name, row := range map[string]string{
+		"of no obligation": "r\xff\xff" + strings.Repeat("\x00", 8) + "t" + strings.Repeat("\x01", 16),
+		"short":            "r\xff\xff\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newVault(t)
+			spoil(t, dir, put("dues", []byte(row), nil))
+			v := open(t, dir)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if _, err := v.Sweep(ctx); errors.Is(err, context.DeadlineExceeded) {
+				t.Error("it goes on and on")
+			}
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -18,8 +19,7 @@ import (
 
 const (
 	maxBulkIDs = 10_000
-	// bulkStep is how many documents are changed before the client's going away
-	// is noticed, and before a result is seen.
+	// bulkStep is how many documents are changed before a result is seen.
 	bulkStep = 128
 )
 
@@ -76,24 +76,31 @@ func (l *bulkLine) change() (engine.DocumentChange, error) {
 }
 
 type bulkInput struct {
-	Bulk bulk `body:"lines"`
+	Token tokenOfOne `header:"X-Lock-Token" doc:"Refused: a token proves the lock of one document. Change that one by PATCH /v1/documents/{id}. Here what is locked fails by itself."`
+	Edit  tokenOfOne `header:"X-DocuSign-Edit" doc:"Refused, as X-Lock-Token."`
+	Bulk  bulk       `body:"lines"`
+}
+
+// tokenOfOne is the token of a lock where many documents are changed. All but
+// one of them would have to refuse it, and none may overlook it: its holder
+// believes in a lock.
+type tokenOfOne string
+
+func (*tokenOfOne) bind(string) error {
+	return errors.New("proves the lock of one document; leave it out, and change that document by PATCH /v1/documents/{id}")
 }
 
 // bulkDocuments changes documents step by step. Each change is one of its own,
 // so whatever ends the work early, what was told is done and repeating is
-// harmless. For a client that accepts lines, results are lines, sent while the
-// work goes on, and the counts come last.
+// harmless.
 func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkInput) error {
 	next, err := s.bulkChanges(r.Context(), c, x, &in.Bulk)
 	if err != nil {
 		return err
 	}
-	out := &bulkAnswer{x: x, streamed: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson), BulkAnswer: BulkAnswer{Results: []BulkResult{}}}
+	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
 	for {
 		items, more := next()
-		if err := r.Context().Err(); err != nil {
-			return err
-		}
 		var changes []engine.DocumentChange
 		for _, item := range items {
 			if item.err == nil {
@@ -101,6 +108,9 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 			}
 		}
 		outcomes, err := c.vault.UpdateDocuments(r.Context(), c.actor, changes, in.Bulk.DryRun)
+		if err == nil {
+			err = r.Context().Err() // the outcomes of those that were left are no answers
+		}
 		if err != nil {
 			return err
 		}
@@ -109,7 +119,9 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 			if item.err == nil {
 				outcome, outcomes = outcomes[0], outcomes[1:]
 			}
-			out.add(s, item, outcome)
+			if err := out.add(item, outcome); err != nil {
+				return err
+			}
 		}
 		if err := out.flush(); err != nil {
 			return err
@@ -158,13 +170,19 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 	}, nil
 }
 
-// matching evaluates the filter: it is bound as the query of a list would be.
+// matching evaluates the filter: it is bound as the query of a list would be,
+// but that nothing in it may be empty. A form in a browser leaves its fields
+// empty; a program that does so has lost what it meant, and would change all
+// documents instead.
 func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []string, err error) {
 	query := url.Values{}
 	for name, value := range b.Filter {
 		list, isList := value.([]any)
 		if !isList {
 			list = []any{value}
+		}
+		if len(list) == 0 || slices.Contains(list, any("")) {
+			return nil, inBody("filter."+name, "must not be empty; leave it out to choose by something else")
 		}
 		for _, one := range list {
 			switch one.(type) {
@@ -177,21 +195,18 @@ func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []strin
 	}
 	var filter documentFilter
 	asked := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	err = inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, asked, nil)
-	if wrong, ok := errors.AsType[*invalidError](err); ok {
-		for i := range wrong.fields {
-			wrong.fields[i].Field = "filter." + wrong.fields[i].Field
-		}
-		return nil, &invalidError{codeInvalidBody, wrong.fields}
-	} else if err != nil {
-		return nil, err
+	if err := inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, asked, nil); err != nil {
+		return nil, inFilter(err)
 	}
 	q := filter.engine()
 	q.Sort, q.Limit = "createdAt", 500
 	for {
 		page, err := c.vault.Documents(ctx, q)
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
-			return nil, err
+			return nil, inFilter(err)
 		}
 		for _, d := range page.Items {
 			ids = append(ids, d.ID)
@@ -200,6 +215,24 @@ func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []strin
 			return ids, nil
 		}
 	}
+}
+
+// inFilter names what is wrong with the parameters of a list as what stands in
+// the filter of the body.
+func inFilter(err error) error {
+	var fields []engine.FieldError
+	if bound, ok := errors.AsType[*invalidError](err); ok {
+		fields = bound.fields
+	} else if asked, ok := errors.AsType[*engine.InvalidError](err); ok {
+		fields = asked.Fields
+	} else {
+		return err
+	}
+	named := make([]engine.FieldError, len(fields))
+	for i, f := range fields {
+		named[i] = engine.FieldError{Field: "filter." + f.Field, Message: f.Message}
+	}
+	return &invalidError{codeInvalidBody, named}
 }
 
 // bulkLines reads lines, each of at most maxBody bytes.
@@ -216,11 +249,12 @@ func newBulkLines(r io.Reader) *bulkLines {
 }
 
 // next takes the lines that have come, so that a client that waits for a result
-// gets it. A line that is no change is told so, and the others go on; one that
+// gets it, up to a step, or as much as a body in JSON may hold. A line that is no change is told so, and the others go on; one that
 // is too long, or cannot be read, ends the work.
 func (l *bulkLines) next() (items []bulkItem, more bool) {
-	for len(items) < bulkStep {
+	for size := 0; len(items) < bulkStep && size < maxBody; {
 		text, err := l.read()
+		size += len(text)
 		ended := err == io.EOF
 		if ended {
 			err = nil
@@ -264,77 +298,4 @@ func (l *bulkLines) read() (text []byte, err error) {
 			return text, err
 		}
 	}
-}
-
-// bulkAnswer gathers the results, or sends them as they come.
-type bulkAnswer struct {
-	BulkAnswer
-	x        *exchange
-	streamed bool
-}
-
-func (a *bulkAnswer) add(s *Server, item bulkItem, o engine.DocumentOutcome) {
-	r := BulkResult{ID: o.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: o.Revision}
-	a.Matched++
-	switch {
-	case o.Err != nil:
-		a.Failed++
-		_, body, known := a.x.describe(o.Err)
-		if !known {
-			s.options.Logger.Error().Str("request", a.x.id).Err(o.Err).Msg("internal error")
-		}
-		r.Result, r.ErrorCode, r.Message = "failed", body.ErrorCode, body.Message
-	case o.Changed:
-		a.Changed++
-		r.Result = "changed"
-	default:
-		a.Unchanged++
-		r.Result = "unchanged"
-	}
-	a.Results = append(a.Results, r)
-}
-
-// flush sends the results there are, if they are sent as lines.
-func (a *bulkAnswer) flush() error {
-	if !a.streamed {
-		return nil
-	}
-	var b bytes.Buffer
-	for _, r := range a.Results {
-		if err := appendLine(&b, r); err != nil {
-			return err
-		}
-	}
-	a.Results = a.Results[:0]
-	return a.send(b.Bytes())
-}
-
-func appendLine(b *bytes.Buffer, body any) error {
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	return e.Encode(body)
-}
-
-func (a *bulkAnswer) send(lines []byte) error {
-	if a.x.status == 0 {
-		h := a.x.Header()
-		h.Set("Content-Type", ndjson)
-		h.Set("Cache-Control", "no-store")
-		a.x.WriteHeader(http.StatusOK)
-	}
-	if _, err := a.x.Write(lines); err != nil {
-		return err
-	}
-	return http.NewResponseController(a.x).Flush()
-}
-
-func (a *bulkAnswer) end() error {
-	if !a.streamed {
-		return a.x.answer(http.StatusOK, a.BulkAnswer)
-	}
-	var b bytes.Buffer
-	if err := appendLine(&b, a.BulkCounts); err != nil {
-		return err
-	}
-	return a.send(b.Bytes())
 }

@@ -93,3 +93,28 @@ func TestBulkOfMany(t *testing.T) {
 		t.Errorf("%d %s", a.StatusCode, text)
 	}
 }
+
+// TestBulkHoldsFewResults: an answer of many results is sent while the work goes
+// on, and is one JSON object all the same; that of few is sent whole.
+func TestBulkHoldsFewResults(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for _, n := range []int{0, 1, 3 * bulkStep, 60_000} {
+		a, text := k.do("upload", "POST", "/v1/bulk/documents", strings.NewReader(strings.Repeat("nonsense\n", n)), "Content-Type", ndjson)
+		var out BulkAnswer
+		if err := json.Unmarshal([]byte(text), &out); err != nil || a.StatusCode != 200 || a.Header.Get("Content-Type") != jsonMedia {
+			t.Fatalf("%d lines: %d %v %.200s", n, a.StatusCode, err, text)
+		}
+		if want := (BulkCounts{Matched: uint64(n), Failed: uint64(n)}); out.BulkCounts != want || len(out.Results) != n || out.Results == nil {
+			t.Errorf("%d lines: %+v, %d results", n, out.BulkCounts, len(out.Results))
+		}
+		for i, r := range out.Results {
+			if r.Line != uint64(i+1) {
+				t.Fatalf("%d lines: result %d is of line %d", n, i, r.Line)
+			}
+		}
+		if whole := a.ContentLength >= 0; whole != (len(text) < maxHeld) {
+			t.Errorf("%d lines: the answer of %d bytes was sent whole: %v", n, len(text), whole)
+		}
+	}
+}

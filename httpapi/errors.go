@@ -97,6 +97,7 @@ var errorTable = []errorRow{
 	// Errors of opening a vault: this server is given open ones, so meeting one
 	// here is a defect.
 	{engine.ErrVaultExists, 500, codeInternal, neutral},
+	{engine.ErrNoBackup, 500, codeInternal, neutral},
 	{engine.ErrVaultNotFound, 500, codeInternal, neutral},
 	{engine.ErrVaultInUse, 500, codeInternal, neutral},
 	{engine.ErrNetworkFS, 500, codeInternal, neutral},

@@ -320,7 +320,7 @@ func (rt route) failures() []failure {
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
 	}
-	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.in == "header" && f.name == "X-Lock-Token" }) && rt.method != http.MethodGet {
+	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.typ == reflect.TypeFor[lockToken]() }) {
 		errs = append(errs, engine.ErrLocked, engine.ErrNotLocked, engine.ErrLockState)
 	}
 	for _, err := range errs {

@@ -282,10 +282,12 @@ type BulkCounts struct {
 	Failed    uint64 `json:"failed"`
 }
 
-// BulkAnswer is what became of a bulk change.
+// BulkAnswer is what became of a bulk change. If the results are many, they are
+// sent while the request is still read: whoever sends very many lines reads
+// meanwhile.
 type BulkAnswer struct {
+	Results []BulkResult `json:"results" doc:"Sent while the work goes on once they are more than 8 MiB, about 80,000: a client that sends more lines than that must read while it sends."`
 	BulkCounts
-	Results []BulkResult `json:"results"`
 }
 
 // BulkResult is what became of one document.
