@@ -34,7 +34,7 @@ type Hold struct {
 	ReleasedAt    time.Time // zero while it is active, and then the two below are empty
 	ReleasedBy    string
 	ReleaseReason string
-	Revision      uint64 // of the document, which holds leave alone; 0 in lists
+	Revision      uint64 // of the document, which holds leave alone; 0 when a hold is only read
 }
 
 // NewHold describes a hold to be placed.
@@ -242,11 +242,6 @@ func (v *Vault) Hold(ctx context.Context, holdID string) (Hold, error) {
 		if err != nil {
 			return Hold{}, err
 		}
-		d, err := t.document(h.DocumentID)
-		if err != nil {
-			return Hold{}, fmt.Errorf("what hold %s is of: %w", h.ID, err)
-		}
-		h.Revision = d.Revision
 		return h.Hold, nil
 	})
 }

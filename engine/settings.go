@@ -190,9 +190,11 @@ func (c *checks) reminderDays(list []uint64) []uint64 {
 	return sorted
 }
 
-// isZone refuses the two names that mean another zone on another machine.
+// isZone refuses names that mean another zone, or none, on another machine:
+// "", "Local", and those that only some systems have beside the ones of IANA,
+// which begin with a capital letter: posixrules, right/UTC.
 func isZone(name string) bool {
-	if name == "" || name == "Local" {
+	if name == "" || name == "Local" || name[0] < 'A' || name[0] > 'Z' {
 		return false
 	}
 	_, err := time.LoadLocation(name)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"strongroom/engine"
@@ -116,5 +118,37 @@ func TestBulkHoldsFewResults(t *testing.T) {
 		if whole := a.ContentLength >= 0; whole != (len(text) < maxHeld) {
 			t.Errorf("%d lines: the answer of %d bytes was sent whole: %v", n, len(text), whole)
 		}
+	}
+}
+
+// broken is a connection that takes nothing any more.
+type broken struct{ *httptest.ResponseRecorder }
+
+func (broken) Write([]byte) (int, error) { return 0, syscall.ECONNRESET }
+func (broken) FlushError() error         { return syscall.ECONNRESET }
+
+// TestAClientWhoIsGoneIsNoErrorOfTheServer: what cannot be sent is dropped, and
+// the log has its request's line and nothing to be mended.
+func TestAClientWhoIsGoneIsNoErrorOfTheServer(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1/bulk/documents", `{"ids":["x"],"addTags":["a"]}`},
+		{"GET", "/v1/audit/export", ""},
+	} {
+		r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+		r.Header.Set("Authorization", "Bearer "+k.tokens["admin"])
+		r.Header.Set("Accept", ndjson)
+		dropped := func() (p any) {
+			defer func() { p = recover() }()
+			k.server.ServeHTTP(broken{httptest.NewRecorder()}, r)
+			return nil
+		}()
+		if dropped != http.ErrAbortHandler {
+			t.Errorf("%s: the connection is not dropped but %v", c.path, dropped)
+		}
+	}
+	if log := k.log.String(); strings.Contains(log, `"level":"error"`) || strings.Count(log, "\n") != 2 {
+		t.Error(log)
 	}
 }

@@ -241,7 +241,7 @@ func (x *exchange) details(err error) any {
 // fail answers an error. Nothing of the answer may be written before, or the
 // connection is dropped: a client must not take half an answer for a whole one.
 func (s *Server) fail(x *exchange, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	if x.gone || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		if x.status == 0 {
 			x.status = statusClientGone
 		}

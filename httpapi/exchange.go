@@ -29,8 +29,8 @@ type exchange struct {
 	code    string        // the errorCode of the answer; "": it is no error
 	status  int           // 0 until it is written
 	sent    int64         // bytes of the body
-	// received are bytes of the request's body.
-	received int64
+	taken   int64         // bytes of the request's body
+	gone    bool          // the connection takes no more of the answer
 
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.
@@ -53,6 +53,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 	x.hurry()
 	n, err := x.ResponseWriter.Write(b)
 	x.sent += int64(n)
+	x.gone = x.gone || err != nil
 	return n, err
 }
 
@@ -66,6 +67,13 @@ const step = 256 << 10
 func (x *exchange) hurry() {
 	// In a server that has no deadlines nothing can stand still either.
 	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.server.options.BodyTimeout))
+}
+
+// flush sends what was written so far.
+func (x *exchange) flush() error {
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	x.gone = x.gone || err != nil
+	return err
 }
 
 // ReadFrom is here so that the ReadFrom below is not hidden: it is the one that

@@ -61,7 +61,7 @@ func (m *Metrics) count(x *exchange, r *http.Request, took time.Duration) {
 	}
 	meter := m.route(key)
 	meter.classes[min(x.status/100, 5)].Add(1)
-	meter.received.Add(uint64(x.received))
+	meter.received.Add(uint64(x.taken))
 	meter.sent.Add(uint64(x.sent))
 	meter.times.Observe(took.Seconds())
 }

@@ -265,7 +265,7 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		// be made to send what was refused.
 		copied := *r
 		r = &copied
-		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout, count: &x.received}
+		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout, count: &x.taken}
 	}
 	return rt.serve(c, x, r, p)
 }

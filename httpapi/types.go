@@ -295,6 +295,7 @@ type BulkResult struct {
 	ID         string `json:"id" doc:"Empty if no document was found."`
 	ExternalID string `json:"externalId,omitempty" doc:"If the line named the document so."`
 	Line       uint64 `json:"line,omitempty" doc:"Of the request, from 1."`
+	HoldID     string `json:"holdId,omitempty" doc:"The hold that was placed or released, or stood already."`
 	Result     string `json:"result" enum:"changed|unchanged|failed"`
 	Revision   uint64 `json:"revision,omitempty" doc:"The document's, if it is known."`
 	ErrorCode  string `json:"errorCode,omitempty" doc:"Of a failure, as if the document had been changed by itself."`
