@@ -41,6 +41,7 @@ type serveOptions struct {
 	maxUpload    bytesValue
 	headLog      string
 	logLevel     levelValue
+	acceptClock  bool
 }
 
 func (p *program) serveCommand() command {
@@ -74,6 +75,7 @@ To listen on an address that other machines can reach takes a TLS certificate, o
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
 			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
@@ -111,6 +113,11 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
 
+	if o.acceptClock {
+		if err := acceptClocks(ctx, vaults, log); err != nil {
+			return err
+		}
+	}
 	schedule, err := startSchedule(vaults, o.headLog, log)
 	if err != nil {
 		return err

@@ -45,11 +45,12 @@ func (s *Server) down() []outage {
 
 // readyz says whether every vault can be used. Why not, is told to callers the
 // server knows: the operator everything, others what concerns their own vault,
-// and of other organizations nothing but that there is something.
+// and of other organizations nothing but that there is something. A vault that
+// works, and has concerns, is ready: they are told to its own people.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
 	down := s.down()
 	if len(down) == 0 {
-		return x.answer(http.StatusOK, State{Status: "ok"})
+		return x.answer(http.StatusOK, s.concerns(x, r))
 	}
 	out := State{Status: "unavailable"}
 	if vault, actor, err := s.options.Authenticate(r); err == nil {
@@ -62,6 +63,34 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 	}
 	x.Header().Set("Retry-After", retryAfter)
 	return x.answer(http.StatusServiceUnavailable, out)
+}
+
+// concerns is the state of a server whose vaults all work, as the caller may know
+// it.
+func (s *Server) concerns(x *exchange, r *http.Request) State {
+	vault, actor, err := s.options.Authenticate(r)
+	if err != nil {
+		return State{Status: "ok"}
+	}
+	x.user = actor.UserID
+	var reasons []string
+	for name, v := range s.vaults {
+		if v != vault && actor != engine.Operator() {
+			continue
+		}
+		concerns, err := v.Concerns(r.Context())
+		if err != nil {
+			concerns = append(concerns, "its state cannot be read")
+		}
+		for _, concern := range concerns {
+			reasons = append(reasons, fmt.Sprintf("vault %q: %s", name, concern))
+		}
+	}
+	slices.Sort(reasons)
+	if len(reasons) > 0 {
+		return State{Status: "degraded", Reasons: reasons}
+	}
+	return State{Status: "ok"}
 }
 
 func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {
