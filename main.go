@@ -73,6 +73,7 @@ func (p *program) commands() []command {
 		p.resumeCommand(),
 		p.compactCommand(),
 		p.doctorCommand(),
+		p.importCommand(),
 		p.versionCommand(),
 		p.helpCommand(),
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"time"
 
 	"strongroom/blobstore"
-
-	"go.etcd.io/bbolt"
 )
 
 // Level says how a diagnosis is to be taken.
@@ -35,24 +34,23 @@ type Diagnosis struct {
 // that it syncs some twenty times and removes. It works on a vault that is not
 // available as far as that goes.
 func (v *Vault) Examine(ctx context.Context) []Diagnosis {
-	if err := v.enter(); err != nil {
+	if err := v.enterError(); err != nil {
 		return []Diagnosis{{LevelError, "vault", err.Error()}}
 	}
-	defer v.exit()
-	list := []Diagnosis{v.examineFS(), v.examineSync(), v.examineSpace(), v.examineClock(), v.examineDatabase(), v.examineFixity(), v.examineModes()}
-	b, err := v.beginRead(false)
-	if err != nil {
-		return append(list, Diagnosis{LevelError, "vault", err.Error()})
-	}
-	defer b.Rollback()
-	s, err := (&tx{v: v, b: b}).settings()
+	return []Diagnosis{v.examineFS(), v.examineSync(), v.examineSpace(), v.examineClock(), v.examineDatabase(), v.examineFixity(),
+		v.examineModes(), v.examineSchedules(ctx)}
+}
+
+func (v *Vault) examineSchedules(ctx context.Context) Diagnosis {
+	const what = "schedules"
+	s, err := v.Settings(ctx)
 	switch {
 	case err != nil:
-		return append(list, Diagnosis{LevelError, "settings", err.Error()})
+		return Diagnosis{LevelError, what, err.Error()}
 	case s.Paused:
-		return append(list, Diagnosis{LevelWarn, "schedules", "paused: no webhooks and no scheduled retention until `strongroom resume`"})
+		return Diagnosis{LevelWarn, what, "paused: no webhooks and no scheduled retention until `strongroom resume`"}
 	}
-	return append(list, Diagnosis{LevelOK, "schedules", "they run"})
+	return Diagnosis{LevelOK, what, "they run"}
 }
 
 func (v *Vault) examineFS() Diagnosis {
@@ -113,22 +111,20 @@ func (v *Vault) examineSpace() Diagnosis {
 
 func (v *Vault) examineClock() Diagnosis {
 	const what = "clock"
-	behind, parted := v.clock.state(v.Head().Time)
-	switch {
-	case behind > 5*time.Minute:
-		return Diagnosis{LevelError, what, fmt.Sprintf("%v behind the last entry of the log: set it right", behind.Round(time.Second))}
-	case behind > 0:
-		return Diagnosis{LevelWarn, what, fmt.Sprintf("%v behind the last entry of the log", behind)}
-	case parted > time.Hour || parted < -time.Hour:
-		return Diagnosis{LevelWarn, what, fmt.Sprintf("it was set by %v since the last entry of the log", parted.Round(time.Second))}
+	if err := v.clock.unwritable(); err != nil {
+		return Diagnosis{LevelError, what, err.Error()}
+	}
+	const noGap = math.MaxInt64 // how long it was silent is for retention to judge
+	if doubt := v.clock.doubt(noGap); doubt != "" {
+		return Diagnosis{LevelWarn, what, doubt.words()}
 	}
 	return Diagnosis{LevelOK, what, "not behind the last entry of the log, of " + v.Head().Time.Format(time.RFC3339)}
 }
 
 func (v *Vault) examineDatabase() Diagnosis {
 	const what = "database"
-	var size int64
-	if err := v.db.View(func(b *bbolt.Tx) error { size = b.Size(); return nil }); err != nil {
+	size, err := peek(v, func(t *tx) (int64, error) { return t.b.Size(), nil })
+	if err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
 	s := v.db.Stats()

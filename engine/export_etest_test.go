@@ -1,7 +1,5 @@
 package engine
 
-import "context"
-
 // Hooks of the tests in package engine_test. Nothing here is part of the
 // program.
 
@@ -113,13 +111,4 @@ func Spell(s string) string {
 		return ""
 	}
 	return key.String()
-}
-
-// Erase erases a document, as Restore does again.
-func (v *Vault) Erase(doc string) error {
-	if err := v.repeatErasure(context.Background(), erased{document: doc}); err != nil {
-		return err
-	}
-	v.litter.Store(true)
-	return v.tidy(context.Background())
 }

@@ -98,9 +98,8 @@ func TestRestoreWithTheLogSince(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := k.Erase(secret.ID); err != nil {
-		t.Fatal(err)
-	}
+	erase(t, k, secret.ID)
+	sweep(k)
 	for _, after := range []uint64{0, 3, made.Head.Seq} {
 		dir := filepath.Join(t.TempDir(), "main")
 		report, err := engine.Restore(t.Context(), dir, engine.RestoreOptions{From: to, Log: bytes.NewReader(exported(t, k.Vault, after))})

@@ -20,9 +20,10 @@ type Since struct {
 	Versions []LostVersion // in order: those that have to be uploaded again
 	// Deleted documents that the backup still has; they are there again.
 	Deleted []string
-	// Erased documents, and users; they were erased again.
+	// Erased documents, and users, that the backup still has; they were erased
+	// again.
 	Erased   []string
-	erasures []erased
+	erasures pastErasures
 }
 
 // LostVersion is a version that the backup lacks, and its bytes.
@@ -32,25 +33,18 @@ type LostVersion struct {
 	Digest     string // sha256:<hex>
 }
 
-// erased is an erasure that the log names: of a document or of a user.
-type erased struct {
-	id       string // of the erasure
-	document string
-	user     string
-}
-
 // sinceReader follows a log and gathers what came after a backup.
 type sinceReader struct {
 	backup audit.Head
 	Since
-	created map[string]bool   // documents that the backup does not have
-	deleted map[string]string // by what right, of documents
+	created map[string]bool // documents that the backup does not have
+	deleted map[string]bool // documents
 }
 
 // readSince follows a log up to its end, and holds it to be the one that the
 // backup is of: line by line one chain, through the backup's last entry.
 func (v *Vault) readSince(ctx context.Context, backup audit.Head, log io.Reader) (Since, error) {
-	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]string{}}
+	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]bool{}}
 	s.Ops = map[audit.Op]uint64{}
 	first := true
 	for lines := bufio.NewReaderSize(log, audit.MaxLine); ; {
@@ -114,65 +108,22 @@ func (s *sinceReader) entry(e audit.Entry) {
 		digest, _ := e.Facts["digest"].AsText()
 		s.Versions = append(s.Versions, LostVersion{e.Document, e.Version, digest})
 	case audit.OpDocumentDeleted:
-		s.deleted[e.Document], _ = e.Facts["right"].AsText()
-		if s.deleted[e.Document] == rightErasure {
-			erasure, _ := e.Facts["erasure"].AsText()
-			s.erasures = append(s.erasures, erased{id: erasure, document: e.Document})
-		}
+		s.deleted[e.Document] = true
 	case audit.OpErasureCompleted:
-		erasure, _ := e.Facts["erasure"].AsText()
-		user, _ := e.Facts["user"].AsText()
-		s.erasures = append(s.erasures, erased{erasure, e.Document, user})
+		s.erasures.entry(e)
 	}
 }
 
 // result sorts out what is missing, and what is there again: not the versions of
 // documents that were deleted since, and no document that came since and went.
 func (s *sinceReader) result() Since {
-	s.Versions = slices.DeleteFunc(s.Versions, func(v LostVersion) bool { return s.deleted[v.DocumentID] != "" })
-	s.erasures = slices.DeleteFunc(s.erasures, func(e erased) bool { return s.created[e.document] })
+	s.Versions = slices.DeleteFunc(s.Versions, func(v LostVersion) bool { return s.deleted[v.DocumentID] })
+	here := func(id string) bool { return !s.created[id] }
+	s.Erased = slices.DeleteFunc(s.erasures.erased(), func(id string) bool { return !here(id) })
 	for _, doc := range sortedKeys(s.deleted) {
-		switch {
-		case s.created[doc]:
-		case s.deleted[doc] == rightErasure:
-			s.Erased = append(s.Erased, doc)
-		default:
+		if here(doc) && !slices.Contains(s.Erased, doc) {
 			s.Deleted = append(s.Deleted, doc)
 		}
 	}
-	for _, e := range s.erasures {
-		if e.user != "" {
-			s.Erased = append(s.Erased, e.user)
-		}
-	}
 	return s.Since
-}
-
-// repeatErasures erases again what a log says was erased after the backup. Holds
-// and protection of the time of the backup are no reason not to: the log says
-// that they had ended. It is the one place where a restore erases.
-func (v *Vault) repeatErasures(ctx context.Context, erasures []erased) error {
-	for _, e := range erasures {
-		if e.user != "" {
-			return fmt.Errorf("the log says that user %s was erased, which this version cannot repeat", e.user)
-		}
-		if err := v.repeatErasure(ctx, e); err != nil {
-			return fmt.Errorf("erase document %s again: %w", e.document, err)
-		}
-	}
-	return nil
-}
-
-func (v *Vault) repeatErasure(ctx context.Context, e erased) error {
-	_, _, err := update(v, ctx, Operator(), func(t *tx) (disposal, audit.Event, error) {
-		d, err := t.document(e.document)
-		if errors.Is(err, ErrDocumentNotFound) || err == nil && d.deleted {
-			return disposal{}, audit.Event{}, nil // it went before the backup, or the log names it twice
-		}
-		if err != nil {
-			return disposal{}, audit.Event{}, err
-		}
-		return t.dispose(d, rightErasure)
-	})
-	return err
 }

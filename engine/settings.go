@@ -21,7 +21,7 @@ type Settings struct {
 	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
 	AuditReads        bool     // each content download and export of the log is an entry
 	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
-	Paused            bool     // no webhooks and no scheduled retention
+	Paused            bool     // no webhooks, no scheduled retention and no erasure
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
 	Revision          uint64
 }
@@ -55,8 +55,8 @@ func (s *Settings) members() map[string]any {
 	}
 }
 
-// builtinCategories are known in every vault; the last is the default.
-func builtinCategories() []string {
+// BuiltinCategories are known in every vault; the last is the default.
+func BuiltinCategories() []string {
 	return []string{"contract", "agreement", "invoice", "receipt", "report", "certificate", "policy", defaultCategory}
 }
 
@@ -173,7 +173,7 @@ func (c *checks) categories(list []string) []string {
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(builtinCategories(), name) })
+	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(BuiltinCategories(), name) })
 }
 
 func (c *checks) reminderDays(list []uint64) []uint64 {
@@ -190,9 +190,11 @@ func (c *checks) reminderDays(list []uint64) []uint64 {
 	return sorted
 }
 
-// isZone refuses the two names that mean another zone on another machine.
+// isZone refuses names that mean another zone, or none, on another machine:
+// "", "Local", and those that only some systems have beside the ones of IANA,
+// which begin with a capital letter: posixrules, right/UTC.
 func isZone(name string) bool {
-	if name == "" || name == "Local" {
+	if name == "" || name == "Local" || name[0] < 'A' || name[0] > 'Z' {
 		return false
 	}
 	_, err := time.LoadLocation(name)
@@ -223,7 +225,7 @@ func (t *tx) knownCategory(name string) error {
 	if err != nil {
 		return err
 	}
-	known := append(builtinCategories(), s.Categories...)
+	known := append(BuiltinCategories(), s.Categories...)
 	if slices.Contains(known, name) {
 		return nil
 	}
