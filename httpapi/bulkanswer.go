@@ -42,11 +42,15 @@ func (a *bulkAnswer) add(item bulkItem, o engine.DocumentOutcome) error {
 		a.count.Unchanged++
 		r.Result = "unchanged"
 	}
-	if !a.lines {
-		a.held.WriteString(a.before())
-	}
+	before := a.before()
 	a.count.Matched++
-	return a.encode(r)
+	if a.lines {
+		return a.encode(r)
+	}
+	a.held.WriteString(before)
+	err := a.encode(r)
+	a.held.Truncate(a.held.Len() - len("\n"))
+	return err
 }
 
 // before is what stands in JSON before the next result, or before the end of
