@@ -231,12 +231,13 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 		settle(members, outcome{err: err})
 		return -1
 	}
-	txid := b.ID()
+	txid, took := b.ID(), stopwatch()
 	if err := v.commit(b); err != nil {
 		settle(members, outcome{err: v.commitFailed(txid, err)})
 		return -1
 	}
 	v.durable.Store(uint64(txid))
+	v.stats.commitTimes.Observe(took().Seconds())
 	v.landed(t)
 	return -1
 }
@@ -283,7 +284,9 @@ func settle(members []*call, out outcome) {
 func (v *Vault) landed(t *tx) {
 	v.clock.moved(t.now)
 	v.stats.commits.Add(1)
-	v.stats.changes.Add(t.head.Seq - v.Head().Seq)
+	changes := t.head.Seq - v.Head().Seq
+	v.stats.changes.Add(changes)
+	v.stats.groups.Observe(float64(changes))
 	v.journal.move(t.head)
 }
 

@@ -4,23 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"reflect"
-	"slices"
-	"strings"
 
 	"strongroom/engine"
-)
-
-const (
-	maxBulkIDs = 10_000
-	// bulkStep is how many documents are changed before a result is seen.
-	bulkStep = 128
 )
 
 // bulk is one change for many documents, or lines with a change each.
@@ -94,16 +83,13 @@ func (*tokenOfOne) bind(string) error {
 	return errors.New("proves the lock of one document; leave it out, and change that document by PATCH /v1/documents/{id}")
 }
 
-// bulkDocuments changes documents step by step. Each change is one of its own,
-// so whatever ends the work early, what was told is done and repeating is
-// harmless.
+// bulkDocuments changes the metadata of documents.
 func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkInput) error {
 	next, err := s.bulkChanges(r.Context(), c, x, &in.Bulk)
 	if err != nil {
 		return err
 	}
-	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
-	for {
+	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		items, more := next()
 		var changes []engine.DocumentChange
 		for _, item := range items {
@@ -111,29 +97,23 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 				changes = append(changes, item.change)
 			}
 		}
-		outcomes, err := c.vault.UpdateDocuments(r.Context(), c.actor, changes, in.Bulk.DryRun)
+		outcomes, err := c.vault.UpdateDocuments(ctx, c.actor, changes, in.Bulk.DryRun)
 		if err == nil {
-			err = r.Context().Err() // the outcomes of those that were left are no answers
+			err = ctx.Err() // the outcomes of those that were left are no answers
 		}
 		if err != nil {
-			return err
+			return nil, false, err
 		}
-		for _, item := range items {
+		return mapped(items, func(item bulkItem) bulkOutcome {
 			outcome := engine.DocumentOutcome{DocumentID: item.change.DocumentID, Err: item.err}
 			if item.err == nil {
 				outcome, outcomes = outcomes[0], outcomes[1:]
 			}
-			if err := out.add(item, outcome); err != nil {
-				return err
-			}
-		}
-		if err := out.flush(); err != nil {
-			return err
-		}
-		if !more {
-			return out.end()
-		}
-	}
+			return bulkOutcome{outcome.Changed, outcome.Err, BulkResult{
+				ID: outcome.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: outcome.Revision,
+			}}
+		}), more, nil
+	})
 }
 
 // bulkItem is one change, or why a line is none.
@@ -151,18 +131,9 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		http.NewResponseController(x).EnableFullDuplex()
 		return newBulkLines(b.lines).next, nil
 	}
-	var ids []string
-	switch {
-	case (b.IDs == nil) == (b.Filter == nil):
-		return nil, inBody("ids", "must choose the documents, or filter must, and not both")
-	case b.IDs != nil && len(*b.IDs) > maxBulkIDs:
-		return nil, inBody("ids", "must be at most %d", maxBulkIDs)
-	case b.IDs != nil:
-		ids = *b.IDs
-	default:
-		if ids, err = b.matching(ctx, c, x); err != nil {
-			return nil, err
-		}
+	ids, err := c.chosen(ctx, x, "ids", b.IDs, b.Filter)
+	if err != nil {
+		return nil, err
 	}
 	patch := b.patch()
 	return func() (items []bulkItem, more bool) {
@@ -172,71 +143,6 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		ids = ids[len(items):]
 		return items, len(ids) > 0
 	}, nil
-}
-
-// matching evaluates the filter: it is bound as the query of a list would be,
-// but that nothing in it may be empty. A form in a browser leaves its fields
-// empty; a program that does so has lost what it meant, and would change all
-// documents instead.
-func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []string, err error) {
-	query := url.Values{}
-	for name, value := range b.Filter {
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-		}
-		if len(list) == 0 || slices.Contains(list, any("")) {
-			return nil, inBody("filter."+name, "must not be empty; leave it out to choose by something else")
-		}
-		for _, one := range list {
-			switch one.(type) {
-			case string, bool, json.Number:
-				query.Add(name, fmt.Sprint(one))
-			default:
-				return nil, inBody("filter."+name, "must be a string, a number, true or false, or an array of them")
-			}
-		}
-	}
-	var filter documentFilter
-	asked := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	if err := inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, asked, nil); err != nil {
-		return nil, inFilter(err)
-	}
-	q := filter.engine()
-	q.Sort, q.Limit = "createdAt", 500
-	for {
-		page, err := c.vault.Documents(ctx, q)
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return nil, inFilter(err)
-		}
-		for _, d := range page.Items {
-			ids = append(ids, d.ID)
-		}
-		if q.Cursor = page.NextCursor; q.Cursor == "" {
-			return ids, nil
-		}
-	}
-}
-
-// inFilter names what is wrong with the parameters of a list as what stands in
-// the filter of the body.
-func inFilter(err error) error {
-	var fields []engine.FieldError
-	if bound, ok := errors.AsType[*invalidError](err); ok {
-		fields = bound.fields
-	} else if asked, ok := errors.AsType[*engine.InvalidError](err); ok {
-		fields = asked.Fields
-	} else {
-		return err
-	}
-	named := make([]engine.FieldError, len(fields))
-	for i, f := range fields {
-		named[i] = engine.FieldError{Field: "filter." + f.Field, Message: f.Message}
-	}
-	return &invalidError{codeInvalidBody, named}
 }
 
 // bulkLines reads lines, each of at most maxBody bytes.
@@ -253,8 +159,9 @@ func newBulkLines(r io.Reader) *bulkLines {
 }
 
 // next takes the lines that have come, so that a client that waits for a result
-// gets it, up to a step, or as much as a body in JSON may hold. A line that is no change is told so, and the others go on; one that
-// is too long, or cannot be read, ends the work.
+// gets it, up to a step, or as much as a body in JSON may hold. A line that is
+// no change is told so, and the others go on; one that is too long, or cannot be
+// read, ends the work.
 func (l *bulkLines) next() (items []bulkItem, more bool) {
 	for size := 0; len(items) < bulkStep && size < maxBody; {
 		text, err := l.read()

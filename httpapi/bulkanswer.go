@@ -2,11 +2,46 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
-
-	"strongroom/engine"
+	"strings"
 )
+
+// bulkStep is how many documents are changed before a result is seen.
+const bulkStep = 128
+
+// bulkOutcome is what became of one change: a result whose Result is yet to be
+// told.
+type bulkOutcome struct {
+	changed bool
+	err     error
+	BulkResult
+}
+
+// inSteps does the work of a bulk change step by step and answers. Each change is
+// one of its own, so whatever ends the work early, what was told is done and
+// repeating is harmless.
+func (s *Server) inSteps(x *exchange, r *http.Request, step func(context.Context) (outcomes []bulkOutcome, more bool, err error)) error {
+	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
+	for {
+		outcomes, more, err := step(r.Context())
+		if err != nil {
+			return err
+		}
+		for _, o := range outcomes {
+			if err := out.add(o); err != nil {
+				return err
+			}
+		}
+		if err := out.flush(); err != nil {
+			return err
+		}
+		if !more {
+			return out.end()
+		}
+	}
+}
 
 // maxHeld is how many bytes of results are held back. Most answers are shorter
 // and are sent at the end, so that what fails before is told as an error; and a
@@ -25,32 +60,27 @@ type bulkAnswer struct {
 	count BulkCounts
 }
 
-func (a *bulkAnswer) add(item bulkItem, o engine.DocumentOutcome) error {
-	r := BulkResult{ID: o.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: o.Revision}
+func (a *bulkAnswer) add(o bulkOutcome) error {
 	switch {
-	case o.Err != nil:
+	case o.err != nil:
 		a.count.Failed++
-		_, body, known := a.x.describe(o.Err)
+		_, body, known := a.x.describe(o.err)
 		if !known {
-			a.x.server.options.Logger.Error().Str("request", a.x.id).Err(o.Err).Msg("internal error")
+			a.x.server.options.Logger.Error().Str("request", a.x.id).Err(o.err).Msg("internal error")
 		}
-		r.Result, r.ErrorCode, r.Message = "failed", body.ErrorCode, body.Message
-	case o.Changed:
+		o.Result, o.ErrorCode, o.Message = "failed", body.ErrorCode, body.Message
+	case o.changed:
 		a.count.Changed++
-		r.Result = "changed"
+		o.Result = "changed"
 	default:
 		a.count.Unchanged++
-		r.Result = "unchanged"
+		o.Result = "unchanged"
 	}
-	before := a.before()
+	if !a.lines {
+		a.held.WriteString(a.before())
+	}
 	a.count.Matched++
-	if a.lines {
-		return a.encode(r)
-	}
-	a.held.WriteString(before)
-	err := a.encode(r)
-	a.held.Truncate(a.held.Len() - len("\n"))
-	return err
+	return a.encode(o.BulkResult)
 }
 
 // before is what stands in JSON before the next result, or before the end of
@@ -65,7 +95,13 @@ func (a *bulkAnswer) before() string {
 func (a *bulkAnswer) encode(part any) error {
 	e := json.NewEncoder(&a.held)
 	e.SetEscapeHTML(false)
-	return e.Encode(part)
+	if err := e.Encode(part); err != nil {
+		return err
+	}
+	if !a.lines {
+		a.held.Truncate(a.held.Len() - len("\n"))
+	}
+	return nil
 }
 
 // flush sends the results there are, if they are lines or more than is held.
