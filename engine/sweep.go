@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,29 +28,35 @@ func (v *Vault) checkReserve() error {
 // Sweep does what is due, and says when to call it again: writes down when keys
 // were last used, drops scratchpads nobody came back for, logs reminders of
 // obligations, and after an unclean end looks for bytes that no version needs.
-// The host calls it, from one goroutine of its own.
+// What fails does not keep the rest from being done. The host calls it, from one
+// goroutine of its own.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	if err := v.enterError(); err != nil {
 		return time.Time{}, err
 	}
 	next = v.clock.now().Add(time.Minute)
-	if err := v.used.save(); err != nil {
-		return next, fmt.Errorf("write down when keys were used: %w", err)
-	}
-	if due, err := v.purgeDrafts(ctx); err != nil {
-		return next, fmt.Errorf("drop scratchpads nobody came back for: %w", err)
-	} else if !due.IsZero() && due.Before(next) {
-		next = due
-	}
-	if due, err := v.remind(ctx); err != nil {
-		return next, fmt.Errorf("remind of obligations: %w", err)
-	} else if !due.IsZero() && due.Before(next) {
-		next = due
-	}
-	if v.litter.Load() {
-		if err := v.tidy(ctx); err != nil {
-			return next, fmt.Errorf("look for bytes nobody needs: %w", err)
+	for _, work := range []struct {
+		what string
+		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
+	}{
+		{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }},
+		{"drop scratchpads nobody came back for", v.purgeDrafts},
+		{"remind of obligations", v.remind},
+		{"look for bytes nobody needs", v.tidyLitter},
+	} {
+		due, failed := work.do(ctx)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", work.what, failed))
+		} else if !due.IsZero() && due.Before(next) {
+			next = due
 		}
 	}
-	return next, nil
+	return next, err
+}
+
+func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
+	if !v.litter.Load() {
+		return time.Time{}, nil
+	}
+	return time.Time{}, v.tidy(ctx)
 }
