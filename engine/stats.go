@@ -82,6 +82,7 @@ func (v *Vault) Measure() (Measures, error) {
 type Census struct {
 	Live, Archived, Deleted uint64 // documents
 	Locked                  uint64 // documents with a live lock, but for those whose scratchpad is still empty
+	Holds                   uint64 // active ones
 	Obligations             ObligationCounts
 	// ObligationsPartial: there are more of them than were counted.
 	ObligationsPartial bool
@@ -95,10 +96,15 @@ const censusPage = 10_000
 func (v *Vault) Census(ctx context.Context) (Census, error) {
 	var c Census
 	for _, of := range []struct {
-		state string
-		count *uint64
-	}{{stateLive, &c.Live}, {stateArchived, &c.Archived}, {stateDeleted, &c.Deleted}} {
-		n, err := v.countRows(ctx, bucketIndex, indexPrefix(kindState, of.state), nil)
+		bucket, prefix []byte
+		count          *uint64
+	}{
+		{bucketIndex, indexPrefix(kindState, stateLive), &c.Live},
+		{bucketIndex, indexPrefix(kindState, stateArchived), &c.Archived},
+		{bucketIndex, indexPrefix(kindState, stateDeleted), &c.Deleted},
+		{bucketHoldRows, indexPrefix(holdAll, holdActive), &c.Holds},
+	} {
+		n, err := v.countRows(ctx, of.bucket, of.prefix, nil)
 		if err != nil {
 			return Census{}, err
 		}

@@ -59,6 +59,17 @@ func TestCensus(t *testing.T) {
 		if _, _, err := k.DeleteDocument(t.Context(), k.Admin, made[1].ID, engine.Condition{}); err != nil {
 			t.Fatal(err)
 		}
+		for i := range 2 {
+			h, _, err := k.PlaceHold(t.Context(), k.Admin, made[2].ID, engine.Match{}, engine.NewHold{Reason: "a case"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 {
+				if _, _, err := k.ReleaseHold(t.Context(), k.Admin, h.ID, engine.Match{}, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		for i, d := range made[2:4] {
 			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
 			if err != nil {
@@ -70,7 +81,7 @@ func TestCensus(t *testing.T) {
 			}
 		}
 		c, err := k.Census(t.Context())
-		if err != nil || c.Live != 3 || c.Archived != 1 || c.Deleted != 1 || c.Locked != 2 {
+		if err != nil || c.Live != 3 || c.Archived != 1 || c.Deleted != 1 || c.Locked != 2 || c.Holds != 1 {
 			t.Errorf("%+v %v", c, err)
 		}
 		time.Sleep(time.Minute)

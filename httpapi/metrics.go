@@ -250,6 +250,10 @@ func (s *Server) exposeCensuses(ctx context.Context, e *Exposition) error {
 	for _, name := range names {
 		e.Sample(float64(held[name].Locked), "vault", name)
 	}
+	e.Family("strongroom_holds", "gauge", "Active legal holds.")
+	for _, name := range names {
+		e.Sample(float64(held[name].Holds), "vault", name)
+	}
 	e.Family("strongroom_obligations", "gauge", "Obligations by status. 100,000 open ones and as many completed ones are counted at most.")
 	for _, name := range names {
 		e.Sample(float64(held[name].Obligations.Pending), "vault", name, "status", "pending")

@@ -150,6 +150,7 @@ func TestMetrics(t *testing.T) {
 	s.expect(t, `strongroom_commit_changes_sum{vault="main"}`, float64(k.vaults["main"].Stats().Changes))
 	s.expect(t, `strongroom_documents{vault="main",state="live"}`, 3)
 	s.expect(t, `strongroom_locks{vault="other"}`, 0)
+	s.expect(t, `strongroom_holds{vault="main"}`, 0)
 	s.expect(t, `strongroom_obligations{vault="main",status="overdue"}`, 0)
 	s.expect(t, `host_lag_seconds{of="search"}`, 1.5)
 	if ids := regexp.MustCompile(`01[0-9A-Z]{24}`).FindAllString(page, -1); ids != nil {
