@@ -240,11 +240,11 @@ func (s *Server) exposeCensuses(ctx context.Context, e *Exposition) error {
 		}
 	}
 	names := slices.Sorted(maps.Keys(held))
-	e.Family("strongroom_documents", "gauge", "Documents by state, counted once a minute at most; the deleted ones are tombstones.")
+	e.Family("strongroom_documents", "gauge", "Documents by status, counted once a minute at most; the deleted ones are tombstones.")
 	for _, name := range names {
-		e.Sample(float64(held[name].Live), "vault", name, "state", "live")
-		e.Sample(float64(held[name].Archived), "vault", name, "state", "archived")
-		e.Sample(float64(held[name].Deleted), "vault", name, "state", "deleted")
+		for _, status := range slices.Sorted(maps.Keys(held[name].Documents)) {
+			e.Sample(float64(held[name].Documents[status]), "vault", name, "status", string(status))
+		}
 	}
 	e.Family("strongroom_locks", "gauge", "Documents with a live lock, but for those whose scratchpad is still empty.")
 	for _, name := range names {
