@@ -59,7 +59,7 @@ const (
 	sweepLimit = time.Hour
 )
 
-// sweep calls v.Sweep whenever it is due.
+// sweep calls v.Sweep whenever it is due, and when something came up.
 func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 	for ctx.Err() == nil {
 		next, err := v.Sweep(ctx)
@@ -71,7 +71,12 @@ func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 		case !next.IsZero():
 			pause = min(max(time.Until(next), sweepPause), sweepLimit)
 		}
-		wait(ctx, pause)
+		waiting, cancel := context.WithTimeout(ctx, pause)
+		select {
+		case <-v.Due():
+		case <-waiting.Done():
+		}
+		cancel()
 	}
 }
 

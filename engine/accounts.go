@@ -21,6 +21,7 @@ type accounts struct {
 	keys     map[string]*saidKey
 	fields   map[string]*saidField
 	settings saidSettings
+	erasures map[string]audit.Entry // erasure.requested
 }
 
 type saidUser struct {
@@ -96,6 +97,14 @@ func (a *accounts) follow(e audit.Entry, told detail) error {
 		return a.followField(e, told)
 	case audit.OpSettingsUpdated:
 		a.settings.follow(told)
+	case audit.OpErasureRequested:
+		erasureID, _ := e.Facts["erasure"].AsText()
+		a.erasures[erasureID] = e
+	case audit.OpErasureCompleted:
+		if u == nil {
+			return fmt.Errorf("user %s was never made", userID)
+		}
+		a.erase(u, e)
 	}
 	return nil
 }
@@ -136,7 +145,7 @@ func (s *saidSettings) follow(told detail) {
 // accounts replays the entries about the vault, its users, keys, fields and
 // settings, and counts those about documents.
 func (c *checker) accounts() error {
-	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}}
+	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}, erasures: map[string]audit.Entry{}}
 	first := defaultSettings()
 	members, err := asJSON(first.members())
 	if err != nil {

@@ -236,6 +236,76 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
+// BenchmarkObligations lists 50 of a hundred thousand, by eight callers, and
+// counts them all, by one.
+func BenchmarkObligations(b *testing.B) {
+	const n = 100_000
+	v, _ := filled(b, n/50)
+	defer v.Close()
+	docs, err := v.Documents(b.Context(), engine.DocumentQuery{Paging: engine.Paging{Limit: 500}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	users, err := v.Users(b.Context(), engine.Paging{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	today := v.Head().Time
+	err = v.FillObligations(b.Context(), engine.Operator(), n, func(i int) engine.NewObligation {
+		when, _ := engine.ParseDue(today.AddDate(0, 0, i%1000-500).Format(time.DateOnly))
+		return engine.NewObligation{
+			Title: fmt.Sprint("Pay ", i), DueDate: when, OwnerID: users.Items[i%len(users.Items)].ID, DocumentID: docs.Items[i%len(docs.Items)].ID,
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	from, _ := engine.ParseDue(today.AddDate(0, 0, 100).Format(time.DateOnly))
+	to, _ := engine.ParseDue(today.AddDate(0, 0, 130).Format(time.DateOnly))
+	for _, q := range []struct {
+		name string
+		engine.ObligationQuery
+	}{
+		{"all", engine.ObligationQuery{}},
+		{"pending", engine.ObligationQuery{Status: "pending"}},
+		{"overdue", engine.ObligationQuery{Status: "overdue", Sort: "-dueDate"}},
+		{"month", engine.ObligationQuery{DueFrom: from, DueTo: to}},
+		{"owner", engine.ObligationQuery{OwnerID: users.Items[3].ID, Status: "pending"}},
+		{"document", engine.ObligationQuery{DocumentID: docs.Items[3].ID}},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			got := rate(b, b.N, func() error {
+				page, err := v.Obligations(b.Context(), q.ObligationQuery)
+				if err == nil && len(page.Items) != 50 {
+					err = fmt.Errorf("%d obligations", len(page.Items))
+				}
+				return err
+			})
+			b.ReportMetric(got, "pages/s")
+		})
+	}
+	b.Run("dashboard", func(b *testing.B) {
+		for b.Loop() {
+			if s, err := v.ObligationSummary(b.Context()); err != nil || s.ByStatus.Pending+s.ByStatus.Overdue != n {
+				b.Fatal(s.ByStatus, err)
+			}
+		}
+	})
+	// All that is due is reminded of once; then there is nothing to do.
+	began := time.Now()
+	if _, err := v.Sweep(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("reminded of what is due among %d in %v", n, time.Since(began).Round(time.Millisecond))
+	b.Run("sweep", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := v.Sweep(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // BenchmarkBulk tags ten thousand documents, a step at a time, by one caller.
 func BenchmarkBulk(b *testing.B) {
 	const n = 10_000

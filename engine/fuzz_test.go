@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func FuzzRecords(f *testing.F) {
 	ver := &Version{Number: 2, Size: 7, MediaType: "text/plain", FileName: "a.txt", CreatedAt: at, CreatedBy: NewID(), Discarded: true}
 	doc := &document{Document: Document{
 		Name: "Lease", Category: "contract", Tags: []string{"a", "b:c"}, Revision: 3, VersionCount: 2, AuditSeq: 9, CreatedAt: at, UpdatedAt: at,
-		CustomFields: map[string]any{"yes": true, "no": false, "text": "x"}, Current: ver, ExternalID: "e",
+		CustomFields: map[string]any{"yes": true, "no": false, "text": "x", "day": "2026-02-28", "number": json.Number("-1.5")}, Current: ver, ExternalID: "e",
 	}, holds: []matterHolds{{"", 1}, {"Acme", 0}, {"Bolt", 2}}}
 	date, _ := ParseDue("2026-02-28")
 	anchor, _ := ParseDue("2026-01-31")
@@ -110,6 +111,20 @@ func FuzzRecords(f *testing.F) {
 			second, _, err := record(again)
 			if err != nil || !reflect.DeepEqual(value, second) {
 				t.Errorf("%s %x: read %+v, written and read again %+v, %v", name, b, value, second, err)
+			}
+			// A glance at a document sees what reading it does.
+			g, failed := glanceAt(b)
+			d, err := decodeDocument(id{}, b)
+			if err != nil {
+				return
+			}
+			if failed != nil || g.updatedAt != d.UpdatedAt || string(g.name) != d.Name || g.row("none of them") != fieldRow(d.CustomFields["none of them"]) {
+				t.Errorf("%x: %+v, %v, but it is %+v", b, g, failed, d)
+			}
+			for key, value := range d.CustomFields {
+				if got := g.row(key); got != fieldRow(value) {
+					t.Errorf("%x: %s is %q, but it is %v", b, key, got, value)
+				}
 			}
 		}
 	})

@@ -457,3 +457,29 @@ func TestTheEndOfADay(t *testing.T) {
 		})
 	}
 }
+
+// TestObligationsOfADocumentAreBounded: they go with it in one transaction. One
+// that recurs is made all the same.
+func TestObligationsOfADocumentAreBounded(t *testing.T) {
+	k := enginetest.New(t)
+	ctx := t.Context()
+	doc, other := k.Create("Lease", "x").ID, k.Create("Other", "y").ID
+	n := engine.NewObligation{Title: "Pay", DueDate: due(t, "2099-01-31"), OwnerID: k.Admin.UserID, DocumentID: doc, Recurrence: "monthly"}
+	must(t, k.FillObligations(ctx, k.Admin, 1_000, func(int) engine.NewObligation { return n }))
+	_, _, err := k.CreateObligation(ctx, k.Admin, n)
+	wantField(t, err, "documentId")
+	first := obligations(k, engine.ObligationQuery{DocumentID: doc})[0]
+	_, _, err = k.CompleteObligation(ctx, k.Admin, first.ID, nil, engine.Completion{})
+	must(t, err)
+	if all := obligations(k, engine.ObligationQuery{DocumentID: doc}); len(all) != 1_001 || all[1_000].DueDate.String() != "2099-02-28" {
+		t.Errorf("%d obligations, the last is %+v", len(all), all[len(all)-1])
+	}
+	n.DocumentID = other
+	kept, _, err := k.CreateObligation(ctx, k.Admin, n)
+	must(t, err)
+	_, _, err = k.DeleteDocument(ctx, k.Admin, doc, engine.Condition{})
+	must(t, err)
+	if left := obligations(k, engine.ObligationQuery{}); len(left) != 1 || left[0].ID != kept.ID {
+		t.Errorf("%d are left", len(left))
+	}
+}

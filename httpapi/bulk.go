@@ -127,7 +127,7 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		http.NewResponseController(x).EnableFullDuplex()
 		return newBulkLines(b.lines).next, nil
 	}
-	ids, err := c.chosen(ctx, x, "ids", b.IDs, b.Filter)
+	ids, err := c.chosen(ctx, "ids", b.IDs, b.Filter)
 	if err != nil {
 		return nil, err
 	}

@@ -308,7 +308,7 @@ func (rt route) failures() []failure {
 		errs = append(errs, errNoAccount)
 	}
 	if rt.access > engine.AccessNone {
-		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable)
+		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable, errLimited)
 	}
 	if rt.access > engine.AccessView || rt.operation == "rotateKey" {
 		errs = append(errs, engine.ErrLacksPermission)
