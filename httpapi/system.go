@@ -80,11 +80,30 @@ func (s *Server) warnings() map[string][]string {
 		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
 	for name, v := range s.vaults {
-		if m, err := v.Measure(); err == nil && m.DiskFree < m.DiskReserve {
-			all[name] = append(slices.Clip(all[name]), fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
+		if own := concerns(v); len(own) > 0 {
+			all[name] = append(slices.Clip(all[name]), own...)
 		}
 	}
 	return all
+}
+
+// concerns are what a vault itself knows: it can be read, but not all goes on.
+func concerns(v *engine.Vault) (list []string) {
+	if v.Ready() != nil {
+		return nil // worse than a concern, and told as such
+	}
+	if err := v.Writable(); err != nil {
+		list = append(list, "nothing can be written: "+err.Error())
+	}
+	switch doubt, _ := v.ClockDoubt(); doubt { // its error is that of a vault that is not ready
+	case engine.DoubtBehind:
+		list = append(list, "retention waits: the clock is behind the audit log")
+	case engine.DoubtParted:
+		list = append(list, "retention waits: the clock was set by more than an hour; if it is right, start a run with acceptClock and a reason")
+	case engine.DoubtSilence:
+		list = append(list, "retention waits: nothing was logged for longer than maxClockGapDays; if the clock is right, start a run with acceptClock and a reason")
+	}
+	return list
 }
 
 // told are the warnings that a caller may know.
