@@ -12,7 +12,3 @@ func (v *Vault) Writable() error {
 	}
 	return v.checkReserve()
 }
-
-// ClockDoubt is why a run of retention would not trust the clock now, and be
-// refused; "" if it would.
-func (v *Vault) ClockDoubt() (Doubt, error) { return v.doubt() }

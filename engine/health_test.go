@@ -3,8 +3,6 @@ package engine_test
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
@@ -29,17 +27,4 @@ func TestWritable(t *testing.T) {
 	if err := v.Writable(); !errors.Is(err, engine.ErrNoSpace) {
 		t.Error("below the reserve, and yet: ", err)
 	}
-}
-
-func TestClockDoubt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := enginetest.New(t)
-		if doubt, err := k.ClockDoubt(); doubt != "" || err != nil {
-			t.Error(doubt, err)
-		}
-		time.Sleep(31 * 24 * time.Hour)
-		if doubt, err := k.ClockDoubt(); doubt != engine.DoubtSilence || err != nil {
-			t.Error(doubt, err)
-		}
-	})
 }

@@ -13,13 +13,13 @@ import (
 type standing struct {
 	up       bool
 	writable bool
-	trusted  bool // its clock, by retention
+	concerns int
 	stats    engine.Stats
 	measures engine.Measures
 }
 
 // standings are those of all vaults, the unopened ones too.
-func (s *Server) standings() map[string]standing {
+func (s *Server) standings(ctx context.Context) map[string]standing {
 	all := map[string]standing{}
 	for name := range s.options.Unopened {
 		all[name] = standing{}
@@ -27,8 +27,7 @@ func (s *Server) standings() map[string]standing {
 	for name, v := range s.vaults {
 		all[name] = standing{}
 		if measures, err := v.Measure(); err == nil {
-			doubt, _ := v.ClockDoubt()
-			all[name] = standing{true, v.Writable() == nil, doubt == "", v.Stats(), measures}
+			all[name] = standing{true, v.Writable() == nil, len(concerns(ctx, v)), v.Stats(), measures}
 		}
 	}
 	return all
@@ -44,8 +43,8 @@ func vaultFamilies() []vaultFamily {
 	return []vaultFamily{
 		{"strongroom_vault_writable", "gauge", "Whether anything can be written: there is space above the reserve, and the clock is not behind the log.",
 			func(v standing) float64 { return oneIf(v.writable) }},
-		{"strongroom_clock_trusted", "gauge", "Whether retention trusts the clock; else its runs are refused until an admin accepts it.",
-			func(v standing) float64 { return oneIf(v.trusted) }},
+		{"strongroom_vault_concerns", "gauge", "What the vault's operator should see to, although it works: GET /readyz says it in words.",
+			func(v standing) float64 { return float64(v.concerns) }},
 		{"strongroom_audit_entries", "gauge", "Entries in the audit log.",
 			func(v standing) float64 { return float64(v.measures.Entries) }},
 		{"strongroom_commits_total", "counter", "Transactions written since the start.",
@@ -77,8 +76,8 @@ func oneIf(b bool) float64 {
 }
 
 // exposeVaults writes what is cheap to ask of each vault.
-func (s *Server) exposeVaults(e *Exposition) {
-	all := s.standings()
+func (s *Server) exposeVaults(ctx context.Context, e *Exposition) {
+	all := s.standings(ctx)
 	names := slices.Sorted(maps.Keys(all))
 	e.Family("strongroom_vault_up", "gauge", "Whether the vault can be used.")
 	for _, name := range names {
