@@ -151,3 +151,27 @@ func stopwatch() func() time.Duration {
 	began := time.Now()
 	return func() time.Duration { return time.Since(began) }
 }
+
+// Concerns says what the vault's operator should see to, although the vault
+// works: that nothing can be written because of the clock, and that the last run
+// of retention was refused because of it.
+func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
+	if err := v.clock.unwritable(); err != nil {
+		concerns = append(concerns, err.Error())
+	}
+	last, err := view(v, (*tx).lastRun)
+	if err == nil && last != nil && last.Status == RunRefused {
+		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
+	}
+	return concerns, err
+}
+
+func (d Doubt) words() string {
+	switch d {
+	case DoubtBehind:
+		return "the clock is behind the last entry of the log"
+	case DoubtParted:
+		return "the clock was set by more than an hour since the vault was opened"
+	}
+	return "there had been no entry for longer than the setting maxClockGapDays"
+}

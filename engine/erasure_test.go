@@ -52,12 +52,6 @@ func left(t testing.TB, dir, word string) (files []string) {
 }
 
 // sweep calls Sweep until nothing is left to be done at once.
-func sweep(t testing.TB, k *enginetest.Kit) {
-	t.Helper()
-	_, err := k.Sweep(t.Context())
-	must(t, err)
-}
-
 func erase(t testing.TB, k *enginetest.Kit, documents ...string) engine.Erasure {
 	t.Helper()
 	e, r, err := k.RequestErasure(t.Context(), k.Admin, engine.NewErasure{DocumentIDs: documents, LegalBasis: "Art. 17 (1) (b) GDPR", Requester: "case 4711"})
@@ -163,7 +157,7 @@ func TestErasedWordsAreNowhere(t *testing.T) {
 				}
 				e := erase(t, k, documents[:n]...)
 				for readErasure(t, k, e.ID).Status != engine.ErasureCompleted {
-					sweep(t, k)
+					sweep(k)
 				}
 				for _, word := range words[:n] {
 					if files := left(t, k.Dir, word); files != nil {

@@ -21,7 +21,7 @@ func TestErasureWaitsForReaders(t *testing.T) {
 	must(t, err)
 	e := erase(t, k, d.ID)
 	for range 3 {
-		sweep(t, k)
+		sweep(k)
 		if got := readErasure(t, k, e.ID); got.Status != engine.ErasureRunning || got.Completed != 1 {
 			t.Errorf("while somebody reads: %+v", got)
 		}
@@ -30,7 +30,7 @@ func TestErasureWaitsForReaders(t *testing.T) {
 		t.Error("the reader's pages are gone: the test says nothing")
 	}
 	end()
-	sweep(t, k)
+	sweep(k)
 	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted {
 		t.Errorf("when nobody does: %+v", got)
 	}
@@ -83,7 +83,7 @@ func TestErasureGoesOnAfterACrash(t *testing.T) {
 			must(t, err)
 			k.Vault = v
 			k.Check()
-			sweep(t, k)
+			sweep(k)
 			if ops := strings.Join(about(t, k, d.ID, true), " "); strings.Count(ops, "document.deleted") != 1 || strings.Count(ops, "erasure.completed") != 1 {
 				t.Errorf("commit %d, applied %v: %s", at, applied, ops)
 			}
@@ -108,12 +108,12 @@ func TestErasureDoesNotGrowTheFile(t *testing.T) {
 		documents = append(documents, k.CreateFrom(engine.NewDocument{Name: "contract", Description: strings.Repeat("text ", 1000)}, "text").ID)
 	}
 	erase(t, k, documents[50:]...)
-	sweep(t, k)
+	sweep(k)
 	before, err := k.Used()
 	must(t, err)
 	for _, d := range documents[:50] {
 		erase(t, k, d)
-		sweep(t, k)
+		sweep(k)
 	}
 	after, err := k.Used()
 	must(t, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"strongroom/audit"
 )
@@ -25,6 +26,8 @@ type history struct {
 	holder   string // who acquired the last lock, if it was not released or broken
 	archived bool
 	deleted  bool
+	// retainUntil is what was stamped last.
+	retainUntil time.Time
 	// obligations are those of the document, by id.
 	obligations map[string]*saidObligation
 	holds       map[string]*saidHold // by id, those released too
@@ -162,6 +165,19 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	if revision, ok := e.Facts["revision"].AsNumber(); ok && revision != h.revision {
 		return fmt.Errorf("has revision %d, counted are %d", revision, h.revision)
 	}
+	if until, ok := e.Facts["retainUntil"].AsText(); ok {
+		return h.retain(e, until)
+	}
+	return nil
+}
+
+// retain takes a stamp into account, which only rises.
+func (h *history) retain(e audit.Entry, until string) error {
+	stamped, err := audit.ParseTime(until)
+	if err != nil || stamped.Before(h.retainUntil) {
+		return fmt.Errorf("is retained until %s, which was later before: %w", until, errors.Join(err, errDamaged))
+	}
+	h.retainUntil = stamped
 	return nil
 }
 
@@ -279,7 +295,8 @@ func readDetail(e audit.Entry, text []byte) (detail, error) {
 		return detail{}, fmt.Errorf("its detail: %w", err)
 	}
 	switch e.Op {
-	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated:
+	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated,
+		audit.OpPolicyUpdated:
 		for name, value := range d.members {
 			change, _ := value.(map[string]any)
 			d.members[name] = change["new"]

@@ -430,7 +430,7 @@ func findingOf(f audit.Finding) Finding { return Finding{f.Seq, string(f.Code), 
 
 // State is how the server is.
 type State struct {
-	Status  string   `json:"status" enum:"ok|degraded|unavailable"`
+	Status  string   `json:"status" enum:"ok|degraded|unavailable" doc:"degraded: it serves, and its operator should see to something."`
 	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ok, for callers with a valid API key."`
 }
 
