@@ -97,18 +97,31 @@ func (v *Vault) submit(c *call) error {
 // in their order, and in few groups. Nobody else waits for them longer than for
 // as many callers.
 func (v *Vault) submitEach(ctx context.Context, actor Actor, fns []func(*tx) (audit.Event, error)) ([]error, error) {
-	if err := ctx.Err(); err != nil || len(fns) == 0 {
-		return nil, err
-	}
-	if err := v.enter(); err != nil {
-		return nil, err
-	}
-	defer v.exit()
 	calls := make([]*call, len(fns))
 	for i, fn := range fns {
 		calls[i] = newCall(ctx, actor)
 		calls[i].steps = append(calls[i].steps, fn)
 	}
+	if err := v.submitCalls(ctx, calls); err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(calls))
+	for i, c := range calls {
+		errs[i] = c.out.err
+	}
+	return errs, nil
+}
+
+// submitCalls is submitEach for changes of several steps each. What became of
+// them stands in the calls.
+func (v *Vault) submitCalls(ctx context.Context, calls []*call) error {
+	if err := ctx.Err(); err != nil || len(calls) == 0 {
+		return err
+	}
+	if err := v.enter(); err != nil {
+		return err
+	}
+	defer v.exit()
 	q := &v.queue
 	q.mu.Lock()
 	q.waiting = append(q.waiting, calls...)
@@ -118,21 +131,19 @@ func (v *Vault) submitEach(ctx context.Context, actor Actor, fns []func(*tx) (au
 	if lead {
 		v.leadGroup()
 	}
-	errs := make([]error, len(calls))
-	for i, c := range calls {
+	for _, c := range calls {
 		select {
 		case <-c.done:
 		case <-c.lead: // all before c are done, so it is first of its group
 			v.leadGroup()
 		}
-		errs[i] = c.out.err
 	}
 	for _, c := range calls { // when none of them can be told to lead any more
 		if c.out.panicked != nil {
 			panic(c.out.panicked)
 		}
 	}
-	return errs, nil
+	return nil
 }
 
 // withdraw takes c out of the queue, and says whether it was still there. If
