@@ -77,9 +77,10 @@
 // To erase a person or a document, detail and salt are destroyed: the chain
 // still verifies, and nobody can find out by guessing what stood there. A detail
 // may be missing only if a later erasure.completed names the entry's document in
-// its member document, or the entry's user in its fact user. The detail of a
-// hold, which is its reason and its matter and nothing of the document, is kept
-// even then.
+// its member document, or the entry's user in its fact user. The details of
+// hold.placed, hold.released, policy.created, policy.updated and
+// erasure.requested are kept even then: they tell of the hold, the rule and the
+// request, and nothing of the document or the user.
 //
 // An export carries details as one line each, in the order of seq:
 //

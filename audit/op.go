@@ -210,6 +210,18 @@ func Ops() []Op {
 	return ops
 }
 
+// Kept reports whether the detail of an entry outlives the erasure of its
+// document and its user. It is not about them: a hold's says why and for what
+// matter something was held, a policy's what a rule is called, and an erasure's
+// why it was asked for.
+func (op Op) Kept() bool {
+	switch op {
+	case OpHoldPlaced, OpHoldReleased, OpPolicyCreated, OpPolicyUpdated, OpErasureRequested:
+		return true
+	}
+	return false
+}
+
 // Known reports whether op is one of [Ops].
 func (op Op) Known() bool {
 	_, ok := ruleOf[op]

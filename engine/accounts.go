@@ -22,6 +22,7 @@ type accounts struct {
 	fields    map[string]*saidField
 	settings  saidSettings
 	retention saidRetention
+	erasures  map[string]audit.Entry // erasure.requested
 }
 
 type saidUser struct {
@@ -97,6 +98,14 @@ func (a *accounts) follow(e audit.Entry, told detail) error {
 		return a.followField(e, told)
 	case audit.OpSettingsUpdated:
 		a.settings.follow(told)
+	case audit.OpErasureRequested:
+		erasureID, _ := e.Facts["erasure"].AsText()
+		a.erasures[erasureID] = e
+	case audit.OpErasureCompleted:
+		if u == nil {
+			return fmt.Errorf("user %s was never made", userID)
+		}
+		a.erase(u, e)
 	default:
 		return a.retention.follow(e, told)
 	}
@@ -139,7 +148,7 @@ func (s *saidSettings) follow(told detail) {
 // accounts replays the entries about the vault, its users, keys, fields and
 // settings, and counts those about documents.
 func (c *checker) accounts() error {
-	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}, retention: newSaidRetention()}
+	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}, retention: newSaidRetention(), erasures: map[string]audit.Entry{}}
 	first := defaultSettings()
 	members, err := asJSON(first.members())
 	if err != nil {

@@ -149,7 +149,7 @@ func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 // Concerns says what the vault's operator should see to, although the vault
 // works: that nothing can be written because of the clock, and that the last run
 // of retention was refused because of it.
-func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
+func (v *Vault) Concerns() (concerns []string, err error) {
 	if err := v.clock.unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
 	}
@@ -168,4 +168,10 @@ func (d Doubt) words() string {
 		return "the clock was set by more than an hour since the vault was opened"
 	}
 	return "there had been no entry for longer than the setting maxClockGapDays"
+}
+
+// stopwatch returns how long it runs.
+func stopwatch() func() time.Duration {
+	began := time.Now()
+	return func() time.Duration { return time.Since(began) }
 }

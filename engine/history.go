@@ -31,7 +31,9 @@ type history struct {
 	// obligations are those of the document, by id.
 	obligations map[string]*saidObligation
 	holds       map[string]*saidHold // by id, those released too
-	behind      uint64               // entries not after the head given
+	erasures    map[string]saidErasing
+	told        uint64 // the last entry with a detail that an erasure erases; 0: none is left
+	behind      uint64 // entries not after the head given
 }
 
 // saidVersion is a version as its entry tells it.
@@ -70,7 +72,7 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		detail []byte // a view
 	}
 	var links []link
-	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}, holds: map[string]*saidHold{}}
+	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}, holds: map[string]*saidHold{}, erasures: map[string]saidErasing{}}
 	for seq := d.AuditSeq; seq != 0; {
 		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
 		if err != nil {
@@ -101,13 +103,19 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
 		}
+		if e.detail != nil && !e.Op.Kept() {
+			h.told = e.Seq
+		}
 	}
 	return h, nil
 }
 
 // follow takes one more entry into account.
 func (h *history) follow(e audit.Entry, told detail) error {
-	if h.deleted {
+	if erases := e.Op == audit.OpErasureCompleted; h.deleted != erases {
+		if erases {
+			return errors.New("erases a document that was not deleted before")
+		}
 		return errors.New("is about a document that was deleted before")
 	}
 	switch e.Op {
@@ -145,6 +153,7 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	case audit.OpHoldPlaced, audit.OpHoldReleased:
 		return h.hold(e, told)
 	default: // leaves the revision
+		h.erasing(e)
 		h.lock(e)
 		return nil
 	}

@@ -30,8 +30,15 @@ type DocumentQuery struct {
 }
 
 // The work of one call is bounded: gatherMost documents are gathered and
-// sorted, or maxLook rows of the sorting index looked at.
-const gatherMost = 4_000
+// sorted, or lookMost rows of the sorting index, or members of sets, looked at.
+// Before that, less of both is tried: whether matches are few or many is not
+// known, and one of the two is mostly quick.
+const (
+	gatherMost = 4_000
+	gatherFew  = 1_000
+	lookMost   = 40_000
+	lookFew    = 1_000
+)
 
 // Documents returns one page of a list.
 //
@@ -76,12 +83,19 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 		if o.list == listCreated {
 			return l.byCreation()
 		}
-		if len(l.sets) > 0 || !q.CreatedFrom.IsZero() || !q.CreatedTo.IsZero() {
-			if page, ok, err := l.gather(); ok || err != nil {
+		if len(l.sets) == 0 && q.CreatedFrom.IsZero() && q.CreatedTo.IsZero() {
+			return l.byIndex(lookMost)
+		}
+		for gather, look := gatherFew, lookFew; ; gather, look = gatherMost, lookMost {
+			if page, ok, err := l.gather(gather); ok || err != nil {
+				return page, err
+			}
+			walk := *l // which the second try begins anew
+			page, err := walk.byIndex(look)
+			if err != nil || page.NextCursor == "" || len(page.Items) == limit || look == lookMost {
 				return page, err
 			}
 		}
-		return l.byIndex()
 	})
 }
 

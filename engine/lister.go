@@ -94,7 +94,7 @@ func (l *lister) byCreation() (Page[Document], error) {
 	if l.place != nil {
 		at, ok = id(l.place).step(l.order.desc)
 	}
-	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: maxLook}
+	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: lookMost}
 	for ok {
 		if at, ok = walk.seek(at); !ok || bytes.Compare(at[:], first[:]) < 0 || bytes.Compare(at[:], last[:]) > 0 {
 			break
@@ -112,8 +112,9 @@ func (l *lister) byCreation() (Page[Document], error) {
 	return l.page, nil
 }
 
-// byIndex walks the rows of the sorting index and keeps those in all sets.
-func (l *lister) byIndex() (Page[Document], error) {
+// byIndex walks the rows of the sorting index, so many at most, and keeps those
+// in all sets.
+func (l *lister) byIndex(most int) (Page[Document], error) {
 	first, last := l.bounds()
 	var from, end []byte // between which the order of changes is walked
 	if l.order.list == listUpdated {
@@ -130,13 +131,13 @@ func (l *lister) byIndex() (Page[Document], error) {
 		}
 		doc := id(place[len(place)-len(id{}):])
 		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !inAll(l.sets, doc) {
-			if looked >= maxLook {
+			if looked >= most {
 				l.page.NextCursor = encodeCursor(l.order.list, place)
 				return l.page, nil
 			}
 			continue
 		}
-		if full, err := l.add(doc, place, looked >= maxLook); full || err != nil {
+		if full, err := l.add(doc, place, looked >= most); full || err != nil {
 			return l.page, err
 		}
 	}
@@ -150,13 +151,17 @@ func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 		l.page.NextCursor = encodeCursor(l.order.list, l.place)
 		return true, nil
 	}
-	d, err := l.t.documentAt(doc)
+	g, record, err := l.t.glance(doc)
 	if err != nil {
 		return false, err
 	}
-	l.size += len(l.t.get(bucketDocuments, doc[:]))
 	l.place = append(l.place[:0:0], place...)
-	if l.matches(d) {
+	if l.matches(&g) {
+		d, err := l.t.decode(doc, record)
+		if err != nil {
+			return false, err
+		}
+		l.size += len(record)
 		l.page.Items = append(l.page.Items, d.Document)
 	}
 	if last {
@@ -169,10 +174,10 @@ func (q *DocumentQuery) updatedMatches(at time.Time) bool {
 	return (q.UpdatedFrom.IsZero() || !at.Before(q.UpdatedFrom)) && (q.UpdatedTo.IsZero() || at.Before(q.UpdatedTo))
 }
 
-// gather collects all matches, if they are few, and sorts them. ok is false if
-// they are many.
-func (l *lister) gather() (page Page[Document], ok bool, err error) {
-	ids, few := l.few()
+// gather collects all matches, if they are so many at most, and sorts them. ok
+// is false if they are more.
+func (l *lister) gather(most int) (page Page[Document], ok bool, err error) {
+	ids, few := l.few(most)
 	if !few {
 		return page, false, nil
 	}
@@ -182,12 +187,12 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 	}
 	var found []match
 	for _, doc := range ids {
-		d, err := l.t.documentAt(doc)
+		g, _, err := l.t.glance(doc)
 		if err != nil {
 			return page, false, err
 		}
-		if l.matches(d) {
-			found = append(found, match{l.order.place(d), doc})
+		if l.matches(&g) {
+			found = append(found, match{l.order.place(doc, &g), doc})
 		}
 	}
 	before := func(a, b string) int {
@@ -209,15 +214,15 @@ func (l *lister) gather() (page Page[Document], ok bool, err error) {
 	return l.page, true, nil
 }
 
-// few returns the ids in all sets, if they are few.
-func (l *lister) few() (ids []id, few bool) {
+// few returns the ids in all sets, if they are so many at most.
+func (l *lister) few(most int) (ids []id, few bool) {
 	first, last := l.bounds()
-	walk := intersection{sets: append(l.sets, l.anyState()), left: maxLook}
+	walk := intersection{sets: append(l.sets, l.anyState()), left: 10 * most}
 	for at, more := first, true; more; at, more = at.step(false) {
 		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
 			break
 		}
-		if ids = append(ids, at); len(ids) > gatherMost {
+		if ids = append(ids, at); len(ids) > most {
 			return nil, false
 		}
 	}
@@ -226,12 +231,11 @@ func (l *lister) few() (ids []id, few bool) {
 
 // place is where a document stands in an order: the value and id of its row in
 // that order's index.
-func (o order) place(d *document) string {
-	value := foldName(d.Name)
+func (o order) place(doc id, g *glance) string {
 	if o.list == listUpdated {
-		value = millis(d.UpdatedAt)
+		return millis(g.updatedAt) + string(doc[:])
 	}
-	return value + string(d.id[:])
+	return foldName(string(g.name)) + string(doc[:])
 }
 
 func (t *tx) documentAt(doc id) (*document, error) {

@@ -104,6 +104,7 @@ const (
 	listPlan     = 'L'
 	listHolds    = 'H'
 	listMatters  = 'M'
+	listErasures = 'E'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

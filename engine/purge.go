@@ -246,7 +246,8 @@ func (t *tx) certificate(doc id) (Certificate, error) {
 
 // purge unlinks bytes that no version needs. It holds the lock that uploads
 // share, one unlink at a time, so nobody can come to need them in between; and
-// it writes nothing to vault.db. What it cannot do now, Sweep does later.
+// it writes nothing to vault.db. What it cannot do now, Sweep does later, and what
+// a running backup holds, that does when it ends.
 func (v *Vault) purge(ctx context.Context, digests ...Digest) error {
 	for _, d := range digests {
 		if err := v.purgeOne(ctx, d); err != nil {
@@ -264,7 +265,7 @@ func (v *Vault) purgeOne(ctx context.Context, d Digest) error {
 	v.bytes.Lock()
 	defer v.bytes.Unlock()
 	needed, err := view(v, func(t *tx) (bool, error) { return t.needed(d), nil })
-	if err != nil || needed {
+	if err != nil || needed || v.pins.hold(d) {
 		return err
 	}
 	if err := v.blobs.Remove(d); err != nil {

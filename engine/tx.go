@@ -89,31 +89,37 @@ func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (T, error) {
 		return zero, err
 	}
 	defer v.exit()
-	b, err := v.beginRead(durable)
+	b, end, err := v.beginRead(durable)
 	if err != nil {
 		return zero, err
 	}
-	defer b.Rollback()
+	defer end()
 	return fn(&tx{v: v, b: b, now: v.clock.now()})
 }
 
 // beginRead begins a transaction that sees only what is on disk, if durable.
 // bbolt shows a commit to readers as soon as its meta page is written, which is
 // before that is synced; a power cut could take back what such a reader told.
-// So who comes in that moment waits for its end.
-func (v *Vault) beginRead(durable bool) (*bbolt.Tx, error) {
+// So who comes in that moment waits for its end. The caller calls end.
+func (v *Vault) beginRead(durable bool) (b *bbolt.Tx, end func(), err error) {
 	for {
 		_, moved := v.journal.state()
+		since := v.readers.begin(&v.durable)
 		b, err := v.db.Begin(false)
 		if err != nil {
-			return nil, fmt.Errorf("begin reading: %w", err)
+			v.readers.end(since)
+			return nil, nil, fmt.Errorf("begin reading: %w", err)
+		}
+		end := func() {
+			b.Rollback()
+			v.readers.end(since)
 		}
 		if !durable || uint64(b.ID()) <= v.durable.Load() {
-			return b, nil
+			return b, end, nil
 		}
-		b.Rollback()
+		end()
 		if err := v.enterError(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		<-moved // by the commit that lands, or by the vault's end
 	}

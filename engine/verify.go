@@ -65,7 +65,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
-	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.missingBytes, c.versions, c.references, c.index, c.starts, c.certificates, c.bytes} {
+	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.erasures, c.missingBytes, c.versions, c.references, c.index, c.starts, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"reflect"
@@ -64,7 +65,18 @@ func (l *bulkLine) change() (engine.DocumentChange, error) {
 }
 
 type bulkInput struct {
-	Bulk bulk `body:"lines"`
+	Token tokenOfOne `header:"X-Lock-Token" doc:"Refused: a token proves the lock of one document. Change that one by PATCH /v1/documents/{id}. Here what is locked fails by itself."`
+	Edit  tokenOfOne `header:"X-DocuSign-Edit" doc:"Refused, as X-Lock-Token."`
+	Bulk  bulk       `body:"lines"`
+}
+
+// tokenOfOne is the token of a lock where many documents are changed. All but
+// one of them would have to refuse it, and none may overlook it: its holder
+// believes in a lock.
+type tokenOfOne string
+
+func (*tokenOfOne) bind(string) error {
+	return errors.New("proves the lock of one document; leave it out, and change that document by PATCH /v1/documents/{id}")
 }
 
 // bulkDocuments changes the metadata of documents.
@@ -75,9 +87,6 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 	}
 	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		items, more := next()
-		if err := ctx.Err(); err != nil {
-			return nil, false, err
-		}
 		var changes []engine.DocumentChange
 		for _, item := range items {
 			if item.err == nil {
@@ -85,6 +94,9 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 			}
 		}
 		outcomes, err := c.vault.UpdateDocuments(ctx, c.actor, changes, in.Bulk.DryRun)
+		if err == nil {
+			err = ctx.Err() // the outcomes of those that were left are no answers
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -115,7 +127,7 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		http.NewResponseController(x).EnableFullDuplex()
 		return newBulkLines(b.lines).next, nil
 	}
-	ids, err := c.chosen(ctx, x, "ids", b.IDs, b.Filter)
+	ids, err := c.chosen(ctx, "ids", b.IDs, b.Filter)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +155,13 @@ func newBulkLines(r io.Reader) *bulkLines {
 }
 
 // next takes the lines that have come, so that a client that waits for a result
-// gets it. A line that is no change is told so, and the others go on; one that
-// is too long, or cannot be read, ends the work.
+// gets it, up to a step, or as much as a body in JSON may hold. A line that is
+// no change is told so, and the others go on; one that is too long, or cannot be
+// read, ends the work.
 func (l *bulkLines) next() (items []bulkItem, more bool) {
-	for len(items) < bulkStep {
+	for size := 0; len(items) < bulkStep && size < maxBody; {
 		text, err := l.read()
+		size += len(text)
 		ended := err == io.EOF
 		if ended {
 			err = nil

@@ -4,80 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"reflect"
 	"strings"
 )
 
-// What all bulk changes have in common.
-
-const (
-	maxBulkIDs = 10_000
-	// bulkStep is how many documents are changed before the client's going away
-	// is noticed, and before a result is seen.
-	bulkStep = 128
-)
-
-// chosen are the documents a bulk change is for: those with the ids, the member
-// of the body that member names, or those a filter matches.
-func (c caller) chosen(ctx context.Context, x *exchange, member string, ids *[]string, filter map[string]any) ([]string, error) {
-	switch {
-	case (ids == nil) == (filter == nil):
-		return nil, inBody(member, "must choose the documents, or filter must, and not both")
-	case ids != nil && len(*ids) > maxBulkIDs:
-		return nil, inBody(member, "must be at most %d", maxBulkIDs)
-	case ids != nil:
-		return *ids, nil
-	}
-	return c.matching(ctx, x, filter)
-}
-
-// matching evaluates the filter: it is bound as the query of a list would be.
-func (c caller) matching(ctx context.Context, x *exchange, asked map[string]any) (ids []string, err error) {
-	query := url.Values{}
-	for name, value := range asked {
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-		}
-		for _, one := range list {
-			switch one.(type) {
-			case string, bool, json.Number:
-				query.Add(name, fmt.Sprint(one))
-			default:
-				return nil, inBody("filter."+name, "must be a string, a number, true or false, or an array of them")
-			}
-		}
-	}
-	var filter documentFilter
-	list := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	err = inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, list, nil)
-	if wrong, ok := errors.AsType[*invalidError](err); ok {
-		for i := range wrong.fields {
-			wrong.fields[i].Field = "filter." + wrong.fields[i].Field
-		}
-		return nil, &invalidError{codeInvalidBody, wrong.fields}
-	} else if err != nil {
-		return nil, err
-	}
-	q := filter.engine()
-	q.Sort, q.Limit = "createdAt", 500
-	for {
-		page, err := c.vault.Documents(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range page.Items {
-			ids = append(ids, d.ID)
-		}
-		if q.Cursor = page.NextCursor; q.Cursor == "" {
-			return ids, nil
-		}
-	}
-}
+// bulkStep is how many documents are changed before a result is seen.
+const bulkStep = 128
 
 // bulkOutcome is what became of one change: a result whose Result is yet to be
 // told.
@@ -89,17 +21,18 @@ type bulkOutcome struct {
 
 // inSteps does the work of a bulk change step by step and answers. Each change is
 // one of its own, so whatever ends the work early, what was told is done and
-// repeating is harmless. For a client that accepts lines, results are lines, sent
-// while the work goes on, and the counts come last.
+// repeating is harmless.
 func (s *Server) inSteps(x *exchange, r *http.Request, step func(context.Context) (outcomes []bulkOutcome, more bool, err error)) error {
-	out := &bulkAnswer{x: x, streamed: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson), BulkAnswer: BulkAnswer{Results: []BulkResult{}}}
+	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
 	for {
 		outcomes, more, err := step(r.Context())
 		if err != nil {
 			return err
 		}
 		for _, o := range outcomes {
-			out.add(s, o)
+			if err := out.add(o); err != nil {
+				return err
+			}
 		}
 		if err := out.flush(); err != nil {
 			return err
@@ -110,74 +43,117 @@ func (s *Server) inSteps(x *exchange, r *http.Request, step func(context.Context
 	}
 }
 
-// bulkAnswer gathers the results, or sends them as they come.
+// maxHeld is how many bytes of results are held back. Most answers are shorter
+// and are sent at the end, so that what fails before is told as an error; and a
+// client that reads nothing until it has sent everything is not kept waiting by
+// an answer that it does not take, nor this program by the client.
+const maxHeld = 8 << 20
+
+// bulkAnswer writes the answer to a bulk change: for a client that accepts
+// lines, each result is a line, sent while the work goes on, and the counts come
+// last. For any other it is one object, a BulkAnswer, of which the results that
+// are more than maxHeld are sent early too.
 type bulkAnswer struct {
-	BulkAnswer
-	x        *exchange
-	streamed bool
+	x     *exchange
+	lines bool
+	held  bytes.Buffer // results that are not sent yet
+	count BulkCounts
 }
 
-func (a *bulkAnswer) add(s *Server, o bulkOutcome) {
-	a.Matched++
+func (a *bulkAnswer) add(o bulkOutcome) error {
 	switch {
 	case o.err != nil:
-		a.Failed++
+		a.count.Failed++
 		_, body, known := a.x.describe(o.err)
 		if !known {
-			s.options.Logger.Error().Str("request", a.x.id).Err(o.err).Msg("internal error")
+			a.x.server.options.Logger.Error().Str("request", a.x.id).Err(o.err).Msg("internal error")
 		}
 		o.Result, o.ErrorCode, o.Message = "failed", body.ErrorCode, body.Message
 	case o.changed:
-		a.Changed++
+		a.count.Changed++
 		o.Result = "changed"
 	default:
-		a.Unchanged++
+		a.count.Unchanged++
 		o.Result = "unchanged"
 	}
-	a.Results = append(a.Results, o.BulkResult)
+	if !a.lines {
+		a.held.WriteString(a.before())
+	}
+	a.count.Matched++
+	return a.encode(o.BulkResult)
 }
 
-// flush sends the results there are, if they are sent as lines.
+// before is what stands in JSON before the next result, or before the end of
+// the results.
+func (a *bulkAnswer) before() string {
+	if a.count.Matched == 0 {
+		return `{"results":[`
+	}
+	return ","
+}
+
+func (a *bulkAnswer) encode(part any) error {
+	e := json.NewEncoder(&a.held)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(part); err != nil {
+		return err
+	}
+	if !a.lines {
+		a.held.Truncate(a.held.Len() - len("\n"))
+	}
+	return nil
+}
+
+// flush sends the results there are, if they are lines or more than is held.
 func (a *bulkAnswer) flush() error {
-	if !a.streamed {
+	if !a.lines && a.held.Len() < maxHeld {
 		return nil
 	}
-	var b bytes.Buffer
-	for _, r := range a.Results {
-		if err := appendLine(&b, r); err != nil {
-			return err
-		}
+	return a.send()
+}
+
+func (a *bulkAnswer) media() string {
+	if a.lines {
+		return ndjson
 	}
-	a.Results = a.Results[:0]
-	return a.send(b.Bytes())
+	return jsonMedia
 }
 
-func appendLine(b *bytes.Buffer, body any) error {
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	return e.Encode(body)
-}
-
-func (a *bulkAnswer) send(lines []byte) error {
+func (a *bulkAnswer) send() error {
 	if a.x.status == 0 {
 		h := a.x.Header()
-		h.Set("Content-Type", ndjson)
+		h.Set("Content-Type", a.media())
 		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
 		a.x.WriteHeader(http.StatusOK)
 	}
-	if _, err := a.x.Write(lines); err != nil {
-		return err
+	_, err := a.held.WriteTo(a.x)
+	if err == nil {
+		err = a.x.flush()
 	}
-	return http.NewResponseController(a.x).Flush()
+	return err
 }
 
+// end sends the counts.
 func (a *bulkAnswer) end() error {
-	if !a.streamed {
-		return a.x.answer(http.StatusOK, a.BulkAnswer)
+	if a.lines {
+		if err := a.encode(a.count); err != nil {
+			return err
+		}
+		return a.send()
 	}
-	var b bytes.Buffer
-	if err := appendLine(&b, a.BulkCounts); err != nil {
+	if a.count.Matched == 0 {
+		a.held.WriteString(a.before())
+	}
+	a.held.WriteString("],")
+	counts, err := json.Marshal(a.count)
+	if err != nil {
 		return err
 	}
-	return a.send(b.Bytes())
+	a.held.Write(append(counts[len("{"):], '\n'))
+	if a.x.status != 0 {
+		return a.send()
+	}
+	a.x.answerBytes(http.StatusOK, jsonMedia, a.held.Bytes())
+	return nil
 }

@@ -308,7 +308,7 @@ func (rt route) failures() []failure {
 		errs = append(errs, errNoAccount)
 	}
 	if rt.access > engine.AccessNone {
-		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable)
+		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable, errLimited)
 	}
 	if rt.access > engine.AccessView || rt.operation == "rotateKey" {
 		errs = append(errs, engine.ErrLacksPermission)
@@ -323,7 +323,7 @@ func (rt route) failures() []failure {
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
 	}
-	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.in == "header" && f.name == "X-Lock-Token" }) && rt.method != http.MethodGet {
+	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.typ == reflect.TypeFor[lockToken]() }) {
 		errs = append(errs, engine.ErrLocked, engine.ErrNotLocked, engine.ErrLockState)
 	}
 	for _, err := range errs {

@@ -34,7 +34,7 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 
@@ -42,6 +42,7 @@ func (s *Server) systemRoutes() []route {
 	return []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
+		stream("GET", "/metrics", admin, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 

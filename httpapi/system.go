@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,54 +44,65 @@ func (s *Server) down() []outage {
 	return list
 }
 
-// readyz says whether every vault can be used. Why not, is told to callers the
-// server knows: the operator everything, others what concerns their own vault,
-// and of other organizations nothing but that there is something. A vault that
-// works, and has concerns, is ready: they are told to its own people.
+// readyz says whether every vault can be used, and, of those that can, what
+// somebody has to look after: then it is ready all the same, but degraded. Why,
+// is told to callers the server knows: the operator everything, others what
+// concerns their own vault, and of other organizations nothing but that there is
+// something that cannot be used.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
-	down := s.down()
-	if len(down) == 0 {
-		return x.answer(http.StatusOK, s.concerns(x, r))
+	down, warnings := s.down(), s.warnings()
+	out, status := State{Status: "ok"}, http.StatusOK
+	switch {
+	case len(down) > 0:
+		out.Status, status = "unavailable", http.StatusServiceUnavailable
+		x.Header().Set("Retry-After", retryAfter)
+	case len(warnings) > 0:
+		out.Status = "degraded"
+	default:
+		return x.answer(status, out)
 	}
-	out := State{Status: "unavailable"}
 	if vault, actor, err := s.options.Authenticate(r); err == nil {
 		x.user = actor.UserID
 		for _, o := range down {
 			out.Reasons = append(out.Reasons, o.toldTo(vault, actor))
 		}
+		out.Reasons = append(out.Reasons, told(warnings, vault, actor)...)
 		slices.Sort(out.Reasons)
 		out.Reasons = slices.Compact(out.Reasons)
 	}
-	x.Header().Set("Retry-After", retryAfter)
-	return x.answer(http.StatusServiceUnavailable, out)
+	return x.answer(status, out)
 }
 
-// concerns is the state of a server whose vaults all work, as the caller may know
-// it.
-func (s *Server) concerns(x *exchange, r *http.Request) State {
-	vault, actor, err := s.options.Authenticate(r)
-	if err != nil {
-		return State{Status: "ok"}
+// warnings are what somebody has to look after, by the name of the vault.
+func (s *Server) warnings() map[string][]string {
+	all := map[string][]string{}
+	if s.options.Warnings != nil {
+		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
-	x.user = actor.UserID
-	var reasons []string
 	for name, v := range s.vaults {
-		if v != vault && actor != engine.Operator() {
-			continue
+		if m, err := v.Measure(); err == nil && m.DiskFree < m.DiskReserve {
+			all[name] = append(slices.Clip(all[name]), fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
 		}
-		concerns, err := v.Concerns(r.Context())
-		if err != nil {
-			concerns = append(concerns, "its state cannot be read")
-		}
-		for _, concern := range concerns {
-			reasons = append(reasons, fmt.Sprintf("vault %q: %s", name, concern))
+		if concerns, err := v.Concerns(); err == nil && len(concerns) > 0 {
+			all[name] = append(slices.Clip(all[name]), concerns...)
 		}
 	}
-	slices.Sort(reasons)
-	if len(reasons) > 0 {
-		return State{Status: "degraded", Reasons: reasons}
+	return all
+}
+
+// told are the warnings that a caller may know.
+func told(warnings map[string][]string, vault *engine.Vault, actor engine.Actor) (list []string) {
+	for name, reasons := range warnings {
+		for _, reason := range reasons {
+			switch {
+			case name != "" && actor == engine.Operator():
+				list = append(list, fmt.Sprintf("vault %q: %s", name, reason))
+			case name == "" || vault != nil && vault.Name() == name:
+				list = append(list, reason)
+			}
+		}
 	}
-	return State{Status: "ok"}
+	return list
 }
 
 func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {

@@ -282,10 +282,12 @@ type BulkCounts struct {
 	Failed    uint64 `json:"failed"`
 }
 
-// BulkAnswer is what became of a bulk change.
+// BulkAnswer is what became of a bulk change. If the results are many, they are
+// sent while the request is still read: whoever sends very many lines reads
+// meanwhile.
 type BulkAnswer struct {
+	Results []BulkResult `json:"results" doc:"Sent while the work goes on once they are more than 8 MiB, about 80,000: a client that sends more lines than that must read while it sends."`
 	BulkCounts
-	Results []BulkResult `json:"results"`
 }
 
 // BulkResult is what became of one document.
@@ -309,7 +311,7 @@ type Settings struct {
 	ReminderDays      []uint64 `json:"reminderDays" doc:"How many days before an obligation is due to remind of it, falling; 10 at most, each from 1 to 365."`
 	AuditReads        bool     `json:"auditReads" doc:"Whether each download and each export is an audit entry of its own."`
 	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
-	Paused            bool     `json:"paused" doc:"Whether webhooks and scheduled retention wait."`
+	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 }
 
