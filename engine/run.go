@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -227,7 +228,7 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return Run{}, audit.Event{}, err
 	}
-	key, err := t.newID()
+	key, err := t.newRunID()
 	if err != nil {
 		return Run{}, audit.Event{}, err
 	}
@@ -241,6 +242,20 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 		Op: audit.OpRetentionStarted, Detail: encodeDetail(detail),
 		Facts: audit.Facts{"plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger))},
 	}, nil
+}
+
+// newRunID is behind the last run's, which an id need not be that was issued in
+// the same millisecond before the vault was opened anew: lastRun counts on it.
+func (t *tx) newRunID() (id, error) {
+	key, err := t.newID()
+	if err != nil {
+		return key, err
+	}
+	last, err := t.lastRun()
+	if err == nil && last != nil && bytes.Compare(key[:], last.id[:]) <= 0 {
+		key, _ = last.id.step(false)
+	}
+	return key, err
 }
 
 // recordEnd completes a run, or leaves it refused.
