@@ -75,20 +75,21 @@ func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 		case !next.IsZero():
 			pause = min(max(time.Until(next), sweepPause), sweepLimit)
 		}
-		waitUnless(ctx, pause, v.Due())
+		waiting, cancel := context.WithTimeout(ctx, pause)
+		select {
+		case <-v.Due():
+		case <-waiting.Done():
+		}
+		cancel()
 	}
 }
 
 // wait returns after d, or when ctx is done.
-func wait(ctx context.Context, d time.Duration) { waitUnless(ctx, d, nil) }
-
-// waitUnless is wait that returns early when something is received.
-func waitUnless(ctx context.Context, d time.Duration, early <-chan struct{}) {
+func wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-early:
 	case <-ctx.Done():
 	}
 }

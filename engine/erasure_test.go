@@ -205,7 +205,7 @@ func TestErasedWordsAmongMany(t *testing.T) {
 		}
 	}
 	e := erase(t, k, erased...)
-	sweep(t, k)
+	sweep(k)
 	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted || int(got.Completed) != len(erased) {
 		t.Errorf("%s: %d of %d", got.Status, got.Completed, len(erased))
 	}

@@ -131,7 +131,7 @@ func TestErasureRemovesTheCopyOfAMigration(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(k.Dir, name), []byte(secret(1)), 0o600))
 	}
 	erase(t, k, d.ID)
-	sweep(t, k)
+	sweep(k)
 	if files := left(t, k.Dir, secret(1)); files != nil {
 		t.Errorf("still in %q", files)
 	}
