@@ -261,7 +261,7 @@ func readDetail(e audit.Entry, text []byte) (detail, error) {
 		return detail{}, fmt.Errorf("its detail: %w", err)
 	}
 	switch e.Op {
-	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated:
+	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated, audit.OpWebhookUpdated:
 		for name, value := range d.members {
 			change, _ := value.(map[string]any)
 			d.members[name] = change["new"]

@@ -31,8 +31,9 @@ const formatVersion = 2
 //	drafts      document ‖ user, 26 characters    the scratchpad of that user
 //	obligations obligation                        obligation
 //	dues        kind ‖ value ‖ due ‖ obligation   empty: see dueRows
+//	webhooks    webhook                           webhook with the secrets it signs with
 //
-// document, user, key, obligation: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, obligation, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -52,6 +53,7 @@ var (
 	bucketDrafts       = []byte("drafts")
 	bucketObligations  = []byte("obligations")
 	bucketDues         = []byte("dues")
+	bucketWebhooks     = []byte("webhooks")
 )
 
 // buckets are those of this version's format.
@@ -65,7 +67,7 @@ func bucketsOf(format int) [][]byte {
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
-		names = append(names, [][]byte{}...)
+		names = append(names, [][]byte{bucketWebhooks}...)
 	}
 	return names
 }

@@ -31,6 +31,7 @@ type evidence struct {
 	revoked  engine.Key
 	done     engine.Obligation   // of the live document, completed
 	open     engine.Obligation   // which recurs after it
+	webhook  engine.Webhook      // disabled
 	seqs     map[audit.Op]uint64 // of the last entry of each kind
 }
 
@@ -72,6 +73,7 @@ func newEvidence(t *testing.T) *evidence {
 	name := "Lease, signed"
 	e.live, _, err = k.UpdateDocument(ctx, k.Admin, d.ID, cond, engine.DocumentPatch{Name: &name})
 	must(t, err)
+	e.webhook = webhooked(t, k)
 	more := []string{"minutes"}
 	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "stage", Type: engine.ChoiceField, Choices: []string{"draft", "signed"}, Description: "how far"})
 	must(t, err)
@@ -458,7 +460,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 	blob := e.live.Current.Digest.Hex()
 	blob = filepath.Join(e.dir, "blobs", "sha256", blob[:2], blob)
 	bytesOfBlob := readFile(t, blob)
-	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.blobs()) {
+	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.webhooks(), e.blobs()) {
 		if c.db != nil {
 			spoil(t, e.dir, c.db)
 		}
