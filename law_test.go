@@ -37,6 +37,10 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net"}, programOnly...),
 	},
 	"engine/enginetest": {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
+	"engine/webhook": {
+		may:   []string{"strongroom/engine", "strongroom/audit", "go.etcd.io/bbolt"},
+		never: append([]string{"strongroom/blobstore", "strongroom/httpapi"}, programOnly...),
+	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
 		// The children of engine are plugged in by main.
