@@ -26,7 +26,7 @@ func TestEventsAreTold(t *testing.T) {
 		before := k.Head().Seq
 		k.make("secret name")
 		e := k.last(audit.OpDocumentCreated)
-		_, _, err := k.ArchiveDocument(t.Context(), k.Admin, e.Document, engine.Condition{})
+		_, _, err := k.ArchiveDocument(k.t.Context(), k.Admin, e.Document, engine.Condition{})
 		k.must(err)
 		k.Person("Vera View", engine.AccessView)
 		time.Sleep(time.Second)
@@ -98,7 +98,7 @@ func TestTheSchedule(t *testing.T) {
 		down.forget()
 		down.answer = nil
 		on := true
-		_, _, err := k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(down.seqs(), seqs) {

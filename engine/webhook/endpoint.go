@@ -217,11 +217,13 @@ func (e *endpoint) find(ctx context.Context, target engine.WebhookTarget, n int)
 		_, p := e.standing()
 		e.ahead = slices.DeleteFunc(e.ahead, func(i *item) bool { return i.seq <= p.Cursor })
 		e.read = max(e.read, p.Cursor)
+		if len(e.ahead) > 0 {
+			e.skip(e.ahead[0].seq - 1)
+		} else {
+			e.skip(e.read)
+		}
 		if len(e.ahead) > n {
 			return e.ahead[n], nil
-		}
-		if len(e.ahead) == 0 {
-			e.skip(e.read)
 		}
 		more, err := e.d.feed.after(ctx, e.read)
 		if err != nil || len(more) == 0 {

@@ -110,11 +110,7 @@ type kit struct {
 // inBubble runs a test with a kit, in a bubble, not yet delivering.
 func inBubble(t *testing.T, test func(k *kit)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t)
-		test(k)
-		k.halt()
-	})
+	synctest.Test(t, func(t *testing.T) { test(newKit(t)) })
 }
 
 func newKit(t *testing.T) *kit {
@@ -128,7 +124,10 @@ func newKit(t *testing.T) *kit {
 			k.reports = append(k.reports, err.Error())
 		},
 	}
-	t.Cleanup(k.halt)
+	t.Cleanup(func() {
+		k.halt()
+		time.Sleep(2 * time.Minute) // receivers that sleep must have woken
+	})
 	return k
 }
 

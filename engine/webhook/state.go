@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -91,8 +92,24 @@ func openState(path string, v *engine.Vault, report func(error)) (*state, error)
 	return makeState(path, v)
 }
 
+// openDB opens the file, and lets go of it if bbolt panics because it is damaged.
 func openDB(path string) (*bbolt.DB, error) {
-	return bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, FreelistType: bbolt.FreelistMapType})
+	var opened *os.File
+	done := false
+	defer func() {
+		if !done && opened != nil {
+			opened.Close()
+		}
+	}()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockPatience, FreelistType: bbolt.FreelistMapType,
+		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
+			opened, err = os.OpenFile(name, flag, perm)
+			return opened, err
+		},
+	})
+	done = true
+	return db, err
 }
 
 var errForeign = errors.New("it is about another log")
@@ -103,23 +120,24 @@ func loadState(path string, v *engine.Vault) (s *state, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	db, err := openDB(path)
-	if err != nil {
-		return nil, err
-	}
+	var db *bbolt.DB
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s cannot be read: %v", path, p)
+			err = fmt.Errorf("it cannot be read: %v", p)
 		}
-		if err != nil {
+		if err != nil && db != nil {
 			s, err = nil, errors.Join(err, db.Close())
 		}
 	}()
+	if db, err = openDB(path); err != nil {
+		return nil, err
+	}
 	s = newState(db)
 	err = db.View(func(b *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
 			if b.Bucket(name) == nil {
-				return fmt.Errorf("%s has no %s", path, name)
+				return fmt.Errorf("it has no %s", name)
 			}
 		}
 		if err := json.Unmarshal(b.Bucket(bucketMeta).Get(keyLog), &s.mark); err != nil {

@@ -97,7 +97,7 @@ func lost(t *testing.T, lose func(k *kit, path string)) {
 		if len(list) != 2 || list[0].Status != "skipped" || list[0].Seq != head || list[0].Error == "" || list[1].Seq != seqs[1] {
 			t.Errorf("the list says %+v", list)
 		}
-		if _, err := k.d.Redeliver(t.Context(), w.ID, list[0].N); err != engine.ErrDeliveryNotFound {
+		if _, err := k.d.Redeliver(k.t.Context(), w.ID, list[0].N); err != engine.ErrDeliveryNotFound {
 			t.Errorf("what was not delivered is delivered again: %v", err)
 		}
 	})
@@ -132,7 +132,7 @@ func TestLosingTheFile(t *testing.T) {
 // The file of another vault, or of one that went on otherwise, is none.
 func TestTheFileOfAnotherLog(t *testing.T) {
 	lost(t, func(k *kit, path string) {
-		other := newKit(t)
+		other := newKit(k.t)
 		other.make(numbers(20)...)
 		other.start()
 		other.halt()
@@ -159,7 +159,7 @@ func TestTheListIsBounded(t *testing.T) {
 		var all []engine.Delivery
 		q := engine.DeliveryQuery{Paging: engine.Paging{Limit: 333}}
 		for {
-			page, err := k.d.Deliveries(t.Context(), w.ID, q)
+			page, err := k.d.Deliveries(k.t.Context(), w.ID, q)
 			k.must(err)
 			all = append(all, page.Items...)
 			if q.Cursor = page.NextCursor; q.Cursor == "" {
@@ -174,22 +174,22 @@ func TestTheListIsBounded(t *testing.T) {
 				t.Fatalf("%d is %+v", i, d)
 			}
 		}
-		page, err := k.d.Deliveries(t.Context(), w.ID, engine.DeliveryQuery{Status: "failed"})
+		page, err := k.d.Deliveries(k.t.Context(), w.ID, engine.DeliveryQuery{Status: "failed"})
 		k.must(err)
 		if len(page.Items) != 50 || page.Items[49].Status != "failed" || page.NextCursor == "" {
 			t.Errorf("%d failures, %q", len(page.Items), page.NextCursor)
 		}
 		for _, bad := range []engine.Paging{{Cursor: "x"}, {Cursor: "-1"}, {Limit: 501}, {Limit: -1}} {
-			if _, err := k.d.Deliveries(t.Context(), w.ID, engine.DeliveryQuery{Paging: bad}); !errors.Is(err, engine.ErrInvalid) {
+			if _, err := k.d.Deliveries(k.t.Context(), w.ID, engine.DeliveryQuery{Paging: bad}); !errors.Is(err, engine.ErrInvalid) {
 				t.Errorf("%+v: %v", bad, err)
 			}
 		}
 
 		// With the webhook its list goes.
-		_, _, err = k.DeleteWebhook(t.Context(), k.Admin, w.ID, nil)
+		_, _, err = k.DeleteWebhook(k.t.Context(), k.Admin, w.ID, nil)
 		k.must(err)
 		time.Sleep(time.Second)
-		if _, err := k.d.Deliveries(t.Context(), w.ID, q); !errors.Is(err, engine.ErrWebhookNotFound) {
+		if _, err := k.d.Deliveries(k.t.Context(), w.ID, q); !errors.Is(err, engine.ErrWebhookNotFound) {
 			t.Errorf("deleted: %v", err)
 		}
 		k.halt()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -20,7 +21,7 @@ func TestRotation(t *testing.T) {
 		r := k.receive(here, nil)
 		k.start()
 		w := k.hook(r, "document.*")
-		_, secret, _, err := k.RotateWebhook(t.Context(), k.Admin, w.ID, nil)
+		_, secret, _, err := k.RotateWebhook(k.t.Context(), k.Admin, w.ID, nil)
 		k.must(err)
 		r.secrets = append(r.secrets, secret.Reveal())
 		k.make("within the day")
@@ -46,29 +47,29 @@ func TestPausing(t *testing.T) {
 		w := k.hook(r, "document.*")
 		k.hook(other, "document.*")
 		on, off := true, false
-		_, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &on})
+		_, _, err := k.UpdateSettings(k.t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &on})
 		k.must(err)
 		seqs := k.make("paused")
 		time.Sleep(time.Hour)
 		if n := len(r.messages()) + len(other.messages()); n > 0 {
 			t.Errorf("%d messages, though the vault is paused", n)
 		}
-		d, err := k.d.Test(t.Context(), w.ID)
+		d, err := k.d.Test(k.t.Context(), w.ID)
 		if err != nil || d.Status != "failed" || !strings.Contains(d.Error, "paused") || len(r.messages()) > 0 {
 			t.Errorf("a test while the vault is paused: %+v, %v", d, err)
 		}
 		k.halt()
 		k.start()
-		_, _, err = k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
 		k.must(err)
-		_, _, err = k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &off})
+		_, _, err = k.UpdateSettings(k.t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &off})
 		k.must(err)
 		seqs = append(seqs, k.make("not active")...)
 		time.Sleep(time.Second)
 		if len(r.messages()) > 0 || !slices.Equal(other.seqs(), seqs) {
 			t.Errorf("told %d, though not active; and %d", r.seqs(), other.seqs())
 		}
-		_, _, err = k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(r.seqs(), seqs) {
@@ -87,14 +88,14 @@ func TestMending(t *testing.T) {
 		right.secrets = wrong.secrets
 		seqs := k.make("one", "two")
 		time.Sleep(48 * time.Hour)
-		_, _, err := k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{URL: &right.url})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{URL: &right.url})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(right.seqs(), seqs) {
 			t.Errorf("told %d, want %d", right.seqs(), seqs)
 		}
 		events := []string{"hold.*"}
-		_, _, err = k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Events: &events})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Events: &events})
 		k.must(err)
 		k.make("three")
 		time.Sleep(time.Second)
@@ -116,17 +117,17 @@ func TestTestingAndRedelivering(t *testing.T) {
 		w := k.hook(r, "document.*")
 		seqs := k.make("one")
 		time.Sleep(48 * time.Hour)
-		d, err := k.d.Test(t.Context(), w.ID)
+		d, err := k.d.Test(k.t.Context(), w.ID)
 		if err != nil || d.Status != "failed" || d.HTTPStatus != 500 || d.N != 0 || d.Seq != 0 || d.Type != "webhook.test" {
 			t.Errorf("%+v, %v", d, err)
 		}
 		before := len(k.deliveries(w))
-		if d, err = k.d.Redeliver(t.Context(), w.ID, 1); err != nil || d.Status != "failed" || d.Seq != seqs[0] || d.N != uint64(before)+1 || d.Attempt != 0 {
+		if d, err = k.d.Redeliver(k.t.Context(), w.ID, 1); err != nil || d.Status != "failed" || d.Seq != seqs[0] || d.N != uint64(before)+1 || d.Attempt != 0 {
 			t.Errorf("%+v, %v", d, err)
 		}
 		down = false
 		r.forget()
-		if d, err = k.d.Test(t.Context(), w.ID); err != nil || d.Status != "delivered" || d.HTTPStatus != 200 {
+		if d, err = k.d.Test(k.t.Context(), w.ID); err != nil || d.Status != "delivered" || d.HTTPStatus != 200 {
 			t.Errorf("%+v, %v", d, err)
 		}
 		time.Sleep(time.Second)
@@ -135,9 +136,9 @@ func TestTestingAndRedelivering(t *testing.T) {
 			t.Errorf("after a test that arrived: %v", told)
 		}
 		off := false
-		_, _, err = k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
 		k.must(err)
-		if d, err = k.d.Redeliver(t.Context(), w.ID, 1); err != nil || d.Status != "delivered" || d.Type != "document.created" {
+		if d, err = k.d.Redeliver(k.t.Context(), w.ID, 1); err != nil || d.Status != "delivered" || d.Type != "document.created" {
 			t.Errorf("%+v, %v", d, err)
 		}
 		if told := r.messages(); told[2].ID != told[1].ID || told[2].body != told[1].body {
@@ -147,9 +148,9 @@ func TestTestingAndRedelivering(t *testing.T) {
 		if last := list[len(list)-1]; last != d {
 			t.Errorf("the list ends with %+v, want %+v", last, d)
 		}
-		_, gone := k.d.Redeliver(t.Context(), w.ID, 99)
-		_, unknown := k.d.Redeliver(t.Context(), "x", 1)
-		_, tested := k.d.Test(t.Context(), "01JD6QGZ3MZ4Y8T6V1E9B7K2RW")
+		_, gone := k.d.Redeliver(k.t.Context(), w.ID, 99)
+		_, unknown := k.d.Redeliver(k.t.Context(), "x", 1)
+		_, tested := k.d.Test(k.t.Context(), "01JD6QGZ3MZ4Y8T6V1E9B7K2RW")
 		if !errors.Is(gone, engine.ErrDeliveryNotFound) || !errors.Is(unknown, engine.ErrWebhookNotFound) || !errors.Is(tested, engine.ErrWebhookNotFound) {
 			t.Error(gone, unknown, tested)
 		}
@@ -204,10 +205,20 @@ func TestFarBehind(t *testing.T) {
 		k.start()
 		w = k.hook(r, "document.*")
 		off, on := false, true
-		_, _, err := k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
 		k.must(err)
-		seqs := k.make(numbers(3_000)...)
-		_, _, err = k.UpdateWebhook(t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+		seqs := k.make("document")
+		document := k.last(audit.OpDocumentCreated).Document
+		for range 6 {
+			var changes []engine.DocumentChange
+			for _, name := range numbers(500) {
+				changes = append(changes, engine.DocumentChange{DocumentID: document, Patch: engine.DocumentPatch{Name: &name}})
+				seqs = append(seqs, seqs[len(seqs)-1]+1)
+			}
+			_, err := k.UpdateDocuments(k.t.Context(), k.Admin, changes, false)
+			k.must(err)
+		}
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
 		k.must(err)
 		time.Sleep(time.Minute)
 		if !slices.Equal(r.seqs(), seqs) {
