@@ -37,3 +37,9 @@ func (c *clock) now() time.Time {
 	}
 	return now.UTC().Truncate(time.Millisecond)
 }
+
+// stopwatch returns how long it runs.
+func stopwatch() func() time.Duration {
+	began := time.Now()
+	return func() time.Duration { return time.Since(began) }
+}

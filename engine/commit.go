@@ -231,18 +231,19 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 		settle(members, outcome{err: err})
 		return -1
 	}
-	txid := b.ID()
+	txid, took := b.ID(), stopwatch()
 	if err := v.commit(b); err != nil {
 		settle(members, outcome{err: v.commitFailed(txid, err)})
 		return -1
 	}
 	v.durable.Store(uint64(txid))
+	v.stats.commitTimes.Observe(took().Seconds())
 	v.landed(t)
 	return -1
 }
 
-// perform runs one member's steps. late says that the transaction holds writes
-// that must not be committed.
+// perform runs one member's steps, unless its caller went away before it was its
+// turn. late says that the transaction holds writes that must not be committed.
 func (t *tx) perform(c *call) (out outcome, late bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -250,7 +251,11 @@ func (t *tx) perform(c *call) (out outcome, late bool) {
 			t.v.stats.lateFailures.Add(1)
 		}
 	}()
-	if err := t.admit(c.actor); err != nil {
+	err := c.ctx.Err()
+	if err == nil {
+		err = t.admit(c.actor)
+	}
+	if err != nil {
 		return outcome{err: err}, false
 	}
 	wrote := false // in an earlier step, whose entry must not stand alone
@@ -279,7 +284,9 @@ func settle(members []*call, out outcome) {
 func (v *Vault) landed(t *tx) {
 	v.clock.moved(t.now)
 	v.stats.commits.Add(1)
-	v.stats.changes.Add(t.head.Seq - v.Head().Seq)
+	changes := t.head.Seq - v.Head().Seq
+	v.stats.changes.Add(changes)
+	v.stats.groups.Observe(float64(changes))
 	v.journal.move(t.head)
 }
 

@@ -61,14 +61,20 @@ type document struct {
 	fence    uint64 // of the last lock, or its breaking
 	lease    *lease // the last lock, if it was not released; see live
 	password []byte // salt and hash of the edit password; nil: none
+	// holds has an entry for each matter it was ever held for; see recount.
+	holds []matterHolds
 }
 
 func (d *document) state() string {
 	switch {
 	case d.deleted:
 		return stateDeleted
+	case d.Archived && d.HoldCount > 0:
+		return stateArchivedHeld
 	case d.Archived:
 		return stateArchived
+	case d.HoldCount > 0:
+		return stateLiveHeld
 	}
 	return stateLive
 }
@@ -90,6 +96,7 @@ func (d *document) clone() *document {
 	c := *d
 	c.Tags = slices.Clone(d.Tags)
 	c.CustomFields = maps.Clone(d.CustomFields)
+	c.holds = slices.Clone(d.holds)
 	if d.Current != nil {
 		current := *d.Current
 		c.Current = &current
@@ -173,22 +180,27 @@ func (t *tx) store(old, d *document) {
 	}
 	t.touched, d.AuditSeq = d.ID, t.seq()
 	t.slide(d)
-	after := indexRows(d)
-	for _, row := range before {
-		if !containsRow(after, row) {
-			t.delete(bucketIndex, row)
-		}
-	}
-	for _, row := range after {
-		if !containsRow(before, row) {
-			t.put(bucketIndex, row, nil)
-		}
-	}
+	t.putRows(bucketIndex, before, indexRows(d))
 	t.put(bucketDocuments, d.id[:], d.encode())
 	d.Status = d.status()
 	if d.Lock = nil; d.lease != nil {
 		lock, err := t.lock(d)
 		d.Lock, t.failed = lock, errors.Join(t.failed, err)
+	}
+}
+
+// putRows writes the difference between the rows of an index before a change and
+// after it.
+func (t *tx) putRows(bucket []byte, before, after [][]byte) {
+	for _, row := range before {
+		if !containsRow(after, row) {
+			t.delete(bucket, row)
+		}
+	}
+	for _, row := range after {
+		if !containsRow(before, row) {
+			t.put(bucket, row, nil)
+		}
 	}
 }
 
@@ -203,7 +215,7 @@ func (t *tx) changes(d *document) {
 }
 
 // ArchiveDocument takes a document out of the default lists; it takes no more
-// versions and cannot be deleted by hand. It needs admin access.
+// versions and cannot be deleted by hand. It needs admin access. *HeldError.
 func (v *Vault) ArchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
 	return v.setArchived(ctx, actor, documentID, cond, true, audit.OpDocumentArchived)
 }
@@ -221,6 +233,9 @@ func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string,
 		}
 		if t.drafting(old) {
 			return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
+		}
+		if err := old.unheld(); archived && err != nil {
+			return Document{}, audit.Event{}, err
 		}
 		d := old.clone()
 		d.Archived = archived

@@ -78,6 +78,7 @@ func (d *document) encode() []byte {
 		e.nested(d.lease.encode())
 	}
 	e.nested(d.password)
+	e.holds(d.holds)
 	return e.b
 }
 
@@ -122,6 +123,8 @@ func decodeDocument(key id, b []byte) (*document, error) {
 		if password := r.nested(); len(password) > 0 {
 			d.password, d.EditProtected = bytes.Clone(password), true
 		}
+		d.holds = r.holds()
+		d.recount()
 	}
 	d.Status = d.status()
 	return d, r.done("document " + d.ID)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"strongroom/audit"
 )
 
 // Errors of opening a vault. They never come from an open one.
@@ -20,6 +22,8 @@ var (
 	ErrNetworkFS = errors.New("the vault is on a network file system")
 	// ErrFormat: the vault was written by a newer version, or it is not a vault.
 	ErrFormat = errors.New("the vault's format is not one this version reads")
+	// ErrNoBackup: the directory holds no backup that counts.
+	ErrNoBackup = errors.New("there is no backup there")
 )
 
 // Errors of what was asked. The caller can mend them.
@@ -251,6 +255,28 @@ func (e *UnavailableError) Error() string {
 func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// DamagedError names the files, or what is in them, that are not what they must
+// be. It comes from Backup, Restore and Compact, which have then done nothing.
+type DamagedError struct{ Files []string }
+
+func (e *DamagedError) Error() string {
+	const shown = 10
+	text := fmt.Sprintf("%d damaged: %s", len(e.Files), strings.Join(e.Files[:min(shown, len(e.Files))], "; "))
+	if more := len(e.Files) - shown; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+// findingsError is what Verify found, as an error.
+func findingsError(findings []audit.Finding) error {
+	e := &DamagedError{}
+	for _, f := range findings {
+		e.Files = append(e.Files, fmt.Sprintf("%s: %s", f.Code, f.Message))
+	}
+	return e
+}
 
 // InUseError names the process that holds the vault; PID is 0 when it did not
 // say.

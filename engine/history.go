@@ -27,7 +27,8 @@ type history struct {
 	deleted  bool
 	// obligations are those of the document, by id.
 	obligations map[string]*saidObligation
-	behind      uint64 // entries not after the head given
+	holds       map[string]*saidHold // by id, those released too
+	behind      uint64               // entries not after the head given
 }
 
 // saidVersion is a version as its entry tells it.
@@ -66,7 +67,7 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		detail []byte // a view
 	}
 	var links []link
-	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}}
+	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}, holds: map[string]*saidHold{}}
 	for seq := d.AuditSeq; seq != 0; {
 		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
 		if err != nil {
@@ -114,6 +115,9 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	case audit.OpDocumentVersionAdded:
 		h.addVersion(e, told)
 	case audit.OpDocumentArchived:
+		if err := h.unheld(); err != nil {
+			return err
+		}
 		h.archived = true
 	case audit.OpDocumentUnarchived:
 		h.archived = false
@@ -128,10 +132,15 @@ func (h *history) follow(e audit.Entry, told detail) error {
 		if n, _ := e.Facts["obligations"].AsNumber(); n != uint64(len(h.obligations)) {
 			return fmt.Errorf("deletes %d obligations, there were %d", n, len(h.obligations))
 		}
+		if err := h.unheld(); err != nil {
+			return err
+		}
 		h.deleted, h.obligations = true, nil
 	case audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened,
 		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
 		return h.obligation(e, told)
+	case audit.OpHoldPlaced, audit.OpHoldReleased:
+		return h.hold(e, told)
 	default: // leaves the revision
 		h.lock(e)
 		return nil

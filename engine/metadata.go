@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"reflect"
@@ -124,13 +125,13 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 		d.Description = *p.Description
 	}
 	if p.Category != nil {
-		d.Category = *p.Category
-		if d.Category == "" {
-			d.Category = defaultCategory
+		category := cmp.Or(*p.Category, defaultCategory)
+		if category != d.Category { // it may keep one that was removed
+			if err := t.knownCategory(category); err != nil {
+				return err
+			}
 		}
-		if err := t.knownCategory(d.Category); err != nil {
-			return err
-		}
+		d.Category = category
 	}
 	if p.OwnerID != nil {
 		if d.OwnerID, err = t.owner(*p.OwnerID); err != nil {

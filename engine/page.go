@@ -99,6 +99,8 @@ const (
 	listUpdated  = 'u'
 	listName     = 'n'
 	listDue      = 'd'
+	listHolds    = 'H'
+	listMatters  = 'M'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

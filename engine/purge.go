@@ -54,8 +54,11 @@ const (
 )
 
 // disposable is the only place that decides whether a document may be disposed
-// of by this right.
+// of by this right. A hold stands before every right.
 func (t *tx) disposable(d *document, right string) error {
+	if err := d.unheld(); err != nil {
+		return err
+	}
 	if right == rightManual && d.Archived {
 		return ErrDocumentArchived
 	}
@@ -64,7 +67,7 @@ func (t *tx) disposable(d *document, right string) error {
 
 // DeleteDocument removes a document for good, with all its versions and its
 // obligations, which have no entry of their own then; bytes that
-// nobody else needs are gone when it returns. It needs admin access.
+// nobody else needs are gone when it returns. It needs admin access. *HeldError,
 // ErrDocumentArchived. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
 	gone, receipt, err := update(v, ctx, actor, func(t *tx) (disposal, audit.Event, error) {
@@ -179,7 +182,8 @@ func (t *tx) certificate(doc id) (Certificate, error) {
 
 // purge unlinks bytes that no version needs. It holds the lock that uploads
 // share, one unlink at a time, so nobody can come to need them in between; and
-// it writes nothing to vault.db. What it cannot do now, Sweep does later.
+// it writes nothing to vault.db. What it cannot do now, Sweep does later, and what
+// a running backup holds, that does when it ends.
 func (v *Vault) purge(ctx context.Context, digests ...Digest) error {
 	for _, d := range digests {
 		if err := v.purgeOne(ctx, d); err != nil {
@@ -197,7 +201,7 @@ func (v *Vault) purgeOne(ctx context.Context, d Digest) error {
 	v.bytes.Lock()
 	defer v.bytes.Unlock()
 	needed, err := view(v, func(t *tx) (bool, error) { return t.needed(d), nil })
-	if err != nil || needed {
+	if err != nil || needed || v.pins.hold(d) {
 		return err
 	}
 	if err := v.blobs.Remove(d); err != nil {

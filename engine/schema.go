@@ -11,7 +11,7 @@ import (
 const formatVersion = 2
 
 // The buckets of vault.db. Every key in it is built in this file, every value
-// in encoding.go and encodingcatalogue.go.
+// in an encoding file.
 //
 //	meta        format, vault, name, created      what the vault is
 //	log         seq                               the exact line of an entry
@@ -31,9 +31,12 @@ const formatVersion = 2
 //	drafts      document ‖ user, 26 characters    the scratchpad of that user
 //	obligations obligation                        obligation
 //	dues        kind ‖ value ‖ due ‖ obligation   empty: see dueRows
+//	holds       hold                              legal hold, of a deleted document too
+//	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
+//	matters     matter                            what its holds add up to
 //	webhooks    webhook                           webhook with the secrets it signs with
 //
-// document, user, key, obligation, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, obligation, hold, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -53,6 +56,9 @@ var (
 	bucketDrafts       = []byte("drafts")
 	bucketObligations  = []byte("obligations")
 	bucketDues         = []byte("dues")
+	bucketHolds        = []byte("holds")
+	bucketHoldRows     = []byte("holdrows")
+	bucketMatters      = []byte("matters")
 	bucketWebhooks     = []byte("webhooks")
 )
 
@@ -67,7 +73,7 @@ func bucketsOf(format int) [][]byte {
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
-		names = append(names, [][]byte{bucketWebhooks}...)
+		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketWebhooks)
 	}
 	return names
 }
@@ -111,22 +117,26 @@ func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 // walking their rows side by side. The two kinds that sort have the state
 // before the value, so that walking one state meets no row of another.
 const (
-	kindState     = 's' // live, archived or deleted
+	kindState     = 's'
 	kindCategory  = 'c'
 	kindOwner     = 'o'
 	kindProduct   = 'p'
 	kindTemplate  = 'm'
 	kindAgreement = 'a'
 	kindTag       = 't' // each tag, and "key:*" for each key of a key:value tag
+	kindMatter    = 'h' // each matter the document is held for now
 	kindField     = 'f' // key of a custom field ‖ its value, as fieldRow spells it
 	kindUpdated   = 'u' // state ‖ milliseconds since 1970, big-endian
 	kindName      = 'n' // state ‖ name folded to lower case
 )
 
+// A state says of a document what the lists tell apart, in one letter.
 const (
-	stateLive     = "l"
-	stateArchived = "a"
-	stateDeleted  = "d"
+	stateLive         = "l"
+	stateLiveHeld     = "h"
+	stateArchived     = "a"
+	stateArchivedHeld = "b"
+	stateDeleted      = "d"
 )
 
 // indexRows returns every index row of a document. It is the only place that
@@ -162,6 +172,11 @@ func indexRows(d *document) [][]byte {
 		if key, _, ok := strings.Cut(tag, ":"); ok && key != anyKey {
 			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
 			anyKey = key
+		}
+	}
+	for _, h := range d.holds {
+		if h.active > 0 && h.matter != "" {
+			rows = append(rows, indexKey(kindMatter, text(h.matter), d.id))
 		}
 	}
 	for key, value := range d.CustomFields {
@@ -204,6 +219,36 @@ func dueRows(o *obligation) [][]byte {
 	if o.waits() {
 		logged := string(binary.BigEndian.AppendUint16(nil, uint16(o.reminded)))
 		rows = append(rows, indexKey(dueReminder, logged+place, o.id))
+	}
+	return rows
+}
+
+// Kinds of rows in holdrows. A row is kind ‖ value ‖ state ‖ hold, so that all of
+// one kind, value and state stand in the order in which they were placed.
+const (
+	holdAll      = 'a'
+	holdDocument = 'd' // document, 16 bytes
+	holdMatter   = 'm' // only of those that have one
+)
+
+const (
+	holdActive   = "a"
+	holdReleased = "r"
+)
+
+// holdRows returns every index row of a hold, as indexRows does of a document.
+func holdRows(h *hold) [][]byte {
+	state := holdActive
+	if !h.ReleasedAt.IsZero() {
+		state = holdReleased
+	}
+	doc, _ := parseID(h.DocumentID)
+	rows := [][]byte{
+		indexKey(holdAll, state, h.id),
+		indexKey(holdDocument, string(doc[:])+state, h.id),
+	}
+	if h.Matter != "" {
+		rows = append(rows, indexKey(holdMatter, text(h.Matter)+state, h.id))
 	}
 	return rows
 }

@@ -70,7 +70,7 @@ type Digest = blobstore.Digest
 // All methods may be called from many goroutines. It starts none of its own.
 //
 // Locks, in the order in which they are taken: bytes, life, queue.mu, the
-// writer of vault.db; clock.mu, journal.mu and used.mu are leaves. Nobody who
+// writer of vault.db; clock.mu, journal.mu, used.mu and pins.mu are leaves. Nobody who
 // shares life calls what shares it again: a Close in between would wait for
 // the one and block the other.
 type Vault struct {
@@ -96,19 +96,9 @@ type Vault struct {
 	hashing chan struct{}                 // holds one token while an edit password is hashed
 	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
-	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
-}
-
-// Stats counts since opening.
-type Stats struct {
-	Commits      uint64 // transactions on disk
-	Changes      uint64 // entries in them
-	LateFailures uint64 // closures that failed after writing, or panicked: a defect, never a caller's doing
-}
-
-// Stats may be called at any time.
-func (v *Vault) Stats() Stats {
-	return Stats{v.stats.commits.Load(), v.stats.changes.Load(), v.stats.lateFailures.Load()}
+	stats   counters
+	pins    pins          // what a running backup has yet to copy
+	backing chan struct{} // holds one token while a backup runs
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
@@ -225,6 +215,8 @@ func prepare(dir string, o Options) (*Vault, error) {
 		reserve: o.ReserveBytes,
 		entropy: newEntropy(),
 		hashing: make(chan struct{}, 1),
+		stats:   newCounters(),
+		backing: make(chan struct{}, 1),
 	}
 	if v.reserve == 0 {
 		v.reserve = defaultReserve
@@ -247,7 +239,7 @@ func (v *Vault) open(o Options) (err error) {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
 		}
 	}
-	if v.db, err = openDB(filepath.Join(v.dir, fileDB)); err != nil {
+	if v.db, err = openDB(filepath.Join(v.dir, fileDB), false); err != nil {
 		return err
 	}
 	migrated, err := v.migrate()
@@ -320,7 +312,7 @@ func (v *Vault) release() error {
 	if closer, ok := v.blobs.(io.Closer); ok {
 		errs = append(errs, closer.Close())
 	}
-	errs = append(errs, unlockVault(v.lock, !v.litter.Load()))
+	errs = append(errs, unlockVault(v.lock, !v.litter.Load() && !v.pins.waiting()))
 	return errors.Join(errs...)
 }
 

@@ -64,6 +64,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
 	}
 	c.compareObligations(t, d, h)
+	c.compareHolds(t, d, h)
 	if d.deleted || h.deleted {
 		return
 	}

@@ -21,6 +21,7 @@ var (
 	noVersion  = engine.ErrVersionNotFound
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
+	onHold     = engine.ErrOnHold
 	noSpace    = engine.ErrNoSpace // for the entry of a read
 
 	noObligation = engine.ErrObligationNotFound
@@ -32,7 +33,7 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		obligationRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		obligationRoutes(), s.holdRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 
@@ -40,6 +41,7 @@ func (s *Server) systemRoutes() []route {
 	return []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
+		stream("GET", "/metrics", admin, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 
@@ -72,8 +74,8 @@ func documentRoutes() []route {
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
 		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, engine.ErrExists),
-		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived),
-		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
+		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold),
+		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted, onHold),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
 	}
 }
