@@ -27,6 +27,7 @@ type serveOptions struct {
 	rate         rateValue
 	burst        uint
 	headLog      string
+	webhooks     webhookOptions
 	logLevel     levelValue
 }
 
@@ -70,6 +71,7 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.webhooks(&o.webhooks)
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
 			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
@@ -113,7 +115,10 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	fronts, err := p.open(door, vaults, unopened, o, log)
+	deliveries := startDeliveries(o.place, vaults, o.webhooks, log)
+	defer func() { err = errors.Join(err, deliveries.stop()) }()
+
+	fronts, err := p.open(door, vaults, unopened, deliveries, o, log)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 // saveGap is the least time between two writings of the file. What happens when
 // it is quiet is written at once.
-const saveGap = 250 * time.Millisecond
+const saveGap = 100 * time.Millisecond
 
 // record writes down what is new until ctx is done.
 func (d *Deliverer) record(ctx context.Context) {

@@ -14,7 +14,7 @@
 //
 // At least once: the place of an endpoint moves on after it has answered. A crash
 // between the answer and the record, which is made at once or, when much is
-// delivered, within a quarter of a second, repeats a message with the same
+// delivered, within a tenth of a second, repeats a message with the same
 // webhook-id; receivers pass over ids they have had.
 //
 // In order, for each endpoint, while it answers: one message at a time, and while
