@@ -31,15 +31,16 @@ type endpoint struct {
 	woken chan struct{}
 
 	// The worker's own: ahead are entries after the cursor that the webhook wants,
-	// up to the entry read. refused says that the endpoint would not have the first
-	// of them when it was tried last, and the one after it was not tried since.
-	ahead   []*item
-	read    uint64
-	refused bool
+	// up to the entry read.
+	ahead []*item
+	read  uint64
 
 	mu      sync.Mutex
 	webhook engine.Webhook // as last heard of
 	place   place
+	// refused says that the endpoint would not have the next entry when it was tried
+	// last, and the one after it was not tried since.
+	refused bool
 	fresh   []engine.Delivery // not written down yet, in order
 	dirty   bool              // place or fresh are not
 	saved   uint64            // the cursor that is
@@ -93,6 +94,9 @@ func (e *endpoint) standing() (active bool, p place) {
 func (e *endpoint) offer(items []*item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.place.Failures > 0 && !e.mayProbe() {
+		return // it waits, whatever comes
+	}
 	if slices.ContainsFunc(items, func(i *item) bool { return e.webhook.Wants(i.op) }) {
 		e.wake()
 		return
@@ -169,7 +173,9 @@ func (e *endpoint) step(r *running) (wait time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	_, p := e.standing()
+	e.mu.Lock()
+	p, probe := e.place, e.mayProbe()
+	e.mu.Unlock()
 	set, now := p.firstAside(), time.Now()
 	switch {
 	case p.Failures == 0 && set != nil && due(set.Next, now):
@@ -180,7 +186,7 @@ func (e *endpoint) step(r *running) (wait time.Duration, err error) {
 		return lookAgain, nil
 	case due(p.Next, now):
 		return 0, e.tell(r, target, first)
-	case e.mayProbe(p):
+	case probe:
 		second, err := e.find(r.ctx, target, 1)
 		if second != nil && err == nil {
 			return 0, e.probe(r, target, first, second)

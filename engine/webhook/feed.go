@@ -142,6 +142,7 @@ func (d *Deliverer) follow(ctx context.Context) error {
 		}
 		if len(items) > 0 {
 			d.feed.add(items)
+			d.pace.note()
 			d.offer(items)
 		}
 		if page.NextAfter == 0 {

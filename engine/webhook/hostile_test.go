@@ -165,6 +165,9 @@ func TestHalfClosedEndpoints(t *testing.T) {
 			if err != nil {
 				return
 			}
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				io.Copy(io.Discard, r.Body)
+			}
 			io.WriteString(c, <-answers)
 			c.(*net.TCPConn).CloseWrite()
 			go func() {

@@ -24,6 +24,11 @@ func (e *endpoint) attempt(r *running, target engine.WebhookTarget, i *item) (ou
 	if err != nil {
 		return outcome{}, false, err
 	}
+	end, err := e.d.pace.take(r.ctx)
+	if err != nil {
+		return outcome{}, false, nil
+	}
+	defer end()
 	o := e.d.client.attempt(r.attempts, event, target)
 	return o, o.delivered() || r.attempts.Err() == nil, nil
 }
@@ -34,7 +39,6 @@ func (e *endpoint) tell(r *running, target engine.WebhookTarget, i *item) error 
 	if !known {
 		return err
 	}
-	e.refused = o.refused()
 	return e.disable(r, target, e.settle(i, o))
 }
 
@@ -44,6 +48,7 @@ func (e *endpoint) settle(i *item, o outcome) (reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := &e.place
+	e.refused = o.refused()
 	d := o.delivery(i.seq, string(i.op), p.Failures+1)
 	if o.delivered() {
 		p.answered(i.seq, o)
@@ -77,9 +82,10 @@ func (p *place) failed(o outcome) (reason string) {
 }
 
 // mayProbe says whether the entry after the first may be tried: the endpoint
-// refuses the first again and again, so perhaps it would have others.
-func (e *endpoint) mayProbe(p place) bool {
-	return e.refused && p.Failures >= refusals && len(p.Aside) < maxAside
+// refuses the first again and again, so perhaps it would have others. The caller
+// holds mu.
+func (e *endpoint) mayProbe() bool {
+	return e.refused && e.place.Failures >= refusals && len(e.place.Aside) < maxAside
 }
 
 // probe tries the second entry. If it is taken, the first is set aside: it is
@@ -89,7 +95,6 @@ func (e *endpoint) probe(r *running, target engine.WebhookTarget, first, second 
 	if !known {
 		return err
 	}
-	e.refused = false
 	return e.disable(r, target, e.settleProbe(first, second, o))
 }
 
@@ -97,6 +102,7 @@ func (e *endpoint) settleProbe(first, second *item, o outcome) (reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := &e.place
+	e.refused = false
 	d := o.delivery(second.seq, string(second.op), 1)
 	switch {
 	case o.delivered():
