@@ -29,6 +29,7 @@ type serveOptions struct {
 	headLog      string
 	webhooks     webhookOptions
 	logLevel     levelValue
+	acceptClock  bool
 }
 
 func (p *program) serveCommand() command {
@@ -72,6 +73,7 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.webhooks(&o.webhooks)
+			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
 			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
@@ -109,6 +111,11 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
 
+	if o.acceptClock {
+		if err := acceptClocks(ctx, vaults, log); err != nil {
+			return err
+		}
+	}
 	schedule, err := startSchedule(vaults, o.headLog, log)
 	if err != nil {
 		return err

@@ -228,11 +228,11 @@ func (b *backup) database() error {
 		return err
 	}
 	defer v.exit()
-	t, err := v.beginRead(true)
+	t, end, err := v.beginRead(true)
 	if err != nil {
 		return err
 	}
-	defer t.Rollback()
+	defer end()
 	if b.report.Head, err = lastHead(t, v.id); err != nil {
 		return err
 	}

@@ -63,6 +63,8 @@ type document struct {
 	password []byte // salt and hash of the edit password; nil: none
 	// holds has an entry for each matter it was ever held for; see recount.
 	holds []matterHolds
+	// retainUntil is the end of a period of compliance that it has left; see retain.
+	retainUntil time.Time
 }
 
 func (d *document) state() string {
@@ -170,17 +172,21 @@ func (t *tx) writable(documentID string, required Access, c Condition) (*documen
 	return d, c.IfMatch.check(d.Revision)
 }
 
-// store writes a document with the difference its index rows make. old is the
+// store writes a document with the difference its index rows make. It is the one
+// place through which every change of a document goes. old is the
 // document before the change, nil for a new one. The entry that the running
 // closure will have is linked to the one before.
 func (t *tx) store(old, d *document) {
-	var before [][]byte
+	kinds, err := t.kinds()
+	t.failed = errors.Join(t.failed, err, t.retain(old, d))
+	var before, began [][]byte
 	if old != nil {
-		before, t.prev = indexRows(old), old.AuditSeq
+		before, began, t.prev = indexRows(old), startRows(old, kinds), old.AuditSeq
 	}
 	t.touched, d.AuditSeq = d.ID, t.seq()
 	t.slide(d)
 	t.putRows(bucketIndex, before, indexRows(d))
+	t.putRows(bucketStarts, began, startRows(d, kinds))
 	t.put(bucketDocuments, d.id[:], d.encode())
 	d.Status = d.status()
 	if d.Lock = nil; d.lease != nil {
@@ -217,15 +223,15 @@ func (t *tx) changes(d *document) {
 // ArchiveDocument takes a document out of the default lists; it takes no more
 // versions and cannot be deleted by hand. It needs admin access. *HeldError.
 func (v *Vault) ArchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
-	return v.setArchived(ctx, actor, documentID, cond, true, audit.OpDocumentArchived)
+	return v.setArchived(ctx, actor, documentID, cond, true)
 }
 
 // UnarchiveDocument undoes ArchiveDocument. It needs admin access.
 func (v *Vault) UnarchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
-	return v.setArchived(ctx, actor, documentID, cond, false, audit.OpDocumentUnarchived)
+	return v.setArchived(ctx, actor, documentID, cond, false)
 }
 
-func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool, op audit.Op) (Document, Receipt, error) {
+func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		old, err := t.writable(documentID, AccessAdmin, cond)
 		if err != nil || old.Archived == archived {
@@ -237,15 +243,25 @@ func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string,
 		if err := old.unheld(); archived && err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		d := old.clone()
-		d.Archived = archived
-		t.changes(d)
-		t.store(old, d)
-		return d.Document, audit.Event{
-			Op: op, Document: d.ID,
-			Facts: audit.Facts{"revision": audit.Number(d.Revision)},
-		}, nil
+		d, event := t.archive(old, archived, warrant{})
+		return d.Document, event, nil
 	})
+}
+
+// archive archives a document or takes it out of the archive, on whose account
+// the warrant says.
+func (t *tx) archive(old *document, archived bool, w warrant) (*document, audit.Event) {
+	d := old.clone()
+	d.Archived = archived
+	t.changes(d)
+	t.store(old, d)
+	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	w.tell(facts)
+	op := audit.OpDocumentUnarchived
+	if archived {
+		op = audit.OpDocumentArchived
+	}
+	return d, audit.Event{Op: op, Document: d.ID, Facts: facts}
 }
 
 func (d *document) value() Document {

@@ -79,6 +79,7 @@ func (d *document) encode() []byte {
 	}
 	e.nested(d.password)
 	e.holds(d.holds)
+	e.time(d.retainUntil)
 	return e.b
 }
 
@@ -124,6 +125,7 @@ func decodeDocument(key id, b []byte) (*document, error) {
 			d.password, d.EditProtected = bytes.Clone(password), true
 		}
 		d.holds = r.holds()
+		d.retainUntil = r.time()
 		d.recount()
 	}
 	d.Status = d.status()

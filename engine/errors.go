@@ -46,8 +46,9 @@ var (
 	ErrLockState = errors.New("the document's state does not allow it")
 	// ErrThrottled: too many wrong edit passwords. Facts: *ThrottledError.
 	ErrThrottled = errors.New("too many wrong passwords")
-	// ErrFieldInUse: documents have values of the field.
-	ErrFieldInUse = errors.New("documents have values of this field")
+	// ErrFieldInUse: documents have values of the field, or policies of retention
+	// count from it.
+	ErrFieldInUse = errors.New("the field is in use")
 	// ErrOnHold: a legal hold keeps the document from being archived or
 	// disposed of, by anyone. Facts: *HeldError.
 	ErrOnHold = errors.New("the document is on legal hold")
@@ -102,7 +103,7 @@ var (
 	// written; reads go on, and writing resumes by itself when space returns.
 	ErrNoSpace = errors.New("no space left for writing")
 	// ErrUnavailable: the vault is closed, or a commit's outcome is unknown and
-	// it must be opened again. Facts: *UnavailableError.
+	// it must be opened again, or the clock cannot be right. Facts: *UnavailableError.
 	ErrUnavailable = errors.New("the vault is not available")
 )
 
@@ -233,6 +234,7 @@ const (
 	ReasonClosed         = "closed"          // Close was called
 	ReasonOutcomeUnknown = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
 	ReasonDamaged        = "damaged"         // vault.db cannot be read
+	ReasonClock          = "clock"           // the clock is behind the log: writes are refused, reads go on
 )
 
 // UnavailableError says why the vault refuses reads and writes. Err is the
@@ -246,6 +248,8 @@ func (e *UnavailableError) Error() string {
 	switch {
 	case e.Reason == ReasonClosed:
 		return "the vault is closed"
+	case e.Reason == ReasonClock:
+		return fmt.Sprintf("nothing can be written while the clock is wrong: %v", e.Err)
 	case e.Reason == ReasonOutcomeUnknown:
 		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
 	}

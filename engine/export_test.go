@@ -133,6 +133,18 @@ func (v *Vault) BarePage(start []byte) error {
 	})
 }
 
+// Linger reads the vault as it is now until end is called.
+func (v *Vault) Linger() (end func(), err error) {
+	_, end, err = v.beginRead(true)
+	return end, err
+}
+
+// Used is how many bytes of vault.db pages were ever taken from.
+func (v *Vault) Used() (n int64, err error) {
+	err = v.db.View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
+	return n, err
+}
+
 // SummaryOf is ObligationSummary with another bound on what it counts.
 func (v *Vault) SummaryOf(ctx context.Context, most int) (ObligationSummary, error) {
 	return v.obligationSummary(ctx, most)

@@ -75,6 +75,9 @@ func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Even
 	if len(detail) == 0 {
 		return old.Document, audit.Event{}, nil
 	}
+	if err := t.mayLeave(old, d); err != nil {
+		return Document{}, audit.Event{}, err
+	}
 	t.changes(d)
 	if d.ExternalID != old.ExternalID {
 		t.put(bucketExternals, []byte(d.ExternalID), d.id[:])

@@ -32,6 +32,7 @@ type model struct {
 	documents map[string]engine.Document // tombstones too
 	texts     map[string][]string        // of each version of a live document
 	holds     map[string]engine.Hold     // those of deleted documents too
+	erasing   map[string][]string        // of documents that wait, the erasures
 	users     map[string]engine.User
 	actors    []engine.Actor
 	settings  engine.Settings
@@ -52,7 +53,7 @@ func TestModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{
 			t: t, k: enginetest.New(t), random: rand.New(rand.NewPCG(seed, 0)), documents: map[string]engine.Document{},
-			texts: map[string][]string{}, holds: map[string]engine.Hold{}, users: map[string]engine.User{},
+			texts: map[string][]string{}, holds: map[string]engine.Hold{}, erasing: map[string][]string{}, users: map[string]engine.User{},
 		}
 		m.settings, _ = m.k.Settings(m.ctx())
 		for _, access := range []engine.Access{engine.AccessAdmin, engine.AccessUpload, engine.AccessView} {
@@ -78,7 +79,7 @@ func TestModel(t *testing.T) {
 
 func (m *model) step() {
 	time.Sleep(time.Duration(m.random.IntN(3)) * time.Millisecond)
-	switch m.random.IntN(25) {
+	switch m.random.IntN(26) {
 	case 20:
 		m.field()
 	case 21, 22:
@@ -87,6 +88,8 @@ func (m *model) step() {
 		m.releaseHold()
 	case 24:
 		m.bulkHolds()
+	case 25:
+		m.requestErasure()
 	case 0, 1, 2, 3:
 		m.create()
 	case 4, 5:

@@ -162,11 +162,12 @@ func (r *restore) fill() (err error) {
 	if err == nil {
 		err = r.verify()
 	}
-	r.v.litter.Store(false) // a new directory holds none
+	r.v.litter.Store(false)  // a new directory holds none
+	r.v.unwiped.Store(false) // see below
 	if err := errors.Join(err, r.v.Close()); err != nil {
 		return err
 	}
-	if len(r.report.Since.erasures) > 0 {
+	if len(r.report.Since.Erased) > 0 {
 		// The pages that the erased rows stood on are free now and hold them still.
 		if _, err := Compact(r.ctx, r.dir, Options{AllowNetworkFS: r.o.AllowNetworkFS, ReserveBytes: -1}); err != nil {
 			return err
@@ -197,7 +198,7 @@ func (r *restore) change() error {
 			return err
 		}
 	}
-	if err := v.recordRestore(r.ctx, b.Head, r.o.Log != nil, r.report.Since.erasures); err != nil {
+	if err := v.recordRestore(r.ctx, b.Head, r.o.Log != nil, len(r.report.Since.Erased)); err != nil {
 		return err
 	}
 	if r.report.Locks, err = v.breakLocks(r.ctx); err != nil {
@@ -207,14 +208,14 @@ func (r *restore) change() error {
 }
 
 // recordRestore writes vault.restored and pauses the vault, in one transaction.
-func (v *Vault) recordRestore(ctx context.Context, head audit.Head, log bool, erasures []erased) error {
+func (v *Vault) recordRestore(ctx context.Context, head audit.Head, log bool, erasures int) error {
 	paused := true
 	pause := SettingsPatch{Paused: &paused}
 	_, _, err := updateAll(v, ctx, Operator(),
 		func(t *tx) (struct{}, audit.Event, error) {
 			t.note()
 			return struct{}{}, audit.Event{Op: audit.OpVaultRestored, Facts: audit.Facts{
-				"erasures": audit.Number(uint64(len(erasures))), "head": audit.Text(head.Hash.String()),
+				"erasures": audit.Number(uint64(erasures)), "head": audit.Text(head.Hash.String()),
 				"log": audit.Text(fmt.Sprint(log)), "seq": audit.Number(head.Seq),
 			}}, nil
 		},
@@ -268,11 +269,11 @@ func (v *Vault) breakLocks(ctx context.Context) (broken uint64, err error) {
 func (r *restore) blobs() error {
 	batch := r.v.blobs.(*blobstore.Disk).Batch()
 	defer batch.Discard()
-	b, err := r.v.beginRead(true)
+	b, end, err := r.v.beginRead(true)
 	if err != nil {
 		return err
 	}
-	defer b.Rollback()
+	defer end()
 	err = eachNeeded(b, func(d Digest) error {
 		f, err := r.archive.Open(d)
 		if err != nil {

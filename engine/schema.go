@@ -35,8 +35,18 @@ const formatVersion = 2
 //	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
 //	matters     matter                            what its holds add up to
 //	webhooks    webhook                           webhook with the secrets it signs with
+//	policies    policy                            retention policy
+//	scopes      scope ‖ target ‖ policy           empty: see policyRows
+//	kinds       kind of start                     how far it is indexed
+//	starts      kind ‖ group ‖ start ‖ document   empty: see startRows
+//	runs        run                               run of retention
+//	erasures    erasure                           what was asked for, and how far it has come
+//	erasing     erasure ‖ document or user        what is left to be done there
+//	erased      erasure ‖ document or user        seq of its last erasure.completed
 //
-// document, user, key, obligation, hold, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
+// Overwriting freed pages makes a bucket of its own for a while: see wipe.go.
+//
+// document, user, key, obligation, hold, policy, run, erasure, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -60,6 +70,14 @@ var (
 	bucketHoldRows     = []byte("holdrows")
 	bucketMatters      = []byte("matters")
 	bucketWebhooks     = []byte("webhooks")
+	bucketPolicies     = []byte("policies")
+	bucketScopes       = []byte("scopes")
+	bucketKinds        = []byte("kinds")
+	bucketStarts       = []byte("starts")
+	bucketRuns         = []byte("runs")
+	bucketErasures     = []byte("erasures")
+	bucketErasing      = []byte("erasing")
+	bucketErased       = []byte("erased")
 )
 
 // buckets are those of this version's format.
@@ -74,6 +92,8 @@ func bucketsOf(format int) [][]byte {
 	}
 	if format >= 2 {
 		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketWebhooks)
+		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
+		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}
 	return names
 }
@@ -108,6 +128,9 @@ func refKey(d Digest, doc id, number uint64) []byte {
 }
 
 func draftKey(doc id, userID string) []byte { return append(doc[:], userID...) }
+
+// erasureKey is that of a document, or of a user, in an erasure.
+func erasureKey(erasure, subject id) []byte { return append(erasure[:], subject[:]...) }
 
 func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 

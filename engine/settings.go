@@ -21,7 +21,7 @@ type Settings struct {
 	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
 	AuditReads        bool     // each content download and export of the log is an entry
 	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
-	Paused            bool     // no webhooks and no scheduled retention
+	Paused            bool     // no webhooks, no scheduled retention and no erasure
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
 	Revision          uint64
 }

@@ -65,7 +65,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
-	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
+	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.erasures, c.missingBytes, c.versions, c.references, c.index, c.starts, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}
@@ -253,7 +253,8 @@ func (c *checker) certificates() error {
 		}
 		digest, _ := e.Facts["certificate"].AsText()
 		right, _ := e.Facts["right"].AsText()
-		if digest != cert.digest() || right != cert.Right || e.Actor != cert.DeletedBy || !e.Time.Equal(cert.DeletedAt) {
+		policyID, _ := e.Facts["policy"].AsText()
+		if digest != cert.digest() || right != cert.Right || policyID != cert.PolicyID || e.Actor != cert.DeletedBy || !e.Time.Equal(cert.DeletedAt) {
 			c.find(cert.AuditSeq, CodeState, "the certificate of document %s is not what its entry says", cert.DocumentID)
 		}
 		return nil

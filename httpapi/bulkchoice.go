@@ -18,7 +18,7 @@ const maxBulkIDs = 10_000
 
 // chosen are the documents a bulk change is for: those with the ids, the member
 // of the body that member names, or those a filter matches.
-func (c caller) chosen(ctx context.Context, x *exchange, member string, ids *[]string, filter map[string]any) ([]string, error) {
+func (c caller) chosen(ctx context.Context, member string, ids *[]string, filter map[string]any) ([]string, error) {
 	switch {
 	case (ids == nil) == (filter == nil):
 		return nil, inBody(member, "must choose the documents, or filter must, and not both")
@@ -27,14 +27,14 @@ func (c caller) chosen(ctx context.Context, x *exchange, member string, ids *[]s
 	case ids != nil:
 		return *ids, nil
 	}
-	return c.matching(ctx, x, filter)
+	return c.matching(ctx, filter)
 }
 
 // matching evaluates the filter: it is bound as the query of a list would be,
 // but that nothing in it may be empty. A form in a browser leaves its fields
 // empty; a program that does so has lost what it meant, and would change all
 // documents instead.
-func (c caller) matching(ctx context.Context, x *exchange, asked map[string]any) (ids []string, err error) {
+func (c caller) matching(ctx context.Context, asked map[string]any) (ids []string, err error) {
 	query := url.Values{}
 	for name, value := range asked {
 		values, isList := value.([]any)
@@ -55,7 +55,7 @@ func (c caller) matching(ctx context.Context, x *exchange, asked map[string]any)
 	}
 	var filter documentFilter
 	list := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	if err := inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, list, nil); err != nil {
+	if err := inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), nil, list, nil); err != nil {
 		return nil, inFilter(err)
 	}
 	q := filter.engine()

@@ -176,8 +176,20 @@ func unarchiveDocument(ctx context.Context, c caller, in change) (reply[Document
 	return changedDocument(c, d, receipt), err
 }
 
-func deleteDocument(ctx context.Context, c caller, in change) (reply[Certificate], error) {
-	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.condition())
+type deletion struct {
+	BypassGovernance bool   `json:"bypassGovernance" doc:"Delete it although a policy of governance protects it; needs a reason."`
+	Reason           string `json:"reason" doc:"Why; it is the detail of the audit entry."`
+}
+
+type deleteDocumentInput struct {
+	change
+	Deletion deletion `body:"optional"`
+}
+
+func deleteDocument(ctx context.Context, c caller, in deleteDocumentInput) (reply[Certificate], error) {
+	cond := in.condition()
+	cond.BypassGovernance, cond.Reason = in.Deletion.BypassGovernance, in.Deletion.Reason
+	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, cond)
 	return reply[Certificate]{body: certificateOf(certificate), revision: certificate.Revision, receipt: receipt}, err
 }
 

@@ -110,7 +110,7 @@ type bulkHoldsInput struct {
 }
 
 func (s *Server) bulkPlace(c caller, x *exchange, r *http.Request, in bulkHoldsInput) error {
-	ids, err := c.chosen(r.Context(), x, "documentIds", in.Holds.DocumentIDs, in.Holds.Filter)
+	ids, err := c.chosen(r.Context(), "documentIds", in.Holds.DocumentIDs, in.Holds.Filter)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ var (
 	noVersion  = engine.ErrVersionNotFound
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
+	retained   = engine.ErrRetained
 	onHold     = engine.ErrOnHold
 	noSpace    = engine.ErrNoSpace // for the entry of a read
 
@@ -33,7 +34,8 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		obligationRoutes(), s.holdRoutes(), s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
+		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 
@@ -73,8 +75,8 @@ func documentRoutes() []route {
 		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
-		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, engine.ErrExists),
-		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold),
+		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, retained, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted, onHold),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
 	}
@@ -85,7 +87,7 @@ func lockRoutes() []route {
 		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
-		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, retained, engine.ErrExists),
 		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
 	}
 }

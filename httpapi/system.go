@@ -50,7 +50,7 @@ func (s *Server) down() []outage {
 // concerns their own vault, and of other organizations nothing but that there is
 // something that cannot be used.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
-	down, warnings := s.down(), s.warnings()
+	down, warnings := s.down(), s.warnings(r.Context())
 	out, status := State{Status: "ok"}, http.StatusOK
 	switch {
 	case len(down) > 0:
@@ -74,14 +74,21 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 }
 
 // warnings are what somebody has to look after, by the name of the vault.
-func (s *Server) warnings() map[string][]string {
+func (s *Server) warnings(ctx context.Context) map[string][]string {
 	all := map[string][]string{}
 	if s.options.Warnings != nil {
 		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
 	for name, v := range s.vaults {
+		concerns, err := v.Concerns(ctx)
+		if err != nil {
+			concerns = []string{"its state cannot be read"}
+		}
 		if m, err := v.Measure(); err == nil && m.DiskFree < m.DiskReserve {
-			all[name] = append(slices.Clip(all[name]), fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
+			concerns = append(concerns, fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
+		}
+		if len(concerns) > 0 {
+			all[name] = append(slices.Clip(all[name]), concerns...)
 		}
 	}
 	return all

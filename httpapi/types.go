@@ -311,7 +311,7 @@ type Settings struct {
 	ReminderDays      []uint64 `json:"reminderDays" doc:"How many days before an obligation is due to remind of it, falling; 10 at most, each from 1 to 365."`
 	AuditReads        bool     `json:"auditReads" doc:"Whether each download and each export is an audit entry of its own."`
 	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
-	Paused            bool     `json:"paused" doc:"Whether webhooks and scheduled retention wait."`
+	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 }
 
@@ -430,7 +430,7 @@ func findingOf(f audit.Finding) Finding { return Finding{f.Seq, string(f.Code), 
 
 // State is how the server is.
 type State struct {
-	Status  string   `json:"status" enum:"ok|degraded|unavailable"`
+	Status  string   `json:"status" enum:"ok|degraded|unavailable" doc:"degraded: it serves, and its operator should see to something."`
 	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ok, for callers with a valid API key."`
 }
 
