@@ -25,7 +25,7 @@ func (d *Deliverer) record(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := d.flush(); err != nil {
+		if err := d.flush(false); err != nil {
 			d.o.Report(fmt.Errorf("what became of deliveries is not written down; it is tried again: %w", err))
 			d.state.soon()
 			pause(ctx, troubled)
@@ -34,38 +34,39 @@ func (d *Deliverer) record(ctx context.Context) {
 	}
 }
 
-// flush writes down what is new.
-func (d *Deliverer) flush() error {
+// flush writes down what is new, or with all also how far endpoints have come
+// that only passed over entries.
+func (d *Deliverer) flush(all bool) error {
 	d.flushing.Lock()
 	defer d.flushing.Unlock()
 	head := d.v.Head()
 	d.mu.Lock()
-	var all []news
+	var list []news
 	var from []*endpoint
 	for _, e := range d.endpoints {
-		if n, ok := e.news(); ok {
-			all, from = append(all, n), append(from, e)
+		if n, ok := e.news(all); ok {
+			list, from = append(list, n), append(from, e)
 		}
 	}
 	d.mu.Unlock()
-	err := d.state.write(all, head)
+	err := d.state.write(list, head)
 	if err != nil {
 		for i, e := range from {
-			e.putBack(all[i])
+			e.putBack(list[i])
 		}
 	}
 	return err
 }
 
 // news takes what is new.
-func (e *endpoint) news() (news, bool) {
+func (e *endpoint) news(all bool) (news, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.dirty {
+	if !e.dirty && !(all && e.place.Cursor != e.saved) {
 		return news{}, false
 	}
 	n := news{e.id, e.place, e.fresh}
-	e.dirty, e.fresh = false, nil
+	e.dirty, e.fresh, e.saved = false, nil, e.place.Cursor
 	return n, true
 }
 
@@ -97,7 +98,7 @@ func (d *Deliverer) Deliveries(ctx context.Context, webhookID string, q engine.D
 	if err != nil {
 		return page, err
 	}
-	if err := d.flush(); err != nil {
+	if err := d.flush(false); err != nil {
 		return page, err
 	}
 	list, more, err := d.state.deliveries(e.id, before, limit, q.Status)
@@ -121,7 +122,7 @@ func (d *Deliverer) Redeliver(ctx context.Context, webhookID string, n uint64) (
 	if err != nil {
 		return engine.Delivery{}, err
 	}
-	if err := d.flush(); err != nil {
+	if err := d.flush(false); err != nil {
 		return engine.Delivery{}, err
 	}
 	was, err := d.state.delivery(e.id, n)

@@ -19,7 +19,7 @@ const (
 	troubled = time.Minute
 	// saveEvery is how many entries an endpoint passes over before that alone is
 	// written down.
-	saveEvery = 10_000
+	saveEvery = 1_000
 )
 
 // endpoint is where one webhook leads, and how far it has been told. Its worker,
@@ -42,7 +42,7 @@ type endpoint struct {
 	// last, and the one after it was not tried since.
 	refused bool
 	fresh   []engine.Delivery // not written down yet, in order
-	dirty   bool              // place or fresh are not
+	dirty   bool              // place or fresh are not, and it matters
 	saved   uint64            // the cursor that is
 }
 
@@ -116,7 +116,7 @@ func (e *endpoint) pass(seq uint64) {
 
 // keep has the place written down soon. The caller holds mu.
 func (e *endpoint) keep() {
-	e.dirty, e.saved = true, e.place.Cursor
+	e.dirty = true
 	e.d.state.soon()
 }
 

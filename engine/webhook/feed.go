@@ -53,6 +53,7 @@ func (i *item) spelled() (event, error) {
 // log. What it holds is bounded however far behind an endpoint is.
 type feed struct {
 	v     *engine.Vault
+	pace  *pace
 	pages chan struct{} // holds a token for each page that is being read
 
 	mu     sync.Mutex // leaf lock
@@ -60,8 +61,8 @@ type feed struct {
 	last   uint64     // of the window; where it would begin, if it is empty
 }
 
-func newFeed(v *engine.Vault) *feed {
-	return &feed{v: v, last: v.Head().Seq, pages: make(chan struct{}, pagesAtOnce)}
+func newFeed(v *engine.Vault, p *pace) *feed {
+	return &feed{v: v, pace: p, last: v.Head().Seq, pages: make(chan struct{}, pagesAtOnce)}
 }
 
 func (f *feed) head() uint64 {
@@ -92,6 +93,11 @@ func (f *feed) after(ctx context.Context, seq uint64) ([]*item, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	end, err := f.pace.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	page, err := f.v.Entries(ctx, engine.EntryQuery{After: seq, Limit: pageItems})
 	if err != nil {
 		return nil, err

@@ -142,7 +142,8 @@ func Open(v *engine.Vault, dir string, o Options) (*Deliverer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", filepath.Join(dir, file), err)
 	}
-	d := &Deliverer{v: v, o: o, client: newClient(o), state: s, feed: newFeed(v), pace: newPace(), endpoints: map[string]*endpoint{}}
+	p := newPace()
+	d := &Deliverer{v: v, feed: newFeed(v, p), pace: p, o: o, client: newClient(o), state: s, endpoints: map[string]*endpoint{}}
 	if err := d.load(context.Background()); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the webhooks: %w", err), s.close())
 	}
@@ -168,7 +169,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	r.workers.Wait()
 	enough()
 	recording.Wait()
-	return errors.Join(err, d.flush())
+	return errors.Join(err, d.flush(true))
 }
 
 // begin starts a worker for each endpoint there is, or with nil lets no more
@@ -188,7 +189,7 @@ func (d *Deliverer) begin(r *running) {
 // Close lets go of the file. Run must have returned.
 func (d *Deliverer) Close() error {
 	d.client.close()
-	return errors.Join(d.flush(), d.state.close())
+	return errors.Join(d.flush(true), d.state.close())
 }
 
 // Stats is how the deliveries of a vault stand.
