@@ -153,3 +153,10 @@ func facetsOf(set idSet) []string {
 	}
 	panic(fmt.Sprintf("engine: %T is not a set of facets", set))
 }
+
+// IDBytes returns the 16 bytes of an id, whose order is the order of creation.
+// ok is false for what is no id.
+func IDBytes(s string) (b [16]byte, ok bool) { return parseID(s) }
+
+// IDText spells the id of 16 bytes.
+func IDText(b [16]byte) string { return id(b).String() }

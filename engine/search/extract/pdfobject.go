@@ -209,7 +209,7 @@ func (l *lexer) hex() []byte {
 			high, odd = v, true
 		}
 	}
-	l.at++
+	l.at = min(l.at+1, len(l.data))
 	if odd {
 		b = append(b, high<<4)
 	}

@@ -157,7 +157,7 @@ func (s *Store) merge(parts []*Part, epoch int, toFile bool, stop func() error) 
 	for i, p := range parts {
 		fresh.forget = fresh.forget || p.again
 		for doc := range uint32(p.Len()) {
-			if to := inputs[i].to[doc]; to != gone && p.dead.has(doc) {
+			if to := inputs[i].to[doc]; to != gone && p.dead.Has(doc) {
 				fresh.kill(to)
 			}
 		}

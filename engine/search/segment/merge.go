@@ -15,7 +15,7 @@ const gone = End
 // merging is one of several segments that become one.
 type merging struct {
 	seg  *Segment
-	dead bitset
+	dead Set
 	to   []uint32 // the number each document gets, or gone
 	at   uint32   // the next document
 	term Term     // the next term
@@ -50,7 +50,7 @@ func mergeDocs(inputs []*merging, w *writer, stop func() error) error {
 		var best *merging
 		var first ID
 		for _, in := range inputs {
-			for int(in.at) < in.seg.Len() && in.dead.has(in.at) {
+			for int(in.at) < in.seg.Len() && in.dead.Has(in.at) {
 				in.to[in.at] = gone
 				in.at++
 			}

@@ -76,6 +76,7 @@ type Segment struct {
 	table     []byte
 	blocks    []block
 	crc       uint32 // of all before the footer
+	sets      sets
 }
 
 type block struct {

@@ -34,7 +34,7 @@ type Store struct {
 type Part struct {
 	*Segment
 	name   string // of its file; "" in memory
-	dead   bitset
+	dead   Set
 	alive  int
 	forget bool // it holds what must be on no disk: it is merged as soon as can be
 	busy   bool // somebody merges it, and
@@ -42,7 +42,7 @@ type Part struct {
 }
 
 // Dead reports whether the document was replaced or removed.
-func (p *Part) Dead(doc uint32) bool { return p.dead.has(doc) }
+func (p *Part) Dead(doc uint32) bool { return p.dead.Has(doc) }
 
 // Alive is the number of documents that are not dead.
 func (p *Part) Alive() int { return p.alive }
@@ -50,7 +50,7 @@ func (p *Part) Alive() int { return p.alive }
 func newPart(s *Segment, name string) *Part { return &Part{Segment: s, name: name, alive: s.Len()} }
 
 func (p *Part) kill(doc uint32) {
-	if !p.dead.has(doc) {
+	if !p.dead.Has(doc) {
 		p.dead = p.dead.add(doc, p.Len())
 		p.alive--
 	}
