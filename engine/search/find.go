@@ -57,9 +57,10 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 		return Result{}, &engine.InvalidError{Fields: []engine.FieldError{{Field: "limit", Message: fmt.Sprintf("must be between 1 and %d", maxLimit)}}}
 	}
 	var r Result
+	head := x.vault.Head().Seq
 	e, after, err := x.prepare(ctx, q)
 	if err == nil {
-		r.Through, r.Complete = x.arrive(ctx)
+		r.Through = x.await(ctx, head)
 		if e.language != x.languageNow() { // that was among what it waited for
 			e, after, err = x.prepare(ctx, q)
 		}
@@ -80,6 +81,8 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	r.Through = min(r.Through, x.arrived())
+	r.Complete = r.Through >= head
 	hits := page.sorted()
 	if len(hits) > q.Limit {
 		hits = hits[:q.Limit]
@@ -93,9 +96,10 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 // creation, and whether every change acknowledged before is looked at.
 func (x *Index) Match(ctx context.Context, text string, filter engine.DocumentQuery) (ids []string, complete bool, err error) {
 	q := Query{Text: text, Filter: filter}
+	head := x.vault.Head().Seq
 	e, _, err := x.prepare(ctx, q)
 	if err == nil {
-		_, complete = x.arrive(ctx)
+		complete = x.await(ctx, head) >= head
 		if e.language != x.languageNow() {
 			e, _, err = x.prepare(ctx, q)
 		}
@@ -111,7 +115,7 @@ func (x *Index) Match(ctx context.Context, text string, filter engine.DocumentQu
 		return nil, false, err
 	}
 	slices.Sort(ids)
-	return ids, complete, nil
+	return ids, complete && x.arrived() >= head, nil
 }
 
 // prepare reads the query, and the hit the page before ended with.
@@ -132,13 +136,6 @@ func (x *Index) prepare(ctx context.Context, q Query) (*evaluation, *hit, error)
 	}
 	after, err := e.place(q)
 	return e, after, err
-}
-
-// arrive waits for the index to come to where the log is.
-func (x *Index) arrive(ctx context.Context) (through uint64, complete bool) {
-	head := x.vault.Head().Seq
-	through = x.await(ctx, head)
-	return through, through >= head
 }
 
 // view runs the query. Damage it meets is told to Run, which makes the index

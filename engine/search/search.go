@@ -199,6 +199,14 @@ func (x *Index) await(ctx context.Context, seq uint64) (through uint64) {
 	}
 }
 
+// arrived is how far the index has come. Asked for after a search it tells what
+// that saw, even if the index was thrown away meanwhile.
+func (x *Index) arrived() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.state.Through
+}
+
 func (x *Index) languageNow() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -208,9 +216,9 @@ func (x *Index) languageNow() string {
 // reset throws the index away.
 func (x *Index) reset(language string) error {
 	x.stats.rebuilds.Add(1)
-	err := x.store.Reset(identity(x.vault, language))
+	// First this: who then finds nothing in the store sees why (see arrived).
 	x.update(func() { x.state, x.language = state{Building: true}, language })
-	return err
+	return x.store.Reset(identity(x.vault, language))
 }
 
 // damaged tells Run, or who runs it next, that the index must be made anew.
