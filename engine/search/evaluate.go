@@ -96,8 +96,9 @@ func (c *clause) terms(part *segment.Part) (terms []segment.Term, err error) {
 	return terms, nil
 }
 
-// each calls found with every document that meets all clauses and the criteria.
-func (e *evaluation) each(found func(hit)) error {
+// each calls found with every document that meets all clauses and the criteria,
+// and its score.
+func (e *evaluation) each(found func(part *segment.Part, doc uint32, score float32)) error {
 	for _, pl := range e.plans {
 		if err := e.segment(pl, found); err != nil {
 			return err
@@ -106,7 +107,7 @@ func (e *evaluation) each(found func(hit)) error {
 	return nil
 }
 
-func (e *evaluation) segment(pl *plan, found func(hit)) error {
+func (e *evaluation) segment(pl *plan, found func(*segment.Part, uint32, float32)) error {
 	matchers := make([]matcher, len(e.clauses))
 	for i, c := range e.clauses {
 		m, err := c.matcher(pl.part, pl.terms[i])
@@ -129,7 +130,12 @@ func (e *evaluation) segment(pl *plan, found func(hit)) error {
 	slices.SortStableFunc(ordered, func(a, b matcher) int { return cmp.Compare(pl.docs(rank(a)), pl.docs(rank(b))) })
 	dated := !e.criteria.UpdatedFrom.IsZero() || !e.criteria.UpdatedTo.IsZero()
 	for doc, n := pl.part.Search(segment.ID(e.criteria.First)), 0; doc < end; doc, n = doc+1, n+1 {
-		if doc = together(ordered, doc); doc >= end {
+		if len(ordered) == 1 {
+			doc = ordered[0].seek(doc)
+		} else {
+			doc = together(ordered, doc)
+		}
+		if doc >= end {
 			break
 		}
 		if n%4096 == 4095 && e.ctx.Err() != nil {
@@ -138,11 +144,11 @@ func (e *evaluation) segment(pl *plan, found func(hit)) error {
 		if !set.Has(doc) || dated && !within(pl.part, doc, e.criteria) {
 			continue
 		}
-		h := hit{id: pl.part.ID(doc)}
+		score := float32(0)
 		for i, m := range matchers {
-			h.score += e.rarity[i] * impacts[m.weight()]
+			score += e.rarity[i] * impacts[m.weight()]
 		}
-		found(h)
+		found(pl.part, doc, score)
 	}
 	for _, m := range matchers {
 		if err := m.err(); err != nil {
@@ -208,6 +214,10 @@ type best struct {
 	most int
 	hits []hit // a heap with the worst on top
 }
+
+// hopeless says that no hit of this score can be among them: it spares most of
+// what is found a closer look.
+func (b *best) hopeless(score float32) bool { return len(b.hits) == b.most && score < b.hits[0].score }
 
 func (b *best) add(h hit) {
 	if len(b.hits) < b.most {

@@ -69,9 +69,11 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 		return Result{}, err
 	}
 	page := best{most: q.Limit + 1}
-	err = x.view(e, func(h hit) {
-		r.Total++
-		if after == nil || before(*after, h) < 0 {
+	err = x.view(e, func(part *segment.Part, doc uint32, score float32) {
+		if r.Total++; page.hopeless(score) {
+			return
+		}
+		if h := (hit{part.ID(doc), score}); after == nil || before(*after, h) < 0 {
 			page.add(h)
 		}
 	})
@@ -107,7 +109,7 @@ func (x *Index) Match(ctx context.Context, text string, filter engine.DocumentQu
 	if err != nil {
 		return nil, false, err
 	}
-	err = x.view(e, func(h hit) { ids = append(ids, engine.IDText(h.id)) })
+	err = x.view(e, func(part *segment.Part, doc uint32, _ float32) { ids = append(ids, engine.IDText(part.ID(doc))) })
 	if damaged(err) {
 		return nil, false, nil
 	}
@@ -140,7 +142,7 @@ func (x *Index) prepare(ctx context.Context, q Query) (*evaluation, *hit, error)
 
 // view runs the query. Damage it meets is told to Run, which makes the index
 // anew; until then there is nothing to find.
-func (x *Index) view(e *evaluation, found func(hit)) error {
+func (x *Index) view(e *evaluation, found func(*segment.Part, uint32, float32)) error {
 	err := x.store.View(func(parts []*segment.Part) error {
 		if err := e.look(parts); err != nil {
 			return err
