@@ -36,7 +36,14 @@ var importLaw = map[string]importRule{
 			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto"},
 		never: append([]string{"net"}, programOnly...),
 	},
-	"engine/enginetest": {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
+	"engine/search": {
+		may:   []string{"strongroom/engine", "strongroom/audit"},
+		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),
+	},
+	"engine/search/extract": {never: append([]string{"net", "os"}, programOnly...)},
+	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
+	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem"}, never: append([]string{"net"}, programOnly...)},
+	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
 		// The children of engine are plugged in by main.

@@ -40,6 +40,7 @@ type serveOptions struct {
 	publicURL    string
 	maxUpload    bytesValue
 	headLog      string
+	search       bool
 	logLevel     levelValue
 }
 
@@ -74,6 +75,7 @@ To listen on an address that other machines can reach takes a TLS certificate, o
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.set.BoolVar(&o.search, "search", true, "keep a full-text index of each vault and answer searches; its files,\nthe directory search of a vault, may be deleted at any time")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
 			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
@@ -117,6 +119,15 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
+	options := httpapi.Options{
+		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
+	}
+	if o.search {
+		s := startSearch(o.place, vaults, log)
+		defer func() { err = errors.Join(err, s.stop()) }()
+		options.Search = s
+	}
+
 	public, err := net.ListenTCP("tcp", address)
 	if err != nil {
 		return fmt.Errorf("%w; give another --listen if the address is taken", err)
@@ -124,9 +135,6 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	operators, err := listenControl(o.data)
 	if err != nil {
 		return errors.Join(err, public.Close())
-	}
-	options := httpapi.Options{
-		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
 	}
 	api := httpapi.New(vaults, options)
 	options.Logger = log.With().Bool("control", true).Logger()

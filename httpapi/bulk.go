@@ -26,7 +26,7 @@ const (
 // bulk is one change for many documents, or lines with a change each.
 type bulk struct {
 	IDs        *[]string      `json:"ids" doc:"10,000 at most. This or filter."`
-	Filter     map[string]any `json:"filter" doc:"The parameters that choose documents in GET /v1/documents, by name, repeated ones as arrays. It is evaluated once, before anything is changed."`
+	Filter     map[string]any `json:"filter" doc:"The parameters that choose documents in GET /v1/search, by name, repeated ones as arrays. It is evaluated once, before anything is changed."`
 	AddTags    []string       `json:"addTags"`
 	RemoveTags []string       `json:"removeTags"`
 	Set        bulkSet        `json:"set"`
@@ -144,7 +144,7 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 	case b.IDs != nil:
 		ids = *b.IDs
 	default:
-		if ids, err = b.matching(ctx, c, x); err != nil {
+		if ids, err = s.matching(ctx, c, x, b.Filter); err != nil {
 			return nil, err
 		}
 	}
@@ -159,9 +159,9 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 }
 
 // matching evaluates the filter: it is bound as the query of a list would be.
-func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []string, err error) {
+func (s *Server) matching(ctx context.Context, c caller, x *exchange, members map[string]any) (ids []string, err error) {
 	query := url.Values{}
-	for name, value := range b.Filter {
+	for name, value := range members {
 		list, isList := value.([]any)
 		if !isList {
 			list = []any{value}
@@ -175,9 +175,9 @@ func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []strin
 			}
 		}
 	}
-	var filter documentFilter
+	filter := reflect.New(s.filterType()).Elem()
 	asked := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	err = inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), x, asked, nil)
+	err = inputOf(filter.Type(), http.MethodGet).bind(filter, x, asked, nil)
 	if wrong, ok := errors.AsType[*invalidError](err); ok {
 		for i := range wrong.fields {
 			wrong.fields[i].Field = "filter." + wrong.fields[i].Field
@@ -186,7 +186,15 @@ func (b *bulk) matching(ctx context.Context, c caller, x *exchange) (ids []strin
 	} else if err != nil {
 		return nil, err
 	}
-	q := filter.engine()
+	var q engine.DocumentQuery
+	switch f := filter.Interface().(type) {
+	case documentFilter:
+		q = f.engine()
+	case bulkFilter:
+		if q = f.engine(); f.Q != "" {
+			return s.found(ctx, c, f.Q, q)
+		}
+	}
 	q.Sort, q.Limit = "createdAt", 500
 	for {
 		page, err := c.vault.Documents(ctx, q)

@@ -32,7 +32,7 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		obligationRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		s.searchRoutes(), obligationRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 

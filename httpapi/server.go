@@ -78,6 +78,10 @@ type Options struct {
 	// the request.
 	PublicURL string
 
+	// Search finds documents by their words. Nil: there is no GET /v1/search,
+	// and no q in the filter of a bulk change.
+	Search Search
+
 	// Build is what GET /v1/version says.
 	Build Build
 }

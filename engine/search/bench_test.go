@@ -204,7 +204,9 @@ func BenchmarkSearch(b *testing.B) {
 		{"a rare word", func(p *prose) string { return wordOf(1000 + p.random.Uint64N(20_000)) }, engine.DocumentQuery{}},
 		{"a common word", func(p *prose) string { return wordOf(p.random.Uint64N(20)) }, engine.DocumentQuery{}},
 		{"a prefix", func(p *prose) string { return wordOf(p.random.Uint64N(5000))[:4] + "*" }, engine.DocumentQuery{}},
-		{"a phrase", func(p *prose) string { return `"` + wordOf(p.random.Uint64N(50)) + " " + wordOf(p.random.Uint64N(50)) + `"` }, engine.DocumentQuery{}},
+		{"a phrase", func(p *prose) string {
+			return `"` + wordOf(p.random.Uint64N(50)) + " " + wordOf(p.random.Uint64N(50)) + `"`
+		}, engine.DocumentQuery{}},
 		{"two words, category and tag", func(p *prose) string { return p.text(2) }, engine.DocumentQuery{Category: "contract", Tags: []string{"year:2010"}}},
 	} {
 		b.Run(strings.ReplaceAll(kind.name, " ", "-"), func(b *testing.B) { clients(b, x, kind.query, kind.filter) })

@@ -37,8 +37,8 @@ var errLost = errors.New("the files of the index are gone")
 // then. With an error, such as a full disk, it may be called again. One call at
 // a time.
 func (x *Index) Run(ctx context.Context) error {
-	x.update(func() { x.running = true })
-	defer x.update(func() { x.running = false })
+	x.update(func() { x.stopped = false })
+	defer x.update(func() { x.stopped = true })
 	for resets := 0; ; resets++ {
 		err := x.run(ctx)
 		language := x.language

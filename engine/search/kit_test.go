@@ -45,7 +45,7 @@ func (k *kit) open() {
 	k.must(err)
 }
 
-// run starts Run and returns when searches wait for it.
+// run starts Run.
 func (k *kit) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -57,7 +57,6 @@ func (k *kit) run() {
 		}
 		k.stop = func() {}
 	}
-	k.wait(func() bool { return k.index.running })
 }
 
 // wait returns when something holds of the index.

@@ -87,7 +87,7 @@ type Index struct {
 	mu       sync.Mutex
 	state    state
 	language string
-	running  bool
+	stopped  bool          // Run has returned, and was not called again
 	moved    chan struct{} // closed, and made anew, when what is above changes
 
 	suspect atomic.Bool // a search has met damage
@@ -180,15 +180,15 @@ func (x *Index) update(change func()) {
 }
 
 // await waits until the changes of an entry are in the index. It returns how far
-// that has come, which is less when patience or ctx ended, or nobody runs it.
+// that has come, which is less when patience or ctx ended, or Run has.
 func (x *Index) await(ctx context.Context, seq uint64) (through uint64) {
 	ctx, cancel := context.WithTimeout(ctx, max(x.patience, 0))
 	defer cancel()
 	for {
 		x.mu.Lock()
-		through, running, moved := x.state.Through, x.running, x.moved
+		through, stopped, moved := x.state.Through, x.stopped, x.moved
 		x.mu.Unlock()
-		if through >= seq || !running {
+		if through >= seq || stopped {
 			return through
 		}
 		select {
