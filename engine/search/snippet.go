@@ -65,21 +65,29 @@ func (x *Index) snippets(m *marker, d *engine.Document) ([]string, error) {
 // span is a part of a text.
 type span struct{ start, end int }
 
-// passages returns up to so many snippets of a text.
+// passages returns up to so many snippets of a text, which do not overlap.
 func (m *marker) passages(text string, most int) []string {
 	var made []string
 	var spans []span // of the passage being made
+	from, start := 0, 0
 	end := func() {
 		if len(spans) > 0 {
-			made = append(made, excerpt(text, spans))
-			spans = nil
+			var passage string
+			passage, from = excerpt(text, start, spans)
+			made, spans = append(made, passage), nil
 		}
 	}
 	for s := range m.marks(text) {
-		if len(spans) > 0 && s.end > spans[0].start-leadBytes+snippetBytes {
+		if len(spans) > 0 && s.end > start+snippetBytes {
 			if end(); len(made) == most {
 				return made
 			}
+		}
+		if s.start < from {
+			continue
+		}
+		if len(spans) == 0 {
+			start = lead(text, from, s.start)
 		}
 		spans = append(spans, s)
 	}
@@ -131,14 +139,12 @@ func (c *clause) matches(recent []words.Word) int {
 	return len(c.words)
 }
 
-// excerpt is the text around some spans, which are marked. All of it is escaped:
-// no markup but <mark> can come of any text.
-func excerpt(text string, spans []span) string {
-	start, end := window(text, spans[0].start, spans[len(spans)-1].end)
+// excerpt is the text from start on with some spans marked, and where it ends.
+// All of it is escaped: no markup but <mark> can come of any text.
+func excerpt(text string, start int, spans []span) (passage string, end int) {
 	var b strings.Builder
-	if start > 0 {
-		b.WriteString("… ")
-	}
+	begin := start
+	end = trail(text, start, spans[len(spans)-1].end)
 	for _, s := range spans {
 		b.WriteString(plain(text[start:s.start]))
 		b.WriteString("<mark>")
@@ -147,31 +153,39 @@ func excerpt(text string, spans []span) string {
 		start = s.end
 	}
 	b.WriteString(plain(text[start:end]))
-	if end < len(text) {
-		b.WriteString(" …")
+	passage = strings.TrimSpace(b.String())
+	if begin > 0 {
+		passage = "… " + passage
 	}
-	return b.String()
+	if end < len(text) {
+		passage += " …"
+	}
+	return passage, end
 }
 
-// window is what is shown around the marks: whole words.
-func window(text string, first, last int) (start, end int) {
-	if start = first - leadBytes; start <= 0 {
-		start = 0
-	} else {
-		lead := text[start:first]
-		i := strings.IndexAny(lead, " \n")
-		if i < 0 {
-			i = len(lead) - 1
-		}
-		start += i + 1
+// lead is where a passage begins that leads to a mark: at a whole word, and not
+// before from.
+func lead(text string, from, mark int) int {
+	start := mark - leadBytes
+	if start <= from {
+		return from
 	}
-	if end = max(start+snippetBytes, last); end >= len(text) {
-		return start, len(text)
+	if i := strings.IndexAny(text[start:mark], " \n"); i >= 0 {
+		return start + i + 1
+	}
+	return mark
+}
+
+// trail is where a passage ends that has its last mark end at last.
+func trail(text string, start, last int) int {
+	end := max(start+snippetBytes, last)
+	if end >= len(text) {
+		return len(text)
 	}
 	if i := strings.LastIndexAny(text[last:end], " \n"); i >= 0 {
-		return start, last + i
+		return last + i
 	}
-	return start, last
+	return last
 }
 
 // plain escapes what HTML would take for markup. Lines run on.
