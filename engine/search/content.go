@@ -29,10 +29,10 @@ func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID) 
 	if d.Current == nil {
 		return content{}, nil
 	}
-	c := content{digest: d.Current.Digest}
 	if !extract.Known(d.Current.MediaType, d.Current.FileName) {
-		return c, nil
+		return content{}, nil // of no digest: the same bytes may come under another media type
 	}
+	c := content{digest: d.Current.Digest}
 	before, err := x.stored(id)
 	if err != nil {
 		return c, err

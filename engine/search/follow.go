@@ -195,7 +195,8 @@ func (x *Index) signal() {
 // where it was when the program ended.
 func (b *batch) build(ctx context.Context) error {
 	if b.state.From == 0 {
-		b.state.From = b.x.vault.Head().Seq
+		head := b.x.vault.Head()
+		b.state.From, b.state.Hash = head.Seq, head.Hash.String()
 	}
 	for {
 		page, err := b.x.vault.Documents(ctx, engine.DocumentQuery{
@@ -218,7 +219,7 @@ func (b *batch) build(ctx context.Context) error {
 			}
 		}
 		if b.state.Cursor = page.NextCursor; b.state.Cursor == "" {
-			b.state = state{Through: b.state.From}
+			b.state = state{Through: b.state.From, Hash: b.state.Hash}
 		}
 		if err := b.apply(); err != nil || !b.state.Building {
 			return err
@@ -291,7 +292,8 @@ func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
 		if err := b.entry(ctx, e, waiting); err != nil {
 			return err
 		}
-		if b.state.Through = e.Seq; b.due() {
+		b.state.Through, b.state.Hash = e.Seq, e.Hash.String()
+		if b.due() {
 			if err := b.apply(); err != nil {
 				return err
 			}

@@ -102,6 +102,20 @@ type state struct {
 	Building bool   `json:"building,omitempty"`
 	From     uint64 `json:"from,omitempty"`
 	Cursor   string `json:"cursor,omitempty"`
+	// Hash is that of the entry Through, or From: it tells whether the log is
+	// still the one that was followed.
+	Hash string `json:"hash,omitempty"`
+}
+
+// follows says whether the log of a vault goes on from a state. It does not when
+// the vault was restored from a backup that is older than its index.
+func (s *state) follows(ctx context.Context, v *engine.Vault) bool {
+	seq := max(s.Through, s.From)
+	if seq == 0 {
+		return true
+	}
+	e, err := v.Entry(ctx, seq)
+	return err == nil && e.Hash.String() == s.Hash
 }
 
 // identity changes whenever what is in an index must be made anew: with the
@@ -134,8 +148,7 @@ func Open(v *engine.Vault, dir string, o Options) (*Index, error) {
 	x.state = state{Building: true}
 	if saved := store.State(); saved != nil {
 		x.state = state{}
-		if err := json.Unmarshal(saved, &x.state); err != nil || x.state.Through > v.Head().Seq || x.state.From > v.Head().Seq {
-			// The vault is older than its index: it was restored from a backup.
+		if err := json.Unmarshal(saved, &x.state); err != nil || !x.state.follows(context.Background(), v) {
 			return x, x.reset(s.SearchLanguage)
 		}
 	}

@@ -185,6 +185,17 @@ func TestPages(t *testing.T) {
 	}
 }
 
+func copyFile(t *testing.T, to, from string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // inFiles says whether any file below a directory has one of these words, as
 // they are or as the index compresses them.
 func inFiles(t *testing.T, dir string, words ...string) (found []string) {
@@ -367,6 +378,50 @@ func TestTagsDoNotCostTheTextAgain(t *testing.T) {
 	k.must(os.MkdirAll(filepath.Join(k.Dir, "blobs", "sha256", d.Current.Digest.String()[7:9]), 0o700))
 	_, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{})
 	k.must(err)
+}
+
+func TestTheSameBytesAsAnotherKind(t *testing.T) {
+	k := newKit(t)
+	d := k.CreateFrom(engine.NewDocument{Name: "blob", Version: engine.NewVersion{MediaType: "application/octet-stream", FileName: "x.bin"}}, "plain words")
+	k.expect("words", "")
+	_, _, err := k.AddVersion(t.Context(), k.Admin, d.ID, engine.Condition{}, text("x.txt"), k.Upload("plain words"))
+	k.must(err)
+	k.expect("words", "blob")
+}
+
+// TestARestoredVault has an index that is ahead of its vault, and one that has
+// followed another log.
+func TestARestoredVault(t *testing.T) {
+	k := newKit(t)
+	vault, backup, ahead := filepath.Join(k.Dir, "vault.db"), filepath.Join(t.TempDir(), "vault.db"), filepath.Join(t.TempDir(), "search")
+	k.doc("kept", "words")
+	k.close()
+	k.must(k.Close())
+	copyFile(t, backup, vault)
+	k.Kit.Reopen()
+	k.open()
+	k.run()
+	k.doc("lost", "words")
+	k.expect("words", "kept, lost")
+	k.close()
+	k.must(k.Close())
+	k.must(os.CopyFS(ahead, os.DirFS(k.dir)))
+	copyFile(t, vault, backup)
+	k.Kit.Reopen()
+	_, err := k.Sweep(t.Context()) // the bytes of what was lost
+	k.must(err)
+	for _, written := range []string{"", "another"} {
+		if written != "" {
+			k.doc(written, "words")
+		}
+		k.must(os.RemoveAll(k.dir))
+		k.must(os.CopyFS(k.dir, os.DirFS(ahead)))
+		k.open()
+		k.run()
+		k.expect("words", strings.TrimPrefix(written+", kept", ", "))
+		k.close()
+	}
+	k.open()
 }
 
 func TestABrokenFileCostsItsText(t *testing.T) {
