@@ -140,6 +140,16 @@ func (b *bytesValue) String() string {
 	return strconv.FormatInt(int64(*b), 10)
 }
 
+// short is the size for a person: 12.3 MiB.
+func (b bytesValue) short() string {
+	for _, unit := range sizeUnits[:4] {
+		if n := int64(b); n >= unit.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(unit.size), unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", b)
+}
+
 func (b *bytesValue) Set(s string) error {
 	number, size := s, int64(1)
 	for _, unit := range sizeUnits {
@@ -170,3 +180,17 @@ type listValue []string
 
 func (l *listValue) String() string     { return strings.Join(*l, " ") }
 func (l *listValue) Set(s string) error { *l = append(*l, s); return nil }
+
+// rateValue is a flag's number of requests a second.
+type rateValue float64
+
+func (r *rateValue) String() string { return strconv.FormatFloat(float64(*r), 'g', -1, 64) }
+
+func (r *rateValue) Set(s string) error {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f >= 0 && f <= 1e6) {
+		return errors.New("want a number such as 50 or 0.5")
+	}
+	*r = rateValue(f)
+	return nil
+}

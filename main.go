@@ -68,6 +68,7 @@ func (p *program) commands() []command {
 		p.keyRevokeCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),
+		p.importCommand(),
 		p.versionCommand(),
 		p.helpCommand(),
 	}

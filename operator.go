@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,8 +57,9 @@ func operate(ctx context.Context, at place) (*operator, error) {
 // their own: verifying takes as long as it takes.
 func (o *operator) connect(dial func(context.Context) (net.Conn, error)) {
 	transport := &http.Transport{
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		DisableCompression: true,
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: maxWorkers,
 	}
 	o.client = &http.Client{Transport: transport}
 	o.hangUp = func() error { transport.CloseIdleConnections(); return nil }
@@ -67,7 +69,11 @@ func (o *operator) connect(dial func(context.Context) (net.Conn, error)) {
 func (o *operator) atRest(v *engine.Vault) {
 	pipes := newPipeListener()
 	server := &http.Server{
-		Handler:  newControl(map[string]*engine.Vault{o.vault: v}, httpapi.Options{Build: buildInfo()}),
+		Handler: newControl(map[string]*engine.Vault{o.vault: v}, httpapi.Options{
+			Build: buildInfo(),
+			// Who has the vault's files needs no protection from large ones.
+			MaxUpload: math.MaxInt64 >> 1,
+		}),
 		ErrorLog: httpErrors(zerolog.Nop()),
 	}
 	var serving sync.WaitGroup
@@ -136,14 +142,27 @@ func (o *operator) send(ctx context.Context, method, path string, in any) (*http
 		}
 		body = bytes.NewReader(encoded)
 	}
+	req, err := o.request(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return o.do(req)
+}
+
+// request makes a request to the vault, for do.
+func (o *operator) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+controlName+path, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set(vaultHeader, o.vault)
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
+	return req, nil
+}
+
+func (o *operator) do(req *http.Request) (*http.Response, error) {
 	resp, err := o.client.Do(req)
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err // without the address, which means nothing to a person
@@ -157,15 +176,21 @@ func (o *operator) open(ctx context.Context, method, path string, in any) (*http
 	if err != nil {
 		return nil, err
 	}
+	return resp, refusal(resp)
+}
+
+// refusal returns a refusal as an error, and closes its body; nil if resp is
+// none.
+func refusal(resp *http.Response) error {
 	if resp.StatusCode < 300 {
-		return resp, nil
+		return nil
 	}
 	defer resp.Body.Close()
 	refused := apiError{status: resp.StatusCode}
 	if err := json.NewDecoder(resp.Body).Decode(&refused); err != nil || refused.Message == "" {
-		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
+		return fmt.Errorf("%s %s: %s", resp.Request.Method, resp.Request.URL.Path, resp.Status)
 	}
-	return nil, &refused
+	return &refused
 }
 
 // call sends in, if there is any, and decodes the answer into out.

@@ -59,7 +59,7 @@ const (
 	sweepLimit = time.Hour
 )
 
-// sweep calls v.Sweep whenever it is due.
+// sweep calls v.Sweep whenever it is due, and when something came up.
 func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 	for ctx.Err() == nil {
 		next, err := v.Sweep(ctx)
@@ -71,18 +71,36 @@ func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 		case !next.IsZero():
 			pause = min(max(time.Until(next), sweepPause), sweepLimit)
 		}
-		wait(ctx, pause)
+		waitUnless(ctx, pause, v.Due())
 	}
 }
 
 // wait returns after d, or when ctx is done.
-func wait(ctx context.Context, d time.Duration) {
+func wait(ctx context.Context, d time.Duration) { waitUnless(ctx, d, nil) }
+
+// waitUnless is wait that returns early when something is received.
+func waitUnless(ctx context.Context, d time.Duration, early <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-early:
 	case <-ctx.Done():
 	}
+}
+
+// acceptClocks has the vaults write although their logs are ahead of the clock.
+func acceptClocks(ctx context.Context, vaults map[string]*engine.Vault, log zerolog.Logger) error {
+	for name, v := range vaults {
+		receipt, err := v.AcceptClock(ctx, engine.Operator())
+		if err != nil {
+			return fmt.Errorf("--accept-clock: vault %q: %w", name, err)
+		}
+		if receipt.Seq > 0 {
+			log.Warn().Str("vault", name).Uint64("seq", receipt.Seq).Msg("the clock is behind the audit log and was accepted")
+		}
+	}
+	return nil
 }
 
 // headLog appends heads to a file. Kept where the server cannot change it, or

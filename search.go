@@ -81,6 +81,26 @@ func (s *searches) stop() error {
 	return errors.Join(errs...)
 }
 
+// expose writes how far the indexes have come.
+func (s *searches) expose(e *httpapi.Exposition) {
+	for _, family := range []struct {
+		name, kind, help string
+		value            func(*engine.Vault, search.Stats) float64
+	}{
+		{"search_lag_entries", "gauge", "Audit entries that are not in the search index yet.", func(v *engine.Vault, s search.Stats) float64 {
+			return float64(v.Head().Seq - min(s.Through, v.Head().Seq))
+		}},
+		{"search_documents", "gauge", "Documents in the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Documents) }},
+		{"search_indexed_total", "counter", "Documents put into the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Indexed) }},
+		{"search_unreadable_total", "counter", "Of these, files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
+	} {
+		e.Family(family.name, family.kind, family.help)
+		for v, x := range s.indexes {
+			e.Sample(family.value(v, x.Stats()), "vault", v.Name())
+		}
+	}
+}
+
 // of is the index of a vault.
 func (s *searches) of(v *engine.Vault) (*search.Index, error) {
 	x := s.indexes[v]

@@ -77,9 +77,10 @@
 // To erase a person or a document, detail and salt are destroyed: the chain
 // still verifies, and nobody can find out by guessing what stood there. A detail
 // may be missing only if a later erasure.completed names the entry's document in
-// its member document, or the entry's user in its fact user. The detail of a
-// hold, which is its reason and its matter and nothing of the document, is kept
-// even then.
+// its member document, or the entry's user in its fact user. The details of
+// hold.placed, hold.released, policy.created, policy.updated and
+// erasure.requested are kept even then: they tell of the hold, the rule and the
+// request, and nothing of the document or the user.
 //
 // An export carries details as one line each, in the order of seq:
 //
@@ -210,7 +211,7 @@
 //	    detail   name category description tags customFields externalId product
 //	             templateId agreementId fileName comment label
 //	document.updated (document)
-//	    facts    owner? word, revision number
+//	    facts    owner? word, retainUntil? time, revision number
 //	    detail   {member: {old, new}}
 //	document.version_added (version)
 //	    facts    chain hash, digest digest, mediaType word, restored? number,
@@ -218,7 +219,7 @@
 //	    detail   fileName comment label
 //	document.reverted (version)
 //	    facts    discardedFrom? number, discardedTo? number, owner? word,
-//	             revision number
+//	             retainUntil? time, revision number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
 //	    facts    policy? word, revision number, run? word
@@ -264,7 +265,7 @@
 //	retention.completed (none)
 //	    facts    archived number, deleted number, erased number, failed number,
 //	             held number, locked number, plan hash, protected number,
-//	             run word, status word
+//	             run word, status word, why? word
 //	obligation.created (document?)
 //	    facts    anchor? word, due word, obligation word, owner word,
 //	             recurrence text
@@ -396,6 +397,7 @@
 //	recurrence       monthly, quarterly, yearly, or "" for once
 //	required         whether documents must have the field
 //	restored         the number of the version whose bytes these are
+//	retainUntil      until when the document is kept although it has left the policy
 //	revision         of the document after the change
 //	right            by which it was deleted: manual, retention or erasure
 //	run              the id of the retention run
@@ -416,7 +418,7 @@
 //	versions         how many versions the document had
 //	wall             what the clock said
 //	webhook          the id of the webhook
-//	why              what defers the erasure: hold or protection
+//	why              what defers the erasure, hold or protection; or what the run was refused for
 package audit
 
 import (

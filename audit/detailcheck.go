@@ -133,6 +133,9 @@ func readLine(r *bufio.Reader, b []byte) ([]byte, error) {
 
 func (d *detailCheck) miss(f *fields) {
 	d.missing[f.seq] = struct{}{}
+	if Op(f.op).Kept() {
+		return // no erasure excuses it
+	}
 	if len(f.document) > 0 {
 		d.byDocument[string(f.document)] = append(d.byDocument[string(f.document)], f.seq)
 	}

@@ -126,10 +126,11 @@ var rules = []rule{
 
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
-	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
-	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)},
+		"{member: {old, new}}"},
 	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), must("revision", aNumber), may("run", aWord)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
@@ -149,7 +150,7 @@ var rules = []rule{
 	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord)}, ""},
 	{OpRetentionStarted, noDocument, []fact{must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
 	{OpRetentionCompleted, noDocument, []fact{must("archived", aNumber), must("deleted", aNumber), must("erased", aNumber), must("failed", aNumber), must("held", aNumber),
-		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord)}, ""},
+		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord), may("why", aWord)}, ""},
 
 	{OpObligationCreated, maybeDocument, obligationFacts, "title description"},
 	{OpObligationUpdated, maybeDocument, obligationFacts, "{member: {old, new}}"},
@@ -207,6 +208,18 @@ func Ops() []Op {
 		ops[i] = r.op
 	}
 	return ops
+}
+
+// Kept reports whether the detail of an entry outlives the erasure of its
+// document and its user. It is not about them: a hold's says why and for what
+// matter something was held, a policy's what a rule is called, and an erasure's
+// why it was asked for.
+func (op Op) Kept() bool {
+	switch op {
+	case OpHoldPlaced, OpHoldReleased, OpPolicyCreated, OpPolicyUpdated, OpErasureRequested:
+		return true
+	}
+	return false
 }
 
 // Known reports whether op is one of [Ops].

@@ -133,6 +133,20 @@ func TestOnlyALaterErasureExcusesAMissingDetail(t *testing.T) {
 	}
 }
 
+// A hold's detail tells nothing of the document, and a request to erase is the
+// proof that it was rightly done: no erasure excuses that they are missing.
+func TestSomeDetailsOutliveAnErasure(t *testing.T) {
+	l := workedExample()
+	l.add(testUser, testKey, Event{Op: OpHoldPlaced, Document: testDoc, Facts: Facts{"hold": Text("H1")}, Detail: []byte(`{"reason":"a claim"}`)})
+	l.add(testUser, testKey, Event{Op: OpErasureRequested, Facts: Facts{"documents": Number(0), "erasure": Text("E1"), "user": Text(testUser)}, Detail: []byte(`{"requester":"case 1"}`)})
+	l.add("system", "", Event{Op: OpErasureCompleted, Document: testDoc, Facts: Facts{"erasure": Text("E1")}})
+	l.add("system", "", Event{Op: OpErasureCompleted, Facts: Facts{"erasure": Text("E1"), "user": Text(testUser)}})
+	if got, want := codes(verify(t, l.log(), VerifyOptions{Details: strings.NewReader("")})),
+		"1 detail_missing, 5 detail_missing, 6 detail_missing"; got != want {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
 // The chain of such logs is sound: only the versions tell.
 func TestVerifyVersions(t *testing.T) {
 	change := func(e Event, name string, v Value) Event {

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,22 @@ func changes(k *enginetest.Kit) []change {
 		{"UnarchiveDocument", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
 			_, _, err := k.UnarchiveDocument(ctx, a, subject.ID, cond)
 			return err
+		}},
+		{"PlaceHold", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			_, _, err := k.PlaceHold(ctx, a, document(), nil, engine.NewHold{Reason: "litigation"})
+			return err
+		}},
+		{"PlaceHolds", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			outcomes, err := k.PlaceHolds(ctx, a, []string{document()}, engine.NewHold{Reason: "litigation", Matter: "Acme"})
+			return cmp.Or(err, outcomes[0].Err)
+		}},
+		{"ReleaseHold", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			_, _, err := k.ReleaseHold(ctx, a, place(k.TB, k, document(), "").ID, nil, "")
+			return err
+		}},
+		{"ReleaseHolds", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			outcomes, err := k.ReleaseHolds(ctx, a, []string{place(k.TB, k, document(), "").ID}, "")
+			return cmp.Or(err, outcomes[0].Err)
 		}},
 		{"DeleteDocument", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
 			_, _, err := k.DeleteDocument(ctx, a, document(), cond)

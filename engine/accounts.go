@@ -13,14 +13,16 @@ import (
 // accounts is what the entries say of the vault itself, its users, keys, fields
 // and settings.
 type accounts struct {
-	seq      uint64 // the last entry that was followed
-	vault    string
-	name     string
-	created  string // as in meta
-	users    map[string]*saidUser
-	keys     map[string]*saidKey
-	fields   map[string]*saidField
-	settings saidSettings
+	seq       uint64 // the last entry that was followed
+	vault     string
+	name      string
+	created   string // as in meta
+	users     map[string]*saidUser
+	keys      map[string]*saidKey
+	fields    map[string]*saidField
+	settings  saidSettings
+	retention saidRetention
+	erasures  map[string]audit.Entry // erasure.requested
 }
 
 type saidUser struct {
@@ -48,7 +50,7 @@ func (a *accounts) read(t *tx, k, line []byte) error {
 	}
 	a.seq = e.Seq
 	if e.Document != "" {
-		return nil
+		return a.retention.count(e)
 	}
 	row, _ := decodeDetail(t.get(bucketDetail, k)) // a damaged one is a finding already, and like one that is gone
 	if row.prev != 0 {
@@ -96,6 +98,16 @@ func (a *accounts) follow(e audit.Entry, told detail) error {
 		return a.followField(e, told)
 	case audit.OpSettingsUpdated:
 		a.settings.follow(told)
+	case audit.OpErasureRequested:
+		erasureID, _ := e.Facts["erasure"].AsText()
+		a.erasures[erasureID] = e
+	case audit.OpErasureCompleted:
+		if u == nil {
+			return fmt.Errorf("user %s was never made", userID)
+		}
+		a.erase(u, e)
+	default:
+		return a.retention.follow(e, told)
 	}
 	return nil
 }
@@ -136,7 +148,10 @@ func (s *saidSettings) follow(told detail) {
 // accounts replays the entries about the vault, its users, keys, fields and
 // settings, and counts those about documents.
 func (c *checker) accounts() error {
-	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}}
+	a := &accounts{
+		users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{},
+		retention: newSaidRetention(), erasures: map[string]audit.Entry{},
+	}
 	first := defaultSettings()
 	members, err := asJSON(first.members())
 	if err != nil {
@@ -155,7 +170,7 @@ func (c *checker) accounts() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.vault, c.users, c.keys, c.fields, c.settings} {
+	for _, check := range []func() error{c.vault, c.users, c.keys, c.fields, c.settings, c.policies, c.runs} {
 		if err := check(); err != nil {
 			return err
 		}

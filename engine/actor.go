@@ -86,6 +86,11 @@ type Condition struct {
 	// Overwrite lets a scratchpad be saved although the document has changed
 	// since it was begun.
 	Overwrite bool
+	// BypassGovernance lets a document be deleted that a policy of governance
+	// protects; it needs a Reason.
+	BypassGovernance bool
+	// Reason is why a document is deleted. It stands in the entry's detail.
+	Reason string
 }
 
 // token is the condition of what follows in the same transaction, where the

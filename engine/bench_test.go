@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -31,17 +32,23 @@ func filled(b *testing.B, n int) (*engine.Vault, string) {
 	k := &enginetest.Kit{Vault: v, TB: b, Dir: dir}
 	admin, _ := k.Person("Ada Admin", engine.AccessAdmin)
 	k.Admin = admin
-	k.Define(engine.NumberField, "value")
+	k.Define(engine.NumberField, "value", "serial")
 	k.Define(engine.TextField, "party")
+	owners := []string{admin.UserID}
+	for i := range 9 {
+		owner, _ := k.Person(fmt.Sprint("Owner ", i), engine.AccessUpload)
+		owners = append(owners, owner.UserID)
+	}
 	began := time.Now()
 	err = v.Fill(b.Context(), admin, n, k.Upload("the text"), func(i int) engine.NewDocument {
 		return engine.NewDocument{
 			Name:     fmt.Sprintf("Contract %d with party %d", i*7919%n, i%997),
 			Category: []string{"contract", "invoice", "other", "report"}[i%4],
 			Tags:     []string{fmt.Sprint("client:", i%1000), "batch"},
-			Product:  []string{"cpq", "clm"}[i%2],
+			Product:  []string{"cpq", "clm"}[i%2], TemplateID: fmt.Sprint("template ", i%100), AgreementID: fmt.Sprint("agreement ", i/100),
+			ExternalID: fmt.Sprint("erp-", i), OwnerID: owners[i%len(owners)],
 			CustomFields: map[string]any{
-				"value": json.Number(strconv.Itoa(i % 10_000)), "party": fmt.Sprint("party ", i%500),
+				"value": json.Number(strconv.Itoa(i % 10_000)), "serial": json.Number(strconv.Itoa(i)), "party": fmt.Sprint("party ", i%500),
 				"renewalDate": time.Date(2026, 1, 1+i%1000, 0, 0, 0, 0, time.UTC).Format(time.DateOnly),
 			},
 		}
@@ -51,6 +58,23 @@ func filled(b *testing.B, n int) (*engine.Vault, string) {
 	}
 	b.Logf("%d documents made in %v", n, time.Since(began).Round(time.Millisecond))
 	return v, dir
+}
+
+// archive archives the oldest documents, and so changes them last.
+func archive(b *testing.B, v *engine.Vault, n int) {
+	b.Helper()
+	for q := (engine.DocumentQuery{Sort: "createdAt", Paging: engine.Paging{Limit: 500}}); n > 0; {
+		page, err := v.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var next atomic.Int64
+		rate(b, len(page.Items), func() error {
+			_, _, err := v.ArchiveDocument(b.Context(), engine.Operator(), page.Items[next.Add(1)-1].ID, engine.Condition{})
+			return err
+		})
+		n -= len(page.Items)
+	}
 }
 
 func sizes() []int {
@@ -80,37 +104,98 @@ func rate(b *testing.B, n int, work func() error) float64 {
 	return float64(n) / time.Since(began).Seconds()
 }
 
+// query is a list that is measured.
+type query struct {
+	name string
+	engine.DocumentQuery
+}
+
+func fields(filters ...engine.FieldFilter) engine.DocumentQuery {
+	return engine.DocumentQuery{Fields: filters}
+}
+
+func by(sort string, q engine.DocumentQuery) engine.DocumentQuery {
+	q.Sort = sort
+	return q
+}
+
+// listQueries are lists under each kind of filter and order, of which there are full
+// pages. Of n documents the oldest archivedMost are archived, at the end.
+func listQueries(v *engine.Vault, n int, began, ended, archived time.Time) []query {
+	users, _ := v.Users(context.Background(), engine.Paging{Limit: 3})
+	owner, archive := users.Items[2].ID, true
+	year := engine.FieldFilter{Key: "renewalDate", From: "2027-01-01", To: "2028-01-01"}
+	middle := began.Add(ended.Sub(began) / 2)
+	contract := engine.DocumentQuery{Category: "contract"}
+	return []query{
+		{"newest", engine.DocumentQuery{}},
+		{"category", contract},
+		{"owner", engine.DocumentQuery{OwnerID: owner}},
+		{"tag", engine.DocumentQuery{Tags: []string{"client:17"}}},
+		{"tag-any-value", engine.DocumentQuery{Tags: []string{"client:*"}}},
+		{"product", engine.DocumentQuery{Product: "cpq"}},
+		{"template", engine.DocumentQuery{TemplateID: "template 17"}},
+		{"agreement", engine.DocumentQuery{AgreementID: "agreement 900"}},
+		{"field", fields(engine.FieldFilter{Key: "party", Value: "party 17"})},
+		{"field-few", fields(engine.FieldFilter{Key: "value", From: "100", To: "120"})},
+		{"field-many", fields(year)},
+		{"field-oldest", by("createdAt", fields(engine.FieldFilter{Key: "serial", To: fmt.Sprint(n / 2)}))},
+		{"created", engine.DocumentQuery{CreatedFrom: began, CreatedTo: middle}},
+		{"updated-many", engine.DocumentQuery{UpdatedTo: archived}},
+		{"archived", engine.DocumentQuery{Archived: &archive}},
+		{"status-all", engine.DocumentQuery{Status: "all"}},
+		{"updated", by("-updatedAt", engine.DocumentQuery{})},
+		{"name", by("name", engine.DocumentQuery{})},
+		{"category+tag", engine.DocumentQuery{Category: "contract", Tags: []string{"client:16"}}},
+		{"category+owner+product", engine.DocumentQuery{Category: "other", OwnerID: owner, Product: "cpq"}},
+		{"category+field", engine.DocumentQuery{Category: "contract", Fields: []engine.FieldFilter{{Key: "party", Value: "party 16"}}}},
+		{"category+field-many", engine.DocumentQuery{Category: "contract", Fields: []engine.FieldFilter{year}}},
+		{"category-by-name", by("name", contract)},
+		{"tag-by-name", by("name", engine.DocumentQuery{Tags: []string{"client:17"}})},
+		{"template-by-name", by("name", engine.DocumentQuery{TemplateID: "template 17"})},
+		{"field-many-by-name", by("name", fields(year))},
+	}
+}
+
+// archivedMost is how many documents are archived in what is measured: more
+// than are gathered.
+const archivedMost = 5_000
+
+// listed is a filled vault with archived documents, and what is asked of it.
+func listed(b *testing.B, n int) (v *engine.Vault, list, sparse []query) {
+	began := time.Now()
+	v, _ = filled(b, n)
+	b.Cleanup(func() { v.Close() })
+	ended := v.Head().Time.Add(time.Millisecond)
+	archive(b, v, archivedMost)
+	oldest := engine.FieldFilter{Key: "serial", To: "5000"}
+	sparse = []query{
+		{"externalId", engine.DocumentQuery{ExternalID: "erp-77777"}},
+		{"none-of-two", engine.DocumentQuery{Category: "contract", Product: "clm"}},
+		{"none-of-two-by-name", by("name", engine.DocumentQuery{Category: "contract", Product: "clm"})},
+		{"none-of-rare-and-frequent", engine.DocumentQuery{Tags: []string{"client:17", "batch"}, Category: "contract"}},
+		{"oldest-by-field", fields(oldest)},
+		{"oldest-by-field-all", engine.DocumentQuery{Status: "all", Fields: []engine.FieldFilter{oldest}}},
+		{"oldest-by-field-by-name", by("name", engine.DocumentQuery{Status: "all", Fields: []engine.FieldFilter{oldest}})},
+		{"category+oldest-by-field", engine.DocumentQuery{Status: "all", Category: "contract", Fields: []engine.FieldFilter{oldest}}},
+		{"changed-last", engine.DocumentQuery{Status: "all", UpdatedFrom: ended}},
+		{"changed-last-by-name", by("name", engine.DocumentQuery{Status: "all", UpdatedFrom: ended})},
+		{"archived-by-name", by("name", engine.DocumentQuery{Status: "archived"})},
+	}
+	return v, listQueries(v, n, began, ended, ended), sparse
+}
+
 // BenchmarkPage lists 50 documents under each kind of filter and order, eight
 // callers at once, against bare bbolt reading as many rows and documents.
 func BenchmarkPage(b *testing.B) {
 	for _, n := range sizes() {
-		v, _ := filled(b, n)
-		b.Cleanup(func() { v.Close() })
+		v, list, sparse := listed(b, n)
 		starts, err := v.BarePages('c', "contract\x00", spread)
 		if err != nil {
 			b.Fatal(err)
 		}
 		bare := rate(b, 20_000, func() error { return v.BarePage(starts[rand.IntN(spread)]) })
-		for _, q := range []struct {
-			name string
-			engine.DocumentQuery
-		}{
-			{"newest", engine.DocumentQuery{}},
-			{"category", engine.DocumentQuery{Category: "contract"}},
-			{"tag", engine.DocumentQuery{Tags: []string{"client:17"}}},
-			{"tag-any-value", engine.DocumentQuery{Tags: []string{"client:*"}}},
-			{"updated", engine.DocumentQuery{Sort: "-updatedAt"}},
-			{"name", engine.DocumentQuery{Sort: "name"}},
-			{"category+tag", engine.DocumentQuery{Category: "contract", Tags: []string{"client:16"}}},
-			{"category-by-name", engine.DocumentQuery{Category: "contract", Sort: "name"}},
-			{"product", engine.DocumentQuery{Product: "cpq"}},
-			{"field", engine.DocumentQuery{Fields: []engine.FieldFilter{{Key: "party", Value: "party 17"}}}},
-			{"field-few", engine.DocumentQuery{Fields: []engine.FieldFilter{{Key: "value", From: "100", To: "120"}}}},
-			{"field-many", engine.DocumentQuery{Fields: []engine.FieldFilter{{Key: "renewalDate", From: "2027-01-01", To: "2028-01-01"}}}},
-			{"field-many-by-name", engine.DocumentQuery{Sort: "name", Fields: []engine.FieldFilter{{Key: "renewalDate", From: "2027-01-01", To: "2028-01-01"}}}},
-			{"category+field", engine.DocumentQuery{Category: "contract", Fields: []engine.FieldFilter{{Key: "party", Value: "party 16"}}}},
-			{"tag-by-name", engine.DocumentQuery{Tags: []string{"client:17"}, Sort: "name"}},
-		} {
+		for _, q := range list {
 			b.Run(fmt.Sprintf("%s/%d", q.name, n), func(b *testing.B) {
 				cursors := pages(b, v, q.DocumentQuery)
 				b.ResetTimer()
@@ -127,7 +212,98 @@ func BenchmarkPage(b *testing.B) {
 				b.ReportMetric(got/bare, "of-limit")
 			})
 		}
+		// Where matches are few and far between: what it takes to the first of
+		// them, or to know that there are none, in how many calls.
+		for _, q := range sparse {
+			b.Run(fmt.Sprintf("first-of-%s/%d", q.name, n), func(b *testing.B) {
+				calls := 0
+				for b.Loop() {
+					q := q.DocumentQuery
+					for {
+						page, err := v.Documents(b.Context(), q)
+						if err != nil {
+							b.Fatal(err)
+						}
+						calls++
+						if q.Cursor = page.NextCursor; q.Cursor == "" || len(page.Items) > 0 {
+							break
+						}
+					}
+				}
+				b.ReportMetric(float64(calls)/float64(b.N), "calls")
+			})
+		}
 	}
+}
+
+// BenchmarkObligations lists 50 of a hundred thousand, by eight callers, and
+// counts them all, by one.
+func BenchmarkObligations(b *testing.B) {
+	const n = 100_000
+	v, _ := filled(b, n/50)
+	defer v.Close()
+	docs, err := v.Documents(b.Context(), engine.DocumentQuery{Paging: engine.Paging{Limit: 500}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	users, err := v.Users(b.Context(), engine.Paging{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	today := v.Head().Time
+	err = v.FillObligations(b.Context(), engine.Operator(), n, func(i int) engine.NewObligation {
+		when, _ := engine.ParseDue(today.AddDate(0, 0, i%1000-500).Format(time.DateOnly))
+		return engine.NewObligation{
+			Title: fmt.Sprint("Pay ", i), DueDate: when, OwnerID: users.Items[i%len(users.Items)].ID, DocumentID: docs.Items[i%len(docs.Items)].ID,
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	from, _ := engine.ParseDue(today.AddDate(0, 0, 100).Format(time.DateOnly))
+	to, _ := engine.ParseDue(today.AddDate(0, 0, 130).Format(time.DateOnly))
+	for _, q := range []struct {
+		name string
+		engine.ObligationQuery
+	}{
+		{"all", engine.ObligationQuery{}},
+		{"pending", engine.ObligationQuery{Status: "pending"}},
+		{"overdue", engine.ObligationQuery{Status: "overdue", Sort: "-dueDate"}},
+		{"month", engine.ObligationQuery{DueFrom: from, DueTo: to}},
+		{"owner", engine.ObligationQuery{OwnerID: users.Items[3].ID, Status: "pending"}},
+		{"document", engine.ObligationQuery{DocumentID: docs.Items[3].ID}},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			got := rate(b, b.N, func() error {
+				page, err := v.Obligations(b.Context(), q.ObligationQuery)
+				if err == nil && len(page.Items) != 50 {
+					err = fmt.Errorf("%d obligations", len(page.Items))
+				}
+				return err
+			})
+			b.ReportMetric(got, "pages/s")
+		})
+	}
+	b.Run("dashboard", func(b *testing.B) {
+		for b.Loop() {
+			if s, err := v.ObligationSummary(b.Context()); err != nil || s.ByStatus.Pending+s.ByStatus.Overdue != n {
+				b.Fatal(s.ByStatus, err)
+			}
+		}
+	})
+	// All that is due is reminded of once; then there is nothing to do.
+	began := time.Now()
+	if _, err := v.Sweep(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("reminded of what is due among %d in %v", n, time.Since(began).Round(time.Millisecond))
+	b.Run("sweep", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := v.Sweep(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 // BenchmarkBulk tags ten thousand documents, a step at a time, by one caller.

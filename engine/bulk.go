@@ -31,8 +31,9 @@ type DocumentOutcome struct {
 // UpdateDocuments changes the metadata of at most MaxBulk documents, in order.
 // It needs upload access. Each change stands alone: it has an entry of its own,
 // asks the same as UpdateDocument, and if it fails, the others go on. They share
-// transactions, as callers do who come at the same time. A dry run writes
-// nothing, and says of each what it would come to by itself.
+// transactions, as callers do who come at the same time; when ctx ends, those
+// whose turn has not come fail with its error. A dry run writes nothing, and
+// says of each what it would come to by itself.
 func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []DocumentChange, dryRun bool) ([]DocumentOutcome, error) {
 	if len(changes) > MaxBulk {
 		return nil, invalid("changes", "must be at most %d", MaxBulk)
@@ -68,7 +69,7 @@ func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []Docu
 		for i, fn := range fns {
 			_, outcomes[i].Err = fn(t)
 		}
-		return outcomes, nil
+		return outcomes, ctx.Err()
 	})
 }
 

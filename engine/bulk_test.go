@@ -1,10 +1,12 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
@@ -124,4 +126,49 @@ func TestSeveralCallersOfSeveralChanges(t *testing.T) {
 	if commits := after.Commits - before.Commits; commits > 4*n {
 		t.Errorf("%d commits for %d changes", commits, 4*n)
 	}
+}
+
+// TestSeveralChangesEndWithTheirCaller: what waits behind a commit when the
+// caller goes away is not done any more.
+func TestSeveralChangesEndWithTheirCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.New(t)
+		first := k.Create("first", "text")
+		var changes []engine.DocumentChange
+		for i := range 5 {
+			changes = append(changes, engine.DocumentChange{
+				DocumentID: k.Create(fmt.Sprint("d", i), "text").ID, Patch: engine.DocumentPatch{AddTags: []string{"late"}},
+			})
+		}
+		proceed := make(chan struct{})
+		k.SetCommit(func(commit, _ func() error) error {
+			<-proceed
+			return commit()
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := rename(k, k.Admin, first.ID, "renamed", engine.Condition{})
+			must(t, err)
+		})
+		synctest.Wait()
+		ctx, leave := context.WithCancel(t.Context())
+		var got []engine.DocumentOutcome
+		wg.Go(func() {
+			var err error
+			got, err = k.UpdateDocuments(ctx, k.Admin, changes, false)
+			must(t, err)
+		})
+		synctest.Wait()
+		leave()
+		close(proceed)
+		wg.Wait()
+		for i, out := range got {
+			if d, err := k.Document(t.Context(), changes[i].DocumentID); err != nil || len(d.Tags) > 0 || !errors.Is(out.Err, context.Canceled) || out.Changed {
+				t.Errorf("%d: %+v, %v, %v", i, out, d.Tags, err)
+			}
+		}
+		if _, err := k.UpdateDocuments(ctx, k.Admin, changes, true); !errors.Is(err, context.Canceled) {
+			t.Errorf("a dry run of a caller who is gone: %v", err)
+		}
+	})
 }

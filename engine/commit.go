@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+
+	"go.etcd.io/bbolt"
 )
 
 // maxGroup bounds how many callers share a transaction, and with it the time
@@ -15,12 +18,14 @@ const maxGroup = 512
 
 // call is one caller's closures on their way through a group.
 type call struct {
-	ctx   context.Context
-	actor Actor
-	steps []func(*tx) (audit.Event, error)
-	out   outcome
-	done  chan struct{} // closed when out stands
-	lead  chan struct{} // receives once, if this caller is to lead the next group
+	ctx      context.Context
+	actor    Actor
+	steps    []func(*tx) (audit.Event, error)
+	alone    func() error // instead of steps: see exclusive
+	corrects bool         // it accepts a clock for which others are refused
+	out      outcome
+	done     chan struct{} // closed when out stands
+	lead     chan struct{} // receives once, if this caller is to lead the next group
 }
 
 type outcome struct {
@@ -164,6 +169,9 @@ func (v *Vault) leadGroup() {
 	q := &v.queue
 	q.mu.Lock()
 	n := min(len(q.waiting), maxGroup)
+	if i := slices.IndexFunc(q.waiting[:n], func(c *call) bool { return c.alone != nil }); i >= 0 {
+		n = max(i, 1)
+	}
 	group := q.waiting[:n:n]
 	q.waiting = q.waiting[n:]
 	q.mu.Unlock()
@@ -191,6 +199,14 @@ func (v *Vault) runGroup(group []*call) {
 			settle(group, outcome{err: v.enterError()})
 		}
 	}()
+	if alone := group[0].alone; alone != nil {
+		err := v.enterError()
+		if err == nil {
+			err = alone()
+		}
+		settle(group, outcome{err: err})
+		return
+	}
 	members := group
 	for len(members) > 0 {
 		if err := v.enterError(); err != nil {
@@ -216,7 +232,12 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 	}
 	defer b.Rollback() // does nothing after a commit
 	t := &tx{v: v, b: b, now: v.clock.now(), head: v.Head()}
+	unwritable := v.clock.unwritable()
 	for i, c := range members {
+		if unwritable != nil && !c.corrects {
+			c.out = outcome{err: unwritable}
+			continue
+		}
 		late := false
 		if c.out, late = t.perform(c); late {
 			return i
@@ -227,22 +248,39 @@ func (v *Vault) attempt(members []*call) (spoiler int) {
 	}
 	// Nobody is answered before the commit, not even a refusal, since it may
 	// rest on a neighbour's change: if the commit fails, all get the failure.
-	if err := v.checkReserve(); err != nil {
+	if err := v.finish(b); err != nil {
 		settle(members, outcome{err: err})
 		return -1
 	}
-	txid := b.ID()
-	if err := v.commit(b); err != nil {
-		settle(members, outcome{err: v.commitFailed(txid, err)})
-		return -1
-	}
-	v.durable.Store(uint64(txid))
 	v.landed(t)
 	return -1
 }
 
-// perform runs one member's steps. late says that the transaction holds writes
-// that must not be committed.
+// finish commits. Only the leader may, so that durable rises.
+func (v *Vault) finish(b *bbolt.Tx) error {
+	if err := v.checkReserve(); err != nil {
+		return err
+	}
+	txid, took := b.ID(), stopwatch()
+	if err := v.commit(b); err != nil {
+		return v.commitFailed(txid, err)
+	}
+	v.durable.Store(uint64(txid))
+	v.stats.commitTimes.Observe(took().Seconds())
+	return nil
+}
+
+// exclusive runs fn in its turn while nobody else writes. It is for what
+// changes nothing that the log tells of: fn begins transactions of its own, and
+// ends them with finish.
+func (v *Vault) exclusive(ctx context.Context, fn func() error) error {
+	c := newCall(ctx, System())
+	c.alone = fn
+	return v.submit(c)
+}
+
+// perform runs one member's steps, unless its caller went away before it was its
+// turn. late says that the transaction holds writes that must not be committed.
 func (t *tx) perform(c *call) (out outcome, late bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -250,7 +288,11 @@ func (t *tx) perform(c *call) (out outcome, late bool) {
 			t.v.stats.lateFailures.Add(1)
 		}
 	}()
-	if err := t.admit(c.actor); err != nil {
+	err := c.ctx.Err()
+	if err == nil {
+		err = t.admit(c.actor)
+	}
+	if err != nil {
 		return outcome{err: err}, false
 	}
 	wrote := false // in an earlier step, whose entry must not stand alone
@@ -279,7 +321,9 @@ func settle(members []*call, out outcome) {
 func (v *Vault) landed(t *tx) {
 	v.clock.moved(t.now)
 	v.stats.commits.Add(1)
-	v.stats.changes.Add(t.head.Seq - v.Head().Seq)
+	changes := t.head.Seq - v.Head().Seq
+	v.stats.changes.Add(changes)
+	v.stats.groups.Observe(float64(changes))
 	v.journal.move(t.head)
 }
 

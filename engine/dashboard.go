@@ -42,19 +42,24 @@ const (
 	summaryAhead  = 24
 )
 
-// A summary counts so many rows of the index at most, in transactions of so many.
+// A summary counts so many obligations of each state at most, in transactions of
+// so many rows.
 const (
-	summaryRows = 100_000
+	summaryMost = 100_000
 	summaryPage = 5_000
 )
 
 // ObligationSummary counts the obligations. Its parts are read one after the
 // other, so what changes meanwhile may be in one of them only.
 func (v *Vault) ObligationSummary(ctx context.Context) (ObligationSummary, error) {
+	return v.obligationSummary(ctx, summaryMost)
+}
+
+func (v *Vault) obligationSummary(ctx context.Context, most int) (ObligationSummary, error) {
 	c := &dueCounter{months: map[int]*ObligationCounts{}, owners: map[id]*ObligationCounts{}}
 	var s ObligationSummary
 	for _, state := range []string{dueOpen, dueCompleted} {
-		c.state, c.at, c.left = state, []byte{dueOwner}, summaryRows
+		c.state, c.at, c.left = state, []byte{dueOwner}, most
 		for more := true; more; {
 			err := ctx.Err()
 			if err == nil {
@@ -64,13 +69,12 @@ func (v *Vault) ObligationSummary(ctx context.Context) (ObligationSummary, error
 				return s, err
 			}
 		}
-		s.Partial = s.Partial || c.left == 0
 	}
 	page, err := v.Obligations(ctx, ObligationQuery{Status: string(ObligationPending), Paging: Paging{Limit: summaryNext}})
 	if err != nil {
 		return s, err
 	}
-	s.ByStatus, s.Next = c.all, page.Items
+	s.ByStatus, s.Next, s.Partial = c.all, page.Items, c.partial
 	return view(v, func(t *tx) (ObligationSummary, error) {
 		s.ByMonth = c.byMonth()
 		s.ByOwner, err = c.byOwner(t)
@@ -81,14 +85,15 @@ func (v *Vault) ObligationSummary(ctx context.Context) (ObligationSummary, error
 // dueCounter counts the rows that stand by owner. They say all there is to
 // count.
 type dueCounter struct {
-	state  string
-	at     []byte // the row to go on with
-	left   int    // how many more rows may be looked at
-	now    time.Time
-	zone   *time.Location
-	all    ObligationCounts
-	months map[int]*ObligationCounts
-	owners map[id]*ObligationCounts
+	state   string
+	at      []byte // the row to go on with
+	left    int    // how many more may be counted
+	partial bool   // there were more
+	now     time.Time
+	zone    *time.Location
+	all     ObligationCounts
+	months  map[int]*ObligationCounts
+	owners  map[id]*ObligationCounts
 }
 
 // page counts some rows in the state, and leaps over those in another.
@@ -100,25 +105,29 @@ func (c *dueCounter) page(t *tx) (more bool, err error) {
 	const ownerSize = 1 + len(id{})
 	rows := t.bucket(bucketDues).Cursor()
 	row, _ := rows.Seek(c.at)
-	for range min(c.left, summaryPage) {
+	for range summaryPage {
 		if len(row) != ownerSize+1+dueSize+len(id{}) || row[0] != dueOwner {
 			return false, nil
 		}
-		c.left--
 		state := string(row[ownerSize : ownerSize+1])
-		if state == c.state {
-			c.count(id(row[1:ownerSize]), dueAt(row[ownerSize+1:]))
-			row, _ = rows.Next()
+		if state != c.state {
+			leap := append(slices.Clone(row[:ownerSize]), c.state...)
+			if state > c.state {
+				leap[ownerSize] = 0xff // to the next owner
+			}
+			row, _ = rows.Seek(leap)
 			continue
 		}
-		leap := append(slices.Clone(row[:ownerSize]), c.state...)
-		if state > c.state {
-			leap[ownerSize] = 0xff // to the next owner
+		if c.left == 0 {
+			c.partial = true
+			return false, nil
 		}
-		row, _ = rows.Seek(leap)
+		c.left--
+		c.count(id(row[1:ownerSize]), dueAt(row[ownerSize+1:]))
+		row, _ = rows.Next()
 	}
 	c.at = slices.Clone(row)
-	return row != nil && c.left > 0, nil
+	return row != nil, nil
 }
 
 func (c *dueCounter) count(owner id, due Due) {

@@ -53,3 +53,29 @@ func TestObligationSummary(t *testing.T) {
 		}
 	})
 }
+
+// TestObligationSummaryOfSome counts no more than it may, and says so, but only
+// if there are more.
+func TestObligationSummaryOfSome(t *testing.T) {
+	k := enginetest.New(t)
+	ctx := t.Context()
+	doc := k.Create("Lease", "x").ID
+	bob, _ := k.Person("Bob", engine.AccessUpload)
+	for i, owner := range []string{k.Admin.UserID, bob.UserID, k.Admin.UserID, bob.UserID, k.Admin.UserID} {
+		o, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "t", DueDate: due(t, "2099-01-01"), OwnerID: owner, DocumentID: doc})
+		must(t, err)
+		if i < 2 { // one of each owner's
+			_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, nil, engine.Completion{})
+			must(t, err)
+		}
+	}
+	for most, want := range map[int]engine.ObligationCounts{
+		0: {}, 1: {Pending: 1, Completed: 1}, 2: {Pending: 2, Completed: 2}, 3: {Pending: 3, Completed: 2}, 4: {Pending: 3, Completed: 2},
+	} {
+		s, err := k.SummaryOf(ctx, most)
+		must(t, err)
+		if s.ByStatus != want || s.Partial != (most < 3) || len(s.Next) != 3 {
+			t.Errorf("of %d at most: %+v", most, s)
+		}
+	}
+}

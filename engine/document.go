@@ -61,14 +61,22 @@ type document struct {
 	fence    uint64 // of the last lock, or its breaking
 	lease    *lease // the last lock, if it was not released; see live
 	password []byte // salt and hash of the edit password; nil: none
+	// holds has an entry for each matter it was ever held for; see recount.
+	holds []matterHolds
+	// retainUntil is the end of a period of compliance that it has left; see retain.
+	retainUntil time.Time
 }
 
 func (d *document) state() string {
 	switch {
 	case d.deleted:
 		return stateDeleted
+	case d.Archived && d.HoldCount > 0:
+		return stateArchivedHeld
 	case d.Archived:
 		return stateArchived
+	case d.HoldCount > 0:
+		return stateLiveHeld
 	}
 	return stateLive
 }
@@ -90,6 +98,7 @@ func (d *document) clone() *document {
 	c := *d
 	c.Tags = slices.Clone(d.Tags)
 	c.CustomFields = maps.Clone(d.CustomFields)
+	c.holds = slices.Clone(d.holds)
 	if d.Current != nil {
 		current := *d.Current
 		c.Current = &current
@@ -163,32 +172,41 @@ func (t *tx) writable(documentID string, required Access, c Condition) (*documen
 	return d, c.IfMatch.check(d.Revision)
 }
 
-// store writes a document with the difference its index rows make. old is the
+// store writes a document with the difference its index rows make. It is the one
+// place through which every change of a document goes. old is the
 // document before the change, nil for a new one. The entry that the running
 // closure will have is linked to the one before.
 func (t *tx) store(old, d *document) {
-	var before [][]byte
+	kinds, err := t.kinds()
+	t.failed = errors.Join(t.failed, err, t.retain(old, d))
+	var before, began [][]byte
 	if old != nil {
-		before, t.prev = indexRows(old), old.AuditSeq
+		before, began, t.prev = indexRows(old), startRows(old, kinds), old.AuditSeq
 	}
 	t.touched, d.AuditSeq = d.ID, t.seq()
 	t.slide(d)
-	after := indexRows(d)
-	for _, row := range before {
-		if !containsRow(after, row) {
-			t.delete(bucketIndex, row)
-		}
-	}
-	for _, row := range after {
-		if !containsRow(before, row) {
-			t.put(bucketIndex, row, nil)
-		}
-	}
+	t.putRows(bucketIndex, before, indexRows(d))
+	t.putRows(bucketStarts, began, startRows(d, kinds))
 	t.put(bucketDocuments, d.id[:], d.encode())
 	d.Status = d.status()
 	if d.Lock = nil; d.lease != nil {
 		lock, err := t.lock(d)
 		d.Lock, t.failed = lock, errors.Join(t.failed, err)
+	}
+}
+
+// putRows writes the difference between the rows of an index before a change and
+// after it.
+func (t *tx) putRows(bucket []byte, before, after [][]byte) {
+	for _, row := range before {
+		if !containsRow(after, row) {
+			t.delete(bucket, row)
+		}
+	}
+	for _, row := range after {
+		if !containsRow(before, row) {
+			t.put(bucket, row, nil)
+		}
 	}
 }
 
@@ -203,17 +221,17 @@ func (t *tx) changes(d *document) {
 }
 
 // ArchiveDocument takes a document out of the default lists; it takes no more
-// versions and cannot be deleted by hand. It needs admin access.
+// versions and cannot be deleted by hand. It needs admin access. *HeldError.
 func (v *Vault) ArchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
-	return v.setArchived(ctx, actor, documentID, cond, true, audit.OpDocumentArchived)
+	return v.setArchived(ctx, actor, documentID, cond, true)
 }
 
 // UnarchiveDocument undoes ArchiveDocument. It needs admin access.
 func (v *Vault) UnarchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
-	return v.setArchived(ctx, actor, documentID, cond, false, audit.OpDocumentUnarchived)
+	return v.setArchived(ctx, actor, documentID, cond, false)
 }
 
-func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool, op audit.Op) (Document, Receipt, error) {
+func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		old, err := t.writable(documentID, AccessAdmin, cond)
 		if err != nil || old.Archived == archived {
@@ -222,15 +240,28 @@ func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string,
 		if t.drafting(old) {
 			return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 		}
-		d := old.clone()
-		d.Archived = archived
-		t.changes(d)
-		t.store(old, d)
-		return d.Document, audit.Event{
-			Op: op, Document: d.ID,
-			Facts: audit.Facts{"revision": audit.Number(d.Revision)},
-		}, nil
+		if err := old.unheld(); archived && err != nil {
+			return Document{}, audit.Event{}, err
+		}
+		d, event := t.archive(old, archived, warrant{})
+		return d.Document, event, nil
 	})
+}
+
+// archive archives a document or takes it out of the archive, on whose account
+// the warrant says.
+func (t *tx) archive(old *document, archived bool, w warrant) (*document, audit.Event) {
+	d := old.clone()
+	d.Archived = archived
+	t.changes(d)
+	t.store(old, d)
+	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	w.tell(facts)
+	op := audit.OpDocumentUnarchived
+	if archived {
+		op = audit.OpDocumentArchived
+	}
+	return d, audit.Event{Op: op, Document: d.ID, Facts: facts}
 }
 
 func (d *document) value() Document {

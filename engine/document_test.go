@@ -35,3 +35,21 @@ func TestADocumentFromFirstToLast(t *testing.T) {
 		t.Fatal(err, cert)
 	}
 }
+
+// TestACategoryThatWasRemovedIsKept also when it is given again, as a client
+// does that sends back what it read; no other document can get it.
+func TestACategoryThatWasRemovedIsKept(t *testing.T) {
+	k := enginetest.New(t)
+	setCategories(t, k, "lease")
+	d := k.CreateFrom(engine.NewDocument{Name: "one", Category: "lease"}, "text")
+	other := k.Create("two", "text")
+	setCategories(t, k)
+	category, description := "lease", "described"
+	patch := engine.DocumentPatch{Category: &category, Description: &description}
+	is, _, err := k.UpdateDocument(t.Context(), k.Admin, d.ID, engine.Condition{}, patch)
+	if err != nil || is.Category != category || is.Description != description {
+		t.Errorf("%+v, %v", is, err)
+	}
+	_, _, err = k.UpdateDocument(t.Context(), k.Admin, other.ID, engine.Condition{}, patch)
+	wantField(t, err, "category")
+}

@@ -67,8 +67,22 @@ func (d Due) midnight(days int, zone *time.Location) time.Time {
 	if !d.date {
 		return d.at
 	}
-	year, month, day := d.at.Date()
-	return time.Date(year, month, day+days, 0, 0, 0, 0, zone)
+	day := d.at.AddDate(0, 0, days)
+	at := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
+	changed, changes := at.ZoneBounds()
+	if at.Day() != day.Day() { // the clocks leave it out, and the day begins when they are changed
+		return changes
+	}
+	if changed.IsZero() {
+		return at
+	}
+	// They may strike it twice, before they are changed and after.
+	_, before := changed.Add(-1).Zone()
+	_, after := at.Zone()
+	if first := at.Add(time.Duration(after-before) * time.Second); first.Before(changed) {
+		return first
+	}
+	return at
 }
 
 // reminder is when to remind so many days before: as that day begins, or, of a

@@ -78,6 +78,8 @@ func (d *document) encode() []byte {
 		e.nested(d.lease.encode())
 	}
 	e.nested(d.password)
+	e.holds(d.holds)
+	e.time(d.retainUntil)
 	return e.b
 }
 
@@ -122,6 +124,9 @@ func decodeDocument(key id, b []byte) (*document, error) {
 		if password := r.nested(); len(password) > 0 {
 			d.password, d.EditProtected = bytes.Clone(password), true
 		}
+		d.holds = r.holds()
+		d.retainUntil = r.time()
+		d.recount()
 	}
 	d.Status = d.status()
 	return d, r.done("document " + d.ID)

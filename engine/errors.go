@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"strongroom/audit"
 )
 
 // Errors of opening a vault. They never come from an open one.
@@ -20,6 +22,8 @@ var (
 	ErrNetworkFS = errors.New("the vault is on a network file system")
 	// ErrFormat: the vault was written by a newer version, or it is not a vault.
 	ErrFormat = errors.New("the vault's format is not one this version reads")
+	// ErrNoBackup: the directory holds no backup that counts.
+	ErrNoBackup = errors.New("there is no backup there")
 )
 
 // Errors of what was asked. The caller can mend them.
@@ -42,8 +46,9 @@ var (
 	ErrLockState = errors.New("the document's state does not allow it")
 	// ErrThrottled: too many wrong edit passwords. Facts: *ThrottledError.
 	ErrThrottled = errors.New("too many wrong passwords")
-	// ErrFieldInUse: documents have values of the field.
-	ErrFieldInUse = errors.New("documents have values of this field")
+	// ErrFieldInUse: documents have values of the field, or policies of retention
+	// count from it.
+	ErrFieldInUse = errors.New("the field is in use")
 	// ErrOnHold: a legal hold keeps the document from being archived or
 	// disposed of, by anyone. Facts: *HeldError.
 	ErrOnHold = errors.New("the document is on legal hold")
@@ -97,7 +102,7 @@ var (
 	// written; reads go on, and writing resumes by itself when space returns.
 	ErrNoSpace = errors.New("no space left for writing")
 	// ErrUnavailable: the vault is closed, or a commit's outcome is unknown and
-	// it must be opened again. Facts: *UnavailableError.
+	// it must be opened again, or the clock cannot be right. Facts: *UnavailableError.
 	ErrUnavailable = errors.New("the vault is not available")
 )
 
@@ -228,6 +233,7 @@ const (
 	ReasonClosed         = "closed"          // Close was called
 	ReasonOutcomeUnknown = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
 	ReasonDamaged        = "damaged"         // vault.db cannot be read
+	ReasonClock          = "clock"           // the clock is behind the log: writes are refused, reads go on
 )
 
 // UnavailableError says why the vault refuses reads and writes. Err is the
@@ -241,6 +247,8 @@ func (e *UnavailableError) Error() string {
 	switch {
 	case e.Reason == ReasonClosed:
 		return "the vault is closed"
+	case e.Reason == ReasonClock:
+		return fmt.Sprintf("nothing can be written while the clock is wrong: %v", e.Err)
 	case e.Reason == ReasonOutcomeUnknown:
 		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
 	}
@@ -250,6 +258,28 @@ func (e *UnavailableError) Error() string {
 func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// DamagedError names the files, or what is in them, that are not what they must
+// be. It comes from Backup, Restore and Compact, which have then done nothing.
+type DamagedError struct{ Files []string }
+
+func (e *DamagedError) Error() string {
+	const shown = 10
+	text := fmt.Sprintf("%d damaged: %s", len(e.Files), strings.Join(e.Files[:min(shown, len(e.Files))], "; "))
+	if more := len(e.Files) - shown; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+// findingsError is what Verify found, as an error.
+func findingsError(findings []audit.Finding) error {
+	e := &DamagedError{}
+	for _, f := range findings {
+		e.Files = append(e.Files, fmt.Sprintf("%s: %s", f.Code, f.Message))
+	}
+	return e
+}
 
 // InUseError names the process that holds the vault; PID is 0 when it did not
 // say.

@@ -79,6 +79,27 @@ func (v *Vault) Fill(ctx context.Context, actor Actor, n int, u *Upload, of func
 	return nil
 }
 
+// FillObligations makes n obligations, a thousand in a transaction.
+func (v *Vault) FillObligations(ctx context.Context, actor Actor, n int, of func(i int) NewObligation) error {
+	for i := 0; i < n; {
+		var fns []func(*tx) (Obligation, audit.Event, error)
+		for ; i < n && len(fns) < 1000; i++ {
+			n := of(i)
+			fns = append(fns, func(t *tx) (Obligation, audit.Event, error) {
+				o, err := t.newObligation(n)
+				if err != nil {
+					return Obligation{}, audit.Event{}, err
+				}
+				return t.addObligation(o)
+			})
+		}
+		if _, _, err := updateAll(v, ctx, actor, fns...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // BarePages returns the index rows of one kind and value at which the first n
 // pages of 50 begin.
 func (v *Vault) BarePages(kind byte, value string, n int) (starts [][]byte, err error) {
@@ -110,4 +131,21 @@ func (v *Vault) BarePage(start []byte) error {
 		}
 		return nil
 	})
+}
+
+// Linger reads the vault as it is now until end is called.
+func (v *Vault) Linger() (end func(), err error) {
+	_, end, err = v.beginRead(true)
+	return end, err
+}
+
+// Used is how many bytes of vault.db pages were ever taken from.
+func (v *Vault) Used() (n int64, err error) {
+	err = v.db.View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
+	return n, err
+}
+
+// SummaryOf is ObligationSummary with another bound on what it counts.
+func (v *Vault) SummaryOf(ctx context.Context, most int) (ObligationSummary, error) {
+	return v.obligationSummary(ctx, most)
 }

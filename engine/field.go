@@ -162,7 +162,12 @@ func (v *Vault) UpdateField(ctx context.Context, actor Actor, key string, m Matc
 			return old, audit.Event{}, nil
 		}
 		if f.Type != old.Type && t.fieldUsed(key) {
-			return Field{}, audit.Event{}, fmt.Errorf("%w, so its type stays; define another field for the new type", ErrFieldInUse)
+			return Field{}, audit.Event{}, fmt.Errorf("%w: documents have values of it, so its type stays; define another field for the new type", ErrFieldInUse)
+		}
+		if f.Type != old.Type {
+			if err := t.fieldFree(key); err != nil {
+				return Field{}, audit.Event{}, err
+			}
 		}
 		f.Revision, f.UpdatedAt = old.Revision+1, t.now
 		t.put(bucketFields, []byte(key), f.encode())
@@ -254,12 +259,12 @@ func (t *tx) fieldUsed(key string) bool {
 // DeleteField removes a definition. It needs admin access. While documents have
 // values of the field it is refused (ErrFieldInUse), unless force takes the
 // values away first, from archived and locked documents too, each in a change
-// of its own. The field goes last, so what was interrupted is done by asking
+// of its own. A policy of retention that counts from the field refuses even that. The field goes last, so what was interrupted is done by asking
 // again; until then, values may still be given. ErrFieldNotFound.
 func (v *Vault) DeleteField(ctx context.Context, actor Actor, key string, m Match, force bool) (Field, Receipt, error) {
 	for cleared := uint64(0); ; {
 		f, receipt, err := update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) { return t.deleteField(key, m, cleared) })
-		if !force || !errors.Is(err, ErrFieldInUse) {
+		if !force || !errors.Is(err, errFieldHasValues) {
 			return f, receipt, err
 		}
 		more, err := v.clearField(ctx, actor, key)
@@ -270,6 +275,20 @@ func (v *Vault) DeleteField(ctx context.Context, actor Actor, key string, m Matc
 	}
 }
 
+var errFieldHasValues = fmt.Errorf("%w: documents have values of it; clear it there, or send force=true to have it cleared from all of them", ErrFieldInUse)
+
+var errFieldNamed = fmt.Errorf("%w: the period of a retention policy counts from it; change or delete the policy first", ErrFieldInUse)
+
+// fieldFree guards that no policy counts from a field: without it, documents
+// would never be due, or protected for ever.
+func (t *tx) fieldFree(key string) error {
+	named, err := t.fieldNamed(key)
+	if err == nil && named {
+		err = errFieldNamed
+	}
+	return err
+}
+
 func (t *tx) deleteField(key string, m Match, cleared uint64) (Field, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return Field{}, audit.Event{}, err
@@ -278,8 +297,11 @@ func (t *tx) deleteField(key string, m Match, cleared uint64) (Field, audit.Even
 	if err == nil {
 		err = m.check(f.Revision)
 	}
+	if err == nil {
+		err = t.fieldFree(key) // before anything is cleared
+	}
 	if err == nil && t.fieldUsed(key) {
-		err = fmt.Errorf("%w; clear it there, or send force=true to have it cleared from all of them", ErrFieldInUse)
+		err = errFieldHasValues
 	}
 	if err != nil {
 		return Field{}, audit.Event{}, err

@@ -102,13 +102,6 @@ func (c *checks) fieldRow(f *Field, at, value string) string {
 // fieldRange is a range of values, as fieldRow spells them; "" is no bound.
 type fieldRange struct{ key, from, to string }
 
-// has says whether the document has a value within.
-func (r fieldRange) has(d *document) bool {
-	value, ok := d.CustomFields[r.key]
-	row := fieldRow(value)
-	return ok && (r.from == "" || row >= r.from) && (r.to == "" || row < r.to)
-}
-
 // addRange walks the rows within, if they are few.
 func (l *lister) addRange(r fieldRange) {
 	prefix := indexPrefix(kindField, text(r.key))
@@ -131,6 +124,6 @@ func (l *lister) addRange(r fieldRange) {
 }
 
 // matches says what the sets do not.
-func (l *lister) matches(d *document) bool {
-	return l.q.updatedMatches(d.UpdatedAt) && !slices.ContainsFunc(l.ranges, func(r fieldRange) bool { return !r.has(d) })
+func (l *lister) matches(g *glance) bool {
+	return l.q.updatedMatches(g.updatedAt) && !slices.ContainsFunc(l.ranges, func(r fieldRange) bool { return !r.has(g) })
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -45,6 +46,20 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		}
 		return o, o.encode(), nil
 	},
+	"hold": func(b []byte) (any, []byte, error) {
+		h, err := decodeHold(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return h, h.encode(), nil
+	},
+	"matter": func(b []byte) (any, []byte, error) {
+		m, err := decodeMatter(nil, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return m, m.encode(), nil
+	},
 	"field": func(b []byte) (any, []byte, error) {
 		f, err := decodeField(nil, b)
 		return f, f.encode(), err
@@ -66,8 +81,8 @@ func FuzzRecords(f *testing.F) {
 	ver := &Version{Number: 2, Size: 7, MediaType: "text/plain", FileName: "a.txt", CreatedAt: at, CreatedBy: NewID(), Discarded: true}
 	doc := &document{Document: Document{
 		Name: "Lease", Category: "contract", Tags: []string{"a", "b:c"}, Revision: 3, VersionCount: 2, AuditSeq: 9, CreatedAt: at, UpdatedAt: at,
-		CustomFields: map[string]any{"yes": true, "no": false, "text": "x"}, Current: ver, ExternalID: "e",
-	}}
+		CustomFields: map[string]any{"yes": true, "no": false, "text": "x", "day": "2026-02-28", "number": json.Number("-1.5")}, Current: ver, ExternalID: "e",
+	}, holds: []matterHolds{{"", 1}, {"Acme", 0}, {"Bolt", 2}}}
 	date, _ := ParseDue("2026-02-28")
 	anchor, _ := ParseDue("2026-01-31")
 	duty := &obligation{anchor: anchor, next: NewID(), reminded: 7, Obligation: Obligation{
@@ -77,6 +92,8 @@ func FuzzRecords(f *testing.F) {
 	cert := &Certificate{DeletedAt: at, Right: "manual", AuditSeq: 3, Versions: []CertifiedVersion{{Number: 1, Size: 2}}}
 	for _, seed := range [][]byte{
 		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), duty.encode(), encodeVersion(ver), cert.encode(),
+		(&hold{Hold: Hold{DocumentID: NewID(), Reason: "litigation", Matter: "Acme", PlacedAt: at, ReleasedAt: at, ReleasedBy: NewID()}}).encode(),
+		(&matter{Matter: Matter{Active: 1, Released: 2, Documents: 3, FirstPlacedAt: at}, seq: 9}).encode(),
 		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
@@ -95,6 +112,20 @@ func FuzzRecords(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(value, second) {
 				t.Errorf("%s %x: read %+v, written and read again %+v, %v", name, b, value, second, err)
 			}
+			// A glance at a document sees what reading it does.
+			g, failed := glanceAt(b)
+			d, err := decodeDocument(id{}, b)
+			if err != nil {
+				return
+			}
+			if failed != nil || g.updatedAt != d.UpdatedAt || string(g.name) != d.Name || g.row("none of them") != fieldRow(d.CustomFields["none of them"]) {
+				t.Errorf("%x: %+v, %v, but it is %+v", b, g, failed, d)
+			}
+			for key, value := range d.CustomFields {
+				if got := g.row(key); got != fieldRow(value) {
+					t.Errorf("%x: %s is %q, but it is %v", b, key, got, value)
+				}
+			}
 		}
 	})
 }
@@ -105,7 +136,7 @@ func FuzzCursor(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, cursor string) {
-		for _, list := range []byte{listUsers, listKeys, listVersions, listCreated, listUpdated, listName, listDue} {
+		for _, list := range []byte{listUsers, listKeys, listVersions, listCreated, listUpdated, listName, listDue, listHolds, listMatters} {
 			place, err := decodeCursor(list, cursor)
 			if err != nil || place == nil {
 				continue

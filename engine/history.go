@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"strongroom/audit"
 )
@@ -25,8 +26,13 @@ type history struct {
 	holder   string // who acquired the last lock, if it was not released or broken
 	archived bool
 	deleted  bool
+	// retainUntil is what was stamped last.
+	retainUntil time.Time
 	// obligations are those of the document, by id.
 	obligations map[string]*saidObligation
+	holds       map[string]*saidHold // by id, those released too
+	erasures    map[string]saidErasing
+	told        uint64 // the last entry with a detail that an erasure erases; 0: none is left
 	behind      uint64 // entries not after the head given
 }
 
@@ -66,7 +72,7 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		detail []byte // a view
 	}
 	var links []link
-	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}}
+	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}, holds: map[string]*saidHold{}, erasures: map[string]saidErasing{}}
 	for seq := d.AuditSeq; seq != 0; {
 		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
 		if err != nil {
@@ -97,13 +103,19 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
 		}
+		if e.detail != nil && !e.Op.Kept() {
+			h.told = e.Seq
+		}
 	}
 	return h, nil
 }
 
 // follow takes one more entry into account.
 func (h *history) follow(e audit.Entry, told detail) error {
-	if h.deleted {
+	if erases := e.Op == audit.OpErasureCompleted; h.deleted != erases {
+		if erases {
+			return errors.New("erases a document that was not deleted before")
+		}
 		return errors.New("is about a document that was deleted before")
 	}
 	switch e.Op {
@@ -114,6 +126,9 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	case audit.OpDocumentVersionAdded:
 		h.addVersion(e, told)
 	case audit.OpDocumentArchived:
+		if err := h.unheld(); err != nil {
+			return err
+		}
 		h.archived = true
 	case audit.OpDocumentUnarchived:
 		h.archived = false
@@ -128,11 +143,17 @@ func (h *history) follow(e audit.Entry, told detail) error {
 		if n, _ := e.Facts["obligations"].AsNumber(); n != uint64(len(h.obligations)) {
 			return fmt.Errorf("deletes %d obligations, there were %d", n, len(h.obligations))
 		}
+		if err := h.unheld(); err != nil {
+			return err
+		}
 		h.deleted, h.obligations = true, nil
 	case audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened,
 		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
 		return h.obligation(e, told)
+	case audit.OpHoldPlaced, audit.OpHoldReleased:
+		return h.hold(e, told)
 	default: // leaves the revision
+		h.erasing(e)
 		h.lock(e)
 		return nil
 	}
@@ -144,6 +165,19 @@ func (h *history) follow(e audit.Entry, told detail) error {
 	if revision, ok := e.Facts["revision"].AsNumber(); ok && revision != h.revision {
 		return fmt.Errorf("has revision %d, counted are %d", revision, h.revision)
 	}
+	if until, ok := e.Facts["retainUntil"].AsText(); ok {
+		return h.retain(e, until)
+	}
+	return nil
+}
+
+// retain takes a stamp into account, which only rises.
+func (h *history) retain(e audit.Entry, until string) error {
+	stamped, err := audit.ParseTime(until)
+	if err != nil || stamped.Before(h.retainUntil) {
+		return fmt.Errorf("is retained until %s, which was later before: %w", until, errors.Join(err, errDamaged))
+	}
+	h.retainUntil = stamped
 	return nil
 }
 
@@ -261,7 +295,8 @@ func readDetail(e audit.Entry, text []byte) (detail, error) {
 		return detail{}, fmt.Errorf("its detail: %w", err)
 	}
 	switch e.Op {
-	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated:
+	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated,
+		audit.OpPolicyUpdated:
 		for name, value := range d.members {
 			change, _ := value.(map[string]any)
 			d.members[name] = change["new"]

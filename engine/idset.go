@@ -133,7 +133,10 @@ type rowSet struct {
 	c      *bbolt.Cursor
 	prefix []byte
 	key    []byte // scratch
-	at     id     // where c stands, if placed
+	from   id     // what was sought last, in the direction desc, if sought; and
+	at     id     // what was found: where c stands, if placed
+	sought bool
+	desc   bool
 	placed bool
 }
 
@@ -143,10 +146,11 @@ func (s *rowSet) keyOf(doc id) []byte {
 }
 
 func (s *rowSet) seek(from id, desc bool) (id, bool) {
+	if s.skips(from, desc) {
+		return s.at, s.placed
+	}
+	s.from, s.desc, s.sought = from, desc, true
 	if s.placed {
-		if s.at == from {
-			return from, true
-		}
 		// One step mostly suffices when sets are dense, and costs less than
 		// finding the way from the root.
 		if next, ok := from.step(!desc); ok && next == s.at {
@@ -168,6 +172,20 @@ func (s *rowSet) seek(from id, desc bool) (id, bool) {
 		}
 	}
 	return s.place(k)
+}
+
+// skips says whether from lies between what was sought last and what was found,
+// where there is no member: beside a dense set, one with few members is sought
+// once for each of its own.
+func (s *rowSet) skips(from id, desc bool) bool {
+	if !s.sought || s.desc != desc {
+		return false
+	}
+	since, until := bytes.Compare(from[:], s.from[:]), bytes.Compare(from[:], s.at[:])
+	if desc {
+		since, until = -since, -until
+	}
+	return since >= 0 && (until <= 0 || !s.placed)
 }
 
 func (s *rowSet) place(k []byte) (id, bool) {

@@ -18,6 +18,7 @@ func TestWhatHoldsAlreadyIsNotWritten(t *testing.T) {
 	must(t, err)
 	key, _, _, err := k.CreateKey(ctx, k.Admin, engine.NewKey{Name: "key", UserID: u.ID})
 	must(t, err)
+	h := place(t, k, k.Create("held", "text").ID, "Acme")
 	off, closed := false, engine.UserClosed
 	for _, ask := range []struct {
 		name string
@@ -56,6 +57,10 @@ func TestWhatHoldsAlreadyIsNotWritten(t *testing.T) {
 			_, r, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{AuditReads: &off})
 			return r, err
 		}, false},
+		{"release", func() (engine.Receipt, error) {
+			_, r, err := k.ReleaseHold(ctx, k.Admin, h.ID, nil, "settled")
+			return r, err
+		}, true},
 		{"revoke", func() (engine.Receipt, error) { _, r, err := k.RevokeKey(ctx, k.Admin, key.ID); return r, err }, true},
 		{"delete", func() (engine.Receipt, error) { _, r, err := k.DeleteDocument(ctx, k.Admin, d.ID, cond); return r, err }, true},
 	} {

@@ -1,12 +1,8 @@
 package engine
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 )
@@ -22,6 +18,7 @@ type DocumentQuery struct {
 	Product     string
 	TemplateID  string
 	AgreementID string
+	Matter      string        // of an active hold
 	Tags        []string      // all must match; "key:*" matches any value
 	Fields      []FieldFilter // all must match
 	CreatedFrom time.Time     // inclusive
@@ -33,8 +30,15 @@ type DocumentQuery struct {
 }
 
 // The work of one call is bounded: gatherMost documents are gathered and
-// sorted, or maxLook rows of the sorting index looked at.
-const gatherMost = 4_000
+// sorted, or lookMost rows of the sorting index, or members of sets, looked at.
+// Before that, less of both is tried: whether matches are few or many is not
+// known, and one of the two is mostly quick.
+const (
+	gatherMost = 4_000
+	gatherFew  = 1_000
+	lookMost   = 40_000
+	lookFew    = 1_000
+)
 
 // Documents returns one page of a list.
 //
@@ -79,12 +83,19 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 		if o.list == listCreated {
 			return l.byCreation()
 		}
-		if len(l.sets) > 0 || !q.CreatedFrom.IsZero() || !q.CreatedTo.IsZero() {
-			if page, ok, err := l.gather(); ok || err != nil {
+		if len(l.sets) == 0 && q.CreatedFrom.IsZero() && q.CreatedTo.IsZero() {
+			return l.byIndex(lookMost)
+		}
+		for gather, look := gatherFew, lookFew; ; gather, look = gatherMost, lookMost {
+			if page, ok, err := l.gather(gather); ok || err != nil {
+				return page, err
+			}
+			walk := *l // which the second try begins anew
+			page, err := walk.byIndex(look)
+			if err != nil || page.NextCursor == "" || len(page.Items) == limit || look == lookMost {
 				return page, err
 			}
 		}
-		return l.byIndex()
 	})
 }
 
@@ -117,28 +128,30 @@ func (q *DocumentQuery) states() ([]string, error) {
 	var states []string
 	switch q.Status {
 	case "":
-		states = []string{stateLive}
+		states = []string{stateLive, stateLiveHeld}
 		if q.Archived != nil {
-			states = []string{stateLive, stateArchived}
+			states = []string{stateLive, stateLiveHeld, stateArchived, stateArchivedHeld}
 		}
 	case "active":
 		states = []string{stateLive}
 	case "archived":
 		states = []string{stateArchived}
+	case "legal_hold":
+		states = []string{stateLiveHeld, stateArchivedHeld}
 	case "deleted":
 		states = []string{stateDeleted}
-	case "legal_hold":
-		states = nil
 	case "all":
-		states = []string{stateLive, stateArchived, stateDeleted}
+		states = []string{stateLive, stateLiveHeld, stateArchived, stateArchivedHeld, stateDeleted}
 	default:
 		return nil, invalid("status", "must be active, archived, legal_hold, deleted or all")
 	}
 	if q.Archived != nil {
-		states = slices.DeleteFunc(states, func(s string) bool { return (s == stateArchived) != *q.Archived })
+		states = slices.DeleteFunc(states, func(s string) bool { return isArchived(s) != *q.Archived })
 	}
 	return states, nil
 }
+
+func isArchived(state string) bool { return state == stateArchived || state == stateArchivedHeld }
 
 // filters returns the sets of ids a query intersects, besides the states and
 // those of custom fields. some is false if one of them is known to be empty.
@@ -160,7 +173,7 @@ func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 	for _, filter := range []struct {
 		kind  byte
 		value string
-	}{{kindCategory, q.Category}, {kindProduct, q.Product}, {kindTemplate, q.TemplateID}, {kindAgreement, q.AgreementID}} {
+	}{{kindCategory, q.Category}, {kindProduct, q.Product}, {kindTemplate, q.TemplateID}, {kindAgreement, q.AgreementID}, {kindMatter, q.Matter}} {
 		if filter.value != "" {
 			sets = append(sets, t.rows(filter.kind, text(filter.value)))
 		}
@@ -169,237 +182,4 @@ func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 		sets = append(sets, t.rows(kindTag, text(spellTag(tag))))
 	}
 	return sets, true
-}
-
-// lister is one call of Documents.
-type lister struct {
-	t      *tx
-	q      DocumentQuery
-	order  order
-	states []string
-	sets   []idSet
-	ranges []fieldRange // with many documents, so not among the sets
-	limit  int
-	place  []byte // where the page before ended: sort value ‖ id
-	page   Page[Document]
-	size   int // of the page's records, in bytes
-}
-
-// addUpdated makes a set of the documents last changed in the times asked for,
-// if they are few. If they are many, whoever walks another order meets one
-// soon; and the order of changes is walked between the bounds.
-func (l *lister) addUpdated() error {
-	if l.q.UpdatedFrom.IsZero() && l.q.UpdatedTo.IsZero() {
-		return nil
-	}
-	var ids sortedIDs
-	w := l.t.sorted(order{listUpdated, false}, l.states, nil, ceilMillis(l.q.UpdatedFrom))
-	end := ceilMillis(l.q.UpdatedTo)
-	for place := w.next(); place != nil && (end == nil || bytes.Compare(place, end) < 0); place = w.next() {
-		if len(ids) == gatherMost {
-			return nil
-		}
-		ids = append(ids, id(place[len(place)-len(id{}):]))
-	}
-	slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
-	l.sets = append(l.sets, ids)
-	return nil
-}
-
-// ceilMillis is how the index spells the first millisecond not before an
-// instant; nil for the zero time.
-func ceilMillis(at time.Time) []byte {
-	if at.IsZero() {
-		return nil
-	}
-	ms := at.Add(time.Millisecond - 1).UnixMilli()
-	return []byte(millis(time.UnixMilli(min(max(ms, 1), 1<<48-1))))
-}
-
-// anyState is the set of ids in any of the states asked for.
-func (l *lister) anyState() idSet {
-	var u union
-	for _, s := range l.states {
-		u = append(u, l.t.rows(kindState, s))
-	}
-	if len(u) == 1 {
-		return u[0]
-	}
-	return u
-}
-
-// bounds are the first and last id the query's times of creation allow.
-func (l *lister) bounds() (first, last id) {
-	last = id(bytes.Repeat([]byte{0xff}, len(last)))
-	if from := l.q.CreatedFrom; !from.IsZero() {
-		copy(first[:], idTime(from))
-	}
-	if to := l.q.CreatedTo; !to.IsZero() {
-		last, _ = id(append([]byte(idTime(to)), make([]byte, 10)...)).step(true)
-	}
-	return first, last
-}
-
-// idTime is how the ids of documents begin that were made at this instant, or
-// in the first millisecond after it.
-func idTime(at time.Time) string {
-	return string(ceilMillis(at)[2:])
-}
-
-// byCreation walks the intersection itself.
-func (l *lister) byCreation() (Page[Document], error) {
-	first, last := l.bounds()
-	at, ok := first, true
-	if l.order.desc {
-		at = last
-	}
-	if l.place != nil {
-		at, ok = id(l.place).step(l.order.desc)
-	}
-	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: maxLook}
-	for ok {
-		if at, ok = walk.seek(at); !ok || bytes.Compare(at[:], first[:]) < 0 || bytes.Compare(at[:], last[:]) > 0 {
-			break
-		}
-		if full, err := l.add(at, at[:], walk.left <= 0); full || err != nil {
-			return l.page, err
-		}
-		at, ok = at.step(l.order.desc)
-	}
-	if walk.left <= 0 { // at may be a match: the next call begins with it
-		if before, ok := at.step(!l.order.desc); ok {
-			l.page.NextCursor = encodeCursor(l.order.list, before[:])
-		}
-	}
-	return l.page, nil
-}
-
-// byIndex walks the rows of the sorting index and keeps those in all sets.
-func (l *lister) byIndex() (Page[Document], error) {
-	first, last := l.bounds()
-	var from, end []byte // between which the order of changes is walked
-	if l.order.list == listUpdated {
-		from, end = ceilMillis(l.q.UpdatedFrom), ceilMillis(l.q.UpdatedTo)
-	}
-	if l.order.desc {
-		from, end = end, from
-	}
-	w := l.t.sorted(l.order, l.states, l.place, from)
-	for looked := 1; ; looked++ {
-		place := w.next()
-		if place == nil || end != nil && (bytes.Compare(place, end) < 0) == l.order.desc {
-			return l.page, nil
-		}
-		doc := id(place[len(place)-len(id{}):])
-		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !inAll(l.sets, doc) {
-			if looked >= maxLook {
-				l.page.NextCursor = encodeCursor(l.order.list, place)
-				return l.page, nil
-			}
-			continue
-		}
-		if full, err := l.add(doc, place, looked >= maxLook); full || err != nil {
-			return l.page, err
-		}
-	}
-}
-
-// add puts a document on the page if it matches what the sets do not say. full
-// says that the page is, or that this was the last row one call looks at; the
-// cursor then stands at the last row that was looked at.
-func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
-	if len(l.page.Items) == l.limit || l.size >= maxPageBytes {
-		l.page.NextCursor = encodeCursor(l.order.list, l.place)
-		return true, nil
-	}
-	d, err := l.t.documentAt(doc)
-	if err != nil {
-		return false, err
-	}
-	l.size += len(l.t.get(bucketDocuments, doc[:]))
-	l.place = append(l.place[:0:0], place...)
-	if l.matches(d) {
-		l.page.Items = append(l.page.Items, d.Document)
-	}
-	if last {
-		l.page.NextCursor = encodeCursor(l.order.list, l.place)
-	}
-	return last, nil
-}
-
-func (q *DocumentQuery) updatedMatches(at time.Time) bool {
-	return (q.UpdatedFrom.IsZero() || !at.Before(q.UpdatedFrom)) && (q.UpdatedTo.IsZero() || at.Before(q.UpdatedTo))
-}
-
-// gather collects all matches, if they are few, and sorts them. ok is false if
-// they are many.
-func (l *lister) gather() (page Page[Document], ok bool, err error) {
-	ids, few := l.few()
-	if !few {
-		return page, false, nil
-	}
-	type match struct {
-		place string
-		doc   id
-	}
-	var found []match
-	for _, doc := range ids {
-		d, err := l.t.documentAt(doc)
-		if err != nil {
-			return page, false, err
-		}
-		if l.matches(d) {
-			found = append(found, match{l.order.place(d), doc})
-		}
-	}
-	before := func(a, b string) int {
-		if l.order.desc {
-			return cmp.Compare(b, a)
-		}
-		return cmp.Compare(a, b)
-	}
-	slices.SortFunc(found, func(a, b match) int { return before(a.place, b.place) })
-	if l.place != nil {
-		last := string(l.place)
-		found = found[sort.Search(len(found), func(i int) bool { return before(found[i].place, last) > 0 }):]
-	}
-	for _, m := range found {
-		if full, err := l.add(m.doc, []byte(m.place), false); full || err != nil {
-			return l.page, true, err
-		}
-	}
-	return l.page, true, nil
-}
-
-// few returns the ids in all sets, if they are few.
-func (l *lister) few() (ids []id, few bool) {
-	first, last := l.bounds()
-	walk := intersection{sets: append(l.sets, l.anyState()), left: maxLook}
-	for at, more := first, true; more; at, more = at.step(false) {
-		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
-			break
-		}
-		if ids = append(ids, at); len(ids) > gatherMost {
-			return nil, false
-		}
-	}
-	return ids, walk.left > 0
-}
-
-// place is where a document stands in an order: the value and id of its row in
-// that order's index.
-func (o order) place(d *document) string {
-	value := foldName(d.Name)
-	if o.list == listUpdated {
-		value = millis(d.UpdatedAt)
-	}
-	return value + string(d.id[:])
-}
-
-func (t *tx) documentAt(doc id) (*document, error) {
-	b := t.get(bucketDocuments, doc[:])
-	if b == nil {
-		return nil, fmt.Errorf("%w: the index names document %s, which is missing", errDamaged, doc)
-	}
-	return t.decode(doc, b)
 }

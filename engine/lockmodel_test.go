@@ -238,10 +238,11 @@ func (m *lockModel) apply(md *modelMetadata, p engine.DocumentPatch) error {
 	set(&md.description, p.Description)
 	set(&md.owner, p.OwnerID)
 	if p.Category != nil {
+		was := md.category
 		if md.category = *p.Category; md.category == "" {
 			md.category = "other"
 		}
-		if !m.known(md.category) {
+		if md.category != was && !m.known(md.category) {
 			return engine.ErrInvalid
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"reflect"
@@ -74,6 +75,9 @@ func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Even
 	if len(detail) == 0 {
 		return old.Document, audit.Event{}, nil
 	}
+	if err := t.mayLeave(old, d); err != nil {
+		return Document{}, audit.Event{}, err
+	}
 	t.changes(d)
 	if d.ExternalID != old.ExternalID {
 		t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
@@ -124,13 +128,13 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 		d.Description = *p.Description
 	}
 	if p.Category != nil {
-		d.Category = *p.Category
-		if d.Category == "" {
-			d.Category = defaultCategory
+		category := cmp.Or(*p.Category, defaultCategory)
+		if category != d.Category { // it may keep one that was removed
+			if err := t.knownCategory(category); err != nil {
+				return err
+			}
 		}
-		if err := t.knownCategory(d.Category); err != nil {
-			return err
-		}
+		d.Category = category
 	}
 	if p.OwnerID != nil {
 		if d.OwnerID, err = t.owner(*p.OwnerID); err != nil {

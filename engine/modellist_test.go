@@ -35,6 +35,9 @@ func (m *model) query() engine.DocumentQuery {
 	if m.random.IntN(8) == 0 {
 		q.AgreementID = pick(m, "a-1", "a")
 	}
+	if m.random.IntN(6) == 0 {
+		q.Matter = pick(m, append(modelMatters, "none")...)
+	}
 	q.Fields = m.filters()
 	for range m.random.IntN(3) {
 		q.Tags = append(q.Tags, pick(m, pick(m, modelTags...), "client:*", "client: *", "year:*", " urgent "))
@@ -51,7 +54,7 @@ func (m *model) query() engine.DocumentQuery {
 }
 
 // matches says whether a document is in a list.
-func matches(q engine.DocumentQuery, d engine.Document) bool {
+func (m *model) matches(q engine.DocumentQuery, d engine.Document) bool {
 	in := func(at, from, to time.Time) bool {
 		return (from.IsZero() || !at.Before(from)) && (to.IsZero() || at.Before(to))
 	}
@@ -61,22 +64,12 @@ func matches(q engine.DocumentQuery, d engine.Document) bool {
 		if deleted || d.Archived && q.Archived == nil {
 			return false
 		}
-	case "active":
-		if deleted || d.Archived {
+	case "active", "archived", "deleted", "legal_hold":
+		if string(d.Status) != q.Status {
 			return false
 		}
-	case "archived":
-		if !d.Archived {
-			return false
-		}
-	case "deleted":
-		if !deleted {
-			return false
-		}
-	case "legal_hold":
-		return false
 	}
-	if q.Archived != nil && d.Archived != *q.Archived || q.Category != "" && d.Category != q.Category ||
+	if q.Matter != "" && m.bears(d.ID, q.Matter) == 0 || q.Archived != nil && d.Archived != *q.Archived || q.Category != "" && d.Category != q.Category ||
 		q.Product != "" && d.Product != q.Product || q.TemplateID != "" && d.TemplateID != q.TemplateID || q.AgreementID != "" && d.AgreementID != q.AgreementID ||
 		q.OwnerID != "" && d.OwnerID != q.OwnerID || q.ExternalID != "" && d.ExternalID != q.ExternalID {
 		return false
@@ -113,7 +106,7 @@ func order(q engine.DocumentQuery, a, b engine.Document) (c int) {
 
 func (m *model) matching(q engine.DocumentQuery) (list []engine.Document) {
 	for _, d := range m.documents {
-		if matches(q, d) {
+		if m.matches(q, d) {
 			list = append(list, d)
 		}
 	}

@@ -27,14 +27,7 @@ type NewDocument struct {
 // CreateDocument makes a document whose first version are the staged bytes. It
 // needs upload access. *ExistsError if the external id is taken.
 func (v *Vault) CreateDocument(ctx context.Context, actor Actor, n NewDocument, u *Upload) (Document, Receipt, error) {
-	n.Version.settle()
-	if n.Name == "" {
-		n.Name = n.Version.FileName
-	}
-	if n.Category == "" {
-		n.Category = defaultCategory
-	}
-	if err := n.check(); err != nil {
+	if err := n.Check(); err != nil {
 		return Document{}, Receipt{}, err
 	}
 	return keep(v, ctx, u, func() (Document, Receipt, error) {
@@ -48,7 +41,17 @@ func (v *Vault) CreateDocument(ctx context.Context, actor Actor, n NewDocument, 
 	})
 }
 
-func (n *NewDocument) check() error {
+// Check fills in the defaults, spells the values and judges what can be judged
+// without a vault. *InvalidError names all that cannot be accepted. CreateDocument
+// does the same: this is for who wants to know before.
+func (n *NewDocument) Check() error {
+	n.Version.settle()
+	if n.Name == "" {
+		n.Name = n.Version.FileName
+	}
+	if n.Category == "" {
+		n.Category = defaultCategory
+	}
 	var c checks
 	n.Name = strings.TrimSpace(n.Name)
 	c.required("name", n.Name, maxName)

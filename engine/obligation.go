@@ -216,16 +216,7 @@ func (t *tx) putObligation(old, o *obligation) {
 	} else {
 		t.delete(bucketObligations, old.id[:])
 	}
-	for _, row := range before {
-		if !containsRow(after, row) {
-			t.delete(bucketDues, row)
-		}
-	}
-	for _, row := range after {
-		if !containsRow(before, row) {
-			t.put(bucketDues, row, nil)
-		}
-	}
+	t.putRows(bucketDues, before, after)
 }
 
 // Obligation returns one. ErrObligationNotFound.

@@ -423,3 +423,63 @@ func TestObligationLists(t *testing.T) {
 		}
 	})
 }
+
+// TestTheEndOfADay is the first instant of the next one, also where the clocks
+// are changed at midnight, so that there is none, or there are two.
+func TestTheEndOfADay(t *testing.T) {
+	for _, c := range []struct{ zone, date, end string }{
+		{"America/New_York", "2000-04-02", "2000-04-03T04:00:00Z"}, // of 23 hours
+		{"America/New_York", "2000-10-29", "2000-10-30T05:00:00Z"}, // of 25 hours
+		{"America/Havana", "2000-04-01", "2000-04-02T05:00:00Z"},   // then it is 1:00
+		{"America/Sao_Paulo", "2000-10-07", "2000-10-08T03:00:00Z"},
+		{"Africa/Cairo", "2000-04-27", "2000-04-27T22:00:00Z"},
+		{"America/Havana", "2000-10-28", "2000-10-29T04:00:00Z"}, // and an hour later it is 0:00 again
+		{"Asia/Amman", "2000-09-28", "2000-09-28T21:00:00Z"},
+		{"America/Sao_Paulo", "2000-02-26", "2000-02-27T03:00:00Z"}, // 23:00 comes twice before
+	} {
+		t.Run(c.zone+" "+c.date, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := enginetest.New(t)
+				inZone(k, c.zone)
+				o := oblige(k, k.Create("Lease", "x").ID, "Pay", c.date, "")
+				end, err := time.Parse(time.RFC3339, c.end)
+				must(t, err)
+				for _, is := range []struct {
+					at   time.Time
+					want engine.ObligationStatus
+				}{{end.Add(-time.Millisecond), engine.ObligationPending}, {end, engine.ObligationOverdue}} {
+					time.Sleep(time.Until(is.at))
+					if o, err := k.Obligation(t.Context(), o.ID); err != nil || o.Status != is.want {
+						t.Errorf("at %s it is %s, %v", is.at, o.Status, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestObligationsOfADocumentAreBounded: they go with it in one transaction. One
+// that recurs is made all the same.
+func TestObligationsOfADocumentAreBounded(t *testing.T) {
+	k := enginetest.New(t)
+	ctx := t.Context()
+	doc, other := k.Create("Lease", "x").ID, k.Create("Other", "y").ID
+	n := engine.NewObligation{Title: "Pay", DueDate: due(t, "2099-01-31"), OwnerID: k.Admin.UserID, DocumentID: doc, Recurrence: "monthly"}
+	must(t, k.FillObligations(ctx, k.Admin, 1_000, func(int) engine.NewObligation { return n }))
+	_, _, err := k.CreateObligation(ctx, k.Admin, n)
+	wantField(t, err, "documentId")
+	first := obligations(k, engine.ObligationQuery{DocumentID: doc})[0]
+	_, _, err = k.CompleteObligation(ctx, k.Admin, first.ID, nil, engine.Completion{})
+	must(t, err)
+	if all := obligations(k, engine.ObligationQuery{DocumentID: doc}); len(all) != 1_001 || all[1_000].DueDate.String() != "2099-02-28" {
+		t.Errorf("%d obligations, the last is %+v", len(all), all[len(all)-1])
+	}
+	n.DocumentID = other
+	kept, _, err := k.CreateObligation(ctx, k.Admin, n)
+	must(t, err)
+	_, _, err = k.DeleteDocument(ctx, k.Admin, doc, engine.Condition{})
+	must(t, err)
+	if left := obligations(k, engine.ObligationQuery{}); len(left) != 1 || left[0].ID != kept.ID {
+		t.Errorf("%d are left", len(left))
+	}
+}

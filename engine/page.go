@@ -98,6 +98,13 @@ const (
 	listUpdated  = 'u'
 	listName     = 'n'
 	listDue      = 'd'
+	listPolicies = 'P'
+	listRuns     = 'R'
+	listOutcomes = 'O'
+	listPlan     = 'L'
+	listHolds    = 'H'
+	listMatters  = 'M'
+	listErasures = 'E'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -51,22 +52,46 @@ const (
 	rightManual  = "manual"
 	rightPolicy  = "retention"
 	rightErasure = "erasure"
+
+	// rightBypass is manual, by an admin who bypasses governance and says why. It
+	// is spelled manual, with the fact bypass.
+	rightBypass = "bypass"
 )
 
 // disposable is the only place that decides whether a document may be disposed
-// of by this right.
+// of by this right. A hold stands before every right, then protection.
 func (t *tx) disposable(d *document, right string) error {
-	if right == rightManual && d.Archived {
+	if err := d.unheld(); err != nil { // before anything is read
+		return err
+	}
+	policies, err := t.policiesOf(d)
+	if err != nil {
+		return err
+	}
+	return t.disposableUnder(d, right, policies)
+}
+
+// disposableUnder is disposable if these were the policies that are for the
+// document.
+func (t *tx) disposableUnder(d *document, right string, policies []Policy) error {
+	if err := d.unheld(); err != nil {
+		return err
+	}
+	if (right == rightManual || right == rightBypass) && d.Archived {
 		return ErrDocumentArchived
 	}
-	return nil
+	return d.unprotected(right, policies, t.now)
 }
 
 // DeleteDocument removes a document for good, with all its versions and its
 // obligations, which have no entry of their own then; bytes that
-// nobody else needs are gone when it returns. It needs admin access.
-// ErrDocumentArchived. Deleting what is deleted returns its certificate.
+// nobody else needs are gone when it returns. It needs admin access. *HeldError,
+// ErrDocumentArchived, *RetainedError, unless only governance protects it and the
+// condition says to bypass that. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
+	if err := cond.checkReason(); err != nil {
+		return Certificate{}, Receipt{}, err
+	}
 	gone, receipt, err := update(v, ctx, actor, func(t *tx) (disposal, audit.Event, error) {
 		d, err := t.writable(documentID, AccessAdmin, cond)
 		if deleted, ok := err.(*DeletedError); ok {
@@ -78,10 +103,14 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 		if err == nil {
 			err = t.disposable(d, rightManual)
 		}
+		w := warrant{right: rightManual, reason: strings.TrimSpace(cond.Reason)}
+		if e, ok := errors.AsType[*RetainedError](err); ok && cond.BypassGovernance && e.Protect == string(ProtectGovernance) {
+			w.bypass, err = true, t.disposable(d, rightBypass)
+		}
 		if err != nil {
 			return disposal{}, audit.Event{}, err
 		}
-		return t.dispose(d, rightManual)
+		return t.dispose(d, w)
 	})
 	if err != nil {
 		return Certificate{}, Receipt{}, err
@@ -93,6 +122,38 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 	return gone.Certificate, receipt, nil
 }
 
+// checkReason looks at why a document is deleted; to bypass governance it must
+// be said.
+func (c *Condition) checkReason() error {
+	var wrong checks
+	wrong.prose("reason", c.Reason, maxComment)
+	if c.BypassGovernance && strings.TrimSpace(c.Reason) == "" {
+		wrong.fail("reason", "must say why the protection of the policy is bypassed")
+	}
+	return wrong.err()
+}
+
+// warrant is by what right a document is disposed of, and on whose account.
+type warrant struct {
+	right           string
+	policyID, runID string // of retention
+	erasureID       string // of an erasure
+	bypass          bool   // of the protection of a policy of governance
+	reason          string // "": none was given
+}
+
+// tell adds to the facts of an entry what the warrant says.
+func (w *warrant) tell(facts audit.Facts) {
+	for name, value := range map[string]string{"policy": w.policyID, "run": w.runID, "erasure": w.erasureID} {
+		if value != "" {
+			facts[name] = audit.Text(value)
+		}
+	}
+	if w.bypass {
+		facts["bypass"] = audit.Text("true")
+	}
+}
+
 // disposal is a certificate, and the bytes that may now be litter.
 type disposal struct {
 	Certificate
@@ -101,7 +162,7 @@ type disposal struct {
 
 // dispose leaves tombstone and certificate in a document's place. The bytes are
 // purged after the commit.
-func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
+func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	litter, err := t.dropDrafts(d)
 	if err != nil {
 		return disposal{}, audit.Event{}, err
@@ -111,7 +172,8 @@ func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
 		return disposal{}, audit.Event{}, err
 	}
 	c := Certificate{
-		DocumentID: d.ID, DeletedAt: t.now, DeletedBy: t.actor.UserID, Right: right, AuditSeq: t.seq(),
+		DocumentID: d.ID, DeletedAt: t.now, DeletedBy: t.actor.UserID, AuditSeq: t.seq(),
+		Right: w.right, PolicyID: w.policyID, ErasureID: w.erasureID,
 	}
 	for number := uint64(1); number <= d.VersionCount; number++ {
 		ver, err := t.version(d, number)
@@ -138,13 +200,18 @@ func (t *tx) dispose(d *document, right string) (disposal, audit.Event, error) {
 	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]
 	facts := audit.Facts{
-		"right": audit.Text(right), "versions": audit.Number(uint64(len(c.Versions))),
+		"right": audit.Text(w.right), "versions": audit.Number(uint64(len(c.Versions))),
 		"chain": audit.Text(last.Chain.String()), "certificate": audit.Text(c.digest()),
 	}
 	if obligations > 0 {
 		facts["obligations"] = audit.Number(obligations)
 	}
-	return disposal{c, litter}, audit.Event{Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number, Facts: facts}, nil
+	w.tell(facts)
+	detail := detailMembers{}
+	detail.text("reason", w.reason)
+	return disposal{c, litter}, audit.Event{
+		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number, Facts: facts, Detail: encodeDetail(detail),
+	}, nil
 }
 
 // Certificate returns the deletion certificate of a document.
@@ -179,7 +246,8 @@ func (t *tx) certificate(doc id) (Certificate, error) {
 
 // purge unlinks bytes that no version needs. It holds the lock that uploads
 // share, one unlink at a time, so nobody can come to need them in between; and
-// it writes nothing to vault.db. What it cannot do now, Sweep does later.
+// it writes nothing to vault.db. What it cannot do now, Sweep does later, and what
+// a running backup holds, that does when it ends.
 func (v *Vault) purge(ctx context.Context, digests ...Digest) error {
 	for _, d := range digests {
 		if err := v.purgeOne(ctx, d); err != nil {
@@ -197,7 +265,7 @@ func (v *Vault) purgeOne(ctx context.Context, d Digest) error {
 	v.bytes.Lock()
 	defer v.bytes.Unlock()
 	needed, err := view(v, func(t *tx) (bool, error) { return t.needed(d), nil })
-	if err != nil || needed {
+	if err != nil || needed || v.pins.hold(d) {
 		return err
 	}
 	if err := v.blobs.Remove(d); err != nil {

@@ -15,14 +15,26 @@ import (
 // as engine/search does. They act for nobody: what they read is in no entry,
 // and whom they show it to is theirs to watch over.
 
+// A facet is what a filter can ask of a document: its state, category, a tag,
+// the value of a field, a matter it is held for. It is spelled as the index of
+// the vault spells it, and means nothing else to its reader: equal facets are
+// equal bytes, and of what has an order the bytes have it. The spelling may
+// change with the version of this package.
+
+// Faceted is a document with all its facets.
+type Faceted struct {
+	Document
+	Facets []string
+}
+
 // Find returns the documents with these ids that are there and not deleted, in
 // the order of the ids. 500 ids at most.
-func (v *Vault) Find(ctx context.Context, ids []string) ([]Document, error) {
+func (v *Vault) Find(ctx context.Context, ids []string) ([]Faceted, error) {
 	if len(ids) > maxLimit {
 		return nil, invalid("ids", "must be at most %d", maxLimit)
 	}
-	return view(v, func(t *tx) ([]Document, error) {
-		found := make([]Document, 0, len(ids))
+	return view(v, func(t *tx) ([]Faceted, error) {
+		found := make([]Faceted, 0, len(ids))
 		for _, documentID := range ids {
 			d, err := t.document(documentID)
 			if errors.Is(err, ErrDocumentNotFound) || err == nil && d.deleted {
@@ -31,10 +43,21 @@ func (v *Vault) Find(ctx context.Context, ids []string) ([]Document, error) {
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, d.Document)
+			found = append(found, Faceted{d.Document, d.facets()})
 		}
 		return found, nil
 	})
+}
+
+// facets are the index rows of a document without its id, but for those that
+// sort and choose nothing.
+func (d *document) facets() (facets []string) {
+	for _, row := range indexRows(d) {
+		if row[0] != kindUpdated && row[0] != kindName {
+			facets = append(facets, string(row[:len(row)-len(d.id)]))
+		}
+	}
+	return facets
 }
 
 // ReadContent opens the bytes of the version, for a reader: unlike OpenContent
@@ -50,27 +73,6 @@ func (v *Vault) ReadContent(ctx context.Context, ver *Version) (io.ReadSeekClose
 		return nil, fmt.Errorf("%w: %w", ErrVersionNotFound, err)
 	}
 	return file, err
-}
-
-// A facet is what a filter can ask of a document: its state, category, a tag,
-// the value of a field. It is spelled as the index of the vault spells it, and
-// means nothing else to its reader: equal facets are equal bytes, and of what
-// has an order the bytes have it.
-
-// Facets returns all facets of a document. Their spelling may change with the
-// version of this package.
-func (d *Document) Facets() ([]string, error) {
-	key, ok := parseID(d.ID)
-	if !ok {
-		return nil, fmt.Errorf("%w: document %q", ErrDocumentNotFound, d.ID)
-	}
-	var facets []string
-	for _, row := range indexRows(&document{Document: *d, id: key, deleted: d.Status == StatusDeleted}) {
-		if row[0] != kindUpdated && row[0] != kindName { // those sort, and choose nothing
-			facets = append(facets, string(row[:len(row)-len(key)]))
-		}
-	}
-	return facets, nil
 }
 
 // Criteria is a DocumentQuery in facets: what an index of them looks for.

@@ -57,10 +57,11 @@ func TestCriteriaAreMetByFacets(t *testing.T) {
 		Name: "a", Category: "contract", Tags: []string{"client:acme", "urgent"}, ExternalID: "erp-1",
 		CustomFields: map[string]any{"amount": 120, "renewalDate": "2027-01-31"},
 	}, "a")
-	facets, err := d.Facets()
-	if err != nil {
-		t.Fatal(err)
+	found, err := k.Find(t.Context(), []string{d.ID})
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
 	}
+	facets := found[0].Facets
 	key, ok := engine.IDBytes(d.ID)
 	if !ok || engine.IDText(key) != d.ID {
 		t.Errorf("%x is %s", key, engine.IDText(key))

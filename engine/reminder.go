@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"strongroom/audit"
@@ -35,8 +37,14 @@ func (v *Vault) remind(ctx context.Context) (next time.Time, err error) {
 		for i, key := range due {
 			steps[i] = func(t *tx) (Obligation, audit.Event, error) { return t.remindOf(key) }
 		}
-		if _, _, err := updateAll(v, ctx, System(), steps...); err != nil {
+		_, receipts, err := updateAll(v, ctx, System(), steps...)
+		if err != nil {
 			return next, err
+		}
+		// They were all dealt with meanwhile, or their rows are damaged, and then
+		// asking again would never end. Verify finds those.
+		if !slices.ContainsFunc(receipts, func(r Receipt) bool { return r.Seq > 0 }) {
+			return next, nil
 		}
 	}
 }
@@ -56,7 +64,10 @@ func (t *tx) reminders(most int) (due []id, next time.Time, err error) {
 	}
 	c := t.bucket(bucketDues).Cursor()
 	row, _ := c.Seek([]byte{dueReminder})
-	for len(row) > reminderSize && row[0] == dueReminder {
+	for len(row) > 0 && row[0] == dueReminder {
+		if len(row) != reminderSize+dueSize+len(id{}) {
+			return nil, next, fmt.Errorf("%w: a row of reminders has %d bytes", errDamaged, len(row))
+		}
 		prefix := bytes.Clone(row[:reminderSize])
 		days := nextReminder(uint64(binary.BigEndian.Uint16(prefix[1:])), s.ReminderDays)
 		end := placeAt(t.now.AddDate(0, 0, int(days)).Add(remindAhead + 2*zoneSlack))

@@ -1,8 +1,12 @@
 package engine_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +172,104 @@ func TestManyReminders(t *testing.T) {
 		}
 		if days["1"] != 77 || days["overdue"] != 77 || days["30"] != 76 || len(days) != 3 {
 			t.Errorf("%v", days)
+		}
+	})
+}
+
+// TestRemindersOfWhatIsNotThere: a row that a damaged vault has too many does not
+// keep Sweep busy for ever, nor stop it.
+func TestRemindersOfWhatIsNotThere(t *testing.T) {
+	for name, row := range map[string]string{
+		"of no obligation": "r\xff\xff" + strings.Repeat("\x00", 8) + "t" + strings.Repeat("\x01", 16),
+		"short":            "r\xff\xff\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newVault(t)
+			spoil(t, dir, put("dues", []byte(row), nil))
+			v := open(t, dir)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if _, err := v.Sweep(ctx); errors.Is(err, context.DeadlineExceeded) {
+				t.Error("it goes on and on")
+			}
+		})
+	}
+}
+
+// TestRemindersOverClockSteps: what was logged when the clock stood ahead is not
+// logged again when it has been set back, nor does anything that is due stay
+// out because of it.
+func TestRemindersOverClockSteps(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vault")
+	var admin engine.Actor
+	var doc string
+	// Each bubble's clock begins on 1 January 2000: for the second, the one of
+	// the first was a month ahead.
+	synctest.Test(t, func(t *testing.T) {
+		v, err := engine.Create(dir, engine.Options{Name: "main", ReserveBytes: -1})
+		must(t, err)
+		k := &enginetest.Kit{Vault: v, TB: t, Dir: dir}
+		admin, _ = k.Person("Ada Admin", engine.AccessAdmin)
+		k.Admin = admin
+		inZone(k, "UTC", 7, 1)
+		doc = k.Create("Lease", "x").ID
+		oblige(k, doc, "Pay", "2000-01-10", "")
+		oblige(k, doc, "Pay again", "2000-02-03", "")
+		sweepUntil(k, hours(30*24))
+		want := []string{"01-03 00:00 7", "01-09 00:00 1", "01-11 00:00 overdue", "01-27 00:00 7"}
+		if got := reminded(k, 0); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		_, _, err = k.CreateUser(t.Context(), k.Admin, engine.NewUser{Name: "Late", Email: "late@example.com", Access: engine.AccessView})
+		must(t, err) // an entry of 31 January
+		must(t, v.Close())
+	})
+	synctest.Test(t, func(t *testing.T) {
+		v, err := engine.Open(dir, engine.Options{Name: "main", ReserveBytes: -1})
+		must(t, err)
+		defer v.Close()
+		k := &enginetest.Kit{Vault: v, TB: t, Dir: dir, Admin: admin}
+		seen := k.Head()
+		for range 10 * 24 {
+			_, err := k.Sweep(t.Context())
+			must(t, err)
+			time.Sleep(time.Hour)
+		}
+		// Ten days on from 31 January, as time passed.
+		want := []string{"02-02 00:00 1", "02-04 00:00 overdue"}
+		if got := reminded(k, seen.Seq); !slices.Equal(got, want) {
+			t.Errorf("after %s: got %q, want %q", seen.Time, got, want)
+		}
+		k.Check()
+	})
+}
+
+// TestNoRemindersOfWhatIsGone: not of an obligation that was deleted, nor of
+// those of a document that was.
+func TestNoRemindersOfWhatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.New(t)
+		ctx := t.Context()
+		inZone(k, "UTC", 7, 1)
+		doc, archived := k.Create("Lease", "x").ID, k.Create("Archived", "y").ID
+		oblige(k, doc, "Pay", "2000-01-10", "monthly")
+		gone := oblige(k, archived, "Gone", "2000-01-10", "")
+		oblige(k, archived, "Kept", "2000-01-20", "")
+		sweepUntil(k, hours(4*24))
+		want := []string{"01-03 00:00 7", "01-03 00:00 7"}
+		if got := reminded(k, 0); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		_, _, err := k.DeleteDocument(ctx, k.Admin, doc, engine.Condition{})
+		must(t, err)
+		_, _, err = k.DeleteObligation(ctx, k.Admin, gone.ID, nil)
+		must(t, err)
+		_, r, err := k.ArchiveDocument(ctx, k.Admin, archived, engine.Condition{})
+		must(t, err)
+		sweepUntil(k, hours(30*24))
+		want = []string{"01-13 00:00 7", "01-19 00:00 1", "01-21 00:00 overdue"} // an archived document's go on
+		if got := reminded(k, r.Seq); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }

@@ -136,9 +136,7 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 	if d.CustomFields, err = t.revertFields(was.CustomFields, old.CustomFields); err != nil {
 		return locked{}, audit.Event{}, err
 	}
-	if err := t.knownCategory(was.Category); err == nil {
-		d.Category = was.Category
-	} else if !errors.Is(err, ErrInvalid) {
+	if err := t.revertCategory(old, d, was.Category); err != nil {
 		return locked{}, audit.Event{}, err
 	}
 	if _, err := t.owner(was.OwnerID); err == nil {
@@ -165,6 +163,24 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 	return locked{}, audit.Event{
 		Op: audit.OpDocumentReverted, Document: d.ID, Version: d.Current.Number, Facts: facts, Detail: encodeDetail(detail),
 	}, nil
+}
+
+// revertCategory leaves the category that d has if the one of then is none any
+// more, or would lead out of the compliance it is under now.
+func (t *tx) revertCategory(old, d *document, was string) error {
+	err := t.knownCategory(was)
+	if err == nil {
+		back := d.clone()
+		back.Category = was
+		err = t.mayLeave(old, back)
+	}
+	switch {
+	case err == nil:
+		d.Category = was
+	case !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrRetained):
+		return err
+	}
+	return nil
 }
 
 // discard marks the versions of d that were added since was, and makes the one

@@ -11,7 +11,7 @@ import (
 const formatVersion = 2
 
 // The buckets of vault.db. Every key in it is built in this file, every value
-// in encoding.go and encodingcatalogue.go.
+// in an encoding file.
 //
 //	meta        format, vault, name, created      what the vault is
 //	log         seq                               the exact line of an entry
@@ -31,8 +31,21 @@ const formatVersion = 2
 //	drafts      document ‖ user, 26 characters    the scratchpad of that user
 //	obligations obligation                        obligation
 //	dues        kind ‖ value ‖ due ‖ obligation   empty: see dueRows
+//	holds       hold                              legal hold, of a deleted document too
+//	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
+//	matters     matter                            what its holds add up to
+//	policies    policy                            retention policy
+//	scopes      scope ‖ target ‖ policy           empty: see policyRows
+//	kinds       kind of start                     how far it is indexed
+//	starts      kind ‖ group ‖ start ‖ document   empty: see startRows
+//	runs        run                               run of retention
+//	erasures    erasure                           what was asked for, and how far it has come
+//	erasing     erasure ‖ document or user        what is left to be done there
+//	erased      erasure ‖ document or user        seq of its last erasure.completed
 //
-// document, user, key, obligation: 16 bytes; seq, number: 8 bytes, big-endian.
+// Overwriting freed pages makes a bucket of its own for a while: see wipe.go.
+//
+// document, user, key, obligation, hold, policy, run, erasure: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -52,6 +65,17 @@ var (
 	bucketDrafts       = []byte("drafts")
 	bucketObligations  = []byte("obligations")
 	bucketDues         = []byte("dues")
+	bucketHolds        = []byte("holds")
+	bucketHoldRows     = []byte("holdrows")
+	bucketMatters      = []byte("matters")
+	bucketPolicies     = []byte("policies")
+	bucketScopes       = []byte("scopes")
+	bucketKinds        = []byte("kinds")
+	bucketStarts       = []byte("starts")
+	bucketRuns         = []byte("runs")
+	bucketErasures     = []byte("erasures")
+	bucketErasing      = []byte("erasing")
+	bucketErased       = []byte("erased")
 )
 
 // buckets are those of this version's format.
@@ -65,7 +89,9 @@ func bucketsOf(format int) [][]byte {
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
-		names = append(names, [][]byte{}...)
+		names = append(names, bucketHolds, bucketHoldRows, bucketMatters)
+		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
+		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}
 	return names
 }
@@ -101,6 +127,9 @@ func refKey(d Digest, doc id, number uint64) []byte {
 
 func draftKey(doc id, userID string) []byte { return append(doc[:], userID...) }
 
+// erasureKey is that of a document, or of a user, in an erasure.
+func erasureKey(erasure, subject id) []byte { return append(erasure[:], subject[:]...) }
+
 func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 
 // Kinds of index rows. A row is kind ‖ value ‖ document, its value empty; all
@@ -109,22 +138,26 @@ func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
 // walking their rows side by side. The two kinds that sort have the state
 // before the value, so that walking one state meets no row of another.
 const (
-	kindState     = 's' // live, archived or deleted
+	kindState     = 's'
 	kindCategory  = 'c'
 	kindOwner     = 'o'
 	kindProduct   = 'p'
 	kindTemplate  = 'm'
 	kindAgreement = 'a'
 	kindTag       = 't' // each tag, and "key:*" for each key of a key:value tag
+	kindMatter    = 'h' // each matter the document is held for now
 	kindField     = 'f' // key of a custom field ‖ its value, as fieldRow spells it
 	kindUpdated   = 'u' // state ‖ milliseconds since 1970, big-endian
 	kindName      = 'n' // state ‖ name folded to lower case
 )
 
+// A state says of a document what the lists tell apart, in one letter.
 const (
-	stateLive     = "l"
-	stateArchived = "a"
-	stateDeleted  = "d"
+	stateLive         = "l"
+	stateLiveHeld     = "h"
+	stateArchived     = "a"
+	stateArchivedHeld = "b"
+	stateDeleted      = "d"
 )
 
 // indexRows returns every index row of a document. It is the only place that
@@ -160,6 +193,11 @@ func indexRows(d *document) [][]byte {
 		if key, _, ok := strings.Cut(tag, ":"); ok && key != anyKey {
 			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
 			anyKey = key
+		}
+	}
+	for _, h := range d.holds {
+		if h.active > 0 && h.matter != "" {
+			rows = append(rows, indexKey(kindMatter, text(h.matter), d.id))
 		}
 	}
 	for key, value := range d.CustomFields {
@@ -202,6 +240,36 @@ func dueRows(o *obligation) [][]byte {
 	if o.waits() {
 		logged := string(binary.BigEndian.AppendUint16(nil, uint16(o.reminded)))
 		rows = append(rows, indexKey(dueReminder, logged+place, o.id))
+	}
+	return rows
+}
+
+// Kinds of rows in holdrows. A row is kind ‖ value ‖ state ‖ hold, so that all of
+// one kind, value and state stand in the order in which they were placed.
+const (
+	holdAll      = 'a'
+	holdDocument = 'd' // document, 16 bytes
+	holdMatter   = 'm' // only of those that have one
+)
+
+const (
+	holdActive   = "a"
+	holdReleased = "r"
+)
+
+// holdRows returns every index row of a hold, as indexRows does of a document.
+func holdRows(h *hold) [][]byte {
+	state := holdActive
+	if !h.ReleasedAt.IsZero() {
+		state = holdReleased
+	}
+	doc, _ := parseID(h.DocumentID)
+	rows := [][]byte{
+		indexKey(holdAll, state, h.id),
+		indexKey(holdDocument, string(doc[:])+state, h.id),
+	}
+	if h.Matter != "" {
+		rows = append(rows, indexKey(holdMatter, text(h.Matter)+state, h.id))
 	}
 	return rows
 }

@@ -21,7 +21,7 @@ type Settings struct {
 	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
 	AuditReads        bool     // each content download and export of the log is an entry
 	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
-	Paused            bool     // no webhooks and no scheduled retention
+	Paused            bool     // no webhooks, no scheduled retention and no erasure
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
 	Revision          uint64
 }
@@ -55,8 +55,8 @@ func (s *Settings) members() map[string]any {
 	}
 }
 
-// builtinCategories are known in every vault; the last is the default.
-func builtinCategories() []string {
+// BuiltinCategories are known in every vault; the last is the default.
+func BuiltinCategories() []string {
 	return []string{"contract", "agreement", "invoice", "receipt", "report", "certificate", "policy", defaultCategory}
 }
 
@@ -77,35 +77,38 @@ func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, m Match, p Sett
 	if err := p.check(); err != nil {
 		return Settings{}, Receipt{}, err
 	}
-	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) {
-		if err := t.may(AccessAdmin); err != nil {
-			return Settings{}, audit.Event{}, err
+	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(m, p) })
+}
+
+// updateSettings applies a patch that is checked.
+func (t *tx) updateSettings(m Match, p SettingsPatch) (Settings, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return Settings{}, audit.Event{}, err
+	}
+	old, err := t.settings()
+	if err != nil {
+		return Settings{}, audit.Event{}, err
+	}
+	if err := m.check(old.Revision); err != nil {
+		return Settings{}, audit.Event{}, err
+	}
+	s, detail := p.apply(old), map[string]any{}
+	is := s.members()
+	for name, was := range old.members() {
+		if !reflect.DeepEqual(was, is[name]) {
+			detail[name] = changed{was, is[name]}
 		}
-		old, err := t.settings()
-		if err != nil {
-			return Settings{}, audit.Event{}, err
-		}
-		if err := m.check(old.Revision); err != nil {
-			return Settings{}, audit.Event{}, err
-		}
-		s, detail := p.apply(old), map[string]any{}
-		is := s.members()
-		for name, was := range old.members() {
-			if !reflect.DeepEqual(was, is[name]) {
-				detail[name] = changed{was, is[name]}
-			}
-		}
-		if len(detail) == 0 {
-			return old, audit.Event{}, nil
-		}
-		s.Revision++
-		t.put(bucketSettings, settingsKey, s.encode())
-		return s, audit.Event{
-			Op:     audit.OpSettingsUpdated,
-			Facts:  audit.Facts{"changed": audit.Texts(sortedKeys(detail)...)},
-			Detail: encodeDetail(detail),
-		}, nil
-	})
+	}
+	if len(detail) == 0 {
+		return old, audit.Event{}, nil
+	}
+	s.Revision++
+	t.put(bucketSettings, settingsKey, s.encode())
+	return s, audit.Event{
+		Op:     audit.OpSettingsUpdated,
+		Facts:  audit.Facts{"changed": audit.Texts(sortedKeys(detail)...)},
+		Detail: encodeDetail(detail),
+	}, nil
 }
 
 // check looks at every member that is given, and spells it.
@@ -170,7 +173,7 @@ func (c *checks) categories(list []string) []string {
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(builtinCategories(), name) })
+	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(BuiltinCategories(), name) })
 }
 
 func (c *checks) reminderDays(list []uint64) []uint64 {
@@ -187,9 +190,11 @@ func (c *checks) reminderDays(list []uint64) []uint64 {
 	return sorted
 }
 
-// isZone refuses the two names that mean another zone on another machine.
+// isZone refuses names that mean another zone, or none, on another machine:
+// "", "Local", and those that only some systems have beside the ones of IANA,
+// which begin with a capital letter: posixrules, right/UTC.
 func isZone(name string) bool {
-	if name == "" || name == "Local" {
+	if name == "" || name == "Local" || name[0] < 'A' || name[0] > 'Z' {
 		return false
 	}
 	_, err := time.LoadLocation(name)
@@ -220,7 +225,7 @@ func (t *tx) knownCategory(name string) error {
 	if err != nil {
 		return err
 	}
-	known := append(builtinCategories(), s.Categories...)
+	known := append(BuiltinCategories(), s.Categories...)
 	if slices.Contains(known, name) {
 		return nil
 	}

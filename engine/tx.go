@@ -27,11 +27,14 @@ type tx struct {
 	head  audit.Head // where the log stands inside this transaction
 	dirty bool       // some closure wrote
 
-	wrote   bool          // this closure wrote
-	touched string        // the document this closure stored, and
-	prev    uint64        // the last entry about it before that
-	window  time.Duration // of the live lock whose token this closure showed; 0: none
-	failed  error         // the first write that bbolt refused
+	wrote    bool          // this closure wrote
+	derived  bool          // this closure derived rows: see derive
+	deriving bool          // it does so now
+	touched  string        // the document this closure stored, and
+	prev     uint64        // the last entry about it before that
+	window   time.Duration // of the live lock whose token this closure showed; 0: none
+	failed   error         // the first write that bbolt refused
+	stamped  time.Time     // what this closure's change of a document is retained until; zero: it stamped nothing
 }
 
 // update is the only way to write. fn returns its result and the event that
@@ -86,31 +89,37 @@ func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (T, error) {
 		return zero, err
 	}
 	defer v.exit()
-	b, err := v.beginRead(durable)
+	b, end, err := v.beginRead(durable)
 	if err != nil {
 		return zero, err
 	}
-	defer b.Rollback()
+	defer end()
 	return fn(&tx{v: v, b: b, now: v.clock.now()})
 }
 
 // beginRead begins a transaction that sees only what is on disk, if durable.
 // bbolt shows a commit to readers as soon as its meta page is written, which is
 // before that is synced; a power cut could take back what such a reader told.
-// So who comes in that moment waits for its end.
-func (v *Vault) beginRead(durable bool) (*bbolt.Tx, error) {
+// So who comes in that moment waits for its end. The caller calls end.
+func (v *Vault) beginRead(durable bool) (b *bbolt.Tx, end func(), err error) {
 	for {
 		_, moved := v.journal.state()
+		since := v.readers.begin(&v.durable)
 		b, err := v.db.Begin(false)
 		if err != nil {
-			return nil, fmt.Errorf("begin reading: %w", err)
+			v.readers.end(since)
+			return nil, nil, fmt.Errorf("begin reading: %w", err)
+		}
+		end := func() {
+			b.Rollback()
+			v.readers.end(since)
 		}
 		if !durable || uint64(b.ID()) <= v.durable.Load() {
-			return b, nil
+			return b, end, nil
 		}
-		b.Rollback()
+		end()
 		if err := v.enterError(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		<-moved // by the commit that lands, or by the vault's end
 	}
@@ -119,11 +128,11 @@ func (v *Vault) beginRead(durable bool) (*bbolt.Tx, error) {
 // step runs one closure and appends its entry. late says that the transaction
 // must be rolled back: it holds writes that have no entry.
 func (t *tx) step(fn func(*tx) (audit.Event, error)) (r Receipt, late bool, err error) {
-	t.wrote, t.touched, t.prev, t.failed, t.window = false, "", 0, nil, 0
+	t.wrote, t.derived, t.touched, t.prev, t.failed, t.window, t.stamped = false, false, "", 0, nil, 0, time.Time{}
 	event, err := fn(t)
 	switch {
 	case err != nil:
-		return Receipt{}, t.wrote, err
+		return Receipt{}, t.wrote || t.derived, err
 	case t.failed != nil:
 		return Receipt{}, true, t.failed
 	case t.wrote == event.IsZero():
@@ -140,6 +149,9 @@ func (t *tx) step(fn func(*tx) (audit.Event, error)) (r Receipt, late bool, err 
 func (t *tx) append(event audit.Event) (Receipt, error) {
 	if event.Document != t.touched {
 		return Receipt{}, fmt.Errorf("%w: %s is about document %q, stored was %q", errBreach, event.Op, event.Document, t.touched)
+	}
+	if !t.stamped.IsZero() {
+		event.Facts["retainUntil"] = audit.Text(audit.FormatTime(t.stamped))
 	}
 	row := detailRow{prev: t.prev}
 	var detail audit.Hash
@@ -184,7 +196,7 @@ func (t *tx) get(bucket, key []byte) []byte { return t.bucket(bucket).Get(key) }
 // put and delete are the only writes there are. An error stays in t.failed and
 // rolls the closure back, so that no caller has to look.
 func (t *tx) put(bucket, key, value []byte) {
-	t.wrote, t.dirty = true, true
+	t.writes(bucket)
 	if value == nil {
 		value = []byte{} // nil would read back as absent within this transaction
 	}
@@ -194,10 +206,29 @@ func (t *tx) put(bucket, key, value []byte) {
 }
 
 func (t *tx) delete(bucket, key []byte) {
-	t.wrote, t.dirty = true, true
+	t.writes(bucket)
 	if err := t.bucket(bucket).Delete(key); err != nil && t.failed == nil {
 		t.failed = fmt.Errorf("delete from %s: %w", bucket, err)
 	}
+}
+
+func (t *tx) writes(bucket []byte) {
+	t.wrote, t.dirty = true, true
+	if t.deriving && !isDerived(bucket) && t.failed == nil {
+		t.failed = fmt.Errorf("%w: %s is not derived", errBreach, bucket)
+	}
+}
+
+// derive writes rows that have no entry, because they say nothing of their own:
+// they are worked out from documents whose changes have theirs, and may be
+// worked out at any time. Nothing but the index of starts may be written so,
+// which is checked here.
+func (t *tx) derive(fn func()) {
+	wrote := t.wrote
+	t.wrote, t.deriving = false, true
+	fn()
+	t.derived = t.derived || t.wrote
+	t.wrote, t.deriving = wrote, false
 }
 
 // note is for entries that record what happened and change nothing else: the

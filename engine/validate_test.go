@@ -274,7 +274,7 @@ func accounts(k *enginetest.Kit, userID string) (list []refused) {
 	for _, at := range []string{"", "2:00", "24:00", "02:60", "02:00:00", "ab:cd", " 02:00", "02:00\n"} {
 		list = append(list, refused{"retentionRunAt", at, patch(engine.SettingsPatch{RetentionRunAt: &at})})
 	}
-	for _, zone := range []string{"", "Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "a\x00b"} {
+	for _, zone := range []string{"", "Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "a\x00b", "posixrules", "posix/Europe/Berlin", "right/UTC", "localtime"} {
 		list = append(list, refused{"timeZone", zone, patch(engine.SettingsPatch{TimeZone: &zone})})
 	}
 	for _, days := range []uint64{0, 366, 1 << 40} {

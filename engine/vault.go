@@ -69,8 +69,8 @@ type Digest = blobstore.Digest
 // Vault is one organization: its documents, users, keys, bytes and audit log.
 // All methods may be called from many goroutines. It starts none of its own.
 //
-// Locks, in the order in which they are taken: bytes, life, queue.mu, the
-// writer of vault.db; clock.mu, journal.mu and used.mu are leaves. Nobody who
+// Locks, in the order in which they are taken: planning, bytes, life, queue.mu,
+// the writer of vault.db; clock.mu, journal.mu, used.mu, readers.mu, pins.mu and previews.mu are leaves. Nobody who
 // shares life calls what shares it again: a Close in between would wait for
 // the one and block the other.
 type Vault struct {
@@ -83,32 +83,30 @@ type Vault struct {
 	lock    *os.File
 	reserve int64
 
-	life    sync.RWMutex // shared by every call, exclusive in Close
-	down    atomic.Pointer[UnavailableError]
-	bytes   sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
-	queue   queue
-	entropy *ulid.MonotonicEntropy // used by the leader only
-	clock   clock
-	journal journal
-	used    lastUsed
-	lockKey []byte
-	guesses guesses
-	hashing chan struct{}                 // holds one token while an edit password is hashed
-	zone    atomic.Pointer[time.Location] // the last one loaded: see tx.zone
-	litter  atomic.Bool                   // bytes may lie about that no version needs: Sweep looks at every blob
-	stats   struct{ commits, changes, lateFailures atomic.Uint64 }
-}
-
-// Stats counts since opening.
-type Stats struct {
-	Commits      uint64 // transactions on disk
-	Changes      uint64 // entries in them
-	LateFailures uint64 // closures that failed after writing, or panicked: a defect, never a caller's doing
-}
-
-// Stats may be called at any time.
-func (v *Vault) Stats() Stats {
-	return Stats{v.stats.commits.Load(), v.stats.changes.Load(), v.stats.lateFailures.Load()}
+	life     sync.RWMutex // shared by every call, exclusive in Close
+	down     atomic.Pointer[UnavailableError]
+	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
+	queue    queue
+	entropy  *ulid.MonotonicEntropy // used by the leader only
+	clock    clock
+	journal  journal
+	used     lastUsed
+	lockKey  []byte
+	guesses  guesses
+	hashing  chan struct{}                 // holds one token while an edit password is hashed
+	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone
+	planning sync.Mutex                    // held while a run of retention is planned and recorded; taken before all other locks
+	previews previews
+	due      chan struct{} // holds one token when Sweep has something to do at once
+	readers  readers
+	erased   uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it
+	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
+	unwiped  atomic.Bool   // vault.db may hold what was erased: Sweep overwrites it
+	wiping   wiping
+	litter   atomic.Bool // bytes may lie about that no version needs: Sweep looks at every blob
+	stats    counters
+	pins     pins          // what a running backup has yet to copy
+	backing  chan struct{} // holds one token while a backup runs
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
@@ -225,6 +223,9 @@ func prepare(dir string, o Options) (*Vault, error) {
 		reserve: o.ReserveBytes,
 		entropy: newEntropy(),
 		hashing: make(chan struct{}, 1),
+		due:     make(chan struct{}, 1),
+		stats:   newCounters(),
+		backing: make(chan struct{}, 1),
 	}
 	if v.reserve == 0 {
 		v.reserve = defaultReserve
@@ -247,7 +248,7 @@ func (v *Vault) open(o Options) (err error) {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
 		}
 	}
-	if v.db, err = openDB(filepath.Join(v.dir, fileDB)); err != nil {
+	if v.db, err = openDB(filepath.Join(v.dir, fileDB), false); err != nil {
 		return err
 	}
 	migrated, err := v.migrate()
@@ -282,6 +283,13 @@ func (v *Vault) load(b *bbolt.Tx) error {
 	}
 	v.clock.start(head.Time)
 	v.journal.move(head)
+	// Nobody knows what was overwritten before an unclean end.
+	if first, _ := b.Bucket(bucketErasures).Cursor().First(); first != nil && v.litter.Load() {
+		v.erased = head.Seq
+		v.unwiped.Store(true)
+	} else {
+		v.wiped.Store(head.Seq)
+	}
 	return nil
 }
 
@@ -320,7 +328,7 @@ func (v *Vault) release() error {
 	if closer, ok := v.blobs.(io.Closer); ok {
 		errs = append(errs, closer.Close())
 	}
-	errs = append(errs, unlockVault(v.lock, !v.litter.Load()))
+	errs = append(errs, unlockVault(v.lock, !v.litter.Load() && !v.unwiped.Load() && !v.pins.waiting()))
 	return errors.Join(errs...)
 }
 

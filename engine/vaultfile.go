@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -27,7 +28,7 @@ func newEntropy() *ulid.MonotonicEntropy { return ulid.Monotonic(rand.Reader, 0)
 // large file means reading all of it) and room in the address space for the
 // file to grow: a reader that holds the old mapping would otherwise stall the
 // writer that needs a larger one.
-func openDB(path string) (*bbolt.DB, error) {
+func openDB(path string, readOnly bool) (*bbolt.DB, error) {
 	var file *os.File
 	whole := false
 	defer func() {
@@ -39,7 +40,8 @@ func openDB(path string) (*bbolt.DB, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:         500 * time.Millisecond,
 		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMmapSize,
+		InitialMmapSize: mmapSize(path),
+		ReadOnly:        readOnly,
 		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
 			file, err = os.OpenFile(name, flag, perm)
 			return file, err
@@ -55,6 +57,16 @@ func openDB(path string) (*bbolt.DB, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
 	}
 	return nil, fmt.Errorf("open %s: %w", path, err)
+}
+
+// mmapSize leaves a file room to grow to twice its size before the mapping has
+// to: a long reader, such as a backup, would hold that up, and every writer.
+func mmapSize(path string) int {
+	info, err := os.Stat(path)
+	if err != nil || initialMmapSize == 0 {
+		return initialMmapSize
+	}
+	return int(max(initialMmapSize, min(2*info.Size(), math.MaxInt/2)))
 }
 
 // damaged is deferred where a damaged vault.db is to be an error and not the
@@ -73,7 +85,7 @@ func damaged(err *error, was bool) {
 // found writes a new vault.db: its buckets, what it is, and its first field,
 // each with its entry, in one transaction.
 func found(path, name string) error {
-	db, err := openDB(path)
+	db, err := openDB(path, false)
 	if err != nil {
 		return err
 	}

@@ -45,16 +45,16 @@ const maxFindings = 1_000
 
 // Verify checks the vault against itself while it is in use: that the log is
 // one chain and its details are those hashed; that every document, version,
-// obligation, user and key is what the entries about it say, and every entry about a
+// obligation, hold, user and key is what the entries about it say, and every entry about a
 // document is in its chain; that every index row and reference says what is so,
 // and none is missing; and that the bytes of every version are there. An error
 // means that it could not be carried out.
 //
 // It reads a page in each transaction, so it stalls nobody, and keeps nothing
-// but the users and keys in memory beside what audit.Verify does.
+// but the users, keys and matters in memory beside what audit.Verify does.
 func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
 	defer damaged(&err, debug.SetPanicOnFault(true))
-	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}}
+	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}, matters: map[string]*matter{}}
 	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify the log: %w", err)
@@ -65,7 +65,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
-	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.missingBytes, c.versions, c.references, c.index, c.certificates, c.bytes} {
+	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.erasures, c.missingBytes, c.versions, c.references, c.index, c.starts, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}
@@ -96,9 +96,10 @@ type checker struct {
 	e       *Export // fixes the head: entries behind it are not looked at
 	report  VerifyReport
 	said    *accounts
-	entries uint64        // about documents, in the log
-	chained uint64        // about documents, in their chains
-	missing []saidVersion // whose bytes were not there when looked for
+	matters map[string]*matter // what the holds up to the head add up to
+	entries uint64             // about documents, in the log
+	chained uint64             // about documents, in their chains
+	missing []saidVersion      // whose bytes were not there when looked for
 }
 
 func (c *checker) find(seq uint64, code audit.Code, format string, args ...any) {
@@ -252,7 +253,8 @@ func (c *checker) certificates() error {
 		}
 		digest, _ := e.Facts["certificate"].AsText()
 		right, _ := e.Facts["right"].AsText()
-		if digest != cert.digest() || right != cert.Right || e.Actor != cert.DeletedBy || !e.Time.Equal(cert.DeletedAt) {
+		policyID, _ := e.Facts["policy"].AsText()
+		if digest != cert.digest() || right != cert.Right || policyID != cert.PolicyID || e.Actor != cert.DeletedBy || !e.Time.Equal(cert.DeletedAt) {
 			c.find(cert.AuditSeq, CodeState, "the certificate of document %s is not what its entry says", cert.DocumentID)
 		}
 		return nil

@@ -31,6 +31,7 @@ type evidence struct {
 	revoked  engine.Key
 	done     engine.Obligation   // of the live document, completed
 	open     engine.Obligation   // which recurs after it
+	held     heldEvidence        // of the live document, and of the one that is gone
 	seqs     map[audit.Op]uint64 // of the last entry of each kind
 }
 
@@ -50,8 +51,6 @@ func newEvidence(t *testing.T) *evidence {
 	must(t, err)
 	gone := k.Create("gone.txt", "gone for good")
 	k.AddText(gone.ID, "gone, second")
-	e.gone, _, err = k.DeleteDocument(ctx, k.Admin, gone.ID, cond)
-	must(t, err)
 	d := k.CreateFrom(engine.NewDocument{Name: "archived.txt", Category: "report"}, "archived")
 	e.archived, _, err = k.ArchiveDocument(ctx, k.Admin, d.ID, cond)
 	must(t, err)
@@ -65,6 +64,9 @@ func newEvidence(t *testing.T) *evidence {
 		Version: engine.NewVersion{FileName: "lease.txt", MediaType: "text/plain"},
 	}, "first")
 	k.AddText(d.ID, "second")
+	e.held = newHeldEvidence(t, k, d.ID, gone.ID)
+	e.gone, _, err = k.DeleteDocument(ctx, k.Admin, gone.ID, cond)
+	must(t, err)
 	e.done = oblige(k, d.ID, "Pay rent", "2099-01-31", "monthly")
 	e.done, _, err = k.CompleteObligation(ctx, k.Admin, e.done.ID, nil, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: d.ID, Version: 1}})
 	must(t, err)
@@ -349,7 +351,7 @@ func (e *evidence) index(t *testing.T) (list []tamper) {
 			return nil
 		})
 	}))
-	if len(kinds) != 10 {
+	if len(kinds) != 11 {
 		t.Errorf("the document has rows of the kinds %v", kinds)
 	}
 	return append(list, tamper{name: "a short row", code: engine.CodeIndex, db: put("index", []byte("sl"), nil)})
@@ -458,7 +460,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 	blob := e.live.Current.Digest.Hex()
 	blob = filepath.Join(e.dir, "blobs", "sha256", blob[:2], blob)
 	bytesOfBlob := readFile(t, blob)
-	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.blobs()) {
+	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.holdTampers(t), e.blobs()) {
 		if c.db != nil {
 			spoil(t, e.dir, c.db)
 		}

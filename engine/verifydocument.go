@@ -35,6 +35,7 @@ func (c *checker) documents() error {
 				c.find(d.AuditSeq, CodeIndex, "%s lacks the index row %q", d, row)
 			}
 		}
+		c.startsOf(t, d)
 		if d.ExternalID != "" && !bytes.Equal(t.get(bucketExternals, []byte(d.ExternalID)), k) {
 			c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
 		}
@@ -63,12 +64,15 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 	if d.deleted && t.get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
 	}
+	c.compareErasures(t, d, h)
 	c.compareObligations(t, d, h)
+	c.compareHolds(t, d, h)
 	if d.deleted || h.deleted {
 		return
 	}
 	differs("archived", d.Archived, h.archived)
 	differs("the owner", d.OwnerID, h.owner)
+	differs("the end of its retention", d.retainUntil, h.retainUntil)
 	differs("the current version", d.Current.Number, h.current)
 	c.compareLock(t, d, h)
 	if !h.erased {

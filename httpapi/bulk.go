@@ -4,29 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"reflect"
-	"strings"
 
 	"strongroom/engine"
-)
-
-const (
-	maxBulkIDs = 10_000
-	// bulkStep is how many documents are changed before the client's going away
-	// is noticed, and before a result is seen.
-	bulkStep = 128
 )
 
 // bulk is one change for many documents, or lines with a change each.
 type bulk struct {
 	IDs        *[]string      `json:"ids" doc:"10,000 at most. This or filter."`
-	Filter     map[string]any `json:"filter" doc:"The parameters that choose documents in GET /v1/search, by name, repeated ones as arrays. It is evaluated once, before anything is changed."`
+	Filter     map[string]any `json:"filter" doc:"The parameters that choose documents in GET /v1/documents, by name, repeated ones as arrays. It is evaluated once, before anything is changed."`
 	AddTags    []string       `json:"addTags"`
 	RemoveTags []string       `json:"removeTags"`
 	Set        bulkSet        `json:"set"`
@@ -76,48 +65,51 @@ func (l *bulkLine) change() (engine.DocumentChange, error) {
 }
 
 type bulkInput struct {
-	Bulk bulk `body:"lines"`
+	Token tokenOfOne `header:"X-Lock-Token" doc:"Refused: a token proves the lock of one document. Change that one by PATCH /v1/documents/{id}. Here what is locked fails by itself."`
+	Edit  tokenOfOne `header:"X-DocuSign-Edit" doc:"Refused, as X-Lock-Token."`
+	Bulk  bulk       `body:"lines"`
 }
 
-// bulkDocuments changes documents step by step. Each change is one of its own,
-// so whatever ends the work early, what was told is done and repeating is
-// harmless. For a client that accepts lines, results are lines, sent while the
-// work goes on, and the counts come last.
+// tokenOfOne is the token of a lock where many documents are changed. All but
+// one of them would have to refuse it, and none may overlook it: its holder
+// believes in a lock.
+type tokenOfOne string
+
+func (*tokenOfOne) bind(string) error {
+	return errors.New("proves the lock of one document; leave it out, and change that document by PATCH /v1/documents/{id}")
+}
+
+// bulkDocuments changes the metadata of documents.
 func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkInput) error {
 	next, err := s.bulkChanges(r.Context(), c, x, &in.Bulk)
 	if err != nil {
 		return err
 	}
-	out := &bulkAnswer{x: x, streamed: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson), BulkAnswer: BulkAnswer{Results: []BulkResult{}}}
-	for {
+	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		items, more := next()
-		if err := r.Context().Err(); err != nil {
-			return err
-		}
 		var changes []engine.DocumentChange
 		for _, item := range items {
 			if item.err == nil {
 				changes = append(changes, item.change)
 			}
 		}
-		outcomes, err := c.vault.UpdateDocuments(r.Context(), c.actor, changes, in.Bulk.DryRun)
-		if err != nil {
-			return err
+		outcomes, err := c.vault.UpdateDocuments(ctx, c.actor, changes, in.Bulk.DryRun)
+		if err == nil {
+			err = ctx.Err() // the outcomes of those that were left are no answers
 		}
-		for _, item := range items {
+		if err != nil {
+			return nil, false, err
+		}
+		return mapped(items, func(item bulkItem) bulkOutcome {
 			outcome := engine.DocumentOutcome{DocumentID: item.change.DocumentID, Err: item.err}
 			if item.err == nil {
 				outcome, outcomes = outcomes[0], outcomes[1:]
 			}
-			out.add(s, item, outcome)
-		}
-		if err := out.flush(); err != nil {
-			return err
-		}
-		if !more {
-			return out.end()
-		}
-	}
+			return bulkOutcome{outcome.Changed, outcome.Err, BulkResult{
+				ID: outcome.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: outcome.Revision,
+			}}
+		}), more, nil
+	})
 }
 
 // bulkItem is one change, or why a line is none.
@@ -135,18 +127,9 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		http.NewResponseController(x).EnableFullDuplex()
 		return newBulkLines(b.lines).next, nil
 	}
-	var ids []string
-	switch {
-	case (b.IDs == nil) == (b.Filter == nil):
-		return nil, inBody("ids", "must choose the documents, or filter must, and not both")
-	case b.IDs != nil && len(*b.IDs) > maxBulkIDs:
-		return nil, inBody("ids", "must be at most %d", maxBulkIDs)
-	case b.IDs != nil:
-		ids = *b.IDs
-	default:
-		if ids, err = s.matching(ctx, c, x, b.Filter); err != nil {
-			return nil, err
-		}
+	ids, err := c.chosen(ctx, "ids", b.IDs, b.Filter)
+	if err != nil {
+		return nil, err
 	}
 	patch := b.patch()
 	return func() (items []bulkItem, more bool) {
@@ -156,58 +139,6 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		ids = ids[len(items):]
 		return items, len(ids) > 0
 	}, nil
-}
-
-// matching evaluates the filter: it is bound as the query of a list would be.
-func (s *Server) matching(ctx context.Context, c caller, x *exchange, members map[string]any) (ids []string, err error) {
-	query := url.Values{}
-	for name, value := range members {
-		list, isList := value.([]any)
-		if !isList {
-			list = []any{value}
-		}
-		for _, one := range list {
-			switch one.(type) {
-			case string, bool, json.Number:
-				query.Add(name, fmt.Sprint(one))
-			default:
-				return nil, inBody("filter."+name, "must be a string, a number, true or false, or an array of them")
-			}
-		}
-	}
-	filter := reflect.New(s.filterType()).Elem()
-	asked := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	err = inputOf(filter.Type(), http.MethodGet).bind(filter, x, asked, nil)
-	if wrong, ok := errors.AsType[*invalidError](err); ok {
-		for i := range wrong.fields {
-			wrong.fields[i].Field = "filter." + wrong.fields[i].Field
-		}
-		return nil, &invalidError{codeInvalidBody, wrong.fields}
-	} else if err != nil {
-		return nil, err
-	}
-	var q engine.DocumentQuery
-	switch f := filter.Interface().(type) {
-	case documentFilter:
-		q = f.engine()
-	case bulkFilter:
-		if q = f.engine(); f.Q != "" {
-			return s.found(ctx, c, f.Q, q)
-		}
-	}
-	q.Sort, q.Limit = "createdAt", 500
-	for {
-		page, err := c.vault.Documents(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range page.Items {
-			ids = append(ids, d.ID)
-		}
-		if q.Cursor = page.NextCursor; q.Cursor == "" {
-			return ids, nil
-		}
-	}
 }
 
 // bulkLines reads lines, each of at most maxBody bytes.
@@ -224,11 +155,13 @@ func newBulkLines(r io.Reader) *bulkLines {
 }
 
 // next takes the lines that have come, so that a client that waits for a result
-// gets it. A line that is no change is told so, and the others go on; one that
-// is too long, or cannot be read, ends the work.
+// gets it, up to a step, or as much as a body in JSON may hold. A line that is
+// no change is told so, and the others go on; one that is too long, or cannot be
+// read, ends the work.
 func (l *bulkLines) next() (items []bulkItem, more bool) {
-	for len(items) < bulkStep {
+	for size := 0; len(items) < bulkStep && size < maxBody; {
 		text, err := l.read()
+		size += len(text)
 		ended := err == io.EOF
 		if ended {
 			err = nil
@@ -272,77 +205,4 @@ func (l *bulkLines) read() (text []byte, err error) {
 			return text, err
 		}
 	}
-}
-
-// bulkAnswer gathers the results, or sends them as they come.
-type bulkAnswer struct {
-	BulkAnswer
-	x        *exchange
-	streamed bool
-}
-
-func (a *bulkAnswer) add(s *Server, item bulkItem, o engine.DocumentOutcome) {
-	r := BulkResult{ID: o.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: o.Revision}
-	a.Matched++
-	switch {
-	case o.Err != nil:
-		a.Failed++
-		_, body, known := a.x.describe(o.Err)
-		if !known {
-			s.options.Logger.Error().Str("request", a.x.id).Err(o.Err).Msg("internal error")
-		}
-		r.Result, r.ErrorCode, r.Message = "failed", body.ErrorCode, body.Message
-	case o.Changed:
-		a.Changed++
-		r.Result = "changed"
-	default:
-		a.Unchanged++
-		r.Result = "unchanged"
-	}
-	a.Results = append(a.Results, r)
-}
-
-// flush sends the results there are, if they are sent as lines.
-func (a *bulkAnswer) flush() error {
-	if !a.streamed {
-		return nil
-	}
-	var b bytes.Buffer
-	for _, r := range a.Results {
-		if err := appendLine(&b, r); err != nil {
-			return err
-		}
-	}
-	a.Results = a.Results[:0]
-	return a.send(b.Bytes())
-}
-
-func appendLine(b *bytes.Buffer, body any) error {
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	return e.Encode(body)
-}
-
-func (a *bulkAnswer) send(lines []byte) error {
-	if a.x.status == 0 {
-		h := a.x.Header()
-		h.Set("Content-Type", ndjson)
-		h.Set("Cache-Control", "no-store")
-		a.x.WriteHeader(http.StatusOK)
-	}
-	if _, err := a.x.Write(lines); err != nil {
-		return err
-	}
-	return http.NewResponseController(a.x).Flush()
-}
-
-func (a *bulkAnswer) end() error {
-	if !a.streamed {
-		return a.x.answer(http.StatusOK, a.BulkAnswer)
-	}
-	var b bytes.Buffer
-	if err := appendLine(&b, a.BulkCounts); err != nil {
-		return err
-	}
-	return a.send(b.Bytes())
 }

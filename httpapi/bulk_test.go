@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"strongroom/engine"
@@ -91,5 +93,62 @@ func TestBulkOfMany(t *testing.T) {
 	many := `{"ids":[` + strings.Repeat(`"x",`, maxBulkIDs) + `"x"]}`
 	if a, text := k.do("upload", "POST", "/v1/bulk/documents", strings.NewReader(many)); a.StatusCode != 400 || !strings.Contains(text, "ids: must be at most 10000") {
 		t.Errorf("%d %s", a.StatusCode, text)
+	}
+}
+
+// TestBulkHoldsFewResults: an answer of many results is sent while the work goes
+// on, and is one JSON object all the same; that of few is sent whole.
+func TestBulkHoldsFewResults(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for _, n := range []int{0, 1, 3 * bulkStep, 60_000} {
+		a, text := k.do("upload", "POST", "/v1/bulk/documents", strings.NewReader(strings.Repeat("nonsense\n", n)), "Content-Type", ndjson)
+		var out BulkAnswer
+		if err := json.Unmarshal([]byte(text), &out); err != nil || a.StatusCode != 200 || a.Header.Get("Content-Type") != jsonMedia {
+			t.Fatalf("%d lines: %d %v %.200s", n, a.StatusCode, err, text)
+		}
+		if want := (BulkCounts{Matched: uint64(n), Failed: uint64(n)}); out.BulkCounts != want || len(out.Results) != n || out.Results == nil {
+			t.Errorf("%d lines: %+v, %d results", n, out.BulkCounts, len(out.Results))
+		}
+		for i, r := range out.Results {
+			if r.Line != uint64(i+1) {
+				t.Fatalf("%d lines: result %d is of line %d", n, i, r.Line)
+			}
+		}
+		if whole := a.ContentLength >= 0; whole != (len(text) < maxHeld) {
+			t.Errorf("%d lines: the answer of %d bytes was sent whole: %v", n, len(text), whole)
+		}
+	}
+}
+
+// broken is a connection that takes nothing any more.
+type broken struct{ *httptest.ResponseRecorder }
+
+func (broken) Write([]byte) (int, error) { return 0, syscall.ECONNRESET }
+func (broken) FlushError() error         { return syscall.ECONNRESET }
+
+// TestAClientWhoIsGoneIsNoErrorOfTheServer: what cannot be sent is dropped, and
+// the log has its request's line and nothing to be mended.
+func TestAClientWhoIsGoneIsNoErrorOfTheServer(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1/bulk/documents", `{"ids":["x"],"addTags":["a"]}`},
+		{"GET", "/v1/audit/export", ""},
+	} {
+		r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+		r.Header.Set("Authorization", "Bearer "+k.tokens["admin"])
+		r.Header.Set("Accept", ndjson)
+		dropped := func() (p any) {
+			defer func() { p = recover() }()
+			k.server.ServeHTTP(broken{httptest.NewRecorder()}, r)
+			return nil
+		}()
+		if dropped != http.ErrAbortHandler {
+			t.Errorf("%s: the connection is not dropped but %v", c.path, dropped)
+		}
+	}
+	if log := k.log.String(); strings.Contains(log, `"level":"error"`) || strings.Count(log, "\n") != 2 {
+		t.Error(log)
 	}
 }

@@ -160,8 +160,14 @@ func (c *conversation) replay(t *testing.T) string {
 //	vanish  the client is gone before an answer can come
 //	status  only the status is written down
 //	show    only the status and the members named are
+//	sweep   the vault is swept before, as the host does when it is due
 func (c *conversation) step(t *testing.T, p part) string {
 	has := func(option string) bool { return slices.Contains(p.options, option) }
+	if has("sweep") {
+		if _, err := c.kit.vaults["main"].Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

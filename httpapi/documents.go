@@ -71,6 +71,7 @@ type documentFilter struct {
 	Product     string       `query:"product"`
 	TemplateID  string       `query:"templateId"`
 	AgreementID string       `query:"agreementId"`
+	Matter      string       `query:"matter" doc:"On hold for it now."`
 	Tags        []string     `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
 	Fields      fieldFilters `query:"field.*" doc:"By custom fields: field.<key>= a value, and for numbers and dates field.<key>.from= at it or above, field.<key>.to= below it. All must match."`
 	CreatedFrom Time         `query:"createdFrom" doc:"At this time or later."`
@@ -95,7 +96,7 @@ func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[
 func (in documentFilter) engine() engine.DocumentQuery {
 	return engine.DocumentQuery{
 		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
-		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
+		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID, Matter: in.Matter,
 		Tags: in.Tags, Fields: in.Fields,
 		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
@@ -175,8 +176,20 @@ func unarchiveDocument(ctx context.Context, c caller, in change) (reply[Document
 	return changedDocument(c, d, receipt), err
 }
 
-func deleteDocument(ctx context.Context, c caller, in change) (reply[Certificate], error) {
-	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, in.condition())
+type deletion struct {
+	BypassGovernance bool   `json:"bypassGovernance" doc:"Delete it although a policy of governance protects it; needs a reason."`
+	Reason           string `json:"reason" doc:"Why; it is the detail of the audit entry."`
+}
+
+type deleteDocumentInput struct {
+	change
+	Deletion deletion `body:"optional"`
+}
+
+func deleteDocument(ctx context.Context, c caller, in deleteDocumentInput) (reply[Certificate], error) {
+	cond := in.condition()
+	cond.BypassGovernance, cond.Reason = in.Deletion.BypassGovernance, in.Deletion.Reason
+	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, cond)
 	return reply[Certificate]{body: certificateOf(certificate), revision: certificate.Revision, receipt: receipt}, err
 }
 

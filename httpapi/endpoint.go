@@ -54,6 +54,11 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 				return err
 			}
 			if u, ok := any(&in).(uploader); ok {
+				end, err := x.server.beginUpload()
+				if err != nil {
+					return err
+				}
+				defer end()
 				defer u.release()
 				if err := receive(u, plan, c, x, r); err != nil {
 					return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,6 +35,7 @@ var (
 	errUnverified       = errors.New("a vault cannot be asked, so no token is called wrong")
 	errTooLarge         = errors.New("body too large")
 	errVerifying        = errors.New("a verification is running")
+	errLimited          = errors.New("more than is allowed at a time")
 	errUnmatched        = errors.New("If-Match on what has no revision")
 )
 
@@ -88,6 +88,7 @@ var errorTable = []errorRow{
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
+	{errLimited, 429, "RATE_LIMITED", "%s"},
 	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
 	{errUnverified, 503, "VAULT_UNAVAILABLE", "the API key cannot be checked now; keep it and try again, and tell its operator if this goes on"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
@@ -96,6 +97,7 @@ var errorTable = []errorRow{
 	// Errors of opening a vault: this server is given open ones, so meeting one
 	// here is a defect.
 	{engine.ErrVaultExists, 500, codeInternal, neutral},
+	{engine.ErrNoBackup, 500, codeInternal, neutral},
 	{engine.ErrVaultNotFound, 500, codeInternal, neutral},
 	{engine.ErrVaultInUse, 500, codeInternal, neutral},
 	{engine.ErrNetworkFS, 500, codeInternal, neutral},
@@ -239,7 +241,7 @@ func (x *exchange) details(err error) any {
 // fail answers an error. Nothing of the answer may be written before, or the
 // connection is dropped: a client must not take half an answer for a whole one.
 func (s *Server) fail(x *exchange, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	if x.gone || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		if x.status == 0 {
 			x.status = statusClientGone
 		}
@@ -267,7 +269,10 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", retryAfter)
 		if e, ok := errors.AsType[*engine.ThrottledError](err); ok {
-			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
+			h.Set("Retry-After", strconv.Itoa(wholeSeconds(e.After)))
+		}
+		if e, ok := errors.AsType[*limitedError](err); ok {
+			h.Set("Retry-After", strconv.Itoa(max(1, wholeSeconds(e.after))))
 		}
 	case http.StatusPreconditionFailed:
 		if e, ok := errors.AsType[*engine.PreconditionError](err); ok {

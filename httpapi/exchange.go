@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -28,6 +29,8 @@ type exchange struct {
 	code    string        // the errorCode of the answer; "": it is no error
 	status  int           // 0 until it is written
 	sent    int64         // bytes of the body
+	taken   int64         // bytes of the request's body
+	gone    bool          // the connection takes no more of the answer
 
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.
@@ -36,6 +39,7 @@ type exchange struct {
 
 // WriteHeader sends the status, once.
 func (x *exchange) WriteHeader(status int) {
+	x.hurry()
 	if x.status == 0 && status >= 200 {
 		x.status = status
 	}
@@ -46,20 +50,55 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
+	x.hurry()
 	n, err := x.ResponseWriter.Write(b)
 	x.sent += int64(n)
+	x.gone = x.gone || err != nil
 	return n, err
 }
 
+// step is how much of an answer a client must have received, or its system have
+// taken for it, within the server's BodyTimeout.
+const step = 256 << 10
+
+// hurry gives the client its time for the next step. A client that stops reading
+// would hold the request, and the file it is sent, for as long as it likes. The
+// server takes the deadline back when the answer is over.
+func (x *exchange) hurry() {
+	// In a server that has no deadlines nothing can stand still either.
+	http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.server.options.BodyTimeout))
+}
+
+// flush sends what was written so far.
+func (x *exchange) flush() error {
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	x.gone = x.gone || err != nil
+	return err
+}
+
 // ReadFrom is here so that the ReadFrom below is not hidden: it is the one that
-// sends a file without copying it through this process.
-func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
+// sends a file without copying it through this process. It knows a file also
+// behind an io.LimitedReader, but behind one only.
+func (x *exchange) ReadFrom(src io.Reader) (total int64, err error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
-	n, err := io.Copy(x.ResponseWriter, src)
-	x.sent += n
-	return n, err
+	left := int64(math.MaxInt64)
+	if limited, ok := src.(*io.LimitedReader); ok {
+		src, left = limited.R, limited.N
+		defer func() { limited.N -= total }()
+	}
+	for total < left {
+		x.hurry()
+		most := min(step, left-total)
+		n, err := io.Copy(x.ResponseWriter, &io.LimitedReader{R: src, N: most})
+		total += n
+		x.sent += n
+		if err != nil || n < most {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 // Unwrap lets http.ResponseController find what it needs.
@@ -127,6 +166,7 @@ type patientBody struct {
 	io.ReadCloser
 	control  *http.ResponseController
 	patience time.Duration
+	count    *int64 // of bytes
 }
 
 // Read translates what goes wrong with the connection: whoever reads, knows from
@@ -136,6 +176,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	// can stand still either.
 	b.control.SetReadDeadline(time.Now().Add(b.patience))
 	n, err := b.ReadCloser.Read(p)
+	*b.count += int64(n)
 	switch {
 	case err == nil:
 	case err == io.EOF:

@@ -211,7 +211,7 @@ func (p *printer) responses(rt route) object {
 		success["content"] = state
 		out["503"] = object{"description": http.StatusText(http.StatusServiceUnavailable), "content": state}
 	}
-	if rt.operation == "bulkDocuments" {
+	if rt.bulk() {
 		success["content"] = object{jsonMedia: object{"schema": p.schema(typeOf[BulkAnswer]())},
 			ndjson: object{"schema": object{"oneOf": []any{p.schema(typeOf[BulkResult]()), p.schema(typeOf[BulkCounts]())}}}}
 	}
@@ -253,7 +253,7 @@ func (p *printer) headers(rt route) object {
 		h[name] = object{"$ref": "#/components/headers/" + kind}
 	}
 	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
-	if rt.method != http.MethodGet && rt.operation != "verify" && rt.operation != "bulkDocuments" {
+	if rt.method != http.MethodGet && rt.operation != "verify" && !rt.bulk() {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
 	}
@@ -270,10 +270,13 @@ func (p *printer) headers(rt route) object {
 		set("X-DocuSign-Edit", "In XML, with the token: only for the API key that took the lock.")
 		fallthrough
 	case rt.editable():
-		set("ETag", "The revision; of the document, on a version and a certificate.")
+		set("ETag", "The revision; of the document, on a version, a hold and a certificate.")
 	}
 	return h
 }
+
+// bulk reports whether a success tells of many changes.
+func (rt route) bulk() bool { return strings.HasPrefix(rt.pattern, "/v1/bulk/") }
 
 // editable reports whether a success carries the revision of what it is about.
 func (rt route) editable() bool {
@@ -285,7 +288,7 @@ func (rt route) editable() bool {
 		return rt.method != http.MethodDelete
 	case "Document", "User", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
 		return true
-	case "Version", "Certificate":
+	case "Version", "Certificate", "Hold":
 		return rt.method != http.MethodGet
 	}
 	return false
@@ -305,7 +308,7 @@ func (rt route) failures() []failure {
 		errs = append(errs, errNoAccount)
 	}
 	if rt.access > engine.AccessNone {
-		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable)
+		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable, errLimited)
 	}
 	if rt.access > engine.AccessView || rt.operation == "rotateKey" {
 		errs = append(errs, engine.ErrLacksPermission)
@@ -320,7 +323,7 @@ func (rt route) failures() []failure {
 	if rt.input.form != nil {
 		errs = append(errs, errDigestMismatch)
 	}
-	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.in == "header" && f.name == "X-Lock-Token" }) && rt.method != http.MethodGet {
+	if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.typ == reflect.TypeFor[lockToken]() }) {
 		errs = append(errs, engine.ErrLocked, engine.ErrNotLocked, engine.ErrLockState)
 	}
 	for _, err := range errs {

@@ -21,6 +21,8 @@ var (
 	noVersion  = engine.ErrVersionNotFound
 	archived   = engine.ErrDocumentArchived
 	deleted    = engine.ErrDocumentDeleted
+	retained   = engine.ErrRetained
+	onHold     = engine.ErrOnHold
 	noSpace    = engine.ErrNoSpace // for the entry of a read
 
 	noObligation = engine.ErrObligationNotFound
@@ -32,7 +34,8 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		s.searchRoutes(), obligationRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		s.searchRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
+		s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 
@@ -40,6 +43,7 @@ func (s *Server) systemRoutes() []route {
 	return []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
+		stream("GET", "/metrics", admin, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 
@@ -71,9 +75,9 @@ func documentRoutes() []route {
 		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
-		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, engine.ErrExists),
-		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived),
-		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted),
+		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, retained, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
+		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted, onHold),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
 	}
 }
@@ -83,7 +87,7 @@ func lockRoutes() []route {
 		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
-		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, retained, engine.ErrExists),
 		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
 	}
 }

@@ -93,27 +93,27 @@ func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) 
 	return answer(out), nil
 }
 
-// bulkFilter is what chooses documents in a bulk change of a server that has a
+// searchFilter is what chooses documents in a bulk change where there is a
 // Search.
-type bulkFilter struct {
+type searchFilter struct {
 	Q string `query:"q"`
 	documentFilter
 }
 
 // filterType is the type the filter of a bulk change is bound to.
-func (s *Server) filterType() reflect.Type {
-	if s.options.Search == nil {
+func (c caller) filterType() reflect.Type {
+	if c.search == nil {
 		return reflect.TypeFor[documentFilter]()
 	}
-	return reflect.TypeFor[bulkFilter]()
+	return reflect.TypeFor[searchFilter]()
 }
 
 // errBehind: what is changed for good must not be chosen from half an index.
 var errBehind = errors.New("the search index is behind the vault")
 
 // found evaluates a filter that has words in it.
-func (s *Server) found(ctx context.Context, c caller, text string, filter engine.DocumentQuery) ([]string, error) {
-	ids, complete, err := s.options.Search.Match(ctx, c.vault, text, filter)
+func (c caller) found(ctx context.Context, text string, filter engine.DocumentQuery) ([]string, error) {
+	ids, complete, err := c.search.Match(ctx, c.vault, text, filter)
 	if err == nil && !complete {
 		err = &engine.UnavailableError{Reason: "indexing", Err: errBehind}
 	}

@@ -37,6 +37,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -69,9 +70,34 @@ type Options struct {
 	// MaxUpload is the largest file that may be uploaded, in bytes. 0: 1 GiB.
 	MaxUpload int64
 
-	// BodyTimeout is how long a body may make no progress before its request
-	// is given up. 0: 30 seconds.
+	// BodyTimeout is how long a request's body may make no progress before the
+	// request is given up, and how long a client may take to receive 256 KiB of
+	// an answer before its connection is. 0: 30 seconds.
 	BodyTimeout time.Duration
+
+	// MaxUploads is how many uploads may be received at a time; more are
+	// RATE_LIMITED. Each takes up to 2 MiB of memory. 0: any number.
+	MaxUploads int
+
+	// Rate is how many requests a second an API key may make, or, if there are
+	// no keys, a user; more are RATE_LIMITED, and all answers say in RateLimit how
+	// many are left. The operator is not counted. 0: any number.
+	Rate float64
+
+	// Burst is how many of them may come at once. 0: those of two seconds.
+	Burst int
+
+	// Warnings are what the host knows against a vault that can be used: a
+	// replica behind, a finding. GET /readyz tells them to who may know, by the
+	// name of the vault; "" is about all. Nil: none.
+	Warnings func() map[string][]string
+
+	// Metrics are where requests are counted. Nil: metrics of this server alone.
+	Metrics *Metrics
+
+	// Collect writes the host's own families after those of this package to
+	// each page of metrics. Nil: none.
+	Collect func(*Exposition)
 
 	// PublicURL is what stands before Prefix in a Location, for a server behind
 	// a proxy: "https://documents.example.com". "": the scheme and the Host of
@@ -103,6 +129,9 @@ type Server struct {
 	stop    context.CancelFunc
 	// verifying has the vaults a request verifies now.
 	verifying sync.Map
+	metrics   *Metrics
+	limit     *rateLimit // nil: none
+	uploads   atomic.Int64
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -118,8 +147,11 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	if o.BodyTimeout == 0 {
 		o.BodyTimeout = defaultBodyTimeout
 	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
-	s := &Server{vaults: vaults, options: o}
+	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst)}
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
 		s.options.Authenticate = s.authenticateKey
@@ -145,6 +177,7 @@ func (s *Server) Stop() { s.stop() }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, server: s, id: requestID(r), began: time.Now(), fields: codeInvalidParameter}
 	w.Header().Set("X-Request-Id", x.id)
+	s.metrics.running.Add(1)
 	defer s.finish(x, r)
 	defer func() {
 		if p := recover(); p != nil {
@@ -211,13 +244,16 @@ func plain(path string) bool {
 // serve is a request whose route is known.
 func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt route) error {
 	x.pattern = rt.pattern
-	var c caller
+	c := caller{search: s.options.Search}
 	if rt.access != engine.AccessNone {
 		var err error
 		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {
 			return err
 		}
 		x.user, x.vault = c.actor.UserID, c.vault
+		if err := s.spend(x, c); err != nil {
+			return err
+		}
 		if account := p.ByName("accountId"); account != "" && !isAccount(c.vault, account) {
 			return errNoAccount
 		}
@@ -233,7 +269,7 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		// be made to send what was refused.
 		copied := *r
 		r = &copied
-		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout}
+		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout, count: &x.taken}
 	}
 	return rt.serve(c, x, r, p)
 }
@@ -263,6 +299,9 @@ func (s *Server) recovered(x *exchange, r *http.Request, p any) {
 // finish writes the request's line of the log: never a secret, a query or a
 // body.
 func (s *Server) finish(x *exchange, r *http.Request) {
+	took := time.Since(x.began)
+	s.metrics.running.Add(-1)
+	s.metrics.count(x, r, took)
 	line := s.options.Logger.Info()
 	if x.code != "" {
 		line.Str("errorCode", x.code)
@@ -273,6 +312,6 @@ func (s *Server) finish(x *exchange, r *http.Request) {
 		Str("route", x.pattern).
 		Int("status", x.status).
 		Int64("bytes", x.sent).
-		Dur("duration", time.Since(x.began)).
+		Dur("duration", took).
 		Send()
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,25 +44,69 @@ func (s *Server) down() []outage {
 	return list
 }
 
-// readyz says whether every vault can be used. Why not, is told to callers the
-// server knows: the operator everything, others what concerns their own vault,
-// and of other organizations nothing but that there is something.
+// readyz says whether every vault can be used, and, of those that can, what
+// somebody has to look after: then it is ready all the same, but degraded. Why,
+// is told to callers the server knows: the operator everything, others what
+// concerns their own vault, and of other organizations nothing but that there is
+// something that cannot be used.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
-	down := s.down()
-	if len(down) == 0 {
-		return x.answer(http.StatusOK, State{Status: "ok"})
+	down, warnings := s.down(), s.warnings(r.Context())
+	out, status := State{Status: "ok"}, http.StatusOK
+	switch {
+	case len(down) > 0:
+		out.Status, status = "unavailable", http.StatusServiceUnavailable
+		x.Header().Set("Retry-After", retryAfter)
+	case len(warnings) > 0:
+		out.Status = "degraded"
+	default:
+		return x.answer(status, out)
 	}
-	out := State{Status: "unavailable"}
 	if vault, actor, err := s.options.Authenticate(r); err == nil {
 		x.user = actor.UserID
 		for _, o := range down {
 			out.Reasons = append(out.Reasons, o.toldTo(vault, actor))
 		}
+		out.Reasons = append(out.Reasons, told(warnings, vault, actor)...)
 		slices.Sort(out.Reasons)
 		out.Reasons = slices.Compact(out.Reasons)
 	}
-	x.Header().Set("Retry-After", retryAfter)
-	return x.answer(http.StatusServiceUnavailable, out)
+	return x.answer(status, out)
+}
+
+// warnings are what somebody has to look after, by the name of the vault.
+func (s *Server) warnings(ctx context.Context) map[string][]string {
+	all := map[string][]string{}
+	if s.options.Warnings != nil {
+		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
+	}
+	for name, v := range s.vaults {
+		concerns, err := v.Concerns(ctx)
+		if err != nil {
+			concerns = []string{"its state cannot be read"}
+		}
+		if m, err := v.Measure(); err == nil && m.DiskFree < m.DiskReserve {
+			concerns = append(concerns, fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
+		}
+		if len(concerns) > 0 {
+			all[name] = append(slices.Clip(all[name]), concerns...)
+		}
+	}
+	return all
+}
+
+// told are the warnings that a caller may know.
+func told(warnings map[string][]string, vault *engine.Vault, actor engine.Actor) (list []string) {
+	for name, reasons := range warnings {
+		for _, reason := range reasons {
+			switch {
+			case name != "" && actor == engine.Operator():
+				list = append(list, fmt.Sprintf("vault %q: %s", name, reason))
+			case name == "" || vault != nil && vault.Name() == name:
+				list = append(list, reason)
+			}
+		}
+	}
+	return list
 }
 
 func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {

@@ -282,10 +282,12 @@ type BulkCounts struct {
 	Failed    uint64 `json:"failed"`
 }
 
-// BulkAnswer is what became of a bulk change.
+// BulkAnswer is what became of a bulk change. If the results are many, they are
+// sent while the request is still read: whoever sends very many lines reads
+// meanwhile.
 type BulkAnswer struct {
+	Results []BulkResult `json:"results" doc:"Sent while the work goes on once they are more than 8 MiB, about 80,000: a client that sends more lines than that must read while it sends."`
 	BulkCounts
-	Results []BulkResult `json:"results"`
 }
 
 // BulkResult is what became of one document.
@@ -293,6 +295,7 @@ type BulkResult struct {
 	ID         string `json:"id" doc:"Empty if no document was found."`
 	ExternalID string `json:"externalId,omitempty" doc:"If the line named the document so."`
 	Line       uint64 `json:"line,omitempty" doc:"Of the request, from 1."`
+	HoldID     string `json:"holdId,omitempty" doc:"The hold that was placed or released, or stood already."`
 	Result     string `json:"result" enum:"changed|unchanged|failed"`
 	Revision   uint64 `json:"revision,omitempty" doc:"The document's, if it is known."`
 	ErrorCode  string `json:"errorCode,omitempty" doc:"Of a failure, as if the document had been changed by itself."`
@@ -308,7 +311,7 @@ type Settings struct {
 	ReminderDays      []uint64 `json:"reminderDays" doc:"How many days before an obligation is due to remind of it, falling; 10 at most, each from 1 to 365."`
 	AuditReads        bool     `json:"auditReads" doc:"Whether each download and each export is an audit entry of its own."`
 	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
-	Paused            bool     `json:"paused" doc:"Whether webhooks and scheduled retention wait."`
+	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 }
 
@@ -427,8 +430,8 @@ func findingOf(f audit.Finding) Finding { return Finding{f.Seq, string(f.Code), 
 
 // State is how the server is.
 type State struct {
-	Status  string   `json:"status" enum:"ok|unavailable"`
-	Reasons []string `json:"reasons,omitempty" doc:"Why it is unavailable, for callers with a valid API key."`
+	Status  string   `json:"status" enum:"ok|degraded|unavailable" doc:"degraded: it serves, and its operator should see to something."`
+	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ok, for callers with a valid API key."`
 }
 
 // Build is which program this is.

@@ -57,7 +57,7 @@ func newSplit(w *words.Splitter) *analysis {
 }
 
 // document is what the index keeps of a document.
-func (a *analysis) document(d *engine.Document, id segment.ID, c content) (segment.Doc, error) {
+func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segment.Doc, error) {
 	a.stems, a.forms, a.at, a.lengths = map[string]*found{}, map[string]*found{}, 0, [fields]uint32{}
 	a.text(inName, d.Name)
 	a.text(inDescription, d.Description)
@@ -72,10 +72,7 @@ func (a *analysis) document(d *engine.Document, id segment.ID, c content) (segme
 	if err != nil {
 		return segment.Doc{}, err
 	}
-	facets, err := d.Facets()
-	if err != nil {
-		return segment.Doc{}, err
-	}
+	facets := d.Facets
 	doc := segment.Doc{ID: id, Updated: d.UpdatedAt.UnixMilli(), Stored: stored}
 	doc.Terms = make([]segment.Entry, 0, len(facets)+len(a.stems)+len(a.forms))
 	slices.Sort(facets)

@@ -175,40 +175,32 @@ func (x *Index) show(ctx context.Context, e *evaluation, hits []hit) ([]Hit, err
 		return nil, err
 	}
 	for _, d := range documents {
-		still, err := meets(&d, e.criteria)
-		if err != nil {
-			return nil, err
-		}
-		if !still {
+		if !meets(d.Facets, e.criteria) {
 			continue
 		}
-		snippets, err := x.snippets(marks, &d)
+		snippets, err := x.snippets(marks, &d.Document)
 		if err != nil {
 			return nil, err
 		}
-		shown = append(shown, Hit{d, float64(scores[d.ID]), snippets})
+		shown = append(shown, Hit{d.Document, float64(scores[d.ID]), snippets})
 	}
 	return shown, nil
 }
 
-// meets says whether a document as it is by now has the facets asked for.
-func meets(d *engine.Document, c engine.Criteria) (bool, error) {
-	facets, err := d.Facets()
-	if err != nil {
-		return false, err
-	}
+// meets says whether facets are what is asked for.
+func meets(facets []string, c engine.Criteria) bool {
 	has := func(f string) bool { return slices.Contains(facets, f) }
 	for _, any := range c.AnyOf {
 		if !slices.ContainsFunc(any, has) {
-			return false, nil
+			return false
 		}
 	}
 	for _, r := range c.Ranges {
 		if !slices.ContainsFunc(facets, func(f string) bool { return f >= r.From && f < r.To }) {
-			return false, nil
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // A cursor is 8 bytes of the query's digest, the last hit's score and id, and

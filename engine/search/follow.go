@@ -205,11 +205,16 @@ func (b *batch) build(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for i := range page.Items {
-			if page.Items[i].Status == engine.StatusDeleted {
-				continue
-			}
-			if err := b.put(ctx, &page.Items[i]); err != nil {
+		var ids []string
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		found, err := b.x.vault.Find(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			if err := b.put(ctx, &found[i]); err != nil {
 				return err
 			}
 			if b.due() { // the cursor stays: what was put will be put again after a crash
@@ -284,7 +289,7 @@ func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
 	if err != nil {
 		return err
 	}
-	waiting := map[string]*engine.Document{}
+	waiting := map[string]*engine.Faceted{}
 	for i := range found {
 		waiting[found[i].ID] = &found[i]
 	}
@@ -302,7 +307,7 @@ func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
 	return nil
 }
 
-func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*engine.Document) error {
+func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*engine.Faceted) error {
 	switch e.Op {
 	case audit.OpSettingsUpdated:
 		s, err := b.x.vault.Settings(ctx)
@@ -337,12 +342,12 @@ func concerns(op audit.Op) bool {
 }
 
 // put gathers a document in the place of what was gathered of it before.
-func (b *batch) put(ctx context.Context, d *engine.Document) error {
+func (b *batch) put(ctx context.Context, d *engine.Faceted) error {
 	id, ok := idOf(d.ID)
 	if !ok {
 		return fmt.Errorf("%w: document %q", engine.ErrDocumentNotFound, d.ID)
 	}
-	content, err := b.x.content(ctx, d, id)
+	content, err := b.x.content(ctx, &d.Document, id)
 	if err != nil {
 		return err
 	}

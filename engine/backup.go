@@ -1,0 +1,522 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+
+	"go.etcd.io/bbolt"
+)
+
+// BackupOptions of Backup.
+type BackupOptions struct {
+	// To is the directory the backup is to be, below one that exists. If it
+	// holds an earlier backup of this vault, only what is new is copied.
+	To string
+	// Cut is the size, in bytes, of the longest file; 0 is 2 GiB, which every
+	// file system can hold.
+	Cut      int64
+	Progress func(done, total int64) // bytes; nil: none
+}
+
+// BackupReport is what a backup holds, and what it took to bring it there.
+type BackupReport struct {
+	Backup
+	Documents, Versions uint64
+	CopiedBlobs         uint64
+	CopiedBytes         int64  // the database, and the blobs that were not there
+	RemovedBlobs        uint64 // of the earlier backup, which nothing needs any more
+}
+
+const (
+	backupCut  = 2 << 30
+	dirPartial = ".partial" // beside a backup that is being made for the first time
+)
+
+// Backup copies the vault as it is at one instant, while it is in use: its
+// database and every blob that names, checked with Verify before it counts. No
+// writer waits for it longer than for a neighbour's commit. The entry
+// backup.completed is written after it counts. It needs admin access. Backups of
+// one vault wait for one another.
+//
+// A first backup is made in To.partial, which is renamed when it is whole. A
+// later one adds to the earlier, whose files are left alone until the manifest
+// of the new one has taken the place of the old: that one rename is when it
+// counts, so a crash leaves the old backup or the new. What only the old one
+// named is removed after. A backup that did not come to its end is gone on with
+// by the next: blobs that are there are not copied again.
+//
+// lock.key and derived files are not in it. *InvalidError if To cannot be a
+// backup of this vault, ErrNoSpace, and *DamagedError, naming every file, if
+// bytes are not what their digest says and the earlier backup does not have
+// them either.
+func (v *Vault) Backup(ctx context.Context, actor Actor, o BackupOptions) (report BackupReport, receipt Receipt, err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
+	if err := v.mayBackup(actor); err != nil {
+		return BackupReport{}, Receipt{}, err
+	}
+	select {
+	case v.backing <- struct{}{}:
+		defer func() { <-v.backing }()
+	case <-ctx.Done():
+		return BackupReport{}, Receipt{}, ctx.Err()
+	}
+	if o.Cut == 0 {
+		o.Cut = backupCut
+	}
+	b := &backup{v: v, ctx: ctx, o: o}
+	if err := b.run(); err != nil {
+		return BackupReport{}, Receipt{}, fmt.Errorf("back up to %s: %w", o.To, err)
+	}
+	receipt, err = v.recordBackup(ctx, actor, b.report.Backup, o.To)
+	if err != nil {
+		err = fmt.Errorf("the backup in %s is whole and counts, but its entry could not be written: %w", o.To, err)
+	}
+	return b.report, receipt, err
+}
+
+func (v *Vault) mayBackup(actor Actor) error {
+	_, err := view(v, func(t *tx) (struct{}, error) {
+		if err := t.admit(actor); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, t.may(AccessAdmin)
+	})
+	return err
+}
+
+func (v *Vault) recordBackup(ctx context.Context, actor Actor, made Backup, to string) (Receipt, error) {
+	_, receipt, err := update(v, context.WithoutCancel(ctx), actor, func(t *tx) (struct{}, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return struct{}{}, audit.Event{}, err
+		}
+		t.note()
+		return struct{}{}, audit.Event{
+			Op: audit.OpBackupCompleted,
+			Facts: audit.Facts{
+				"blobs": audit.Number(made.Blobs), "bytes": audit.Number(uint64(made.Bytes)),
+				"head": audit.Text(made.Head.Hash.String()), "seq": audit.Number(made.Head.Seq),
+			},
+			Detail: encodeDetail(map[string]any{"to": to}),
+		}, nil
+	})
+	return receipt, err
+}
+
+// backup is one on its way.
+type backup struct {
+	v       *Vault
+	ctx     context.Context // of the call
+	o       BackupOptions
+	dir     string  // where it is written: To, or To.partial
+	earlier *Backup // what To holds; nil: nothing
+	archive *blobstore.Archive
+	parts   []blobstore.Part // of the database
+	report  BackupReport
+	done    int64 // bytes, of total
+	total   int64
+	wrong   []string
+}
+
+func (b *backup) run() (err error) {
+	if err := b.place(); err != nil {
+		return err
+	}
+	if err := b.sweep(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.sweep()) // blobs stay, for the next to go on with
+		}
+	}()
+	// Before the copy's instant, so that nothing it names is unlinked after.
+	b.v.pins.begin()
+	defer func() { b.v.purge(context.WithoutCancel(b.ctx), b.v.pins.end()...) }()
+	if err := b.database(); err != nil {
+		return err
+	}
+	copied, err := b.open()
+	if err != nil {
+		return fmt.Errorf("open the copied database: %w", err)
+	}
+	err = b.blobs(copied)
+	if err == nil {
+		err = b.verify(copied)
+	}
+	if err := errors.Join(err, copied.close()); err != nil {
+		return err
+	}
+	return b.count()
+}
+
+// place decides where the backup is written, and refuses what is none of its
+// own.
+func (b *backup) place() error {
+	to, err := filepath.Abs(b.o.To)
+	if err != nil || b.o.To == "" {
+		return invalid("to", "must be a directory, %q is none", b.o.To)
+	}
+	b.o.To = to
+	if inside(b.v.dir, to) {
+		return invalid("to", "%s is within the vault itself", to)
+	}
+	if _, err := os.Stat(filepath.Dir(to)); err != nil {
+		return invalid("to", "%s is not there: is the medium mounted?", filepath.Dir(to))
+	}
+	earlier, err := ReadBackup(to)
+	switch {
+	case err == nil && earlier.VaultID != b.v.id:
+		return invalid("to", "%s is a backup of another vault, %s (%s)", to, earlier.Vault, earlier.VaultID)
+	case err == nil:
+		b.dir, b.earlier = to, &earlier
+	case errors.Is(err, ErrNoBackup):
+		if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty directory makes room
+			return invalid("to", "%s holds something that is no backup; give a directory that is empty or not there", to)
+		}
+		b.dir = to + dirPartial
+	default:
+		return err
+	}
+	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+		return err
+	}
+	b.archive = blobstore.NewArchive(b.dir, b.o.Cut)
+	return nil
+}
+
+// inside says whether path is dir or lies below it.
+func inside(dir, path string) bool {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// sweep removes copies of the database that do not count, and what a crash left
+// on its way in.
+func (b *backup) sweep() error {
+	entries, err := os.ReadDir(b.dir)
+	errs := []error{err, b.archive.Sweep()}
+	for _, entry := range entries {
+		counts := func(p blobstore.Part) bool { return p.File == entry.Name() }
+		if !strings.HasPrefix(entry.Name(), databasePrefix) || b.earlier != nil && slices.ContainsFunc(b.earlier.Database, counts) {
+			continue
+		}
+		errs = append(errs, os.Remove(filepath.Join(b.dir, entry.Name())))
+	}
+	return errors.Join(errs...)
+}
+
+// database copies vault.db as one instant sees it. The transaction pins the
+// pages that are freed meanwhile, so this comes first and does nothing else.
+func (b *backup) database() error {
+	v := b.v
+	if err := v.enter(); err != nil {
+		return err
+	}
+	defer v.exit()
+	t, end, err := v.beginRead(true)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if b.report.Head, err = lastHead(t, v.id); err != nil {
+		return err
+	}
+	b.total = t.Size()
+	if err := b.room(t.Size()); err != nil {
+		return err
+	}
+	b.parts, err = b.archive.WriteFile(databaseName(), func(w io.Writer) error {
+		wide := bufio.NewWriterSize(&watched{w, b}, 1<<20)
+		_, err := t.WriteTo(wide)
+		return errors.Join(err, wide.Flush())
+	})
+	b.report.CopiedBytes = t.Size()
+	return err
+}
+
+// watched is a copy of the database that ends when the call or the vault does.
+type watched struct {
+	w io.Writer
+	b *backup
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	if err := w.b.going(); err != nil {
+		return 0, err
+	}
+	w.b.progress(int64(len(p)))
+	return w.w.Write(p)
+}
+
+func (b *backup) going() error {
+	if err := b.ctx.Err(); err != nil {
+		return err
+	}
+	return b.v.enterError()
+}
+
+func (b *backup) progress(n int64) {
+	b.done += n
+	if b.o.Progress != nil {
+		b.o.Progress(b.done, b.total)
+	}
+}
+
+// room refuses to begin what would not fit.
+func (b *backup) room(need int64) error {
+	free, err := blobstore.Free(b.dir)
+	if err != nil {
+		return err
+	}
+	if free < uint64(need) {
+		return fmt.Errorf("%w: %d bytes are free in %s, %d more are needed", ErrNoSpace, free, b.dir, uint64(need)-free)
+	}
+	return nil
+}
+
+// blobs copies those that the copied database names and the backup lacks.
+func (b *backup) blobs(copied *copiedVault) error {
+	err := copied.eachBlob(func(d Digest) error {
+		size, wanted := b.wants(d)
+		if wanted {
+			b.total += size
+		}
+		b.report.Blobs++
+		b.report.Bytes += size
+		return b.ctx.Err()
+	})
+	if err == nil {
+		err = b.room(b.total - b.done)
+	}
+	if err != nil {
+		return err
+	}
+	batch := b.archive.Batch()
+	defer batch.Discard()
+	err = copied.eachBlob(func(d Digest) error {
+		if err := b.going(); err != nil {
+			return err
+		}
+		if _, wanted := b.wants(d); wanted {
+			if err := b.copy(batch, d); err != nil {
+				return err
+			}
+		}
+		b.v.pins.passed(d)
+		return nil
+	})
+	if err == nil {
+		err = batch.Close()
+	}
+	if err == nil && len(b.wrong) > 0 {
+		err = &DamagedError{b.wrong}
+	}
+	return err
+}
+
+// wants says whether a blob has to be copied. One that the vault has lost, and
+// the earlier backup has, stays as it is there.
+func (b *backup) wants(d Digest) (size int64, wanted bool) {
+	size, err := b.v.blobs.Stat(d)
+	there, missing := b.archive.Stat(d)
+	if err != nil {
+		return there, missing != nil
+	}
+	return size, missing != nil || there != size
+}
+
+func (b *backup) copy(batch *blobstore.Batch, d Digest) error {
+	f, err := b.v.blobs.Open(d)
+	if err != nil {
+		return b.damage(err)
+	}
+	defer f.Close()
+	size, err := batch.Add(b.ctx, d, f)
+	if errors.Is(err, blobstore.ErrCorrupt) {
+		return b.damage(err)
+	}
+	b.progress(size)
+	b.report.CopiedBlobs++
+	b.report.CopiedBytes += size
+	return blobError(err)
+}
+
+// damage notes a file that cannot be copied, and lets the others be: whoever
+// mends it has to know of all of them.
+func (b *backup) damage(err error) error {
+	if b.ctx.Err() != nil {
+		return b.ctx.Err()
+	}
+	if b.wrong = append(b.wrong, err.Error()); len(b.wrong) == maxFindings {
+		return &DamagedError{b.wrong}
+	}
+	return nil
+}
+
+// verify holds the copy to what Verify holds a vault to.
+func (b *backup) verify(copied *copiedVault) error {
+	report, err := copied.Verify(b.ctx, VerifyOptions{Heads: []audit.Head{b.report.Head}})
+	if err != nil {
+		return fmt.Errorf("verify the copy: %w", err)
+	}
+	if len(report.Findings) > 0 {
+		return findingsError(report.Findings)
+	}
+	if report.Head != b.report.Head {
+		return fmt.Errorf("%w: the copy ends at entry %d, the vault was at %d", errDamaged, report.Head.Seq, b.report.Head.Seq)
+	}
+	b.report.Documents, b.report.Versions = report.Documents, report.Versions
+	return nil
+}
+
+// count makes the new backup the one that counts, and then removes what only
+// the earlier one had.
+func (b *backup) count() error {
+	made := Backup{
+		VaultID: b.v.id, Vault: b.v.name, Head: b.report.Head, Made: b.v.clock.now(),
+		Database: b.parts, Blobs: b.report.Blobs, Bytes: b.report.Bytes,
+	}
+	if err := made.write(b.dir); err != nil {
+		return err
+	}
+	b.report.Backup, b.earlier = made, &made
+	if b.dir != b.o.To {
+		if err := blobstore.Rename(b.dir, b.o.To); err != nil {
+			return err
+		}
+		b.dir = b.o.To
+		b.archive = blobstore.NewArchive(b.dir, b.o.Cut)
+	}
+	if err := errors.Join(b.sweep(), blobstore.WriteFile(filepath.Join(b.dir, fileHead), []byte(made.Head.Text()))); err != nil {
+		return err
+	}
+	return b.unneeded()
+}
+
+// unneeded removes the blobs that the backup has and its database does not
+// name: of documents that were deleted or erased since the earlier one.
+func (b *backup) unneeded() error {
+	copied, err := b.open()
+	if err != nil {
+		return err
+	}
+	err = b.archive.Each(b.ctx, func(d Digest, _ int64) error {
+		if copied.names(d) {
+			return nil
+		}
+		b.report.RemovedBlobs++
+		return b.archive.Remove(d)
+	})
+	return errors.Join(err, copied.close())
+}
+
+// open opens the copied database. One in parts is put together beside the
+// vault's own, which is on a file system that can hold it, for as long as this
+// takes.
+func (b *backup) open() (*copiedVault, error) {
+	path := filepath.Join(b.dir, b.parts[0].File)
+	if len(b.parts) == 1 {
+		return openCopy(path, b.archive)
+	}
+	path = filepath.Join(b.v.dir, fileCheckDB)
+	if err := b.v.roomFor(databaseSize(b.parts)); err != nil {
+		return nil, fmt.Errorf("put the database together to check it: %w", err)
+	}
+	if err := joinParts(b.ctx, b.dir, b.parts, path); err != nil {
+		return nil, err
+	}
+	copied, err := openCopy(path, b.archive)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	copied.scratch = path
+	return copied, nil
+}
+
+// roomFor is checkReserve for what is going to be written.
+func (v *Vault) roomFor(need int64) error {
+	free, err := blobstore.Free(v.dir)
+	if err == nil && free < uint64(need)+uint64(max(v.reserve, 0)) {
+		err = fmt.Errorf("%w: %d bytes are free in %s, %d are needed and %d kept in reserve", ErrNoSpace, free, v.dir, need, max(v.reserve, 0))
+	}
+	return err
+}
+
+// copiedVault is a backup's database, opened to be read.
+type copiedVault struct {
+	*Vault
+	scratch string // a file to remove at close; "": none
+}
+
+// openCopy opens a database as a vault that can be read and nothing else.
+func openCopy(path string, from *blobstore.Archive) (_ *copiedVault, err error) {
+	defer damaged(&err, debug.SetPanicOnFault(true))
+	v := &Vault{dir: filepath.Dir(path), blobs: archived{from}, reserve: -1}
+	v.journal.init()
+	if v.db, err = openDB(path, true); err != nil {
+		return nil, err
+	}
+	if err := v.db.View(v.load); err != nil {
+		return nil, errors.Join(err, v.db.Close())
+	}
+	return &copiedVault{Vault: v}, nil
+}
+
+func (c *copiedVault) close() error {
+	err := c.db.Close()
+	if c.scratch != "" {
+		err = errors.Join(err, os.Remove(c.scratch))
+	}
+	return err
+}
+
+// eachBlob calls fn with every digest that the database names, in order. The
+// file is nobody else's, so the transaction may last.
+func (c *copiedVault) eachBlob(fn func(Digest) error) error {
+	return c.db.View(func(b *bbolt.Tx) error { return eachNeeded(b, fn) })
+}
+
+func eachNeeded(b *bbolt.Tx, fn func(Digest) error) error {
+	var last Digest
+	first := true
+	rows := b.Bucket(bucketRefs).Cursor()
+	for k, _ := rows.First(); k != nil; k, _ = rows.Next() {
+		if len(k) < len(last) {
+			return fmt.Errorf("%w: %s has the key %x", errDamaged, bucketRefs, k)
+		}
+		if d := Digest(k[:len(last)]); first || d != last {
+			first, last = false, d
+			if err := fn(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *copiedVault) names(d Digest) bool {
+	named, err := view(c.Vault, func(t *tx) (bool, error) { return t.needed(d), nil })
+	return err != nil || named
+}
+
+// archived is an archive in the place of a store: it can be read.
+type archived struct{ *blobstore.Archive }
+
+func (archived) Stage(context.Context, io.Reader, int64) (blobstore.Staged, error) {
+	return nil, errors.ErrUnsupported
+}

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+)
+
+// The files of a backup, beside those of its archive.
+const (
+	fileManifest   = "manifest.json"
+	fileHead       = "head.txt"
+	databasePrefix = "vault-"
+	fileCheckDB    = "vault.db.check" // a copy that is put together to be looked at
+)
+
+// backupFormat is the format of backups this package writes. A higher one is
+// refused.
+const backupFormat = 1
+
+// Backup is what the manifest of a backup says of it.
+type Backup struct {
+	VaultID, Vault string // id and name
+	Head           audit.Head
+	Made           time.Time
+	Database       []blobstore.Part // its files, in order
+	Blobs          uint64
+	Bytes          int64 // of the blobs
+}
+
+// manifest is Backup as it is written.
+type manifest struct {
+	Format   int              `json:"strongroomBackup"`
+	VaultID  string           `json:"vaultId"`
+	Vault    string           `json:"vault"`
+	Made     string           `json:"made"`
+	Head     string           `json:"head"` // the printable head
+	Database []blobstore.Part `json:"database"`
+	Blobs    uint64           `json:"blobs"`
+	Bytes    int64            `json:"bytes"`
+}
+
+// databaseName is never that of an earlier backup, whose files are left alone.
+func databaseName() string { return databasePrefix + NewID() + ".db" }
+
+// write replaces the manifest: from here on the backup in dir is this one.
+func (b *Backup) write(dir string) error {
+	text, err := json.MarshalIndent(manifest{
+		backupFormat, b.VaultID, b.Vault, audit.FormatTime(b.Made), b.Head.Text(), b.Database, b.Blobs, b.Bytes,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return blobstore.WriteFile(filepath.Join(dir, fileManifest), append(text, '\n'))
+}
+
+// ReadBackup says what the backup in dir is. ErrNoBackup if there is none,
+// ErrFormat if a newer version made it or its manifest cannot be read.
+func ReadBackup(dir string) (Backup, error) {
+	path := filepath.Join(dir, fileManifest)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Backup{}, fmt.Errorf("%w: %s", ErrNoBackup, dir)
+	}
+	if err != nil {
+		return Backup{}, err
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return Backup{}, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
+	}
+	if m.Format > backupFormat {
+		return Backup{}, fmt.Errorf("%w: %s has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, path, m.Format, backupFormat)
+	}
+	b := Backup{VaultID: m.VaultID, Vault: m.Vault, Database: m.Database, Blobs: m.Blobs, Bytes: m.Bytes}
+	var badHead, badTime error
+	b.Head, badHead = audit.ParseHead(m.Head)
+	b.Made, badTime = audit.ParseTime(m.Made)
+	err = errors.Join(badHead, badTime)
+	switch {
+	case err != nil:
+	case m.Format < 1 || len(m.Database) == 0 || !ValidName(m.Vault) || b.Head.Vault != m.VaultID:
+		err = errors.New("what it says does not fit together")
+	}
+	for _, p := range m.Database {
+		if p.File != filepath.Base(p.File) || !filepath.IsLocal(p.File) {
+			err = fmt.Errorf("%q is no name of a file", p.File)
+		}
+	}
+	if err != nil {
+		return Backup{}, fmt.Errorf("%w: %s: %w", ErrFormat, path, err)
+	}
+	return b, nil
+}
+
+// databaseSize is that of the parts together.
+func databaseSize(parts []blobstore.Part) (size int64) {
+	for _, p := range parts {
+		size += p.Size
+	}
+	return size
+}
+
+// joinParts puts the parts of a database together in a new file at path,
+// durably, and compares each with its digest. *DamagedError names those that
+// are wrong, and leaves nothing.
+func joinParts(ctx context.Context, dir string, parts []blobstore.Part, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	for _, p := range parts {
+		switch err := joinPart(ctx, filepath.Join(dir, p.File), p, f); {
+		case ctx.Err() != nil:
+			return errors.Join(ctx.Err(), f.Close(), os.Remove(path))
+		case blobstore.IsNoSpace(err):
+			return errors.Join(fmt.Errorf("%w: %w", ErrNoSpace, err), f.Close(), os.Remove(path))
+		case err != nil:
+			wrong = append(wrong, err.Error())
+		}
+	}
+	if wrong != nil {
+		return errors.Join(&DamagedError{wrong}, f.Close(), os.Remove(path))
+	}
+	return errors.Join(f.Sync(), f.Close(), blobstore.SyncDir(filepath.Dir(path)))
+}
+
+func joinPart(ctx context.Context, path string, p blobstore.Part, to io.Writer) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err := io.Copy(io.MultiWriter(to, sum), &until{ctx, f})
+	if err != nil {
+		return err
+	}
+	if found := hex.EncodeToString(sum.Sum(nil)); size != p.Size || found != p.SHA256 {
+		return fmt.Errorf("%s: its %d bytes have the SHA-256 %s, the manifest says %d and %s", path, size, found, p.Size, p.SHA256)
+	}
+	return nil
+}
+
+// until is a reader that ends with a context.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}

@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Disposition explains what will become of a document, and why: by the same
+// functions as a run decides.
+type Disposition struct {
+	Archive, Delete Fate
+	Policies        []PolicyFate // all that are for the document, those that count first
+	Holds           []Hold       // active ones, a page of them at most
+	Lock            *Lock        // the live one; nil: there is none
+	// ProtectedUntil is when the document may be deleted by hand; zero if it may
+	// now, or if that cannot be told: then Protected is set all the same.
+	ProtectedUntil time.Time
+	Protected      Protect // "": it is not
+	Next           string  // what happens next, in a sentence
+}
+
+// Fate is when a document is due for an action.
+type Fate struct {
+	EligibleAt time.Time // zero: never
+	PolicyID   string    // which decides; "": none
+	Why        string
+}
+
+// PolicyFate is what one policy says of a document.
+type PolicyFate struct {
+	Policy
+	StartAt, DueAt time.Time // zero: the fact is missing
+	Wins           bool
+	Why            string
+}
+
+// Disposition explains a document to administrators. ErrDocumentNotFound,
+// *DeletedError.
+func (v *Vault) Disposition(ctx context.Context, actor Actor, documentID string) (Disposition, error) {
+	return view(v, func(t *tx) (Disposition, error) {
+		err := t.admit(actor)
+		if err == nil {
+			err = t.may(AccessAdmin)
+		}
+		if err != nil {
+			return Disposition{}, err
+		}
+		d, err := t.liveDocument(documentID)
+		if err != nil {
+			return Disposition{}, err
+		}
+		return t.explain(d)
+	})
+}
+
+func (t *tx) explain(d *document) (out Disposition, err error) {
+	policies, err := t.policiesOf(d)
+	if err != nil {
+		return out, err
+	}
+	shortest, err := t.shortestWins()
+	if err != nil {
+		return out, err
+	}
+	holds, err := t.holdPage(holdDocument, string(d.id[:]), string(HoldActive), Paging{Limit: maxLimit})
+	if err != nil {
+		return out, err
+	}
+	out.Holds, out.Lock = holds.Items, d.Lock
+	longest := d.protection(ProtectCompliance, policies, t.now)
+	if g := d.protection(ProtectGovernance, policies, t.now); g != nil && g.later(longest) {
+		longest = g
+	}
+	if longest != nil {
+		out.Protected, out.ProtectedUntil = longest.by, longest.until
+	}
+	winners := map[Action]*Policy{}
+	for _, action := range []Action{ActionArchive, ActionDelete} {
+		winners[action] = choose(policies, action, shortest)
+	}
+	out.Archive, out.Delete = d.fate(ActionArchive, winners[ActionArchive]), d.fate(ActionDelete, winners[ActionDelete])
+	for _, p := range policies {
+		out.Policies = append(out.Policies, d.policyFate(p, winners[p.Action], shortest))
+	}
+	slices.SortStableFunc(out.Policies, func(a, b PolicyFate) int {
+		if a.Wins != b.Wins {
+			return map[bool]int{true: -1, false: 1}[a.Wins]
+		}
+		return b.Scope.rank() - a.Scope.rank()
+	})
+	out.Next = t.next(d, &out, policies, shortest)
+	return out, nil
+}
+
+// startWords say what a period counts from.
+func startWords(from string) string {
+	switch from {
+	case startCreated:
+		return "its creation"
+	case startUpdated:
+		return "its last change"
+	case startVersion:
+		return "its current version"
+	}
+	return fmt.Sprintf("the date in its field %q", strings.TrimPrefix(from, startField))
+}
+
+func (p *Policy) words() string {
+	of := "everything"
+	if p.Scope != ScopeOrganization {
+		of = fmt.Sprintf("the %s %q", p.Scope, p.Target)
+	}
+	return fmt.Sprintf("the policy %q for %s", p.Name, of)
+}
+
+func (d *document) fate(action Action, winner *Policy) Fate {
+	switch {
+	case winner == nil:
+		return Fate{Why: fmt.Sprintf("no enabled policy says to %s it", action)}
+	case action == ActionArchive && d.Archived:
+		return Fate{PolicyID: winner.ID, Why: "it is archived already"}
+	}
+	start := startOf(d, winner.StartFrom)
+	if start.IsZero() {
+		return Fate{PolicyID: winner.ID, Why: fmt.Sprintf("%s counts from %s, which is not set; until it is, it is never due", winner.words(), startWords(winner.StartFrom))}
+	}
+	return Fate{winner.over(start), winner.ID,
+		fmt.Sprintf("%s says to %s it %d days after %s, %s", winner.words(), action, winner.PeriodDays, startWords(winner.StartFrom), start.Format(time.DateOnly))}
+}
+
+// policyFate says why a policy counts for the document, or does not.
+func (d *document) policyFate(p Policy, winner *Policy, shortest bool) PolicyFate {
+	start := startOf(d, p.StartFrom)
+	f := PolicyFate{Policy: p, StartAt: start, DueAt: p.over(start)}
+	switch {
+	case !p.Enabled:
+		f.Why = "it is disabled"
+	case p.ID == winner.ID:
+		f.Wins, f.Why = true, fmt.Sprintf("it is the most specific one that says to %s", p.Action)
+	case p.Scope != winner.Scope:
+		f.Why = fmt.Sprintf("the policy %q is more specific: it is for the %s", winner.Name, winner.Scope)
+	case p.PeriodDays == winner.PeriodDays:
+		f.Why = fmt.Sprintf("the policy %q has the same scope and period, and was made first", winner.Name)
+	case shortest:
+		f.Why = fmt.Sprintf("the policy %q of the same scope has the shorter period, which counts by the settings", winner.Name)
+	default:
+		f.Why = fmt.Sprintf("the policy %q of the same scope has the longer period, which counts by the settings", winner.Name)
+	}
+	if p.Enabled && p.Protect != ProtectNone {
+		f.Why += fmt.Sprintf("; whichever wins, it protects the document by %s until its period is over", p.Protect)
+	}
+	return f
+}
+
+// next says in one sentence what happens next.
+func (t *tx) next(d *document, x *Disposition, policies []Policy, shortest bool) string {
+	for _, action := range []Action{ActionDelete, ActionArchive} {
+		if v, due := t.judge(d, action, policies, shortest, t.now); due {
+			if text := x.dueNow(d, v); text != "" {
+				return text
+			}
+		}
+	}
+	deleted, archived := x.Delete.EligibleAt, x.Archive.EligibleAt
+	var text string
+	switch {
+	case deleted.IsZero() && archived.IsZero():
+		text = "It is kept: no policy will archive or delete it as things are"
+	case deleted.IsZero():
+		text = "The first run after " + day(archived) + " will archive it, and nothing will delete it as things are"
+	case archived.IsZero() || !archived.Before(deleted):
+		text = "The first run after " + day(deleted) + " will delete it"
+	case !archived.After(t.now): // it is due to be deleted, too, and dealt with above
+		text = "The first run after " + day(deleted) + " will delete it"
+	default:
+		text = "The first run after " + day(archived) + " will archive it, and the first after " + day(deleted) + " will delete it"
+	}
+	if d.HoldCount > 0 {
+		text += fmt.Sprintf(", but not before its %s", heldBy(d))
+	}
+	return text + "."
+}
+
+func day(at time.Time) string { return at.Format("2 January 2006 15:04 UTC") }
+
+func heldBy(d *document) string {
+	if d.HoldCount == 1 {
+		return "legal hold is released"
+	}
+	return fmt.Sprintf("%d legal holds are released", d.HoldCount)
+}
+
+// dueNow tells of an action that is due; "" if what is due by another action has
+// more to tell.
+func (x *Disposition) dueNow(d *document, v verdict) string {
+	doing := map[Action]string{ActionArchive: "archived", ActionDelete: "deleted"}[v.action]
+	switch v.because {
+	case Held:
+		return fmt.Sprintf("It is due to be %s, and stays until its %s; then the next run does it.", doing, heldBy(d))
+	case Locked:
+		return fmt.Sprintf("It is due to be %s, and stays while it is locked; the next run after that does it.", doing)
+	case Protected:
+		if !x.Archive.EligibleAt.IsZero() && !d.Archived {
+			return "" // that may come first
+		}
+		if x.ProtectedUntil.IsZero() {
+			return "It is due to be deleted, and a policy protects it until a date that is not set yet."
+		}
+		return fmt.Sprintf("It is due to be deleted, and a policy protects it until %s; the next run after that does it.", day(x.ProtectedUntil))
+	}
+	if v.action == ActionArchive {
+		return "The next run archives it."
+	}
+	return "The next run deletes it, with all its versions, for good."
+}

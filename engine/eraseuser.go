@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"strongroom/audit"
+)
+
+// What stands for the names of an erased user and of their keys.
+const (
+	ErasedUserName = "erased user"
+	ErasedKeyName  = "erased key"
+)
+
+// eraseUser replaces what names a user who is closed, in their record and in
+// those of their keys, and erases the details of the entries whose fact user they
+// are. Users' entries are not chained, so it reads the log, outside of the
+// mutation but for what came since.
+func (v *Vault) eraseUser(ctx context.Context, of, user id) (more bool, r Receipt, err error) {
+	through, closed, err := v.erasedThrough(of, user)
+	if err != nil || !closed {
+		return false, Receipt{}, err
+	}
+	var found []uint64
+	for head := v.Head().Seq; through < head && len(found) < eraseEntries; {
+		if err := ctx.Err(); err != nil {
+			return false, Receipt{}, err
+		}
+		through, err = view(v, func(t *tx) (last uint64, err error) {
+			var some []uint64
+			some, last, err = t.userDetails(user, through, eraseEntries)
+			found = append(found, some...)
+			return last, err
+		})
+		if err != nil {
+			return false, Receipt{}, err
+		}
+	}
+	more, r, err = update(v, ctx, System(), func(t *tx) (bool, audit.Event, error) {
+		return t.eraseUser(of, user, found, through)
+	})
+	return more, r, err
+}
+
+// erasedThrough says up to which entry a user's details are erased, and whether
+// the user is closed: one who was made active again is left alone.
+func (v *Vault) erasedThrough(of, user id) (through uint64, closed bool, err error) {
+	_, err = view(v, func(t *tx) (struct{}, error) {
+		_, left, err := t.erasing(of, user)
+		if err != nil || left == nil {
+			return struct{}{}, err
+		}
+		u, err := t.user(user.String())
+		through, closed = left.next, u.Status == UserClosed
+		return struct{}{}, err
+	})
+	return through, closed, err
+}
+
+// userDetails looks at so many entries after one, and returns those with a
+// detail that the erasure of a user erases, and the last it looked at.
+func (t *tx) userDetails(user id, after uint64, most int) (found []uint64, last uint64, err error) {
+	name, last := []byte(user.String()), after
+	c := t.bucket(bucketLog).Cursor()
+	for k, line := c.Seek(seqKey(after + 1)); k != nil && most > 0; k, line = c.Next() {
+		last, most = seqOf(k), most-1
+		if !bytes.Contains(line, name) {
+			continue
+		}
+		e, err := audit.ParseEntry(line)
+		if err != nil {
+			return nil, 0, fmt.Errorf("entry %d: %w", last, err)
+		}
+		if is, _ := e.Facts["user"].AsText(); is == user.String() && !e.Detail.IsZero() && !e.Op.Kept() {
+			found = append(found, e.Seq)
+		}
+	}
+	return found, last, nil
+}
+
+func (t *tx) eraseUser(of, user id, found []uint64, through uint64) (more bool, event audit.Event, err error) {
+	e, left, err := t.erasing(of, user)
+	if err != nil || left == nil {
+		return false, audit.Event{}, err
+	}
+	old, err := t.user(user.String())
+	if err != nil || old.Status != UserClosed {
+		return false, audit.Event{}, err
+	}
+	keys, err := t.keysOf(old.ID)
+	if err != nil {
+		return false, audit.Event{}, err
+	}
+	since, last, err := t.userDetails(user, through, eraseEntries)
+	if err != nil {
+		return false, audit.Event{}, err
+	}
+	for _, seq := range append(found, since...) {
+		if _, err := t.eraseDetail(seq); err != nil {
+			return false, audit.Event{}, err
+		}
+	}
+	u := old
+	u.Name, u.Email, u.UpdatedAt, u.Revision = ErasedUserName, "", t.now, old.Revision+1
+	t.storeUser(old, u)
+	for _, k := range keys {
+		k.Name = ErasedKeyName
+		at, _ := parseID(k.ID)
+		t.put(bucketKeys, at[:], k.encode())
+	}
+	left.next = last
+	more = last < t.head.Seq
+	t.progress(e, left, user, !more)
+	return more, audit.Event{
+		Op: audit.OpErasureCompleted, Facts: audit.Facts{"erasure": audit.Text(e.ID), "user": audit.Text(u.ID)},
+	}, nil
+}
+
+func (t *tx) keysOf(userID string) (keys []*key, err error) {
+	c := t.bucket(bucketKeys).Cursor()
+	for k, b := c.First(); k != nil; k, b = c.Next() {
+		one, err := decodeKey(id(k), b)
+		if err != nil {
+			return nil, err
+		}
+		if one.UserID == userID {
+			keys = append(keys, one)
+		}
+	}
+	return keys, nil
+}

@@ -1,0 +1,292 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// ErasureStatus is how far an erasure, or a document of one, has come.
+type ErasureStatus string
+
+const (
+	// ErasureRunning: there is something to be done that nothing stands in the
+	// way of.
+	ErasureRunning ErasureStatus = "running"
+	// ErasureDeferred: what is left waits for the end of a hold, or of protection.
+	ErasureDeferred ErasureStatus = "deferred"
+	// ErasureCompleted: all is gone, and where it stood in vault.db has been
+	// overwritten.
+	ErasureCompleted ErasureStatus = "completed"
+)
+
+// Why a document is deferred, as entries spell it.
+const (
+	DeferredHeld      = "held"      // it bears a legal hold
+	DeferredProtected = "protected" // a policy of compliance protects it
+)
+
+// Erasure is a request to erase documents, or a person, and what has become of
+// it. It outlives what it erased: it is the proof.
+type Erasure struct {
+	ID          string
+	Status      ErasureStatus
+	UserID      string // who was erased; "": documents were
+	LegalBasis  string
+	Requester   string
+	RequestedAt time.Time
+	RequestedBy string
+	Total       uint64 // documents
+	Completed   uint64 // of them
+	Deferred    uint64 // of them
+	// Documents are in the order in which they were made. Lists leave them out.
+	Documents []ErasedDocument
+}
+
+// ErasedDocument is how a document of an erasure stands.
+type ErasedDocument struct {
+	DocumentID string
+	Status     ErasureStatus
+	Why        string    // of a deferred one: DeferredHeld or DeferredProtected
+	Until      time.Time // when protection ends; zero: that cannot be told
+}
+
+// NewErasure asks for the erasure of documents, or of a user who is closed.
+type NewErasure struct {
+	DocumentIDs []string // MaxErased at most; deleted documents too
+	UserID      string   // instead of documents
+	LegalBasis  string   // required: by which law, or contract
+	Requester   string   // required: who asked; it is kept, so a case number tells less than a name
+}
+
+// MaxErased is how many documents one erasure takes.
+const MaxErased = 10_000
+
+// erasure is an Erasure as stored.
+type erasure struct {
+	Erasure
+	id         id
+	seq        uint64 // of erasure.requested
+	last       uint64 // the last erasure.completed of it
+	userErased bool
+}
+
+// left is how many documents are not erased yet; of a user, 1 or 0.
+func (e *erasure) left() uint64 {
+	if e.UserID != "" && !e.userErased {
+		return 1
+	}
+	return e.Total - e.Completed
+}
+
+// status counts what was erased, and not yet overwritten, as running.
+func (e *erasure) status(wiped uint64) ErasureStatus {
+	switch left := e.left(); {
+	case left > e.Deferred:
+		return ErasureRunning
+	case left > 0:
+		return ErasureDeferred
+	case e.last > wiped:
+		return ErasureRunning
+	}
+	return ErasureCompleted
+}
+
+// RequestErasure notes what is to be erased, and returns at once; Sweep, which
+// Due calls for, erases it. It needs admin access.
+//
+// Retention and protection by governance do not stand in the way, nor does a
+// lock. A legal hold and protection by compliance do: the document is deferred,
+// and erased by the first sweep after they have ended. *InvalidError for what is
+// no document, and for a user who is not closed.
+func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, Receipt, error) {
+	n.LegalBasis, n.Requester = strings.TrimSpace(n.LegalBasis), strings.TrimSpace(n.Requester)
+	if err := n.check(); err != nil {
+		return Erasure{}, Receipt{}, err
+	}
+	made, receipt, err := update(v, ctx, actor, func(t *tx) (*erasure, audit.Event, error) { return t.requestErasure(n) })
+	if err != nil {
+		return Erasure{}, Receipt{}, err
+	}
+	v.signalDue()
+	e, err := v.Erasure(ctx, made.ID)
+	return e, receipt, err
+}
+
+func (n *NewErasure) check() error {
+	var c checks
+	c.required("legalBasis", n.LegalBasis, maxComment)
+	c.required("requester", n.Requester, maxShort)
+	switch {
+	case n.UserID != "" && n.DocumentIDs != nil:
+		c.fail("userId", "must not be given together with documents; ask for two erasures")
+	case n.UserID == "" && len(n.DocumentIDs) == 0:
+		c.fail("documentIds", "must name a document at least")
+	case len(n.DocumentIDs) > MaxErased:
+		c.fail("documentIds", "must be at most %d", MaxErased)
+	}
+	return c.err()
+}
+
+func (t *tx) requestErasure(n NewErasure) (*erasure, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return nil, audit.Event{}, err
+	}
+	subjects, err := t.erasable(n)
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	key, err := t.newID()
+	if err != nil {
+		return nil, audit.Event{}, err
+	}
+	e := &erasure{id: key, Erasure: Erasure{LegalBasis: n.LegalBasis, Requester: n.Requester}}
+	if n.UserID != "" {
+		e.UserID = subjects[0].String()
+	}
+	event := t.addErasure(e, subjects)
+	event.Detail = encodeDetail(map[string]any{"legalBasis": n.LegalBasis, "requester": n.Requester})
+	return e, event, nil
+}
+
+// erasable returns the documents, or the user, in the order of their ids.
+func (t *tx) erasable(n NewErasure) ([]id, error) {
+	var c checks
+	if n.UserID != "" {
+		u, err := t.user(n.UserID)
+		if errors.Is(err, ErrUserNotFound) {
+			c.fail("userId", "must be the id of a user of this vault")
+		} else if err != nil {
+			return nil, err
+		} else if u.Status != UserClosed {
+			c.fail("userId", "must be a user who is closed; close the user first")
+		}
+		key, _ := parseID(n.UserID)
+		return []id{key}, c.err()
+	}
+	subjects := make([]id, len(n.DocumentIDs))
+	for i, documentID := range n.DocumentIDs {
+		key, ok := parseID(documentID)
+		if !ok || t.get(bucketDocuments, key[:]) == nil {
+			c.fail(fmt.Sprintf("documentIds[%d]", i), "must be the id of a document of this vault, deleted or not")
+		}
+		subjects[i] = key
+	}
+	slices.SortFunc(subjects, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(subjects), c.err()
+}
+
+// addErasure writes a new erasure with all that is to be done.
+func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
+	e.ID, e.RequestedAt, e.RequestedBy, e.seq = e.id.String(), t.now, t.actor.UserID, t.seq()
+	facts := audit.Facts{"erasure": audit.Text(e.ID)}
+	if e.UserID != "" {
+		facts["user"] = audit.Text(e.UserID)
+	} else {
+		e.Total = uint64(len(subjects))
+	}
+	facts["documents"] = audit.Number(e.Total)
+	for _, subject := range subjects {
+		t.put(bucketErasing, erasureKey(e.id, subject), (&erasing{}).encode())
+	}
+	t.putErasure(e)
+	return audit.Event{Op: audit.OpErasureRequested, Facts: facts}
+}
+
+func (t *tx) putErasure(e *erasure) { t.put(bucketErasures, e.id[:], e.encode()) }
+
+func (t *tx) erasure(erasureID string) (*erasure, error) {
+	key, ok := parseID(erasureID)
+	if !ok {
+		return nil, ErrErasureNotFound
+	}
+	b := t.get(bucketErasures, key[:])
+	if b == nil {
+		return nil, ErrErasureNotFound
+	}
+	return decodeErasure(key, b)
+}
+
+// Erasure returns one with its documents. ErrErasureNotFound.
+func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) {
+	return view(v, func(t *tx) (Erasure, error) {
+		e, err := t.erasure(erasureID)
+		if err != nil {
+			return Erasure{}, err
+		}
+		e.Status, e.Documents = e.status(v.wiped.Load()), []ErasedDocument{}
+		if e.UserID != "" {
+			return e.Erasure, nil
+		}
+		for doc := range t.subjects(bucketErased, e.id) {
+			e.Documents = append(e.Documents, ErasedDocument{DocumentID: doc.String(), Status: ErasureCompleted})
+		}
+		for doc := range t.subjects(bucketErasing, e.id) {
+			shown, err := t.showErasing(doc)
+			if err != nil {
+				return Erasure{}, err
+			}
+			e.Documents = append(e.Documents, shown)
+		}
+		slices.SortFunc(e.Documents, func(a, b ErasedDocument) int { return strings.Compare(a.DocumentID, b.DocumentID) })
+		return e.Erasure, nil
+	})
+}
+
+// subjects are the documents, or the user, of an erasure in one of its buckets.
+func (t *tx) subjects(bucket []byte, of id) iter.Seq2[id, []byte] {
+	return func(yield func(id, []byte) bool) {
+		c := t.bucket(bucket).Cursor()
+		for k, value := c.Seek(of[:]); bytes.HasPrefix(k, of[:]) && yield(id(k[len(of):]), value); k, value = c.Next() {
+		}
+	}
+}
+
+// showErasing tells what stands in the way of a document's erasure now: it may
+// be something else than when it was deferred.
+func (t *tx) showErasing(doc id) (ErasedDocument, error) {
+	shown := ErasedDocument{DocumentID: doc.String(), Status: ErasureRunning}
+	d, err := t.documentAt(doc)
+	if err != nil || d.deleted {
+		return shown, err
+	}
+	why, until, err := deferral(t.disposable(d, rightErasure))
+	if why != "" {
+		shown.Status, shown.Why, shown.Until = ErasureDeferred, why, until
+	}
+	return shown, err
+}
+
+// deferral sorts out what forbids an erasure: what will end, with its end if
+// that is known, or an error.
+func deferral(forbidden error) (why string, until time.Time, err error) {
+	if _, held := errors.AsType[*HeldError](forbidden); held {
+		return DeferredHeld, time.Time{}, nil
+	}
+	if retained, ok := errors.AsType[*RetainedError](forbidden); ok {
+		return DeferredProtected, retained.Until, nil
+	}
+	return "", time.Time{}, forbidden
+}
+
+// Erasures lists erasures, without their documents, in the order in which they
+// were asked for.
+func (v *Vault) Erasures(ctx context.Context, p Paging) (Page[Erasure], error) {
+	return view(v, func(t *tx) (Page[Erasure], error) {
+		return idPage(t, bucketErasures, listErasures, p, func(at id, b []byte) (Erasure, error) {
+			e, err := decodeErasure(at, b)
+			if err != nil {
+				return Erasure{}, err
+			}
+			e.Status = e.status(v.wiped.Load())
+			return e.Erasure, nil
+		})
+	})
+}

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// InterruptRun works the first lines of the run's plan off, and stops as a crash
+// would.
+func (v *Vault) InterruptRun(ctx context.Context, lines int) error {
+	r, err := v.unfinished()
+	if err != nil {
+		return err
+	}
+	w := &worker{v: v, run: r}
+	stop := errors.New("stop")
+	_, err = v.readPlan(r.PlanDigest, lines, func(page []planned) error { return errors.Join(w.carryOut(ctx, page), stop) })
+	if !errors.Is(err, stop) {
+		return err
+	}
+	return nil
+}
+
+// SetClock makes the vault see a clock that has been set by so much since it
+// was opened.
+func (v *Vault) SetClock(by time.Duration) {
+	v.clock.mu.Lock()
+	defer v.clock.mu.Unlock()
+	v.clock.wall = v.clock.wall.Add(-by)
+	if by < 0 {
+		v.clock.last = v.clock.last.Add(-by)
+	}
+}
+
+// Kinds says of each kind of start that is indexed whether it is whole.
+func (v *Vault) Kinds() (map[string]bool, error) {
+	return view(v, func(t *tx) (map[string]bool, error) {
+		all := map[string]bool{}
+		kinds, err := t.kinds()
+		for _, k := range kinds {
+			all[k.from] = k.whole && !k.draining
+		}
+		return all, err
+	})
+}

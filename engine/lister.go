@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+)
+
+// lister is one call of Documents.
+type lister struct {
+	t      *tx
+	q      DocumentQuery
+	order  order
+	states []string
+	sets   []idSet
+	ranges []fieldRange // with many documents, so not among the sets
+	limit  int
+	place  []byte // where the page before ended: sort value ‖ id
+	page   Page[Document]
+	size   int // of the page's records, in bytes
+}
+
+// addUpdated makes a set of the documents last changed in the times asked for,
+// if they are few. If they are many, whoever walks another order meets one
+// soon; and the order of changes is walked between the bounds.
+func (l *lister) addUpdated() error {
+	if l.q.UpdatedFrom.IsZero() && l.q.UpdatedTo.IsZero() {
+		return nil
+	}
+	var ids sortedIDs
+	w := l.t.sorted(order{listUpdated, false}, l.states, nil, ceilMillis(l.q.UpdatedFrom))
+	end := ceilMillis(l.q.UpdatedTo)
+	for place := w.next(); place != nil && (end == nil || bytes.Compare(place, end) < 0); place = w.next() {
+		if len(ids) == gatherMost {
+			return nil
+		}
+		ids = append(ids, id(place[len(place)-len(id{}):]))
+	}
+	slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	l.sets = append(l.sets, ids)
+	return nil
+}
+
+// ceilMillis is how the index spells the first millisecond not before an
+// instant; nil for the zero time.
+func ceilMillis(at time.Time) []byte {
+	if at.IsZero() {
+		return nil
+	}
+	ms := at.Add(time.Millisecond - 1).UnixMilli()
+	return []byte(millis(time.UnixMilli(min(max(ms, 1), 1<<48-1))))
+}
+
+// anyState is the set of ids in any of the states asked for.
+func (l *lister) anyState() idSet {
+	var u union
+	for _, s := range l.states {
+		u = append(u, l.t.rows(kindState, s))
+	}
+	if len(u) == 1 {
+		return u[0]
+	}
+	return u
+}
+
+// bounds are the first and last id the query's times of creation allow.
+func (l *lister) bounds() (first, last id) {
+	last = id(bytes.Repeat([]byte{0xff}, len(last)))
+	if from := l.q.CreatedFrom; !from.IsZero() {
+		copy(first[:], idTime(from))
+	}
+	if to := l.q.CreatedTo; !to.IsZero() {
+		last, _ = id(append([]byte(idTime(to)), make([]byte, 10)...)).step(true)
+	}
+	return first, last
+}
+
+// idTime is how the ids of documents begin that were made at this instant, or
+// in the first millisecond after it.
+func idTime(at time.Time) string {
+	return string(ceilMillis(at)[2:])
+}
+
+// byCreation walks the intersection itself.
+func (l *lister) byCreation() (Page[Document], error) {
+	first, last := l.bounds()
+	at, ok := first, true
+	if l.order.desc {
+		at = last
+	}
+	if l.place != nil {
+		at, ok = id(l.place).step(l.order.desc)
+	}
+	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: lookMost}
+	for ok {
+		if at, ok = walk.seek(at); !ok || bytes.Compare(at[:], first[:]) < 0 || bytes.Compare(at[:], last[:]) > 0 {
+			break
+		}
+		if full, err := l.add(at, at[:], walk.left <= 0); full || err != nil {
+			return l.page, err
+		}
+		at, ok = at.step(l.order.desc)
+	}
+	if walk.left <= 0 { // at may be a match: the next call begins with it
+		if before, ok := at.step(!l.order.desc); ok {
+			l.page.NextCursor = encodeCursor(l.order.list, before[:])
+		}
+	}
+	return l.page, nil
+}
+
+// byIndex walks the rows of the sorting index, so many at most, and keeps those
+// in all sets.
+func (l *lister) byIndex(most int) (Page[Document], error) {
+	first, last := l.bounds()
+	var from, end []byte // between which the order of changes is walked
+	if l.order.list == listUpdated {
+		from, end = ceilMillis(l.q.UpdatedFrom), ceilMillis(l.q.UpdatedTo)
+	}
+	if l.order.desc {
+		from, end = end, from
+	}
+	w := l.t.sorted(l.order, l.states, l.place, from)
+	for looked := 1; ; looked++ {
+		place := w.next()
+		if place == nil || end != nil && (bytes.Compare(place, end) < 0) == l.order.desc {
+			return l.page, nil
+		}
+		doc := id(place[len(place)-len(id{}):])
+		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !inAll(l.sets, doc) {
+			if looked >= most {
+				l.page.NextCursor = encodeCursor(l.order.list, place)
+				return l.page, nil
+			}
+			continue
+		}
+		if full, err := l.add(doc, place, looked >= most); full || err != nil {
+			return l.page, err
+		}
+	}
+}
+
+// add puts a document on the page if it matches what the sets do not say. full
+// says that the page is, or that this was the last row one call looks at; the
+// cursor then stands at the last row that was looked at.
+func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
+	if len(l.page.Items) == l.limit || l.size >= maxPageBytes {
+		l.page.NextCursor = encodeCursor(l.order.list, l.place)
+		return true, nil
+	}
+	g, record, err := l.t.glance(doc)
+	if err != nil {
+		return false, err
+	}
+	l.place = append(l.place[:0:0], place...)
+	if l.matches(&g) {
+		d, err := l.t.decode(doc, record)
+		if err != nil {
+			return false, err
+		}
+		l.size += len(record)
+		l.page.Items = append(l.page.Items, d.Document)
+	}
+	if last {
+		l.page.NextCursor = encodeCursor(l.order.list, l.place)
+	}
+	return last, nil
+}
+
+func (q *DocumentQuery) updatedMatches(at time.Time) bool {
+	return (q.UpdatedFrom.IsZero() || !at.Before(q.UpdatedFrom)) && (q.UpdatedTo.IsZero() || at.Before(q.UpdatedTo))
+}
+
+// gather collects all matches, if they are so many at most, and sorts them. ok
+// is false if they are more.
+func (l *lister) gather(most int) (page Page[Document], ok bool, err error) {
+	ids, few := l.few(most)
+	if !few {
+		return page, false, nil
+	}
+	type match struct {
+		place string
+		doc   id
+	}
+	var found []match
+	for _, doc := range ids {
+		g, _, err := l.t.glance(doc)
+		if err != nil {
+			return page, false, err
+		}
+		if l.matches(&g) {
+			found = append(found, match{l.order.place(doc, &g), doc})
+		}
+	}
+	before := func(a, b string) int {
+		if l.order.desc {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	}
+	slices.SortFunc(found, func(a, b match) int { return before(a.place, b.place) })
+	if l.place != nil {
+		last := string(l.place)
+		found = found[sort.Search(len(found), func(i int) bool { return before(found[i].place, last) > 0 }):]
+	}
+	for _, m := range found {
+		if full, err := l.add(m.doc, []byte(m.place), false); full || err != nil {
+			return l.page, true, err
+		}
+	}
+	return l.page, true, nil
+}
+
+// few returns the ids in all sets, if they are so many at most.
+func (l *lister) few(most int) (ids []id, few bool) {
+	first, last := l.bounds()
+	walk := intersection{sets: append(l.sets, l.anyState()), left: 10 * most}
+	for at, more := first, true; more; at, more = at.step(false) {
+		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
+			break
+		}
+		if ids = append(ids, at); len(ids) > most {
+			return nil, false
+		}
+	}
+	return ids, walk.left > 0
+}
+
+// place is where a document stands in an order: the value and id of its row in
+// that order's index.
+func (o order) place(doc id, g *glance) string {
+	if o.list == listUpdated {
+		return millis(g.updatedAt) + string(doc[:])
+	}
+	return foldName(string(g.name)) + string(doc[:])
+}
+
+func (t *tx) documentAt(doc id) (*document, error) {
+	b := t.get(bucketDocuments, doc[:])
+	if b == nil {
+		return nil, fmt.Errorf("%w: the index names document %s, which is missing", errDamaged, doc)
+	}
+	return t.decode(doc, b)
+}

@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+
+	"strongroom/audit"
+)
+
+// Outcome is what a run has done to a document, or why it left it alone.
+type Outcome struct {
+	DocumentID string
+	Action     Action // what was to be done
+	PolicyID   string
+	Outcome    string // archived, deleted, held, locked, protected or failed
+}
+
+// RunOutcomes lists what has become of each document that was due: first what
+// was done, as the log tells it, then what was left alone, as far as that is
+// still known (see planfile.go). A page may be short, or empty, and have a
+// cursor. ErrRunNotFound.
+func (v *Vault) RunOutcomes(ctx context.Context, runID string, p Paging) (Page[Outcome], error) {
+	limit, err := pageLimit(p.Limit)
+	if err != nil {
+		return Page[Outcome]{}, err
+	}
+	place, err := decodeCursor(listOutcomes, p.Cursor)
+	if err == nil && place != nil && len(place) != 9 {
+		err = invalid("cursor", "is not a cursor of this list; start again without one")
+	}
+	if err != nil {
+		return Page[Outcome]{}, err
+	}
+	r, err := view(v, func(t *tx) (*run, error) { return t.run(runID) })
+	if err != nil {
+		return Page[Outcome]{}, err
+	}
+	part, from := byte(outcomesDone), r.began
+	if place != nil {
+		part, from = place[0], binary.BigEndian.Uint64(place[1:])
+	}
+	if part == outcomesDone {
+		done, err := v.done(r, from, limit)
+		page := Page[Outcome]{Items: done.outcomes, NextCursor: outcomeCursor(outcomesDone, done.next)}
+		if err != nil || done.next > 0 || r.ended == 0 {
+			return page, err
+		}
+		page.NextCursor = outcomeCursor(outcomesLeft, 0)
+		if len(page.Items) > 0 {
+			return page, nil
+		}
+		from = 0
+	}
+	return v.left(r, int64(from), limit)
+}
+
+// The two parts of a list of outcomes, as its cursor names them.
+const (
+	outcomesDone = 'd' // then the seq of the entry last looked at
+	outcomesLeft = 'l' // then how much of the file was read
+)
+
+func outcomeCursor(part byte, at uint64) string {
+	if part == outcomesDone && at == 0 {
+		return ""
+	}
+	return encodeCursor(listOutcomes, binary.BigEndian.AppendUint64([]byte{part}, at))
+}
+
+// outcomesPage is some of what a run did; next is the seq to go on after, 0 if
+// that was all.
+type outcomesPage struct {
+	outcomes []Outcome
+	next     uint64
+}
+
+// done returns what a run did by the entries after one of them.
+func (v *Vault) done(r *run, after uint64, limit int) (outcomesPage, error) {
+	return view(v, func(t *tx) (page outcomesPage, err error) {
+		last := t.lastSeq()
+		if r.ended > 0 {
+			last = min(last, r.ended)
+		}
+		for seq := after + 1; seq <= last; seq++ {
+			e, err := t.entry(seq)
+			if err != nil {
+				return page, err
+			}
+			if by, _ := e.Facts["run"].AsText(); by == r.ID && e.Document != "" {
+				page.outcomes = append(page.outcomes, outcomeOf(e.Entry))
+			}
+			if seq < last && (len(page.outcomes) == limit || seq-after == maxLook) {
+				page.next = seq
+				return page, nil
+			}
+		}
+		return page, nil
+	})
+}
+
+func outcomeOf(e audit.Entry) Outcome {
+	o := Outcome{DocumentID: e.Document, Action: ActionDelete, Outcome: "deleted"}
+	if e.Op == audit.OpDocumentArchived {
+		o.Action, o.Outcome = ActionArchive, "archived"
+	}
+	o.PolicyID, _ = e.Facts["policy"].AsText()
+	return o
+}
+
+// left returns what a run left alone, from a place in its file.
+func (v *Vault) left(r *run, from int64, limit int) (Page[Outcome], error) {
+	lines, next, err := v.leftLines(r.ID, from, limit)
+	var page Page[Outcome]
+	for _, p := range lines {
+		page.Items = append(page.Items, Outcome{p.documentID, p.action, p.policyID, string(p.because)})
+	}
+	if len(lines) == limit {
+		page.NextCursor = outcomeCursor(outcomesLeft, uint64(next))
+	}
+	return page, err
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"time"
+)
+
+// A plan is what a run would do at an instant: a line for every document that is
+// due, those it would leave alone with why included. Preview and run walk it with
+// the same code, some thousand rows in each transaction, in one order:
+//
+//	what is to be deleted, then what is to be archived; of each, by kind of start,
+//	state and group, as they began; then the documents with a policy of their own.
+
+// planned is a line of a plan.
+type planned struct {
+	verdict
+	documentID string
+	name       string
+	place      []byte // by which lines are in order
+}
+
+// planner walks a plan.
+type planner struct {
+	v     *Vault
+	rules *rules
+	at    time.Time
+}
+
+// newPlanner reads the rules as they are now, and sees that what they count from
+// is indexed.
+func (v *Vault) newPlanner(ctx context.Context, at time.Time, hypothetical *Policy) (*planner, error) {
+	r, err := view(v, func(t *tx) (*rules, error) { return t.rules(hypothetical) })
+	if err != nil {
+		return nil, err
+	}
+	return &planner{v, r, at}, v.fill(ctx, r.starts())
+}
+
+// planRows bounds what one transaction of a plan looks at.
+const planRows = 1_000
+
+// each calls fn with the lines of the plan, page by page, outside of any
+// transaction.
+func (p *planner) each(ctx context.Context, fn func([]planned) error) error {
+	for _, s := range p.stretches() {
+		for at, more := s.prefix, true; more; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			lines, err := view(p.v, func(t *tx) (found []planned, err error) {
+				found, at, more, err = p.page(t, s, at)
+				return found, err
+			})
+			if err == nil && len(lines) > 0 {
+				err = fn(lines)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stretch is a part of the walk: the rows among the starts that have a prefix,
+// or, with none, the documents that have a policy of their own.
+type stretch struct {
+	action Action
+	from   string
+	prefix []byte
+}
+
+func (p *planner) stretches() (all []stretch) {
+	for _, action := range []Action{ActionDelete, ActionArchive} {
+		for _, from := range p.rules.kinds[action] {
+			all = append(all, stretch{action, from, []byte(text(from) + stateLive)})
+			if action == ActionDelete {
+				all = append(all, stretch{action, from, []byte(text(from) + stateArchived)})
+			}
+		}
+		all = append(all, stretch{action: action})
+	}
+	return all
+}
+
+// page returns some lines, and from where to go on.
+func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byte, more bool, err error) {
+	if s.prefix == nil {
+		lines, err = p.alone(t, s.action)
+		return lines, nil, false, err
+	}
+	rows := t.bucket(bucketStarts).Cursor()
+	row, _ := rows.Seek(at)
+	for looked := 0; bytes.HasPrefix(row, s.prefix); looked++ {
+		if looked == planRows {
+			return lines, bytes.Clone(row), true, nil
+		}
+		g, rest, ok := cutGroup(row[len(s.prefix):])
+		if !ok {
+			return nil, nil, false, errDamaged
+		}
+		head := row[:len(row)-len(rest)]
+		winner := choose(p.rules.ofGroup(g), s.action, p.rules.shortest)
+		if winner == nil || winner.StartFrom != s.from || bytes.Compare(rest[:8], placeStart(p.at.Add(-winner.period()))) > 0 {
+			row, _ = rows.Seek(behind(head)) // nothing more is due in this group
+			continue
+		}
+		d, err := t.documentAt(id(rest[8:]))
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if len(p.rules.by[scoped{ScopeDocument, d.ID}]) == 0 {
+			lines = p.line(t, d, s, lines)
+		}
+		row, _ = rows.Next()
+	}
+	return lines, nil, false, nil
+}
+
+// behind is the first key after all that begin so.
+func behind(prefix []byte) []byte {
+	return append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, startSize+1)...)
+}
+
+// alone looks at the documents that have policies of their own, maxPolicies at
+// most.
+func (p *planner) alone(t *tx, action Action) (lines []planned, err error) {
+	for _, documentID := range p.rules.alone {
+		d, err := t.document(documentID)
+		if err != nil {
+			return nil, err
+		}
+		if !d.deleted {
+			lines = p.line(t, d, stretch{action: action}, lines)
+		}
+	}
+	return lines, nil
+}
+
+// line adds the line of a document, if it is due.
+func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned {
+	v, due := t.judge(d, s.action, p.rules.of(d), p.rules.shortest, p.at)
+	if !due {
+		return lines
+	}
+	// Deletions first, and those with a policy of their own last.
+	place := []byte{map[Action]byte{ActionDelete: 1, ActionArchive: 2}[s.action]}
+	if s.prefix == nil {
+		place = append(append(place, 0xff), d.id[:]...)
+	} else {
+		place = append(place, startKey(s.from, d.startState(), d.group(), startOf(d, s.from), d.id)...)
+	}
+	return append(lines, planned{v, d.ID, d.Name, place})
+}

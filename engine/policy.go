@@ -1,0 +1,304 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Policy says how long documents live: PeriodDays after what StartFrom names,
+// they are archived or deleted. Which policy counts for a document, if several
+// apply, is told at [choose]; what Protect forbids meanwhile, at [tx.protection].
+type Policy struct {
+	ID         string
+	Name       string
+	Scope      Scope
+	Target     string // a product, a template id, a category or a document id; "" for an organization
+	PeriodDays uint64 // of 24 hours
+	Action     Action
+	StartFrom  string // createdAt, updatedAt, currentVersion, or field:<key> with the key of a date field
+	Protect    Protect
+	Enabled    bool
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Revision   uint64
+}
+
+// Scope is what a policy is for.
+type Scope string
+
+const (
+	ScopeOrganization Scope = "organization" // every document
+	ScopeProduct      Scope = "product"
+	ScopeTemplate     Scope = "template"
+	ScopeCategory     Scope = "category"
+	ScopeDocument     Scope = "document" // one
+)
+
+// scopes are in rising order: the more specific, the later.
+func scopes() []Scope {
+	return []Scope{ScopeOrganization, ScopeProduct, ScopeTemplate, ScopeCategory, ScopeDocument}
+}
+
+// Action is what a policy does to a document that is due.
+type Action string
+
+const (
+	ActionArchive Action = "archive"
+	ActionDelete  Action = "delete"
+)
+
+// Protect is how a policy keeps documents from being deleted before their
+// period is over.
+type Protect string
+
+const (
+	ProtectNone       Protect = "none"
+	ProtectGovernance Protect = "governance" // an admin may bypass it, with a reason
+	ProtectCompliance Protect = "compliance" // nobody may, and the policy can only be prolonged
+)
+
+// NewPolicy describes a policy to be made. Name, Scope, Target (but for an
+// organization), PeriodDays and Action are required; empty StartFrom is
+// createdAt, empty Protect is none.
+type NewPolicy struct {
+	Name       string
+	Scope      Scope
+	Target     string
+	PeriodDays uint64
+	Action     Action
+	StartFrom  string
+	Protect    Protect // none or governance
+	Disabled   bool
+}
+
+// PolicyPatch: nil leaves a member alone. To make a policy one of compliance,
+// Confirm must be its name.
+type PolicyPatch struct {
+	Name       *string
+	Scope      *Scope
+	Target     *string
+	PeriodDays *uint64
+	Action     *Action
+	StartFrom  *string
+	Protect    *Protect
+	Enabled    *bool
+	Confirm    string
+}
+
+// Policy returns one. ErrPolicyNotFound.
+func (v *Vault) Policy(ctx context.Context, policyID string) (Policy, error) {
+	return view(v, func(t *tx) (Policy, error) { return t.policy(policyID) })
+}
+
+// Policies lists them in the order in which they were made.
+func (v *Vault) Policies(ctx context.Context, p Paging) (Page[Policy], error) {
+	return view(v, func(t *tx) (Page[Policy], error) { return idPage(t, bucketPolicies, listPolicies, p, decodePolicy) })
+}
+
+func (t *tx) policy(policyID string) (Policy, error) {
+	key, ok := parseID(policyID)
+	if !ok {
+		return Policy{}, ErrPolicyNotFound
+	}
+	return t.policyAt(key)
+}
+
+func (t *tx) policyAt(key id) (Policy, error) {
+	b := t.get(bucketPolicies, key[:])
+	if b == nil {
+		return Policy{}, ErrPolicyNotFound
+	}
+	return decodePolicy(key, b)
+}
+
+// CreatePolicy makes a policy. It needs admin access.
+func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Policy, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		p := n.policy()
+		if err := t.checkPolicy(Policy{}, &p); err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		if t.count(bucketPolicies, maxPolicies) >= maxPolicies {
+			return Policy{}, audit.Event{}, invalid("name", "would be that of one policy too many: a vault has at most %d", maxPolicies)
+		}
+		key, err := t.newID()
+		if err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		p.ID, p.CreatedAt, p.UpdatedAt, p.Revision = key.String(), t.now, t.now, 1
+		detail := detailMembers{}
+		detail.text("name", p.Name)
+		detail.text("target", p.Target)
+		return p, audit.Event{Op: audit.OpPolicyCreated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(nil, &p)
+	})
+}
+
+func (n NewPolicy) policy() Policy {
+	p := Policy{
+		Name: n.Name, Scope: n.Scope, Target: n.Target, PeriodDays: n.PeriodDays, Action: n.Action,
+		StartFrom: n.StartFrom, Protect: n.Protect, Enabled: !n.Disabled,
+	}
+	if p.StartFrom == "" {
+		p.StartFrom = startCreated
+	}
+	if p.Protect == "" {
+		p.Protect = ProtectNone
+	}
+	return p
+}
+
+func (p *Policy) facts() audit.Facts {
+	return audit.Facts{
+		"action": audit.Text(string(p.Action)), "days": audit.Number(p.PeriodDays), "enabled": audit.Text(fmt.Sprint(p.Enabled)),
+		"policy": audit.Text(p.ID), "protect": audit.Text(string(p.Protect)), "scope": audit.Text(string(p.Scope)),
+		"startFrom": audit.Text(p.StartFrom),
+	}
+}
+
+// UpdatePolicy changes a policy. It needs admin access. A policy of compliance
+// can be renamed and prolonged: ErrPolicyLocked for anything else.
+func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, m Match, patch PolicyPatch) (Policy, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
+		old, err := t.changeablePolicy(policyID, m)
+		if err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		p := patch.apply(old)
+		if err := patch.confirms(old, p); err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		if err := t.checkPolicy(old, &p); err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		if p == old {
+			return old, audit.Event{}, nil
+		}
+		detail := map[string]any{}
+		if p.Name != old.Name {
+			detail["name"] = changed{old.Name, p.Name}
+		}
+		if p.Target != old.Target {
+			detail["target"] = changed{old.Target, p.Target}
+		}
+		p.UpdatedAt, p.Revision = t.now, old.Revision+1
+		return p, audit.Event{Op: audit.OpPolicyUpdated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(&old, &p)
+	})
+}
+
+func (t *tx) changeablePolicy(policyID string, m Match) (Policy, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return Policy{}, err
+	}
+	p, err := t.policy(policyID)
+	if err != nil {
+		return Policy{}, err
+	}
+	return p, m.check(p.Revision)
+}
+
+func (patch *PolicyPatch) apply(p Policy) Policy {
+	set(&p.Name, patch.Name)
+	set(&p.Scope, patch.Scope)
+	set(&p.Target, patch.Target)
+	set(&p.PeriodDays, patch.PeriodDays)
+	set(&p.Action, patch.Action)
+	set(&p.StartFrom, patch.StartFrom)
+	set(&p.Protect, patch.Protect)
+	set(&p.Enabled, patch.Enabled)
+	return p
+}
+
+// confirms guards the two ends of compliance: that a policy comes to it on
+// purpose only, and that none leaves it.
+func (patch *PolicyPatch) confirms(old, p Policy) error {
+	if old.Protect == ProtectCompliance {
+		same := old
+		same.Name, same.PeriodDays = p.Name, p.PeriodDays
+		if p != same || p.PeriodDays < old.PeriodDays {
+			return ErrPolicyLocked
+		}
+		return nil
+	}
+	if p.Protect != ProtectCompliance {
+		return nil
+	}
+	if patch.Confirm != old.Name {
+		return invalid("confirm", "must be the name of the policy: once it protects by compliance, nobody can weaken, disable or delete it, and nobody can delete its documents before their time")
+	}
+	if !p.Enabled {
+		return invalid("enabled", "must be true for a policy of compliance")
+	}
+	return nil
+}
+
+// DeletePolicy removes a policy; what it has done stays. It needs admin access.
+// ErrPolicyLocked for one of compliance.
+func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, m Match) (Policy, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
+		p, err := t.changeablePolicy(policyID, m)
+		if err == nil && p.Protect == ProtectCompliance {
+			err = ErrPolicyLocked
+		}
+		if err != nil {
+			return Policy{}, audit.Event{}, err
+		}
+		return p, audit.Event{Op: audit.OpPolicyDeleted, Facts: audit.Facts{"policy": audit.Text(p.ID)}}, t.putPolicy(&p, nil)
+	})
+}
+
+// putPolicy writes a policy with its row by scope, and has what it counts from
+// indexed; p is nil if it is removed.
+func (t *tx) putPolicy(old, p *Policy) error {
+	var before, after [][]byte
+	if old != nil {
+		before = policyRows(old)
+	}
+	if p == nil {
+		key, _ := parseID(old.ID)
+		t.delete(bucketPolicies, key[:])
+	} else {
+		key, _ := parseID(p.ID)
+		after = policyRows(p)
+		t.put(bucketPolicies, key[:], p.encode())
+		if err := t.index(p.StartFrom); err != nil {
+			return err
+		}
+	}
+	t.putRows(bucketScopes, before, after)
+	return nil
+}
+
+// checkPolicy looks at a policy as it is to be, and spells it. What it names was
+// there when it was named; that it goes later does not spoil the policy.
+func (t *tx) checkPolicy(old Policy, p *Policy) error {
+	var c checks
+	p.Name = strings.TrimSpace(p.Name)
+	c.required("name", p.Name, maxName)
+	c.oneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
+	c.oneOf("action", (*string)(&p.Action), "archive", "delete")
+	c.oneOf("protect", (*string)(&p.Protect), "none", "governance", "compliance")
+	if p.PeriodDays > maxPeriod {
+		c.fail("periodDays", "must be at most %d", maxPeriod)
+	}
+	if p.Protect == ProtectCompliance && old.ID == "" {
+		c.fail("protect", "becomes compliance by a change of a policy that is there, confirmed with its name")
+	}
+	if p.Scope != old.Scope || p.Target != old.Target {
+		if err := t.checkTarget(&c, p); err != nil {
+			return err
+		}
+	}
+	if p.StartFrom != old.StartFrom {
+		if err := t.checkStart(&c, p.StartFrom); err != nil {
+			return err
+		}
+	}
+	return c.err()
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+const (
+	maxPolicies = 1_000
+	maxPeriod   = 73_000 // days: two hundred years
+)
+
+// What a period counts from.
+const (
+	startCreated = "createdAt"
+	startUpdated = "updatedAt"
+	startVersion = "currentVersion"
+	startField   = "field:" // and the key of a date field
+)
+
+// checkTarget looks at what the policy is for.
+func (t *tx) checkTarget(c *checks, p *Policy) error {
+	switch p.Scope {
+	case ScopeOrganization:
+		if p.Target != "" {
+			c.fail("target", "must be empty for the scope organization, which is every document")
+		}
+	case ScopeProduct, ScopeTemplate:
+		c.required("target", p.Target, maxShort)
+	case ScopeCategory:
+		err := t.knownCategory(p.Target)
+		if e, ok := errors.AsType[*InvalidError](err); ok {
+			c.fail("target", "%s", e.Fields[0].Message)
+			return nil
+		}
+		return err
+	case ScopeDocument:
+		d, err := t.document(p.Target)
+		switch {
+		case errors.Is(err, ErrDocumentNotFound) || err == nil && d.deleted:
+			c.fail("target", "must be the id of a document of this vault")
+		case err != nil:
+			return err
+		default:
+			p.Target = d.ID
+		}
+	}
+	return nil
+}
+
+func (t *tx) checkStart(c *checks, from string) error {
+	switch from {
+	case startCreated, startUpdated, startVersion:
+		return nil
+	}
+	key, ok := strings.CutPrefix(from, startField)
+	if !ok {
+		c.fail("startFrom", "must be createdAt, updatedAt, currentVersion or field:<key>")
+		return nil
+	}
+	f, err := t.field(key)
+	if err != nil && !errors.Is(err, ErrFieldNotFound) {
+		return err
+	}
+	if f.Type != DateField {
+		c.fail("startFrom", "must name a field of type date after field:")
+	}
+	return nil
+}
+
+// policyRows returns every index row of a policy, as indexRows does of a
+// document: one, by what it is for.
+func policyRows(p *Policy) [][]byte {
+	key, _ := parseID(p.ID)
+	return [][]byte{append(scopePrefix(p.Scope, p.Target), key[:]...)}
+}
+
+func scopePrefix(s Scope, target string) []byte { return []byte(text(string(s)) + text(target)) }
+
+// policiesOf returns every policy that is for this document, enabled or not.
+func (t *tx) policiesOf(d *document) (found []Policy, err error) {
+	rows := t.bucket(bucketScopes).Cursor()
+	for _, s := range scopes() {
+		target := s.target(d)
+		if target == "" && s != ScopeOrganization {
+			continue
+		}
+		prefix := scopePrefix(s, target)
+		for k, _ := rows.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = rows.Next() {
+			if len(k) != len(prefix)+len(id{}) {
+				return nil, errDamaged
+			}
+			p, err := t.policyAt(id(k[len(prefix):]))
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, p)
+		}
+	}
+	return found, nil
+}
+
+// target is what a policy of this scope must name to be for the document.
+func (s Scope) target(d *document) string {
+	switch s {
+	case ScopeProduct:
+		return d.Product
+	case ScopeTemplate:
+		return d.TemplateID
+	case ScopeCategory:
+		return d.Category
+	case ScopeDocument:
+		return d.ID
+	}
+	return ""
+}
+
+// fieldNamed says whether a policy counts from a field.
+func (t *tx) fieldNamed(key string) (named bool, err error) {
+	err = t.eachPolicy(func(p Policy) { named = named || p.StartFrom == startField+key })
+	return named, err
+}
+
+func (t *tx) eachPolicy(fn func(Policy)) error {
+	rows := t.bucket(bucketPolicies).Cursor()
+	for k, b := rows.First(); k != nil; k, b = rows.Next() {
+		p, err := decodePolicy(id(k), b)
+		if err != nil {
+			return err
+		}
+		fn(p)
+	}
+	return nil
+}
+
+// count is how many rows a small bucket has, at most so many.
+func (t *tx) count(bucket []byte, most int) (n int) {
+	rows := t.bucket(bucket).Cursor()
+	for k, _ := rows.First(); k != nil && n < most; k, _ = rows.Next() {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,149 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+)
+
+// preview reads all pages of one.
+func preview(k *enginetest.Kit, q engine.PreviewQuery) (first engine.Preview, all []engine.PlannedOutcome) {
+	k.TB.Helper()
+	q.Limit = 2
+	for {
+		p, err := k.Preview(k.TB.Context(), k.Admin, q)
+		must(k.TB, err)
+		if first.PlanDigest.IsZero() {
+			first = p
+		}
+		if p.PlanDigest != first.PlanDigest || p.Counts != first.Counts {
+			k.TB.Errorf("the pages are of different plans: %+v, %+v", first, p)
+		}
+		all = append(all, p.Page.Items...)
+		if q.Cursor = p.Page.NextCursor; q.Cursor == "" {
+			return first, all
+		}
+	}
+}
+
+// A preview says what a run would do, and a run that is bound to it does that or
+// nothing. What becomes due in between is no part of it.
+func TestPreviewBindsTheRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		p := policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionDelete})
+		var due []engine.Document
+		for n := range 5 {
+			due = append(due, k.Create(fmt.Sprint("due ", n), "text"))
+		}
+		place(t, k, due[4].ID, "m")
+		days(1)
+		head := k.Head()
+		first, all := preview(k, engine.PreviewQuery{})
+		if k.Head() != head {
+			t.Error("a preview wrote to the log")
+		}
+		if first.Counts != (engine.RunCounts{Deleted: 4, Held: 1}) || len(all) != 5 {
+			t.Errorf("%+v of %d", first.Counts, len(all))
+		}
+		for _, o := range all {
+			if o.Would != engine.ActionDelete || o.PolicyID != p.ID || !strings.HasPrefix(o.Name, "due ") {
+				t.Errorf("%+v", o)
+			}
+		}
+		name := "changed"
+		_, _, err := k.UpdateDocument(ctx, k.Admin, due[0].ID, engine.Condition{}, engine.DocumentPatch{Name: &name})
+		must(t, err)
+		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: audit.HashLine([]byte("another"))})
+		if !errors.Is(err, engine.ErrPlanChanged) {
+			t.Errorf("another plan: %v", err)
+		}
+		place(t, k, due[1].ID, "m")
+		if _, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: first.PlanDigest}); !errors.Is(err, engine.ErrPlanChanged) {
+			t.Errorf("with one more held: %v", err)
+		}
+		release(t, k, holdsOf(t, k, due[1].ID)[0].ID)
+		r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: first.PlanDigest})
+		must(t, err)
+		place(t, k, due[2].ID, "m") // while it runs: a hold stands before it all the same
+		sweep(k)
+		if r, err = k.Run(ctx, r.ID); err != nil || r.Counts.Held != 2 || gone(k, due[2].ID) || !gone(k, due[1].ID) {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// What becomes due between preview and run is left for the next run.
+func TestPlanIsOfItsInstant(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx, paused := t.Context(), true // so that no daily run does it
+		_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+		must(t, err)
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionDelete})
+		early := k.Create("early", "text")
+		time.Sleep(time.Hour)
+		late := k.Create("late", "text")
+		time.Sleep(23*time.Hour + time.Minute)
+		seen, all := preview(k, engine.PreviewQuery{})
+		if len(all) != 1 {
+			t.Fatalf("%+v", all)
+		}
+		time.Sleep(2 * time.Hour)
+		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: seen.PlanDigest})
+		must(t, err)
+		sweep(k)
+		if !gone(k, early.ID) || gone(k, late.ID) {
+			t.Error("the run did not do what was previewed")
+		}
+		if r := runNow(k); r.Counts.Deleted != 1 || !gone(k, late.ID) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// A preview may be of a policy that is not there, or is different, and indexes
+// for it what it needs: for a day.
+func TestPreviewOfAPolicyThatIsNotThere(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		k.Define(engine.DateField, "closed")
+		var closed engine.Document
+		for n := range 3 {
+			closed = k.CreateFrom(engine.NewDocument{Name: "n", Category: "invoice", CustomFields: map[string]any{"closed": fmt.Sprintf("199%d-06-30", n)}}, "text")
+		}
+		k.CreateFrom(engine.NewDocument{Name: "n", Category: "invoice"}, "text")
+		scope, target, from, days, action := engine.ScopeCategory, "invoice", "field:closed", uint64(3*365), engine.ActionArchive
+		q := engine.PreviewQuery{Policy: &engine.PolicyPatch{Scope: &scope, Target: &target, StartFrom: &from, PeriodDays: &days, Action: &action}}
+		seen, all := preview(k, q)
+		if seen.Counts != (engine.RunCounts{Archived: 3}) || all[0].PolicyID != engine.NewPolicyID || all[2].DocumentID != closed.ID {
+			t.Errorf("%+v, %+v", seen, all)
+		}
+		if kinds, err := k.Kinds(); err != nil || !kinds[from] || len(kinds) != 1 {
+			t.Errorf("indexed: %v, %v", kinds, err)
+		}
+		k.Check()
+		time.Sleep(25 * time.Hour)
+		sweep(k)
+		if kinds, err := k.Kinds(); err != nil || len(kinds) != 0 {
+			t.Errorf("a day later: %v, %v", kinds, err)
+		}
+		bad := "customers"
+		q.Policy.Target = &bad
+		if _, err := k.Preview(ctx, k.Admin, q); !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("of a policy that cannot be: %v", err)
+		}
+		q = engine.PreviewQuery{PolicyID: policy(k, engine.NewPolicy{Scope: scope, Target: target, PeriodDays: 9_000, Action: action}).ID, Policy: &engine.PolicyPatch{StartFrom: &from, PeriodDays: &days}}
+		if seen, _ := preview(k, q); seen.Counts != (engine.RunCounts{Archived: 3}) {
+			t.Errorf("of one that is changed: %+v", seen)
+		}
+		if r := runNow(k); r.Counts != (engine.RunCounts{}) {
+			t.Errorf("as it is: %+v", r)
+		}
+	})
+}

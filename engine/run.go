@@ -1,0 +1,339 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Run is one run of retention: the plan of an instant, and what has become of it.
+type Run struct {
+	ID         string
+	Status     RunStatus
+	Trigger    Trigger
+	StartedBy  string    // who: system for one on schedule
+	StartedAt  time.Time // when it was recorded
+	FinishedAt time.Time // zero while it runs
+	At         time.Time // the instant of the plan: what was due then
+	PlanDigest audit.Hash
+	Why        Doubt // why it was refused
+	Counts     RunCounts
+}
+
+// RunStatus is how far a run has come.
+type RunStatus string
+
+const (
+	RunRunning   RunStatus = "running"
+	RunCompleted RunStatus = "completed"
+	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing
+)
+
+// Trigger is why a run was started.
+type Trigger string
+
+const (
+	TriggerSchedule Trigger = "schedule"
+	TriggerManual   Trigger = "manual"
+)
+
+// RunCounts says how many documents a run dealt with. While it runs, they are
+// zero.
+type RunCounts struct {
+	Archived, Deleted       uint64
+	Erased                  uint64 // for erasures that were deferred
+	Held, Locked, Protected uint64 // left alone for that reason
+	Failed                  uint64 // not as planned any more, or not possible
+}
+
+// list has the counts in the order in which they are stored.
+func (c *RunCounts) list() []*uint64 {
+	return []*uint64{&c.Archived, &c.Deleted, &c.Erased, &c.Held, &c.Locked, &c.Protected, &c.Failed}
+}
+
+// left counts a document that was left alone.
+func (c *RunCounts) left(why Because) {
+	switch why {
+	case Held:
+		c.Held++
+	case Locked:
+		c.Locked++
+	case Protected:
+		c.Protected++
+	default:
+		c.Failed++
+	}
+}
+
+func (c RunCounts) facts() audit.Facts {
+	return audit.Facts{
+		"archived": audit.Number(c.Archived), "deleted": audit.Number(c.Deleted), "erased": audit.Number(c.Erased), "failed": audit.Number(c.Failed),
+		"held": audit.Number(c.Held), "locked": audit.Number(c.Locked), "protected": audit.Number(c.Protected),
+	}
+}
+
+// run is a Run as stored.
+type run struct {
+	Run
+	id    id
+	began uint64 // seq of retention.started
+	ended uint64 // seq of retention.completed; 0 while it runs
+}
+
+// NewRun describes a run to be started by hand.
+type NewRun struct {
+	// PlanDigest, if it is not zero, binds the run to that plan: ErrPlanChanged
+	// if there would be another.
+	PlanDigest audit.Hash
+	// AcceptClock goes on although the clock cannot be trusted; it needs a Reason.
+	AcceptClock bool
+	Reason      string
+}
+
+// StartRun plans a run and records that it has started; Sweep works it off, and
+// Due says that there is something for it to do. It needs admin access. While a
+// run is not completed, it is returned instead of another.
+//
+// A run that has come upon a clock it cannot trust is recorded as refused.
+func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Receipt, error) {
+	if err := n.check(); err != nil {
+		return Run{}, Receipt{}, err
+	}
+	err := v.mayAsk(actor, AccessAdmin)
+	if err != nil {
+		return Run{}, Receipt{}, err
+	}
+	v.planning.Lock()
+	defer v.planning.Unlock()
+	if running, err := v.unfinished(); err != nil || running != nil {
+		if err == nil && !n.PlanDigest.IsZero() && running.PlanDigest != n.PlanDigest {
+			err = ErrPlanChanged
+		}
+		return running.value(), Receipt{}, err
+	}
+	doubt, err := v.doubt()
+	if err != nil {
+		return Run{}, Receipt{}, err
+	}
+	if doubt != "" && !n.AcceptClock {
+		return v.refuseRun(ctx, actor, TriggerManual, doubt)
+	}
+	r, receipt, err := v.startRun(ctx, actor, TriggerManual, n)
+	if err == nil && n.AcceptClock {
+		v.clock.accept()
+	}
+	return r, receipt, err
+}
+
+func (n *NewRun) check() error {
+	var c checks
+	n.Reason = strings.TrimSpace(n.Reason)
+	c.prose("reason", n.Reason, maxComment)
+	if n.AcceptClock && n.Reason == "" {
+		c.fail("reason", "must say why the clock can be trusted")
+	}
+	return c.err()
+}
+
+// mayAsk is the guard of reads that cost much; what they lead to asks again.
+func (v *Vault) mayAsk(actor Actor, required Access) error {
+	_, err := view(v, func(t *tx) (struct{}, error) {
+		err := t.admit(actor)
+		if err == nil {
+			err = t.may(required)
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+// doubt is why retention must not trust the clock. A long silence stays a reason
+// until somebody has accepted it: the very entry of the refusal ends it in the
+// log.
+func (v *Vault) doubt() (Doubt, error) {
+	return view(v, func(t *tx) (Doubt, error) {
+		s, err := t.settings()
+		if err != nil {
+			return "", err
+		}
+		if doubt := v.clock.doubt(time.Duration(s.MaxClockGapDays) * 24 * time.Hour); doubt != "" {
+			return doubt, nil
+		}
+		last, err := t.lastRun()
+		if err != nil || last == nil || last.Why != DoubtSilence {
+			return "", err
+		}
+		return DoubtSilence, nil
+	})
+}
+
+// startRun makes the plan and records the run. Called under planning. The plan
+// is on disk before the run is recorded, for it is what the run works off after
+// a crash.
+func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n NewRun) (Run, Receipt, error) {
+	at := v.previews.at(n.PlanDigest)
+	if at.IsZero() {
+		at = v.clock.now()
+	}
+	p, err := v.newPlanner(ctx, at, nil)
+	if err != nil {
+		return Run{}, Receipt{}, err
+	}
+	plan, err := v.writePlan(ctx, p)
+	if err != nil {
+		return Run{}, Receipt{}, fmt.Errorf("plan a run of retention: %w", err)
+	}
+	if !n.PlanDigest.IsZero() && plan.digest != n.PlanDigest {
+		return Run{}, Receipt{}, errors.Join(ErrPlanChanged, v.dropPlans())
+	}
+	r := &run{Run: Run{Status: RunRunning, Trigger: trigger, At: at, PlanDigest: plan.digest}}
+	start := func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, n.Reason) }
+	if plan.lines > 0 {
+		out, receipt, err := update(v, ctx, actor, start)
+		if err == nil {
+			v.signalDue()
+		}
+		return out, receipt, err
+	}
+	// Nothing is due, as on most days: one transaction.
+	return v.recordBoth(ctx, actor, r, start)
+}
+
+// refuseRun records a run that did nothing.
+func (v *Vault) refuseRun(ctx context.Context, actor Actor, trigger Trigger, why Doubt) (Run, Receipt, error) {
+	r := &run{Run: Run{Status: RunRefused, Trigger: trigger, At: v.clock.now(), PlanDigest: emptyPlan(), Why: why}}
+	return v.recordBoth(ctx, actor, r, func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, "") })
+}
+
+func (v *Vault) recordBoth(ctx context.Context, actor Actor, r *run, start func(*tx) (Run, audit.Event, error)) (Run, Receipt, error) {
+	out, receipts, err := updateAll(v, ctx, actor, start, func(t *tx) (Run, audit.Event, error) {
+		recorded, err := t.lastRun()
+		if err != nil {
+			return Run{}, audit.Event{}, err
+		}
+		return t.recordEnd(recorded, RunCounts{})
+	})
+	if err != nil {
+		return Run{}, Receipt{}, err
+	}
+	return out[1], receipts[0], nil
+}
+
+func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return Run{}, audit.Event{}, err
+	}
+	key, err := t.newID()
+	if err != nil {
+		return Run{}, audit.Event{}, err
+	}
+	started := *r
+	started.id, started.ID, started.began = key, key.String(), t.seq()
+	started.StartedAt, started.StartedBy = t.now, t.actor.UserID
+	t.put(bucketRuns, key[:], started.encode())
+	detail := detailMembers{}
+	detail.text("reason", reason)
+	return started.Run, audit.Event{
+		Op: audit.OpRetentionStarted, Detail: encodeDetail(detail),
+		Facts: audit.Facts{"plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger))},
+	}, nil
+}
+
+// recordEnd completes a run, or leaves it refused.
+func (t *tx) recordEnd(r *run, counts RunCounts) (Run, audit.Event, error) {
+	done := *r
+	if done.Status == RunRunning {
+		done.Status = RunCompleted
+	}
+	done.Counts, done.FinishedAt, done.ended = counts, t.now, t.seq()
+	t.put(bucketRuns, done.id[:], done.encode())
+	facts := counts.facts()
+	facts["plan"], facts["run"] = audit.Text(r.PlanDigest.String()), audit.Text(r.ID)
+	facts["status"] = audit.Text(string(done.Status))
+	if done.Why != "" {
+		facts["why"] = audit.Text(string(done.Why))
+	}
+	return done.Run, audit.Event{Op: audit.OpRetentionCompleted, Facts: facts}, nil
+}
+
+func (r *run) value() Run {
+	if r == nil {
+		return Run{}
+	}
+	return r.Run
+}
+
+// lastRun returns the run that was started last, nil if there never was one. No
+// run is started before the one before has ended.
+func (t *tx) lastRun() (*run, error) {
+	k, b := t.bucket(bucketRuns).Cursor().Last()
+	if k == nil {
+		return nil, nil
+	}
+	return decodeRun(id(k), b)
+}
+
+// unfinished returns the run that is to be worked off, nil if there is none.
+func (v *Vault) unfinished() (*run, error) {
+	return view(v, func(t *tx) (*run, error) {
+		r, err := t.lastRun()
+		if err != nil || r == nil || r.Status != RunRunning {
+			return nil, err
+		}
+		return r, nil
+	})
+}
+
+// Run returns one. ErrRunNotFound.
+func (v *Vault) Run(ctx context.Context, runID string) (Run, error) {
+	r, err := view(v, func(t *tx) (*run, error) { return t.run(runID) })
+	return r.value(), err
+}
+
+func (t *tx) run(runID string) (*run, error) {
+	key, ok := parseID(runID)
+	if !ok {
+		return nil, ErrRunNotFound
+	}
+	b := t.get(bucketRuns, key[:])
+	if b == nil {
+		return nil, ErrRunNotFound
+	}
+	return decodeRun(key, b)
+}
+
+// Runs lists the runs, the last one first.
+func (v *Vault) Runs(ctx context.Context, p Paging) (Page[Run], error) {
+	limit, err := pageLimit(p.Limit)
+	if err != nil {
+		return Page[Run]{}, err
+	}
+	place, err := decodeCursor(listRuns, p.Cursor)
+	if err != nil {
+		return Page[Run]{}, err
+	}
+	return view(v, func(t *tx) (page Page[Run], err error) {
+		rows := t.bucket(bucketRuns).Cursor()
+		k, b := rows.Last()
+		if place != nil {
+			rows.Seek(place) // runs are never removed
+			k, b = rows.Prev()
+		}
+		for ; k != nil; k, b = rows.Prev() {
+			if len(page.Items) == limit {
+				page.NextCursor = encodeCursor(listRuns, place)
+				return page, nil
+			}
+			r, err := decodeRun(id(k), b)
+			if err != nil {
+				return Page[Run]{}, err
+			}
+			page.Items, place = append(page.Items, r.Run), append(place[:0:0], k...)
+		}
+		return page, nil
+	})
+}

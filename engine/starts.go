@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// The index of starts holds when the periods of documents began, and not when
+// they end: a policy or a setting that changes moves no row. A row is
+//
+//	kind ‖ state ‖ product ‖ template ‖ category ‖ start ‖ document
+//
+// so that those stand together, as they began, for whom the same policy counts:
+// what is due of them is the range up to now less the period. What is archived
+// stands apart, so that no run that archives walks it; a hold moves nothing.
+//
+// Only kinds of start that a policy names are indexed. One that is named for the
+// first time is filled from the documents, fillBatch of them in a mutation,
+// before it is first asked; one that is named no more is drained likewise.
+
+// kind is a kind of start, and how far it is indexed. Documents up to through
+// have their row; all of them if whole, those yet to be made included.
+type kind struct {
+	from     string // as policies name it
+	through  id
+	whole    bool
+	draining bool      // nobody names it, and its rows, all of which are stale, go
+	until    time.Time // it is kept until then although no policy names it
+}
+
+func (k *kind) has(d *document) bool {
+	return !k.draining && (k.whole || bytes.Compare(d.id[:], k.through[:]) <= 0)
+}
+
+// isDerived says whether the rows of a bucket are all worked out from others,
+// and may be written without an entry.
+func isDerived(bucket []byte) bool {
+	return bytes.Equal(bucket, bucketKinds) || bytes.Equal(bucket, bucketStarts)
+}
+
+// startOf returns when the period began that counts from this; zero if the fact
+// is missing. A date begins when it has begun everywhere on earth, at noon in
+// UTC: so the time zone of the settings moves no start, and nothing is ever due
+// on the day before.
+func startOf(d *document, from string) time.Time {
+	switch from {
+	case startCreated:
+		return d.CreatedAt
+	case startUpdated:
+		return d.UpdatedAt
+	case startVersion:
+		return d.Current.CreatedAt
+	}
+	value, _ := d.CustomFields[strings.TrimPrefix(from, startField)].(string)
+	day, err := time.Parse(time.DateOnly, value)
+	if err != nil {
+		return time.Time{}
+	}
+	return day.Add(12 * time.Hour)
+}
+
+// group is what policies tell documents apart by, other than their ids.
+type group struct{ product, template, category string }
+
+func (d *document) group() group { return group{d.Product, d.TemplateID, d.Category} }
+
+func (g group) key() string { return text(g.product) + text(g.template) + text(g.category) }
+
+// startState is the state a document stands under, held or not.
+func (d *document) startState() string {
+	if d.Archived {
+		return stateArchived
+	}
+	return stateLive
+}
+
+// startRows returns the rows of a document among the starts.
+func startRows(d *document, kinds []kind) (rows [][]byte) {
+	if d.deleted {
+		return nil
+	}
+	for _, k := range kinds {
+		if start := startOf(d, k.from); !start.IsZero() && k.has(d) {
+			rows = append(rows, startKey(k.from, d.startState(), d.group(), start, d.id))
+		}
+	}
+	return rows
+}
+
+func startKey(from, state string, g group, start time.Time, doc id) []byte {
+	row := []byte(text(from) + state + g.key())
+	row = append(row, placeStart(start)...)
+	return append(row, doc[:]...)
+}
+
+// placeStart orders times before 1970 too: dates of contracts go far back.
+func placeStart(start time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(start.UnixMilli())^1<<63)
+}
+
+// startSize is what follows the group in a row.
+const startSize = 8 + len(id{})
+
+// cutGroup reads the group at the head of a row, after kind and state. rest is
+// start and document.
+func cutGroup(row []byte) (g group, rest []byte, ok bool) {
+	for _, part := range []*string{&g.product, &g.template, &g.category} {
+		value, after, found := bytes.Cut(row, []byte{0})
+		if !found {
+			return group{}, nil, false
+		}
+		*part, row = string(value), after
+	}
+	return g, row, len(row) == startSize
+}
+
+// kinds are all that are indexed, or drained. They are as many as policies name.
+func (t *tx) kinds() (all []kind, err error) {
+	rows := t.bucket(bucketKinds).Cursor()
+	for name, b := rows.First(); name != nil; name, b = rows.Next() {
+		k, err := decodeKind(name, b)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+// index has a kind indexed from now on; filling it is for whoever asks it first.
+func (t *tx) index(from string) error {
+	name := []byte(from)
+	if b := t.get(bucketKinds, name); b != nil {
+		_, err := decodeKind(name, b)
+		return err
+	}
+	t.derive(func() { t.put(bucketKinds, name, (&kind{from: from}).encode()) })
+	return nil
+}
+
+// fillBatch is how many documents are indexed, or rows drained, in one mutation.
+const fillBatch = 1_000
+
+// kindKept is how long a kind is kept that only a preview has asked for.
+const kindKept = 24 * time.Hour
+
+// fill completes what is asked for. It goes on where it, or another, stopped.
+func (v *Vault) fill(ctx context.Context, wanted []string) error {
+	for _, from := range wanted {
+		for more := true; more; {
+			var err error
+			more, _, err = update(v, ctx, System(), func(t *tx) (bool, audit.Event, error) {
+				more, err := t.fillSome(from)
+				return more, audit.Event{}, err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) fillSome(from string) (more bool, err error) {
+	name := []byte(from)
+	k := kind{from: from, until: t.now.Add(kindKept)}
+	if b := t.get(bucketKinds, name); b != nil {
+		if k, err = decodeKind(name, b); err != nil || k.whole {
+			return false, err
+		}
+	}
+	if k.draining {
+		t.drainSome(k)
+		return true, nil
+	}
+	var rows [][]byte
+	documents := t.bucket(bucketDocuments).Cursor()
+	next, b := documents.Seek(k.through[:])
+	if bytes.Equal(next, k.through[:]) {
+		next, b = documents.Next()
+	}
+	for n := 0; n < fillBatch && next != nil; n++ {
+		d, err := decodeDocument(id(next), b)
+		if err != nil {
+			return false, err
+		}
+		k.through = d.id
+		rows = append(rows, startRows(d, []kind{k})...)
+		next, b = documents.Next()
+	}
+	k.whole = next == nil
+	t.derive(func() {
+		for _, row := range rows {
+			t.put(bucketStarts, row, nil)
+		}
+		t.put(bucketKinds, name, k.encode())
+	})
+	return !k.whole, nil
+}
+
+// drain removes what is indexed and named by no policy any more.
+func (v *Vault) drain(ctx context.Context) error {
+	for {
+		idle, err := view(v, func(t *tx) (*kind, error) { return t.idleKind() })
+		if err != nil || idle == nil {
+			return err
+		}
+		_, _, err = update(v, ctx, System(), func(t *tx) (struct{}, audit.Event, error) {
+			k, err := t.idleKind() // a policy may name it again
+			if err == nil && k != nil {
+				t.drainSome(*k)
+			}
+			return struct{}{}, audit.Event{}, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// idleKind returns a kind that is to be drained, or nil.
+func (t *tx) idleKind() (*kind, error) {
+	kinds, err := t.kinds()
+	if err != nil || len(kinds) == 0 {
+		return nil, err
+	}
+	named := map[string]bool{}
+	if err := t.eachPolicy(func(p Policy) { named[p.StartFrom] = true }); err != nil {
+		return nil, err
+	}
+	for _, k := range kinds {
+		if k.draining || !named[k.from] && t.now.After(k.until) {
+			return &k, nil
+		}
+	}
+	return nil, nil
+}
+
+// drainSome removes some rows of a kind, and at last the kind.
+func (t *tx) drainSome(k kind) {
+	prefix := []byte(text(k.from))
+	var stale [][]byte
+	rows := t.bucket(bucketStarts).Cursor()
+	for row, _ := rows.Seek(prefix); bytes.HasPrefix(row, prefix) && len(stale) < fillBatch; row, _ = rows.Next() {
+		stale = append(stale, bytes.Clone(row))
+	}
+	t.derive(func() {
+		for _, row := range stale {
+			t.delete(bucketStarts, row)
+		}
+		if len(stale) < fillBatch {
+			t.delete(bucketKinds, []byte(k.from))
+			return
+		}
+		k.draining = true
+		t.put(bucketKinds, []byte(k.from), k.encode())
+	})
+}

@@ -1,0 +1,81 @@
+package engine_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+)
+
+func TestHistogram(t *testing.T) {
+	h := engine.NewHistogram(1, 2, 4)
+	for _, v := range []float64{0, 1, 1.5, 4, 5, 100} {
+		h.Observe(v)
+	}
+	d := h.Read()
+	if !slices.Equal(d.UpTo, []uint64{2, 3, 4}) || d.Count != 6 || d.Sum != 111.5 || !slices.Equal(d.Bounds, []float64{1, 2, 4}) {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestStats(t *testing.T) {
+	k := enginetest.New(t)
+	before := k.Stats()
+	k.Create("a", "a")
+	k.Create("b", "b")
+	after := k.Stats()
+	if n := after.Groups.Count - before.Groups.Count; n != 2 || after.Groups.Sum-before.Groups.Sum != 2 {
+		t.Errorf("two changes, one after the other, are %d groups: %+v", n, after.Groups)
+	}
+	if n := after.CommitTimes.Count; n != after.Commits || after.CommitTimes.Sum <= 0 {
+		t.Errorf("%d commits took %+v", after.Commits, after.CommitTimes)
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	k := enginetest.NewWith(t, engine.Options{Name: "main", ReserveBytes: 1 << 20})
+	k.Create("a", "a")
+	m, err := k.Measure()
+	if err != nil || m.Entries != k.Head().Seq || m.Waiting != 0 || m.DatabaseBytes < int64(m.PageBytes) ||
+		m.DiskFree == 0 || m.DiskReserve != 1<<20 {
+		t.Errorf("%+v %v", m, err)
+	}
+}
+
+func TestCensus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.New(t)
+		var made []engine.Document
+		for i := range 5 {
+			made = append(made, k.Create(fmt.Sprint("d", i), "x"))
+		}
+		if _, _, err := k.ArchiveDocument(t.Context(), k.Admin, made[0].ID, engine.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := k.DeleteDocument(t.Context(), k.Admin, made[1].ID, engine.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range made[2:4] {
+			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := "renamed"
+			if _, _, err := k.UpdateDocument(t.Context(), k.Admin, d.ID, engine.Condition{LockToken: l.Token}, engine.DocumentPatch{Name: &name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := k.Census(t.Context())
+		if err != nil || c.Live != 3 || c.Archived != 1 || c.Deleted != 1 || c.Locked != 2 {
+			t.Errorf("%+v %v", c, err)
+		}
+		time.Sleep(time.Minute)
+		if c, err = k.Census(t.Context()); err != nil || c.Locked != 0 {
+			t.Errorf("after their deadline: %+v %v", c, err)
+		}
+	})
+}

@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"go.etcd.io/bbolt"
+)
+
+// What is deleted from vault.db stands on the pages it stood on until they are
+// used again: bbolt never writes to a page in place, it writes the new state
+// elsewhere and lets the old pages go. So after an erasure every page that is
+// free is filled with zeros, by rows of a bucket that is made for it and
+// removed, and so is the end of the file that no page was taken from yet, where
+// a commit that failed may have left something. Nothing the log tells of
+// changes, so there is no entry, and it goes past update, in its turn
+// among the writers.
+//
+// Pages whose old state a reader still sees cannot be filled. So a page is
+// turned first, with a transaction that those who come after see, and the
+// filling waits until the readers before it are gone.
+//
+// A crash leaves some pages filled, and perhaps the bucket. Whether anything
+// was left to fill is in no file: after an unclean end a vault that ever erased
+// something is wiped once more.
+
+var bucketFiller = []byte("filler")
+
+const (
+	// wipePages is how many pages are filled before others may write.
+	wipePages = 1_024
+	// fillerRows share a page: bbolt divides no page of four rows or less, so
+	// that each takes one page, and no two that must be neighbours.
+	fillerRows = 4
+)
+
+// wiping is a wipe on its way. Sweep alone uses it.
+type wiping struct {
+	begun bool
+	seq   uint64 // what was erased up to this entry, it overwrites
+	freed uint64 // the last transaction that let go of a page
+}
+
+// wipe goes on with overwriting what was erased. done is false if readers of an
+// earlier state, or a backup that has yet to copy bytes which would be gone, are
+// in its way: they are waited for elsewhere.
+func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
+	w := &v.wiping
+	if !w.begun {
+		if err := v.dropSnapshots(); err != nil {
+			return false, err
+		}
+		seq, freed := v.Head().Seq, v.durable.Load()
+		if err := v.exclusive(ctx, func() error { return v.overwrite(1) }); err != nil {
+			return false, err
+		}
+		*w = wiping{true, seq, freed}
+	}
+	if v.readers.oldest() <= w.freed || v.pins.waiting() {
+		return false, nil
+	}
+	for full := false; !full; {
+		err := v.exclusive(ctx, func() error {
+			full, err = v.overwriteSome()
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	if err := v.exclusive(ctx, v.dropFiller); err != nil {
+		return false, err
+	}
+	if err := v.exclusive(ctx, v.wipeEnd); err != nil {
+		return false, err
+	}
+	v.wiped.Store(w.seq)
+	v.unwiped.Store(v.erased > w.seq)
+	*w = wiping{}
+	return true, nil
+}
+
+// overwriteSome fills free pages, and says whether there are none left.
+func (v *Vault) overwriteSome() (full bool, err error) {
+	for left := wipePages; left > 0; {
+		free, err := v.freePages()
+		if err != nil || free == 0 {
+			return err == nil, err
+		}
+		// A transaction takes pages for more than its rows: the path to them, the
+		// freelist. To take more than are free would let the file grow with each
+		// erasure, so the last few are taken one by one.
+		n := min(max(free-free/64-12, 1), left)
+		if err := v.overwrite(n); err != nil {
+			return false, err
+		}
+		if v.db.Stats().FreePageN == 0 {
+			return true, nil
+		}
+		left -= n
+	}
+	return false, nil
+}
+
+// freePages counts the pages that the next transaction can use: beginning one
+// releases those that no reader sees any more.
+func (v *Vault) freePages() (int, error) {
+	b, err := v.db.Begin(true)
+	if err != nil {
+		return 0, fmt.Errorf("begin writing: %w", err)
+	}
+	if err := b.Rollback(); err != nil {
+		return 0, err
+	}
+	return v.db.Stats().FreePageN, nil
+}
+
+// overwrite writes so many pages of zeros, which stay until dropFiller.
+func (v *Vault) overwrite(pages int) error {
+	b, err := v.db.Begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer b.Rollback() // does nothing after a commit
+	filler, err := b.CreateBucketIfNotExists(bucketFiller)
+	if err != nil {
+		return err
+	}
+	filler.FillPercent = 1
+	// A page of bbolt has a header of 16 bytes, and 16 bytes for each row beside
+	// its key, here 8 bytes, and its value.
+	zeros := make([]byte, (v.db.Info().PageSize-16)/fillerRows-16-8)
+	first := filler.Sequence() + 1
+	last := first + uint64(fillerRows*pages) - 1
+	for n := first; n <= last; n++ {
+		if err := filler.Put(binary.BigEndian.AppendUint64(nil, n), zeros); err != nil {
+			return err
+		}
+	}
+	if err := filler.SetSequence(last); err != nil {
+		return err
+	}
+	return v.finishUnlogged(b)
+}
+
+// dropFiller lets the filled pages go.
+func (v *Vault) dropFiller() error {
+	b, err := v.db.Begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer b.Rollback()
+	if b.Bucket(bucketFiller) == nil {
+		return nil
+	}
+	if err := b.DeleteBucket(bucketFiller); err != nil {
+		return err
+	}
+	return v.finishUnlogged(b)
+}
+
+// finishUnlogged commits, and wakes readers that waited for the commit.
+func (v *Vault) finishUnlogged(b *bbolt.Tx) error {
+	err := v.finish(b)
+	v.journal.wake()
+	return err
+}
+
+// wipeEnd overwrites the end of the file that no page was taken from. Nobody
+// reads there, and nobody writes there while this holds the writer.
+func (v *Vault) wipeEnd() (err error) {
+	b, err := v.db.Begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer b.Rollback()
+	f, err := os.OpenFile(v.db.Path(), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	zeros, page := make([]byte, wipeStep), make([]byte, wipeStep)
+	wrote := false
+	for at := b.Size(); ; at += wipeStep {
+		n, err := f.ReadAt(page, at)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if !bytes.Equal(page[:n], zeros[:n]) {
+			if _, err := f.WriteAt(zeros[:n], at); err != nil {
+				return err
+			}
+			wrote = true
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	if !wrote {
+		return nil
+	}
+	return f.Sync()
+}
+
+// wipeStep is how much of the file's end is looked at together.
+const wipeStep = 1 << 20

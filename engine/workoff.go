@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+)
+
+// workBatch is how many documents of a plan are dealt with between two looks at
+// whether to stop.
+const workBatch = 256
+
+// workOff brings the run that is not completed to its end: one change for each
+// document of its plan. What a run that was cut off has done already is found
+// done, so each document is dealt with once, however often this begins anew.
+func (v *Vault) workOff(ctx context.Context) error {
+	r, err := v.unfinished()
+	if err != nil || r == nil {
+		return err
+	}
+	if paused, err := v.pausedFor(r); err != nil || paused {
+		return err
+	}
+	w := &worker{v: v, run: r}
+	ok, err := v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	if err == nil && !ok {
+		err = w.recall(ctx)
+	}
+	if err = errors.Join(err, w.close()); err != nil {
+		return err
+	}
+	v.planning.Lock()
+	defer v.planning.Unlock()
+	if _, _, err := update(v, ctx, System(), func(t *tx) (Run, audit.Event, error) { return t.recordEnd(r, w.counts) }); err != nil {
+		return err
+	}
+	return errors.Join(v.dropPlans(), v.dropLeft())
+}
+
+// pausedFor says whether a run waits because the vault is paused.
+func (v *Vault) pausedFor(r *run) (bool, error) {
+	return view(v, func(t *tx) (bool, error) {
+		s, err := t.settings()
+		return s.Paused && r.Trigger == TriggerSchedule, err
+	})
+}
+
+// worker works one run off.
+type worker struct {
+	v      *Vault
+	run    *run
+	counts RunCounts
+	left   *os.File // nil until something is left alone
+	text   []byte
+}
+
+// outcome of a line is what became of it, and the bytes that may now be litter.
+type lineOutcome struct {
+	because Because // Planned if it was done
+	litter  []Digest
+}
+
+// Failed is why a document was left alone that is not any more as it was planned.
+const Failed Because = "failed"
+
+// carryOut does what the lines say, each in a change of its own, and writes down
+// what was left alone.
+func (w *worker) carryOut(ctx context.Context, lines []planned) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	outcomes := make([]lineOutcome, len(lines))
+	var fns []func(*tx) (audit.Event, error)
+	var at []int // the lines of fns
+	for i, line := range lines {
+		if outcomes[i].because = line.because; line.because != Planned {
+			continue
+		}
+		at = append(at, i)
+		fns = append(fns, func(t *tx) (event audit.Event, err error) {
+			outcomes[i], event, err = t.carryOut(w.run, line)
+			return event, err
+		})
+	}
+	errs, err := w.v.submitEach(ctx, w.actor(), fns)
+	if err != nil {
+		return err
+	}
+	for n, err := range errs {
+		if unable(err) { // none of these is about the document: the run goes on later
+			return err
+		}
+		if err != nil {
+			outcomes[at[n]] = lineOutcome{because: Failed}
+		}
+	}
+	for i, out := range outcomes {
+		w.v.purge(context.WithoutCancel(ctx), out.litter...)
+		if err := w.account(lines[i], out.because); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unable says whether the vault could not write at all.
+func unable(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNoSpace) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// actor is who acts: what an admin has started, the admin does.
+func (w *worker) actor() Actor {
+	if w.run.Trigger == TriggerSchedule {
+		return System()
+	}
+	return Actor{UserID: w.run.StartedBy, Access: AccessAdmin}
+}
+
+func (w *worker) account(line planned, because Because) error {
+	switch {
+	case because == Planned && line.action == ActionArchive:
+		w.counts.Archived++
+	case because == Planned:
+		w.counts.Deleted++
+	default:
+		w.counts.left(because)
+		line.because = because
+		return w.leave(line)
+	}
+	return nil
+}
+
+// leave writes a line down. A run that begins anew writes its list anew.
+func (w *worker) leave(line planned) (err error) {
+	if w.left == nil {
+		if w.left, err = w.v.newRetentionFile(w.v.leftFile(w.run.ID)); err != nil {
+			return err
+		}
+	}
+	if w.text = line.line(w.text); len(w.text) < 64<<10 {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *worker) flush() error {
+	_, err := w.left.Write(w.text)
+	w.text = w.text[:0]
+	return err
+}
+
+func (w *worker) close() error {
+	if w.left == nil {
+		return nil
+	}
+	return errors.Join(w.flush(), w.left.Sync(), w.left.Close(), blobstore.SyncDir(w.v.retentionFile("")))
+}
+
+// recall counts what the run has done, from the log, because its plan is gone.
+func (w *worker) recall(ctx context.Context) error {
+	for after := w.run.began; ; {
+		page, err := w.v.done(w.run, after, maxLimit)
+		if err != nil {
+			return err
+		}
+		for _, o := range page.outcomes {
+			if err := w.account(planned{verdict: verdict{action: o.Action}}, Planned); err != nil {
+				return err
+			}
+		}
+		if after = page.next; after == 0 {
+			return ctx.Err()
+		}
+	}
+}
+
+// carryOut does what a line says, if it is still so. What this run has done is
+// done.
+func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
+	d, err := t.document(line.documentID)
+	if err != nil {
+		return lineOutcome{}, audit.Event{}, err
+	}
+	if done, err := t.doneBy(r, d, line.action); done || err != nil {
+		return lineOutcome{because: Planned}, audit.Event{}, err
+	}
+	if d.deleted {
+		return lineOutcome{because: Failed}, audit.Event{}, nil
+	}
+	policies, err := t.policiesOf(d)
+	if err != nil {
+		return lineOutcome{}, audit.Event{}, err
+	}
+	shortest, err := t.shortestWins()
+	if err != nil {
+		return lineOutcome{}, audit.Event{}, err
+	}
+	v, due := t.judge(d, line.action, policies, shortest, r.At)
+	if !due || v.policyID != line.policyID {
+		return lineOutcome{because: Failed}, audit.Event{}, nil
+	}
+	if v.because != Planned {
+		return lineOutcome{because: v.because}, audit.Event{}, nil
+	}
+	w := warrant{right: rightPolicy, policyID: v.policyID, runID: r.ID}
+	if line.action == ActionArchive {
+		_, event := t.archive(d, true, w)
+		return lineOutcome{because: Planned}, event, nil
+	}
+	gone, event, err := t.dispose(d, w)
+	return lineOutcome{Planned, gone.litter}, event, err
+}
+
+// doneBy says whether this run has done it: the entry that did stands among the
+// document's last, behind the one with which the run began.
+func (t *tx) doneBy(r *run, d *document, action Action) (bool, error) {
+	op := audit.OpDocumentDeleted
+	if action == ActionArchive {
+		op = audit.OpDocumentArchived
+	}
+	for seq := d.AuditSeq; seq > r.began; {
+		e, err := t.entry(seq)
+		if err != nil {
+			return false, err
+		}
+		if by, _ := e.Facts["run"].AsText(); e.Op == op && by == r.ID {
+			return true, nil
+		}
+		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+		if err != nil || row.prev >= seq {
+			return false, errors.Join(err, errDamaged)
+		}
+		seq = row.prev
+	}
+	return false, nil
+}

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+
+	"strongroom/engine"
+)
+
+// maxBulkIDs is how many documents a body may name.
+const maxBulkIDs = 10_000
+
+// chosen are the documents a bulk change is for: those with the ids, the member
+// of the body that member names, or those a filter matches.
+func (c caller) chosen(ctx context.Context, member string, ids *[]string, filter map[string]any) ([]string, error) {
+	switch {
+	case (ids == nil) == (filter == nil):
+		return nil, inBody(member, "must choose the documents, or filter must, and not both")
+	case ids != nil && len(*ids) > maxBulkIDs:
+		return nil, inBody(member, "must be at most %d", maxBulkIDs)
+	case ids != nil:
+		return *ids, nil
+	}
+	return c.matching(ctx, filter)
+}
+
+// matching evaluates the filter: it is bound as the query of a list would be,
+// but that nothing in it may be empty. A form in a browser leaves its fields
+// empty; a program that does so has lost what it meant, and would change all
+// documents instead.
+func (c caller) matching(ctx context.Context, asked map[string]any) (ids []string, err error) {
+	query := url.Values{}
+	for name, value := range asked {
+		values, isList := value.([]any)
+		if !isList {
+			values = []any{value}
+		}
+		if len(values) == 0 || slices.Contains(values, any("")) {
+			return nil, inBody("filter."+name, "must not be empty; leave it out to choose by something else")
+		}
+		for _, one := range values {
+			switch one.(type) {
+			case string, bool, json.Number:
+				query.Add(name, fmt.Sprint(one))
+			default:
+				return nil, inBody("filter."+name, "must be a string, a number, true or false, or an array of them")
+			}
+		}
+	}
+	filter := reflect.New(c.filterType()).Elem()
+	list := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
+	if err := inputOf(filter.Type(), http.MethodGet).bind(filter, nil, list, nil); err != nil {
+		return nil, inFilter(err)
+	}
+	if f, ok := filter.Interface().(searchFilter); ok && f.Q != "" {
+		ids, err := c.found(ctx, f.Q, f.engine())
+		return ids, inFilter(err)
+	}
+	q := filter.Interface().(interface{ engine() engine.DocumentQuery }).engine()
+	q.Sort, q.Limit = "createdAt", 500
+	for {
+		page, err := c.vault.Documents(ctx, q)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, inFilter(err)
+		}
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			return ids, nil
+		}
+	}
+}
+
+// inFilter names what is wrong with the parameters of a list as what stands in
+// the filter of the body.
+func inFilter(err error) error {
+	var fields []engine.FieldError
+	if bound, ok := errors.AsType[*invalidError](err); ok {
+		fields = bound.fields
+	} else if asked, ok := errors.AsType[*engine.InvalidError](err); ok {
+		fields = asked.Fields
+	} else {
+		return err
+	}
+	named := make([]engine.FieldError, len(fields))
+	for i, f := range fields {
+		named[i] = engine.FieldError{Field: "filter." + f.Field, Message: f.Message}
+	}
+	return &invalidError{codeInvalidBody, named}
+}

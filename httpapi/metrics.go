@@ -1,0 +1,260 @@
+package httpapi
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"strongroom/engine"
+)
+
+// Metrics count what servers have done. Two servers of the same vaults may
+// share them: one page then tells of both.
+type Metrics struct {
+	routes         sync.Map // of routeKey to *routeMeter
+	running        atomic.Int64
+	limitedRate    atomic.Uint64
+	limitedUploads atomic.Uint64
+
+	mu       sync.Mutex // guards what follows; held while a census is taken, which many may want at once
+	censuses map[string]census
+}
+
+// NewMetrics returns metrics of nothing yet.
+func NewMetrics() *Metrics { return &Metrics{censuses: map[string]census{}} }
+
+// routeKey is a row of the route table, as a label: there are as many as routes
+// and no more. What is no route has no pattern.
+type routeKey struct{ method, pattern string }
+
+// routeMeter counts the requests of a route.
+type routeMeter struct {
+	classes  [6]atomic.Uint64 // by the first digit of the status; 0: none was sent
+	received atomic.Uint64    // bytes
+	sent     atomic.Uint64    // bytes
+	times    *engine.Histogram
+}
+
+func (m *Metrics) route(key routeKey) *routeMeter {
+	if found, ok := m.routes.Load(key); ok {
+		return found.(*routeMeter)
+	}
+	found, _ := m.routes.LoadOrStore(key, &routeMeter{
+		times: engine.NewHistogram(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60),
+	})
+	return found.(*routeMeter)
+}
+
+// count adds an exchange that is over.
+func (m *Metrics) count(x *exchange, r *http.Request, took time.Duration) {
+	key := routeKey{r.Method, x.pattern}
+	switch {
+	case x.pattern == "":
+		key.method = "" // a stranger may send any word
+	case r.Method == http.MethodHead:
+		key.method = http.MethodGet
+	}
+	meter := m.route(key)
+	meter.classes[min(x.status/100, 5)].Add(1)
+	meter.received.Add(uint64(x.taken))
+	meter.sent.Add(uint64(x.sent))
+	meter.times.Observe(took.Seconds())
+}
+
+// metrics answers with all there is to be measured.
+func (s *Server) getMetrics(_ caller, x *exchange, r *http.Request, _ struct{}) error {
+	page, err := s.expose(r.Context())
+	if err != nil {
+		return err
+	}
+	x.answerBytes(http.StatusOK, expositionMedia, page)
+	return nil
+}
+
+// MetricsHandler serves the metrics, at any path and to anybody: it is for a
+// listener of its own, where only those who may see them can come.
+func (s *Server) MetricsHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page, err := s.expose(r.Context())
+		if err != nil {
+			http.Error(w, neutral, http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", expositionMedia)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Write(page)
+	})
+}
+
+func (s *Server) expose(ctx context.Context) ([]byte, error) {
+	e := &Exposition{}
+	e.Family("strongroom_build_info", "gauge", "What the program was built from; the value is 1.")
+	e.Sample(1, "version", s.options.Build.Version, "commit", s.options.Build.Commit, "go", s.options.Build.Go)
+	s.metrics.expose(e)
+	e.Family("strongroom_uploads_running", "gauge", "Uploads that are being received.")
+	e.Sample(float64(s.uploads.Load()))
+	s.exposeVaults(e)
+	if err := s.exposeCensuses(ctx, e); err != nil {
+		return nil, err
+	}
+	if s.options.Collect != nil {
+		s.options.Collect(e)
+	}
+	return e.b.Bytes(), nil
+}
+
+// expose writes what is counted by requests.
+func (m *Metrics) expose(e *Exposition) {
+	meters := map[routeKey]*routeMeter{}
+	m.routes.Range(func(key, meter any) bool {
+		meters[key.(routeKey)] = meter.(*routeMeter)
+		return true
+	})
+	keys := slices.SortedFunc(maps.Keys(meters), func(a, b routeKey) int {
+		return slices.Compare([]string{a.pattern, a.method}, []string{b.pattern, b.method})
+	})
+	each := func(name, kind, help string, sample func(*routeMeter, ...string)) {
+		e.Family(name, kind, help)
+		for _, key := range keys {
+			sample(meters[key], "method", key.method, "route", key.pattern)
+		}
+	}
+	each("strongroom_http_requests_total", "counter", "Requests that were answered, by route and class of status. No route: there is none at that path. Class 0: the client had gone.",
+		func(r *routeMeter, labels ...string) {
+			for class := range r.classes {
+				if n := r.classes[class].Load(); n > 0 {
+					e.Sample(float64(n), append(labels, "status", statusClass(class))...)
+				}
+			}
+		})
+	each("strongroom_http_request_duration_seconds", "histogram", "How long requests took, from their header to the end of the answer.",
+		func(r *routeMeter, labels ...string) { e.Histogram(r.times.Read(), labels...) })
+	each("strongroom_http_received_bytes_total", "counter", "Bytes of the bodies of requests.",
+		func(r *routeMeter, labels ...string) { e.Sample(float64(r.received.Load()), labels...) })
+	each("strongroom_http_sent_bytes_total", "counter", "Bytes of the bodies of answers.",
+		func(r *routeMeter, labels ...string) { e.Sample(float64(r.sent.Load()), labels...) })
+	e.Family("strongroom_http_requests_running", "gauge", "Requests that are being answered.")
+	e.Sample(float64(m.running.Load()))
+	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because their key had made too many (rate) or because too many uploads were running (uploads).")
+	e.Sample(float64(m.limitedRate.Load()), "limit", "rate")
+	e.Sample(float64(m.limitedUploads.Load()), "limit", "uploads")
+}
+
+func statusClass(class int) string {
+	if class == 0 {
+		return "0"
+	}
+	return strconv.Itoa(class) + "xx"
+}
+
+// exposeVaults writes what is cheap to ask of each vault.
+func (s *Server) exposeVaults(e *Exposition) {
+	type standing struct {
+		stats    engine.Stats
+		measures engine.Measures
+		up       bool
+	}
+	standings := map[string]standing{}
+	for name, v := range s.vaults {
+		measures, err := v.Measure()
+		standings[name] = standing{v.Stats(), measures, err == nil && v.Ready() == nil}
+	}
+	for name := range s.options.Unopened {
+		standings[name] = standing{}
+	}
+	names := slices.Sorted(maps.Keys(standings))
+	e.Family("strongroom_vault_up", "gauge", "Whether the vault can be used.")
+	for _, name := range names {
+		up := 0.0
+		if standings[name].up {
+			up = 1
+		}
+		e.Sample(up, "vault", name)
+	}
+	each := func(name, kind, help string, sample func(standing, ...string)) {
+		e.Family(name, kind, help)
+		for _, vault := range names {
+			if standings[vault].up {
+				sample(standings[vault], "vault", vault)
+			}
+		}
+	}
+	one := func(name, kind, help string, value func(standing) float64) {
+		each(name, kind, help, func(v standing, labels ...string) { e.Sample(value(v), labels...) })
+	}
+	one("strongroom_audit_entries", "gauge", "Entries in the audit log.", func(v standing) float64 { return float64(v.measures.Entries) })
+	one("strongroom_commits_total", "counter", "Transactions written since the start.", func(v standing) float64 { return float64(v.stats.Commits) })
+	one("strongroom_changes_total", "counter", "Changes written since the start, an entry each.", func(v standing) float64 { return float64(v.stats.Changes) })
+	each("strongroom_commit_changes", "histogram", "Changes that shared a transaction.",
+		func(v standing, labels ...string) { e.Histogram(v.stats.Groups, labels...) })
+	each("strongroom_commit_duration_seconds", "histogram", "How long a transaction took to be on disk: its fsyncs above all.",
+		func(v standing, labels ...string) { e.Histogram(v.stats.CommitTimes, labels...) })
+	one("strongroom_commit_queue_length", "gauge", "Changes that wait for a transaction.", func(v standing) float64 { return float64(v.measures.Waiting) })
+	one("strongroom_late_failures_total", "counter", "Changes that failed after they wrote and were rolled back: defects of the program.", func(v standing) float64 { return float64(v.stats.LateFailures) })
+	one("strongroom_database_bytes", "gauge", "Size of vault.db.", func(v standing) float64 { return float64(v.measures.DatabaseBytes) })
+	one("strongroom_database_free_pages", "gauge", "Pages of vault.db that will be used before it grows; 0 until the first transaction.", func(v standing) float64 { return float64(v.measures.FreePages) })
+	one("strongroom_database_page_bytes", "gauge", "Size of a page of vault.db.", func(v standing) float64 { return float64(v.measures.PageBytes) })
+	one("strongroom_disk_free_bytes", "gauge", "Free space where the vault is.", func(v standing) float64 { return float64(v.measures.DiskFree) })
+	one("strongroom_disk_reserve_bytes", "gauge", "Free space below which writes are refused.", func(v standing) float64 { return float64(v.measures.DiskReserve) })
+}
+
+// censusAge is how old a census may be that is told again: taking one looks at
+// a row for each document.
+const censusAge = time.Minute
+
+type census struct {
+	taken time.Time
+	of    engine.Census
+}
+
+// census counts what a vault holds, or has been counting a moment ago.
+func (m *Metrics) census(ctx context.Context, name string, v *engine.Vault) (engine.Census, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last, ok := m.censuses[name]; ok && time.Since(last.taken) < censusAge {
+		return last.of, nil
+	}
+	of, err := v.Census(ctx)
+	if err == nil {
+		m.censuses[name] = census{time.Now(), of}
+	}
+	return of, err
+}
+
+// exposeCensuses writes what the vaults hold. A vault that cannot be asked is
+// left out: that it cannot is told already.
+func (s *Server) exposeCensuses(ctx context.Context, e *Exposition) error {
+	held := map[string]engine.Census{}
+	for name, v := range s.vaults {
+		of, err := s.metrics.census(ctx, name, v)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			held[name] = of
+		}
+	}
+	names := slices.Sorted(maps.Keys(held))
+	e.Family("strongroom_documents", "gauge", "Documents by state, counted once a minute at most; the deleted ones are tombstones.")
+	for _, name := range names {
+		e.Sample(float64(held[name].Live), "vault", name, "state", "live")
+		e.Sample(float64(held[name].Archived), "vault", name, "state", "archived")
+		e.Sample(float64(held[name].Deleted), "vault", name, "state", "deleted")
+	}
+	e.Family("strongroom_locks", "gauge", "Documents with a live lock, but for those whose scratchpad is still empty.")
+	for _, name := range names {
+		e.Sample(float64(held[name].Locked), "vault", name)
+	}
+	e.Family("strongroom_obligations", "gauge", "Obligations by status. 100,000 open ones and as many completed ones are counted at most.")
+	for _, name := range names {
+		e.Sample(float64(held[name].Obligations.Pending), "vault", name, "status", "pending")
+		e.Sample(float64(held[name].Obligations.Overdue), "vault", name, "status", "overdue")
+		e.Sample(float64(held[name].Obligations.Completed), "vault", name, "status", "completed")
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"strongroom/engine"
+)
+
+// rateLimit bounds the requests of each API key. It is a bucket of so many
+// tokens that fills at so many a second, kept as one instant: that at which the
+// bucket would be full again if nobody came (the generic cell rate algorithm).
+// A bucket that is full needs no memory, so only those are kept that were used
+// a moment ago.
+type rateLimit struct {
+	every time.Duration // a token
+	burst int           // tokens in a full bucket
+
+	mu    sync.Mutex // leaf lock
+	full  map[spender]time.Time
+	sweep int // how many buckets there may be before the full ones are dropped
+}
+
+// spender is whose bucket it is. Two vaults share none.
+type spender struct {
+	vault *engine.Vault
+	id    string
+}
+
+const fewBuckets = 1024
+
+// newRateLimit returns nil, no limit, if there is no rate. A burst of 0 is the
+// tokens of two seconds.
+func newRateLimit(perSecond float64, burst int) *rateLimit {
+	if perSecond <= 0 {
+		return nil
+	}
+	if burst <= 0 {
+		burst = int(math.Ceil(2 * perSecond))
+	}
+	return &rateLimit{
+		every: time.Duration(float64(time.Second) / perSecond),
+		burst: burst,
+		full:  map[spender]time.Time{},
+		sweep: fewBuckets,
+	}
+}
+
+// allowance is how a spender stands.
+type allowance struct {
+	left  int           // tokens
+	reset time.Duration // until the bucket is full
+	wait  time.Duration // until there is a token; 0: one was taken
+}
+
+// take takes a token from the bucket of a spender, if there is one.
+func (l *rateLimit) take(who spender, now time.Time) allowance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	full := l.full[who]
+	if full.Before(now) {
+		full = now
+	}
+	size := time.Duration(l.burst) * l.every
+	next := full.Add(l.every)
+	if over := next.Sub(now) - size; over > 0 {
+		return allowance{wait: over, reset: full.Sub(now)}
+	}
+	l.full[who] = next
+	if len(l.full) > l.sweep {
+		l.drop(now)
+	}
+	return allowance{left: int((size - next.Sub(now)) / l.every), reset: next.Sub(now)}
+}
+
+// drop forgets the buckets that are full again. The next time comes when there
+// are twice as many as are left, so that a request pays for one bucket on
+// average.
+func (l *rateLimit) drop(now time.Time) {
+	for who, full := range l.full {
+		if !full.After(now) {
+			delete(l.full, who)
+		}
+	}
+	l.sweep = max(fewBuckets, 2*len(l.full))
+}
+
+// spend takes a token for a request and says in its answer what is left, as in
+// draft-ietf-httpapi-ratelimit-headers. The operator has no limit.
+func (s *Server) spend(x *exchange, c caller) error {
+	l := s.limit
+	if l == nil || c.actor == engine.Operator() {
+		return nil
+	}
+	who := spender{c.vault, c.actor.KeyID}
+	if who.id == "" { // of a host that has people and no keys
+		who.id = c.actor.UserID
+	}
+	now := l.take(who, time.Now())
+	h := x.Header()
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"key";q=%d;w=%d`, l.burst, wholeSeconds(time.Duration(l.burst)*l.every)))
+	h.Set("RateLimit", fmt.Sprintf(`"key";r=%d;t=%d`, now.left, wholeSeconds(now.reset)))
+	if now.wait > 0 {
+		s.metrics.limitedRate.Add(1)
+		return &limitedError{
+			after:   now.wait,
+			message: "the API key has made more requests than it may; wait as long as Retry-After says, and spread them out",
+		}
+	}
+	return nil
+}
+
+func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// limitedError refuses what would be too much now, and says when to come again.
+type limitedError struct {
+	after   time.Duration
+	message string
+}
+
+func (e *limitedError) Error() string { return e.message }
+func (e *limitedError) Unwrap() error { return errLimited }
+
+// errUploads is what clients are told who come while as many upload as may.
+var errUploads = &limitedError{after: time.Second, message: "as many uploads are running as this server takes at a time; try again in a moment"}
+
+// beginUpload takes one of the places for uploads. Whoever has it calls end.
+func (s *Server) beginUpload() (end func(), err error) {
+	end = func() { s.uploads.Add(-1) }
+	if most := int64(s.options.MaxUploads); s.uploads.Add(1) > most && most > 0 {
+		end()
+		s.metrics.limitedUploads.Add(1)
+		return nil, errUploads
+	}
+	return end, nil
+}

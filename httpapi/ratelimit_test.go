@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"strongroom/engine"
+)
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{Rate: 0.001, Burst: 2})
+	for left := 1; left >= 0; left-- {
+		a, body := k.do("view", "GET", "/v1/me", nil)
+		if want := fmt.Sprintf(`"key";r=%d;t=`, left); a.StatusCode != 200 || !strings.HasPrefix(a.Header.Get("RateLimit"), want) ||
+			a.Header.Get("RateLimit-Policy") != `"key";q=2;w=2000` {
+			t.Errorf("%d %s %v", a.StatusCode, body, a.Header)
+		}
+	}
+	a, body := k.do("view", "GET", "/v1/me", nil)
+	after, _ := strconv.Atoi(a.Header.Get("Retry-After"))
+	if a.StatusCode != 429 || !strings.Contains(body, `"errorCode":"RATE_LIMITED"`) || after < 900 || after > 1000 ||
+		!strings.HasPrefix(a.Header.Get("RateLimit"), `"key";r=0;t=`) {
+		t.Errorf("%d %s %v", a.StatusCode, body, a.Header)
+	}
+	if a, _ := k.do("upload", "GET", "/v1/me", nil); a.StatusCode != 200 {
+		t.Errorf("another key gets %d", a.StatusCode)
+	}
+	if a, body := k.do("view", "GET", "/restapi/v2.1/accounts/main/envelopes/"+someID+"/lock", nil); a.StatusCode != 429 ||
+		a.Header.Get("Retry-After") == "" || !strings.HasPrefix(body, `{"errorCode":"RATE_LIMITED","message":`) {
+		t.Errorf("in the other dress: %d %s", a.StatusCode, body)
+	}
+	for range 3 { // what is open to all is not counted
+		if a, _ := k.do("view", "GET", "/v1/version", nil); a.StatusCode != 200 || a.Header.Get("RateLimit") != "" {
+			t.Errorf("%d %v", a.StatusCode, a.Header)
+		}
+	}
+}
+
+func TestNoRateLimit(t *testing.T) {
+	t.Parallel()
+	var k *kit
+	k = newKit(t, Options{Rate: 0.001, Burst: 1, Authenticate: func(*http.Request) (*engine.Vault, engine.Actor, error) {
+		return k.vaults["main"].Vault, engine.Operator(), nil
+	}})
+	for range 3 {
+		if a, _ := k.do("", "GET", "/v1/me", nil); a.StatusCode != 200 || a.Header.Get("RateLimit") != "" {
+			t.Errorf("the operator gets %d %v", a.StatusCode, a.Header)
+		}
+	}
+	if newRateLimit(0, 5) != nil {
+		t.Error("there is a limit where there is no rate")
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newRateLimit(10, 3)
+		me := spender{id: "me"}
+		for left := 2; left >= 0; left-- {
+			if a := l.take(me, time.Now()); a.wait != 0 || a.left != left || a.reset != time.Duration(3-left)*100*time.Millisecond {
+				t.Errorf("with %d left: %+v", left, a)
+			}
+		}
+		if a := l.take(me, time.Now()); a.wait != 100*time.Millisecond || a.left != 0 {
+			t.Errorf("empty: %+v", a)
+		}
+		time.Sleep(99 * time.Millisecond)
+		if a := l.take(me, time.Now()); a.wait != time.Millisecond {
+			t.Errorf("nearly a token: %+v", a)
+		}
+		time.Sleep(time.Millisecond)
+		if a := l.take(me, time.Now()); a.wait != 0 || a.left != 0 {
+			t.Errorf("a token: %+v", a)
+		}
+		time.Sleep(time.Hour)
+		if a := l.take(me, time.Now()); a.left != 2 {
+			t.Errorf("full, and no fuller than that: %+v", a)
+		}
+	})
+}
+
+// TestBucketsAreForgotten holds that the limiter keeps what is in use and not
+// all it has ever seen.
+func TestBucketsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newRateLimit(10, 3)
+		for i := range 100 * fewBuckets {
+			l.take(spender{id: strconv.Itoa(i)}, time.Now())
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(l.full); n > 2*fewBuckets {
+			t.Errorf("%d buckets are kept, of which at most 100 are not full", n)
+		}
+	})
+}
+
+func TestUploadsAtATime(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{MaxUploads: 1})
+	body, client := io.Pipe()
+	done := make(chan int)
+	go func() {
+		a, _ := k.do("upload", "POST", "/v1/documents?fileName=slow.txt", body)
+		done <- a.StatusCode
+	}()
+	io.WriteString(client, "once ")
+	for k.server.uploads.Load() == 0 { // the place is taken once the header has arrived
+		time.Sleep(time.Millisecond)
+	}
+	a, said := k.do("upload", "POST", "/v1/documents?fileName=b.txt", strings.NewReader("b"))
+	if a.StatusCode != 429 || a.Header.Get("Retry-After") != "1" || !strings.Contains(said, "RATE_LIMITED") {
+		t.Errorf("%d %s %v", a.StatusCode, said, a.Header)
+	}
+	if a, _ := k.do("upload", "GET", "/v1/documents", nil); a.StatusCode != 200 {
+		t.Errorf("reading gets %d", a.StatusCode)
+	}
+	io.WriteString(client, "upon a time")
+	client.Close()
+	if status := <-done; status != 201 {
+		t.Errorf("the first gets %d", status)
+	}
+	if a, said := k.do("upload", "POST", "/v1/documents?fileName=b.txt", strings.NewReader("b")); a.StatusCode != 201 {
+		t.Errorf("after it: %d %s", a.StatusCode, said)
+	}
+}

@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// large is more than the buffers of a connection hold.
+const large = 24 << 20
+
+// TestSlowReader: a client that asks for a file and does not read it is let go,
+// and one that reads it gets all of it.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{BodyTimeout: 200 * time.Millisecond})
+	content := bytes.Repeat([]byte("all of it "), large/10)
+	d := k.vaults["main"].Create("large.bin", string(content))
+	conn, err := net.Dial("tcp", k.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /v1/documents/%s/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", d.ID, k.tokens["view"])
+	k.wait(&k.ended, 1)
+
+	if a, body := k.do("view", "GET", "/v1/documents/"+d.ID+"/content", nil); a.StatusCode != 200 || body != string(content) {
+		t.Errorf("%d, %d bytes", a.StatusCode, len(body))
+	}
+	if a, body := k.do("view", "GET", "/v1/documents/"+d.ID+"/content", nil, "Range", "bytes=1000000-20000000"); a.StatusCode != 206 || body != string(content[1000000:20000001]) {
+		t.Errorf("%d, %d bytes", a.StatusCode, len(body))
+	}
+}
+
+// TestHTTP2 holds that the time limits are those of a stream, and that files
+// come and go whole.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{BodyTimeout: 200 * time.Millisecond})
+	s := httptest.NewUnstartedServer(k.http.Config.Handler)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	do := func(method, path string, body io.Reader) *http.Response {
+		r, err := http.NewRequest(method, s.URL+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+		a, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.ProtoMajor != 2 {
+			t.Fatal(a.Proto)
+		}
+		return a
+	}
+	content := bytes.Repeat([]byte("all of it "), large/10)
+	d := k.vaults["main"].Create("large.bin", string(content))
+	still := do("GET", "/v1/documents/"+d.ID+"/content", nil) // and not read on
+	defer still.Body.Close()
+	stuck, client := io.Pipe()
+	defer client.Close()
+	go io.WriteString(client, "no more than this")
+	if a := do("POST", "/v1/documents?fileName=a", stuck); a.StatusCode != 408 {
+		t.Errorf("a body that stands still gets %d", a.StatusCode)
+	}
+	k.wait(&k.ended, 2)
+	if got, err := io.ReadAll(still.Body); err == nil && bytes.Equal(got, content) {
+		t.Error("a client that stopped reading was served to the end")
+	}
+	// The connection goes on.
+	a := do("POST", "/v1/documents?fileName=a", bytes.NewReader(content))
+	a.Body.Close()
+	if a.StatusCode != 201 {
+		t.Error(a.Status)
+	}
+	a = do("GET", "/v1/documents/"+d.ID+"/content", nil)
+	defer a.Body.Close()
+	if got, err := io.ReadAll(a.Body); err != nil || !bytes.Equal(got, content) {
+		t.Error(a.Status, len(got), err)
+	}
+	if a.TLS.Version < tls.VersionTLS12 {
+		t.Error(a.TLS.Version)
+	}
+}

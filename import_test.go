@@ -1,0 +1,397 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"strongroom/engine"
+)
+
+// tree writes files below a new directory, and returns it.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func writeFile(t *testing.T, path, content string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// counts is what an import says on standard output.
+func counts(imported, versions, skipped, failed int) string {
+	return fmt.Sprintf("imported  %d\nversions  %d\nskipped   %d\nfailed    %d\n", imported, versions, skipped, failed)
+}
+
+// importing runs an import and fails unless it ends and counts as expected.
+func importing(t *testing.T, code int, want string, args ...string) result {
+	t.Helper()
+	r := run(t, append([]string{"import"}, args...)...)
+	if r.code != code || r.stdout != want {
+		t.Fatalf("import %s: exit status %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	}
+	return r
+}
+
+// importedDocuments returns the documents of the vault at rest by their externalId.
+func importedDocuments(t *testing.T, data string) map[string]engine.Document {
+	t.Helper()
+	v, err := openVault(place{data: data, vault: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	found := map[string]engine.Document{}
+	for cursor := ""; ; {
+		page, err := v.Documents(t.Context(), engine.DocumentQuery{Status: "all", Paging: engine.Paging{Limit: 500, Cursor: cursor}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range page.Items {
+			found[d.ExternalID] = d
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			return found
+		}
+	}
+}
+
+func newVault(t *testing.T) string {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	mustRun(t, "init", "--admin", "Ada Lovelace <ada@example.com>")
+	return "strongroom-data"
+}
+
+func TestImportTree(t *testing.T) {
+	data := newVault(t)
+	dir := tree(t, map[string]string{"a.txt": "A", "b/c.txt": "C", "b/ü ö.txt": "", ".hidden": "x", ".git/config": "x"})
+	if err := os.Symlink("a.txt", filepath.Join(dir, "link")); err != nil {
+		t.Log(err)
+	}
+	r := importing(t, 0, counts(3, 0, 0, 0), dir, "--category", "report", "--tags", "from:scanner, old")
+	for _, say := range []string{"left out: 2 hidden, 1 symbolic link", "Ada Lovelace"} {
+		if !strings.Contains(r.stderr, say) {
+			t.Errorf("does not say %q:\n%s", say, r.stderr)
+		}
+	}
+	d, ok := importedDocuments(t, data)["import:b/c.txt"]
+	if !ok || d.Name != "c.txt" || d.Category != "report" || !slices.Equal(d.Tags, []string{"from:scanner", "old"}) {
+		t.Errorf("imported as %+v", d)
+	}
+	importing(t, 0, counts(0, 0, 3, 0), dir)
+
+	writeFile(t, filepath.Join(dir, "a.txt"), "B")
+	r = importing(t, 1, counts(0, 0, 2, 1), dir)
+	if !strings.Contains(r.stderr, "a.txt: document ") || !strings.Contains(r.stderr, "--update") {
+		t.Error(r.stderr)
+	}
+	importing(t, 0, counts(0, 1, 2, 0), dir, "--update")
+	importing(t, 0, counts(0, 0, 3, 0), dir, "--update")
+	if d := importedDocuments(t, data)["import:a.txt"]; d.VersionCount != 2 || d.Current.Size != 1 {
+		t.Errorf("the version is %+v", d)
+	}
+	mustRun(t, "verify", "--bytes")
+}
+
+// TestImportServed imports through the control socket, beside other requests.
+func TestImportServed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := startServer(t, "data")
+	dir := tree(t, map[string]string{"a.txt": "A", "b.txt": "B"})
+	importing(t, 0, counts(2, 0, 0, 0), dir, "--data", s.data)
+	importing(t, 0, counts(0, 0, 2, 0), dir, "--data", s.data, "--workers", "1")
+	resp, answer := s.do(t, s.firstKey(t), "GET", "/v1/documents?externalId=import:a.txt", nil)
+	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte(`"name":"a.txt"`)) {
+		t.Errorf("%s\n%s", resp.Status, answer)
+	}
+}
+
+const everyColumn = "\ufeffpath,name,category,description,owner,tags,externalId,product,templateId,agreementId,label,comment," +
+	"field.renewalDate,field.amount,field.signed,field.court,field.lawyer\r\n"
+
+func TestImportCSV(t *testing.T) {
+	data := newVault(t)
+	grace := strings.TrimSpace(mustRun(t, "user", "add", "--name", "Grace", "--email", "Grace@example.com"))
+	defineFields(t, data)
+	dir := tree(t, map[string]string{"in/one.txt": "1", "two.txt": "2", "three.txt": "3"})
+	list := writeFile(t, "list.csv", everyColumn+
+		"./in/one.txt,One,contract,\"two\r\nlines, and \"\"quotes\"\"\",grace@EXAMPLE.com,\"a:b,c\",X-1,P,T,A,signed,as it came,2030-01-31,1250.50,TRUE,Berlin,grace@example.com\r\n"+
+		"two.txt,,,,,,,,,,,,,,,,\r\n"+
+		",,,,,,,,,,,,,,,,\r\n")
+	if r := run(t, "import", dir, "--csv", list, "--check"); r.code != 0 || r.stdout != "checked   2\n" || len(importedDocuments(t, data)) != 0 {
+		t.Fatalf("%d %s%s", r.code, r.stdout, r.stderr)
+	}
+	importing(t, 0, counts(2, 0, 0, 0), dir, "--csv", list, "--category", "report", "--tags", "all")
+	found := importedDocuments(t, data)
+	d := found["X-1"]
+	if d.Name != "One" || d.Category != "contract" || d.Description != "two\nlines, and \"quotes\"" || d.OwnerID != grace ||
+		!slices.Equal(d.Tags, []string{"a:b", "all", "c"}) || d.Product != "P" || d.TemplateID != "T" || d.AgreementID != "A" ||
+		d.Current.Label != "signed" || d.Current.Comment != "as it came" {
+		t.Errorf("imported as %+v", d)
+	}
+	fields, _ := json.Marshal(d.CustomFields)
+	if want := fmt.Sprintf(`{"amount":1250.50,"court":"Berlin","lawyer":%q,"renewalDate":"2030-01-31","signed":true}`, grace); string(fields) != want {
+		t.Errorf("custom fields %s\nwant          %s", fields, want)
+	}
+	if d := found["import:two.txt"]; d.Name != "two.txt" || d.Category != "report" || !slices.Equal(d.Tags, []string{"all"}) {
+		t.Errorf("imported as %+v", d)
+	}
+	importing(t, 0, counts(0, 0, 2, 0), dir, "--csv", list)
+}
+
+func defineFields(t *testing.T, data string) {
+	t.Helper()
+	v, err := openVault(place{data: data, vault: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for _, f := range []engine.NewField{
+		{Key: "amount", Type: engine.NumberField}, {Key: "signed", Type: engine.BooleanField},
+		{Key: "court", Type: engine.ChoiceField, Choices: []string{"Berlin", "London"}}, {Key: "lawyer", Type: engine.UserField},
+	} {
+		if _, _, err := v.CreateField(t.Context(), engine.Operator(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestImportRefused holds that a row that is wrong is told by line and column,
+// and that then nothing at all is written.
+func TestImportRefused(t *testing.T) {
+	data := newVault(t)
+	defineFields(t, data)
+	dir := tree(t, map[string]string{"good.txt": "1", "sub/x": "2"})
+	outside := writeFile(t, filepath.Join(t.TempDir(), "secret"), "s")
+	symlinks := os.Symlink(outside, filepath.Join(dir, "out")) == nil &&
+		os.Symlink(filepath.Dir(outside), filepath.Join(dir, "away")) == nil
+	for _, c := range []struct{ csv, say string }{
+		{"", "is empty"},
+		{"path,colour\ngood.txt,red\n", `no column "colour"`},
+		{"path;name\ngood.txt;x\n", "separated by commas"},
+		{"path,path\n", `"path" is there twice`},
+		{"path,\n", "column 2 has no name"},
+		{"name\nx\n", "the column path is missing"},
+		{"\xff\xfep\x00", "is UTF-16"},
+		{"path,field.none\n", `"field.none"`},
+		{"path,name\ngood.txt\n", "line 2: good.txt: has 1 cells"},
+		{"path\n\"good.txt\n", "quote"},
+		{"path\nmissing.txt\n", "line 2: missing.txt: path: there is no such file"},
+		{"path\n../secret\n", "must lie below"},
+		{"path\nsub/../../secret\n", "must lie below"},
+		{"path\n" + outside + "\n", "must lie below"},
+		{"path,name\n,x\n", "path: is missing"},
+		{"path\nsub\n", "no regular file"},
+		{"path\nout\n", "path: "},
+		{"path\naway/secret\n", "path: "},
+		{"path\ngood.txt\nsub/../good.txt\n", "line 3: sub/../good.txt: path: an earlier row"},
+		{"path,externalId\ngood.txt,1\nsub/x,1\n", "externalId: an earlier row"},
+		{"path,externalId\ngood.txt,\nsub/x,import:good.txt\n", "externalId: an earlier row"},
+		{"path,category\ngood.txt,poem\n", "category: must be one of contract,"},
+		{"path,owner\ngood.txt,nobody@example.com\n", "owner: no user"},
+		{"path,tags\ngood.txt,a:\n", "tags[0]: must be a word or key:value"},
+		{"path,name\ngood.txt," + strings.Repeat("x", 300) + "\n", "name: must be at most 255 characters"},
+		{"path,field.amount\ngood.txt,lots\n", "field.amount: must be a number"},
+		{"path,field.amount\ngood.txt,true\n", "field.amount: must be a number"},
+		{"path,field.signed\ngood.txt,perhaps\n", "field.signed: must be true or false"},
+		{"path,field.court\ngood.txt,Rome\n", "field.court: must be one of Berlin, London"},
+		{"path,field.lawyer\ngood.txt,me\n", "field.lawyer: no user"},
+		{"path,field.renewalDate\ngood.txt,tomorrow\n", "field.renewalDate: must be a date"},
+	} {
+		if !symlinks && strings.Contains(c.say, "path: ") {
+			continue
+		}
+		list := writeFile(t, "list.csv", c.csv)
+		r := run(t, "import", dir, "--csv", list, "--failed", "failed.csv")
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, c.say) {
+			t.Errorf("%q: exit status %d, does not say %q\n%s%s", c.csv, r.code, c.say, r.stdout, r.stderr)
+		}
+	}
+	if len(importedDocuments(t, data)) > 0 {
+		t.Error("something was written")
+	}
+	if _, err := os.Stat("failed.csv"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file of failures was written: %v", err)
+	}
+}
+
+// TestImportFailed feeds the file of failures back.
+func TestImportFailed(t *testing.T) {
+	newVault(t)
+	dir := tree(t, map[string]string{"a.txt": "1", "b.txt": "2", "c.txt": "3"})
+	list := writeFile(t, "list.csv", "name,path\n\"Bee, the\",b.txt\nSea,c.txt\n")
+	importing(t, 0, counts(3, 0, 0, 0), dir, "--failed", "failed.csv")
+	if got, _ := os.ReadFile("failed.csv"); string(got) != "path,error\n" {
+		t.Errorf("nothing failed, and yet:\n%s", got)
+	}
+	writeFile(t, filepath.Join(dir, "b.txt"), "22")
+	importing(t, 1, counts(0, 0, 1, 1), dir, "--csv", list, "--failed", "failed.csv")
+	f, err := os.Open("failed.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) != 2 || !slices.Equal(rows[0], []string{"name", "path", "error"}) ||
+		!slices.Equal(rows[1][:2], []string{"Bee, the", "b.txt"}) || !strings.Contains(rows[1][2], "--update") {
+		t.Errorf("%v %q", err, rows)
+	}
+	importing(t, 1, counts(0, 0, 0, 1), dir, "--csv", "failed.csv", "--failed", "failed.csv")
+	importing(t, 0, counts(0, 1, 0, 0), dir, "--csv", "failed.csv", "--failed", "failed.csv", "--update")
+	if got, _ := os.ReadFile("failed.csv"); string(got) != "name,path,error\n" {
+		t.Errorf("nothing failed, and yet:\n%s", got)
+	}
+}
+
+// canceller asks a run to stop when it says something that contains a word.
+type canceller struct {
+	bytes.Buffer
+	word   string
+	cancel context.CancelFunc
+}
+
+func (c *canceller) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), c.word) {
+		c.cancel()
+	}
+	return c.Buffer.Write(p)
+}
+
+func TestImportInterrupted(t *testing.T) {
+	data := newVault(t)
+	dir := tree(t, map[string]string{"000.txt": "0"})
+	importing(t, 0, counts(1, 0, 0, 0), dir)
+	writeFile(t, filepath.Join(dir, "000.txt"), "changed")
+	for i := 1; i <= 50; i++ {
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("%03d.txt", i)), fmt.Sprint(i))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stderr := &canceller{word: "000.txt", cancel: cancel}
+	var stdout bytes.Buffer
+	p := &program{stdout: &stdout, stderr: stderr, env: func(string) string { return "" }}
+	if code := p.run(ctx, []string{"import", dir, "--workers", "1"}); code != 1 || !strings.Contains(stderr.String(), "interrupted; the same command goes on") {
+		t.Errorf("exit status %d\n%s%s", code, stdout.String(), stderr.String())
+	}
+	there := len(importedDocuments(t, data)) - 1
+	if there > 2 {
+		t.Errorf("%d files were imported after the signal", there)
+	}
+	importing(t, 0, counts(50-there, 1, there, 0), dir, "--update")
+}
+
+func TestImportLeavesTheVaultOut(t *testing.T) {
+	newVault(t)
+	writeFile(t, "a.txt", "A")
+	r := importing(t, 0, counts(1, 0, 0, 0), ".")
+	if !strings.Contains(r.stderr, "left out: 1 data directory") {
+		t.Error(r.stderr)
+	}
+	run(t, "import", ".", "--failed", "failed.csv").expect(t, 2, "--failed failed.csv", "outside")
+}
+
+// TestImportStops holds that an import does not go on against a vault that takes
+// nothing more.
+func TestImportStops(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := startServer(t, "data")
+	files := map[string]string{}
+	for i := range 200 {
+		files[fmt.Sprintf("%03d.txt", i)] = fmt.Sprint(i)
+	}
+	dir := tree(t, files)
+	line, err := operate(t.Context(), place{data: s.data, vault: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer line.close()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	table := treeTable(root, dir, nil)
+	judge, err := newJudge(t.Context(), line, root, table.columns, importOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.end()
+	var stdout, stderr bytes.Buffer
+	m := &importer{program: &program{stdout: &stdout, stderr: &stderr}, line: line, judge: judge, table: table}
+	err = m.run(t.Context(), 2, nil)
+	if err == nil || !strings.Contains(err.Error(), "takes nothing more") || m.tally[failed] > 10 {
+		t.Errorf("%v\n%s", err, stdout.String())
+	}
+}
+
+func TestDefaultExternalID(t *testing.T) {
+	long := strings.Repeat("ä/", 150)
+	for _, path := range []string{long + "a", long + "b", "x/" + long + "a"} {
+		id := defaultExternalID(path)
+		if n := utf8.RuneCountInString(id); n != maxExternalID || !strings.HasPrefix(id, "import:sha256:") || !strings.HasSuffix(path, id[len("import:sha256:")+65:]) {
+			t.Errorf("%q of %d characters", id, n)
+		}
+	}
+	if defaultExternalID(long+"a") == defaultExternalID("x/"+long+"a") {
+		t.Error("two paths have one id")
+	}
+	if fits := strings.Repeat("x", 193); defaultExternalID(fits) != "import:"+fits {
+		t.Error("a path that fits is cut")
+	}
+}
+
+// BenchmarkImport imports files of 64 KiB into a vault at rest: against keeping
+// the same bytes by bare system calls, as BenchmarkUpload64KiB does.
+func BenchmarkImport(b *testing.B) {
+	for _, workers := range []int{1, 16} {
+		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+			b.Chdir(b.TempDir())
+			dir := b.TempDir()
+			for i := range b.N {
+				path := filepath.Join(dir, fmt.Sprintf("%03d", i/1000), fmt.Sprintf("%03d.bin", i%1000))
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, randomBytes(64<<10), 0o600)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			command := func(args ...string) {
+				p := &program{stdout: io.Discard, stderr: io.Discard, env: func(string) string { return "" }}
+				if code := p.run(b.Context(), args); code != 0 {
+					b.Fatalf("%v: exit status %d", args, code)
+				}
+			}
+			command("init")
+			bare := func() float64 { return bareBlobs(b, workers, 200*min(workers, 8)) }
+			before := bare()
+			b.ResetTimer()
+			command("import", dir, "--workers", fmt.Sprint(workers))
+			b.StopTimer()
+			rate, limit := float64(b.N)/b.Elapsed().Seconds(), (before+bare())/2
+			b.ReportMetric(rate, "files/s")
+			b.ReportMetric(limit, "limit/s")
+			b.ReportMetric(rate/limit, "of-limit")
+		})
+	}
+}
