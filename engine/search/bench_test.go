@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 
 	"strongroom/blobstore"
 	"strongroom/engine"
+	"strongroom/engine/search/segment"
+	"strongroom/engine/search/words"
 )
 
 var (
@@ -242,4 +245,53 @@ func clients(b *testing.B, x *Index, query func(*prose) string, filter engine.Do
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 	b.ReportMetric(float64(found.Load())/float64(b.N), "found")
+}
+
+// BenchmarkIndexing measures what it costs to index a small document, reading
+// it from the vault apart.
+func BenchmarkIndexing(b *testing.B) {
+	split, err := words.NewSplitter("en")
+	if err != nil {
+		b.Fatal(err)
+	}
+	store, _, err := segment.Open(b.TempDir(), "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	p, a := newProse(1), newSplit(split)
+	texts := make([]string, 2000)
+	for i := range texts {
+		texts[i] = p.text(40)
+	}
+	var c segment.Changes
+	var size int64
+	n := 0
+	apply := func() {
+		c.State = json.RawMessage(fmt.Sprint(n))
+		if err := errors.Join(store.Apply(c), store.Settle()); err != nil {
+			b.Fatal(err)
+		}
+		if store.MemoryBytes() >= saveBytes {
+			if err := errors.Join(store.Save(), store.Compact(never)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		c = segment.Changes{}
+	}
+	for b.Loop() {
+		text := texts[n%len(texts)]
+		size += int64(len(text))
+		d := engine.Faceted{Document: engine.Document{Name: text[:20], Tags: []string{"client:acme"}}, Facets: []string{"sl", "ccontract"}}
+		doc, err := a.document(&d, segment.ID{8: byte(n >> 24), 9: byte(n >> 16), 10: byte(n >> 8), 11: byte(n)}, content{text: text})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if c.Put = append(c.Put, doc); len(c.Put) == 500 {
+			apply()
+		}
+		n++
+	}
+	apply()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "documents/s")
 }

@@ -91,7 +91,7 @@ func (c *corpus) change() {
 	ctx, cond := c.t.Context(), engine.Condition{}
 	var d engine.Document
 	var err error
-	switch c.random.IntN(6) {
+	switch c.random.IntN(7) {
 	case 0:
 		tags := c.tags()
 		d, _, err = c.UpdateDocument(ctx, c.Admin, id, cond, engine.DocumentPatch{Tags: &tags})
@@ -99,6 +99,9 @@ func (c *corpus) change() {
 		category, fields := c.pick("contract", "invoice"), c.fields()
 		d, _, err = c.UpdateDocument(ctx, c.Admin, id, cond, engine.DocumentPatch{Category: &category, CustomFields: fields})
 	case 2:
+		if c.live[id].HoldCount > 0 {
+			return
+		}
 		if d, _, err = c.ArchiveDocument(ctx, c.Admin, id, cond); c.random.IntN(2) == 0 {
 			d, _, err = c.UnarchiveDocument(ctx, c.Admin, id, cond)
 		}
@@ -112,8 +115,12 @@ func (c *corpus) change() {
 		_, _, err = c.AddVersion(ctx, c.Admin, id, cond, text("b.txt"), upload)
 		c.must(err)
 		d, err = c.Document(ctx, id)
+	case 5:
+		_, _, err = c.PlaceHold(ctx, c.Admin, id, nil, engine.NewHold{Reason: "litigation", Matter: c.pick("", "Acme ./. Bolt", "tax")})
+		c.must(err)
+		d, err = c.Document(ctx, id)
 	case 4:
-		if c.live[id].Archived {
+		if c.live[id].Archived || c.live[id].HoldCount > 0 {
 			return
 		}
 		_, _, err = c.DeleteDocument(ctx, c.Admin, id, cond)
@@ -235,6 +242,7 @@ func (c *corpus) filter() engine.DocumentQuery {
 		q.Archived = &archived
 	}
 	q.Category, q.Product, q.TemplateID, q.AgreementID = some(c.pick("contract", "invoice", "none")), some(c.pick("cpq", "clm")), some("t-1"), some(c.pick("a-1", "a"))
+	q.Matter = some(c.pick("tax", "Acme ./. Bolt", "none"))
 	q.OwnerID, q.ExternalID = some(c.pick(c.Admin.UserID, engine.NewID(), "x")), some("ext-1")
 	for _, d := range c.live {
 		if d.ExternalID != "" {

@@ -251,6 +251,24 @@ func TestDeletedWordsLeaveTheFiles(t *testing.T) {
 	k.expect("ordinary", "kept")
 }
 
+func TestErasedWordsLeaveTheFiles(t *testing.T) {
+	k := newKit(t)
+	k.doc("kept", "ordinary words")
+	d := k.doc("zanzibarname", strings.Repeat("xylophone ", 100))
+	k.expect("xylophone", "zanzibarname")
+	k.must(k.index.store.Save())
+	_, _, err := k.RequestErasure(t.Context(), k.Admin, engine.NewErasure{DocumentIDs: []string{d.ID}, LegalBasis: "Art. 17", Requester: "case 1"})
+	k.must(err)
+	_, err = k.Sweep(t.Context())
+	k.must(err)
+	k.expect("xylophone", "")
+	k.wait(func() bool { return !k.index.store.Forgetting() })
+	k.stop()
+	if found := inFiles(t, k.Dir, "zanzibar", "xylophon"); found != nil {
+		t.Errorf("left: %q", found)
+	}
+}
+
 func TestRestartCatchesUp(t *testing.T) {
 	k := newKit(t)
 	k.doc("before", "words")
