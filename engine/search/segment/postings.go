@@ -206,13 +206,24 @@ func (p *Postings) Positions(to []uint32) ([]uint32, error) {
 		return to, err
 	}
 	last := uint64(0)
-	for r := (reader{b: b}); len(r.b) > 0; {
-		if last += r.number(); r.bad || last >= End {
+	for len(b) > 0 {
+		distance, size := uvarint(b)
+		if last += distance; size <= 0 || last >= End {
 			return to, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
 		}
 		to = append(to, uint32(last))
+		b = b[size:]
 	}
 	return to, nil
+}
+
+// uvarint is binary.Uvarint, which is not inlined, for numbers that mostly are
+// of one byte.
+func uvarint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
 }
 
 // spelt is the positions in the document as they are stored, without their
@@ -222,8 +233,8 @@ func (p *Postings) spelt() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{b: b}
-	return r.bytes(r.number()), nil
+	_, size := uvarint(b)
+	return b[size:], nil
 }
 
 // sized is the positions in the document as they are stored.
@@ -244,15 +255,14 @@ func (p *Postings) sized() ([]byte, error) {
 		return nil, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
 	}
 	index := min(p.term.Docs-p.run*runLength, runLength) - p.left - 1
-	r := reader{b: p.positions[p.posAt:]}
 	for ; p.posIndex <= index; p.posIndex++ {
-		begins := len(p.positions) - len(r.b)
-		r.bytes(r.number())
-		p.posLast = p.positions[begins : len(p.positions)-len(r.b)]
+		rest := p.positions[p.posAt:]
+		length, size := uvarint(rest)
+		if size <= 0 || length > uint64(len(rest)-size) {
+			return nil, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
+		}
+		p.posLast = rest[:size+int(length)]
+		p.posAt += len(p.posLast)
 	}
-	if r.bad {
-		return nil, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
-	}
-	p.posAt = len(p.positions) - len(r.b)
 	return p.posLast, nil
 }
