@@ -51,7 +51,6 @@ func left(t testing.TB, dir, word string) (files []string) {
 	return files
 }
 
-// sweep calls Sweep until nothing is left to be done at once.
 func erase(t testing.TB, k *enginetest.Kit, documents ...string) engine.Erasure {
 	t.Helper()
 	e, r, err := k.RequestErasure(t.Context(), k.Admin, engine.NewErasure{DocumentIDs: documents, LegalBasis: "Art. 17 (1) (b) GDPR", Requester: "case 4711"})
@@ -205,7 +204,7 @@ func TestErasedWordsAmongMany(t *testing.T) {
 		}
 	}
 	e := erase(t, k, erased...)
-	sweep(t, k)
+	sweep(k)
 	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted || int(got.Completed) != len(erased) {
 		t.Errorf("%s: %d of %d", got.Status, got.Completed, len(erased))
 	}

@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"strongroom/blobstore"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
@@ -131,8 +133,34 @@ func TestErasureRemovesTheCopyOfAMigration(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(k.Dir, name), []byte(secret(1)), 0o600))
 	}
 	erase(t, k, d.ID)
-	sweep(t, k)
+	sweep(k)
 	if files := left(t, k.Dir, secret(1)); files != nil {
 		t.Errorf("still in %q", files)
+	}
+}
+
+// As long as bytes cannot be unlinked the erasure is not completed, and nobody is
+// told that it is.
+func TestErasureWaitsForBytes(t *testing.T) {
+	t.Parallel()
+	k, blobs := faulty(t)
+	d := k.Create("contract", "bytes that must go")
+	e := erase(t, k, d.ID)
+	blobs.step, blobs.cause = "remove", syscall.EIO
+	for range 2 {
+		if _, err := k.Sweep(t.Context()); !errors.Is(err, syscall.EIO) {
+			t.Errorf("got %v", err)
+		}
+		if got := readErasure(t, k, e.ID); got.Status != engine.ErasureRunning || got.Completed != 1 {
+			t.Errorf("%+v", got)
+		}
+	}
+	blobs.step = ""
+	sweep(k)
+	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted {
+		t.Errorf("%+v", got)
+	}
+	if _, err := blobs.Stat(d.Current.Digest); !errors.Is(err, blobstore.ErrNotFound) {
+		t.Error(err)
 	}
 }

@@ -31,7 +31,7 @@ func TestVerifyFindsTamperedErasures(t *testing.T) {
 	e := erase(t, k, gone.ID, held.ID)
 	person, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})
 	must(t, err)
-	sweep(t, k)
+	sweep(k)
 	line := func(op audit.Op, document string) []byte {
 		page, err := k.Entries(ctx, engine.EntryQuery{Op: op, Limit: 500})
 		must(t, err)
