@@ -30,10 +30,12 @@ const (
 )
 
 // open listens at every address, and says so.
-func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, o serveOptions, log zerolog.Logger) ([]front, error) {
+func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, hooks *deliveries, o serveOptions, log zerolog.Logger) ([]front, error) {
+	process := processMetrics(time.Now())
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
-		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: processMetrics(time.Now()),
+		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Deliveries: hooks.served(),
+		Collect: func(e *httpapi.Exposition) { process(e); hooks.collect(e) },
 	}
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()

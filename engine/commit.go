@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -202,11 +203,15 @@ func (v *Vault) leadGroup() {
 // others run again without it, those who were refused too, because what they
 // were refused for may have been the work of the one that is gone.
 func (v *Vault) runGroup(group []*call) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		// Only bbolt itself can panic here; whatever it was doing, nobody
 		// knows how far it came.
 		if p := recover(); p != nil {
-			v.fail(ReasonOutcomeUnknown, fmt.Errorf("panic while committing: %v", p))
+			if isDamage(p) {
+				v.failDamaged(p)
+			}
+			v.fail(ReasonOutcomeUnknown, fmt.Errorf("panic while committing: %v", p)) // if it was no damage
 			settle(group, outcome{err: v.enterError()})
 		}
 	}()
@@ -236,12 +241,12 @@ func (v *Vault) runGroup(group []*call) {
 // attempt runs the members in one transaction and commits it. It returns the
 // index of the member that spoilt it, or -1.
 func (v *Vault) attempt(members []*call) (spoiler int) {
-	b, err := v.db.Begin(true)
+	b, err := v.begin(true)
 	if err != nil {
 		settle(members, outcome{err: fmt.Errorf("begin writing: %w", err)})
 		return -1
 	}
-	defer b.Rollback() // does nothing after a commit
+	defer v.rollback(b) // does nothing after a commit
 	t := &tx{v: v, b: b, now: v.clock.now(), head: v.Head()}
 	unwritable := v.clock.unwritable()
 	for i, c := range members {
@@ -296,6 +301,11 @@ func (t *tx) perform(c *call) (out outcome, late bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			out, late = outcome{panicked: p}, true
+			if isDamage(p) {
+				t.v.failDamaged(p)
+				out = outcome{err: t.v.enterError()}
+				return
+			}
 			t.v.stats.lateFailures.Add(1)
 		}
 	}()

@@ -104,6 +104,10 @@ type Options struct {
 	// the request.
 	PublicURL string
 
+	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
+	// nil leaves the routes out that tell of deliveries and make them.
+	Deliveries map[string]Deliverer
+
 	// Build is what GET /v1/version says.
 	Build Build
 }
