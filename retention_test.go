@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"strongroom/engine"
@@ -117,4 +118,60 @@ func (s *server) mustDo(t *testing.T, key, method, path string, status int, body
 			t.Fatalf("%v\n%s", err, answer)
 		}
 	}
+}
+
+// TestAcceptClock serves a vault whose log is years ahead of the clock: it is
+// read, and not written to, until somebody accepts the clock.
+func TestAcceptClock(t *testing.T) {
+	data := t.TempDir()
+	key := vaultOfTheFuture(t, data)
+	s := startServer(t, data)
+	resp, answer := s.do(t, key, "POST", "/v1/documents?fileName=a.txt", strings.NewReader("a"), "Content-Type", "text/plain")
+	if resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(answer, []byte(`"details":{"reason":"clock"}`)) {
+		t.Errorf("upload: %s\n%s", resp.Status, answer)
+	}
+	s.mustDo(t, key, "GET", "/v1/documents", http.StatusOK, "", nil)
+	if resp, answer := s.do(t, key, "GET", "/readyz", nil); resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte("set the clock right, or accept it")) {
+		t.Errorf("readyz: %s\n%s", resp.Status, answer)
+	}
+	if code := s.end(); code != 0 {
+		t.Fatal(code)
+	}
+	s = startServer(t, data, "--accept-clock")
+	s.upload(t, key, "a.txt", "a")
+	var page struct{ Items []struct{ Op, Actor string } }
+	s.mustDo(t, key, "GET", "/v1/audit/entries?op=clock.corrected", http.StatusOK, "", &page)
+	if len(page.Items) != 1 || page.Items[0].Actor != "operator" {
+		t.Errorf("%+v", page)
+	}
+	if code := s.end(); code != 0 {
+		t.Fatal(code)
+	}
+	mustRun(t, "verify", "--data", data)
+}
+
+// vaultOfTheFuture makes a vault in a bubble in which forty years have passed
+// since 2000, and returns the key of its administrator.
+func vaultOfTheFuture(t *testing.T, data string) (key string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(40 * 365 * 24 * time.Hour)
+		v, err := engine.Create(place{data: data, vault: "main"}.dir(), engine.Options{Name: "main"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, _, err := v.CreateUser(t.Context(), engine.Operator(), engine.NewUser{Name: "Ada", Access: engine.AccessAdmin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, secret, _, err := v.CreateKey(t.Context(), engine.Operator(), engine.NewKey{Name: "key", UserID: u.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key = secret.Reveal()
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return key
 }
