@@ -24,8 +24,8 @@ type schedule struct {
 }
 
 // startSchedule writes the heads down, if headLog names a file, and starts
-// ticking. The caller stops it before it closes the vaults.
-func startSchedule(vaults map[string]*engine.Vault, headLogPath string, log zerolog.Logger) (*schedule, error) {
+// ticking. scrubRate is in bytes per second, 0 scrubs nothing. The caller stops it before it closes the vaults.
+func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRate int64, log zerolog.Logger) (*schedule, error) {
 	s := &schedule{heads: &headLog{path: headLogPath, vaults: vaults}}
 	if err := s.heads.append(); err != nil {
 		return nil, fmt.Errorf("--head-log: %w", err)
@@ -33,7 +33,11 @@ func startSchedule(vaults map[string]*engine.Vault, headLogPath string, log zero
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
-		s.running.Go(func() { sweep(ctx, v, log.With().Str("vault", name).Logger()) })
+		log := log.With().Str("vault", name).Logger()
+		s.running.Go(func() { sweep(ctx, v, log) })
+		if scrubRate > 0 {
+			s.running.Go(func() { scrub(ctx, v, scrubRate, log) })
+		}
 	}
 	s.running.Go(func() { s.heads.keep(ctx, log) })
 	return s, nil

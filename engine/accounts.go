@@ -148,7 +148,10 @@ func (s *saidSettings) follow(told detail) {
 // accounts replays the entries about the vault, its users, keys, fields and
 // settings, and counts those about documents.
 func (c *checker) accounts() error {
-	a := &accounts{users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{}, retention: newSaidRetention(), erasures: map[string]audit.Entry{}}
+	a := &accounts{
+		users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{},
+		retention: newSaidRetention(), erasures: map[string]audit.Entry{},
+	}
 	first := defaultSettings()
 	members, err := asJSON(first.members())
 	if err != nil {

@@ -146,12 +146,21 @@ func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 	return c.out.receipts[0], nil
 }
 
+// stopwatch returns how long it runs.
+func stopwatch() func() time.Duration {
+	began := time.Now()
+	return func() time.Duration { return time.Since(began) }
+}
+
 // Concerns says what the vault's operator should see to, although the vault
-// works: that nothing can be written because of the clock, and that the last run
-// of retention was refused because of it.
-func (v *Vault) Concerns() (concerns []string, err error) {
+// works: that nothing can be written because of the clock, that the last run of
+// retention was refused because of it, and that files were found damaged.
+func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.clock.unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
+	}
+	if n := len(v.Fixity().Damaged); n > 0 {
+		concerns = append(concerns, fmt.Sprintf("%d files do not have the bytes they came with; restore them from a backup", n))
 	}
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {
@@ -168,10 +177,4 @@ func (d Doubt) words() string {
 		return "the clock was set by more than an hour since the vault was opened"
 	}
 	return "there had been no entry for longer than the setting maxClockGapDays"
-}
-
-// stopwatch returns how long it runs.
-func stopwatch() func() time.Duration {
-	began := time.Now()
-	return func() time.Duration { return time.Since(began) }
 }

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +21,7 @@ func TestErasureWaitsForReaders(t *testing.T) {
 	must(t, err)
 	e := erase(t, k, d.ID)
 	for range 3 {
-		sweep(t, k)
+		sweep(k)
 		if got := readErasure(t, k, e.ID); got.Status != engine.ErasureRunning || got.Completed != 1 {
 			t.Errorf("while somebody reads: %+v", got)
 		}
@@ -28,7 +30,7 @@ func TestErasureWaitsForReaders(t *testing.T) {
 		t.Error("the reader's pages are gone: the test says nothing")
 	}
 	end()
-	sweep(t, k)
+	sweep(k)
 	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted {
 		t.Errorf("when nobody does: %+v", got)
 	}
@@ -81,7 +83,7 @@ func TestErasureGoesOnAfterACrash(t *testing.T) {
 			must(t, err)
 			k.Vault = v
 			k.Check()
-			sweep(t, k)
+			sweep(k)
 			if ops := strings.Join(about(t, k, d.ID, true), " "); strings.Count(ops, "document.deleted") != 1 || strings.Count(ops, "erasure.completed") != 1 {
 				t.Errorf("commit %d, applied %v: %s", at, applied, ops)
 			}
@@ -106,16 +108,31 @@ func TestErasureDoesNotGrowTheFile(t *testing.T) {
 		documents = append(documents, k.CreateFrom(engine.NewDocument{Name: "contract", Description: strings.Repeat("text ", 1000)}, "text").ID)
 	}
 	erase(t, k, documents[50:]...)
-	sweep(t, k)
+	sweep(k)
 	before, err := k.Used()
 	must(t, err)
 	for _, d := range documents[:50] {
 		erase(t, k, d)
-		sweep(t, k)
+		sweep(k)
 	}
 	after, err := k.Used()
 	must(t, err)
 	if grown := (after - before) / 4096; grown > 50 {
 		t.Errorf("50 erasures took %d pages beside %d", grown, before/4096)
+	}
+}
+
+// The copy of its former format that a migration keeps tells what the vault told.
+func TestErasureRemovesTheCopyOfAMigration(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	d := k.Create(secret(1), "text")
+	for _, name := range []string{"vault.db.format-1", "vault.db.format-1.new"} {
+		must(t, os.WriteFile(filepath.Join(k.Dir, name), []byte(secret(1)), 0o600))
+	}
+	erase(t, k, d.ID)
+	sweep(k)
+	if files := left(t, k.Dir, secret(1)); files != nil {
+		t.Errorf("still in %q", files)
 	}
 }

@@ -25,7 +25,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	living, held, kept, deleted := create(), create(), create(), create()
 	h := place(t, k, held.ID, "M")
 	early := erase(t, k, held.ID)
-	sweep(t, k)
+	sweep(k)
 	words = append(words, secret(100))
 	u, _, err := k.CreateUser(ctx, k.Admin, engine.NewUser{Name: secret(100), Access: engine.AccessView})
 	must(t, err)
@@ -44,7 +44,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	e := erase(t, k, living.ID, kept.ID, deleted.ID, late.ID)
 	person, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})
 	must(t, err)
-	sweep(t, k)
+	sweep(k)
 	var log bytes.Buffer
 	export, err := k.Export(ctx, k.Admin, 0)
 	must(t, err)
@@ -53,7 +53,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "restored")
 	report, err := engine.Restore(ctx, dir, engine.RestoreOptions{From: to, Log: &log})
 	must(t, err)
-	want := []string{living.ID, held.ID, deleted.ID, late.ID, u.ID}
+	want := []string{living.ID, held.ID, deleted.ID, u.ID} // of the document that came after it, the backup has nothing
 	slices.Sort(want)
 	if !slices.Equal(report.Since.Erased, want) || report.Since.Deleted != nil {
 		t.Errorf("erased %v, deleted %v", report.Since.Erased, report.Since.Deleted)
@@ -78,14 +78,14 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	r.Check()
 	// Until somebody says that all is as it should be, nothing more is erased.
 	again := erase(t, r, kept.ID)
-	sweep(t, r)
+	sweep(r)
 	if got := readErasure(t, r, again.ID); got.Status != engine.ErasureRunning || got.Completed != 0 {
 		t.Errorf("while paused: %+v", got)
 	}
 	on := false
 	_, _, err = r.UpdateSettings(ctx, r.Admin, nil, engine.SettingsPatch{Paused: &on})
 	must(t, err)
-	sweep(t, r)
+	sweep(r)
 	if got := readErasure(t, r, again.ID); got.Status != engine.ErasureCompleted {
 		t.Errorf("resumed: %+v", got)
 	}

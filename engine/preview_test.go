@@ -72,7 +72,7 @@ func TestPreviewBindsTheRun(t *testing.T) {
 		r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: &first.PlanDigest})
 		must(t, err)
 		place(t, k, due[2].ID, "m") // while it runs: a hold stands before it all the same
-		sweep(k.TB, k)
+		sweep(k)
 		if r, err = k.Run(ctx, r.ID); err != nil || r.Counts.Held != 2 || gone(k, due[2].ID) || !gone(k, due[1].ID) {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -97,7 +97,7 @@ func TestPlanIsOfItsInstant(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: &seen.PlanDigest})
 		must(t, err)
-		sweep(k.TB, k)
+		sweep(k)
 		if !gone(k, early.ID) || gone(k, late.ID) {
 			t.Error("the run did not do what was previewed")
 		}
@@ -129,7 +129,7 @@ func TestPreviewOfAPolicyThatIsNotThere(t *testing.T) {
 		}
 		k.Check()
 		time.Sleep(25 * time.Hour)
-		sweep(k.TB, k)
+		sweep(k)
 		if kinds, err := k.Kinds(); err != nil || len(kinds) != 0 {
 			t.Errorf("a day later: %v, %v", kinds, err)
 		}

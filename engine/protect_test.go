@@ -10,7 +10,7 @@ import (
 	"strongroom/engine/enginetest"
 )
 
-func deleted(k *enginetest.Kit, documentID string, c engine.Condition) error {
+func deleteOne(k *enginetest.Kit, documentID string, c engine.Condition) error {
 	_, _, err := k.DeleteDocument(k.TB.Context(), k.Admin, documentID, c)
 	return err
 }
@@ -35,26 +35,26 @@ func TestGovernance(t *testing.T) {
 		ctx := t.Context()
 		first, second := k.Create("a", "text"), k.Create("b", "text")
 		p := policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 10, Action: engine.ActionArchive, Protect: engine.ProtectGovernance})
-		e := retained(t, deleted(k, first.ID, engine.Condition{}))
+		e := retained(t, deleteOne(k, first.ID, engine.Condition{}))
 		if e.Protect != "governance" || e.PolicyID != p.ID || !e.Until.Equal(first.CreatedAt.Add(10*24*time.Hour)) {
 			t.Errorf("%+v", e)
 		}
-		if err := deleted(k, first.ID, bypass(" ")); !errors.Is(err, engine.ErrInvalid) {
+		if err := deleteOne(k, first.ID, bypass(" ")); !errors.Is(err, engine.ErrInvalid) {
 			t.Errorf("without a reason: %v", err)
 		}
-		must(t, deleted(k, first.ID, bypass("uploaded by mistake")))
+		must(t, deleteOne(k, first.ID, bypass("uploaded by mistake")))
 		entry, err := k.Entry(ctx, k.Head().Seq)
 		must(t, err)
 		if flag, _ := entry.Facts["bypass"].AsText(); flag != "true" || string(entry.Detail) != `{"reason":"uploaded by mistake"}` {
 			t.Errorf("%s %s", entry.Line, entry.Detail)
 		}
 		place(t, k, second.ID, "m")
-		if err := deleted(k, second.ID, bypass("again")); !errors.Is(err, engine.ErrOnHold) {
+		if err := deleteOne(k, second.ID, bypass("again")); !errors.Is(err, engine.ErrOnHold) {
 			t.Errorf("a hold is not bypassed: %v", err)
 		}
 		release(t, k, holdsOf(t, k, second.ID)[0].ID)
 		days(10)
-		must(t, deleted(k, second.ID, engine.Condition{Reason: "of no use"}))
+		must(t, deleteOne(k, second.ID, engine.Condition{Reason: "of no use"}))
 		entry, err = k.Entry(ctx, k.Head().Seq)
 		must(t, err)
 		if _, told := entry.Facts["bypass"]; told {
@@ -133,7 +133,7 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 		category := func(name string) engine.DocumentPatch { return engine.DocumentPatch{Category: &name} }
 		until := func(d engine.Document, want time.Time) {
 			t.Helper()
-			e := retained(t, deleted(k, d.ID, bypass("try")))
+			e := retained(t, deleteOne(k, d.ID, bypass("try")))
 			if !e.Until.Equal(want) || e.Protect != "compliance" {
 				t.Errorf("%+v, want until %v", e, want)
 			}
@@ -157,7 +157,7 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 		end := time.Date(2000, 2, 19, 12, 0, 0, 0, time.UTC)
 		until(dated, end)
 		must(t, patch(dated, engine.DocumentPatch{CustomFields: map[string]any{"closed": nil}}))
-		if e := retained(t, deleted(k, dated.ID, engine.Condition{})); !e.Until.IsZero() {
+		if e := retained(t, deleteOne(k, dated.ID, engine.Condition{})); !e.Until.IsZero() {
 			t.Errorf("with the fact gone: %+v", e)
 		}
 		must(t, patch(dated, engine.DocumentPatch{CustomFields: map[string]any{"closed": "1970-01-01"}}))
@@ -187,7 +187,7 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 		_, _, err = k.ReleaseLock(ctx, k.Admin, open.ID, engine.Condition{LockToken: lock.Token}, false)
 		must(t, err)
 		days(100)
-		must(t, deleted(k, d.ID, engine.Condition{}))
+		must(t, deleteOne(k, d.ID, engine.Condition{}))
 	})
 }
 
@@ -221,14 +221,14 @@ func TestRevertingStaysUnderCompliance(t *testing.T) {
 		if now := stored(t, k, d.ID); now.Category != "invoice" || now.Name != "d" {
 			t.Errorf("%+v", now)
 		}
-		if e := retained(t, deleted(k, d.ID, engine.Condition{})); !e.Until.IsZero() {
+		if e := retained(t, deleteOne(k, d.ID, engine.Condition{})); !e.Until.IsZero() {
 			t.Errorf("%+v", e)
 		}
 		days(26) // the first version's period is over, that of the one taken back is not
-		if e := retained(t, deleted(k, c.ID, engine.Condition{})); !e.Until.Equal(c.CreatedAt.Add(35 * 24 * time.Hour)) {
+		if e := retained(t, deleteOne(k, c.ID, engine.Condition{})); !e.Until.Equal(c.CreatedAt.Add(35 * 24 * time.Hour)) {
 			t.Errorf("%+v", e)
 		}
 		days(4)
-		must(t, deleted(k, c.ID, engine.Condition{}))
+		must(t, deleteOne(k, c.ID, engine.Condition{}))
 	})
 }

@@ -52,7 +52,7 @@ func runNow(k *enginetest.Kit) engine.Run {
 	k.TB.Helper()
 	r, _, err := k.StartRun(k.TB.Context(), k.Admin, engine.NewRun{})
 	must(k.TB, err)
-	sweep(k.TB, k)
+	sweep(k)
 	r, err = k.Run(k.TB.Context(), r.ID)
 	must(k.TB, err)
 	if r.Status != engine.RunCompleted {
@@ -194,7 +194,7 @@ func TestDailyRun(t *testing.T) {
 			t.Errorf("a week later there are %d runs, want 4 and one for all that were missed", len(got))
 		}
 		k.Reopen()
-		sweep(k.TB, k)
+		sweep(k)
 		paused := true
 		_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
 		must(t, err)
@@ -242,7 +242,7 @@ func TestRunIsContinued(t *testing.T) {
 			must(t, os.RemoveAll(filepath.Join(k.Dir, "retention")))
 		}
 		k.Reopen()
-		sweep(k.TB, k)
+		sweep(k)
 		r, err = k.Run(ctx, r.ID)
 		must(t, err)
 		want := engine.RunCounts{Deleted: 5, Archived: 6, Held: 1}

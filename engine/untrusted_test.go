@@ -41,7 +41,7 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 			policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionDelete})
 			d := k.Create("due", "text")
 			c.doubt(k)
-			sweep(k.TB, k)
+			sweep(k)
 			last := func() engine.Run {
 				page, err := k.Runs(ctx, engine.Paging{Limit: 1})
 				must(t, err)
@@ -53,10 +53,10 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 			if r := last(); r.Status != engine.RunRefused || r.Why != c.why || r.Trigger != engine.TriggerSchedule || gone(k, d.ID) {
 				t.Fatalf("%s: %+v", c.why, r)
 			}
-			if concerns, err := k.Concerns(); err != nil || len(concerns) != 1 {
+			if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 {
 				t.Errorf("%v, %v", concerns, err)
 			}
-			sweep(k.TB, k)
+			sweep(k)
 			r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{})
 			if err != nil || r.Status != engine.RunRefused || r.Trigger != engine.TriggerManual {
 				t.Errorf("by hand: %+v, %v", r, err)
@@ -65,7 +65,7 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 			} else {
 				days(1)
-				sweep(k.TB, k)
+				sweep(k)
 				if r := last(); r.Status != engine.RunRefused || gone(k, d.ID) {
 					t.Errorf("%s, the next day: %+v", c.why, r)
 				}
@@ -75,7 +75,7 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 			}
 			r, receipt, err := k.StartRun(ctx, k.Admin, engine.NewRun{AcceptClock: true, Reason: "the server was in storage"})
 			must(t, err)
-			sweep(k.TB, k)
+			sweep(k)
 			if !gone(k, d.ID) {
 				t.Errorf("%s: accepted, it is there: %+v", c.why, r)
 			}
@@ -83,11 +83,11 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 				t.Errorf("%s %s, %v", e.Line, e.Detail, err)
 			}
 			days(1)
-			sweep(k.TB, k)
+			sweep(k)
 			if r := last(); r.Status != engine.RunCompleted {
 				t.Errorf("%s, the day after: %+v", c.why, r)
 			}
-			if concerns, err := k.Concerns(); err != nil || len(concerns) != 0 {
+			if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 0 {
 				t.Errorf("%v, %v", concerns, err)
 			}
 		})
@@ -117,7 +117,7 @@ func TestNothingIsWrittenFarBehindTheLog(t *testing.T) {
 		if stored(t, k, d.ID).Name != "d" || k.Ready() != nil {
 			t.Error("reading has stopped")
 		}
-		if concerns, err := k.Concerns(); err != nil || len(concerns) != 1 {
+		if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 {
 			t.Errorf("%v, %v", concerns, err)
 		}
 		time.Sleep(2 * time.Minute)

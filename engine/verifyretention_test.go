@@ -40,7 +40,7 @@ func newRetentionEvidence(t *testing.T, k *enginetest.Kit) (e retentionEvidence)
 	category := "other"
 	e.kept, _, err = k.UpdateDocument(ctx, k.Admin, e.kept.ID, engine.Condition{}, engine.DocumentPatch{Category: &category})
 	must(t, err)
-	sweep(t, k) // drops the kind of start that nobody names any more
+	sweep(k) // drops the kind of start that nobody names any more
 	return e
 }
 

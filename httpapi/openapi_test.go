@@ -64,7 +64,8 @@ func (p *printer) document(table []route) object {
 			"version": "1",
 			"description": "A document vault. What is below /restapi, /v2.1 and /oauth is for DocuSign's clients, in JSON or XML by Accept and Content-Type. Each GET answers HEAD too. Every answer carries X-Request-Id. " +
 				"Bodies are decoded strictly: what is unknown, given twice or of a wrong type is refused by name. " +
-				"Ids are ULIDs and may be written as UUIDs.",
+				"Ids are ULIDs and may be written as UUIDs. " +
+				"RATE_LIMITED and VAULT_UNAVAILABLE say in Retry-After when to try again; if API keys have a limit of requests, every answer says in RateLimit how many are left.",
 		},
 		"servers":  []any{object{"url": ".", "description": "Wherever this description is served from."}},
 		"security": []any{object{"key": []any{}}},

@@ -50,7 +50,7 @@ func (s *Server) down() []outage {
 // concerns their own vault, and of other organizations nothing but that there is
 // something that cannot be used.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
-	down, warnings := s.down(), s.warnings()
+	down, warnings := s.down(), s.warnings(r.Context())
 	out, status := State{Status: "ok"}, http.StatusOK
 	switch {
 	case len(down) > 0:
@@ -74,20 +74,32 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 }
 
 // warnings are what somebody has to look after, by the name of the vault.
-func (s *Server) warnings() map[string][]string {
+func (s *Server) warnings(ctx context.Context) map[string][]string {
 	all := map[string][]string{}
 	if s.options.Warnings != nil {
 		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
 	for name, v := range s.vaults {
-		if m, err := v.Measure(); err == nil && m.DiskFree < m.DiskReserve {
-			all[name] = append(slices.Clip(all[name]), fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
-		}
-		if concerns, err := v.Concerns(); err == nil && len(concerns) > 0 {
-			all[name] = append(slices.Clip(all[name]), concerns...)
+		if own := concerns(ctx, v); len(own) > 0 {
+			all[name] = append(slices.Clip(all[name]), own...)
 		}
 	}
 	return all
+}
+
+// concerns are what a vault itself knows of: it can be read, but not all goes on.
+func concerns(ctx context.Context, v *engine.Vault) []string {
+	if v.Ready() != nil {
+		return nil // worse than a concern, and told as such
+	}
+	list, err := v.Concerns(ctx)
+	if err != nil {
+		list = append(list, "its state cannot be read")
+	}
+	if err := v.Writable(); errors.Is(err, engine.ErrNoSpace) {
+		list = append(list, "nothing can be written: "+err.Error())
+	}
+	return list
 }
 
 // told are the warnings that a caller may know.
