@@ -93,7 +93,7 @@ func TestOnlyWhatPoliciesNameIsIndexed(t *testing.T) {
 		created := "createdAt"
 		_, _, err := k.UpdatePolicy(ctx, k.Admin, p.ID, nil, engine.PolicyPatch{StartFrom: &created})
 		must(t, err)
-		sweep(t, k)
+		sweep(k)
 		if kinds, err := k.Kinds(); err != nil || len(kinds) != 1 || kinds["createdAt"] {
 			t.Errorf("named for the first time: %v, %v", kinds, err)
 		}
