@@ -49,7 +49,7 @@ func TestHeadLogDaily(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer v.Close()
-		s, err := startSchedule(map[string]*engine.Vault{"main": v}, path, zerolog.Nop())
+		s, err := startSchedule(map[string]*engine.Vault{"main": v}, path, 0, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,7 @@ type serveOptions struct {
 	rate         rateValue
 	burst        uint
 	headLog      string
+	scrubRate    uint
 	webhooks     webhookOptions
 	logLevel     levelValue
 	acceptClock  bool
@@ -72,6 +73,7 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			f.webhooks(&o.webhooks)
 			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
 			o.logLevel = levelValue(zerolog.InfoLevel)
@@ -116,7 +118,7 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 			return err
 		}
 	}
-	schedule, err := startSchedule(vaults, o.headLog, log)
+	schedule, err := startSchedule(vaults, o.headLog, int64(o.scrubRate)<<20, log)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,12 @@ func reminded(k *enginetest.Kit, after uint64) (list []string) {
 	return list
 }
 
+func sweep(k *enginetest.Kit) {
+	k.TB.Helper()
+	_, err := k.Sweep(k.TB.Context())
+	must(k.TB, err)
+}
+
 // sweepUntil sweeps whenever Sweep says, as the host does.
 func sweepUntil(k *enginetest.Kit, end time.Time) {
 	k.TB.Helper()

@@ -99,7 +99,7 @@ func (s *Server) expose(ctx context.Context) ([]byte, error) {
 	s.metrics.expose(e)
 	e.Family("strongroom_uploads_running", "gauge", "Uploads that are being received.")
 	e.Sample(float64(s.uploads.Load()))
-	s.exposeVaults(e)
+	s.exposeVaults(ctx, e)
 	if err := s.exposeCensuses(ctx, e); err != nil {
 		return nil, err
 	}

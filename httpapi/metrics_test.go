@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"strongroom/engine"
+	"strongroom/engine/enginetest"
 )
 
 // scrape is a page of metrics, read as strictly as the format is written down:
@@ -235,4 +237,38 @@ func TestDashboard(t *testing.T) {
 	if len(dashboard.Panels) == 0 {
 		t.Error("there is nothing on it")
 	}
+}
+
+// TestConcerns: a vault that can be read but not written says so.
+func TestConcerns(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	v, err := engine.Open(k.Dir, engine.Options{ReserveBytes: 1 << 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	s := New(map[string]*engine.Vault{"main": v}, Options{Authenticate: func(*http.Request) (*engine.Vault, engine.Actor, error) {
+		return v, engine.Actor{Access: engine.AccessAdmin}, nil
+	}})
+	get := func(path string) string {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 200 {
+			t.Error(w.Code)
+		}
+		return w.Body.String()
+	}
+	for _, say := range []string{`"status":"degraded"`, "nothing can be written: ", "bytes free"} {
+		if told := get("/readyz"); !strings.Contains(told, say) {
+			t.Errorf("it does not say %q: %s", say, told)
+		}
+	}
+	page := readScrape(t, get("/metrics"))
+	page.expect(t, `strongroom_vault_up{vault="main"}`, 1)
+	page.expect(t, `strongroom_vault_writable{vault="main"}`, 0)
+	page.expect(t, `strongroom_vault_concerns{vault="main"}`, 1)
 }

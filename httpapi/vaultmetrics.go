@@ -12,12 +12,14 @@ import (
 // standing is how a vault stands. That of one that cannot be asked is zero.
 type standing struct {
 	up       bool
+	writable bool
+	concerns int
 	stats    engine.Stats
 	measures engine.Measures
 }
 
 // standings are those of all vaults, the unopened ones too.
-func (s *Server) standings() map[string]standing {
+func (s *Server) standings(ctx context.Context) map[string]standing {
 	all := map[string]standing{}
 	for name := range s.options.Unopened {
 		all[name] = standing{}
@@ -25,7 +27,7 @@ func (s *Server) standings() map[string]standing {
 	for name, v := range s.vaults {
 		all[name] = standing{}
 		if measures, err := v.Measure(); err == nil {
-			all[name] = standing{true, v.Stats(), measures}
+			all[name] = standing{true, v.Writable() == nil, len(concerns(ctx, v)), v.Stats(), measures}
 		}
 	}
 	return all
@@ -39,6 +41,10 @@ type vaultFamily struct {
 
 func vaultFamilies() []vaultFamily {
 	return []vaultFamily{
+		{"strongroom_vault_writable", "gauge", "Whether anything can be written: there is space above the reserve, and the clock is not behind the log.",
+			func(v standing) float64 { return oneIf(v.writable) }},
+		{"strongroom_vault_concerns", "gauge", "What the vault's operator should see to, although it works: GET /readyz says it in words.",
+			func(v standing) float64 { return float64(v.concerns) }},
 		{"strongroom_audit_entries", "gauge", "Entries in the audit log.",
 			func(v standing) float64 { return float64(v.measures.Entries) }},
 		{"strongroom_commits_total", "counter", "Transactions written since the start.",
@@ -62,17 +68,20 @@ func vaultFamilies() []vaultFamily {
 	}
 }
 
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // exposeVaults writes what is cheap to ask of each vault.
-func (s *Server) exposeVaults(e *Exposition) {
-	all := s.standings()
+func (s *Server) exposeVaults(ctx context.Context, e *Exposition) {
+	all := s.standings(ctx)
 	names := slices.Sorted(maps.Keys(all))
 	e.Family("strongroom_vault_up", "gauge", "Whether the vault can be used.")
 	for _, name := range names {
-		up := 0.0
-		if all[name].up {
-			up = 1
-		}
-		e.Sample(up, "vault", name)
+		e.Sample(oneIf(all[name].up), "vault", name)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !all[name].up })
 	for _, f := range vaultFamilies() {
