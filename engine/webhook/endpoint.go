@@ -55,8 +55,8 @@ func (d *Deliverer) newEndpoint(w engine.Webhook) (*endpoint, error) {
 	}
 	e := &endpoint{d: d, id: w.ID, webhook: w, place: p, woken: make(chan struct{}, 1)}
 	if !known {
-		e.place.Cursor = max(w.CreatedSeq, d.state.mark.Start)
-		if w.CreatedSeq < d.state.mark.Start {
+		e.place.Cursor = max(w.CreatedSeq, d.state.start)
+		if w.CreatedSeq < d.state.start {
 			e.note(engine.Delivery{
 				Seq: e.place.Cursor, At: time.Now().UTC().Truncate(time.Millisecond), Status: engine.DeliverySkipped,
 				Error: "what was kept of deliveries is lost; read what is missing up to this entry from the audit log",

@@ -13,7 +13,7 @@ const (
 	starting = 500 * time.Microsecond
 	// yield is how many times as long as attempts take they make way for, while
 	// the vault is written to.
-	yield = 6
+	yield = 12
 	// quiet is how long after the last entry the vault is not written to any more.
 	quiet = 50 * time.Millisecond
 )

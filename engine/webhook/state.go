@@ -70,18 +70,22 @@ type aside struct {
 // state is the file.
 type state struct {
 	db   *bbolt.DB
-	mu   sync.Mutex // leaf lock; one flush at a time
+	mu   sync.Mutex // leaf lock
 	gone []string   // webhooks whose rows are to be removed
 	kick chan struct{}
-	mark logMark
+	// start is where endpoints begin that the file knows nothing of, unless their
+	// webhooks are younger.
+	start uint64
 }
 
 // openState opens the file, or makes it anew if there is none that is about this
 // log.
 func openState(path string, v *engine.Vault, report func(error)) (*state, error) {
 	s, err := loadState(path, v)
-	if err == nil || errors.Is(err, bbolt.ErrTimeout) {
-		return s, err
+	for _, other := range []error{nil, bbolt.ErrTimeout, fs.ErrPermission, engine.ErrUnavailable} { // it is not lost
+		if errors.Is(err, other) {
+			return s, err
+		}
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		report(fmt.Errorf("what was kept of deliveries is lost, they go on from the head of the log: %w", err))
@@ -133,22 +137,22 @@ func loadState(path string, v *engine.Vault) (s *state, err error) {
 	if db, err = openDB(path); err != nil {
 		return nil, err
 	}
-	s = newState(db)
+	var mark logMark
 	err = db.View(func(b *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
 			if b.Bucket(name) == nil {
 				return fmt.Errorf("it has no %s", name)
 			}
 		}
-		if err := json.Unmarshal(b.Bucket(bucketMeta).Get(keyLog), &s.mark); err != nil {
+		if err := json.Unmarshal(b.Bucket(bucketMeta).Get(keyLog), &mark); err != nil {
 			return err
 		}
 		return b.Bucket(bucketEndpoints).ForEach(func(_, value []byte) error { return json.Unmarshal(value, new(place)) })
 	})
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	return s, s.mark.check(v)
+	return newState(db, mark), mark.check(v)
 }
 
 // check holds that the entry which was the last is the one it was.
@@ -166,24 +170,25 @@ func makeState(path string, v *engine.Vault) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newState(db)
 	head := v.Head()
-	s.mark = logMark{Start: head.Seq, Seq: head.Seq, Hash: head.Hash}
+	mark := logMark{Start: head.Seq, Seq: head.Seq, Hash: head.Hash}
 	err = db.Update(func(b *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
 			if _, err := b.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		return putJSON(b.Bucket(bucketMeta), keyLog, s.mark)
+		return putJSON(b.Bucket(bucketMeta), keyLog, mark)
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return s, nil
+	return newState(db, mark), nil
 }
 
-func newState(db *bbolt.DB) *state { return &state{db: db, kick: make(chan struct{}, 1)} }
+func newState(db *bbolt.DB, mark logMark) *state {
+	return &state{db: db, start: mark.Start, kick: make(chan struct{}, 1)}
+}
 
 func (s *state) close() error { return s.db.Close() }
 
@@ -230,7 +235,7 @@ func (s *state) write(all []news, head audit.Head) error {
 	if len(all) == 0 && len(s.gone) == 0 {
 		return nil
 	}
-	mark := logMark{Start: s.mark.Start, Seq: head.Seq, Hash: head.Hash}
+	mark := logMark{Start: s.start, Seq: head.Seq, Hash: head.Hash}
 	err := s.db.Update(func(b *bbolt.Tx) error {
 		for _, n := range all {
 			if err := n.put(b); err != nil {
@@ -248,7 +253,7 @@ func (s *state) write(all []news, head audit.Head) error {
 		return putJSON(b.Bucket(bucketMeta), keyLog, mark)
 	})
 	if err == nil {
-		s.mark, s.gone = mark, nil
+		s.gone = nil
 	}
 	return err
 }

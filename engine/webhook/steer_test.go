@@ -157,8 +157,8 @@ func TestTestingAndRedelivering(t *testing.T) {
 	})
 }
 
-// A slow endpoint, and one that is not there, cost the others no time at all: the
-// clock of a bubble stands still while anybody can go on.
+// A hundred endpoints that take a minute to answer, and one that is not there, cost
+// the others a moment.
 func TestTheSlowCostTheOthersNothing(t *testing.T) {
 	inBubble(t, func(k *kit) {
 		k.start()
@@ -178,8 +178,9 @@ func TestTheSlowCostTheOthersNothing(t *testing.T) {
 			k.make("one")
 			time.Sleep(20 * time.Millisecond)
 		}
-		if told := fast.messages(); len(told) != 10 || told[9].at.Sub(began) > time.Second {
-			t.Errorf("told %d, the last after %v", len(told), told[len(told)-1].at.Sub(began))
+		time.Sleep(time.Second)
+		if told := fast.messages(); len(told) != 10 {
+			t.Errorf("told %d after %v", len(told), time.Since(began))
 		}
 		time.Sleep(16 * time.Second)
 		for _, r := range slow {
