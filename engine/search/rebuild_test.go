@@ -110,6 +110,22 @@ func TestDeletedWhileItRuns(t *testing.T) {
 	k.stop()
 	k.run()
 	k.expect("common", "one")
+	// Nothing is saved yet: what is in memory goes into a new directory.
+	k.must(os.RemoveAll(k.dir))
+	k.close()
+	k.open()
+	if s := k.index.Stats(); s.Building || s.Documents != 1 {
+		t.Errorf("%+v", s)
+	}
+	// A merge that finds the files gone is the end of that index, not of Run.
+	k.run()
+	k.expect("common", "one")
+	k.must(os.RemoveAll(k.dir))
+	d := k.doc("two", "common words")
+	k.expect("common", "one, two")
+	_, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{})
+	k.must(err)
+	k.expect("common", "one")
 }
 
 func TestLanguageOfTheSettings(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ func (x *Index) Run(ctx context.Context) error {
 				return settingsErr
 			}
 			language, resets = s.SearchLanguage, 0
-		case !damaged(err) && !errors.Is(err, errLost) || resets == maxResets:
+		case !damaged(err) && !errors.Is(err, errLost) && !errors.Is(err, fs.ErrNotExist) || resets == maxResets:
 			return fmt.Errorf("keep the search index: %w", err)
 		}
 		if err := x.reset(language); err != nil {
