@@ -9,7 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
+
+	"github.com/rs/zerolog"
 
 	"strongroom/engine"
 	"strongroom/httpapi"
@@ -31,14 +34,42 @@ const (
 type control struct {
 	vaults map[string]*engine.Vault
 	api    *httpapi.Server
+	own    *http.ServeMux // routes that no other listener has
+	log    zerolog.Logger
+	// running ends when stop is called.
+	running context.Context
+	stop    context.CancelFunc
 }
+
+// The routes that the control socket alone has: they are about files of this
+// machine.
+const (
+	controlBackup = "/control/backup"
+	controlDoctor = "/control/doctor"
+)
 
 // newControl serves the vaults with the server's own options, but for who asks.
 func newControl(vaults map[string]*engine.Vault, o httpapi.Options) *control {
 	o.Authenticate = func(r *http.Request) (*engine.Vault, engine.Actor, error) {
 		return vaults[r.Header.Get(vaultHeader)], engine.Operator(), nil
 	}
-	return &control{vaults: vaults, api: httpapi.New(vaults, o)}
+	c := &control{vaults: vaults, api: httpapi.New(vaults, o), own: http.NewServeMux(), log: o.Logger}
+	c.running, c.stop = context.WithCancel(context.Background())
+	c.own.HandleFunc("POST "+controlBackup, c.backup)
+	c.own.HandleFunc("GET "+controlDoctor, c.doctor)
+	return c
+}
+
+// Stop ends what the control socket alone does, and tells the API to hurry.
+func (c *control) Stop() {
+	c.stop()
+	c.api.Stop()
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(apiError{Code: code, Message: message})
 }
 
 // ServeHTTP answers 421 Misdirected Request about a vault that is not among
@@ -46,9 +77,11 @@ func newControl(vaults map[string]*engine.Vault, o httpapi.Options) *control {
 func (c *control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := r.Header.Get(vaultHeader)
 	if _, served := c.vaults[name]; !served {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusMisdirectedRequest)
-		json.NewEncoder(w).Encode(apiError{Code: "NOT_FOUND", Message: fmt.Sprintf("no vault %q is served", name)})
+		refuse(w, http.StatusMisdirectedRequest, "NOT_FOUND", fmt.Sprintf("no vault %q is served", name))
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/control/") {
+		c.own.ServeHTTP(w, r)
 		return
 	}
 	c.api.ServeHTTP(w, r)

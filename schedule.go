@@ -24,8 +24,8 @@ type schedule struct {
 }
 
 // startSchedule writes the heads down, if headLog names a file, and starts
-// ticking. The caller stops it before it closes the vaults.
-func startSchedule(vaults map[string]*engine.Vault, headLogPath string, log zerolog.Logger) (*schedule, error) {
+// ticking. scrubRate is in bytes per second, 0 scrubs nothing. The caller stops it before it closes the vaults.
+func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRate int64, log zerolog.Logger) (*schedule, error) {
 	s := &schedule{heads: &headLog{path: headLogPath, vaults: vaults}}
 	if err := s.heads.append(); err != nil {
 		return nil, fmt.Errorf("--head-log: %w", err)
@@ -33,7 +33,11 @@ func startSchedule(vaults map[string]*engine.Vault, headLogPath string, log zero
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
-		s.running.Go(func() { sweep(ctx, v, log.With().Str("vault", name).Logger()) })
+		log := log.With().Str("vault", name).Logger()
+		s.running.Go(func() { sweep(ctx, v, log) })
+		if scrubRate > 0 {
+			s.running.Go(func() { scrub(ctx, v, scrubRate, log) })
+		}
 	}
 	s.running.Go(func() { s.heads.keep(ctx, log) })
 	return s, nil
@@ -71,20 +75,21 @@ func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 		case !next.IsZero():
 			pause = min(max(time.Until(next), sweepPause), sweepLimit)
 		}
-		waitUnless(ctx, pause, v.Due())
+		waiting, cancel := context.WithTimeout(ctx, pause)
+		select {
+		case <-v.Due():
+		case <-waiting.Done():
+		}
+		cancel()
 	}
 }
 
 // wait returns after d, or when ctx is done.
-func wait(ctx context.Context, d time.Duration) { waitUnless(ctx, d, nil) }
-
-// waitUnless is wait that returns early when something is received.
-func waitUnless(ctx context.Context, d time.Duration, early <-chan struct{}) {
+func wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-early:
 	case <-ctx.Done():
 	}
 }

@@ -49,7 +49,7 @@ func TestHeadLogDaily(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer v.Close()
-		s, err := startSchedule(map[string]*engine.Vault{"main": v}, path, zerolog.Nop())
+		s, err := startSchedule(map[string]*engine.Vault{"main": v}, path, 0, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestHeadLogDaily(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Count(string(text), v.Head().Text()); got != 1+3+1 {
+		if got := strings.Count(string(text), "strongroom audit head "+v.ID()); got != 1+3+1 {
 			t.Errorf("%d heads, want one at start, three at midnight and one at stop", got)
 		}
 	})

@@ -27,6 +27,8 @@ type serveOptions struct {
 	rate         rateValue
 	burst        uint
 	headLog      string
+	scrubRate    uint
+	webhooks     webhookOptions
 	search       bool
 	logLevel     levelValue
 	acceptClock  bool
@@ -72,6 +74,8 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
+			f.webhooks(&o.webhooks)
 			f.set.BoolVar(&o.search, "search", true, "keep a full-text index of each vault and answer searches; its files,\nthe directory search of a vault, may be deleted at any time")
 			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
 			o.logLevel = levelValue(zerolog.InfoLevel)
@@ -116,18 +120,19 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 			return err
 		}
 	}
-	schedule, err := startSchedule(vaults, o.headLog, log)
+	schedule, err := startSchedule(vaults, o.headLog, int64(o.scrubRate)<<20, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	var search *searches
+	readers := readers{deliveries: startDeliveries(o.place, vaults, o.webhooks, log)}
+	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
 	if o.search {
-		search = startSearch(o.place, vaults, log)
-		defer func() { err = errors.Join(err, search.stop()) }()
+		readers.search = startSearch(o.place, vaults, log)
+		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
-	fronts, err := p.open(door, vaults, unopened, search, o, log)
+	fronts, err := p.open(door, vaults, unopened, readers, o, log)
 	if err != nil {
 		return err
 	}

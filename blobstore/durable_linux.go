@@ -15,3 +15,9 @@ import (
 func startWriteback(f *os.File, offset, length int64) {
 	unix.SyncFileRange(int(f.Fd()), offset, length, unix.SYNC_FILE_RANGE_WRITE)
 }
+
+// uncache lets go of what the kernel holds of f in memory, so that reading it
+// reads the disk. It is no more than a hint.
+//
+//	fadvise64(fd, 0, 0, POSIX_FADV_DONTNEED)
+func uncache(f *os.File) { unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }

@@ -3,6 +3,7 @@ package blobstore
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,6 +63,47 @@ func TestSystemCalls(t *testing.T) {
 		if got, want := calls(t, log, d.dir), slices.Concat(want...); !slices.Equal(got, want) {
 			t.Errorf("%d bytes: system calls\n%s\nwant\n%s", size, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
+	}
+}
+
+// TestSystemCallsOfABatch holds that no blob of a batch gets its name before its
+// bytes, and those of all others, are synced.
+func TestSystemCallsOfABatch(t *testing.T) {
+	const variable = "BLOBSTORE_STRACED_BATCH"
+	if dir, ok := os.LookupEnv(variable); ok {
+		b := reopen(t, dir).Batch()
+		for seed := range uint64(2) {
+			p := random(60+seed, 1000)
+			if _, err := b.Add(t.Context(), Digest(sha256.Sum256(p)), bytes.NewReader(p)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace")
+	}
+	d := open(t)
+	log := filepath.Join(t.TempDir(), "strace")
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-y", "-o", log,
+		"-e", "trace=openat,write,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,unlink,unlinkat",
+		os.Args[0], "-test.run=^TestSystemCallsOfABatch$")
+	cmd.Env = append(os.Environ(), variable+"="+d.dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if text, _ := os.ReadFile(log); !bytes.Contains(text, []byte("openat(")) {
+			t.Skipf("strace may not trace here: %v", err)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	write := []string{"openat staging", "write staging", "sync_file_range staging"}
+	names := []string{"openat fanout", "fsync fanout"}
+	want := slices.Concat(write, write, []string{"fsync staging", "fsync staging", "renameat staging", "renameat staging"}, names, names)
+	if got := calls(t, log, d.dir); !slices.Equal(got, want) {
+		t.Errorf("system calls\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -27,6 +27,7 @@ func changes(k *enginetest.Kit) []change {
 	cond := engine.Condition{}
 	subject := k.Create("subject.txt", "the subject")
 	user, _ := k.Person("Somebody", engine.AccessView)
+	rule := policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "none", Action: engine.ActionArchive})
 	n := 0
 	fresh := func(what string) string { n++; return fmt.Sprint(what, n) }
 	document := func() string { return k.Create("fresh.txt", fresh("text ")).ID }
@@ -110,6 +111,23 @@ func changes(k *enginetest.Kit) []change {
 		{"UpdateSettings", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
 			list := []string{fresh("category")}
 			_, _, err := k.UpdateSettings(ctx, a, nil, engine.SettingsPatch{Categories: &list})
+			return err
+		}},
+		{"CreatePolicy", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			_, _, err := k.CreatePolicy(ctx, a, engine.NewPolicy{Name: fresh("policy "), Scope: engine.ScopeProduct, Target: "none", Action: engine.ActionArchive})
+			return err
+		}},
+		{"UpdatePolicy", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			name := fresh("policy ")
+			_, _, err := k.UpdatePolicy(ctx, a, rule.ID, nil, engine.PolicyPatch{Name: &name})
+			return err
+		}},
+		{"DeletePolicy", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			_, _, err := k.DeletePolicy(ctx, a, policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "none", Action: engine.ActionArchive}).ID, nil)
+			return err
+		}},
+		{"StartRun", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+			_, _, err := k.StartRun(ctx, a, engine.NewRun{})
 			return err
 		}},
 		{"Export", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,6 +49,20 @@ type manifest struct {
 	Database []blobstore.Part `json:"database"`
 	Blobs    uint64           `json:"blobs"`
 	Bytes    int64            `json:"bytes"`
+	Check    string           `json:"check"` // SHA-256 of the manifest as it is spelled with this empty
+}
+
+func (m manifest) spell() ([]byte, error) {
+	text, err := json.MarshalIndent(m, "", "  ")
+	return append(text, '\n'), err
+}
+
+// check is what Check must be.
+func (m manifest) check() (string, error) {
+	m.Check = ""
+	text, err := m.spell()
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
 }
 
 // databaseName is never that of an earlier backup, whose files are left alone.
@@ -55,13 +70,16 @@ func databaseName() string { return databasePrefix + NewID() + ".db" }
 
 // write replaces the manifest: from here on the backup in dir is this one.
 func (b *Backup) write(dir string) error {
-	text, err := json.MarshalIndent(manifest{
-		backupFormat, b.VaultID, b.Vault, audit.FormatTime(b.Made), b.Head.Text(), b.Database, b.Blobs, b.Bytes,
-	}, "", "  ")
+	m := manifest{backupFormat, b.VaultID, b.Vault, audit.FormatTime(b.Made), b.Head.Text(), b.Database, b.Blobs, b.Bytes, ""}
+	var err error
+	if m.Check, err = m.check(); err != nil {
+		return err
+	}
+	text, err := m.spell()
 	if err != nil {
 		return err
 	}
-	return blobstore.WriteFile(filepath.Join(dir, fileManifest), append(text, '\n'))
+	return blobstore.WriteFile(filepath.Join(dir, fileManifest), text)
 }
 
 // ReadBackup says what the backup in dir is. ErrNoBackup if there is none,
@@ -86,9 +104,13 @@ func ReadBackup(dir string) (Backup, error) {
 	var badHead, badTime error
 	b.Head, badHead = audit.ParseHead(m.Head)
 	b.Made, badTime = audit.ParseTime(m.Made)
-	err = errors.Join(badHead, badTime)
+	check, badCheck := m.check()
+	spelled, badSpelling := m.spell()
+	err = errors.Join(badHead, badTime, badCheck, badSpelling)
 	switch {
 	case err != nil:
+	case check != m.Check || !bytes.Equal(spelled, text):
+		err = errors.New("it was changed: its check is not that of what it says")
 	case m.Format < 1 || len(m.Database) == 0 || !ValidName(m.Vault) || b.Head.Vault != m.VaultID:
 		err = errors.New("what it says does not fit together")
 	}

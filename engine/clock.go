@@ -153,11 +153,14 @@ func stopwatch() func() time.Duration {
 }
 
 // Concerns says what the vault's operator should see to, although the vault
-// works: that nothing can be written because of the clock, and that the last run
-// of retention was refused because of it.
+// works: that nothing can be written because of the clock, that the last run of
+// retention was refused because of it, and that files were found damaged.
 func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.clock.unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
+	}
+	if n := len(v.Fixity().Damaged); n > 0 {
+		concerns = append(concerns, fmt.Sprintf("%d files do not have the bytes they came with; restore them from a backup", n))
 	}
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -96,18 +97,31 @@ func (v *Vault) submit(c *call) error {
 // in their order, and in few groups. Nobody else waits for them longer than for
 // as many callers.
 func (v *Vault) submitEach(ctx context.Context, actor Actor, fns []func(*tx) (audit.Event, error)) ([]error, error) {
-	if err := ctx.Err(); err != nil || len(fns) == 0 {
-		return nil, err
-	}
-	if err := v.enter(); err != nil {
-		return nil, err
-	}
-	defer v.exit()
 	calls := make([]*call, len(fns))
 	for i, fn := range fns {
 		calls[i] = newCall(ctx, actor)
 		calls[i].steps = append(calls[i].steps, fn)
 	}
+	if err := v.submitCalls(ctx, calls); err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(calls))
+	for i, c := range calls {
+		errs[i] = c.out.err
+	}
+	return errs, nil
+}
+
+// submitCalls is submitEach for changes of several steps each. What became of
+// them stands in the calls.
+func (v *Vault) submitCalls(ctx context.Context, calls []*call) error {
+	if err := ctx.Err(); err != nil || len(calls) == 0 {
+		return err
+	}
+	if err := v.enter(); err != nil {
+		return err
+	}
+	defer v.exit()
 	q := &v.queue
 	q.mu.Lock()
 	q.waiting = append(q.waiting, calls...)
@@ -117,21 +131,19 @@ func (v *Vault) submitEach(ctx context.Context, actor Actor, fns []func(*tx) (au
 	if lead {
 		v.leadGroup()
 	}
-	errs := make([]error, len(calls))
-	for i, c := range calls {
+	for _, c := range calls {
 		select {
 		case <-c.done:
 		case <-c.lead: // all before c are done, so it is first of its group
 			v.leadGroup()
 		}
-		errs[i] = c.out.err
 	}
 	for _, c := range calls { // when none of them can be told to lead any more
 		if c.out.panicked != nil {
 			panic(c.out.panicked)
 		}
 	}
-	return errs, nil
+	return nil
 }
 
 // withdraw takes c out of the queue, and says whether it was still there. If
@@ -191,11 +203,15 @@ func (v *Vault) leadGroup() {
 // others run again without it, those who were refused too, because what they
 // were refused for may have been the work of the one that is gone.
 func (v *Vault) runGroup(group []*call) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		// Only bbolt itself can panic here; whatever it was doing, nobody
 		// knows how far it came.
 		if p := recover(); p != nil {
-			v.fail(ReasonOutcomeUnknown, fmt.Errorf("panic while committing: %v", p))
+			if isDamage(p) {
+				v.failDamaged(p)
+			}
+			v.fail(ReasonOutcomeUnknown, fmt.Errorf("panic while committing: %v", p)) // if it was no damage
 			settle(group, outcome{err: v.enterError()})
 		}
 	}()
@@ -225,12 +241,12 @@ func (v *Vault) runGroup(group []*call) {
 // attempt runs the members in one transaction and commits it. It returns the
 // index of the member that spoilt it, or -1.
 func (v *Vault) attempt(members []*call) (spoiler int) {
-	b, err := v.db.Begin(true)
+	b, err := v.begin(true)
 	if err != nil {
 		settle(members, outcome{err: fmt.Errorf("begin writing: %w", err)})
 		return -1
 	}
-	defer b.Rollback() // does nothing after a commit
+	defer v.rollback(b) // does nothing after a commit
 	t := &tx{v: v, b: b, now: v.clock.now(), head: v.Head()}
 	unwritable := v.clock.unwritable()
 	for i, c := range members {
@@ -285,6 +301,11 @@ func (t *tx) perform(c *call) (out outcome, late bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			out, late = outcome{panicked: p}, true
+			if isDamage(p) {
+				t.v.failDamaged(p)
+				out = outcome{err: t.v.enterError()}
+				return
+			}
 			t.v.stats.lateFailures.Add(1)
 		}
 	}()

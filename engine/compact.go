@@ -18,7 +18,7 @@ import (
 // CompactReport is what Compact came to.
 type CompactReport struct {
 	Head          audit.Head
-	Before, After int64 // bytes of vault.db
+	Before, After int64 // bytes of the pages of vault.db, those that are free included
 	Rows          uint64
 }
 
@@ -42,20 +42,9 @@ func Compact(ctx context.Context, dir string, o Options) (report CompactReport, 
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return CompactReport{}, err
 	}
-	before, err := os.Stat(path)
-	if err != nil {
-		return CompactReport{}, err
-	}
-	if err := v.roomFor(before.Size()); err != nil {
-		return CompactReport{}, err
-	}
-	rows, err := v.rewriteTo(ctx, fresh)
+	report, err = v.rewriteTo(ctx, fresh)
 	if err != nil {
 		return CompactReport{}, errors.Join(fmt.Errorf("compact %s: %w", path, err), os.Remove(fresh))
-	}
-	after, err := os.Stat(fresh)
-	if err != nil {
-		return CompactReport{}, err
 	}
 	if err := v.db.Close(); err != nil { // before another file has its name
 		return CompactReport{}, err
@@ -63,30 +52,42 @@ func Compact(ctx context.Context, dir string, o Options) (report CompactReport, 
 	if err := blobstore.Rename(fresh, path); err != nil {
 		return CompactReport{}, err
 	}
-	return CompactReport{Head: v.Head(), Before: before.Size(), After: after.Size(), Rows: rows}, nil
+	return report, nil
 }
 
-// rewriteTo writes every row into a new file, durably, and compares the two.
-func (v *Vault) rewriteTo(ctx context.Context, path string) (rows uint64, err error) {
+// rewriteTo writes every row into a new file, compares the two, and makes the
+// new one as long as it needs to be, durably.
+func (v *Vault) rewriteTo(ctx context.Context, path string) (report CompactReport, err error) {
+	report.Head = v.Head()
+	if err := v.db.View(func(was *bbolt.Tx) error { report.Before = was.Size(); return nil }); err != nil {
+		return report, err
+	}
+	if err := v.roomFor(report.Before); err != nil {
+		return report, err
+	}
 	db, err := openDB(path, false)
 	if err != nil {
-		return 0, err
+		return report, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	db.NoSync = true // one sync at the end counts
-	if err := bbolt.Compact(db, v.db, compactBatch); err != nil {
-		return 0, err
-	}
-	if err := db.Sync(); err != nil {
-		return 0, err
-	}
-	err = v.db.View(func(was *bbolt.Tx) error {
-		return db.View(func(is *bbolt.Tx) error {
-			rows, err = sameRows(ctx, was, is)
-			return err
+	db.NoSync = true // the one sync at the end counts
+	err = bbolt.Compact(db, v.db, compactBatch)
+	if err == nil {
+		err = v.db.View(func(was *bbolt.Tx) error {
+			return db.View(func(is *bbolt.Tx) error {
+				report.After = is.Size()
+				report.Rows, err = sameRows(ctx, was, is)
+				return err
+			})
 		})
-	})
-	return rows, err
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		return report, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return report, err
+	}
+	return report, errors.Join(f.Truncate(report.After), f.Sync(), f.Close()) // bbolt takes 16 MiB in advance
 }
 
 // sameRows compares two databases bucket by bucket and row by row.

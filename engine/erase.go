@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"strongroom/audit"
@@ -14,10 +15,22 @@ type erasing struct {
 	next     uint64 // where to go on among the entries; 0: at the beginning
 }
 
-// eraseEntries is how many entries one mutation looks at for details to be
-// erased. A document with more has several, each with an entry erasure.completed
-// of its own: no detail is ever missing without a later one.
-const eraseEntries = 2_000
+const (
+	// eraseEntries is how many entries one mutation looks at for details to be
+	// erased. A document with more has several, each with an entry erasure.completed
+	// of its own: no detail is ever missing without a later one.
+	eraseEntries = 500
+	// eraseBatch is how many documents may share a transaction.
+	eraseBatch = 16
+)
+
+// dueErasure is a document, or a user, to be erased now.
+type dueErasure struct {
+	of, subject id
+	// again: it was erased before, in a vault of which this is an earlier state,
+	// and nothing stands in the way.
+	again bool
+}
 
 // erase does what erasures have left to do, but what is deferred and still has
 // to wait. What stands in erasing is the only plan: a crash at any point leaves
@@ -34,86 +47,63 @@ func (v *Vault) erase(ctx context.Context) error {
 	if s, err := v.Settings(ctx); err != nil || s.Paused {
 		return err
 	}
-	var due [][]byte
 	for from, more := []byte{}, true; more; {
+		var users, documents []dueErasure
 		next, err := view(v, func(t *tx) (next []byte, err error) {
-			due, next, err = t.dueErasures(from, doubt == "")
+			users, documents, next, err = t.dueErasures(from, doubt == "")
 			return next, err
 		})
+		for _, d := range users {
+			if err == nil {
+				err = v.eraseUser(ctx, d)
+			}
+		}
+		if err == nil {
+			err = v.eraseDocuments(ctx, documents)
+		}
 		if err != nil {
 			return err
-		}
-		for _, key := range due {
-			if err := v.eraseSubject(ctx, id(key), id(key[len(id{}):])); err != nil {
-				return err
-			}
 		}
 		from, more = next, next != nil
 	}
 	return nil
 }
 
-// dueErasures returns the rows of a stretch of erasing that nothing stands in
-// the way of now, and where the next stretch begins; deferred ones only if they
-// are asked for.
-func (t *tx) dueErasures(from []byte, deferred bool) (due [][]byte, next []byte, err error) {
+// dueErasures returns what of a stretch of erasing nothing stands in the way of
+// now, and where the next stretch begins; what was deferred only if that is asked
+// for.
+func (t *tx) dueErasures(from []byte, deferred bool) (users, documents []dueErasure, next []byte, err error) {
 	c := t.bucket(bucketErasing).Cursor()
 	looked := 0
 	for k, value := c.Seek(from); k != nil; k, value = c.Next() {
 		if looked++; looked > checkRows {
-			return due, bytes.Clone(k), nil
+			return users, documents, bytes.Clone(k), nil
 		}
+		d := dueErasure{of: id(k), subject: id(k[len(id{}):])}
 		left, err := decodeErasing(value)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		if left.deferred != 0 && !deferred {
+		e, err := t.erasure(d.of.String())
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if e.UserID != "" {
+			users = append(users, d)
 			continue
 		}
 		if left.deferred != 0 {
-			shown, err := t.showErasing(id(k[len(id{}):]))
+			shown, err := t.showErasing(d.subject)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
-			if shown.Status == ErasureDeferred {
+			if !deferred || shown.Status == ErasureDeferred {
 				continue
 			}
 		}
-		due = append(due, bytes.Clone(k))
+		documents = append(documents, d)
 	}
-	return due, nil, nil
-}
-
-// eraseSubject erases a document or a user, in as many mutations as it takes.
-func (v *Vault) eraseSubject(ctx context.Context, of, subject id) error {
-	e, err := view(v, func(t *tx) (*erasure, error) { return t.erasure(of.String()) })
-	if err != nil {
-		return err
-	}
-	if e.UserID != "" {
-		return v.eraseWith(ctx, of, subject, v.eraseUser)
-	}
-	return v.eraseWith(ctx, of, subject, func(ctx context.Context, of, doc id) (bool, Receipt, error) {
-		return v.eraseDocument(ctx, of, doc, false)
-	})
-}
-
-// eraseWith repeats a step while there is more.
-func (v *Vault) eraseWith(ctx context.Context, of, subject id, step func(ctx context.Context, of, subject id) (more bool, r Receipt, err error)) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		v.unwiped.Store(true) // before it is so, for a Close in between
-		more, receipt, err := step(ctx, of, subject)
-		if err != nil {
-			return fmt.Errorf("erasure %s of %s: %w", of, subject, err)
-		}
-		v.erased = max(v.erased, receipt.Seq)
-		if !more {
-			return nil
-		}
-	}
+	return users, documents, nil, nil
 }
 
 // erasedPart is what one mutation came to.
@@ -122,46 +112,82 @@ type erasedPart struct {
 	more bool
 }
 
-// eraseDocument disposes of a document, if it is there and may be, and erases
-// the details of its entries: one transaction with two entries, which may need
-// followers for the details. Again says that it was erased before, in a vault of
-// which this is an earlier state: then it may be.
-func (v *Vault) eraseDocument(ctx context.Context, of, doc id, again bool) (more bool, r Receipt, err error) {
-	parts, receipts, err := updateAll(v, ctx, System(),
-		func(t *tx) (erasedPart, audit.Event, error) { return t.disposeErased(of, doc, again) },
-		func(t *tx) (erasedPart, audit.Event, error) { return t.eraseDetails(of, doc) })
-	if err != nil {
-		return false, Receipt{}, err
+// eraseDocuments erases documents, each by itself: it is disposed of, if it is
+// there and may be, and the details of its entries are erased, in one transaction
+// with two entries, which may need followers for more details. They share
+// transactions, as bulk changes do.
+func (v *Vault) eraseDocuments(ctx context.Context, due []dueErasure) error {
+	for len(due) > 0 {
+		now := due[:min(len(due), eraseBatch)]
+		more, err := v.eraseSome(ctx, now)
+		if err != nil {
+			return err
+		}
+		due = append(more, due[len(now):]...)
 	}
-	return parts[1].more, receipts[1], v.purge(ctx, parts[0].litter...)
+	return nil
 }
 
-func (t *tx) disposeErased(of, doc id, again bool) (erasedPart, audit.Event, error) {
-	d, err := t.documentAt(doc)
+// eraseSome is one mutation for each, and returns those that need another.
+func (v *Vault) eraseSome(ctx context.Context, due []dueErasure) (more []dueErasure, err error) {
+	v.unwiped.Store(true) // before it is so, for a Close in between
+	calls, parts := make([]*call, len(due)), make([]erasedPart, len(due))
+	for i, d := range due {
+		calls[i] = newCall(ctx, System())
+		calls[i].steps = []func(*tx) (audit.Event, error){
+			func(t *tx) (event audit.Event, err error) {
+				parts[i], event, err = t.disposeErased(d)
+				return event, err
+			},
+			func(t *tx) (event audit.Event, err error) {
+				parts[i].more, event, err = t.eraseDetails(d)
+				return event, err
+			},
+		}
+	}
+	if err := v.submitCalls(ctx, calls); err != nil {
+		return nil, err
+	}
+	for i, c := range calls {
+		if c.out.err != nil {
+			err = errors.Join(err, fmt.Errorf("erasure %s of document %s: %w", due[i].of, due[i].subject, c.out.err))
+			continue
+		}
+		v.erased = max(v.erased, c.out.receipts[1].Seq)
+		err = errors.Join(err, v.purge(ctx, parts[i].litter...))
+		if parts[i].more {
+			more = append(more, due[i])
+		}
+	}
+	return more, err
+}
+
+func (t *tx) disposeErased(due dueErasure) (erasedPart, audit.Event, error) {
+	d, err := t.documentAt(due.subject)
 	if err != nil || d.deleted {
 		return erasedPart{}, audit.Event{}, err
 	}
-	if why, _, err := deferral(t.disposable(d, rightErasure)); !again && (why != "" || err != nil) {
+	if why, _, err := deferral(t.disposable(d, rightErasure)); !due.again && (why != "" || err != nil) {
 		return erasedPart{}, audit.Event{}, err
 	}
-	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: of.String()})
+	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: due.of.String()})
 	return erasedPart{disposal: gone}, event, err
 }
 
 // eraseDetails erases the details of some entries about a deleted document, the
 // last first. A document that is still there is deferred.
-func (t *tx) eraseDetails(of, doc id) (erasedPart, audit.Event, error) {
-	e, left, err := t.erasing(of, doc)
+func (t *tx) eraseDetails(due dueErasure) (more bool, event audit.Event, err error) {
+	e, left, err := t.erasing(due.of, due.subject)
 	if err != nil || left == nil {
-		return erasedPart{}, audit.Event{}, err
+		return false, audit.Event{}, err
 	}
-	d, err := t.documentAt(doc)
+	d, err := t.documentAt(due.subject)
 	if err != nil {
-		return erasedPart{}, audit.Event{}, err
+		return false, audit.Event{}, err
 	}
 	if !d.deleted {
 		event, err := t.deferErasure(e, left, d)
-		return erasedPart{}, event, err
+		return false, event, err
 	}
 	seq := left.next
 	if seq == 0 {
@@ -172,13 +198,13 @@ func (t *tx) eraseDetails(of, doc id) (erasedPart, audit.Event, error) {
 			break
 		}
 		if seq, err = t.eraseDetail(seq); err != nil {
-			return erasedPart{}, audit.Event{}, err
+			return false, audit.Event{}, err
 		}
 	}
 	left.next = seq
 	t.store(d, d.clone())
-	t.progress(e, left, doc, seq == 0)
-	return erasedPart{more: seq != 0}, audit.Event{
+	t.progress(e, left, d.id, seq == 0)
+	return seq != 0, audit.Event{
 		Op: audit.OpErasureCompleted, Document: d.ID, Facts: audit.Facts{"erasure": audit.Text(e.ID)},
 	}, nil
 }

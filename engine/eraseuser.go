@@ -16,43 +16,61 @@ const (
 
 // eraseUser replaces what names a user who is closed, in their record and in
 // those of their keys, and erases the details of the entries whose fact user they
-// are. Users' entries are not chained, so it reads the log, outside of the
-// mutation but for what came since.
-func (v *Vault) eraseUser(ctx context.Context, of, user id) (more bool, r Receipt, err error) {
-	through, closed, err := v.erasedThrough(of, user)
-	if err != nil || !closed {
-		return false, Receipt{}, err
+// are, in as many mutations as it takes.
+func (v *Vault) eraseUser(ctx context.Context, due dueErasure) error {
+	v.unwiped.Store(true) // before it is so, for a Close in between
+	for more := true; more; {
+		var receipt Receipt
+		through, closed, err := v.erasedThrough(due)
+		if err != nil || !closed {
+			return err
+		}
+		found, through, err := v.findUserDetails(ctx, due.subject, through)
+		if err == nil {
+			more, receipt, err = update(v, ctx, System(), func(t *tx) (bool, audit.Event, error) {
+				return t.eraseUser(due, found, through)
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("erasure %s of user %s: %w", due.of, due.subject, err)
+		}
+		v.erased = max(v.erased, receipt.Seq)
 	}
-	var found []uint64
+	return nil
+}
+
+// findUserDetails reads on in the log, since users' entries are not chained,
+// until it has found enough for one mutation.
+func (v *Vault) findUserDetails(ctx context.Context, user id, after uint64) (found []uint64, through uint64, err error) {
+	through = after
 	for head := v.Head().Seq; through < head && len(found) < eraseEntries; {
 		if err := ctx.Err(); err != nil {
-			return false, Receipt{}, err
+			return nil, 0, err
 		}
 		through, err = view(v, func(t *tx) (last uint64, err error) {
-			var some []uint64
-			some, last, err = t.userDetails(user, through, eraseEntries)
+			some, last, err := t.userDetails(user, through, userEntries)
 			found = append(found, some...)
 			return last, err
 		})
 		if err != nil {
-			return false, Receipt{}, err
+			return nil, 0, err
 		}
 	}
-	more, r, err = update(v, ctx, System(), func(t *tx) (bool, audit.Event, error) {
-		return t.eraseUser(of, user, found, through)
-	})
-	return more, r, err
+	return found, through, nil
 }
+
+// userEntries is how many entries one transaction looks at for those of a user.
+const userEntries = 2_000
 
 // erasedThrough says up to which entry a user's details are erased, and whether
 // the user is closed: one who was made active again is left alone.
-func (v *Vault) erasedThrough(of, user id) (through uint64, closed bool, err error) {
+func (v *Vault) erasedThrough(due dueErasure) (through uint64, closed bool, err error) {
 	_, err = view(v, func(t *tx) (struct{}, error) {
-		_, left, err := t.erasing(of, user)
+		_, left, err := t.erasing(due.of, due.subject)
 		if err != nil || left == nil {
 			return struct{}{}, err
 		}
-		u, err := t.user(user.String())
+		u, err := t.user(due.subject.String())
 		through, closed = left.next, u.Status == UserClosed
 		return struct{}{}, err
 	})
@@ -80,12 +98,12 @@ func (t *tx) userDetails(user id, after uint64, most int) (found []uint64, last 
 	return found, last, nil
 }
 
-func (t *tx) eraseUser(of, user id, found []uint64, through uint64) (more bool, event audit.Event, err error) {
-	e, left, err := t.erasing(of, user)
+func (t *tx) eraseUser(due dueErasure, found []uint64, through uint64) (more bool, event audit.Event, err error) {
+	e, left, err := t.erasing(due.of, due.subject)
 	if err != nil || left == nil {
 		return false, audit.Event{}, err
 	}
-	old, err := t.user(user.String())
+	old, err := t.user(due.subject.String())
 	if err != nil || old.Status != UserClosed {
 		return false, audit.Event{}, err
 	}
@@ -93,7 +111,7 @@ func (t *tx) eraseUser(of, user id, found []uint64, through uint64) (more bool, 
 	if err != nil {
 		return false, audit.Event{}, err
 	}
-	since, last, err := t.userDetails(user, through, eraseEntries)
+	since, last, err := t.userDetails(due.subject, through, userEntries)
 	if err != nil {
 		return false, audit.Event{}, err
 	}
@@ -112,7 +130,7 @@ func (t *tx) eraseUser(of, user id, found []uint64, through uint64) (more bool, 
 	}
 	left.next = last
 	more = last < t.head.Seq
-	t.progress(e, left, user, !more)
+	t.progress(e, left, due.subject, !more)
 	return more, audit.Event{
 		Op: audit.OpErasureCompleted, Facts: audit.Facts{"erasure": audit.Text(e.ID), "user": audit.Text(u.ID)},
 	}, nil

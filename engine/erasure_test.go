@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -173,4 +175,91 @@ func TestErasedWordsAreNowhere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Among many documents, whose index fills pages upon pages, the words of those
+// that are erased are gone, and of no others.
+func TestErasedWordsAmongMany(t *testing.T) {
+	t.Parallel()
+	k, many := enginetest.New(t), 3_000
+	u := k.Upload("text")
+	defer u.Discard()
+	must(t, k.Fill(t.Context(), k.Admin, many, u, func(i int) engine.NewDocument {
+		word := strings.ToLower(secret(i))
+		return engine.NewDocument{Name: word, Category: "other", Tags: []string{word}, ExternalID: word, Product: word, Description: strings.Repeat(word, i%40)}
+	}))
+	var erased []string
+	want := map[string]bool{}
+	for q := (engine.DocumentQuery{Sort: "createdAt", Paging: engine.Paging{Limit: 500}}); ; {
+		page, err := k.Documents(t.Context(), q)
+		must(t, err)
+		for _, d := range page.Items {
+			if rand.IntN(4) == 0 {
+				erased = append(erased, d.ID)
+			} else {
+				want[d.Name] = true
+			}
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	e := erase(t, k, erased...)
+	sweep(k)
+	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted || int(got.Completed) != len(erased) {
+		t.Errorf("%s: %d of %d", got.Status, got.Completed, len(erased))
+	}
+	is := map[string]bool{}
+	for _, word := range regexp.MustCompile(`quxzebra\d{4}word`).FindAll(readFile(t, filepath.Join(k.Dir, "vault.db")), -1) {
+		is[string(word)] = true
+	}
+	if !maps.Equal(is, want) {
+		t.Errorf("%d words are left of %d that should be", len(is), len(want))
+	}
+}
+
+// BenchmarkErasure erases documents one by one in a vault of many, overwriting
+// included, and ten thousand at once.
+func BenchmarkErasure(b *testing.B) {
+	k := enginetest.New(b)
+	u := k.Upload("text")
+	defer u.Discard()
+	next := 0
+	fill := func(n int) (documents []string) {
+		must(b, k.Fill(b.Context(), k.Admin, n, u, func(int) engine.NewDocument {
+			next++
+			return engine.NewDocument{Name: fmt.Sprint("contract ", next), Tags: []string{"party:lighthouse"}, Category: "contract"}
+		}))
+		page := engine.Page[engine.Document]{NextCursor: ""}
+		for q := (engine.DocumentQuery{Paging: engine.Paging{Limit: 500}}); len(documents) < n; q.Cursor = page.NextCursor {
+			var err error
+			page, err = k.Documents(b.Context(), q)
+			must(b, err)
+			for _, d := range page.Items {
+				documents = append(documents, d.ID)
+			}
+		}
+		return documents
+	}
+	all := fill(30_000)
+	b.Run("one", func(b *testing.B) {
+		for b.Loop() {
+			_, _, err := k.RequestErasure(b.Context(), k.Admin, engine.NewErasure{DocumentIDs: all[:1], LegalBasis: "Art. 17", Requester: "case"})
+			must(b, err)
+			_, err = k.Sweep(b.Context())
+			must(b, err)
+			all = all[1:]
+		}
+	})
+	b.Run("10000", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			documents := fill(10_000)
+			b.StartTimer()
+			_, _, err := k.RequestErasure(b.Context(), k.Admin, engine.NewErasure{DocumentIDs: documents, LegalBasis: "Art. 17", Requester: "case"})
+			must(b, err)
+			_, err = k.Sweep(b.Context())
+			must(b, err)
+		}
+	})
 }

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,5 +119,20 @@ func TestErasureDoesNotGrowTheFile(t *testing.T) {
 	must(t, err)
 	if grown := (after - before) / 4096; grown > 50 {
 		t.Errorf("50 erasures took %d pages beside %d", grown, before/4096)
+	}
+}
+
+// The copy of its former format that a migration keeps tells what the vault told.
+func TestErasureRemovesTheCopyOfAMigration(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	d := k.Create(secret(1), "text")
+	for _, name := range []string{"vault.db.format-1", "vault.db.format-1.new"} {
+		must(t, os.WriteFile(filepath.Join(k.Dir, name), []byte(secret(1)), 0o600))
+	}
+	erase(t, k, d.ID)
+	sweep(k)
+	if files := left(t, k.Dir, secret(1)); files != nil {
+		t.Errorf("still in %q", files)
 	}
 }

@@ -101,7 +101,7 @@ func (v *Vault) repeatErasedUser(ctx context.Context, of, user id) error {
 	if err != nil {
 		return err
 	}
-	return v.eraseSubject(ctx, of, user)
+	return v.eraseUser(ctx, dueErasure{of: of, subject: user})
 }
 
 // renewErasure notes an erasure that was asked for after the backup. Nothing is
@@ -160,7 +160,5 @@ func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) erro
 	if err != nil || left == nil { // it came after the backup, or was erased before
 		return err
 	}
-	return v.eraseWith(ctx, of, doc, func(ctx context.Context, of, doc id) (bool, Receipt, error) {
-		return v.eraseDocument(ctx, of, doc, true)
-	})
+	return v.eraseDocuments(ctx, []dueErasure{{of, doc, true}})
 }

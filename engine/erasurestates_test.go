@@ -161,8 +161,8 @@ func TestErasureOfALongHistory(t *testing.T) {
 	t.Parallel()
 	k := enginetest.New(t)
 	d := k.Create(secret(1), "text")
-	changes := make([]engine.DocumentChange, 500)
-	for round := range 9 {
+	changes := make([]engine.DocumentChange, 400)
+	for round := range 3 {
 		for n := range changes {
 			text := fmt.Sprint(secret(2), " ", round, " ", n)
 			changes[n] = engine.DocumentChange{DocumentID: d.ID, Patch: engine.DocumentPatch{Description: &text}}

@@ -44,3 +44,31 @@ func (v *Vault) Kinds() (map[string]bool, error) {
 		return all, err
 	})
 }
+
+func EditPolicy(key, record []byte, fn func(*Policy)) []byte {
+	p, err := decodePolicy(id(key), record)
+	if err != nil {
+		panic(err)
+	}
+	fn(&p)
+	return p.encode()
+}
+
+func EditRun(key, record []byte, fn func(*Run)) []byte {
+	r, err := decodeRun(id(key), record)
+	if err != nil {
+		panic(err)
+	}
+	fn(&r.Run)
+	return r.encode()
+}
+
+// EditRetained moves the end of a document's retention.
+func EditRetained(key, record []byte, by time.Duration) []byte {
+	d, err := decodeDocument(id(key), record)
+	if err != nil || d.retainUntil.IsZero() {
+		panic(err)
+	}
+	d.retainUntil = d.retainUntil.Add(by)
+	return d.encode()
+}

@@ -71,7 +71,15 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		s, err := decodeSettings(b)
 		return s, s.encode(), err
 	},
-	"detail": func(b []byte) (any, []byte, error) { r, err := decodeDetail(b); return r, r.encode(), err },
+	"erasure": func(b []byte) (any, []byte, error) {
+		e, err := decodeErasure(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return e, e.encode(), nil
+	},
+	"erasing": func(b []byte) (any, []byte, error) { r, err := decodeErasing(b); return r, r.encode(), err },
+	"detail":  func(b []byte) (any, []byte, error) { r, err := decodeDetail(b); return r, r.encode(), err },
 }
 
 // FuzzRecords: no bytes make a decoder panic, and what it reads is what is

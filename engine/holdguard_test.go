@@ -98,7 +98,7 @@ func (g *guard) check(t *testing.T, k *enginetest.Kit, at string) (deleted bool)
 func meanwhile(t *testing.T, k *enginetest.Kit, who engine.Actor, id string, random *rand.Rand) {
 	t.Helper()
 	ctx := t.Context()
-	switch random.IntN(7) {
+	switch random.IntN(9) {
 	case 0:
 		time.Sleep(time.Duration(random.IntN(30)) * time.Hour)
 		_, err := k.Sweep(ctx)
@@ -125,6 +125,17 @@ func meanwhile(t *testing.T, k *enginetest.Kit, who engine.Actor, id string, ran
 		must(t, err)
 		for _, h := range holds.Items { // what is released already lets go of nothing
 			k.ReleaseHold(ctx, who, h.ID, nil, "once more")
+		}
+	case 7:
+		k.RequestErasure(ctx, who, engine.NewErasure{DocumentIDs: []string{id}, LegalBasis: "Art. 17", Requester: "case 1"})
+	case 8: // whatever is not held is due
+		if p, _, err := k.CreatePolicy(ctx, who, engine.NewPolicy{
+			Name: "all", Scope: engine.ScopeOrganization, Action: []engine.Action{engine.ActionArchive, engine.ActionDelete}[random.IntN(2)], StartFrom: "createdAt",
+		}); err == nil {
+			k.StartRun(ctx, who, engine.NewRun{AcceptClock: true, Reason: "now"})
+			_, err := k.Sweep(ctx)
+			must(t, err)
+			k.DeletePolicy(ctx, who, p.ID, nil)
 		}
 	}
 }

@@ -22,6 +22,7 @@ var governedStates = []struct {
 	archived        bool
 	holds           int
 	locked, deleted bool
+	product         string // for which a policy protects
 }{
 	{name: "active"},
 	{name: "archived", archived: true},
@@ -31,6 +32,8 @@ var governedStates = []struct {
 	{name: "locked", locked: true},
 	{name: "held and locked", holds: 1, locked: true},
 	{name: "deleted", deleted: true},
+	{name: "protected by governance", product: "governed"},
+	{name: "protected by compliance", product: "lawful"},
 }
 
 // governedOperations are the rows: what is asked of the document, without the
@@ -44,8 +47,9 @@ func governedOperations() []governedOperation {
 		st
 		gone
 		in
+		re
 	)
-	answers := []error{nil, engine.ErrOnHold, engine.ErrDocumentArchived, engine.ErrLocked, engine.ErrLockState, engine.ErrDocumentDeleted, engine.ErrInvalid}
+	answers := []error{nil, engine.ErrOnHold, engine.ErrDocumentArchived, engine.ErrLocked, engine.ErrLockState, engine.ErrDocumentDeleted, engine.ErrInvalid, engine.ErrRetained}
 	row := func(name string, do func(g governed) error, codes ...int) governedOperation {
 		op := governedOperation{name: name, do: do}
 		for _, code := range codes {
@@ -54,20 +58,22 @@ func governedOperations() []governedOperation {
 		return op
 	}
 	return []governedOperation{
-		// active, archived, held, held twice, archived and held, locked, held and locked, deleted
-		row("read", governed.read, ok, ok, ok, ok, ok, ok, ok, gone),
-		row("patch", governed.patch, ok, ok, ok, ok, ok, lo, lo, gone),
-		row("patch in bulk", governed.bulk, ok, ok, ok, ok, ok, lo, lo, gone),
-		row("version", governed.version, ok, ar, ok, ok, ar, lo, lo, gone),
-		row("restore", governed.restore, ok, ar, ok, ok, ar, lo, lo, gone),
-		row("archive", governed.archive, ok, ok, on, on, ok, lo, lo, gone), // what is archived already stays so
-		row("unarchive", governed.unarchive, ok, ok, ok, ok, ok, lo, lo, gone),
-		row("delete", governed.remove, ok, ar, on, on, on, lo, lo, ok), // what is deleted already has its certificate
-		row("lock, change, save", governed.save, ok, st, ok, ok, st, lo, lo, gone),
-		row("lock, change, take back", governed.takeBack, ok, st, ok, ok, st, lo, lo, gone),
-		row("oblige", governed.oblige, ok, ok, ok, ok, ok, ok, ok, in),
-		row("hold", governed.hold, ok, ok, ok, ok, ok, ok, ok, gone),
-		row("hold in bulk", governed.holdBulk, ok, ok, ok, ok, ok, ok, ok, gone),
+		// active, archived, held, held twice, archived and held, locked, held and locked, deleted, governance, compliance
+		row("read", governed.read, ok, ok, ok, ok, ok, ok, ok, gone, ok, ok),
+		row("patch", governed.patch, ok, ok, ok, ok, ok, lo, lo, gone, ok, ok),
+		row("patch in bulk", governed.bulk, ok, ok, ok, ok, ok, lo, lo, gone, ok, ok),
+		row("version", governed.version, ok, ar, ok, ok, ar, lo, lo, gone, ok, ok),
+		row("restore", governed.restore, ok, ar, ok, ok, ar, lo, lo, gone, ok, ok),
+		row("archive", governed.archive, ok, ok, on, on, ok, lo, lo, gone, ok, ok), // what is archived already stays so
+		row("unarchive", governed.unarchive, ok, ok, ok, ok, ok, lo, lo, gone, ok, ok),
+		row("delete", governed.remove, ok, ar, on, on, on, lo, lo, ok, re, re), // what is deleted already has its certificate
+		row("delete, bypassing governance", governed.bypass, ok, ar, on, on, on, lo, lo, ok, ok, re),
+		row("run", governed.run, ok, ok, on, on, on, lo, on, in, re, re),
+		row("lock, change, save", governed.save, ok, st, ok, ok, st, lo, lo, gone, ok, ok),
+		row("lock, change, take back", governed.takeBack, ok, st, ok, ok, st, lo, lo, gone, ok, ok),
+		row("oblige", governed.oblige, ok, ok, ok, ok, ok, ok, ok, in, ok, ok),
+		row("hold", governed.hold, ok, ok, ok, ok, ok, ok, ok, gone, ok, ok),
+		row("hold in bulk", governed.holdBulk, ok, ok, ok, ok, ok, ok, ok, gone, ok, ok),
 	}
 }
 
@@ -124,6 +130,24 @@ func (g governed) remove() error {
 	return err
 }
 
+func (g governed) bypass() error {
+	_, _, err := g.k.DeleteDocument(g.k.TB.Context(), g.who, g.id, bypass("uploaded by mistake"))
+	return err
+}
+
+// run is that of a policy for the document alone, by which it is due.
+func (g governed) run() error {
+	ctx := g.k.TB.Context()
+	p, _, err := g.k.CreatePolicy(ctx, g.who, engine.NewPolicy{Name: "now", Scope: engine.ScopeDocument, Target: g.id, Action: engine.ActionDelete})
+	if err != nil {
+		return err
+	}
+	r := runNow(g.k)
+	_, _, err = g.k.DeletePolicy(ctx, g.who, p.ID, nil)
+	must(g.k.TB, err)
+	return map[string]error{"held": engine.ErrOnHold, "locked": engine.ErrLocked, "protected": engine.ErrRetained, "deleted": nil}[outcomes(g.k, r.ID)[g.id][0]]
+}
+
 func (g governed) save() error     { return g.edit(engine.NewLock{UseScratchPad: true}, true) }
 func (g governed) takeBack() error { return g.edit(engine.NewLock{}, false) }
 
@@ -163,15 +187,18 @@ func TestTheMatrixOfOperationsAndHolds(t *testing.T) {
 	t.Parallel()
 	k := enginetest.New(t)
 	other, _ := k.Person("Lou Locker", engine.AccessUpload)
+	for product, protects := range map[string]func(engine.Policy){"governed": func(engine.Policy) {}, "lawful": func(p engine.Policy) { comply(k, p) }} {
+		protects(policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: product, PeriodDays: 10, Action: engine.ActionArchive, Protect: engine.ProtectGovernance}))
+	}
 	for _, op := range governedOperations() {
 		for column, state := range governedStates {
 			actors := []engine.Actor{k.Admin}
 			switch op.name {
-			case "archive", "unarchive", "delete", "hold":
+			case "archive", "unarchive", "delete", "delete, bypassing governance", "hold":
 				actors = append(actors, engine.Operator(), engine.System())
 			}
 			for _, who := range actors {
-				g := governed{k, who, k.Create("contract", "text").ID}
+				g := governed{k, who, k.CreateFrom(engine.NewDocument{Name: "contract", Product: state.product}, "text").ID}
 				if state.archived {
 					must(t, g.archive())
 				}

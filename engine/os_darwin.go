@@ -34,3 +34,12 @@ func lockFile(f *os.File) (held bool, err error) {
 // unlockFile ends a lock that closing the file would not, since memory is
 // still mapped to it.
 func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
+// fileSystem names the kind of file system dir is on.
+func fileSystem(dir string) (string, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(s.Fstypename[:]), nil
+}

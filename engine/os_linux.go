@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -60,3 +61,38 @@ func lockFile(f *os.File) (held bool, err error) {
 // unlockFile ends a lock that closing the file would not, since memory is
 // still mapped to it.
 func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
+// fileSystem names the kind of file system dir is on.
+func fileSystem(dir string) (string, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return "", err
+	}
+	magic := uint32(s.Type)
+	if name := networkFSName(magic); name != "" {
+		return name, nil
+	}
+	switch magic {
+	case unix.EXT4_SUPER_MAGIC: // of ext2 and ext3 too
+		return "ext4", nil
+	case unix.XFS_SUPER_MAGIC:
+		return "xfs", nil
+	case unix.BTRFS_SUPER_MAGIC:
+		return "btrfs", nil
+	case 0x2fc12fc1:
+		return "zfs", nil
+	case unix.F2FS_SUPER_MAGIC:
+		return "f2fs", nil
+	case unix.TMPFS_MAGIC:
+		return "tmpfs", nil
+	case unix.RAMFS_MAGIC:
+		return "ramfs", nil
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return "overlay", nil
+	case unix.MSDOS_SUPER_MAGIC:
+		return "vfat", nil
+	case unix.EXFAT_SUPER_MAGIC:
+		return "exfat", nil
+	}
+	return fmt.Sprintf("of a kind not known here (%#x)", magic), nil
+}

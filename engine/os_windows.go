@@ -40,3 +40,20 @@ func lockFile(f *os.File) (held bool, err error) {
 
 // unlockFile does nothing: a lock ends when the file is closed.
 func unlockFile(*os.File) {}
+
+// fileSystem names the kind of file system dir is on.
+func fileSystem(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	root, err := windows.UTF16PtrFromString(filepath.VolumeName(abs) + `\`)
+	if err != nil {
+		return "", err
+	}
+	var name [windows.MAX_PATH + 1]uint16
+	if err := windows.GetVolumeInformation(root, nil, 0, nil, nil, nil, &name[0], uint32(len(name))); err != nil {
+		return "", err
+	}
+	return windows.UTF16ToString(name[:]), nil
+}

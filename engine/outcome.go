@@ -45,11 +45,12 @@ func (v *Vault) RunOutcomes(ctx context.Context, runID string, p Paging) (Page[O
 		if err != nil || done.next > 0 || r.ended == 0 {
 			return page, err
 		}
-		page.NextCursor = outcomeCursor(outcomesLeft, 0)
-		if len(page.Items) > 0 {
+		if page.NextCursor = outcomeCursor(outcomesLeft, 0); len(page.Items) == limit {
 			return page, nil
 		}
-		from = 0
+		left, err := v.left(r, 0, limit-len(page.Items))
+		left.Items = append(page.Items, left.Items...)
+		return left, err
 	}
 	return v.left(r, int64(from), limit)
 }

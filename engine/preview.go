@@ -164,9 +164,10 @@ func (p *previews) note(digest audit.Hash, at time.Time) {
 	p.last = append(p.last, previewed{digest, at})
 }
 
-// at is when the plan with this digest was last looked at; zero if that is not
-// known.
-func (p *previews) at(digest audit.Hash) (at time.Time) {
+// at is when the plan with this digest was last looked at; otherwise, if that is
+// not known.
+func (p *previews) at(digest audit.Hash, otherwise time.Time) (at time.Time) {
+	at = otherwise
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, seen := range p.last {

@@ -60,16 +60,16 @@ func TestPreviewBindsTheRun(t *testing.T) {
 		name := "changed"
 		_, _, err := k.UpdateDocument(ctx, k.Admin, due[0].ID, engine.Condition{}, engine.DocumentPatch{Name: &name})
 		must(t, err)
-		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: audit.HashLine([]byte("another"))})
+		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: &audit.Hash{}})
 		if !errors.Is(err, engine.ErrPlanChanged) {
 			t.Errorf("another plan: %v", err)
 		}
 		place(t, k, due[1].ID, "m")
-		if _, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: first.PlanDigest}); !errors.Is(err, engine.ErrPlanChanged) {
+		if _, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: &first.PlanDigest}); !errors.Is(err, engine.ErrPlanChanged) {
 			t.Errorf("with one more held: %v", err)
 		}
 		release(t, k, holdsOf(t, k, due[1].ID)[0].ID)
-		r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: first.PlanDigest})
+		r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: &first.PlanDigest})
 		must(t, err)
 		place(t, k, due[2].ID, "m") // while it runs: a hold stands before it all the same
 		sweep(k)
@@ -95,7 +95,7 @@ func TestPlanIsOfItsInstant(t *testing.T) {
 			t.Fatalf("%+v", all)
 		}
 		time.Sleep(2 * time.Hour)
-		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: seen.PlanDigest})
+		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{PlanDigest: &seen.PlanDigest})
 		must(t, err)
 		sweep(k)
 		if !gone(k, early.ID) || gone(k, late.ID) {

@@ -138,7 +138,9 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 				t.Errorf("%+v, want until %v", e, want)
 			}
 		}
-		after := func(d engine.Document, days int) time.Time { return d.CreatedAt.Add(time.Duration(days) * 24 * time.Hour) }
+		after := func(d engine.Document, days int) time.Time {
+			return d.CreatedAt.Add(time.Duration(days) * 24 * time.Hour)
+		}
 
 		d := k.CreateFrom(engine.NewDocument{Name: "d", Category: "contract"}, "text")
 		must(t, patch(d, category("report")))
@@ -230,4 +232,3 @@ func TestRevertingStaysUnderCompliance(t *testing.T) {
 		must(t, deleteOne(k, c.ID, engine.Condition{}))
 	})
 }
-

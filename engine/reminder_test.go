@@ -39,6 +39,12 @@ func reminded(k *enginetest.Kit, after uint64) (list []string) {
 	return list
 }
 
+func sweep(k *enginetest.Kit) {
+	k.TB.Helper()
+	_, err := k.Sweep(k.TB.Context())
+	must(k.TB, err)
+}
+
 // sweepUntil sweeps whenever Sweep says, as the host does.
 func sweepUntil(k *enginetest.Kit, end time.Time) {
 	k.TB.Helper()
@@ -229,6 +235,8 @@ func TestRemindersOverClockSteps(t *testing.T) {
 		must(t, err)
 		defer v.Close()
 		k := &enginetest.Kit{Vault: v, TB: t, Dir: dir, Admin: admin}
+		_, err = v.AcceptClock(t.Context(), engine.Operator())
+		must(t, err)
 		seen := k.Head()
 		for range 10 * 24 {
 			_, err := k.Sweep(t.Context())
@@ -272,4 +280,25 @@ func TestNoRemindersOfWhatIsGone(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
+}
+
+// TestOneFailureDoesNotStopTheRestOfASweep: a scratchpad that cannot be read is
+// told of each time, and reminders are logged all the same.
+func TestOneFailureDoesNotStopTheRestOfASweep(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vault")
+	v, err := engine.Create(dir, engine.Options{Name: "main", ReserveBytes: -1})
+	must(t, err)
+	k := &enginetest.Kit{Vault: v, TB: t, Dir: dir}
+	k.Admin, _ = k.Person("Ada Admin", engine.AccessAdmin)
+	doc := k.Create("Lease", "x").ID
+	oblige(k, doc, "Pay", "1999-01-01", "")
+	must(t, v.Close())
+	spoil(t, dir, put("drafts", append(engine.KeyOf(doc), k.Admin.UserID...), []byte{9}))
+	k.Vault = open(t, dir)
+	if _, err := k.Sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "scratchpads") {
+		t.Errorf("of the scratchpad it says: %v", err)
+	}
+	if got := reminded(k, 0); len(got) != 1 {
+		t.Errorf("reminders: %q", got)
+	}
 }

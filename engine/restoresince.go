@@ -20,7 +20,8 @@ type Since struct {
 	Versions []LostVersion // in order: those that have to be uploaded again
 	// Deleted documents that the backup still has; they are there again.
 	Deleted []string
-	// Erased documents, and users; they were erased again.
+	// Erased documents, and users, that the backup still has; they were erased
+	// again.
 	Erased   []string
 	erasures pastErasures
 }
@@ -36,13 +37,14 @@ type LostVersion struct {
 type sinceReader struct {
 	backup audit.Head
 	Since
+	created map[string]bool // documents that the backup does not have
 	deleted map[string]bool // documents
 }
 
 // readSince follows a log up to its end, and holds it to be the one that the
 // backup is of: line by line one chain, through the backup's last entry.
 func (v *Vault) readSince(ctx context.Context, backup audit.Head, log io.Reader) (Since, error) {
-	s := &sinceReader{backup: backup, deleted: map[string]bool{}}
+	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]bool{}}
 	s.Ops = map[audit.Op]uint64{}
 	first := true
 	for lines := bufio.NewReaderSize(log, audit.MaxLine); ; {
@@ -99,7 +101,10 @@ func (s *sinceReader) entry(e audit.Entry) {
 	s.Entries++
 	s.Ops[e.Op]++
 	switch e.Op {
-	case audit.OpDocumentCreated, audit.OpDocumentVersionAdded:
+	case audit.OpDocumentCreated:
+		s.created[e.Document] = true
+		fallthrough
+	case audit.OpDocumentVersionAdded:
 		digest, _ := e.Facts["digest"].AsText()
 		s.Versions = append(s.Versions, LostVersion{e.Document, e.Version, digest})
 	case audit.OpDocumentDeleted:
@@ -109,13 +114,14 @@ func (s *sinceReader) entry(e audit.Entry) {
 	}
 }
 
-// result sorts out what is missing: versions of documents that were deleted
-// since are not.
+// result sorts out what is missing, and what is there again: not the versions of
+// documents that were deleted since, and no document that came since and went.
 func (s *sinceReader) result() Since {
 	s.Versions = slices.DeleteFunc(s.Versions, func(v LostVersion) bool { return s.deleted[v.DocumentID] })
-	s.Erased = s.erasures.erased()
+	here := func(id string) bool { return !s.created[id] }
+	s.Erased = slices.DeleteFunc(s.erasures.erased(), func(id string) bool { return !here(id) })
 	for _, doc := range sortedKeys(s.deleted) {
-		if !slices.Contains(s.Erased, doc) {
+		if here(doc) && !slices.Contains(s.Erased, doc) {
 			s.Deleted = append(s.Deleted, doc)
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -86,9 +87,9 @@ type run struct {
 
 // NewRun describes a run to be started by hand.
 type NewRun struct {
-	// PlanDigest, if it is not zero, binds the run to that plan: ErrPlanChanged
-	// if there would be another.
-	PlanDigest audit.Hash
+	// PlanDigest binds the run to that plan: ErrPlanChanged if there would be
+	// another. Nil binds it to none.
+	PlanDigest *audit.Hash
 	// AcceptClock goes on although the clock cannot be trusted; it needs a Reason.
 	AcceptClock bool
 	Reason      string
@@ -110,8 +111,8 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 	v.planning.Lock()
 	defer v.planning.Unlock()
 	if running, err := v.unfinished(); err != nil || running != nil {
-		if err == nil && !n.PlanDigest.IsZero() && running.PlanDigest != n.PlanDigest {
-			err = ErrPlanChanged
+		if err == nil && n.PlanDigest != nil && running.PlanDigest != *n.PlanDigest {
+			return Run{}, Receipt{}, ErrPlanChanged
 		}
 		return running.value(), Receipt{}, err
 	}
@@ -175,9 +176,9 @@ func (v *Vault) doubt() (Doubt, error) {
 // is on disk before the run is recorded, for it is what the run works off after
 // a crash.
 func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n NewRun) (Run, Receipt, error) {
-	at := v.previews.at(n.PlanDigest)
-	if at.IsZero() {
-		at = v.clock.now()
+	at := v.clock.now()
+	if n.PlanDigest != nil {
+		at = v.previews.at(*n.PlanDigest, at)
 	}
 	p, err := v.newPlanner(ctx, at, nil)
 	if err != nil {
@@ -187,7 +188,7 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 	if err != nil {
 		return Run{}, Receipt{}, fmt.Errorf("plan a run of retention: %w", err)
 	}
-	if !n.PlanDigest.IsZero() && plan.digest != n.PlanDigest {
+	if n.PlanDigest != nil && plan.digest != *n.PlanDigest {
 		return Run{}, Receipt{}, errors.Join(ErrPlanChanged, v.dropPlans())
 	}
 	r := &run{Run: Run{Status: RunRunning, Trigger: trigger, At: at, PlanDigest: plan.digest}}
@@ -227,7 +228,7 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return Run{}, audit.Event{}, err
 	}
-	key, err := t.newID()
+	key, err := t.newRunID()
 	if err != nil {
 		return Run{}, audit.Event{}, err
 	}
@@ -241,6 +242,20 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 		Op: audit.OpRetentionStarted, Detail: encodeDetail(detail),
 		Facts: audit.Facts{"plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger))},
 	}, nil
+}
+
+// newRunID is behind the last run's, which an id need not be that was issued in
+// the same millisecond before the vault was opened anew: lastRun counts on it.
+func (t *tx) newRunID() (id, error) {
+	key, err := t.newID()
+	if err != nil {
+		return key, err
+	}
+	last, err := t.lastRun()
+	if err == nil && last != nil && bytes.Compare(key[:], last.id[:]) <= 0 {
+		key, _ = last.id.step(false)
+	}
+	return key, err
 }
 
 // recordEnd completes a run, or leaves it refused.

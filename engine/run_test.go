@@ -61,12 +61,6 @@ func runNow(k *enginetest.Kit) engine.Run {
 	return r
 }
 
-func sweep(k *enginetest.Kit) {
-	k.TB.Helper()
-	_, err := k.Sweep(k.TB.Context())
-	must(k.TB, err)
-}
-
 // outcomes lists what became of the documents of a run, by id.
 func outcomes(k *enginetest.Kit, runID string) map[string][]string {
 	k.TB.Helper()

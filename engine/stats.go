@@ -80,9 +80,10 @@ func (v *Vault) Measure() (Measures, error) {
 
 // Census counts what a vault holds.
 type Census struct {
-	Live, Archived, Deleted uint64 // documents
-	Locked                  uint64 // documents with a live lock, but for those whose scratchpad is still empty
-	Obligations             ObligationCounts
+	Documents   map[Status]uint64
+	Locked      uint64 // documents with a live lock, but for those whose scratchpad is still empty
+	Holds       uint64 // active ones
+	Obligations ObligationCounts
 	// ObligationsPartial: there are more of them than were counted.
 	ObligationsPartial bool
 }
@@ -93,16 +94,19 @@ const censusPage = 10_000
 // Census counts, a page of rows in a transaction, so what changes meanwhile may
 // be counted before or after. It takes some 100 ms for a million documents.
 func (v *Vault) Census(ctx context.Context) (Census, error) {
-	var c Census
-	for _, of := range []struct {
-		state string
-		count *uint64
-	}{{stateLive, &c.Live}, {stateArchived, &c.Archived}, {stateDeleted, &c.Deleted}} {
-		n, err := v.countRows(ctx, bucketIndex, indexPrefix(kindState, of.state), nil)
+	c := Census{Documents: map[Status]uint64{}}
+	for state, status := range map[string]Status{
+		stateLive: StatusActive, stateLiveHeld: StatusLegalHold, stateArchived: StatusArchived, stateArchivedHeld: StatusLegalHold, stateDeleted: StatusDeleted,
+	} {
+		n, err := v.countRows(ctx, bucketIndex, indexPrefix(kindState, state), nil)
 		if err != nil {
 			return Census{}, err
 		}
-		*of.count = n
+		c.Documents[status] += n
+	}
+	var err error
+	if c.Holds, err = v.countRows(ctx, bucketHoldRows, indexPrefix(holdAll, holdActive), nil); err != nil {
+		return Census{}, err
 	}
 	// A lock leaves a snapshot, or its scratchpad once there is something in it;
 	// so do those that ended by their deadline.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,17 @@ func TestCensus(t *testing.T) {
 		if _, _, err := k.DeleteDocument(t.Context(), k.Admin, made[1].ID, engine.Condition{}); err != nil {
 			t.Fatal(err)
 		}
+		for i := range 2 {
+			h, _, err := k.PlaceHold(t.Context(), k.Admin, made[2].ID, nil, engine.NewHold{Reason: "a case"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 0 {
+				if _, _, err := k.ReleaseHold(t.Context(), k.Admin, h.ID, nil, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		for i, d := range made[2:4] {
 			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
 			if err != nil {
@@ -69,8 +81,9 @@ func TestCensus(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		want := map[engine.Status]uint64{engine.StatusActive: 2, engine.StatusLegalHold: 1, engine.StatusArchived: 1, engine.StatusDeleted: 1}
 		c, err := k.Census(t.Context())
-		if err != nil || c.Live != 3 || c.Archived != 1 || c.Deleted != 1 || c.Locked != 2 {
+		if err != nil || !maps.Equal(c.Documents, want) || c.Locked != 2 || c.Holds != 1 {
 			t.Errorf("%+v %v", c, err)
 		}
 		time.Sleep(time.Minute)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,47 +29,54 @@ func (v *Vault) checkReserve() error {
 // were last used, drops scratchpads nobody came back for, logs reminders of
 // obligations, starts the daily run of retention and works off what was started,
 // erases what was asked to be erased and may be, and after an unclean end looks
-// for bytes that no version needs. The host calls it, from one goroutine of its
-// own, and again when Due says so.
+// for bytes that no version needs. What fails does not keep the rest from being
+// done. The host calls it, from one goroutine of its own, and again when Due says
+// so.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	if err := v.enterError(); err != nil {
 		return time.Time{}, err
 	}
 	next = v.clock.now().Add(time.Minute)
-	if err := v.used.save(); err != nil {
-		return next, fmt.Errorf("write down when keys were used: %w", err)
-	}
-	if due, err := v.purgeDrafts(ctx); err != nil {
-		return next, fmt.Errorf("drop scratchpads nobody came back for: %w", err)
-	} else if !due.IsZero() && due.Before(next) {
-		next = due
-	}
-	if due, err := v.remind(ctx); err != nil {
-		return next, fmt.Errorf("remind of obligations: %w", err)
-	} else if !due.IsZero() && due.Before(next) {
-		next = due
-	}
-	if due, err := v.sweepRetention(ctx); err != nil {
-		return next, fmt.Errorf("retention: %w", err)
-	} else if !due.IsZero() && due.Before(next) {
-		next = due
-	}
-	if err := v.erase(ctx); err != nil {
-		return next, fmt.Errorf("erase: %w", err)
-	}
-	if v.litter.Load() {
-		if err := v.tidy(ctx); err != nil {
-			return next, fmt.Errorf("look for bytes nobody needs: %w", err)
+	for _, work := range []struct {
+		what string
+		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
+	}{
+		{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }},
+		{"drop scratchpads nobody came back for", v.purgeDrafts},
+		{"remind of obligations", v.remind},
+		{"dispose of what has run out its retention", v.sweepRetention},
+		{"erase", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.erase(ctx) }},
+		{"look for bytes nobody needs", v.tidyLitter},
+		{"overwrite what was erased", v.wipeErased},
+	} {
+		due, failed := work.do(ctx)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", work.what, failed))
+		} else if !due.IsZero() && due.Before(next) {
+			next = due
 		}
 	}
+	return next, err
+}
+
+func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
+	if !v.litter.Load() {
+		return time.Time{}, nil
+	}
+	return time.Time{}, v.tidy(ctx)
+}
+
+// wipeErased overwrites what was erased; a reader may keep it from all of it for
+// a while.
+func (v *Vault) wipeErased(ctx context.Context) (next time.Time, err error) {
 	for v.unwiped.Load() {
 		if done, err := v.wipe(ctx); err != nil {
-			return next, fmt.Errorf("overwrite what was erased: %w", err)
+			return time.Time{}, err
 		} else if !done {
 			return v.clock.now().Add(time.Second), nil
 		}
 	}
-	return next, nil
+	return time.Time{}, nil
 }
 
 // Due receives when there is something for Sweep to do before it said: a run that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"strongroom/audit"
@@ -83,15 +84,15 @@ func peek[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
 	return read(v, fn, false)
 }
 
-func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (T, error) {
-	var zero T
+func read[T any](v *Vault, fn func(*tx) (T, error), durable bool) (result T, err error) {
 	if err := v.enter(); err != nil {
-		return zero, err
+		return result, err
 	}
 	defer v.exit()
+	defer v.guard(&err, debug.SetPanicOnFault(true))
 	b, end, err := v.beginRead(durable)
 	if err != nil {
-		return zero, err
+		return result, err
 	}
 	defer end()
 	return fn(&tx{v: v, b: b, now: v.clock.now()})
@@ -105,7 +106,7 @@ func (v *Vault) beginRead(durable bool) (b *bbolt.Tx, end func(), err error) {
 	for {
 		_, moved := v.journal.state()
 		since := v.readers.begin(&v.durable)
-		b, err := v.db.Begin(false)
+		b, err := v.begin(false)
 		if err != nil {
 			v.readers.end(since)
 			return nil, nil, fmt.Errorf("begin reading: %w", err)

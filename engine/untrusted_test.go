@@ -53,7 +53,7 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 			if r := last(); r.Status != engine.RunRefused || r.Why != c.why || r.Trigger != engine.TriggerSchedule || gone(k, d.ID) {
 				t.Fatalf("%s: %+v", c.why, r)
 			}
-			if concerns, err := k.Concerns(ctx); err != nil || len(concerns) != 1 {
+			if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 {
 				t.Errorf("%v, %v", concerns, err)
 			}
 			sweep(k)
@@ -87,7 +87,7 @@ func TestRunIsRefusedOnAnUntrustedClock(t *testing.T) {
 			if r := last(); r.Status != engine.RunCompleted {
 				t.Errorf("%s, the day after: %+v", c.why, r)
 			}
-			if concerns, err := k.Concerns(ctx); err != nil || len(concerns) != 0 {
+			if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 0 {
 				t.Errorf("%v, %v", concerns, err)
 			}
 		})
@@ -117,7 +117,7 @@ func TestNothingIsWrittenFarBehindTheLog(t *testing.T) {
 		if stored(t, k, d.ID).Name != "d" || k.Ready() != nil {
 			t.Error("reading has stopped")
 		}
-		if concerns, err := k.Concerns(ctx); err != nil || len(concerns) != 1 {
+		if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 {
 			t.Errorf("%v, %v", concerns, err)
 		}
 		time.Sleep(2 * time.Minute)

@@ -69,8 +69,10 @@ type Digest = blobstore.Digest
 // Vault is one organization: its documents, users, keys, bytes and audit log.
 // All methods may be called from many goroutines. It starts none of its own.
 //
-// Locks, in the order in which they are taken: planning, bytes, life, queue.mu,
-// the writer of vault.db; clock.mu, journal.mu, used.mu, readers.mu, pins.mu and previews.mu are leaves. Nobody who
+// Locks, in the order in which they are taken: planning, bytes,
+// scrub.running, life, queue.mu,
+// the writer of vault.db; clock.mu, journal.mu, used.mu, readers.mu, pins.mu, previews.mu
+// and scrub.mu are leaves. Nobody who
 // shares life calls what shares it again: a Close in between would wait for
 // the one and block the other.
 type Vault struct {
@@ -107,6 +109,8 @@ type Vault struct {
 	stats    counters
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
+	scrub    scrub
+	stuck    atomic.Bool // bbolt found damage while it held its locks, which it never lets go
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
@@ -264,6 +268,7 @@ func (v *Vault) open(o Options) (err error) {
 		}
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
+	v.scrub.load(v.dir)
 	v.lockKey, err = loadLockKey(v.dir)
 	return err
 }
@@ -313,16 +318,18 @@ func (v *Vault) Close() error {
 	v.journal.wake()
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
+	v.scrub.running.Lock() // it holds a file open from one call to the next
+	defer v.scrub.running.Unlock()
 	v.life.Lock()
 	defer v.life.Unlock()
-	return errors.Join(v.used.save(), v.release())
+	return errors.Join(v.scrub.shut(), v.used.save(), v.release())
 }
 
 // release closes the files. The lock file is emptied only if nothing is left
 // to tidy, so that the next to open knows.
 func (v *Vault) release() error {
 	var errs []error
-	if v.db != nil {
+	if v.db != nil && !v.stuck.Load() { // else its Close would wait for ever
 		errs = append(errs, v.db.Close())
 	}
 	if closer, ok := v.blobs.(io.Closer); ok {

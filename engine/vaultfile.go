@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -67,19 +66,6 @@ func mmapSize(path string) int {
 		return initialMmapSize
 	}
 	return int(max(initialMmapSize, min(2*info.Size(), math.MaxInt/2)))
-}
-
-// damaged is deferred where a damaged vault.db is to be an error and not the
-// end of the process. bbolt trusts its pages: where they lie it panics, or
-// reads memory that no file stands behind, which is a panic too while faults
-// is set (debug.SetPanicOnFault); was is what it was before. Not caught is what
-// the runtime does not let be caught: a collector that meets a row which a
-// damaged small bucket made of freed memory ends the process.
-func damaged(err *error, was bool) {
-	debug.SetPanicOnFault(was)
-	if p := recover(); p != nil {
-		*err = &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %v", errDamaged, p)}
-	}
 }
 
 // found writes a new vault.db: its buckets, what it is, and its first field,

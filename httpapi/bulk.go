@@ -43,17 +43,21 @@ func (b *bulk) patch() engine.DocumentPatch {
 
 // bulkLine is a line of application/x-ndjson.
 type bulkLine struct {
-	ID         string        `json:"id" doc:"This or externalId."`
-	ExternalID string        `json:"externalId"`
-	IfMatch    *string       `json:"ifMatch" doc:"As the header If-Match."`
-	Patch      documentPatch `json:"patch" required:"true"`
+	ID         string         `json:"id" doc:"This or externalId."`
+	ExternalID string         `json:"externalId"`
+	IfMatch    *string        `json:"ifMatch" doc:"As the header If-Match."`
+	Patch      *documentPatch `json:"patch" required:"true"`
 }
 
 func (l *bulkLine) change() (engine.DocumentChange, error) {
-	change := engine.DocumentChange{DocumentID: l.ID, ExternalID: l.ExternalID, Patch: l.Patch.engine()}
+	change := engine.DocumentChange{DocumentID: l.ID, ExternalID: l.ExternalID}
 	if (l.ID == "") == (l.ExternalID == "") {
 		return change, inBody("id", "must name the document, or externalId must, and not both")
 	}
+	if l.Patch == nil {
+		return change, inBody("patch", "is missing; it says what to change, as in PATCH /v1/documents/{id}")
+	}
+	change.Patch = l.Patch.engine()
 	if l.IfMatch != nil {
 		var m ifMatch
 		if err := m.bind(*l.IfMatch); err != nil {
@@ -94,9 +98,6 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 			}
 		}
 		outcomes, err := c.vault.UpdateDocuments(ctx, c.actor, changes, in.Bulk.DryRun)
-		if err == nil {
-			err = ctx.Err() // the outcomes of those that were left are no answers
-		}
 		if err != nil {
 			return nil, false, err
 		}

@@ -2,12 +2,14 @@ package httpapi
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -150,5 +152,54 @@ func TestAClientWhoIsGoneIsNoErrorOfTheServer(t *testing.T) {
 	}
 	if log := k.log.String(); strings.Contains(log, `"level":"error"`) || strings.Count(log, "\n") != 2 {
 		t.Error(log)
+	}
+}
+
+// leaving is the context of a client who goes away once it was asked for so
+// many times.
+type leaving struct {
+	context.Context
+	stays atomic.Int32
+}
+
+func (l *leaving) Err() error {
+	if l.stays.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestAClientWhoLeavesABulkChange is told nothing, and no change that was left
+// for its sake is an error of the server.
+func TestAClientWhoLeavesABulkChange(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	var ids []string
+	for i := range 4 {
+		ids = append(ids, k.vaults["main"].Create(fmt.Sprint(i), "text").ID)
+	}
+	list, _ := json.Marshal(ids)
+	left := 0
+	for stays := range int32(12) {
+		for path, body := range map[string]string{
+			"/v1/bulk/documents": fmt.Sprintf(`{"ids":%s,"addTags":["a%d"]}`, list, stays),
+			"/v1/bulk/holds":     fmt.Sprintf(`{"documentIds":%s,"reason":"r","matter":"m%d"}`, list, stays),
+		} {
+			ctx := &leaving{Context: t.Context()}
+			ctx.stays.Store(stays)
+			r := httptest.NewRequest("POST", path, strings.NewReader(body)).WithContext(ctx)
+			r.Header.Set("Authorization", "Bearer "+k.tokens["admin"])
+			func() {
+				defer func() {
+					if recover() != nil {
+						left++
+					}
+				}()
+				k.server.ServeHTTP(httptest.NewRecorder(), r)
+			}()
+		}
+	}
+	if log := k.log.String(); strings.Contains(log, `"level":"error"`) || left == 0 || left == 24 {
+		t.Errorf("%d went away\n%.1000s", left, log)
 	}
 }

@@ -26,6 +26,9 @@ func (s *Server) inSteps(x *exchange, r *http.Request, step func(context.Context
 	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
 	for {
 		outcomes, more, err := step(r.Context())
+		if err == nil {
+			err = r.Context().Err() // the outcomes of those that were left are no answers
+		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
+	"strongroom/engine/webhook"
 )
 
 var update = flag.Bool("update", false, "rewrite the conversations and openapi.json to what is said now")
@@ -44,9 +46,16 @@ func newKit(t *testing.T, o Options) *kit {
 	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
 	k.moved = sync.NewCond(&k.mu)
 	vaults := map[string]*engine.Vault{}
+	o.Deliveries = map[string]Deliverer{}
 	for _, name := range []string{"main", "other"} {
 		k.vaults[name] = enginetest.NewWith(t, engine.Options{Name: name, ReserveBytes: -1})
 		vaults[name] = k.vaults[name].Vault
+		deliverer, err := webhook.Open(vaults[name], k.vaults[name].Dir, webhook.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { deliverer.Close() })
+		o.Deliveries[name] = deliverer
 	}
 	main, other := k.vaults["main"], k.vaults["other"]
 	k.tokens["admin"], k.ids["admin"] = main.Token, main.Admin.UserID
@@ -56,6 +65,7 @@ func newKit(t *testing.T, o Options) *kit {
 		actor, token := main.Person(name, access)
 		k.tokens[name], k.ids[name] = token, actor.UserID
 	}
+	k.sweepWhenDue(main.Vault)
 	o.Logger = zerolog.New(k.log)
 	k.server = New(vaults, o)
 	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -161,4 +171,26 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// sweepWhenDue does what a host does, but for what is due by the clock.
+func (k *kit) sweepWhenDue(v *engine.Vault) {
+	ctx, cancel := context.WithCancel(k.Context())
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-v.Due():
+				if _, err := v.Sweep(ctx); err != nil && ctx.Err() == nil {
+					k.Error(err)
+				}
+			}
+		}
+	})
+	k.Cleanup(func() {
+		cancel()
+		sweeping.Wait()
+	})
 }

@@ -66,7 +66,7 @@ func (m *Metrics) count(x *exchange, r *http.Request, took time.Duration) {
 	meter.times.Observe(took.Seconds())
 }
 
-// metrics answers with all there is to be measured.
+// getMetrics answers with all there is to be measured.
 func (s *Server) getMetrics(_ caller, x *exchange, r *http.Request, _ struct{}) error {
 	page, err := s.expose(r.Context())
 	if err != nil {
@@ -85,6 +85,7 @@ func (s *Server) MetricsHandler() http.Handler {
 			http.Error(w, neutral, http.StatusInternalServerError)
 			return
 		}
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.options.BodyTimeout))
 		w.Header().Set("Content-Type", expositionMedia)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Write(page)
@@ -98,7 +99,7 @@ func (s *Server) expose(ctx context.Context) ([]byte, error) {
 	s.metrics.expose(e)
 	e.Family("strongroom_uploads_running", "gauge", "Uploads that are being received.")
 	e.Sample(float64(s.uploads.Load()))
-	s.exposeVaults(e)
+	s.exposeVaults(ctx, e)
 	if err := s.exposeCensuses(ctx, e); err != nil {
 		return nil, err
 	}
@@ -150,111 +151,4 @@ func statusClass(class int) string {
 		return "0"
 	}
 	return strconv.Itoa(class) + "xx"
-}
-
-// exposeVaults writes what is cheap to ask of each vault.
-func (s *Server) exposeVaults(e *Exposition) {
-	type standing struct {
-		stats    engine.Stats
-		measures engine.Measures
-		up       bool
-	}
-	standings := map[string]standing{}
-	for name, v := range s.vaults {
-		measures, err := v.Measure()
-		standings[name] = standing{v.Stats(), measures, err == nil && v.Ready() == nil}
-	}
-	for name := range s.options.Unopened {
-		standings[name] = standing{}
-	}
-	names := slices.Sorted(maps.Keys(standings))
-	e.Family("strongroom_vault_up", "gauge", "Whether the vault can be used.")
-	for _, name := range names {
-		up := 0.0
-		if standings[name].up {
-			up = 1
-		}
-		e.Sample(up, "vault", name)
-	}
-	each := func(name, kind, help string, sample func(standing, ...string)) {
-		e.Family(name, kind, help)
-		for _, vault := range names {
-			if standings[vault].up {
-				sample(standings[vault], "vault", vault)
-			}
-		}
-	}
-	one := func(name, kind, help string, value func(standing) float64) {
-		each(name, kind, help, func(v standing, labels ...string) { e.Sample(value(v), labels...) })
-	}
-	one("strongroom_audit_entries", "gauge", "Entries in the audit log.", func(v standing) float64 { return float64(v.measures.Entries) })
-	one("strongroom_commits_total", "counter", "Transactions written since the start.", func(v standing) float64 { return float64(v.stats.Commits) })
-	one("strongroom_changes_total", "counter", "Changes written since the start, an entry each.", func(v standing) float64 { return float64(v.stats.Changes) })
-	each("strongroom_commit_changes", "histogram", "Changes that shared a transaction.",
-		func(v standing, labels ...string) { e.Histogram(v.stats.Groups, labels...) })
-	each("strongroom_commit_duration_seconds", "histogram", "How long a transaction took to be on disk: its fsyncs above all.",
-		func(v standing, labels ...string) { e.Histogram(v.stats.CommitTimes, labels...) })
-	one("strongroom_commit_queue_length", "gauge", "Changes that wait for a transaction.", func(v standing) float64 { return float64(v.measures.Waiting) })
-	one("strongroom_late_failures_total", "counter", "Changes that failed after they wrote and were rolled back: defects of the program.", func(v standing) float64 { return float64(v.stats.LateFailures) })
-	one("strongroom_database_bytes", "gauge", "Size of vault.db.", func(v standing) float64 { return float64(v.measures.DatabaseBytes) })
-	one("strongroom_database_free_pages", "gauge", "Pages of vault.db that will be used before it grows; 0 until the first transaction.", func(v standing) float64 { return float64(v.measures.FreePages) })
-	one("strongroom_database_page_bytes", "gauge", "Size of a page of vault.db.", func(v standing) float64 { return float64(v.measures.PageBytes) })
-	one("strongroom_disk_free_bytes", "gauge", "Free space where the vault is.", func(v standing) float64 { return float64(v.measures.DiskFree) })
-	one("strongroom_disk_reserve_bytes", "gauge", "Free space below which writes are refused.", func(v standing) float64 { return float64(v.measures.DiskReserve) })
-}
-
-// censusAge is how old a census may be that is told again: taking one looks at
-// a row for each document.
-const censusAge = time.Minute
-
-type census struct {
-	taken time.Time
-	of    engine.Census
-}
-
-// census counts what a vault holds, or has been counting a moment ago.
-func (m *Metrics) census(ctx context.Context, name string, v *engine.Vault) (engine.Census, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if last, ok := m.censuses[name]; ok && time.Since(last.taken) < censusAge {
-		return last.of, nil
-	}
-	of, err := v.Census(ctx)
-	if err == nil {
-		m.censuses[name] = census{time.Now(), of}
-	}
-	return of, err
-}
-
-// exposeCensuses writes what the vaults hold. A vault that cannot be asked is
-// left out: that it cannot is told already.
-func (s *Server) exposeCensuses(ctx context.Context, e *Exposition) error {
-	held := map[string]engine.Census{}
-	for name, v := range s.vaults {
-		of, err := s.metrics.census(ctx, name, v)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil {
-			held[name] = of
-		}
-	}
-	names := slices.Sorted(maps.Keys(held))
-	e.Family("strongroom_documents", "gauge", "Documents by state, counted once a minute at most; the deleted ones are tombstones.")
-	for _, name := range names {
-		e.Sample(float64(held[name].Live), "vault", name, "state", "live")
-		e.Sample(float64(held[name].Archived), "vault", name, "state", "archived")
-		e.Sample(float64(held[name].Deleted), "vault", name, "state", "deleted")
-	}
-	e.Family("strongroom_locks", "gauge", "Documents with a live lock, but for those whose scratchpad is still empty.")
-	for _, name := range names {
-		e.Sample(float64(held[name].Locked), "vault", name)
-	}
-	e.Family("strongroom_obligations", "gauge", "Obligations by status. 100,000 open ones and as many completed ones are counted at most.")
-	for _, name := range names {
-		e.Sample(float64(held[name].Obligations.Pending), "vault", name, "status", "pending")
-		e.Sample(float64(held[name].Obligations.Overdue), "vault", name, "status", "overdue")
-		e.Sample(float64(held[name].Obligations.Completed), "vault", name, "status", "completed")
-	}
-	return nil
 }

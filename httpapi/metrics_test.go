@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,6 +14,7 @@ import (
 	"testing"
 
 	"strongroom/engine"
+	"strongroom/engine/enginetest"
 )
 
 // scrape is a page of metrics, read as strictly as the format is written down:
@@ -148,8 +152,9 @@ func TestMetrics(t *testing.T) {
 	s.expect(t, `strongroom_commits_total{vault="main"}`, float64(before+2))
 	s.expect(t, `strongroom_audit_entries{vault="main"}`, float64(k.vaults["main"].Head().Seq))
 	s.expect(t, `strongroom_commit_changes_sum{vault="main"}`, float64(k.vaults["main"].Stats().Changes))
-	s.expect(t, `strongroom_documents{vault="main",state="live"}`, 3)
+	s.expect(t, `strongroom_documents{vault="main",status="active"}`, 3)
 	s.expect(t, `strongroom_locks{vault="other"}`, 0)
+	s.expect(t, `strongroom_holds{vault="main"}`, 0)
 	s.expect(t, `strongroom_obligations{vault="main",status="overdue"}`, 0)
 	s.expect(t, `host_lag_seconds{of="search"}`, 1.5)
 	if ids := regexp.MustCompile(`01[0-9A-Z]{24}`).FindAllString(page, -1); ids != nil {
@@ -176,7 +181,7 @@ func TestMetricsOfAClosedVault(t *testing.T) {
 	s := readScrape(t, page)
 	s.expect(t, `strongroom_vault_up{vault="other"}`, 0)
 	s.expect(t, `strongroom_vault_up{vault="main"}`, 1)
-	s.expect(t, `strongroom_documents{vault="main",state="live"}`, 0)
+	s.expect(t, `strongroom_documents{vault="main",status="active"}`, 0)
 }
 
 // TestDegraded: what a host warns of is told to whom it concerns, and takes no
@@ -197,4 +202,73 @@ func TestDegraded(t *testing.T) {
 	if got := told(warnings, nil, engine.Operator()); !slices.Contains(got, `vault "other": the index is behind`) || len(got) != 2 {
 		t.Error(fmt.Sprint("the operator is told ", got))
 	}
+}
+
+// TestDashboard holds that grafana.json asks for nothing that is not there.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("grafana.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	k := newKit(t, Options{})
+	k.do("view", "GET", "/v1/me", nil)
+	_, page := k.do("admin", "GET", "/metrics", nil)
+	kinds := readScrape(t, page).kinds
+	names := regexp.MustCompile(`\bstrongroom_\w+`)
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			for _, name := range names.FindAllString(target.Expr, -1) {
+				if kinds[name] == "" && kinds[strings.TrimSuffix(name, "_bucket")] != "histogram" {
+					t.Errorf("%s: there is no %s", panel.Title, name)
+				}
+			}
+		}
+	}
+	if len(dashboard.Panels) == 0 {
+		t.Error("there is nothing on it")
+	}
+}
+
+// TestConcerns: a vault that can be read but not written says so.
+func TestConcerns(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	v, err := engine.Open(k.Dir, engine.Options{ReserveBytes: 1 << 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	s := New(map[string]*engine.Vault{"main": v}, Options{Authenticate: func(*http.Request) (*engine.Vault, engine.Actor, error) {
+		return v, engine.Actor{Access: engine.AccessAdmin}, nil
+	}})
+	get := func(path string) string {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 200 {
+			t.Error(w.Code)
+		}
+		return w.Body.String()
+	}
+	for _, say := range []string{`"status":"degraded"`, "nothing can be written: ", "bytes free"} {
+		if told := get("/readyz"); !strings.Contains(told, say) {
+			t.Errorf("it does not say %q: %s", say, told)
+		}
+	}
+	page := readScrape(t, get("/metrics"))
+	page.expect(t, `strongroom_vault_up{vault="main"}`, 1)
+	page.expect(t, `strongroom_vault_writable{vault="main"}`, 0)
+	page.expect(t, `strongroom_vault_concerns{vault="main"}`, 1)
 }

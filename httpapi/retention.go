@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -149,9 +150,9 @@ func previewRun(ctx context.Context, c caller, in previewInput) (reply[Preview],
 }
 
 type newRun struct {
-	PlanDigest  planDigest `json:"planDigest" doc:"That of a preview: the run does exactly that, or PLAN_CHANGED."`
-	AcceptClock bool       `json:"acceptClock" doc:"Go on although the clock cannot be trusted; needs a reason."`
-	Reason      string     `json:"reason"`
+	PlanDigest  *string `json:"planDigest" doc:"That of a preview: the run does exactly that, or PLAN_CHANGED."`
+	AcceptClock bool    `json:"acceptClock" doc:"Go on although the clock cannot be trusted; needs a reason."`
+	Reason      string  `json:"reason"`
 }
 
 type startRunInput struct {
@@ -159,11 +160,15 @@ type startRunInput struct {
 }
 
 func startRun(ctx context.Context, c caller, in startRunInput) (reply[Run], error) {
-	digest, err := in.Run.PlanDigest.parse()
-	if err != nil {
-		return reply[Run]{}, err
+	n := engine.NewRun{AcceptClock: in.Run.AcceptClock, Reason: in.Run.Reason}
+	if in.Run.PlanDigest != nil {
+		digest, err := audit.ParseHash(*in.Run.PlanDigest)
+		if err != nil {
+			return reply[Run]{}, inBody("planDigest", "must be the planDigest of a preview")
+		}
+		n.PlanDigest = &digest
 	}
-	r, receipt, err := c.vault.StartRun(ctx, c.actor, engine.NewRun{PlanDigest: digest, AcceptClock: in.Run.AcceptClock, Reason: in.Run.Reason})
+	r, receipt, err := c.vault.StartRun(ctx, c.actor, n)
 	return reply[Run]{body: runOf(r), receipt: receipt, location: "/v1/retention/runs/" + r.ID}, err
 }
 

@@ -1,9 +1,6 @@
 package httpapi
 
-import (
-	"strongroom/audit"
-	"strongroom/engine"
-)
+import "strongroom/engine"
 
 // Policy is a rule of retention.
 type Policy struct {
@@ -145,17 +142,4 @@ func dispositionOf(vault *engine.Vault, d engine.Disposition) Disposition {
 		out.Lock = &lock
 	}
 	return out
-}
-
-// planDigest is an audit.Hash in a body.
-type planDigest string
-
-func (d planDigest) parse() (digest audit.Hash, err error) {
-	if d == "" {
-		return digest, nil
-	}
-	if digest, err = audit.ParseHash(string(d)); err != nil {
-		return digest, inBody("planDigest", "must be the planDigest of a preview")
-	}
-	return digest, nil
 }

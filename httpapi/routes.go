@@ -35,7 +35,7 @@ func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
 		s.searchRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
-		s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 

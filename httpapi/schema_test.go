@@ -31,6 +31,7 @@ var known = map[reflect.Type]func() object{
 	typeOf[claimedEdit]():     func() object { return object{"type": "string"} },
 	typeOf[seconds]():         func() object { return object{"type": []string{"integer", "string"}, "minimum": 1, "default": 300} },
 	typeOf[truth]():           func() object { return object{"type": []string{"boolean", "string"}} },
+	typeOf[deliveryNumber]():  func() object { return object{"type": "integer", "minimum": 1} },
 	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
 }
 

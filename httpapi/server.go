@@ -108,6 +108,10 @@ type Options struct {
 	// and no q in the filter of a bulk change.
 	Search Search
 
+	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
+	// nil leaves the routes out that tell of deliveries and make them.
+	Deliveries map[string]Deliverer
+
 	// Build is what GET /v1/version says.
 	Build Build
 }

@@ -80,18 +80,26 @@ func (s *Server) warnings(ctx context.Context) map[string][]string {
 		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
 	for name, v := range s.vaults {
-		concerns, err := v.Concerns(ctx)
-		if err != nil {
-			concerns = []string{"its state cannot be read"}
-		}
-		if m, err := v.Measure(); err == nil && m.DiskFree < m.DiskReserve {
-			concerns = append(concerns, fmt.Sprintf("%d bytes of the disk are free, %d are kept in reserve: nothing can be written", m.DiskFree, m.DiskReserve))
-		}
-		if len(concerns) > 0 {
-			all[name] = append(slices.Clip(all[name]), concerns...)
+		if own := concerns(ctx, v); len(own) > 0 {
+			all[name] = append(slices.Clip(all[name]), own...)
 		}
 	}
 	return all
+}
+
+// concerns are what a vault itself knows of: it can be read, but not all goes on.
+func concerns(ctx context.Context, v *engine.Vault) []string {
+	if v.Ready() != nil {
+		return nil // worse than a concern, and told as such
+	}
+	list, err := v.Concerns(ctx)
+	if err != nil {
+		list = append(list, "its state cannot be read")
+	}
+	if err := v.Writable(); errors.Is(err, engine.ErrNoSpace) {
+		list = append(list, "nothing can be written: "+err.Error())
+	}
+	return list
 }
 
 // told are the warnings that a caller may know.

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestBackupAndRestore is the worst day: several vaults backed up while they are
+// served, the data directory lost, and restored with the log exported since.
+func TestBackupAndRestore(t *testing.T) {
+	data, medium := t.TempDir(), t.TempDir()
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	mustRun(t, "init", "--data", data, "--vault", "legal")
+	s := startServer(t, data)
+	s.upload(t, key, "kept.txt", "kept")
+	t.Chdir(medium) // what is relative is relative to here, not to the server
+	out := mustRun(t, "backup", "--data", data, "--to", "monday", "--all")
+	for _, want := range []string{filepath.Join("monday", "main") + ": 1 documents, 1 versions, 1 files of 4 bytes", filepath.Join("monday", "legal") + ": 0 documents"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("backup does not say %q:\n%s", want, out)
+		}
+	}
+	lost := s.upload(t, key, "lost.txt", "lost")
+	resp, answer := s.do(t, key, "GET", "/v1/audit/entries?op=backup.completed", nil)
+	if resp.StatusCode != http.StatusOK || bytes.Count(answer, []byte(`"actor":"operator"`)) != 1 {
+		t.Errorf("entries of the backup: %s\n%s", resp.Status, answer)
+	}
+	mustRun(t, "export", "--data", data, "--log", "since.jsonl")
+
+	fresh := filepath.Join(t.TempDir(), "restored")
+	run(t, "restore", "--data", fresh, "--from", "monday").expect(t, 2, "--log", "--without-log", "entry")
+	run(t, "restore", "--data", fresh, "--from", "monday", "--vault", "hr", "--without-log").expect(t, 1, "hr")
+	run(t, "restore", "--data", data, "--from", "monday", "--without-log").expect(t, 1, "already")
+	if _, err := os.Stat(fresh); err == nil {
+		t.Error("what was refused left a directory")
+	}
+	out = mustRun(t, "restore", "--data", fresh, "--from", "monday", "--log", "since.jsonl")
+	for _, want := range []string{"1 documents, 1 versions", "document.created 1", "missing: document " + lost + " version 1, sha256:"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("restore does not say %q:\n%s", want, out)
+		}
+	}
+	mustRun(t, "restore", "--data", fresh, "--from", filepath.Join("monday", "legal"), "--vault", "legal", "--without-log")
+	mustRun(t, "verify", "--data", fresh, "--bytes", "--head", filepath.Join("monday", "main", "head.txt"))
+
+	if out := mustRun(t, "doctor", "--data", fresh); strings.Count(out, "paused") != 2 {
+		t.Errorf("the doctor does not say that both are paused:\n%s", out)
+	}
+	r := startServer(t, fresh)
+	mustRun(t, "resume", "--data", fresh) // through the socket
+	r.end()
+	mustRun(t, "resume", "--data", fresh, "--vault", "legal") // at rest
+	if again := run(t, "resume", "--data", fresh); again.code != 0 || !strings.Contains(again.stderr, "is not paused") {
+		t.Errorf("resume again: %+v", again)
+	}
+	if out := mustRun(t, "doctor", "--data", fresh); strings.Contains(out, "paused") {
+		t.Errorf("still paused:\n%s", out)
+	}
+}
+
+// TestControlRoutesAreNotPublic holds that no HTTP route writes to a path of the
+// server's.
+func TestControlRoutesAreNotPublic(t *testing.T) {
+	data := t.TempDir()
+	s := startServer(t, data)
+	key := s.firstKey(t)
+	for _, c := range [][2]string{{"POST", controlBackup}, {"GET", controlDoctor}} {
+		resp, _ := s.do(t, key, c[0], c[1], strings.NewReader(`{"to":"`+filepath.Join(data, "stolen")+`"}`), "Content-Type", "application/json")
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s %s: %s", c[0], c[1], resp.Status)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(data, "stolen")); err == nil {
+		t.Error("it was written")
+	}
+	run(t, "compact", "--data", data).expect(t, 1, "in use", "process")
+}
+
+// TestScrubWhileServing holds that a file that changes on the disk is logged, and
+// told by readyz to who may know.
+func TestScrubWhileServing(t *testing.T) {
+	data := t.TempDir()
+	s := startServer(t, data, "--scrub-rate", "0")
+	key := s.firstKey(t)
+	s.upload(t, key, "contract.txt", "the text")
+	s.end()
+	files, err := filepath.Glob(filepath.Join(data, "vaults", "main", "blobs", "sha256", "*", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	if err := os.Chmod(files[0], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], []byte("the test"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = startServer(t, data)
+	s.stderr.await(t, s.ended, `.*`+regexp.QuoteMeta(filepath.Base(files[0]))+`.*restore it from a backup.*`)
+	resp, answer := s.do(t, key, "GET", "/readyz", nil)
+	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte("1 files do not have the bytes they came with")) {
+		t.Errorf("readyz: %s\n%s", resp.Status, answer)
+	}
+	if _, answer := s.do(t, "none", "GET", "/readyz", nil); bytes.Contains(answer, []byte("files")) {
+		t.Errorf("readyz tells everybody:\n%s", answer)
+	}
+	run(t, "doctor", "--data", data).expect(t, 1, "1 error")
+	run(t, "backup", "--data", data, "--to", filepath.Join(t.TempDir(), "medium")).expect(t, 1, filepath.Base(files[0]))
+}
+
+// TestADamagedDatabase holds that the doctor says which vault's is, and that the
+// others are served, backed up and well.
+func TestADamagedDatabase(t *testing.T) {
+	data := t.TempDir()
+	mustRun(t, "init", "--data", data)
+	mustRun(t, "init", "--data", data, "--vault", "torn")
+	databases, err := filepath.Glob(filepath.Join(data, "vaults", "torn", "*.db"))
+	if err != nil || len(databases) != 1 {
+		t.Fatal(databases, err)
+	}
+	if err := os.WriteFile(databases[0], bytes.Repeat([]byte("torn"), 8<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, data)
+	r := run(t, "doctor", "--data", data)
+	r.expect(t, 1, "1 error")
+	if !regexp.MustCompile(`(?m)^error  torn: vault: .*torn`).MatchString(r.stdout) || !strings.Contains(r.stdout, "ok     main: fsync") {
+		t.Errorf("the doctor says\n%s", r.stdout)
+	}
+	medium := t.TempDir()
+	run(t, "backup", "--data", data, "--to", medium, "--all").expect(t, 1, `"torn"`)
+	mustRun(t, "restore", "--data", filepath.Join(t.TempDir(), "new"), "--from", medium, "--without-log")
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+
+	"strongroom/engine"
+)
+
+func (p *program) doctorCommand() command {
+	return command{
+		name:    "doctor",
+		summary: "look at what the vaults stand on: disk, syncs, space, clock, bytes",
+		about: `Looks, for every vault of the data directory, at its file system, at whether a
+sync takes as long as one that reaches a disk must, at free space, the clock, the
+free pages of the database, how long ago its files were last read whole, and who can
+read it. Each line begins with ok, warn or error. Exit status 1 says that there is
+an error.
+
+Works on vaults at rest and, through the control socket, on those a server
+serves. A doctor looks and treats nothing: ` + "`strongroom verify --bytes`" + ` proves what a
+vault holds.`,
+		example: `strongroom doctor`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at place
+			f.data(&at)
+			return func(ctx context.Context, _ []string) error { return p.doctor(ctx, at) }
+		},
+	}
+}
+
+// diagnosis is engine's, as the control socket tells it.
+type diagnosis struct {
+	Level engine.Level `json:"level"`
+	What  string       `json:"what"`
+	Says  string       `json:"says"`
+}
+
+func (p *program) doctor(ctx context.Context, at place) error {
+	names, err := vaultNames(at.data)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("there is no vault under %s", at.data)
+	}
+	wrong := p.tell(at.data, examineData(at.data))
+	for _, name := range names {
+		at.vault = name
+		var list []diagnosis
+		err := withVault(ctx, at, func(o *operator) error { return o.call(ctx, "GET", controlDoctor, nil, &list) })
+		if err != nil {
+			list = append(list, diagnosis{engine.LevelError, "vault", err.Error()})
+		}
+		wrong += p.tell(name, list)
+	}
+	switch {
+	case wrong == 1:
+		return errors.New("1 error")
+	case wrong > 1:
+		return fmt.Errorf("%d errors", wrong)
+	}
+	return nil
+}
+
+// tell prints diagnoses and counts the errors among them.
+func (p *program) tell(of string, list []diagnosis) (wrong int) {
+	for _, d := range list {
+		if d.Level == engine.LevelError {
+			wrong++
+		}
+		fmt.Fprintf(p.stdout, "%-5s  %s: %s: %s\n", d.Level, of, d.What, plain(d.Says))
+	}
+	return wrong
+}
+
+func examineData(data string) []diagnosis {
+	const what = "permissions"
+	info, err := os.Stat(data)
+	switch {
+	case err != nil:
+		return []diagnosis{{engine.LevelError, what, err.Error()}}
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return []diagnosis{{engine.LevelWarn, what, fmt.Sprintf("others can look into it (%v): chmod go-rwx it", info.Mode().Perm())}}
+	}
+	return []diagnosis{{engine.LevelOK, what, "only this user can look into it"}}
+}
+
+// doctor is that route of the control socket.
+func (c *control) doctor(w http.ResponseWriter, r *http.Request) {
+	list := []diagnosis{}
+	for _, d := range c.vaults[r.Header.Get(vaultHeader)].Examine(r.Context()) {
+		list = append(list, diagnosis(d))
+	}
+	json.NewEncoder(w).Encode(list)
+}

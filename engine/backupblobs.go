@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"errors"
+
+	"strongroom/blobstore"
+)
+
+// blobs copies those that the copied database names and the backup lacks.
+func (b *backup) blobs(copied *copiedVault) error {
+	err := copied.eachBlob(func(d Digest) error {
+		size, wanted := b.wants(d)
+		if wanted {
+			b.total += size
+		}
+		b.report.Blobs++
+		b.report.Bytes += size
+		return b.ctx.Err()
+	})
+	if err == nil {
+		err = b.room(b.total - b.done)
+	}
+	if err != nil {
+		return err
+	}
+	batch := b.archive.Batch()
+	defer batch.Discard()
+	err = copied.eachBlob(func(d Digest) error {
+		if err := b.going(); err != nil {
+			return err
+		}
+		if _, wanted := b.wants(d); wanted {
+			if err := b.copy(batch, d); err != nil {
+				return err
+			}
+		}
+		b.v.pins.passed(d)
+		return nil
+	})
+	if err == nil {
+		err = batch.Close()
+	}
+	if err == nil && len(b.wrong) > 0 {
+		err = &DamagedError{b.wrong}
+	}
+	return err
+}
+
+// wants says whether a blob has to be copied. One that the vault has lost, and
+// the earlier backup has, stays as it is there.
+func (b *backup) wants(d Digest) (size int64, wanted bool) {
+	size, err := b.v.blobs.Stat(d)
+	there, missing := b.archive.Stat(d)
+	if err != nil {
+		return there, missing != nil
+	}
+	return size, missing != nil || there != size
+}
+
+func (b *backup) copy(batch *blobstore.Batch, d Digest) error {
+	f, err := b.v.blobs.Open(d)
+	if err != nil {
+		return b.damage(err)
+	}
+	defer f.Close()
+	size, err := batch.Add(b.ctx, d, f)
+	if errors.Is(err, blobstore.ErrCorrupt) {
+		return b.damage(err)
+	}
+	b.progress(size)
+	b.report.CopiedBlobs++
+	b.report.CopiedBytes += size
+	return blobError(err)
+}
+
+// damage notes a file that cannot be copied, and lets the others be: whoever
+// mends it has to know of all of them.
+func (b *backup) damage(err error) error {
+	if b.ctx.Err() != nil {
+		return b.ctx.Err()
+	}
+	if b.wrong = append(b.wrong, err.Error()); len(b.wrong) == maxFindings {
+		return &DamagedError{b.wrong}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+)
+
+// Bytes that a running backup has yet to copy outlive their document, and go
+// when the backup has ended.
+func TestADeletionDuringABackup(t *testing.T) {
+	k := enginetest.New(t)
+	d := k.Create("goes", "bytes that go meanwhile")
+	k.Create("stays", strings.Repeat("bytes that stay. ", 10_000))
+	to := filepath.Join(t.TempDir(), "main")
+	deleted := false
+	report, _, err := k.Backup(t.Context(), engine.Operator(), engine.BackupOptions{To: to, Progress: func(done, _ int64) {
+		if deleted {
+			return
+		}
+		deleted = true
+		if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(blobOf(k.Dir, d.Current.Digest)); err != nil {
+			t.Error("the bytes went before they were copied:", err)
+		}
+	}})
+	if err != nil || report.Blobs != 2 {
+		t.Fatal(report, err)
+	}
+	if _, err := os.Stat(blobOf(k.Dir, d.Current.Digest)); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the bytes outlive the backup:", err)
+	}
+	if _, err := restored(t, to).Document(t.Context(), d.ID); err != nil {
+		t.Error("it was there at the instant of the backup:", err)
+	}
+}
+
+func blobOf(vault string, d engine.Digest) string {
+	return filepath.Join(vault, "blobs", "sha256", d.Hex()[:2], d.Hex())
+}
+
+// Wherever a backup is broken off, the earlier one can be restored, and the next
+// one goes on.
+func TestABackupBrokenOff(t *testing.T) {
+	k := enginetest.New(t)
+	k.Create("first", "the first text")
+	to := filepath.Join(t.TempDir(), "main")
+	earlier := backUp(t, k, to)
+	for range 3 {
+		k.Create("more", "more "+engine.NewID())
+	}
+	steps := 0
+	for at := 1; ; at++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		steps = 0
+		_, _, err := k.Backup(ctx, engine.Operator(), engine.BackupOptions{To: to, Progress: func(_, _ int64) {
+			if steps++; steps == at {
+				cancel()
+			}
+		}})
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if b, err := engine.ReadBackup(to); err != nil || b.Head != earlier.Head {
+			t.Errorf("broken off at step %d, the backup is of %v, %v", at, b.Head, err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(to, "vault-*")); len(left) != 1 {
+			t.Errorf("broken off at step %d, it left %q", at, left)
+		}
+		if at == 1 {
+			restored(t, to)
+		}
+	}
+	if steps < 4 {
+		t.Errorf("%d steps: nothing was broken off", steps)
+	}
+	restored(t, to)
+}
+
+// What is none of its own, a backup leaves alone.
+func TestABackupRefusesWhatIsElse(t *testing.T) {
+	k, other := enginetest.New(t), enginetest.New(t)
+	parent := t.TempDir()
+	file, full, foreign := filepath.Join(parent, "file"), filepath.Join(parent, "full"), filepath.Join(parent, "foreign")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(full, "letters"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	backUp(t, other, foreign)
+	for to, want := range map[string]error{
+		"": engine.ErrInvalid, full: engine.ErrInvalid, foreign: engine.ErrInvalid, filepath.Join(k.Dir, "backup"): engine.ErrInvalid,
+		filepath.Join(parent, "not", "mounted"): engine.ErrInvalid, filepath.Join(file, "below"): nil,
+	} {
+		_, _, err := k.Backup(t.Context(), engine.Operator(), engine.BackupOptions{To: to})
+		if err == nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("to %q: got %v", to, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(full, "letters")); err != nil {
+		t.Error(err)
+	}
+	restored(t, foreign)
+	reader, _ := k.Person("Rita Reader", engine.AccessUpload)
+	if _, _, err := k.Backup(t.Context(), reader, engine.BackupOptions{To: filepath.Join(parent, "main")}); !errors.Is(err, engine.ErrLacksPermission) {
+		t.Errorf("without access: %v", err)
+	}
+}
+
+// Bytes that the vault has lost are named, and the backup does not count; one
+// that the earlier backup still has is no loss.
+func TestABackupOfADamagedVault(t *testing.T) {
+	k := enginetest.New(t)
+	d := k.Create("old", "bytes that an earlier backup has")
+	to := filepath.Join(t.TempDir(), "main")
+	backUp(t, k, to)
+	mend := rot(t, blobOf(k.Dir, d.Current.Digest))
+	if report := backUp(t, k, to); report.CopiedBlobs != 0 {
+		t.Errorf("%+v", report)
+	}
+	restored(t, to)
+	mend()
+	counted, err := engine.ReadBackup(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := k.Create("new", "bytes that nobody else has")
+	mend = rot(t, blobOf(k.Dir, fresh.Current.Digest))
+	_, _, err = k.Backup(t.Context(), engine.Operator(), engine.BackupOptions{To: to})
+	damaged, ok := errors.AsType[*engine.DamagedError](err)
+	if !ok || len(damaged.Files) != 1 || !strings.Contains(err.Error(), fresh.Current.Digest.Hex()) {
+		t.Errorf("got %v", err)
+	}
+	if b, err := engine.ReadBackup(to); err != nil || b.Head != counted.Head {
+		t.Errorf("it counts all the same: %v %v", b.Head, err)
+	}
+	mend()
+	backUp(t, k, to)
+}
+
+// rot changes a byte of a file and returns what mends it.
+func rot(t *testing.T, path string) (mend func()) {
+	t.Helper()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) {
+		t.Helper()
+		if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, b, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoilt := []byte(string(whole))
+	spoilt[len(spoilt)/2] ^= 1
+	write(spoilt)
+	return func() { write(whole) }
+}

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// bbolt trusts the pages it reads. Where they lie it panics, or follows them out
+// of the file; and where the disk cannot give a page that is mapped, the system
+// raises a fault in whoever reads it, which ends the process unless faults are
+// set to be panics (debug.SetPanicOnFault). A damaged vault.db is to be an error
+// of its vault, and not the end of all others of the process. What cannot be
+// caught is a collector that meets a row which a damaged small bucket made of
+// freed memory.
+
+// damaged is deferred where all of vault.db is gone through: whatever panics
+// there is damage. was is what SetPanicOnFault was before.
+func damaged(err *error, was bool) {
+	debug.SetPanicOnFault(was)
+	if p := recover(); p != nil {
+		*err = &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %v", errDamaged, p)}
+	}
+}
+
+// guard is deferred where a call reads: damage stops the vault, since nobody
+// knows what else is wrong, and other panics are what they were.
+func (v *Vault) guard(err *error, was bool) {
+	debug.SetPanicOnFault(was)
+	p := recover()
+	if p == nil {
+		return
+	}
+	if !isDamage(p) {
+		panic(p)
+	}
+	v.failDamaged(p)
+	*err = v.enterError()
+}
+
+func (v *Vault) failDamaged(p any) {
+	v.fail(ReasonDamaged, fmt.Errorf("%w: %s: %v; restore it from a backup", errDamaged, v.db.Path(), p))
+}
+
+// begin and rollback read the file while bbolt holds locks of its own: what they
+// panic with leaves those held, and Close must not wait for them.
+func (v *Vault) begin(writable bool) (b *bbolt.Tx, err error) {
+	v.holding(func() { b, err = v.db.Begin(writable) })
+	return b, err
+}
+
+func (v *Vault) rollback(b *bbolt.Tx) { v.holding(func() { b.Rollback() }) }
+
+func (v *Vault) holding(call func()) {
+	ended := false
+	defer func() {
+		if !ended {
+			v.stuck.Store(true)
+		}
+	}()
+	call()
+	ended = true
+}
+
+// isDamage knows a fault of memory, and bbolt's words for pages that lie.
+func isDamage(p any) bool {
+	if fault, ok := p.(interface {
+		runtime.Error
+		Addr() uintptr
+	}); ok {
+		return fault.Addr() != 0
+	}
+	text, ok := p.(string)
+	return ok && slices.ContainsFunc([]string{
+		"assertion failed", "invalid page type", "invalid meta pages", "high water mark", "bucket header", "inode overflow", "inline bucket",
+	}, func(said string) bool { return strings.Contains(text, said) })
+}

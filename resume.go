@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+func (p *program) resumeCommand() command {
+	return command{
+		name:    "resume",
+		summary: "let a paused vault send webhooks and run retention again",
+		about: `A vault restored from a backup is paused, so that it neither tells the world what
+it told already nor disposes of anything before somebody has looked at it. Resume
+ends that; so does the setting "paused" in the API. On a vault that is not paused it
+does nothing.
+
+Works on a vault at rest, or through the control socket of the server that
+serves it.`,
+		example: `strongroom resume --data ./restored`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at place
+			f.place(&at)
+			return func(ctx context.Context, _ []string) error {
+				return withVault(ctx, at, func(o *operator) error { return p.resume(ctx, o, at.vault) })
+			}
+		},
+	}
+}
+
+func (p *program) resume(ctx context.Context, o *operator, vault string) error {
+	var settings struct {
+		Paused bool `json:"paused"`
+	}
+	if err := o.call(ctx, "GET", "/v1/settings", nil, &settings); err != nil {
+		return err
+	}
+	if !settings.Paused {
+		fmt.Fprintf(p.stderr, "vault %q is not paused\n", vault)
+		return nil
+	}
+	if err := o.call(ctx, "PATCH", "/v1/settings", map[string]bool{"paused": false}, &settings); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "vault %q goes on\n", vault)
+	return nil
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// TestPatience holds how long a server waits for those who say nothing: for a
+// header that does not come, or comes in drips, and between two requests.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		client func(net.Conn) // what it does before it falls silent
+		after  time.Duration
+	}{
+		{"no header", func(net.Conn) {}, headerTimeout},
+		{"half a header", func(conn net.Conn) { io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n") }, headerTimeout},
+		{"idle", func(conn net.Conn) {
+			fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != http.StatusNoContent {
+				t.Error(resp, err)
+			}
+		}, idleTimeout},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			pipes := newPipeListener()
+			nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+			ended := make(chan error)
+			go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{pipes, nothing, func() {}}) }()
+			conn, err := pipes.dial(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.client(conn)
+			began := time.Now()
+			_, err = conn.Read(make([]byte, 1))
+			if took := time.Since(began); !errors.Is(err, io.EOF) || took != c.after {
+				t.Errorf("%s: %v after %v, want the end after %v", c.name, err, took, c.after)
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
