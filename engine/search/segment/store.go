@@ -189,6 +189,9 @@ func (s *Store) Save() error {
 	if string(state) == string(s.saved) && len(inMemory) == 0 {
 		return nil
 	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil { // it may have been deleted
+		return err
+	}
 	if len(inMemory) > 0 {
 		if err := s.merge(inMemory, epoch, true, func() error { return nil }); err != nil {
 			return err
