@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"strongroom/engine"
 	"strongroom/engine/search"
@@ -16,7 +17,7 @@ type indexes map[*engine.Vault]*search.Index
 // follow indexes the vaults of a kit until the test ends.
 func (x indexes) follow(t *testing.T, k *kit) {
 	for _, v := range k.vaults {
-		index, err := search.Open(v.Vault, filepath.Join(v.Dir, "search"), search.Options{})
+		index, err := search.Open(v.Vault, filepath.Join(v.Dir, "search"), search.Options{Patience: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
