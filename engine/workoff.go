@@ -25,9 +25,9 @@ func (v *Vault) workOff(ctx context.Context) error {
 		return err
 	}
 	w := &worker{v: v, run: r}
-	ok, err := v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
-	if err == nil && !ok {
-		err = w.recall(ctx)
+	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	if err == nil {
+		err = w.recall()
 	}
 	if err = errors.Join(err, w.close()); err != nil {
 		return err
@@ -99,7 +99,11 @@ func (w *worker) carryOut(ctx context.Context, lines []planned) error {
 	}
 	for i, out := range outcomes {
 		w.v.purge(context.WithoutCancel(ctx), out.litter...)
-		if err := w.account(lines[i], out.because); err != nil {
+		if out.because == Planned {
+			continue // the log tells
+		}
+		lines[i].because = out.because
+		if err := w.leave(lines[i]); err != nil {
 			return err
 		}
 	}
@@ -119,22 +123,10 @@ func (w *worker) actor() Actor {
 	return Actor{UserID: w.run.StartedBy, Access: AccessAdmin}
 }
 
-func (w *worker) account(line planned, because Because) error {
-	switch {
-	case because == Planned && line.action == ActionArchive:
-		w.counts.Archived++
-	case because == Planned:
-		w.counts.Deleted++
-	default:
-		w.counts.left(because)
-		line.because = because
-		return w.leave(line)
-	}
-	return nil
-}
-
-// leave writes a line down. A run that begins anew writes its list anew.
+// leave counts a document that was left alone, and writes its line down. A run
+// that begins anew writes its list anew.
 func (w *worker) leave(line planned) (err error) {
+	w.counts.left(line.because)
 	if w.left == nil {
 		if w.left, err = w.v.newRetentionFile(w.v.leftFile(w.run.ID)); err != nil {
 			return err
@@ -159,20 +151,24 @@ func (w *worker) close() error {
 	return errors.Join(w.flush(), w.left.Sync(), w.left.Close(), blobstore.SyncDir(w.v.retentionFile("")))
 }
 
-// recall counts what the run has done, from the log, because its plan is gone.
-func (w *worker) recall(ctx context.Context) error {
+// recall counts what the run has done, from the log: it knows what was done
+// before a crash, and nothing twice, even if a document that changed its place
+// while the plan was made stands in it twice.
+func (w *worker) recall() error {
 	for after := w.run.began; ; {
 		page, err := w.v.done(w.run, after, maxLimit)
 		if err != nil {
 			return err
 		}
 		for _, o := range page.outcomes {
-			if err := w.account(planned{verdict: verdict{action: o.Action}}, Planned); err != nil {
-				return err
+			if o.Action == ActionArchive {
+				w.counts.Archived++
+			} else {
+				w.counts.Deleted++
 			}
 		}
 		if after = page.next; after == 0 {
-			return ctx.Err()
+			return nil
 		}
 	}
 }
