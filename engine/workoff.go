@@ -10,8 +10,8 @@ import (
 )
 
 // workBatch is how many documents of a plan are dealt with between two looks at
-// whether to stop.
-const workBatch = 256
+// whether to stop: as many as share a transaction.
+const workBatch = maxGroup
 
 // workOff brings the run that is not completed to its end: one change for each
 // document of its plan. What a run that was cut off has done already is found
