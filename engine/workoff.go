@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -57,14 +58,11 @@ type worker struct {
 	text   []byte
 }
 
-// outcome of a line is what became of it, and the bytes that may now be litter.
+// lineOutcome is what became of a line, and the bytes that may now be litter.
 type lineOutcome struct {
 	because Because // Planned if it was done
 	litter  []Digest
 }
-
-// Failed is why a document was left alone that is not any more as it was planned.
-const Failed Because = "failed"
 
 // carryOut does what the lines say, each in a change of its own, and writes down
 // what was left alone.
@@ -90,15 +88,17 @@ func (w *worker) carryOut(ctx context.Context, lines []planned) error {
 		return err
 	}
 	for n, err := range errs {
-		if unable(err) { // none of these is about the document: the run goes on later
-			return err
-		}
 		if err != nil {
 			outcomes[at[n]] = lineOutcome{because: Failed}
 		}
 	}
-	for i, out := range outcomes {
+	for _, out := range outcomes { // of some that landed, if others did not
 		w.v.purge(context.WithoutCancel(ctx), out.litter...)
+	}
+	if i := slices.IndexFunc(errs, unable); i >= 0 {
+		return errs[i] // it is not about the document: the run goes on later
+	}
+	for i, out := range outcomes {
 		if out.because == Planned {
 			continue // the log tells
 		}
@@ -176,6 +176,9 @@ func (w *worker) recall() error {
 // carryOut does what a line says, if it is still so. What this run has done is
 // done.
 func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil { // who started it may have lost it since
+		return lineOutcome{}, audit.Event{}, err
+	}
 	d, err := t.document(line.documentID)
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err
