@@ -17,7 +17,7 @@ func (v *Vault) InterruptRun(ctx context.Context, lines int) error {
 	}
 	w := &worker{v: v, run: r}
 	stop := errors.New("stop")
-	_, err = v.readPlan(r.PlanDigest, lines, func(page []planned) error { return errors.Join(w.carryOut(ctx, page), stop) })
+	err = v.readPlan(r.PlanDigest, lines, func(page []planned) error { return errors.Join(w.carryOut(ctx, page), stop) })
 	if !errors.Is(err, stop) {
 		return err
 	}
@@ -86,3 +86,6 @@ func (v *Vault) FillSome(ctx context.Context, from string) (more bool, err error
 	})
 	return more, err
 }
+
+// FillStart fills a kind of start to its end.
+func (v *Vault) FillStart(ctx context.Context, from string) error { return v.fill(ctx, []string{from}) }

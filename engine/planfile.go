@@ -135,26 +135,22 @@ func (v *Vault) newRetentionFile(path string) (*os.File, error) {
 }
 
 // readPlan reads the lines of a plan, at most so many at a time, and hands them
-// to fn. What is not the plan of that digest is none: ok is false, before fn is
-// called.
-func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) (ok bool, err error) {
-	if digest == emptyPlan() {
-		return true, nil
-	}
+// to fn. A file that is gone, or is not the plan of that digest, has none.
+func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) error {
 	f, err := os.Open(v.planFile(digest))
 	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil || audit.Hash(h.Sum(nil)) != digest {
-		return false, err
+		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return false, err
+		return err
 	}
 	var page []planned
 	lines := bufio.NewScanner(f)
@@ -163,17 +159,17 @@ func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) 
 		for more = lines.Scan(); more; more = lines.Scan() {
 			line, err := parsePlanned(lines.Text())
 			if err != nil {
-				return false, err
+				return err
 			}
 			if page = append(page, line); len(page) == most {
 				break
 			}
 		}
 		if err := fn(page); err != nil {
-			return true, err
+			return err
 		}
 	}
-	return true, lines.Err()
+	return lines.Err()
 }
 
 // dropPlans removes the plans, of which there is at most one that counts. Called

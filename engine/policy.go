@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -273,32 +272,4 @@ func (t *tx) putPolicy(old, p *Policy) error {
 	}
 	t.putRows(bucketScopes, before, after)
 	return nil
-}
-
-// checkPolicy looks at a policy as it is to be, and spells it. What it names was
-// there when it was named; that it goes later does not spoil the policy.
-func (t *tx) checkPolicy(old Policy, p *Policy) error {
-	var c checks
-	p.Name = strings.TrimSpace(p.Name)
-	c.required("name", p.Name, maxName)
-	c.oneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
-	c.oneOf("action", (*string)(&p.Action), "archive", "delete")
-	c.oneOf("protect", (*string)(&p.Protect), "none", "governance", "compliance")
-	if p.PeriodDays > maxPeriod {
-		c.fail("periodDays", "must be at most %d", maxPeriod)
-	}
-	if p.Protect == ProtectCompliance && old.ID == "" {
-		c.fail("protect", "becomes compliance by a change of a policy that is there, confirmed with its name")
-	}
-	if p.Scope != old.Scope || p.Target != old.Target {
-		if err := t.checkTarget(&c, p); err != nil {
-			return err
-		}
-	}
-	if p.StartFrom != old.StartFrom {
-		if err := t.checkStart(&c, p.StartFrom); err != nil {
-			return err
-		}
-	}
-	return c.err()
 }

@@ -88,6 +88,7 @@ const (
 	Held      Because = "held"      // a legal hold keeps it
 	Locked    Because = "locked"    // somebody edits it
 	Protected Because = "protected" // a policy forbids its deletion, or it is retained otherwise
+	Failed    Because = "failed"    // of a run: it was not as planned any more, or could not be done
 )
 
 // verdict is what retention says of one document.

@@ -262,3 +262,26 @@ func TestRunIsContinued(t *testing.T) {
 		}
 	}
 }
+
+// A run ends with the access of who started it: what is left is told as failed.
+func TestRunOfSomebodyWhoLosesAccess(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+	d := k.Create("due", "text")
+	former, _ := k.Person("Fay Former", engine.AccessAdmin)
+	r, _, err := k.StartRun(ctx, former, engine.NewRun{})
+	must(t, err)
+	lower := engine.AccessUpload
+	_, _, err = k.UpdateUser(ctx, k.Admin, former.UserID, nil, engine.UserPatch{Access: &lower})
+	must(t, err)
+	sweep(k)
+	r, err = k.Run(ctx, r.ID)
+	if err != nil || r.Status != engine.RunCompleted || r.Counts != (engine.RunCounts{Failed: 1}) || gone(k, d.ID) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if got := outcomes(k, r.ID); len(got) != 1 || got[d.ID][0] != "failed" {
+		t.Errorf("%v", got)
+	}
+}

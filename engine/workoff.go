@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
 )
 
 // workBatch is how many documents of a plan are dealt with between two looks at
-// whether to stop.
-const workBatch = 256
+// whether to stop: as many as share a transaction.
+const workBatch = maxGroup
 
 // workOff brings the run that is not completed to its end: one change for each
 // document of its plan. What a run that was cut off has done already is found
@@ -25,9 +26,9 @@ func (v *Vault) workOff(ctx context.Context) error {
 		return err
 	}
 	w := &worker{v: v, run: r}
-	ok, err := v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
-	if err == nil && !ok {
-		err = w.recall(ctx)
+	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	if err == nil {
+		err = w.recall()
 	}
 	if err = errors.Join(err, w.close()); err != nil {
 		return err
@@ -57,14 +58,11 @@ type worker struct {
 	text   []byte
 }
 
-// outcome of a line is what became of it, and the bytes that may now be litter.
+// lineOutcome is what became of a line, and the bytes that may now be litter.
 type lineOutcome struct {
 	because Because // Planned if it was done
 	litter  []Digest
 }
-
-// Failed is why a document was left alone that is not any more as it was planned.
-const Failed Because = "failed"
 
 // carryOut does what the lines say, each in a change of its own, and writes down
 // what was left alone.
@@ -90,16 +88,22 @@ func (w *worker) carryOut(ctx context.Context, lines []planned) error {
 		return err
 	}
 	for n, err := range errs {
-		if unable(err) { // none of these is about the document: the run goes on later
-			return err
-		}
 		if err != nil {
 			outcomes[at[n]] = lineOutcome{because: Failed}
 		}
 	}
-	for i, out := range outcomes {
+	for _, out := range outcomes { // of some that landed, if others did not
 		w.v.purge(context.WithoutCancel(ctx), out.litter...)
-		if err := w.account(lines[i], out.because); err != nil {
+	}
+	if i := slices.IndexFunc(errs, unable); i >= 0 {
+		return errs[i] // it is not about the document: the run goes on later
+	}
+	for i, out := range outcomes {
+		if out.because == Planned {
+			continue // the log tells
+		}
+		lines[i].because = out.because
+		if err := w.leave(lines[i]); err != nil {
 			return err
 		}
 	}
@@ -119,22 +123,10 @@ func (w *worker) actor() Actor {
 	return Actor{UserID: w.run.StartedBy, Access: AccessAdmin}
 }
 
-func (w *worker) account(line planned, because Because) error {
-	switch {
-	case because == Planned && line.action == ActionArchive:
-		w.counts.Archived++
-	case because == Planned:
-		w.counts.Deleted++
-	default:
-		w.counts.left(because)
-		line.because = because
-		return w.leave(line)
-	}
-	return nil
-}
-
-// leave writes a line down. A run that begins anew writes its list anew.
+// leave counts a document that was left alone, and writes its line down. A run
+// that begins anew writes its list anew.
 func (w *worker) leave(line planned) (err error) {
+	w.counts.left(line.because)
 	if w.left == nil {
 		if w.left, err = w.v.newRetentionFile(w.v.leftFile(w.run.ID)); err != nil {
 			return err
@@ -159,20 +151,24 @@ func (w *worker) close() error {
 	return errors.Join(w.flush(), w.left.Sync(), w.left.Close(), blobstore.SyncDir(w.v.retentionFile("")))
 }
 
-// recall counts what the run has done, from the log, because its plan is gone.
-func (w *worker) recall(ctx context.Context) error {
+// recall counts what the run has done, from the log: it knows what was done
+// before a crash, and nothing twice, even if a document that changed its place
+// while the plan was made stands in it twice.
+func (w *worker) recall() error {
 	for after := w.run.began; ; {
 		page, err := w.v.done(w.run, after, maxLimit)
 		if err != nil {
 			return err
 		}
 		for _, o := range page.outcomes {
-			if err := w.account(planned{verdict: verdict{action: o.Action}}, Planned); err != nil {
-				return err
+			if o.Action == ActionArchive {
+				w.counts.Archived++
+			} else {
+				w.counts.Deleted++
 			}
 		}
 		if after = page.next; after == 0 {
-			return ctx.Err()
+			return nil
 		}
 	}
 }
@@ -180,6 +176,9 @@ func (w *worker) recall(ctx context.Context) error {
 // carryOut does what a line says, if it is still so. What this run has done is
 // done.
 func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil { // who started it may have lost it since
+		return lineOutcome{}, audit.Event{}, err
+	}
 	d, err := t.document(line.documentID)
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err

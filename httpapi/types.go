@@ -41,7 +41,7 @@ type Error struct {
 	ErrorCode string `json:"errorCode" doc:"What to branch on."`
 	Message   string `json:"message" doc:"For people: what is wrong and what to do next."`
 	RequestID string `json:"requestId" doc:"The same as the header X-Request-Id; it finds the request in the server's log."`
-	Details   any    `json:"details,omitempty" doc:"Facts that go with the code: fields (50 of them at most), required and actual, documentId, reason, lockedByUser with lockedByApp and lockedUntilDateTime, or a Certificate."`
+	Details   any    `json:"details,omitempty" doc:"Facts that go with the code: fields (50 of them at most), required and actual, documentId, reason, holds, protect with until and policyId, lockedByUser with lockedByApp and lockedUntilDateTime, or a Certificate."`
 }
 
 // FieldError names a value that was refused.

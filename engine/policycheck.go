@@ -19,6 +19,34 @@ const (
 	startField   = "field:" // and the key of a date field
 )
 
+// checkPolicy looks at a policy as it is to be, and spells it. What it names was
+// there when it was named; that it goes later does not spoil the policy.
+func (t *tx) checkPolicy(old Policy, p *Policy) error {
+	var c checks
+	p.Name = strings.TrimSpace(p.Name)
+	c.required("name", p.Name, maxName)
+	c.oneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
+	c.oneOf("action", (*string)(&p.Action), "archive", "delete")
+	c.oneOf("protect", (*string)(&p.Protect), "none", "governance", "compliance")
+	if p.PeriodDays > maxPeriod {
+		c.fail("periodDays", "must be at most %d", maxPeriod)
+	}
+	if p.Protect == ProtectCompliance && old.ID == "" {
+		c.fail("protect", "becomes compliance by a change of a policy that is there, confirmed with its name")
+	}
+	if p.Scope != old.Scope || p.Target != old.Target {
+		if err := t.checkTarget(&c, p); err != nil {
+			return err
+		}
+	}
+	if p.StartFrom != old.StartFrom {
+		if err := t.checkStart(&c, p.StartFrom); err != nil {
+			return err
+		}
+	}
+	return c.err()
+}
+
 // checkTarget looks at what the policy is for.
 func (t *tx) checkTarget(c *checks, p *Policy) error {
 	switch p.Scope {
