@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -179,10 +181,26 @@ func makeState(path string, v *engine.Vault) (*state, error) {
 		}
 		return putJSON(b.Bucket(bucketMeta), keyLog, mark)
 	})
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return newState(db, mark), nil
+}
+
+// syncDir makes the name of the file durable: a power cut that took it back would
+// take back how far everybody was told. Windows has no such thing, and needs none.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func newState(db *bbolt.DB, mark logMark) *state {
