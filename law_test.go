@@ -38,7 +38,14 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
-	"engine/enginetest": {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
+	"engine/search": {
+		may:   []string{"strongroom/engine", "strongroom/audit"},
+		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),
+	},
+	"engine/search/extract": {never: append([]string{"net", "os"}, programOnly...)},
+	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
+	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem"}, never: append([]string{"net"}, programOnly...)},
+	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
 	"engine/webhook": {
 		may:   []string{"strongroom/engine", "strongroom/audit", "go.etcd.io/bbolt"},
 		never: append([]string{"strongroom/blobstore", "strongroom/httpapi"}, programOnly...),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"strongroom/audit"
 )
 
 // InterruptRun works the first lines of the run's plan off, and stops as a crash
@@ -71,4 +73,16 @@ func EditRetained(key, record []byte, by time.Duration) []byte {
 	}
 	d.retainUntil = d.retainUntil.Add(by)
 	return d.encode()
+}
+
+// DeriveMark tries to pass a mark off as derived.
+func (t *tx) DeriveMark() { t.derive(func() { t.Mark("derived") }) }
+
+// FillSome fills one batch of a kind of start.
+func (v *Vault) FillSome(ctx context.Context, from string) (more bool, err error) {
+	more, _, err = update(v, ctx, System(), func(t *tx) (bool, audit.Event, error) {
+		more, err := t.fillSome(from)
+		return more, audit.Event{}, err
+	})
+	return more, err
 }

@@ -47,8 +47,8 @@ type wiping struct {
 }
 
 // wipe goes on with overwriting what was erased. done is false if readers of an
-// earlier state, or a backup that has yet to copy bytes which would be gone, are
-// in its way: they are waited for elsewhere.
+// earlier state are in its way, or bytes have yet to be unlinked, for a backup
+// that copies them or because that failed: they are waited for elsewhere.
 func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 	w := &v.wiping
 	if !w.begun {
@@ -61,7 +61,7 @@ func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 		}
 		*w = wiping{true, seq, freed}
 	}
-	if v.readers.oldest() <= w.freed || v.pins.waiting() {
+	if v.readers.oldest() <= w.freed || v.pins.waiting() || v.litter.Load() {
 		return false, nil
 	}
 	for full := false; !full; {

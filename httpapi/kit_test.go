@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"io"
@@ -65,7 +64,6 @@ func newKit(t *testing.T, o Options) *kit {
 		actor, token := main.Person(name, access)
 		k.tokens[name], k.ids[name] = token, actor.UserID
 	}
-	k.sweepWhenDue(main.Vault)
 	o.Logger = zerolog.New(k.log)
 	k.server = New(vaults, o)
 	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -171,26 +169,4 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
-}
-
-// sweepWhenDue does what a host does, but for what is due by the clock.
-func (k *kit) sweepWhenDue(v *engine.Vault) {
-	ctx, cancel := context.WithCancel(k.Context())
-	var sweeping sync.WaitGroup
-	sweeping.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-v.Due():
-				if _, err := v.Sweep(ctx); err != nil && ctx.Err() == nil {
-					k.Error(err)
-				}
-			}
-		}
-	})
-	k.Cleanup(func() {
-		cancel()
-		sweeping.Wait()
-	})
 }

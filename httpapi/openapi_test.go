@@ -24,7 +24,7 @@ func TestOpenAPI(t *testing.T) {
 	e := json.NewEncoder(&is)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	if err := e.Encode(p.document(New(nil, Options{Deliveries: map[string]Deliverer{}}).table)); err != nil {
+	if err := e.Encode(p.document(New(nil, Options{Search: indexes{}, Deliveries: map[string]Deliverer{}}).table)); err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref": "#/components/([^"]*)"`).FindAllStringSubmatch(is.String(), -1) {

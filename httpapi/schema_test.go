@@ -56,6 +56,8 @@ func (p *printer) schema(t reflect.Type) object {
 		return object{"type": "boolean"}
 	case reflect.Uint64, reflect.Int64:
 		return object{"type": "integer", "minimum": 0}
+	case reflect.Float64:
+		return object{"type": "number"}
 	case reflect.Interface:
 		return object{}
 	case reflect.Slice:
