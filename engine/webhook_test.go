@@ -181,6 +181,12 @@ func TestWebhooksThatCannotBeAccepted(t *testing.T) {
 	if invalid, ok := errors.AsType[*engine.InvalidError](err); !ok || len(invalid.Fields) != 5 || invalid.Fields[0].Field != "events[1]" {
 		t.Errorf("unknown patterns: %v", err)
 	}
+}
+
+func TestWhoMayChangeWebhooks(t *testing.T) {
+	k := enginetest.New(t)
+	ctx := t.Context()
+	w, _ := subscribe(k, engine.NewWebhook{URL: "https://example.com/"})
 	view, _ := k.Person("Vera View", engine.AccessView)
 	upload, _ := k.Person("Ulla Upload", engine.AccessUpload)
 	for _, actor := range []engine.Actor{view, upload} {

@@ -49,17 +49,18 @@ func endless(c net.Conn, first, more string) (written int) {
 	}
 }
 
-// Whatever an endpoint answers, it takes 15 seconds and some kilobytes at most, of
-// nobody else, and is a line in its list.
-func TestHostileEndpoints(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		do     func(c net.Conn) int
-		status string
-		error  string
-		within time.Duration
-		read   int // at most
-	}{
+// misbehaviour is what a hostile endpoint does, and what becomes of that.
+type misbehaviour struct {
+	name   string
+	do     func(c net.Conn) int // returns how much it could write
+	status string
+	error  string
+	within time.Duration
+	read   int // at most
+}
+
+func misbehaviours() []misbehaviour {
+	return []misbehaviour{
 		{"endless body", func(c net.Conn) int {
 			return endless(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n", strings.Repeat("x", 1_000))
 		}, "delivered", "", time.Second, 64 << 10},
@@ -117,7 +118,13 @@ func TestHostileEndpoints(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 204 Fine\r\nContent-Length: 5\r\n\r\nab")
 			return 0
 		}, "delivered", "", time.Second, 0},
-	} {
+	}
+}
+
+// Whatever an endpoint answers, it takes 15 seconds and some kilobytes at most, of
+// nobody else, and is a line in its list.
+func TestHostileEndpoints(t *testing.T) {
+	for _, c := range misbehaviours() {
 		inBubble(t, func(k *kit) {
 			written := 0
 			k.hostile(there, func(conn net.Conn) { written += c.do(conn) })

@@ -1,6 +1,15 @@
 // Package webhook delivers what happens in a vault to the endpoints that its
 // webhooks name, as messages of Standard Webhooks.
 //
+// The strongroom program has a Deliverer for each of its vaults; another program
+// does the same for the vaults it opens:
+//
+//	d, err := webhook.Open(vault, dir, webhook.Options{})
+//	…
+//	go d.Run(ctx) // until ctx is done
+//	…
+//	d.Close() // after Run, before vault.Close
+//
 // # A reader of the log
 //
 // The audit log is the outbox: an event is an entry, and it is there because the
