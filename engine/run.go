@@ -70,6 +70,17 @@ func (c *RunCounts) left(why Because) {
 	}
 }
 
+func (c *RunCounts) did(o Outcome) {
+	switch o.Outcome {
+	case outcomeArchived:
+		c.Archived++
+	case outcomeDeleted:
+		c.Deleted++
+	case outcomeErased:
+		c.Erased++
+	}
+}
+
 func (c RunCounts) facts() audit.Facts {
 	return audit.Facts{
 		"archived": audit.Number(c.Archived), "deleted": audit.Number(c.Deleted), "erased": audit.Number(c.Erased), "failed": audit.Number(c.Failed),
@@ -193,7 +204,11 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 	}
 	r := &run{Run: Run{Status: RunRunning, Trigger: trigger, At: at, PlanDigest: plan.digest}}
 	start := func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, n.Reason) }
-	if plan.lines > 0 {
+	ended, err := v.deferralsEnded()
+	if err != nil {
+		return Run{}, Receipt{}, err
+	}
+	if plan.lines > 0 || ended {
 		out, receipt, err := update(v, ctx, actor, start)
 		if err == nil {
 			v.signalDue()
