@@ -184,6 +184,7 @@ func (c *control) backup(w http.ResponseWriter, r *http.Request) {
 		c.log.Info().Str("vault", name).Str("to", in.To).Uint64("seq", report.Head.Seq).Str("made", audit.FormatTime(report.Made)).Msg("backup")
 	}
 	if err != nil {
+		os.Remove(in.To) // if it was made for this, and is empty
 		last.Error = err.Error()
 		c.log.Error().Str("vault", name).Str("to", in.To).Err(err).Msg("backup failed")
 	}

@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"strongroom/engine"
 	"strongroom/httpapi"
@@ -56,6 +62,20 @@ func mount(mux *http.ServeMux, vault *engine.Vault, whoIs func(*http.Request) (e
 			return vault, actor, err
 		},
 	}))
+}
+
+func genuine(secret string, r *http.Request, body []byte) bool {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	sent, bad := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)
+	if err != nil || bad != nil || time.Since(time.Unix(sent, 0)).Abs() > 5*time.Minute {
+		return false
+	}
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s.%d.%s", r.Header.Get("webhook-id"), sent, body)
+	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return slices.ContainsFunc(strings.Fields(r.Header.Get("webhook-signature")), func(signature string) bool {
+		return hmac.Equal([]byte(signature), []byte(want))
+	})
 }
 
 func Example_embedding() {

@@ -136,9 +136,9 @@ func (m *importer) progress() string {
 // report writes what became of the files.
 func (m *importer) report() error {
 	elapsed := time.Since(m.began)
-	size := bytesValue(m.done.bytes)
-	fmt.Fprintf(m.stderr, "%s, %s in %v: %.0f files each second\n", counted(m.done.files, "file", "files"), size.short(),
-		elapsed.Round(time.Millisecond), float64(m.done.files)/elapsed.Seconds())
+	each := elapsed.Seconds()
+	fmt.Fprintf(m.stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(m.done.files, "file", "files"), bytesValue(m.done.bytes).short(),
+		elapsed.Round(time.Millisecond), float64(m.done.files)/each, bytesValue(float64(m.done.bytes)/each).short())
 	for o := range outcomes {
 		if _, err := fmt.Fprintf(m.stdout, "%-9s %d\n", o, m.tally[o]); err != nil {
 			return err

@@ -29,11 +29,32 @@ const (
 	maxHeader     = 64 << 10
 )
 
+// readers are those who read the logs of the vaults beside the API.
+type readers struct {
+	deliveries *deliveries
+	search     *searches // nil: there is none
+}
+
+// collector tells the metrics of the process and of the readers.
+func (r readers) collector(process func(*httpapi.Exposition)) func(*httpapi.Exposition) {
+	return func(e *httpapi.Exposition) {
+		process(e)
+		r.deliveries.collect(e)
+		if r.search != nil {
+			r.search.expose(e)
+		}
+	}
+}
+
 // open listens at every address, and says so.
-func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, o serveOptions, log zerolog.Logger) ([]front, error) {
+func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, o serveOptions, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
-		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: processMetrics(time.Now()),
+		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
+		Deliveries: r.deliveries.served(),
+	}
+	if r.search != nil { // a nil *searches would be a Search
+		options.Search = r.search
 	}
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()
@@ -59,7 +80,7 @@ func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[str
 	if err != nil {
 		return nil, errors.Join(err, closeAll(fronts))
 	}
-	fronts = append(fronts, front{socket, control, control.api.Stop})
+	fronts = append(fronts, front{socket, control, control.Stop})
 	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", buildInfo().Version).Int("pid", os.Getpid()).Msg("serving")
 	fmt.Fprintf(p.stderr, "listening on %s://%s\n", d.scheme(), public.Addr())
 	return fronts, nil

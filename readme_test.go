@@ -54,7 +54,7 @@ func readmeBlocks(t *testing.T) []block {
 // one stands for any lines, and ids, hashes, times and keys for others of
 // their kind.
 func TestREADME(t *testing.T) {
-	for _, tool := range []string{"bash", "curl", "sha256sum", "cmp", "sed"} {
+	for _, tool := range []string{"bash", "curl", "sha256sum", "cmp", "sed", "openssl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("there is no %s here to follow the README with", tool)
 		}

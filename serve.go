@@ -28,6 +28,8 @@ type serveOptions struct {
 	burst        uint
 	headLog      string
 	scrubRate    uint
+	webhooks     webhookOptions
+	search       bool
 	logLevel     levelValue
 	acceptClock  bool
 }
@@ -73,6 +75,8 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
+			f.webhooks(&o.webhooks)
+			f.set.BoolVar(&o.search, "search", true, "keep a full-text index of each vault and answer searches; its files,\nthe directory search of a vault, may be deleted at any time")
 			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
@@ -122,7 +126,13 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	fronts, err := p.open(door, vaults, unopened, o, log)
+	readers := readers{deliveries: startDeliveries(o.place, vaults, o.webhooks, log)}
+	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
+	if o.search {
+		readers.search = startSearch(o.place, vaults, log)
+		defer func() { err = errors.Join(err, readers.search.stop()) }()
+	}
+	fronts, err := p.open(door, vaults, unopened, readers, o, log)
 	if err != nil {
 		return err
 	}

@@ -312,7 +312,7 @@
 //	    facts    active flag, events list, webhook word
 //	    detail   url description
 //	webhook.updated (none)
-//	    facts    active flag, events list, webhook word
+//	    facts    active flag, events list, until? time, webhook word
 //	    detail   {member: {old, new}}
 //	webhook.deleted (none)
 //	    facts    webhook word
@@ -412,7 +412,7 @@
 //	through          the seq of the last entry exported
 //	trigger          schedule or manual
 //	type             text, number, boolean, date, choice or user
-//	until            when the old key ends; or when what defers the erasure ends
+//	until            when the old key, or the webhook's old secret, ends; or when what defers the erasure ends
 //	user             the id of the user it is about
 //	vault            the id of the vault
 //	versions         how many versions the document had

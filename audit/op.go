@@ -170,8 +170,8 @@ var rules = []rule{
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), must("user", aWord)}, ""},
 
-	{OpWebhookCreated, noDocument, webhookFacts, "url description"},
-	{OpWebhookUpdated, noDocument, webhookFacts, "{member: {old, new}}"},
+	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}, "url description"},
+	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
 	{OpWebhookDeleted, noDocument, []fact{must("webhook", aWord)}, ""},
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
@@ -189,7 +189,6 @@ var (
 		must("protect", aWord), must("scope", aWord), must("startFrom", aWord)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
-	webhookFacts    = []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}
 )
 
 var ruleOf = func() map[Op]rule {

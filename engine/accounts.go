@@ -10,8 +10,8 @@ import (
 	"strongroom/audit"
 )
 
-// accounts is what the entries say of the vault itself, its users, keys, fields
-// and settings.
+// accounts is what the entries say of the vault itself, its users, keys, fields,
+// webhooks and settings.
 type accounts struct {
 	seq       uint64 // the last entry that was followed
 	vault     string
@@ -20,6 +20,7 @@ type accounts struct {
 	users     map[string]*saidUser
 	keys      map[string]*saidKey
 	fields    map[string]*saidField
+	webhooks  map[string]*saidWebhook
 	settings  saidSettings
 	retention saidRetention
 	erasures  map[string]audit.Entry // erasure.requested
@@ -96,6 +97,8 @@ func (a *accounts) follow(e audit.Entry, told detail) error {
 		k.RevokedAt = e.Time
 	case audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpFieldDeleted:
 		return a.followField(e, told)
+	case audit.OpWebhookCreated, audit.OpWebhookUpdated, audit.OpWebhookDeleted, audit.OpWebhookDisabled:
+		return a.followWebhook(e, told)
 	case audit.OpSettingsUpdated:
 		a.settings.follow(told)
 	case audit.OpErasureRequested:
@@ -145,12 +148,12 @@ func (s *saidSettings) follow(told detail) {
 	s.revision++
 }
 
-// accounts replays the entries about the vault, its users, keys, fields and
-// settings, and counts those about documents.
+// accounts replays the entries about the vault, its users, keys, fields, webhooks
+// and settings, and counts those about documents.
 func (c *checker) accounts() error {
 	a := &accounts{
 		users: map[string]*saidUser{}, keys: map[string]*saidKey{}, fields: map[string]*saidField{},
-		retention: newSaidRetention(), erasures: map[string]audit.Entry{},
+		webhooks: map[string]*saidWebhook{}, retention: newSaidRetention(), erasures: map[string]audit.Entry{},
 	}
 	first := defaultSettings()
 	members, err := asJSON(first.members())
@@ -170,7 +173,7 @@ func (c *checker) accounts() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.vault, c.users, c.keys, c.fields, c.settings, c.policies, c.runs} {
+	for _, check := range []func() error{c.vault, c.users, c.keys, c.fields, c.webhooks, c.settings, c.policies, c.runs} {
 		if err := check(); err != nil {
 			return err
 		}

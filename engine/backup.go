@@ -179,7 +179,7 @@ func (b *backup) place() error {
 	case err == nil:
 		b.dir, b.earlier = to, &earlier
 	case errors.Is(err, ErrNoBackup):
-		if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty directory makes room
+		if !makeRoom(to) {
 			return invalid("to", "%s holds something that is no backup; give a directory that is empty or not there", to)
 		}
 		b.dir = to + dirPartial
@@ -191,6 +191,16 @@ func (b *backup) place() error {
 	}
 	b.archive = blobstore.NewArchive(b.dir, b.o.Cut)
 	return nil
+}
+
+// makeRoom removes an empty directory, and says whether nothing is at path then.
+func makeRoom(path string) bool {
+	info, err := os.Lstat(path)
+	if err == nil && info.IsDir() {
+		err = os.Remove(path)
+		return err == nil
+	}
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // inside says whether path is dir or lies below it.

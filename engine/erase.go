@@ -39,7 +39,7 @@ type dueErasure struct {
 // say that protection has ended, and be wrong. A vault that is paused, as it is
 // after it was restored, destroys nothing by itself: holds may be lost that the
 // log tells of.
-func (v *Vault) erase(ctx context.Context) error {
+func (v *Vault) erase(ctx context.Context) (failed error) {
 	doubt, err := v.doubt()
 	if err != nil {
 		return err
@@ -61,12 +61,13 @@ func (v *Vault) erase(ctx context.Context) error {
 		if err == nil {
 			err = v.eraseDocuments(ctx, documents)
 		}
-		if err != nil {
-			return err
+		failed = errors.Join(failed, err)
+		if err != nil && !errors.Is(err, errDamaged) {
+			return failed
 		}
 		from, more = next, next != nil
 	}
-	return nil
+	return failed
 }
 
 // dueErasures returns what of a stretch of erasing nothing stands in the way of
@@ -115,17 +116,19 @@ type erasedPart struct {
 // eraseDocuments erases documents, each by itself: it is disposed of, if it is
 // there and may be, and the details of its entries are erased, in one transaction
 // with two entries, which may need followers for more details. They share
-// transactions, as bulk changes do.
-func (v *Vault) eraseDocuments(ctx context.Context, due []dueErasure) error {
+// transactions, as bulk changes do. One that cannot be read does not keep the
+// others from being erased.
+func (v *Vault) eraseDocuments(ctx context.Context, due []dueErasure) (failed error) {
 	for len(due) > 0 {
 		now := due[:min(len(due), eraseBatch)]
 		more, err := v.eraseSome(ctx, now)
-		if err != nil {
-			return err
+		failed = errors.Join(failed, err)
+		if err != nil && !errors.Is(err, errDamaged) {
+			return failed
 		}
 		due = append(more, due[len(now):]...)
 	}
-	return nil
+	return failed
 }
 
 // eraseSome is one mutation for each, and returns those that need another.

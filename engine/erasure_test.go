@@ -51,7 +51,6 @@ func left(t testing.TB, dir, word string) (files []string) {
 	return files
 }
 
-// sweep calls Sweep until nothing is left to be done at once.
 func erase(t testing.TB, k *enginetest.Kit, documents ...string) engine.Erasure {
 	t.Helper()
 	e, r, err := k.RequestErasure(t.Context(), k.Admin, engine.NewErasure{DocumentIDs: documents, LegalBasis: "Art. 17 (1) (b) GDPR", Requester: "case 4711"})

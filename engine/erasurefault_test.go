@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"strongroom/blobstore"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
@@ -134,5 +136,31 @@ func TestErasureRemovesTheCopyOfAMigration(t *testing.T) {
 	sweep(k)
 	if files := left(t, k.Dir, secret(1)); files != nil {
 		t.Errorf("still in %q", files)
+	}
+}
+
+// As long as bytes cannot be unlinked the erasure is not completed, and nobody is
+// told that it is.
+func TestErasureWaitsForBytes(t *testing.T) {
+	t.Parallel()
+	k, blobs := faulty(t)
+	d := k.Create("contract", "bytes that must go")
+	e := erase(t, k, d.ID)
+	blobs.step, blobs.cause = "remove", syscall.EIO
+	for range 2 {
+		if _, err := k.Sweep(t.Context()); !errors.Is(err, syscall.EIO) {
+			t.Errorf("got %v", err)
+		}
+		if got := readErasure(t, k, e.ID); got.Status != engine.ErasureRunning || got.Completed != 1 {
+			t.Errorf("%+v", got)
+		}
+	}
+	blobs.step = ""
+	sweep(k)
+	if got := readErasure(t, k, e.ID); got.Status != engine.ErasureCompleted {
+		t.Errorf("%+v", got)
+	}
+	if _, err := blobs.Stat(d.Current.Digest); !errors.Is(err, blobstore.ErrNotFound) {
+		t.Error(err)
 	}
 }

@@ -84,7 +84,7 @@ func RefKey(d Digest, doc string, number uint64) []byte {
 }
 
 // Provable is a row without what the log cannot prove: the hash of a key's
-// secret, what a certificate says of ids that have no fact yet, and the values
+// secret and what a webhook signs with, what a certificate says of ids that have no fact yet, and the values
 // of rows that are only keys.
 func Provable(bucket string, k, v []byte) string {
 	switch bucket {
@@ -94,6 +94,12 @@ func Provable(bucket string, k, v []byte) string {
 		if key, err := decodeKey(id(k), v); err == nil {
 			key.secret = [32]byte{}
 			return string(key.encode())
+		}
+	case "webhooks":
+		if w, err := decodeWebhook(id(k), v); err == nil {
+			clear(w.secret)
+			clear(w.former)
+			return string(w.encode())
 		}
 	case "certificates":
 		if c, err := decodeCertificate(id(k), v); err == nil {
@@ -111,4 +117,20 @@ func Spell(s string) string {
 		return ""
 	}
 	return key.String()
+}
+
+// StoredWebhook is a webhook's record.
+type StoredWebhook struct{ *webhook }
+
+// Prolong lets the former secret sign on.
+func (w StoredWebhook) Prolong() { w.until = w.until.Add(signingOverlap) }
+
+// ChangeWebhook returns the record with what fn changes.
+func ChangeWebhook(webhookID string, record []byte, fn func(*StoredWebhook)) []byte {
+	w, err := decodeWebhook(id(KeyOf(webhookID)), record)
+	if err != nil {
+		panic(err)
+	}
+	fn(&StoredWebhook{w})
+	return w.encode()
 }

@@ -19,21 +19,36 @@ type FieldFilter struct {
 // documents. One with many is asked of each document that whoever walks another
 // order meets.
 func (l *lister) addFields() error {
+	values, ranges, err := l.t.fieldRows(l.q.Fields)
+	if err != nil {
+		return err
+	}
+	for _, value := range values {
+		l.sets = append(l.sets, l.t.rows(kindField, value))
+	}
+	for _, r := range ranges {
+		l.addRange(r)
+	}
+	return nil
+}
+
+// fieldRows puts filters as the index spells them: the values asked for, each
+// with the key of its field, and the ranges.
+func (t *tx) fieldRows(filters []FieldFilter) (values []string, ranges []fieldRange, err error) {
 	var c checks
-	for _, filter := range l.q.Fields {
-		f, err := l.t.field(filter.Key)
+	for _, filter := range filters {
+		f, err := t.field(filter.Key)
 		if errors.Is(err, ErrFieldNotFound) {
 			c.fail("field."+filter.Key, "is not a field of this vault; ask for one that is defined")
 			continue
 		} else if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if filter.Value == "" && filter.From == "" && filter.To == "" {
 			c.fail("field."+f.Key, "must not be empty")
 		}
-		prefix := text(f.Key)
 		if filter.Value != "" {
-			l.sets = append(l.sets, l.t.rows(kindField, prefix+c.fieldRow(&f, "field."+f.Key, filter.Value)))
+			values = append(values, text(f.Key)+c.fieldRow(&f, "field."+f.Key, filter.Value))
 		}
 		if filter.From == "" && filter.To == "" {
 			continue
@@ -49,11 +64,9 @@ func (l *lister) addFields() error {
 		if filter.To != "" {
 			r.to = c.fieldRow(&f, "field."+f.Key+".to", filter.To)
 		}
-		if c.err() == nil {
-			l.addRange(r)
-		}
+		ranges = append(ranges, r)
 	}
-	return c.err()
+	return values, ranges, c.err()
 }
 
 // fieldRow reads a value as a field of this type would have it, and spells it

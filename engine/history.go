@@ -296,7 +296,7 @@ func readDetail(e audit.Entry, text []byte) (detail, error) {
 	}
 	switch e.Op {
 	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpObligationUpdated,
-		audit.OpPolicyUpdated:
+		audit.OpPolicyUpdated, audit.OpWebhookUpdated:
 		for name, value := range d.members {
 			change, _ := value.(map[string]any)
 			d.members[name] = change["new"]

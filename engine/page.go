@@ -94,6 +94,7 @@ const (
 	listKeys     = 'K'
 	listFields   = 'F'
 	listVersions = 'V'
+	listWebhooks = 'W'
 	listCreated  = 'c'
 	listUpdated  = 'u'
 	listName     = 'n'

@@ -54,7 +54,7 @@ func Restore(ctx context.Context, dir string, o RestoreOptions) (report RestoreR
 	if err != nil {
 		return RestoreReport{}, err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty directory makes room
+	if !makeRoom(dir) {
 		return RestoreReport{}, fmt.Errorf("%w: %s", ErrVaultExists, dir)
 	}
 	r := &restore{

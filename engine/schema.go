@@ -34,6 +34,7 @@ const formatVersion = 2
 //	holds       hold                              legal hold, of a deleted document too
 //	holdrows    kind ‖ value ‖ state ‖ hold       empty: see holdRows
 //	matters     matter                            what its holds add up to
+//	webhooks    webhook                           webhook with the secrets it signs with
 //	policies    policy                            retention policy
 //	scopes      scope ‖ target ‖ policy           empty: see policyRows
 //	kinds       kind of start                     how far it is indexed
@@ -45,7 +46,7 @@ const formatVersion = 2
 //
 // Overwriting freed pages makes a bucket of its own for a while: see wipe.go.
 //
-// document, user, key, obligation, hold, policy, run, erasure: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, obligation, hold, policy, run, erasure, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = []byte("meta")
 	bucketLog          = []byte("log")
@@ -68,6 +69,7 @@ var (
 	bucketHolds        = []byte("holds")
 	bucketHoldRows     = []byte("holdrows")
 	bucketMatters      = []byte("matters")
+	bucketWebhooks     = []byte("webhooks")
 	bucketPolicies     = []byte("policies")
 	bucketScopes       = []byte("scopes")
 	bucketKinds        = []byte("kinds")
@@ -89,7 +91,7 @@ func bucketsOf(format int) [][]byte {
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
-		names = append(names, bucketHolds, bucketHoldRows, bucketMatters)
+		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketWebhooks)
 		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
 		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}

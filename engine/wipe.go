@@ -47,8 +47,8 @@ type wiping struct {
 }
 
 // wipe goes on with overwriting what was erased. done is false if readers of an
-// earlier state, or a backup that has yet to copy bytes which would be gone, are
-// in its way: they are waited for elsewhere.
+// earlier state are in its way, or bytes have yet to be unlinked, for a backup
+// that copies them or because that failed: they are waited for elsewhere.
 func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 	w := &v.wiping
 	if !w.begun {
@@ -61,7 +61,7 @@ func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
 		}
 		*w = wiping{true, seq, freed}
 	}
-	if v.readers.oldest() <= w.freed || v.pins.waiting() {
+	if v.readers.oldest() <= w.freed || v.pins.waiting() || v.litter.Load() {
 		return false, nil
 	}
 	for full := false; !full; {
@@ -110,23 +110,21 @@ func (v *Vault) overwriteSome() (full bool, err error) {
 // freePages counts the pages that the next transaction can use: beginning one
 // releases those that no reader sees any more.
 func (v *Vault) freePages() (int, error) {
-	b, err := v.db.Begin(true)
+	b, err := v.begin(true)
 	if err != nil {
 		return 0, fmt.Errorf("begin writing: %w", err)
 	}
-	if err := b.Rollback(); err != nil {
-		return 0, err
-	}
+	v.rollback(b)
 	return v.db.Stats().FreePageN, nil
 }
 
 // overwrite writes so many pages of zeros, which stay until dropFiller.
 func (v *Vault) overwrite(pages int) error {
-	b, err := v.db.Begin(true)
+	b, err := v.begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	defer b.Rollback() // does nothing after a commit
+	defer v.rollback(b) // does nothing after a commit
 	filler, err := b.CreateBucketIfNotExists(bucketFiller)
 	if err != nil {
 		return err
@@ -150,11 +148,11 @@ func (v *Vault) overwrite(pages int) error {
 
 // dropFiller lets the filled pages go.
 func (v *Vault) dropFiller() error {
-	b, err := v.db.Begin(true)
+	b, err := v.begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	defer b.Rollback()
+	defer v.rollback(b)
 	if b.Bucket(bucketFiller) == nil {
 		return nil
 	}
@@ -174,11 +172,11 @@ func (v *Vault) finishUnlogged(b *bbolt.Tx) error {
 // wipeEnd overwrites the end of the file that no page was taken from. Nobody
 // reads there, and nobody writes there while this holds the writer.
 func (v *Vault) wipeEnd() (err error) {
-	b, err := v.db.Begin(true)
+	b, err := v.begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	defer b.Rollback()
+	defer v.rollback(b)
 	f, err := os.OpenFile(v.db.Path(), os.O_RDWR, 0)
 	if err != nil {
 		return err

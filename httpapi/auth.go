@@ -12,9 +12,10 @@ import (
 
 // caller is who asks, and of which vault. On a route open to all it is zero.
 type caller struct {
-	vault *engine.Vault
-	actor engine.Actor
-	base  string // where the caller reaches this server, for the few who are told
+	vault  *engine.Vault
+	actor  engine.Actor
+	search Search // nil: there is none
+	base   string // where the caller reaches this server, for the few who are told
 }
 
 // authenticateKey is the Authenticate of servers that were given none. Vaults

@@ -53,12 +53,16 @@ func (c caller) matching(ctx context.Context, asked map[string]any) (ids []strin
 			}
 		}
 	}
-	var filter documentFilter
+	filter := reflect.New(c.filterType()).Elem()
 	list := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	if err := inputOf(reflect.TypeFor[documentFilter](), http.MethodGet).bind(reflect.ValueOf(&filter).Elem(), nil, list, nil); err != nil {
+	if err := inputOf(filter.Type(), http.MethodGet).bind(filter, nil, list, nil); err != nil {
 		return nil, inFilter(err)
 	}
-	q := filter.engine()
+	if f, ok := filter.Interface().(searchFilter); ok && f.Q != "" {
+		ids, err := c.found(ctx, f.Q, f.engine())
+		return ids, inFilter(err)
+	}
+	q := filter.Interface().(interface{ engine() engine.DocumentQuery }).engine()
 	q.Sort, q.Limit = "createdAt", 500
 	for {
 		page, err := c.vault.Documents(ctx, q)

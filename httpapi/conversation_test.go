@@ -36,7 +36,7 @@ import (
 //	<
 //	< {"id": "$doc", …
 //
-// Host, Content-Length and Connection are added where they are not given. The
+// "! search" gives the server a search. Host, Content-Length and Connection are added where they are not given. The
 // variables admin, upload, view and other are keys, adminId and so on their
 // users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
 // stand for what they say. In answers, what differs from run to run is replaced by
@@ -102,6 +102,8 @@ func (c *conversation) parse(t *testing.T, text string) {
 				t.Fatal(err)
 			}
 			c.options.BodyTimeout = d
+		case line == "! search":
+			c.options.Search = indexes{}
 		case mark == "!":
 			p.options = append(p.options, rest)
 		case mark == "let":
@@ -121,6 +123,9 @@ func (c *conversation) parse(t *testing.T, text string) {
 
 func (c *conversation) replay(t *testing.T) string {
 	c.kit = newKit(t, c.options)
+	if x, ok := c.options.Search.(indexes); ok {
+		x.follow(t, c.kit)
+	}
 	c.vars = maps.Clone(c.kit.tokens)
 	for name, id := range c.kit.ids {
 		c.vars[name+"Id"] = id
@@ -158,9 +163,13 @@ func (c *conversation) replay(t *testing.T) string {
 //	sweep   the vault is swept before, as the host does when it is due
 func (c *conversation) step(t *testing.T, p part) string {
 	has := func(option string) bool { return slices.Contains(p.options, option) }
-	if has("sweep") {
-		if _, err := c.kit.vaults["main"].Sweep(t.Context()); err != nil {
+	for has("sweep") {
+		next, err := c.kit.vaults["main"].Sweep(t.Context())
+		if err != nil {
 			t.Fatal(err)
+		}
+		if time.Until(next) > time.Second { // else it waits for a reader to end
+			break
 		}
 	}
 	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())

@@ -17,6 +17,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
+	"strongroom/engine/webhook"
 )
 
 var update = flag.Bool("update", false, "rewrite the conversations and openapi.json to what is said now")
@@ -44,9 +45,16 @@ func newKit(t *testing.T, o Options) *kit {
 	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
 	k.moved = sync.NewCond(&k.mu)
 	vaults := map[string]*engine.Vault{}
+	o.Deliveries = map[string]Deliverer{}
 	for _, name := range []string{"main", "other"} {
 		k.vaults[name] = enginetest.NewWith(t, engine.Options{Name: name, ReserveBytes: -1})
 		vaults[name] = k.vaults[name].Vault
+		deliverer, err := webhook.Open(vaults[name], k.vaults[name].Dir, webhook.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { deliverer.Close() })
+		o.Deliveries[name] = deliverer
 	}
 	main, other := k.vaults["main"], k.vaults["other"]
 	k.tokens["admin"], k.ids["admin"] = main.Token, main.Admin.UserID

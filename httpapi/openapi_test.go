@@ -24,7 +24,7 @@ func TestOpenAPI(t *testing.T) {
 	e := json.NewEncoder(&is)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	if err := e.Encode(p.document(New(nil, Options{}).table)); err != nil {
+	if err := e.Encode(p.document(New(nil, Options{Search: indexes{}, Deliveries: map[string]Deliverer{}}).table)); err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref": "#/components/([^"]*)"`).FindAllStringSubmatch(is.String(), -1) {
@@ -254,7 +254,7 @@ func (p *printer) headers(rt route) object {
 		h[name] = object{"$ref": "#/components/headers/" + kind}
 	}
 	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
-	if rt.method != http.MethodGet && rt.operation != "verify" && !rt.bulk() {
+	if rt.method != http.MethodGet && rt.changes() && !rt.bulk() {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
 	}
@@ -279,15 +279,20 @@ func (p *printer) headers(rt route) object {
 // bulk reports whether a success tells of many changes.
 func (rt route) bulk() bool { return strings.HasPrefix(rt.pattern, "/v1/bulk/") }
 
+// changes reports whether a success may be a change, for a method that can be one.
+func (rt route) changes() bool {
+	return !slices.Contains([]string{"verify", "testWebhook", "redeliver"}, rt.operation)
+}
+
 // editable reports whether a success carries the revision of what it is about.
 func (rt route) editable() bool {
 	if rt.output == nil {
 		return false
 	}
 	switch rt.output.Name() {
-	case "Field":
+	case "Field", "Webhook":
 		return rt.method != http.MethodDelete
-	case "Document", "User", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
+	case "Document", "User", "WebhookWithSecret", "Settings", "Lock", "LockInformation", "Envelope", "EnvelopeUpdateSummary":
 		return true
 	case "Version", "Certificate", "Hold":
 		return rt.method != http.MethodGet
@@ -317,7 +322,7 @@ func (rt route) failures() []failure {
 	if rt.method != http.MethodGet {
 		out = append(out, failure{400, codeInvalidBody})
 		errs = append(errs, errSlowBody, errTooLarge, errMediaType, engine.ErrPrecondition)
-		if rt.operation != "verify" {
+		if rt.changes() {
 			errs = append(errs, engine.ErrNoSpace)
 		}
 	}

@@ -34,8 +34,8 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
-		s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		s.searchRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
+		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 

@@ -31,6 +31,7 @@ var known = map[reflect.Type]func() object{
 	typeOf[claimedEdit]():     func() object { return object{"type": "string"} },
 	typeOf[seconds]():         func() object { return object{"type": []string{"integer", "string"}, "minimum": 1, "default": 300} },
 	typeOf[truth]():           func() object { return object{"type": []string{"boolean", "string"}} },
+	typeOf[deliveryNumber]():  func() object { return object{"type": "integer", "minimum": 1} },
 	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
 }
 
@@ -55,6 +56,8 @@ func (p *printer) schema(t reflect.Type) object {
 		return object{"type": "boolean"}
 	case reflect.Uint64, reflect.Int64:
 		return object{"type": "integer", "minimum": 0}
+	case reflect.Float64:
+		return object{"type": "number"}
 	case reflect.Interface:
 		return object{}
 	case reflect.Slice:

@@ -104,6 +104,14 @@ type Options struct {
 	// the request.
 	PublicURL string
 
+	// Search finds documents by their words. Nil: there is no GET /v1/search,
+	// and no q in the filter of a bulk change.
+	Search Search
+
+	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
+	// nil leaves the routes out that tell of deliveries and make them.
+	Deliveries map[string]Deliverer
+
 	// Build is what GET /v1/version says.
 	Build Build
 }
@@ -240,7 +248,7 @@ func plain(path string) bool {
 // serve is a request whose route is known.
 func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt route) error {
 	x.pattern = rt.pattern
-	var c caller
+	c := caller{search: s.options.Search}
 	if rt.access != engine.AccessNone {
 		var err error
 		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {

@@ -15,13 +15,17 @@ import (
 // large is more than the buffers of a connection hold.
 const large = 24 << 20
 
-// TestSlowReader: a client that asks for a file and does not read it is let go,
-// and one that reads it gets all of it.
+// hasty is no patience at all. Who is not meant to be let go, asks a server that
+// has some: machines have bad moments.
+const hasty = 100 * time.Millisecond
+
+func largeContent() []byte { return bytes.Repeat([]byte("all of it "), large/10) }
+
+// TestSlowReader: a client that asks for a file and does not read it is let go.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
-	k := newKit(t, Options{BodyTimeout: 200 * time.Millisecond})
-	content := bytes.Repeat([]byte("all of it "), large/10)
-	d := k.vaults["main"].Create("large.bin", string(content))
+	k := newKit(t, Options{BodyTimeout: hasty})
+	d := k.vaults["main"].Create("large.bin", string(largeContent()))
 	conn, err := net.Dial("tcp", k.http.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +33,14 @@ func TestSlowReader(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /v1/documents/%s/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", d.ID, k.tokens["view"])
 	k.wait(&k.ended, 1)
+}
 
+// TestReader: one that reads gets all it asked for, though it is sent in steps.
+func TestReader(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	content := largeContent()
+	d := k.vaults["main"].Create("large.bin", string(content))
 	if a, body := k.do("view", "GET", "/v1/documents/"+d.ID+"/content", nil); a.StatusCode != 200 || body != string(content) {
 		t.Errorf("%d, %d bytes", a.StatusCode, len(body))
 	}
@@ -38,16 +49,15 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestHTTP2 holds that the time limits are those of a stream, and that files
-// come and go whole.
-func TestHTTP2(t *testing.T) {
-	t.Parallel()
-	k := newKit(t, Options{BodyTimeout: 200 * time.Millisecond})
+// overHTTP2 serves a kit over TLS and returns what sends requests to it.
+func overHTTP2(t *testing.T, k *kit) func(method, path string, body io.Reader) *http.Response {
+	t.Helper()
 	s := httptest.NewUnstartedServer(k.http.Config.Handler)
 	s.EnableHTTP2 = true
 	s.StartTLS()
-	defer s.Close()
-	do := func(method, path string, body io.Reader) *http.Response {
+	t.Cleanup(s.Close)
+	return func(method, path string, body io.Reader) *http.Response {
+		t.Helper()
 		r, err := http.NewRequest(method, s.URL+path, body)
 		if err != nil {
 			t.Fatal(err)
@@ -57,12 +67,20 @@ func TestHTTP2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.ProtoMajor != 2 {
-			t.Fatal(a.Proto)
+		if a.ProtoMajor != 2 || a.TLS.Version < tls.VersionTLS12 {
+			t.Fatal(a.Proto, a.TLS.Version)
 		}
 		return a
 	}
-	content := bytes.Repeat([]byte("all of it "), large/10)
+}
+
+// TestHTTP2Patience holds that the time limits are those of a stream, and that
+// its connection goes on.
+func TestHTTP2Patience(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{BodyTimeout: hasty})
+	do := overHTTP2(t, k)
+	content := largeContent()
 	d := k.vaults["main"].Create("large.bin", string(content))
 	still := do("GET", "/v1/documents/"+d.ID+"/content", nil) // and not read on
 	defer still.Body.Close()
@@ -76,18 +94,26 @@ func TestHTTP2(t *testing.T) {
 	if got, err := io.ReadAll(still.Body); err == nil && bytes.Equal(got, content) {
 		t.Error("a client that stopped reading was served to the end")
 	}
-	// The connection goes on.
+	a := do("GET", "/v1/me", nil)
+	defer a.Body.Close()
+	if a.StatusCode != 200 {
+		t.Error(a.Status)
+	}
+}
+
+// TestHTTP2 holds that files come and go whole.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	do := overHTTP2(t, newKit(t, Options{}))
+	content := largeContent()
 	a := do("POST", "/v1/documents?fileName=a", bytes.NewReader(content))
 	a.Body.Close()
 	if a.StatusCode != 201 {
-		t.Error(a.Status)
+		t.Fatal(a.Status)
 	}
-	a = do("GET", "/v1/documents/"+d.ID+"/content", nil)
+	a = do("GET", a.Header.Get("Location")[len("https://")+len(a.Request.URL.Host):]+"/content", nil)
 	defer a.Body.Close()
 	if got, err := io.ReadAll(a.Body); err != nil || !bytes.Equal(got, content) {
 		t.Error(a.Status, len(got), err)
-	}
-	if a.TLS.Version < tls.VersionTLS12 {
-		t.Error(a.TLS.Version)
 	}
 }

@@ -114,7 +114,7 @@ func (c *conversation) quoted(text string, answer *http.Response) string {
 	return out.String()
 }
 
-var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}`)
+var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}`)
 
 var masks = []struct {
 	re *regexp.Regexp
@@ -129,6 +129,7 @@ var masks = []struct {
 	{regexp.MustCompile(`([^:0-9a-f])[0-9a-f]{64}\b`), "$1<hash>"},
 	{regexp.MustCompile(`"nextCursor": ?"[^"]*[^"0-9][^"]*"`), `"nextCursor": "<cursor>"`},
 	{regexp.MustCompile(`(\b\d+:)[0-9a-f]{64}\b`), "$1<hash>"},
+	{regexp.MustCompile(`"took": ?\d+`), `"took": <ms>`},
 	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
 	{regexp.MustCompile(`0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
 }

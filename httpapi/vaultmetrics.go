@@ -16,6 +16,7 @@ type standing struct {
 	concerns int
 	stats    engine.Stats
 	measures engine.Measures
+	fixity   engine.Fixity
 }
 
 // standings are those of all vaults, the unopened ones too.
@@ -27,7 +28,7 @@ func (s *Server) standings(ctx context.Context) map[string]standing {
 	for name, v := range s.vaults {
 		all[name] = standing{}
 		if measures, err := v.Measure(); err == nil {
-			all[name] = standing{true, v.Writable() == nil, len(concerns(ctx, v)), v.Stats(), measures}
+			all[name] = standing{true, v.Writable() == nil, len(concerns(ctx, v)), v.Stats(), measures, v.Fixity()}
 		}
 	}
 	return all
@@ -65,6 +66,12 @@ func vaultFamilies() []vaultFamily {
 			func(v standing) float64 { return float64(v.measures.DiskFree) }},
 		{"strongroom_disk_reserve_bytes", "gauge", "Free space below which writes are refused.",
 			func(v standing) float64 { return float64(v.measures.DiskReserve) }},
+		{"strongroom_scrubbed_bytes_total", "counter", "Bytes of files that were read since the start, to see that they are whole.",
+			func(v standing) float64 { return float64(v.fixity.Read) }},
+		{"strongroom_scrub_oldest_seconds", "gauge", "When the file that was read longest ago was, in seconds since 1970; 0 while not all were.",
+			func(v standing) float64 { return max(0, float64(v.fixity.Oldest.Unix())) }},
+		{"strongroom_damaged_files", "gauge", "Files that were found not to have the bytes they came with.",
+			func(v standing) float64 { return float64(len(v.fixity.Damaged)) }},
 	}
 }
 

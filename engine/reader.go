@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"strongroom/blobstore"
+)
+
+// This file is for readers of the audit log that keep an index of their own,
+// as engine/search does. They act for nobody: what they read is in no entry,
+// and whom they show it to is theirs to watch over.
+
+// A facet is what a filter can ask of a document: its state, category, a tag,
+// the value of a field, a matter it is held for. It is spelled as the index of
+// the vault spells it, and means nothing else to its reader: equal facets are
+// equal bytes, and of what has an order the bytes have it. The spelling may
+// change with the version of this package.
+
+// Faceted is a document with all its facets.
+type Faceted struct {
+	Document
+	Facets []string
+}
+
+// Find returns the documents with these ids that are there and not deleted, in
+// the order of the ids. 500 ids at most.
+func (v *Vault) Find(ctx context.Context, ids []string) ([]Faceted, error) {
+	if len(ids) > maxLimit {
+		return nil, invalid("ids", "must be at most %d", maxLimit)
+	}
+	return view(v, func(t *tx) ([]Faceted, error) {
+		found := make([]Faceted, 0, len(ids))
+		for _, documentID := range ids {
+			d, err := t.document(documentID)
+			if errors.Is(err, ErrDocumentNotFound) || err == nil && d.deleted {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, Faceted{d.Document, d.facets()})
+		}
+		return found, nil
+	})
+}
+
+// facets are the index rows of a document without its id, but for those that
+// sort and choose nothing.
+func (d *document) facets() (facets []string) {
+	for _, row := range indexRows(d) {
+		if row[0] != kindUpdated && row[0] != kindName {
+			facets = append(facets, string(row[:len(row)-len(d.id)]))
+		}
+	}
+	return facets
+}
+
+// ReadContent opens the bytes of the version, for a reader: unlike OpenContent
+// it writes no entry, whatever the settings say. The caller closes the file.
+// ErrVersionNotFound when they are gone: the log says, or will say, why.
+func (v *Vault) ReadContent(ctx context.Context, ver *Version) (io.ReadSeekCloser, error) {
+	if err := v.enter(); err != nil {
+		return nil, err
+	}
+	defer v.exit()
+	file, err := v.blobs.Open(ver.Digest)
+	if errors.Is(err, blobstore.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %w", ErrVersionNotFound, err)
+	}
+	return file, err
+}
+
+// Criteria is a DocumentQuery in facets: what an index of them looks for.
+type Criteria struct {
+	AnyOf                  [][]string   // of each at least one; one that is empty is never met
+	Ranges                 []FacetRange // a facet in each
+	First, Last            [16]byte     // the document's id is not before and not after
+	UpdatedFrom, UpdatedTo time.Time    // inclusive, exclusive; zero is no bound
+}
+
+// FacetRange is From inclusive, To exclusive.
+type FacetRange struct{ From, To string }
+
+// Criteria says what a document must have to match the query, and refuses what
+// Documents refuses. Sort and Paging are not looked at.
+func (v *Vault) Criteria(ctx context.Context, q DocumentQuery) (Criteria, error) {
+	states, err := q.states()
+	if err != nil {
+		return Criteria{}, err
+	}
+	return view(v, func(t *tx) (Criteria, error) {
+		c := Criteria{UpdatedFrom: q.UpdatedFrom, UpdatedTo: q.UpdatedTo}
+		c.First, c.Last = (&lister{q: q}).bounds()
+		values, ranges, err := t.fieldRows(q.Fields)
+		if err != nil {
+			return Criteria{}, err
+		}
+		sets, some := t.filters(q)
+		if !some {
+			c.AnyOf = append(c.AnyOf, nil)
+		}
+		state := union{}
+		for _, s := range states {
+			state = append(state, t.rows(kindState, s))
+		}
+		for _, set := range append(sets, state) {
+			c.add(set)
+		}
+		for _, value := range values {
+			c.add(t.rows(kindField, value))
+		}
+		for _, r := range ranges {
+			prefix := string(indexPrefix(kindField, text(r.key)))
+			to := prefix + "\xff"
+			if r.to != "" {
+				to = prefix + r.to
+			}
+			c.Ranges = append(c.Ranges, FacetRange{prefix + r.from, to})
+		}
+		return c, nil
+	})
+}
+
+// add asks for membership in a set.
+func (c *Criteria) add(set idSet) {
+	switch s := set.(type) {
+	case oneID:
+		if bytes.Compare(c.First[:], s[:]) < 0 {
+			c.First = s
+		}
+		if bytes.Compare(c.Last[:], s[:]) > 0 {
+			c.Last = s
+		}
+	default:
+		c.AnyOf = append(c.AnyOf, facetsOf(set))
+	}
+}
+
+// facetsOf names a set by the facets whose documents are in it.
+func facetsOf(set idSet) []string {
+	switch s := set.(type) {
+	case *rowSet:
+		return []string{string(s.prefix)}
+	case union:
+		var facets []string
+		for _, member := range s {
+			facets = append(facets, facetsOf(member)...)
+		}
+		return facets
+	}
+	panic(fmt.Sprintf("engine: %T is not a set of facets", set))
+}
+
+// IDBytes returns the 16 bytes of an id, whose order is the order of creation.
+// ok is false for what is no id.
+func IDBytes(s string) (b [16]byte, ok bool) { return parseID(s) }
+
+// IDText spells the id of 16 bytes.
+func IDText(b [16]byte) string { return id(b).String() }

@@ -1,0 +1,162 @@
+package search
+
+import (
+	"compress/flate"
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+
+	"strongroom/engine"
+	"strongroom/engine/search/segment"
+	"strongroom/engine/search/words"
+)
+
+// Kinds of terms, by the first byte of their key.
+const (
+	keyFacet = "f" // a facet of the engine
+	keyStem  = "s" // the stem of a word, with its positions
+	keyForm  = "w" // a word as it is written, for prefixes
+)
+
+// The fields of a document, by how much a word in them weighs.
+const (
+	inContent = iota
+	inDescription
+	inCustom
+	inTags
+	inName
+	fields
+)
+
+// gap is between the positions of two texts, so that no phrase spans them.
+const gap = 8
+
+// analysis turns documents into terms. It is not for concurrent use.
+type analysis struct {
+	words   *words.Splitter
+	deflate *flate.Writer
+	stems   map[string]*found
+	forms   map[string]*found
+	at      uint32 // the next position
+	lengths [fields]uint32
+}
+
+// found is where a word stands in a document.
+type found struct {
+	times     [fields]uint32
+	positions []uint32
+}
+
+func newSplit(w *words.Splitter) *analysis {
+	deflate, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		panic(err) // there is no other level
+	}
+	return &analysis{words: w, deflate: deflate}
+}
+
+// document is what the index keeps of a document.
+func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segment.Doc, error) {
+	a.stems, a.forms, a.at, a.lengths = map[string]*found{}, map[string]*found{}, 0, [fields]uint32{}
+	a.text(inName, d.Name)
+	a.text(inDescription, d.Description)
+	for _, tag := range d.Tags {
+		a.text(inTags, tag)
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.CustomFields)) {
+		a.text(inCustom, customText(d.CustomFields[key]))
+	}
+	a.text(inContent, c.text)
+	stored, err := a.encodeContent(c)
+	if err != nil {
+		return segment.Doc{}, err
+	}
+	facets := d.Facets
+	doc := segment.Doc{ID: id, Updated: d.UpdatedAt.UnixMilli(), Stored: stored}
+	doc.Terms = make([]segment.Entry, 0, len(facets)+len(a.stems)+len(a.forms))
+	slices.Sort(facets)
+	for _, facet := range slices.Compact(facets) {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyFacet + facet})
+	}
+	for stem, f := range a.stems {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyStem + stem, Weight: a.weight(f), Positions: f.positions})
+	}
+	for form, f := range a.forms {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyForm + form, Weight: a.weight(f)})
+	}
+	return doc, nil
+}
+
+// customText is the text of a custom field: a date and a number are found by
+// their digits, and nobody looks for true.
+func customText(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	return ""
+}
+
+func (a *analysis) text(field int, text string) {
+	for w := range a.words.Words(text) {
+		a.lengths[field]++
+		f := at(a.stems, w.Stem)
+		f.times[field]++
+		f.positions = append(f.positions, a.at)
+		at(a.forms, w.Form).times[field]++
+		a.at++
+	}
+	a.at += gap
+}
+
+func at(m map[string]*found, key string) *found {
+	f := m[key]
+	if f == nil {
+		f = &found{}
+		m[key] = f
+	}
+	return f
+}
+
+// How a word weighs in each field, and of how many words a field is when it is
+// of usual length.
+var (
+	boosts  = [fields]float64{inContent: 1, inDescription: 2, inCustom: 2, inTags: 4, inName: 8}
+	lengths = [fields]float64{inContent: 500, inDescription: 20, inCustom: 20, inTags: 10, inName: 5}
+)
+
+const (
+	heaviest  = 2 * (1 + 2 + 2 + 4 + 8)
+	steepness = 8 // of the logarithm that weights are kept as
+)
+
+// weight is how a word stands in a document, in a byte. In each field but the
+// content the word being there at all is half of it, so that once in the name
+// outweighs any number of times in the content; the other half grows with how
+// often it is there, ever slower, as BM25 does, and the less the longer the field.
+func (a *analysis) weight(f *found) byte {
+	sum := 0.0
+	for field, times := range f.times {
+		if times == 0 {
+			continue
+		}
+		n := float64(times)
+		often := n / (n + 0.3 + 0.9*float64(a.lengths[field])/lengths[field])
+		if field != inContent {
+			often++
+		}
+		sum += boosts[field] * often
+	}
+	return byte(max(1, math.Round(255*math.Log1p(steepness*sum)/math.Log1p(steepness*heaviest))))
+}
+
+// impacts undoes the logarithm of weight.
+var impacts = func() (t [256]float32) {
+	for w := range t {
+		t[w] = float32(math.Expm1(float64(w)/255*math.Log1p(steepness*heaviest)) / steepness)
+	}
+	return t
+}()

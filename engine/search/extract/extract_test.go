@@ -1,0 +1,239 @@
+package extract
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func text(t testing.TB, data []byte, name string) (string, error) {
+	t.Helper()
+	return Text(t.Context(), bytes.NewReader(data), int64(len(data)), "", name)
+}
+
+func TestPDF(t *testing.T) {
+	for what, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"plain":      {content("", twoLines), "The quick\nbrown fox\n"},
+		"compressed": {content("/Filter /FlateDecode", deflate(twoLines)), "The quick\nbrown fox\n"},
+		"in hex":     {content("/Filter /ASCIIHexDecode", fmt.Sprintf("%x>", twoLines)), "The quick\nbrown fox\n"},
+		"a wrong length": {bytes.Replace(content("", twoLines), fmt.Appendf(nil, "/Length %d", len(twoLines)), []byte("/Length 9"), 1),
+			"The quick\nbrown fox\n"},
+		"packed":            {packedPDF(), "The quick\nbrown fox\n"},
+		"cut off":           {content("", twoLines)[:400], "The quick\nbrown fox\n"},
+		"words by position": {content("", "BT /F1 10 Tf 1 0 0 1 10 10 Tm (a) Tj 1 0 0 1 15 10 Tm (b) Tj 1 0 0 1 40 10 Tm (c) Tj ET"), "ab c\n"},
+		"on its side":       {content("", "BT /F1 10 Tf 0 1 -1 0 10 10 Tm (up) Tj 0 1 -1 0 10 60 Tm (wards) Tj 0 1 -1 0 30 10 Tm (below) Tj ET"), "up wards\nbelow\n"},
+		"escapes": {content("", `BT /F1 10 Tf (\(\101\)\
+ na\357ve \200) Tj ET`), "(A) naïve €\n"},
+		"a wide font": {makePDF(append([]string{catalog, onePage, pageDict, streamOf("", "BT /F1 10 Tf <00010002000300040005000900ff> Tj ET")}, wideFont(exampleCMap)...)...),
+			"abcfi€ß\n"},
+		"names of glyphs": {makePDF(catalog, onePage, pageDict, streamOf("", "BT /F1 10 Tf <0102030405> Tj ET"),
+			"<< /Type /Font /Subtype /Type1 /Encoding << /Differences [1 /eacute /fi /uni00DF /A.sc /g17] >> >>"), "e\u0301fißA\n"},
+		"a form": {content("", "/X1 Do BT /F1 10 Tf 0 90 Td (page) Tj ET",
+			streamOf("/Type /XObject /Subtype /Form", "BT /F1 10 Tf 0 99 Td (letterhead) Tj ET")), "letterhead\npage\n"},
+		"an image in it":       {content("", "BT /F1 10 Tf (a) Tj ET BI /W 1 ID \x00EI(b) Tj\xff EI BT 99 9 Td (c) Tj ET"), "a\nc\n"},
+		"changed by appending": {append(content("", twoLines), []byte("4 0 obj\n"+streamOf("", "BT /F1 9 Tf (newer) Tj ET")+"\nendobj")...), "newer\n"},
+		"no tree of pages":     {bytes.Replace(content("", twoLines), []byte("/Kids"), []byte("/Lost"), 1), "The quick\nbrown fox\n"},
+		"a scan":               {content("", "q 595 0 0 842 0 0 cm /X1 Do Q", streamOf("/Type /XObject /Subtype /Image /Filter /DCTDecode", "\xff\xd8")), ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			got, err := text(t, c.data, "a.pdf")
+			if err != nil || got != c.want {
+				t.Errorf("%q, %v, want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestDOCX(t *testing.T) {
+	data := makeDOCX(t, "[Content_Types].xml", "<Types/>",
+		"word/document.xml", body(para("First &amp; last")+`<w:p><w:r><w:t>split</w:t></w:r><w:r><w:t>word</w:t><w:tab/><w:t>tab</w:t></w:r></w:p>`+
+			`<w:p><w:r><w:instrText>PAGE</w:instrText></w:r></w:p>`),
+		"word/header1.xml", body(para("head")), "word/footnotes.xml", body(para("note")), "word/styles.xml", body(para("style")))
+	got, err := text(t, data, "a.docx")
+	if want := "First & last\nsplitword tab\nhead\nnote\n"; err != nil || got != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+func TestPlain(t *testing.T) {
+	for data, want := range map[string]string{
+		"naïve\r\ncafé":      "naïve\ncafé",
+		"\xef\xbb\xbfmarked": "marked",
+		"na\xefve \x80":      "naïve €",
+		"\xff\xfen\x00a\x00\xef\x00\x3d\xd8\x00\xde": "naï😀",
+		"\xfe\xff\x00n\x00a\x00\xef":                 "naï",
+		"soft\u00adware":                             "software",
+		"a\tb\x01 ,c":                                "a b ,c",
+	} {
+		if got, err := text(t, []byte(data), "a.md"); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", data, got, err, want)
+		}
+	}
+	if _, err := text(t, []byte("\x7fELF\x00\x00"), "a.txt"); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for _, c := range []struct {
+		media, name string
+		known       bool
+	}{
+		{"application/pdf", "x", true}, {"text/csv; charset=utf-8", "", true}, {"application/octet-stream", "A.PDF", true},
+		{"image/png", "a.pdf", false}, {"", "a.png", false}, {"", "a.docx", true}, {"text/html", "a.txt", false},
+	} {
+		if got := Known(c.media, c.name); got != c.known {
+			t.Errorf("%s, %s: %v", c.media, c.name, got)
+		}
+	}
+	if _, err := Text(t.Context(), strings.NewReader("x"), 1, "image/png", ""); !errors.Is(err, ErrKind) {
+		t.Error(err)
+	}
+	if _, err := Text(t.Context(), strings.NewReader("x"), MaxInput+1, "text/plain", ""); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+	if _, err := Text(t.Context(), strings.NewReader(strings.Repeat("x", MaxInput+1)), 1, "text/plain", ""); !errors.Is(err, ErrTooLarge) {
+		t.Error("the size was not true:", err)
+	}
+}
+
+// TestHostile reads what is made to harm: it ends, with what text there is.
+func TestHostile(t *testing.T) {
+	many := func(s string) string { return strings.Repeat(s, 4<<20/len(s)) }
+	spaces := deflate(strings.Repeat(" ", 200<<20))
+	for what, data := range map[string][]byte{
+		"pages in a circle":         makePDF(catalog, "<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>"),
+		"a form in itself":          content("", "/X1 Do /X1 Do", streamOf("/Subtype /Form /Resources << /XObject << /X1 6 0 R >> >>", strings.Repeat("/X1 Do ", 1000))),
+		"a length of itself":        bytes.ReplaceAll(content("", twoLines), []byte("/Length 8"), []byte("/Length 4 0 R /X 8")),
+		"a reference to itself":     makePDF(catalog, "2 0 R", "3 0 R"),
+		"packed in itself":          makePDF(catalog, onePage, streamOf("/Type /ObjStm /First 4 /N 1", "3 0 3 0 R")),
+		"a bomb":                    content("/Filter /FlateDecode", spaces),
+		"a bomb in a bomb":          content("/Filter [/FlateDecode /FlateDecode]", deflate(spaces)),
+		"arrays in arrays":          content("", many("[")),
+		"dictionaries in them":      content("", many("<</A")),
+		"strings without end":       content("", many("(")),
+		"trailers without end":      []byte("%PDF-1.4 1 0 obj 1 endobj " + many("trailer(")),
+		"objects without end":       []byte("%PDF-1.4 " + many("1 0 obj ")),
+		"streams without end":       []byte("%PDF-1.4 " + many("1 0 obj stream ")),
+		"pages without end":         makePDF(catalog, "<< /Kids ["+many("<</A 1>>")+"] >>"),
+		"comments without end":      content("", many("%")),
+		"widths without end":        makePDF(catalog, onePage, pageDict, streamOf("", "BT /F1 1 Tf (a) Tj"), "<< /Subtype /Type0 /DescendantFonts [<</W ["+many("0 65535 1 ")+"]>>] >>"),
+		"numbers":                   content("", "BT /F1 1e308 Tf 1e308 1e308 1e308 1e308 1e308 1e308 Tm (a) Tj 1e309 -1e308 Td (b) Tj NaN Tz Inf TL T* (c) Tj"),
+		"an archive bomb":           makeDOCX(t, "word/document.xml", body(para(strings.Repeat("a", 100<<20)))),
+		"elements in elements":      makeDOCX(t, "word/document.xml", body(many("<w:p>"))),
+		"an archive of directories": []byte("PK\x03\x04" + many("PK\x01\x02")),
+	} {
+		t.Run(what, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			name := "a.pdf"
+			if bytes.HasPrefix(data, []byte("PK")) {
+				name = "a.docx"
+			}
+			got, err := Text(ctx, bytes.NewReader(data), int64(len(data)), "", name)
+			if len(got) > MaxText+utf8.UTFMax || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%d bytes of text, %v", len(got), err)
+			}
+		})
+	}
+}
+
+func TestEncrypted(t *testing.T) {
+	locked := bytes.Replace(content("", twoLines), []byte("/Root"), []byte("/Encrypt 9 0 R /Root"), 1)
+	for name, data := range map[string][]byte{"a.pdf": locked, "a.docx": []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1....")} {
+		if got, err := text(t, data, name); !errors.Is(err, ErrEncrypted) || got != "" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestADeadlineKeepsWhatWasRead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, name := range []string{"a.pdf", "a.docx", "a.txt"} {
+		if _, err := Text(ctx, strings.NewReader("x"), 1, "", name); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTextIsBounded(t *testing.T) {
+	long := strings.Repeat("word ", MaxText/4)
+	for name, data := range map[string][]byte{"a.txt": []byte(long), "a.docx": makeDOCX(t, "word/document.xml", body(para(long)))} {
+		if got, err := text(t, data, name); err != nil || len(got) != MaxText {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+}
+
+// seeds are small files of each kind, those of the tour among them.
+func seeds(f *testing.F, name string) {
+	f.Helper()
+	for _, data := range [][]byte{
+		content("", twoLines), packedPDF(), content("/Filter /FlateDecode", deflate(twoLines)),
+		makePDF(append([]string{catalog, onePage, pageDict, streamOf("", "BT /F1 10 Tf <000100020003> Tj ET")}, wideFont(exampleCMap)...)...),
+		makeDOCX(f, "word/document.xml", body(para("text")), "word/header1.xml", body(para("head"))),
+		[]byte("a,b\r\n1,2"), []byte("\xff\xfea\x00"), []byte("na\xefve"),
+	} {
+		f.Add(data)
+	}
+	paths, err := filepath.Glob("../../../testdata/documents/*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if filepath.Ext(path) == filepath.Ext(name) {
+			f.Add(data)
+		}
+	}
+}
+
+func fuzz(f *testing.F, name string) {
+	seeds(f, name)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		got, err := Text(ctx, bytes.NewReader(data), int64(len(data)), "", name)
+		switch {
+		case err != nil && strings.Contains(err.Error(), "reading it failed"):
+			t.Errorf("a panic: %v", err)
+		case errors.Is(err, context.DeadlineExceeded):
+			t.Error("it takes for ever")
+		case !utf8.ValidString(got) || len(got) > MaxText+utf8.UTFMax || strings.ContainsAny(got, "\x00\t\r\u00a0"):
+			t.Errorf("no text: %q", got)
+		}
+	})
+}
+
+func FuzzPDF(f *testing.F)   { fuzz(f, "a.pdf") }
+func FuzzDOCX(f *testing.F)  { fuzz(f, "a.docx") }
+func FuzzPlain(f *testing.F) { fuzz(f, "a.txt") }
+
+func BenchmarkPDF(b *testing.B) {
+	var page strings.Builder
+	page.WriteString("BT /F1 12 Tf 14 TL ")
+	for range 200 {
+		page.WriteString("(the party of the first part terminates the agreement) Tj T* ")
+	}
+	data := content("/Filter /FlateDecode", deflate(page.String()))
+	b.SetBytes(int64(page.Len()))
+	for b.Loop() {
+		if _, err := text(b, data, "a.pdf"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

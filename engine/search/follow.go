@@ -1,0 +1,254 @@
+package search
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+	"strongroom/engine/search/segment"
+)
+
+const (
+	// What is indexed is seen when this much time has passed or text been read,
+	// or when nothing waits any more.
+	batchTime  = 100 * time.Millisecond
+	batchBytes = 4 << 20
+	// What is seen is saved when it has this size, or this age.
+	saveBytes = 8 << 20
+	saveAge   = 10 * time.Second
+)
+
+// batch gathers what becomes seen together.
+type batch struct {
+	x       *Index
+	state   state
+	split   *analysis
+	changes segment.Changes
+	bytes   int
+	began   time.Time
+	saved   time.Time
+	unsaved bool
+}
+
+func (b *batch) begin() { b.changes, b.bytes, b.began = segment.Changes{}, 0, time.Now() }
+
+func (b *batch) due() bool { return b.bytes >= batchBytes || time.Since(b.began) >= batchTime }
+
+// apply makes seen what was gathered, and how far the index has come with it.
+func (b *batch) apply() error {
+	var err error
+	if b.changes.State, err = json.Marshal(b.state); err != nil {
+		return err
+	}
+	put, forget := len(b.changes.Put), len(b.changes.Forget) > 0
+	if err := b.x.store.Apply(b.changes); err != nil {
+		return err
+	}
+	b.begin()
+	b.unsaved = true
+	b.x.stats.indexed.Add(uint64(put))
+	b.x.update(func() { b.x.state = b.state })
+	if err := b.x.store.Settle(); err != nil {
+		return err
+	}
+	if b.x.store.MemoryBytes() >= saveBytes {
+		return b.save()
+	}
+	if forget {
+		b.x.signal()
+	}
+	return nil
+}
+
+func (b *batch) save() error {
+	b.saved, b.unsaved = time.Now(), false
+	if b.x.store.Lost() {
+		return errLost
+	}
+	if err := b.x.store.Save(); err != nil {
+		return err
+	}
+	b.x.signal()
+	return nil
+}
+
+// build goes through all documents in the order of their creation. It goes on
+// where it was when the program ended.
+func (b *batch) build(ctx context.Context) error {
+	if b.state.From == 0 {
+		head := b.x.vault.Head()
+		b.state.From, b.state.Hash = head.Seq, head.Hash.String()
+	}
+	for {
+		page, err := b.x.vault.Documents(ctx, engine.DocumentQuery{
+			Status: "all", Sort: "createdAt", Paging: engine.Paging{Limit: 500, Cursor: b.state.Cursor},
+		})
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		found, err := b.x.vault.Find(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			if err := b.put(ctx, &found[i]); err != nil {
+				return err
+			}
+			if b.due() { // the cursor stays: what was put will be put again after a crash
+				if err := b.apply(); err != nil {
+					return err
+				}
+			}
+		}
+		if b.state.Cursor = page.NextCursor; b.state.Cursor == "" {
+			b.state = state{Through: b.state.From, Hash: b.state.Hash}
+		}
+		if err := b.apply(); err != nil || !b.state.Building {
+			return err
+		}
+		if time.Since(b.saved) >= saveAge {
+			if err := b.save(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// follow waits for entries and takes those that have come.
+func (b *batch) follow(ctx context.Context) error {
+	if err := b.wait(ctx); err != nil {
+		return err
+	}
+	page, err := b.x.vault.Entries(ctx, engine.EntryQuery{After: b.state.Through, Limit: 500})
+	if err != nil {
+		return err
+	}
+	b.began = time.Now()
+	for entries := range slices.Chunk(page.Items, 128) {
+		if err := b.take(ctx, entries); err != nil {
+			return err
+		}
+	}
+	return b.apply()
+}
+
+// wait returns when there is an entry; and saves what has waited long enough.
+func (b *batch) wait(ctx context.Context) error {
+	for {
+		patient, cancel := ctx, context.CancelFunc(func() {})
+		if b.unsaved {
+			patient, cancel = context.WithDeadline(ctx, b.saved.Add(saveAge))
+		}
+		err := b.x.vault.Wait(patient, b.state.Through)
+		cancel()
+		if b.unsaved && time.Since(b.saved) >= saveAge && ctx.Err() == nil {
+			if err := b.save(); err != nil {
+				return err
+			}
+			if errors.Is(err, context.DeadlineExceeded) {
+				continue
+			}
+		}
+		return err
+	}
+}
+
+// take indexes the documents of some entries, as they are by now.
+func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
+	var ids []string
+	for _, e := range entries {
+		if concerns(e.Op) && e.Document != "" {
+			ids = append(ids, e.Document)
+		}
+	}
+	slices.Sort(ids)
+	found, err := b.x.vault.Find(ctx, slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	waiting := map[string]*engine.Faceted{}
+	for i := range found {
+		waiting[found[i].ID] = &found[i]
+	}
+	for _, e := range entries {
+		if err := b.entry(ctx, e, waiting); err != nil {
+			return err
+		}
+		b.state.Through, b.state.Hash = e.Seq, e.Hash.String()
+		if b.due() {
+			if err := b.apply(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*engine.Faceted) error {
+	switch e.Op {
+	case audit.OpSettingsUpdated:
+		s, err := b.x.vault.Settings(ctx)
+		if err == nil && s.SearchLanguage != b.x.language {
+			err = errLanguage
+		}
+		return err
+	case audit.OpDocumentDeleted, audit.OpErasureCompleted:
+		if id, ok := idOf(e.Document); ok {
+			b.drop(id)
+			b.changes.Forget = append(b.changes.Forget, id)
+		}
+		return nil
+	}
+	d := waiting[e.Document]
+	if d == nil {
+		return nil // it was taken already, or is deleted by a later entry
+	}
+	delete(waiting, e.Document)
+	return b.put(ctx, d)
+}
+
+// concerns says whether an entry of this kind can change what is found.
+func concerns(op audit.Op) bool {
+	switch op {
+	case audit.OpDocumentDownloaded, audit.OpLockAcquired, audit.OpLockRenewed, audit.OpLockBroken,
+		audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened,
+		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
+		return false
+	}
+	return true
+}
+
+// put gathers a document in the place of what was gathered of it before.
+func (b *batch) put(ctx context.Context, d *engine.Faceted) error {
+	id, ok := idOf(d.ID)
+	if !ok {
+		return fmt.Errorf("%w: document %q", engine.ErrDocumentNotFound, d.ID)
+	}
+	content, err := b.x.content(ctx, &d.Document, id)
+	if err != nil {
+		return err
+	}
+	doc, err := b.split.document(d, id, content)
+	if err != nil {
+		return err
+	}
+	b.drop(id)
+	b.changes.Put = append(b.changes.Put, doc)
+	b.bytes += len(content.text) + 1024
+	return nil
+}
+
+// drop takes a document out of what is gathered.
+func (b *batch) drop(id segment.ID) {
+	same := func(d segment.Doc) bool { return d.ID == id }
+	b.changes.Put = slices.DeleteFunc(b.changes.Put, same)
+}

@@ -1,0 +1,250 @@
+package search
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+)
+
+func TestFindsWhatPeopleLookFor(t *testing.T) {
+	k := newKit(t)
+	k.Define(engine.TextField, "counterparty")
+	k.Define(engine.NumberField, "amount")
+	k.doc("lease", "The tenant terminates the lease by notice in writing.")
+	k.doc("Werkvertrag Zürich", "Kündigung: e-mail an notary@example.com, 2026-11-21.", "client:acme", "urgent")
+	k.CreateFrom(engine.NewDocument{Name: "scan 0042", Description: "Signed by both sides", CustomFields: map[string]any{"counterparty": "Quill & Co", "amount": 1250}, Version: engine.NewVersion{MediaType: "image/png"}}, "\x89PNG")
+	for query, want := range map[string]string{
+		"terminate":             "lease",
+		"TERMINATION tenants":   "lease",
+		`"notice in writing"`:   "lease",
+		`"writing in notice"`:   "",
+		`"lease by notice`:      "lease",
+		"termin*":               "lease",
+		"terminatio*":           "",
+		"zurich":                "Werkvertrag Zürich",
+		"e-mail":                "Werkvertrag Zürich",
+		"mail-e":                "",
+		"notary@example.com":    "Werkvertrag Zürich",
+		"2026-11*":              "Werkvertrag Zürich",
+		"acme":                  "Werkvertrag Zürich",
+		"client:acme urgent":    "Werkvertrag Zürich",
+		"acme tenant":           "",
+		"quill":                 "scan 0042",
+		"1250":                  "scan 0042",
+		"signing scan":          "scan 0042",
+		`"urgent werkvertrag"`:  "", // no phrase spans two fields
+		"(lease) OR !!! notice": "",
+		"the":                   "lease",
+	} {
+		k.expect(query, want)
+	}
+}
+
+func TestRanks(t *testing.T) {
+	k := newKit(t)
+	k.doc("in content", "indemnity "+strings.Repeat("indemnity clause ", 50))
+	k.doc("in tags", "no word of it", "indemnity")
+	k.doc("mutual indemnity", "no word of it")
+	k.CreateFrom(engine.NewDocument{Name: "described", Description: "about indemnity"}, "x")
+	if got, want := k.names("indemnity"), "mutual indemnity, in tags, described, in content"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	k.doc("short", "arbitration")
+	k.doc("long", "arbitration "+strings.Repeat("other words ", 500))
+	k.doc("often", strings.Repeat("arbitration ", 10))
+	if got, want := k.names("arbitration"), "often, short, long"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestFollowsChanges(t *testing.T) {
+	k := newKit(t)
+	d := k.doc("draft agreement", "first words")
+	k.expect("first", "draft agreement")
+	k.AddVersion(t.Context(), k.Admin, d.ID, engine.Condition{}, text("b.txt"), k.Upload("second words"))
+	k.expect("first", "")
+	k.expect("second", "draft agreement")
+	name, description := "final agreement", "settled"
+	k.patch(d.ID, engine.DocumentPatch{Name: &name, Description: &description, AddTags: []string{"signed"}})
+	k.expect("draft", "")
+	k.expect("final second settled signed", "final agreement")
+	if _, _, err := k.ArchiveDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	k.expect("final", "")
+	if r := k.search(Query{Text: "final", Filter: engine.DocumentQuery{Status: "archived"}}); r.Total != 1 {
+		t.Errorf("%+v", r)
+	}
+	if _, _, err := k.UnarchiveDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	k.expect("final", "final agreement")
+	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []string{"", "all", "deleted"} {
+		if r := k.search(Query{Text: "final", Filter: engine.DocumentQuery{Status: status}}); r.Total != 0 {
+			t.Errorf("%q: %+v", status, r)
+		}
+	}
+}
+
+func TestDraftsAreNotFound(t *testing.T) {
+	k := newKit(t)
+	d := k.doc("open", "settled words")
+	lock, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+	k.must(err)
+	cond := engine.Condition{LockToken: lock.Token}
+	_, _, err = k.AddVersion(t.Context(), k.Admin, d.ID, cond, text("b.txt"), k.Upload("sketched words"))
+	k.must(err)
+	k.expect("sketched", "")
+	k.expect("settled", "open")
+	_, _, err = k.ReleaseLock(t.Context(), k.Admin, d.ID, cond, true)
+	k.must(err)
+	k.expect("sketched", "open")
+	k.expect("settled", "")
+}
+
+func TestSnippets(t *testing.T) {
+	k := newKit(t)
+	d := k.doc("plain", strings.Repeat("Nothing of note stands here. ", 20)+"The supplier shall indemnify the buyer. "+strings.Repeat("More of the same follows on. ", 40)+"Each indemnifies and survives.")
+	hit := k.search(Query{Text: "indemnify buyer survive"}).Hits[0]
+	if len(hit.Snippets) != 2 || !strings.Contains(hit.Snippets[0], "shall <mark>indemnify</mark> the <mark>buyer</mark>.") || !strings.HasPrefix(hit.Snippets[0], "… ") ||
+		!strings.HasSuffix(hit.Snippets[1], "Each <mark>indemnifies</mark> and <mark>survives</mark>.") {
+		t.Errorf("%q", hit.Snippets)
+	}
+	k.patch(d.ID, engine.DocumentPatch{AddTags: []string{"liability"}})
+	if hit := k.search(Query{Text: "liabilities"}).Hits[0]; len(hit.Snippets) != 1 || hit.Snippets[0] != "<mark>liability</mark>" {
+		t.Errorf("%q", hit.Snippets)
+	}
+}
+
+func TestNoMarkupComesOfText(t *testing.T) {
+	k := newKit(t)
+	evil := `<script>alert('x')</script> <mark onmouseover=y> "quoted" &lt;img src=q onerror=z&gt; </mark> hook`
+	k.CreateFrom(engine.NewDocument{Name: evil[:80] + " name", Description: evil, Tags: []string{"<b>hook</b>"}, Version: text("a.txt")}, evil+" script")
+	for _, query := range []string{"hook", "script alert", "mark", `"img src"`, "onerror", "lt", "na*", "b"} {
+		for _, hit := range k.search(Query{Text: query}).Hits {
+			for _, s := range hit.Snippets {
+				bare := strings.NewReplacer("<mark>", "", "</mark>", "").Replace(s)
+				if strings.ContainsAny(bare, `<>"'`) || strings.Count(s, "<mark>") != strings.Count(s, "</mark>") {
+					t.Errorf("%s: %q", query, s)
+				}
+			}
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	k := newKit(t)
+	for i := range 57 {
+		k.doc(fmt.Sprintf("contract %d", i), strings.Repeat("lease ", i%7+1))
+	}
+	seen := map[string]bool{}
+	q := Query{Text: "lease", Paging: engine.Paging{Limit: 10}}
+	last := 1e9
+	for {
+		r := k.search(q)
+		if r.Total < 57 {
+			t.Errorf("total %d", r.Total)
+		}
+		for _, h := range r.Hits {
+			if seen[h.Document.ID] || h.Score > last {
+				t.Errorf("%s again, or out of order", h.Document.Name)
+			}
+			seen[h.Document.ID], last = true, h.Score
+		}
+		// Others are written meanwhile, and change how rare the word is.
+		k.doc("another", "lease")
+		if q.Cursor = r.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	for _, wrong := range []Query{
+		{Text: "other", Paging: q.Paging}, {Text: "lease", Paging: engine.Paging{Cursor: "x"}}, {Text: "lease", Paging: engine.Paging{Limit: 501}},
+		{Text: "lease", Filter: engine.DocumentQuery{Status: "odd"}},
+	} {
+		if wrong.Cursor == "" {
+			wrong.Cursor = k.search(Query{Text: "lease", Paging: engine.Paging{Limit: 1}}).NextCursor
+		}
+		if _, err := k.index.Search(t.Context(), wrong); !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("%+v: %v", wrong, err)
+		}
+	}
+	if len(seen) < 57 {
+		t.Errorf("%d documents seen", len(seen))
+	}
+}
+
+func TestIndexingIsNoDownload(t *testing.T) {
+	k := newKit(t)
+	on := true
+	_, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &on})
+	k.must(err)
+	k.doc("audited", "words")
+	k.expect("words", "audited")
+	page, err := k.Entries(t.Context(), engine.EntryQuery{Op: audit.OpDocumentDownloaded})
+	if err != nil || len(page.Items) != 0 {
+		t.Errorf("%v, %v", page.Items, err)
+	}
+}
+
+func TestTagsDoNotCostTheTextAgain(t *testing.T) {
+	k := newKit(t)
+	d := k.doc("a", "words")
+	k.expect("words", "a")
+	// The bytes are lost: only what the index has can still be read.
+	k.must(os.RemoveAll(filepath.Join(k.Dir, "blobs", "sha256", d.Current.Digest.String()[7:9])))
+	k.patch(d.ID, engine.DocumentPatch{AddTags: []string{"tagged"}})
+	k.expect("words tagged", "a")
+	if n := k.index.Stats().Failures; n != 0 {
+		t.Errorf("%d failures", n)
+	}
+	k.must(os.MkdirAll(filepath.Join(k.Dir, "blobs", "sha256", d.Current.Digest.String()[7:9]), 0o700))
+	_, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{})
+	k.must(err)
+}
+
+func TestTheSameBytesAsAnotherKind(t *testing.T) {
+	k := newKit(t)
+	d := k.CreateFrom(engine.NewDocument{Name: "blob", Version: engine.NewVersion{MediaType: "application/octet-stream", FileName: "x.bin"}}, "plain words")
+	k.expect("words", "")
+	_, _, err := k.AddVersion(t.Context(), k.Admin, d.ID, engine.Condition{}, text("x.txt"), k.Upload("plain words"))
+	k.must(err)
+	k.expect("words", "blob")
+}
+
+func TestABrokenFileCostsItsText(t *testing.T) {
+	k := newKit(t)
+	k.CreateFrom(engine.NewDocument{Name: "broken.pdf", Version: engine.NewVersion{MediaType: "application/pdf"}}, "no PDF")
+	k.expect("broken", "broken.pdf")
+	if s := k.index.Stats(); s.Failures != 1 || s.Documents != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestWithoutRunAnAnswerIsNotComplete(t *testing.T) {
+	k := newKit(t)
+	k.doc("one", "words")
+	k.expect("words", "one")
+	through := k.Head().Seq
+	k.stop()
+	k.doc("two", "words")
+	r, err := k.index.Search(t.Context(), Query{Text: "words"})
+	if err != nil || r.Complete || r.Through != through || r.Total != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	short, err := Open(k.Vault, t.TempDir(), Options{Patience: time.Nanosecond})
+	k.must(err)
+	if r, err := short.Search(t.Context(), Query{Text: "words"}); err != nil || r.Complete || r.Through != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	k.must(short.Close())
+}

@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Webhook is a subscription: where events are to be told, and which. An event is
+// an entry of the log about to be told, and what tells it is not this package's
+// business: package engine/webhook reads the log and delivers.
+type Webhook struct {
+	ID  string
+	URL string
+	// Events are patterns: an operation ("document.deleted"), all of a noun
+	// ("hold.*") or everything ("*"). None: everything but document.downloaded.
+	Events      []string
+	Description string
+	Active      bool
+	// DisabledReason says why it was taken out of service: gone or failing; "" if
+	// it was not, or an admin has activated it again.
+	DisabledReason string
+	CreatedAt      time.Time
+	// CreatedSeq is the entry of its creation: it is told of what comes after.
+	CreatedSeq uint64
+	Revision   uint64
+}
+
+// Reasons of a webhook that was taken out of service.
+const (
+	DisabledGone    = "gone"    // the endpoint answered 410
+	DisabledFailing = "failing" // for days it answered nothing but failure
+)
+
+// Wants says whether the webhook is told of an operation.
+func (w *Webhook) Wants(op audit.Op) bool {
+	if len(w.Events) == 0 {
+		return op != audit.OpDocumentDownloaded
+	}
+	noun, _, _ := strings.Cut(string(op), ".")
+	return slices.ContainsFunc(w.Events, func(pattern string) bool {
+		return pattern == string(op) || pattern == everyEvent || pattern == noun+".*"
+	})
+}
+
+const everyEvent = "*"
+
+// NewWebhook describes a webhook to be made. URL is required.
+type NewWebhook struct {
+	URL         string
+	Events      []string
+	Description string
+	Inactive    bool
+}
+
+// WebhookPatch: nil leaves a member alone. Active true ends a disabling.
+type WebhookPatch struct {
+	URL         *string
+	Events      *[]string
+	Description *string
+	Active      *bool
+}
+
+// webhook is a Webhook as stored, with what its messages are signed with. That
+// has to be recoverable, so vault.db has it as it is; it is in no entry, and who
+// asks for a webhook does not get it.
+type webhook struct {
+	Webhook
+	at     id
+	secret []byte
+	former []byte    // the secret before the last rotation; it signs too, until:
+	until  time.Time // zero: never rotated
+}
+
+// Webhook returns one webhook. ErrWebhookNotFound.
+func (v *Vault) Webhook(ctx context.Context, webhookID string) (Webhook, error) {
+	return view(v, func(t *tx) (Webhook, error) {
+		w, err := t.webhook(webhookID)
+		if err != nil {
+			return Webhook{}, err
+		}
+		return w.Webhook, nil
+	})
+}
+
+// Webhooks lists webhooks in the order in which they were made.
+func (v *Vault) Webhooks(ctx context.Context, p Paging) (Page[Webhook], error) {
+	return view(v, func(t *tx) (Page[Webhook], error) {
+		return idPage(t, bucketWebhooks, listWebhooks, p, func(at id, b []byte) (Webhook, error) {
+			w, err := decodeWebhook(at, b)
+			if err != nil {
+				return Webhook{}, err
+			}
+			return w.Webhook, nil
+		})
+	})
+}
+
+func (t *tx) webhook(webhookID string) (*webhook, error) {
+	at, ok := parseID(webhookID)
+	if !ok {
+		return nil, ErrWebhookNotFound
+	}
+	b := t.get(bucketWebhooks, at[:])
+	if b == nil {
+		return nil, ErrWebhookNotFound
+	}
+	return decodeWebhook(at, b)
+}
+
+func (t *tx) putWebhook(w *webhook) { t.put(bucketWebhooks, w.at[:], w.encode()) }
+
+// CreateWebhook needs admin access. The Secret is what messages are signed with,
+// shown this once. It is told of what happens after its creation.
+func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (Webhook, Secret, Receipt, error) {
+	made := &webhook{secret: newSigningSecret(), Webhook: Webhook{
+		URL: n.URL, Events: n.Events, Description: n.Description, Active: !n.Inactive,
+	}}
+	if err := made.settle(); err != nil {
+		return Webhook{}, Secret{}, Receipt{}, err
+	}
+	w, receipt, err := update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) { return t.createWebhook(*made) })
+	if err != nil {
+		return Webhook{}, Secret{}, Receipt{}, err
+	}
+	return w, spellSigningSecret(made.secret), receipt, nil
+}
+
+func (t *tx) createWebhook(w webhook) (Webhook, audit.Event, error) {
+	if err := t.may(AccessAdmin); err != nil {
+		return Webhook{}, audit.Event{}, err
+	}
+	many, rows := 0, t.bucket(bucketWebhooks).Cursor()
+	for k, _ := rows.First(); k != nil; k, _ = rows.Next() {
+		many++
+	}
+	if many >= maxWebhooks {
+		return Webhook{}, audit.Event{}, invalid("url", "would be that of one webhook too many: a vault has at most %d; delete one that is not needed", maxWebhooks)
+	}
+	at, err := t.newID()
+	if err != nil {
+		return Webhook{}, audit.Event{}, err
+	}
+	w.at, w.ID = at, at.String()
+	w.CreatedAt, w.CreatedSeq, w.Revision = t.now, t.seq(), 1
+	t.putWebhook(&w)
+	detail := detailMembers{}
+	detail.text("url", w.URL)
+	detail.text("description", w.Description)
+	return w.Webhook, audit.Event{Op: audit.OpWebhookCreated, Facts: w.facts(), Detail: encodeDetail(detail)}, nil
+}
+
+func (w *Webhook) facts() audit.Facts {
+	active := "false"
+	if w.Active {
+		active = "true"
+	}
+	return audit.Facts{"webhook": audit.Text(w.ID), "active": audit.Text(active), "events": audit.Texts(w.Events...)}
+}
+
+// UpdateWebhook needs admin access. A webhook that is not active keeps its place
+// in the log: activated again, it is told of what it has missed, first.
+// ErrWebhookNotFound.
+func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string, m Match, p WebhookPatch) (Webhook, Receipt, error) {
+	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+		old := w.Webhook
+		p.apply(&w.Webhook)
+		if err := w.settle(); err != nil {
+			return audit.Event{}, err
+		}
+		detail := old.differences(&w.Webhook)
+		if len(detail) == 0 && w.Active == old.Active && slices.Equal(w.Events, old.Events) {
+			return audit.Event{}, nil
+		}
+		return audit.Event{Op: audit.OpWebhookUpdated, Facts: w.facts(), Detail: encodeDetail(detail)}, nil
+	})
+}
+
+func (p *WebhookPatch) apply(w *Webhook) {
+	set(&w.URL, p.URL)
+	set(&w.Events, p.Events)
+	set(&w.Description, p.Description)
+	set(&w.Active, p.Active)
+	if w.Active {
+		w.DisabledReason = ""
+	}
+}
+
+// differences are those that entries tell in the detail: the rest is in facts.
+func (w *Webhook) differences(is *Webhook) map[string]any {
+	detail := map[string]any{}
+	if w.URL != is.URL {
+		detail["url"] = changed{w.URL, is.URL}
+	}
+	if w.Description != is.Description {
+		detail["description"] = changed{w.Description, is.Description}
+	}
+	return detail
+}
+
+// changeWebhook is every change of one webhook: fn changes it and returns the
+// event, the zero one if all holds already.
+func (v *Vault) changeWebhook(ctx context.Context, actor Actor, webhookID string, m Match,
+	fn func(*tx, *webhook) (audit.Event, error)) (Webhook, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return Webhook{}, audit.Event{}, err
+		}
+		w, err := t.webhook(webhookID)
+		if err == nil {
+			err = m.check(w.Revision)
+		}
+		if err != nil {
+			return Webhook{}, audit.Event{}, err
+		}
+		event, err := fn(t, w)
+		if err != nil || event.IsZero() {
+			return w.Webhook, event, err
+		}
+		w.Revision++
+		t.putWebhook(w)
+		return w.Webhook, event, nil
+	})
+}
+
+// DeleteWebhook needs admin access; it returns the webhook as it was.
+// ErrWebhookNotFound.
+func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) {
+		if err := t.may(AccessAdmin); err != nil {
+			return Webhook{}, audit.Event{}, err
+		}
+		w, err := t.webhook(webhookID)
+		if err == nil {
+			err = m.check(w.Revision)
+		}
+		if err != nil {
+			return Webhook{}, audit.Event{}, err
+		}
+		t.delete(bucketWebhooks, w.at[:])
+		return w.Webhook, audit.Event{Op: audit.OpWebhookDeleted, Facts: audit.Facts{"webhook": audit.Text(w.ID)}}, nil
+	})
+}
+
+// DisableWebhook takes a webhook out of service because of what its endpoint
+// answered: DisabledGone or DisabledFailing. Who delivers calls it, as System,
+// with the revision it delivered to, so that a webhook which an admin has
+// changed meanwhile is not disabled for what it was. It needs admin access.
+func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, m Match, reason string) (Webhook, Receipt, error) {
+	if reason != DisabledGone && reason != DisabledFailing {
+		return Webhook{}, Receipt{}, invalid("reason", "must be %s or %s", DisabledGone, DisabledFailing)
+	}
+	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+		if !w.Active {
+			return audit.Event{}, nil
+		}
+		w.Active, w.DisabledReason = false, reason
+		return audit.Event{
+			Op: audit.OpWebhookDisabled, Facts: audit.Facts{"webhook": audit.Text(w.ID), "reason": audit.Text(reason)},
+		}, nil
+	})
+}

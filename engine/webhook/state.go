@@ -1,0 +1,210 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"strongroom/audit"
+	"strongroom/engine"
+)
+
+// The buckets of webhooks.db. Values are JSON.
+//
+//	meta        "log"                     logMark
+//	endpoints   webhook                   place
+//	deliveries  webhook ‖ n, 8 bytes      engine.Delivery, the last keptDeliveries
+var (
+	bucketMeta       = []byte("meta")
+	bucketEndpoints  = []byte("endpoints")
+	bucketDeliveries = []byte("deliveries")
+	keyLog           = []byte("log")
+)
+
+const (
+	// keptDeliveries is how many attempts are kept of an endpoint.
+	keptDeliveries = 1_000
+	// lockPatience is how long to wait for another process to let go of the file.
+	lockPatience = 5 * time.Second
+)
+
+// logMark says which log the file is about, and where in it the file was made.
+type logMark struct {
+	Start uint64     // the head when the file was made: endpoints older than it begin there
+	Seq   uint64     // the head when the file was last written, and
+	Hash  audit.Hash // its hash: it must be in the log still
+}
+
+// place is how far an endpoint has been told.
+type place struct {
+	Cursor   uint64 // up to here all is delivered, not wanted, or set aside
+	Revision uint64 // of the webhook that was delivered to last
+	// Failures counts those of the entry that is to be told next; it is not tried
+	// before Next.
+	Failures uint64    `json:",omitempty"`
+	Next     time.Time `json:",omitzero"`
+	// Failing is since when there was nothing but failure, Last the last attempt.
+	Failing time.Time `json:",omitzero"`
+	Last    time.Time `json:",omitzero"`
+	Aside   []aside   `json:",omitempty"` // in order
+	N       uint64    // of the last delivery
+}
+
+// aside is an entry that the endpoint refuses while it takes others.
+type aside struct {
+	Seq      uint64
+	Attempts uint64 // since ever
+	Failures uint64 // since it was set aside
+	Next     time.Time
+}
+
+// state is the file.
+type state struct {
+	db   *bbolt.DB
+	mu   sync.Mutex // leaf lock
+	gone []string   // webhooks whose rows are to be removed
+	kick chan struct{}
+	// start is where endpoints begin that the file knows nothing of, unless their
+	// webhooks are younger.
+	start uint64
+}
+
+// openState opens the file, or makes it anew if there is none that is about this
+// log.
+func openState(path string, v *engine.Vault, report func(error)) (*state, error) {
+	s, err := loadState(path, v)
+	for _, other := range []error{nil, bbolt.ErrTimeout, fs.ErrPermission, engine.ErrUnavailable} { // it is not lost
+		if errors.Is(err, other) {
+			return s, err
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		report(fmt.Errorf("what was kept of deliveries is lost, they go on from the head of the log: %w", err))
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	return makeState(path, v)
+}
+
+// openDB opens the file, and lets go of it if bbolt panics because it is damaged.
+func openDB(path string) (*bbolt.DB, error) {
+	var opened *os.File
+	done := false
+	defer func() {
+		if !done && opened != nil {
+			opened.Close()
+		}
+	}()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockPatience, FreelistType: bbolt.FreelistMapType,
+		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
+			opened, err = os.OpenFile(name, flag, perm)
+			return opened, err
+		},
+	})
+	done = true
+	return db, err
+}
+
+var errForeign = errors.New("it is about another log")
+
+// loadState takes whatever bbolt says of a damaged file, panics too, for a reason
+// to do without it.
+func loadState(path string, v *engine.Vault) (s *state, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	var db *bbolt.DB
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it cannot be read: %v", p)
+		}
+		if err != nil && db != nil {
+			s, err = nil, errors.Join(err, db.Close())
+		}
+	}()
+	if db, err = openDB(path); err != nil {
+		return nil, err
+	}
+	var mark logMark
+	err = db.View(func(b *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
+			if b.Bucket(name) == nil {
+				return fmt.Errorf("it has no %s", name)
+			}
+		}
+		if err := json.Unmarshal(b.Bucket(bucketMeta).Get(keyLog), &mark); err != nil {
+			return err
+		}
+		return b.Bucket(bucketEndpoints).ForEach(func(_, value []byte) error { return json.Unmarshal(value, new(place)) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newState(db, mark), mark.check(v)
+}
+
+// check holds that the entry which was the last is the one it was.
+func (m logMark) check(v *engine.Vault) error {
+	e, err := v.Entry(context.Background(), m.Seq)
+	switch {
+	case errors.Is(err, engine.ErrEntryNotFound), err == nil && e.Hash != m.Hash:
+		return fmt.Errorf("%w: entry %d is not the one it knew", errForeign, m.Seq)
+	}
+	return err
+}
+
+func makeState(path string, v *engine.Vault) (*state, error) {
+	db, err := openDB(path)
+	if err != nil {
+		return nil, err
+	}
+	head := v.Head()
+	mark := logMark{Start: head.Seq, Seq: head.Seq, Hash: head.Hash}
+	err = db.Update(func(b *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
+			if _, err := b.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return putJSON(b.Bucket(bucketMeta), keyLog, mark)
+	})
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return newState(db, mark), nil
+}
+
+// syncDir makes the name of the file durable: a power cut that took it back would
+// take back how far everybody was told. Windows has no such thing, and needs none.
+func syncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func newState(db *bbolt.DB, mark logMark) *state {
+	return &state{db: db, start: mark.Start, kick: make(chan struct{}, 1)}
+}
+
+func (s *state) close() error { return s.db.Close() }

@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"math"
+	"reflect"
+	"time"
+
+	"strongroom/engine"
+)
+
+// Search finds documents by their words. Package engine/search does; whoever
+// makes the server adapts it to this.
+type Search interface {
+	// Search returns a page of what a query finds in a vault, the best first.
+	// *engine.InvalidError for a query, a filter or a cursor that cannot be.
+	Search(ctx context.Context, v *engine.Vault, q SearchQuery) (SearchResult, error)
+	// Match returns the ids of all documents a query finds, and whether every
+	// change acknowledged before was looked at.
+	Match(ctx context.Context, v *engine.Vault, text string, filter engine.DocumentQuery) (ids []string, complete bool, err error)
+}
+
+// SearchQuery is what to look for.
+type SearchQuery struct {
+	Text   string
+	Filter engine.DocumentQuery
+	engine.Paging
+}
+
+// SearchResult is a page of what was found. It is Complete if every change
+// acknowledged before the search is in it; else those through the entry Through
+// are.
+type SearchResult struct {
+	Hits       []SearchHit
+	Total      int
+	NextCursor string
+	Complete   bool
+	Through    uint64
+}
+
+// SearchHit is a document that was found. Snippets are HTML in which nothing
+// but <mark> is markup.
+type SearchHit struct {
+	Document engine.Document
+	Score    float64
+	Snippets []string
+}
+
+// FoundDocument is a document that was found, and why.
+type FoundDocument struct {
+	Document Document `json:"document"`
+	Score    float64  `json:"score" doc:"The higher the better; it compares within one search only."`
+	Snippets []string `json:"snippets" doc:"Passages with what was looked for: HTML, escaped, with mark as the only element."`
+}
+
+// Found is a page of what was found.
+type Found struct {
+	Items           []FoundDocument `json:"items"`
+	Total           uint64          `json:"total" doc:"How many documents there are on all pages."`
+	Took            uint64          `json:"took" doc:"In milliseconds."`
+	NextCursor      string          `json:"nextCursor,omitempty" doc:"Give it back as cursor for the next page; absent on the last."`
+	CompleteThrough *uint64         `json:"completeThrough,omitempty" doc:"There if the index was behind: the audit entry whose change is the last in the answer, 0 while the index is made anew. Absent, every change acknowledged before the search is in it."`
+}
+
+// searchRoutes are there if the server has a Search.
+func (s *Server) searchRoutes() []route {
+	if s.options.Search == nil {
+		return nil
+	}
+	return []route{endpoint("GET", "/v1/search", 200, view, "Find documents by their words", s.searchDocuments)}
+}
+
+type searchInput struct {
+	Q string `query:"q" doc:"Words, all of which must be in the name, description, tags, custom fields or text of the document, in any form; \"words in quotes\" one behind the other; and begin* of words. 1,000 bytes and 32 words at most."`
+	documentFilter
+	paging
+}
+
+func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) (reply[Found], error) {
+	began := time.Now()
+	r, err := s.options.Search.Search(ctx, c.vault, SearchQuery{Text: in.Q, Filter: in.documentFilter.engine(), Paging: in.paging.engine()})
+	if err != nil {
+		return reply[Found]{}, err
+	}
+	out := Found{Total: uint64(r.Total), NextCursor: r.NextCursor, Took: uint64(time.Since(began).Milliseconds())}
+	out.Items = mapped(r.Hits, func(h SearchHit) FoundDocument {
+		return FoundDocument{documentOf(c.vault, h.Document), math.Round(h.Score*1000) / 1000, orEmpty(h.Snippets)}
+	})
+	if !r.Complete {
+		out.CompleteThrough = &r.Through
+	}
+	return answer(out), nil
+}
+
+// searchFilter is what chooses documents in a bulk change where there is a
+// Search.
+type searchFilter struct {
+	Q string `query:"q"`
+	documentFilter
+}
+
+// filterType is the type the filter of a bulk change is bound to.
+func (c caller) filterType() reflect.Type {
+	if c.search == nil {
+		return reflect.TypeFor[documentFilter]()
+	}
+	return reflect.TypeFor[searchFilter]()
+}
+
+// errBehind: what is changed for good must not be chosen from half an index.
+var errBehind = errors.New("the search index is behind the vault")
+
+// found evaluates a filter that has words in it.
+func (c caller) found(ctx context.Context, text string, filter engine.DocumentQuery) ([]string, error) {
+	ids, complete, err := c.search.Match(ctx, c.vault, text, filter)
+	if err == nil && !complete {
+		err = &engine.UnavailableError{Reason: "indexing", Err: errBehind}
+	}
+	return ids, err
+}
