@@ -115,8 +115,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 	if err := n.check(); err != nil {
 		return Run{}, Receipt{}, err
 	}
-	err := v.mayAsk(actor, AccessAdmin)
-	if err != nil {
+	if err := v.mayAsk(actor, AccessAdmin); err != nil {
 		return Run{}, Receipt{}, err
 	}
 	v.planning.Lock()
@@ -135,7 +134,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 		return v.refuseRun(ctx, actor, TriggerManual, doubt)
 	}
 	r, receipt, err := v.startRun(ctx, actor, TriggerManual, n)
-	if err == nil && n.AcceptClock {
+	if err == nil && doubt != "" { // and was accepted
 		v.clock.accept()
 	}
 	return r, receipt, err
