@@ -48,8 +48,13 @@ func (v *Vault) erase(ctx context.Context) error {
 
 // eraseDeferred completes, as part of a run of retention, what was deferred and
 // has no longer to wait. The end of a hold disposes of nothing by itself, and the
-// end of protection is told by a clock that a run has to trust.
+// end of protection is told by a clock that a run has to trust. A paused vault
+// keeps it for a later run: the one at hand may have begun before the backup that
+// the vault was restored from.
 func (v *Vault) eraseDeferred(ctx context.Context, r *run) error {
+	if s, err := v.Settings(ctx); err != nil || s.Paused {
+		return err
+	}
 	return v.eraseDue(ctx, func(t *tx, d *dueErasure, left *erasing) (bool, error) {
 		d.runID = r.ID
 		return t.endedDeferral(d, left)
