@@ -31,7 +31,7 @@ type RunStatus string
 const (
 	RunRunning   RunStatus = "running"
 	RunCompleted RunStatus = "completed"
-	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing
+	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing, or nothing more
 )
 
 // Trigger is why a run was started.
@@ -258,11 +258,11 @@ func (t *tx) newRunID() (id, error) {
 	return key, err
 }
 
-// recordEnd completes a run, or leaves it refused.
+// recordEnd completes a run, or refuses it for the doubt there is.
 func (t *tx) recordEnd(r *run, counts RunCounts) (Run, audit.Event, error) {
 	done := *r
-	if done.Status == RunRunning {
-		done.Status = RunCompleted
+	if done.Status = RunCompleted; done.Why != "" {
+		done.Status = RunRefused
 	}
 	done.Counts, done.FinishedAt, done.ended = counts, t.now, t.seq()
 	t.put(bucketRuns, done.id[:], done.encode())

@@ -285,3 +285,33 @@ func TestRunOfSomebodyWhoLosesAccess(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A run that was cut off is not brought to its end on a clock that was set
+// meanwhile: it is refused, with what it had done, and who accepts the clock has
+// the rest done.
+func TestRunIsNotContinuedOnADoubtfulClock(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+		for range 5 {
+			k.Create("due", "text")
+		}
+		r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{})
+		must(t, err)
+		must(t, k.InterruptRun(ctx, 2))
+		k.SetClock(2 * time.Hour)
+		sweep(k)
+		r, err = k.Run(ctx, r.ID)
+		if err != nil || r.Status != engine.RunRefused || r.Why != engine.DoubtParted || r.Counts != (engine.RunCounts{Deleted: 2}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		r, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{AcceptClock: true, Reason: "it was wrong before"})
+		must(t, err)
+		sweep(k)
+		r, err = k.Run(ctx, r.ID)
+		if err != nil || r.Status != engine.RunCompleted || r.Counts != (engine.RunCounts{Deleted: 3}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		k.Check()
+	})
+}

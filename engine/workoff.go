@@ -16,7 +16,8 @@ const workBatch = maxGroup
 
 // workOff brings the run that is not completed to its end: one change for each
 // document of its plan. What a run that was cut off has done already is found
-// done, so each document is dealt with once, however often this begins anew.
+// done, so each document is dealt with once, however often this begins anew. On a
+// clock that cannot be trusted the run ends as refused, with what it has done.
 func (v *Vault) workOff(ctx context.Context) error {
 	r, err := v.unfinished()
 	if err != nil || r == nil {
@@ -26,7 +27,9 @@ func (v *Vault) workOff(ctx context.Context) error {
 		return err
 	}
 	w := &worker{v: v, run: r}
-	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	if r.Why, err = v.doubtRun(); err == nil && r.Why == "" {
+		err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	}
 	if err == nil {
 		err = w.recall()
 	}
@@ -39,6 +42,15 @@ func (v *Vault) workOff(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(v.dropPlans(), v.dropLeft())
+}
+
+// doubtRun is why the clock is not trusted with a run that has begun: it may have
+// been set since, or the vault was shut for long. Who started the run accepts
+// the clock before planning is unlocked.
+func (v *Vault) doubtRun() (Doubt, error) {
+	v.planning.Lock()
+	defer v.planning.Unlock()
+	return v.doubt()
 }
 
 // pausedFor says whether a run waits because the vault is paused.
