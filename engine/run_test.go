@@ -315,3 +315,39 @@ func TestRunIsNotContinuedOnADoubtfulClock(t *testing.T) {
 		k.Check()
 	})
 }
+
+// Pausing the vault stops a run on schedule that is under way, and resuming it
+// has the run go on.
+func TestPausingStopsTheDailyRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+		var docs []engine.Document
+		for range 5 {
+			docs = append(docs, k.Create("due", "text"))
+		}
+		days(1)
+		must(t, k.StartDailyRun(ctx))
+		pause := func(paused bool) {
+			_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+			must(t, err)
+		}
+		if err := k.WorkOffSlowly(ctx, func() { pause(true) }); err == nil {
+			t.Error("it did not stop")
+		}
+		sweep(k)
+		run := func() engine.Run {
+			page, err := k.Runs(ctx, engine.Paging{})
+			must(t, err)
+			return page.Items[0]
+		}
+		if run().Status != engine.RunRunning || !gone(k, docs[0].ID) || gone(k, docs[1].ID) {
+			t.Errorf("%+v", run())
+		}
+		pause(false)
+		sweep(k)
+		if r := run(); r.Status != engine.RunCompleted || r.Counts != (engine.RunCounts{Deleted: 5}) {
+			t.Errorf("%+v", r)
+		}
+	})
+}

@@ -23,12 +23,13 @@ func (v *Vault) workOff(ctx context.Context) error {
 	if err != nil || r == nil {
 		return err
 	}
-	if paused, err := v.pausedFor(r); err != nil || paused {
-		return err
-	}
 	w := &worker{v: v, run: r}
-	if r.Why, err = v.doubtRun(); err == nil && r.Why == "" {
-		err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	switch {
+	case errors.Is(err, errRunWaits):
+		return w.close()
+	case errors.Is(err, errRunDoubts):
+		err = nil
 	}
 	if err == nil {
 		err = w.recall()
@@ -44,20 +45,35 @@ func (v *Vault) workOff(ctx context.Context) error {
 	return errors.Join(v.dropPlans(), v.dropLeft())
 }
 
-// doubtRun is why the clock is not trusted with a run that has begun: it may have
-// been set since, or the vault was shut for long. Who started the run accepts
-// the clock before planning is unlocked.
-func (v *Vault) doubtRun() (Doubt, error) {
-	v.planning.Lock()
-	defer v.planning.Unlock()
-	return v.doubt()
+var (
+	errRunWaits  = errors.New("the vault is paused, and the run waits")
+	errRunDoubts = errors.New("the clock cannot be trusted, and the run ends")
+)
+
+// mayGoOn is asked before every batch: the vault may be paused at any time, to
+// stop a run on schedule, and the clock be set, or have been while the vault was
+// shut. Who starts a run accepts the clock before planning is unlocked.
+func (w *worker) mayGoOn(ctx context.Context) error {
+	w.v.planning.Lock()
+	defer w.v.planning.Unlock()
+	paused, err := w.paused()
+	if err == nil && paused {
+		err = errRunWaits
+	}
+	if err = errors.Join(ctx.Err(), err); err != nil {
+		return err
+	}
+	if w.run.Why, err = w.v.doubt(); err == nil && w.run.Why != "" {
+		err = errRunDoubts
+	}
+	return err
 }
 
-// pausedFor says whether a run waits because the vault is paused.
-func (v *Vault) pausedFor(r *run) (bool, error) {
-	return view(v, func(t *tx) (bool, error) {
+// paused says whether the run waits because the vault is paused.
+func (w *worker) paused() (bool, error) {
+	return view(w.v, func(t *tx) (bool, error) {
 		s, err := t.settings()
-		return s.Paused && r.Trigger == TriggerSchedule, err
+		return s.Paused && w.run.Trigger == TriggerSchedule, err
 	})
 }
 
@@ -79,7 +95,7 @@ type lineOutcome struct {
 // carryOut does what the lines say, each in a change of its own, and writes down
 // what was left alone.
 func (w *worker) carryOut(ctx context.Context, lines []planned) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.mayGoOn(ctx); err != nil {
 		return err
 	}
 	outcomes := make([]lineOutcome, len(lines))
