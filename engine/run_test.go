@@ -351,3 +351,26 @@ func TestPausingStopsTheDailyRun(t *testing.T) {
 		}
 	})
 }
+
+// A document that cannot be read is told of as failed, and keeps no other from
+// being disposed of.
+func TestRunPassesOverWhatCannotBeRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vault")
+	v, err := engine.Create(dir, engine.Options{Name: "main", ReserveBytes: -1})
+	must(t, err)
+	k := &enginetest.Kit{Vault: v, TB: t, Dir: dir}
+	k.Admin, _ = k.Person("Ada Admin", engine.AccessAdmin)
+	bad, good := k.Create("bad", "text"), k.Create("good", "text")
+	policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+	preview(k, engine.PreviewQuery{})
+	must(t, v.Close())
+	spoil(t, dir, put("documents", engine.KeyOf(bad.ID), []byte{9}))
+	k.Vault = open(t, dir)
+	r := runNow(k)
+	if r.Counts != (engine.RunCounts{Deleted: 1, Failed: 1}) || !gone(k, good.ID) {
+		t.Errorf("%+v", r)
+	}
+	if got := outcomes(k, r.ID); got[bad.ID][0] != "failed" {
+		t.Errorf("%v", got)
+	}
+}
