@@ -27,6 +27,9 @@ type requestErasureInput struct {
 }
 
 func requestErasure(ctx context.Context, c caller, in requestErasureInput) (reply[Erasure], error) {
+	if f := in.Erasure.Filter; f != nil && len(f) == 0 { // a program that lost what it meant, and this cannot be undone
+		return reply[Erasure]{}, inBody("filter", "must choose by something: without a member it is every document")
+	}
 	n := engine.NewErasure{UserID: in.Erasure.UserID, LegalBasis: in.Erasure.LegalBasis, Requester: in.Erasure.Requester}
 	if n.UserID == "" || in.Erasure.DocumentIDs != nil || in.Erasure.Filter != nil {
 		var err error
