@@ -164,7 +164,7 @@ func (t *tx) next(d *document, x *Disposition, policies []Policy, shortest bool)
 			}
 		}
 	}
-	deleted, archived := x.Delete.EligibleAt, x.Archive.EligibleAt
+	deleted, archived := x.deletable(), x.Archive.EligibleAt
 	var text string
 	switch {
 	case deleted.IsZero() && archived.IsZero():
@@ -172,8 +172,6 @@ func (t *tx) next(d *document, x *Disposition, policies []Policy, shortest bool)
 	case deleted.IsZero():
 		text = "The first run after " + day(archived) + " will archive it, and nothing will delete it as things are"
 	case archived.IsZero() || !archived.Before(deleted):
-		text = "The first run after " + day(deleted) + " will delete it"
-	case !archived.After(t.now): // it is due to be deleted, too, and dealt with above
 		text = "The first run after " + day(deleted) + " will delete it"
 	default:
 		text = "The first run after " + day(archived) + " will archive it, and the first after " + day(deleted) + " will delete it"
@@ -200,6 +198,16 @@ func (x *Disposition) protection() string {
 		until = day(x.ProtectedUntil)
 	}
 	return who + until
+}
+
+// deletable is when it is due to be deleted and nothing protects it any more;
+// zero: never, as things are.
+func (x *Disposition) deletable() time.Time {
+	at := x.Delete.EligibleAt
+	if x.Protected == "" || at.IsZero() || !x.ProtectedUntil.IsZero() && at.After(x.ProtectedUntil) {
+		return at
+	}
+	return x.ProtectedUntil
 }
 
 func day(at time.Time) string { return at.Format("2 January 2006 15:04 UTC") }

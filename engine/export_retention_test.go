@@ -24,6 +24,26 @@ func (v *Vault) InterruptRun(ctx context.Context, lines int) error {
 	return nil
 }
 
+// StartDailyRun starts the run that is due, and does not work it off.
+func (v *Vault) StartDailyRun(ctx context.Context) error {
+	_, err := v.schedule(ctx)
+	return err
+}
+
+// WorkOffSlowly works the run's plan off line by line, and does something after
+// each.
+func (v *Vault) WorkOffSlowly(ctx context.Context, after func()) error {
+	r, err := v.unfinished()
+	if err != nil {
+		return err
+	}
+	w := &worker{v: v, run: r}
+	return v.readPlan(r.PlanDigest, 1, func(page []planned) error {
+		defer after()
+		return w.carryOut(ctx, page)
+	})
+}
+
 // SetClock makes the vault see a clock that has been set by so much since it
 // was opened.
 func (v *Vault) SetClock(by time.Duration) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -108,11 +109,13 @@ func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byt
 			row, _ = rows.Seek(behind(head)) // nothing more is due in this group
 			continue
 		}
-		d, err := t.documentAt(id(rest[8:]))
-		if err != nil {
+		doc := id(rest[8:])
+		switch d, err := t.documentAt(doc); {
+		case errors.Is(err, errDamaged): // it keeps nobody else from being disposed of
+			lines = append(lines, planned{verdict{s.action, winner.ID, Failed}, doc.String(), "", append(s.order(), row...)})
+		case err != nil:
 			return nil, nil, false, err
-		}
-		if len(p.rules.by[scoped{ScopeDocument, d.ID}]) == 0 {
+		case len(p.rules.by[scoped{ScopeDocument, d.ID}]) == 0:
 			lines = p.line(t, d, s, lines)
 		}
 		row, _ = rows.Next()
@@ -146,12 +149,16 @@ func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned
 	if !due {
 		return lines
 	}
-	// Deletions first, and those with a policy of their own last.
-	place := []byte{map[Action]byte{ActionDelete: 1, ActionArchive: 2}[s.action]}
+	place := s.order()
 	if s.prefix == nil {
-		place = append(append(place, 0xff), d.id[:]...)
+		place = append(append(place, 0xff), d.id[:]...) // behind those without a policy of their own
 	} else {
 		place = append(place, startKey(s.from, d.startState(), d.group(), startOf(d, s.from), d.id)...)
 	}
 	return append(lines, planned{v, d.ID, d.Name, place})
+}
+
+// order begins the places of a stretch: deletions come first.
+func (s stretch) order() []byte {
+	return []byte{map[Action]byte{ActionDelete: 1, ActionArchive: 2}[s.action]}
 }

@@ -165,6 +165,9 @@ func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) 
 				break
 			}
 		}
+		if len(page) == 0 {
+			break
+		}
 		if err := fn(page); err != nil {
 			return err
 		}

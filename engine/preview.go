@@ -57,8 +57,10 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 	if err := v.mayAsk(actor, AccessAdmin); err != nil {
 		return Preview{}, err
 	}
-	if at.IsZero() {
-		at = v.clock.now()
+	if now := v.clock.now(); at.IsZero() {
+		at = now
+	} else if at.After(now) { // a run bound to it would dispose of what is not due yet
+		return Preview{}, errPlanPlace
 	}
 	hypothetical, err := v.hypothetical(q)
 	if err != nil {
@@ -105,6 +107,8 @@ func (p *Preview) add(line *planned, at time.Time, after []byte, limit int) {
 	p.Page.Items = append(p.Page.Items, PlannedOutcome{line.documentID, line.name, line.action, line.policyID, line.because})
 }
 
+var errPlanPlace = invalid("cursor", "is not a cursor of this list; start again without one")
+
 // previewPlace reads a cursor: the instant of the plan, and the place of the
 // last line.
 func previewPlace(cursor string) (at time.Time, after []byte, err error) {
@@ -113,7 +117,7 @@ func previewPlace(cursor string) (at time.Time, after []byte, err error) {
 		return at, nil, err
 	}
 	if len(place) <= 8 {
-		return at, nil, invalid("cursor", "is not a cursor of this list; start again without one")
+		return at, nil, errPlanPlace
 	}
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(place))).UTC(), place[8:], nil
 }

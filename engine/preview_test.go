@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -190,6 +192,28 @@ func TestPreviewOfAPolicyThatIsNotThere(t *testing.T) {
 		}
 		if r := runNow(k); r.Counts != (engine.RunCounts{}) {
 			t.Errorf("as it is: %+v", r)
+		}
+	})
+}
+
+// A cursor made up by somebody makes no plan of a time to come, to which a run
+// could be bound.
+func TestPreviewIsNotOfTheFuture(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 0, Action: engine.ActionArchive})
+		for range 2 {
+			k.Create("due", "text")
+		}
+		first, err := k.Preview(ctx, k.Admin, engine.PreviewQuery{Paging: engine.Paging{Limit: 1}})
+		must(t, err)
+		cursor, err := base64.RawURLEncoding.DecodeString(first.Page.NextCursor)
+		must(t, err)
+		const kind, instant = 1, 8 // the place follows
+		binary.BigEndian.PutUint64(cursor[kind:kind+instant], uint64(time.Now().AddDate(20, 0, 0).UnixMilli()))
+		q := engine.PreviewQuery{Paging: engine.Paging{Cursor: base64.RawURLEncoding.EncodeToString(cursor)}}
+		if p, err := k.Preview(ctx, k.Admin, q); !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("%+v, %v", p, err)
 		}
 	})
 }

@@ -236,3 +236,34 @@ func TestRevertingStaysUnderCompliance(t *testing.T) {
 		must(t, deleteOne(k, c.ID, engine.Condition{}))
 	})
 }
+
+// A date may be so far ahead that its period ends after the last year the log can
+// spell: the document is protected until that year's end, can be changed, and
+// keeps no other document from being erased.
+func TestComplianceBeyondTheLastYear(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		k.Define(engine.DateField, "closed")
+		comply(k, policy(k, engine.NewPolicy{Name: "i", Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 3650, Action: engine.ActionArchive, StartFrom: "field:closed"}))
+		far := k.CreateFrom(engine.NewDocument{Name: "far", Category: "invoice", CustomFields: map[string]any{"closed": "9999-12-31"}}, "text")
+		end := time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
+		if e := retained(t, deleteOne(k, far.ID, engine.Condition{})); !e.Until.Equal(end) {
+			t.Errorf("until %v", e.Until)
+		}
+		free := k.Create("free", "text")
+		e, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{DocumentIDs: []string{far.ID, free.ID}, LegalBasis: "law", Requester: "case 1"})
+		must(t, err)
+		sweep(k)
+		e, err = k.Erasure(ctx, e.ID)
+		if err != nil || e.Completed != 1 || e.Deferred != 1 || !gone(k, free.ID) {
+			t.Errorf("%+v, %v", e, err)
+		}
+		other := "other"
+		_, _, err = k.UpdateDocument(ctx, k.Admin, far.ID, engine.Condition{}, engine.DocumentPatch{Category: &other})
+		must(t, err)
+		if e := retained(t, deleteOne(k, far.ID, engine.Condition{})); !e.Until.Equal(end) {
+			t.Errorf("stamped until %v", e.Until)
+		}
+		k.Check()
+	})
+}

@@ -69,13 +69,20 @@ func (p *Policy) before(other *Policy, shortest bool) bool {
 
 func (s Scope) rank() int { return slices.Index(scopes(), s) }
 
-// over is when the period that began at a start ends; zero if it never began.
+// over is when the period that began at a start ends; zero if it never began. A
+// date may be so far ahead that the end has no spelling in the log: the last
+// instant that has one stands for it.
 func (p *Policy) over(start time.Time) time.Time {
 	if start.IsZero() {
 		return time.Time{}
 	}
-	return start.Add(p.period())
+	if end := start.Add(p.period()); end.Before(lastInstant) {
+		return end
+	}
+	return lastInstant
 }
+
+var lastInstant = time.Date(9999, time.December, 31, 23, 59, 59, 999_000_000, time.UTC)
 
 func (p *Policy) period() time.Duration { return time.Duration(p.PeriodDays) * 24 * time.Hour }
 

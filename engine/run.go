@@ -31,7 +31,7 @@ type RunStatus string
 const (
 	RunRunning   RunStatus = "running"
 	RunCompleted RunStatus = "completed"
-	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing
+	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing, or nothing more
 )
 
 // Trigger is why a run was started.
@@ -134,7 +134,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 		return v.refuseRun(ctx, actor, TriggerManual, doubt)
 	}
 	r, receipt, err := v.startRun(ctx, actor, TriggerManual, n)
-	if err == nil && doubt != "" { // and was accepted
+	if err == nil && n.AcceptClock { // also if the run's own entry is the first to show that it is behind
 		v.clock.accept()
 	}
 	return r, receipt, err
@@ -272,11 +272,11 @@ func (t *tx) newRunID() (id, error) {
 	return key, err
 }
 
-// recordEnd completes a run, or leaves it refused.
+// recordEnd completes a run, or refuses it for the doubt there is.
 func (t *tx) recordEnd(r *run, counts RunCounts) (Run, audit.Event, error) {
 	done := *r
-	if done.Status == RunRunning {
-		done.Status = RunCompleted
+	if done.Status = RunCompleted; done.Why != "" {
+		done.Status = RunRefused
 	}
 	done.Counts, done.FinishedAt, done.ended = counts, t.now, t.seq()
 	t.put(bucketRuns, done.id[:], done.encode())

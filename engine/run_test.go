@@ -285,3 +285,92 @@ func TestRunOfSomebodyWhoLosesAccess(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A run that was cut off is not brought to its end on a clock that was set
+// meanwhile: it is refused, with what it had done, and who accepts the clock has
+// the rest done.
+func TestRunIsNotContinuedOnADoubtfulClock(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+		for range 5 {
+			k.Create("due", "text")
+		}
+		r, _, err := k.StartRun(ctx, k.Admin, engine.NewRun{})
+		must(t, err)
+		must(t, k.InterruptRun(ctx, 2))
+		k.SetClock(2 * time.Hour)
+		sweep(k)
+		r, err = k.Run(ctx, r.ID)
+		if err != nil || r.Status != engine.RunRefused || r.Why != engine.DoubtParted || r.Counts != (engine.RunCounts{Deleted: 2}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		r, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{AcceptClock: true, Reason: "it was wrong before"})
+		must(t, err)
+		sweep(k)
+		r, err = k.Run(ctx, r.ID)
+		if err != nil || r.Status != engine.RunCompleted || r.Counts != (engine.RunCounts{Deleted: 3}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		k.Check()
+	})
+}
+
+// Pausing the vault stops a run on schedule that is under way, and resuming it
+// has the run go on.
+func TestPausingStopsTheDailyRun(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+		var docs []engine.Document
+		for range 5 {
+			docs = append(docs, k.Create("due", "text"))
+		}
+		days(1)
+		must(t, k.StartDailyRun(ctx))
+		pause := func(paused bool) {
+			_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+			must(t, err)
+		}
+		if err := k.WorkOffSlowly(ctx, func() { pause(true) }); err == nil {
+			t.Error("it did not stop")
+		}
+		sweep(k)
+		run := func() engine.Run {
+			page, err := k.Runs(ctx, engine.Paging{})
+			must(t, err)
+			return page.Items[0]
+		}
+		if run().Status != engine.RunRunning || !gone(k, docs[0].ID) || gone(k, docs[1].ID) {
+			t.Errorf("%+v", run())
+		}
+		pause(false)
+		sweep(k)
+		if r := run(); r.Status != engine.RunCompleted || r.Counts != (engine.RunCounts{Deleted: 5}) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// A document that cannot be read is told of as failed, and keeps no other from
+// being disposed of.
+func TestRunPassesOverWhatCannotBeRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "vault")
+	v, err := engine.Create(dir, engine.Options{Name: "main", ReserveBytes: -1})
+	must(t, err)
+	k := &enginetest.Kit{Vault: v, TB: t, Dir: dir}
+	k.Admin, _ = k.Person("Ada Admin", engine.AccessAdmin)
+	bad, good := k.Create("bad", "text"), k.Create("good", "text")
+	policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionDelete})
+	preview(k, engine.PreviewQuery{})
+	must(t, v.Close())
+	spoil(t, dir, put("documents", engine.KeyOf(bad.ID), []byte{9}))
+	k.Vault = open(t, dir)
+	r := runNow(k)
+	if r.Counts != (engine.RunCounts{Deleted: 1, Failed: 1}) || !gone(k, good.ID) {
+		t.Errorf("%+v", r)
+	}
+	if got := outcomes(k, r.ID); got[bad.ID][0] != "failed" {
+		t.Errorf("%v", got)
+	}
+}

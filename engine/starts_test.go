@@ -162,3 +162,31 @@ func TestDisposition(t *testing.T) {
 		}
 	})
 }
+
+// What happens next waits for the end of protection, before the period of the
+// deletion is over and after it.
+func TestDispositionOfAProtectedDocument(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		d := k.CreateFrom(engine.NewDocument{Name: "d", Category: "invoice"}, "text")
+		next := func(want string) {
+			t.Helper()
+			if x, err := k.Disposition(ctx, k.Admin, d.ID); err != nil || x.Next != want {
+				t.Errorf("it says %q, want %q, %v", x.Next, want, err)
+			}
+		}
+		policy(k, engine.NewPolicy{Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 5, Action: engine.ActionDelete})
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 30, Action: engine.ActionArchive, Protect: engine.ProtectGovernance})
+		next("The first run after 31 January 2000 00:00 UTC will delete it.")
+		policy(k, engine.NewPolicy{Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 20, Action: engine.ActionArchive})
+		both := "The first run after 21 January 2000 00:00 UTC will archive it, and the first after 31 January 2000 00:00 UTC will delete it."
+		next(both)
+		days(10)
+		next(both)
+		k.Define(engine.DateField, "closed")
+		policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "p", PeriodDays: 1, Action: engine.ActionArchive, StartFrom: "field:closed", Protect: engine.ProtectGovernance})
+		next(both)
+		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionArchive, StartFrom: "field:closed", Protect: engine.ProtectGovernance})
+		next("The first run after 21 January 2000 00:00 UTC will archive it, and nothing will delete it as things are.")
+	})
+}

@@ -16,20 +16,24 @@ const workBatch = maxGroup
 
 // workOff brings the run that is not completed to its end: one change for each
 // document of its plan, then for each of an erasure that was deferred and has to
-// wait no longer. What a run that was cut off has done already is found
-// done, so each document is dealt with once, however often this begins anew.
+// wait no longer. What a run that was cut off has done already is found done, so
+// each document is dealt with once, however often this begins anew. On a clock
+// that cannot be trusted the run ends as refused, with what it has done.
 func (v *Vault) workOff(ctx context.Context) error {
 	r, err := v.unfinished()
 	if err != nil || r == nil {
 		return err
 	}
-	if paused, err := v.pausedFor(r); err != nil || paused {
-		return err
-	}
 	w := &worker{v: v, run: r}
 	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
 	if err == nil {
-		err = v.eraseDeferred(ctx, r)
+		err = w.eraseDeferred(ctx)
+	}
+	switch {
+	case errors.Is(err, errRunWaits):
+		return w.close()
+	case errors.Is(err, errRunDoubts):
+		err = nil
 	}
 	if err == nil {
 		err = w.recall()
@@ -45,12 +49,44 @@ func (v *Vault) workOff(ctx context.Context) error {
 	return errors.Join(v.dropPlans(), v.dropLeft())
 }
 
-// pausedFor says whether a run waits because the vault is paused.
-func (v *Vault) pausedFor(r *run) (bool, error) {
-	return view(v, func(t *tx) (bool, error) {
+var (
+	errRunWaits  = errors.New("the vault is paused, and the run waits")
+	errRunDoubts = errors.New("the clock cannot be trusted, and the run ends")
+)
+
+// mayGoOn is asked before every batch: the vault may be paused at any time, to
+// stop a run on schedule, and the clock be set, or have been while the vault was
+// shut. Who starts a run accepts the clock before planning is unlocked.
+func (w *worker) mayGoOn(ctx context.Context) error {
+	w.v.planning.Lock()
+	defer w.v.planning.Unlock()
+	paused, err := w.paused()
+	if err == nil && paused {
+		err = errRunWaits
+	}
+	if err = errors.Join(ctx.Err(), err); err != nil {
+		return err
+	}
+	if w.run.Why, err = w.v.doubt(); err == nil && w.run.Why != "" {
+		err = errRunDoubts
+	}
+	return err
+}
+
+// paused says whether the run waits because the vault is paused.
+func (w *worker) paused() (bool, error) {
+	return view(w.v, func(t *tx) (bool, error) {
 		s, err := t.settings()
-		return s.Paused && r.Trigger == TriggerSchedule, err
+		return s.Paused && w.run.Trigger == TriggerSchedule, err
 	})
+}
+
+// eraseDeferred comes last, so that what is due by a policy goes by the policy.
+func (w *worker) eraseDeferred(ctx context.Context) error {
+	if err := w.mayGoOn(ctx); err != nil {
+		return err
+	}
+	return w.v.eraseDeferred(ctx, w.run)
 }
 
 // worker works one run off.
@@ -71,7 +107,7 @@ type lineOutcome struct {
 // carryOut does what the lines say, each in a change of its own, and writes down
 // what was left alone.
 func (w *worker) carryOut(ctx context.Context, lines []planned) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.mayGoOn(ctx); err != nil {
 		return err
 	}
 	outcomes := make([]lineOutcome, len(lines))

@@ -16,7 +16,7 @@ func erasureRoutes() []route {
 
 type newErasure struct {
 	DocumentIDs *[]string      `json:"documentIds" doc:"10,000 at most, deleted ones too: their bytes are gone, but not what the audit log tells of them. This, filter or userId."`
-	Filter      map[string]any `json:"filter" doc:"As in POST /v1/bulk/documents. It is evaluated once: what matches later is not erased."`
+	Filter      map[string]any `json:"filter" doc:"As in POST /v1/bulk/documents: without status, archived documents are left out; status all takes them in, and deleted ones. It is evaluated once: what matches later is not erased."`
 	UserID      string         `json:"userId" doc:"A user who is closed: name, e-mail address, the names of their keys, and the details of the audit entries about them go. Their documents stay."`
 	LegalBasis  string         `json:"legalBasis" required:"true" doc:"What obliges to erase. It is kept."`
 	Requester   string         `json:"requester" required:"true" doc:"Who asked. It is kept, so the number of a case is better than a name."`
@@ -27,6 +27,9 @@ type requestErasureInput struct {
 }
 
 func requestErasure(ctx context.Context, c caller, in requestErasureInput) (reply[Erasure], error) {
+	if f := in.Erasure.Filter; f != nil && len(f) == 0 { // a program that lost what it meant, and this cannot be undone
+		return reply[Erasure]{}, inBody("filter", "must choose by something: without a member it is every document")
+	}
 	n := engine.NewErasure{UserID: in.Erasure.UserID, LegalBasis: in.Erasure.LegalBasis, Requester: in.Erasure.Requester}
 	if n.UserID == "" || in.Erasure.DocumentIDs != nil || in.Erasure.Filter != nil {
 		var err error

@@ -100,7 +100,7 @@ func listMatters(ctx context.Context, c caller, in paging) (reply[List[Matter]],
 
 type bulkHolds struct {
 	DocumentIDs *[]string      `json:"documentIds" doc:"10,000 at most. This or filter."`
-	Filter      map[string]any `json:"filter" doc:"As in POST /v1/bulk/documents. It is evaluated once, before a hold is placed: what matches later is not held."`
+	Filter      map[string]any `json:"filter" doc:"As in POST /v1/bulk/documents: without status, archived documents are left out; status all takes them in. It is evaluated once, before a hold is placed: what matches later is not held."`
 	Reason      string         `json:"reason" required:"true" doc:"Why; it is kept as long as the audit log."`
 	Matter      string         `json:"matter" required:"true" doc:"A document that is held for it already is left unchanged, so repeating is harmless."`
 }

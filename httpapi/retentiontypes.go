@@ -45,7 +45,7 @@ type Run struct {
 	StartedBy  string    `json:"startedBy" doc:"A user's id, or system."`
 	StartedAt  Time      `json:"startedAt"`
 	FinishedAt Time      `json:"finishedAt" null:"running"`
-	PlanDigest string    `json:"planDigest" doc:"The SHA-256 of the plan: a line for each document, in order: its id, the action, the policy's id and due, held, locked or protected."`
+	PlanDigest string    `json:"planDigest" doc:"The SHA-256 of the plan: a line for each document, in order: its id, the action, the policy's id and due, held, locked, protected or failed."`
 	Why        string    `json:"why" enum:"|behind|parted|silence" doc:"Why it was refused: the clock is behind the log; it has been set by more than an hour; there was no entry for longer than maxClockGapDays."`
 	Counts     RunCounts `json:"counts" doc:"Zero while it runs."`
 }
@@ -84,7 +84,7 @@ type PlannedOutcome struct {
 	Name       string `json:"name"`
 	Would      string `json:"would" enum:"archive|delete"`
 	PolicyID   string `json:"policyId" doc:"new stands for the policy that the preview adds."`
-	Because    string `json:"because" enum:"due|held|locked|protected" doc:"due if it would; or why it would leave it alone."`
+	Because    string `json:"because" enum:"due|held|locked|protected|failed" doc:"due if it would; or why it would leave it alone: failed is a document that cannot be read."`
 }
 
 func previewOf(p engine.Preview) Preview {
