@@ -140,13 +140,11 @@ func (s *state) delivery(webhookID string, n uint64) (d engine.Delivery, err err
 func (s *state) deliveries(webhookID string, before uint64, limit int, status engine.DeliveryStatus) (list []engine.Delivery, more bool, err error) {
 	err = s.db.View(func(b *bbolt.Tx) error {
 		rows := b.Bucket(bucketDeliveries).Cursor()
-		k, value := rows.Seek(deliveryKey(webhookID, before))
-		if k == nil {
-			k, value = rows.Last()
-		} else {
-			k, value = rows.Prev()
+		back := rows.Prev
+		if k, _ := rows.Seek(deliveryKey(webhookID, before)); k == nil {
+			back = rows.Last
 		}
-		for ; isDelivery(k, webhookID); k, value = rows.Prev() {
+		for k, value := back(); isDelivery(k, webhookID); k, value = rows.Prev() {
 			var d engine.Delivery
 			if err := json.Unmarshal(value, &d); err != nil {
 				return err

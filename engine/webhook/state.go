@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"strongroom/audit"
 	"strongroom/engine"
@@ -83,7 +84,7 @@ type state struct {
 // log.
 func openState(path string, v *engine.Vault, report func(error)) (*state, error) {
 	s, err := loadState(path, v)
-	for _, other := range []error{nil, bbolt.ErrTimeout, fs.ErrPermission, engine.ErrUnavailable} { // it is not lost
+	for _, other := range []error{nil, bbolterrors.ErrTimeout, fs.ErrPermission, engine.ErrUnavailable} { // it is not lost
 		if errors.Is(err, other) {
 			return s, err
 		}
