@@ -112,7 +112,7 @@ const stopGrace = 5 * time.Second
 // Deliverer delivers the events of one vault. Its methods may be called from many
 // goroutines; only Run starts any.
 //
-// Locks, in the order in which they are taken: flushing, mu, an endpoint's mu;
+// Locks, in the order in which they are taken: loading or flushing, mu, an endpoint's mu;
 // feed.mu, pace.mu and state.mu are leaves.
 type Deliverer struct {
 	v      *engine.Vault
@@ -122,6 +122,7 @@ type Deliverer struct {
 	feed   *feed
 	pace   *pace
 
+	loading   sync.Mutex // an older list of webhooks must not undo what a newer one made
 	flushing  sync.Mutex // an older place must not be written over a newer one
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by webhook
@@ -231,6 +232,8 @@ func (d *Deliverer) Stats() (s Stats) {
 
 // load makes the endpoints those of the webhooks there are.
 func (d *Deliverer) load(ctx context.Context) error {
+	d.loading.Lock()
+	defer d.loading.Unlock()
 	there := map[string]engine.Webhook{}
 	for p := (engine.Paging{Limit: 500}); ; {
 		page, err := d.v.Webhooks(ctx, p)
