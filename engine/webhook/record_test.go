@@ -35,8 +35,9 @@ func TestWhatCannotBeWrittenDownIsKept(t *testing.T) {
 			t.Errorf("%d are kept in memory", len(e.fresh))
 		}
 	}
-	d.state.db, err = openDB(filepath.Join(k.Dir, file))
+	again, err := openDB(filepath.Join(k.Dir, file))
 	must(t, err)
+	d.state.db = again.db
 	page, err := d.Deliveries(t.Context(), w.ID, engine.DeliveryQuery{Paging: engine.Paging{Limit: 500}})
 	must(t, err)
 	if len(page.Items) != 500 || page.Items[0].N != 2_100 || page.NextCursor != "1601" {
