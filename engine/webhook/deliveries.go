@@ -219,11 +219,7 @@ func (d *Deliverer) once(ctx context.Context, e *endpoint, event event) (engine.
 func (e *endpoint) hurry() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.place.Next = time.Time{}
-	e.place.Aside = slices.Clone(e.place.Aside)
-	for i := range e.place.Aside {
-		e.place.Aside[i].Next = time.Time{}
-	}
+	e.place.hurry()
 	e.keep()
 	e.wake()
 }
