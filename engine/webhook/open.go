@@ -128,3 +128,15 @@ func (m *logMark) load(b *bbolt.Tx) error {
 	}
 	return b.Bucket(bucketDeliveries).ForEach(func(_, value []byte) error { return json.Unmarshal(value, new(engine.Delivery)) })
 }
+
+// forgetDeleted has the rows removed of webhooks that were deleted while nobody
+// could hear of it.
+func (d *Deliverer) forgetDeleted() error {
+	ids, err := d.state.webhooks()
+	for _, id := range ids {
+		if d.known(id) == nil {
+			d.state.forget(id)
+		}
+	}
+	return err
+}

@@ -22,6 +22,17 @@ func (s *state) place(webhookID string) (p place, ok bool, err error) {
 	return p, ok, err
 }
 
+// webhooks are those of which something is kept.
+func (s *state) webhooks() (ids []string, err error) {
+	err = s.view(func(b *bbolt.Tx) error {
+		return b.Bucket(bucketEndpoints).ForEach(func(id, _ []byte) error {
+			ids = append(ids, string(id))
+			return nil
+		})
+	})
+	return ids, err
+}
+
 // forget has the rows of a webhook removed with the next flush.
 func (s *state) forget(webhookID string) {
 	s.mu.Lock()

@@ -157,6 +157,9 @@ func Open(v *engine.Vault, dir string, o Options) (*Deliverer, error) {
 	if err := d.load(context.Background()); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the webhooks: %w", err), s.close())
 	}
+	if err := d.forgetDeleted(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	return d, nil
 }
 
