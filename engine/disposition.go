@@ -178,10 +178,28 @@ func (t *tx) next(d *document, x *Disposition, policies []Policy, shortest bool)
 	default:
 		text = "The first run after " + day(archived) + " will archive it, and the first after " + day(deleted) + " will delete it"
 	}
-	if d.HoldCount > 0 {
+	switch {
+	case deleted.IsZero() && archived.IsZero():
+		text += x.protection()
+	case d.HoldCount > 0:
 		text += fmt.Sprintf(", but not before its %s", heldBy(d))
 	}
 	return text + "."
+}
+
+// protection says who may not delete a document that no policy will.
+func (x *Disposition) protection() string {
+	who, until := "; nobody may delete it before ", "a date is set that is missing"
+	switch {
+	case x.Protected == "":
+		return ""
+	case x.Protected == ProtectGovernance:
+		who = "; only an admin who bypasses governance may delete it before "
+	}
+	if !x.ProtectedUntil.IsZero() {
+		until = day(x.ProtectedUntil)
+	}
+	return who + until
 }
 
 func day(at time.Time) string { return at.Format("2 January 2006 15:04 UTC") }

@@ -27,39 +27,49 @@ const (
 // dueErasure is a document, or a user, to be erased now.
 type dueErasure struct {
 	of, subject id
+	user        bool
+	runID       string // of the run that found its deferral ended; "": it was not deferred
 	// again: it was erased before, in a vault of which this is an earlier state,
 	// and nothing stands in the way.
 	again bool
 }
 
-// erase does what erasures have left to do, but what is deferred and still has
-// to wait. What stands in erasing is the only plan: a crash at any point leaves
-// there what is left, and the next sweep goes on with it. What was deferred is
-// not completed on a clock that a run of retention would not trust either: it may
-// say that protection has ended, and be wrong. A vault that is paused, as it is
-// after it was restored, destroys nothing by itself: holds may be lost that the
-// log tells of.
-func (v *Vault) erase(ctx context.Context) (failed error) {
-	doubt, err := v.doubt()
-	if err != nil {
-		return err
-	}
+// erase does what erasures have left to do, but what was deferred: that is a
+// run's (see eraseDeferred). What stands in erasing is the only plan: a crash at
+// any point leaves there what is left, and the next sweep goes on with it. A vault
+// that is paused, as it is after it was restored, destroys nothing by itself:
+// holds may be lost that the log tells of.
+func (v *Vault) erase(ctx context.Context) error {
 	if s, err := v.Settings(ctx); err != nil || s.Paused {
 		return err
 	}
+	return v.eraseDue(ctx, (*tx).freshErasure)
+}
+
+// eraseDeferred completes, as part of a run of retention, what was deferred and
+// has no longer to wait. The end of a hold disposes of nothing by itself, and the
+// end of protection is told by a clock that a run has to trust. A paused vault
+// keeps it for a later run: the one at hand may have begun before the backup that
+// the vault was restored from.
+func (v *Vault) eraseDeferred(ctx context.Context, r *run) error {
+	if s, err := v.Settings(ctx); err != nil || s.Paused {
+		return err
+	}
+	return v.eraseDue(ctx, func(t *tx, d *dueErasure, left *erasing) (bool, error) {
+		d.runID = r.ID
+		return t.endedDeferral(d, left)
+	})
+}
+
+func (v *Vault) eraseDue(ctx context.Context, due func(*tx, *dueErasure, *erasing) (bool, error)) (failed error) {
 	for from, more := []byte{}, true; more; {
-		var users, documents []dueErasure
+		var found []dueErasure
 		next, err := view(v, func(t *tx) (next []byte, err error) {
-			users, documents, next, err = t.dueErasures(from, doubt == "")
+			found, next, err = t.dueErasures(from, due)
 			return next, err
 		})
-		for _, d := range users {
-			if err == nil {
-				err = v.eraseUser(ctx, d)
-			}
-		}
 		if err == nil {
-			err = v.eraseDocuments(ctx, documents)
+			err = v.eraseSubjects(ctx, found)
 		}
 		failed = errors.Join(failed, err)
 		if err != nil && !errors.Is(err, errDamaged) {
@@ -70,41 +80,72 @@ func (v *Vault) erase(ctx context.Context) (failed error) {
 	return failed
 }
 
-// dueErasures returns what of a stretch of erasing nothing stands in the way of
-// now, and where the next stretch begins; what was deferred only if that is asked
-// for.
-func (t *tx) dueErasures(from []byte, deferred bool) (users, documents []dueErasure, next []byte, err error) {
+func (v *Vault) eraseSubjects(ctx context.Context, due []dueErasure) error {
+	var documents []dueErasure
+	for _, d := range due {
+		if !d.user {
+			documents = append(documents, d)
+		} else if err := v.eraseUser(ctx, d); err != nil {
+			return err
+		}
+	}
+	return v.eraseDocuments(ctx, documents)
+}
+
+// dueErasures returns what of a stretch of erasing is due, and where the next
+// stretch begins.
+func (t *tx) dueErasures(from []byte, due func(*tx, *dueErasure, *erasing) (bool, error)) (found []dueErasure, next []byte, err error) {
 	c := t.bucket(bucketErasing).Cursor()
 	looked := 0
 	for k, value := c.Seek(from); k != nil; k, value = c.Next() {
 		if looked++; looked > checkRows {
-			return users, documents, bytes.Clone(k), nil
+			return found, bytes.Clone(k), nil
 		}
 		d := dueErasure{of: id(k), subject: id(k[len(id{}):])}
 		left, err := decodeErasing(value)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		e, err := t.erasure(d.of.String())
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
-		if e.UserID != "" {
-			users = append(users, d)
-			continue
+		d.user = e.UserID != ""
+		if is, err := due(t, &d, left); err != nil {
+			return nil, nil, err
+		} else if is {
+			found = append(found, d)
 		}
-		if left.deferred != 0 {
-			shown, err := t.showErasing(d.subject)
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			if !deferred || shown.Status == ErasureDeferred {
-				continue
-			}
-		}
-		documents = append(documents, d)
 	}
-	return users, documents, nil, nil
+	return found, nil, nil
+}
+
+func (t *tx) freshErasure(_ *dueErasure, left *erasing) (bool, error) { return left.deferred == 0, nil }
+
+// endedDeferral says whether a document was deferred and nothing stands in the
+// way of its erasure now.
+func (t *tx) endedDeferral(d *dueErasure, left *erasing) (bool, error) {
+	if left.deferred == 0 {
+		return false, nil
+	}
+	shown, err := t.showErasing(d.subject)
+	return shown.Status != ErasureDeferred, err
+}
+
+// deferralsEnded says whether a run would find something deferred to erase.
+func (v *Vault) deferralsEnded() (bool, error) {
+	for from, more := []byte{}, true; more; {
+		var found []dueErasure
+		next, err := view(v, func(t *tx) (next []byte, err error) {
+			found, next, err = t.dueErasures(from, (*tx).endedDeferral)
+			return next, err
+		})
+		if err != nil || len(found) > 0 {
+			return len(found) > 0, err
+		}
+		from, more = next, next != nil
+	}
+	return false, nil
 }
 
 // erasedPart is what one mutation came to.
@@ -173,7 +214,7 @@ func (t *tx) disposeErased(due dueErasure) (erasedPart, audit.Event, error) {
 	if why, _, err := deferral(t.disposable(d, rightErasure)); !due.again && (why != "" || err != nil) {
 		return erasedPart{}, audit.Event{}, err
 	}
-	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: due.of.String()})
+	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: due.of.String(), runID: due.runID})
 	return erasedPart{disposal: gone}, event, err
 }
 

@@ -20,7 +20,8 @@ const (
 	// ErasureRunning: there is something to be done that nothing stands in the
 	// way of.
 	ErasureRunning ErasureStatus = "running"
-	// ErasureDeferred: what is left waits for the end of a hold, or of protection.
+	// ErasureDeferred: what is left waits for the end of a hold, or of protection,
+	// and then for a run of retention.
 	ErasureDeferred ErasureStatus = "deferred"
 	// ErasureCompleted: all is gone, and where it stood in vault.db has been
 	// overwritten.
@@ -31,6 +32,9 @@ const (
 const (
 	DeferredHeld      = "held"      // it bears a legal hold
 	DeferredProtected = "protected" // a policy of compliance protects it
+	// DeferredRun: the hold or the protection has ended, and the next run of
+	// retention erases the document. No entry spells it.
+	DeferredRun = "run"
 )
 
 // Erasure is a request to erase documents, or a person, and what has become of
@@ -104,7 +108,7 @@ func (e *erasure) status(wiped uint64) ErasureStatus {
 //
 // Retention and protection by governance do not stand in the way, nor does a
 // lock. A legal hold and protection by compliance do: the document is deferred,
-// and erased by the first sweep after they have ended. *InvalidError for what is
+// and erased by the first run of retention after they have ended. *InvalidError for what is
 // no document, and for a user who is not closed.
 func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, Receipt, error) {
 	n.LegalBasis, n.Requester = strings.TrimSpace(n.LegalBasis), strings.TrimSpace(n.Requester)
@@ -228,10 +232,17 @@ func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) 
 		for doc := range t.subjects(bucketErased, e.id) {
 			e.Documents = append(e.Documents, ErasedDocument{DocumentID: doc.String(), Status: ErasureCompleted})
 		}
-		for doc := range t.subjects(bucketErasing, e.id) {
+		for doc, value := range t.subjects(bucketErasing, e.id) {
 			shown, err := t.showErasing(doc)
 			if err != nil {
 				return Erasure{}, err
+			}
+			left, err := decodeErasing(value)
+			if err != nil {
+				return Erasure{}, err
+			}
+			if left.deferred != 0 && shown.Status == ErasureRunning {
+				shown.Status, shown.Why = ErasureDeferred, DeferredRun
 			}
 			e.Documents = append(e.Documents, shown)
 		}

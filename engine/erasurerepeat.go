@@ -160,5 +160,5 @@ func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) erro
 	if err != nil || left == nil { // it came after the backup, or was erased before
 		return err
 	}
-	return v.eraseDocuments(ctx, []dueErasure{{of, doc, true}})
+	return v.eraseDocuments(ctx, []dueErasure{{of: of, subject: doc, again: true}})
 }

@@ -44,7 +44,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	e := erase(t, k, living.ID, kept.ID, deleted.ID, late.ID)
 	person, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})
 	must(t, err)
-	sweep(k)
+	runNow(k)
 	var log bytes.Buffer
 	export, err := k.Export(ctx, k.Admin, 0)
 	must(t, err)

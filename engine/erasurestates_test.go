@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,7 +77,20 @@ func TestErasureInEveryState(t *testing.T) {
 			}
 			release(t, k, h.ID)
 		}
+		if len(holds) > 0 {
+			sweep(k) // the end of a hold disposes of nothing
+			if got := readErasure(t, k, e.ID); got.Status != engine.ErasureDeferred || got.Documents[0].Why != engine.DeferredRun {
+				t.Errorf("%s, and released: %+v", state.name, got)
+			}
+		}
 		sweep(k)
+		r := runNow(k)
+		if n := uint64(min(1, len(holds))); r.Counts != (engine.RunCounts{Erased: n}) {
+			t.Errorf("%s: the run says %+v", state.name, r.Counts)
+		}
+		if done := outcomes(k, r.ID)[d.ID]; (len(holds) > 0) != slices.Equal(done, []string{"erased"}) {
+			t.Errorf("%s: the run's outcomes say %q", state.name, done)
+		}
 		ops := strings.Join(about(t, k, d.ID, true), " ")
 		if n := strings.Count(ops, "erasure.deferred"); n != min(1, len(holds)) {
 			t.Errorf("%s: deferred %d times in %s", state.name, n, ops)
@@ -133,7 +147,7 @@ func TestErasedTwice(t *testing.T) {
 	}
 	sweep(k)
 	release(t, k, h.ID)
-	sweep(k)
+	runNow(k)
 	third := erase(t, k, d.ID)
 	sweep(k)
 	for _, e := range []engine.Erasure{first, second, third} {

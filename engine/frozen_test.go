@@ -26,7 +26,7 @@ const frozenPath = "../testdata/vaults/format-1.zip"
 
 func TestFormat1IsMigrated(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fro[zen]")
-	told := thaw(t, dir)
+	told := thaw(t, frozenPath, dir)
 	head, err := audit.ParseHead(told["head.txt"])
 	must(t, err)
 	before := rowsOf(t, filepath.Join(dir, "vault.db"))
@@ -175,9 +175,9 @@ func checkFrozen(t *testing.T, v *engine.Vault, told map[string]string, head aud
 
 // thaw unpacks a copy. What lies beside the vault is returned: the token of
 // its administrator, and its head.
-func thaw(t *testing.T, dir string) map[string]string {
+func thaw(t *testing.T, zipped, dir string) map[string]string {
 	t.Helper()
-	z, err := zip.OpenReader(frozenPath)
+	z, err := zip.OpenReader(zipped)
 	must(t, err)
 	defer z.Close()
 	beside := map[string]string{}

@@ -39,8 +39,7 @@ func (m *model) requestErasure() {
 }
 
 func (m *model) sweep() {
-	_, err := m.k.Sweep(m.ctx())
-	must(m.t, err)
+	runNow(m.k)
 	for id, erasures := range m.erasing {
 		was := m.documents[id]
 		for _, w := range m.walks {

@@ -12,8 +12,15 @@ type Outcome struct {
 	DocumentID string
 	Action     Action // what was to be done
 	PolicyID   string
-	Outcome    string // archived, deleted, held, locked, protected or failed
+	Outcome    string // archived, deleted, erased, held, locked, protected or failed
 }
+
+// What a run does, as outcomes spell it.
+const (
+	outcomeArchived = "archived"
+	outcomeDeleted  = "deleted"
+	outcomeErased   = "erased" // for an erasure that was deferred; PolicyID is ""
+)
 
 // RunOutcomes lists what has become of each document that was due: first what
 // was done, as the log tells it, then what was left alone, as far as that is
@@ -100,9 +107,11 @@ func (v *Vault) done(r *run, after uint64, limit int) (outcomesPage, error) {
 }
 
 func outcomeOf(e audit.Entry) Outcome {
-	o := Outcome{DocumentID: e.Document, Action: ActionDelete, Outcome: "deleted"}
+	o := Outcome{DocumentID: e.Document, Action: ActionDelete, Outcome: outcomeDeleted}
 	if e.Op == audit.OpDocumentArchived {
-		o.Action, o.Outcome = ActionArchive, "archived"
+		o.Action, o.Outcome = ActionArchive, outcomeArchived
+	} else if right, _ := e.Facts["right"].AsText(); right == rightErasure {
+		o.Outcome = outcomeErased
 	}
 	o.PolicyID, _ = e.Facts["policy"].AsText()
 	return o

@@ -72,13 +72,14 @@ type stretch struct {
 	prefix []byte
 }
 
+// stretches are in the order of the places of their lines: see line.
 func (p *planner) stretches() (all []stretch) {
 	for _, action := range []Action{ActionDelete, ActionArchive} {
 		for _, from := range p.rules.kinds[action] {
-			all = append(all, stretch{action, from, []byte(text(from) + stateLive)})
 			if action == ActionDelete {
 				all = append(all, stretch{action, from, []byte(text(from) + stateArchived)})
 			}
+			all = append(all, stretch{action, from, []byte(text(from) + stateLive)})
 		}
 		all = append(all, stretch{action: action})
 	}

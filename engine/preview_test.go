@@ -79,6 +79,52 @@ func TestPreviewBindsTheRun(t *testing.T) {
 	})
 }
 
+// The pages of a preview hold each document of the plan once, whatever its state,
+// group, kind of start and policy.
+func TestPreviewPages(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	want := map[string]bool{}
+	for n := range 40 {
+		d := k.CreateFrom(engine.NewDocument{
+			Name: "n", Category: []string{"invoice", "other", "report"}[n%3], Product: []string{"", "cpq"}[n%2],
+			CustomFields: map[string]any{"renewalDate": fmt.Sprintf("19%d-01-01", 30+n)},
+		}, fmt.Sprint(n))
+		if n%4 == 0 {
+			_, _, err := k.ArchiveDocument(ctx, k.Admin, d.ID, engine.Condition{})
+			must(t, err)
+		}
+		if n%9 == 0 {
+			policy(k, engine.NewPolicy{Scope: engine.ScopeDocument, Target: d.ID, Action: engine.ActionDelete})
+		}
+		want[d.ID] = n%3 != 2 || n%4 != 0 || n%9 == 0 // what is archived already is not again
+	}
+	policy(k, engine.NewPolicy{Scope: engine.ScopeCategory, Target: "invoice", Action: engine.ActionDelete, StartFrom: "field:renewalDate"})
+	policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "cpq", Action: engine.ActionDelete, StartFrom: "updatedAt"})
+	policy(k, engine.NewPolicy{Scope: engine.ScopeCategory, Target: "other", Action: engine.ActionDelete})
+	policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, Action: engine.ActionArchive})
+	first, all := preview(k, engine.PreviewQuery{})
+	met := map[string]bool{}
+	for _, o := range all {
+		if met[o.DocumentID] || !want[o.DocumentID] {
+			t.Errorf("met twice, or not due: %+v", o)
+		}
+		met[o.DocumentID] = true
+	}
+	for documentID, due := range want {
+		if due && !met[documentID] {
+			t.Errorf("%s is on no page", documentID)
+		}
+	}
+	if first.Counts.Archived+first.Counts.Deleted != uint64(len(all)) || first.Counts.Archived == 0 {
+		t.Errorf("%+v of %d", first.Counts, len(all))
+	}
+	if r := runNow(k); r.PlanDigest != first.PlanDigest || r.Counts != first.Counts {
+		t.Errorf("the run: %+v", r)
+	}
+}
+
 // What becomes due between preview and run is left for the next run.
 func TestPlanIsOfItsInstant(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *enginetest.Kit) {

@@ -152,6 +152,10 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 		}
 		must(t, patch(d, category("other")))
 		until(d, after(d, 100))
+		x, err := k.Disposition(ctx, k.Admin, d.ID)
+		if want := "It is kept: no policy will archive or delete it as things are; nobody may delete it before 10 April 2000 00:00 UTC."; err != nil || x.Next != want {
+			t.Errorf("it says %q, want %q, %v", x.Next, want, err)
+		}
 
 		dated := k.CreateFrom(engine.NewDocument{Name: "d", Category: "invoice", CustomFields: map[string]any{"closed": "2000-01-20"}}, "text")
 		end := time.Date(2000, 2, 19, 12, 0, 0, 0, time.UTC)

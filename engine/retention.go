@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -214,5 +213,3 @@ func (r *rules) ofGroup(g group) []Policy {
 func (r *rules) starts() []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.kinds[ActionArchive], r.kinds[ActionDelete]))))
 }
-
-func (v verdict) String() string { return fmt.Sprintf("%s %s %s", v.action, v.policyID, v.because) }

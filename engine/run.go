@@ -70,6 +70,17 @@ func (c *RunCounts) left(why Because) {
 	}
 }
 
+func (c *RunCounts) did(o Outcome) {
+	switch o.Outcome {
+	case outcomeArchived:
+		c.Archived++
+	case outcomeDeleted:
+		c.Deleted++
+	case outcomeErased:
+		c.Erased++
+	}
+}
+
 func (c RunCounts) facts() audit.Facts {
 	return audit.Facts{
 		"archived": audit.Number(c.Archived), "deleted": audit.Number(c.Deleted), "erased": audit.Number(c.Erased), "failed": audit.Number(c.Failed),
@@ -104,8 +115,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 	if err := n.check(); err != nil {
 		return Run{}, Receipt{}, err
 	}
-	err := v.mayAsk(actor, AccessAdmin)
-	if err != nil {
+	if err := v.mayAsk(actor, AccessAdmin); err != nil {
 		return Run{}, Receipt{}, err
 	}
 	v.planning.Lock()
@@ -124,7 +134,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 		return v.refuseRun(ctx, actor, TriggerManual, doubt)
 	}
 	r, receipt, err := v.startRun(ctx, actor, TriggerManual, n)
-	if err == nil && n.AcceptClock {
+	if err == nil && doubt != "" { // and was accepted
 		v.clock.accept()
 	}
 	return r, receipt, err
@@ -193,7 +203,11 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 	}
 	r := &run{Run: Run{Status: RunRunning, Trigger: trigger, At: at, PlanDigest: plan.digest}}
 	start := func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, n.Reason) }
-	if plan.lines > 0 {
+	ended, err := v.deferralsEnded()
+	if err != nil {
+		return Run{}, Receipt{}, err
+	}
+	if plan.lines > 0 || ended {
 		out, receipt, err := update(v, ctx, actor, start)
 		if err == nil {
 			v.signalDue()

@@ -41,7 +41,7 @@ type SettingsPatch struct {
 
 func defaultSettings() Settings {
 	return Settings{
-		RetentionConflict: "longest", RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
+		RetentionConflict: conflictLongest, RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
 		MaxClockGapDays: 30, SearchLanguage: "en", Revision: 1,
 	}
 }
@@ -122,7 +122,7 @@ func (p *SettingsPatch) check() error {
 		list := c.reminderDays(*p.ReminderDays)
 		p.ReminderDays = &list
 	}
-	c.oneOf("retentionConflict", p.RetentionConflict, "longest", "shortest")
+	c.oneOf("retentionConflict", p.RetentionConflict, conflictLongest, conflictShortest)
 	c.oneOf("searchLanguage", p.SearchLanguage, "de", "en", "es", "fr", "it", "nl", "pt")
 	if p.RetentionRunAt != nil && !timeOfDay.MatchString(*p.RetentionRunAt) {
 		c.fail("retentionRunAt", "must be a time of day from 00:00 to 23:59")

@@ -88,11 +88,7 @@ func (s *saidRetention) count(e audit.Entry) error {
 	if r == nil || r.ended != 0 {
 		return fmt.Errorf("is of run %s, which did not run then", runID)
 	}
-	if e.Op == audit.OpDocumentArchived {
-		r.done.Archived++
-	} else {
-		r.done.Deleted++
-	}
+	r.done.did(outcomeOf(e))
 	return nil
 }
 
@@ -113,8 +109,9 @@ func (s *saidRetention) complete(e audit.Entry) error {
 		*n, _ = e.Facts[name].AsNumber()
 	}
 	r.Counts = counts
-	if counts.Archived != r.done.Archived || counts.Deleted != r.done.Deleted {
-		return fmt.Errorf("run %s archived %d and deleted %d, it says %d and %d", runID, r.done.Archived, r.done.Deleted, counts.Archived, counts.Deleted)
+	if counts.Archived != r.done.Archived || counts.Deleted != r.done.Deleted || counts.Erased != r.done.Erased {
+		return fmt.Errorf("run %s archived %d, deleted %d and erased %d, it says %d, %d and %d", runID,
+			r.done.Archived, r.done.Deleted, r.done.Erased, counts.Archived, counts.Deleted, counts.Erased)
 	}
 	return nil
 }

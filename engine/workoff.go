@@ -15,7 +15,8 @@ import (
 const workBatch = maxGroup
 
 // workOff brings the run that is not completed to its end: one change for each
-// document of its plan. What a run that was cut off has done already is found
+// document of its plan, then for each of an erasure that was deferred and has to
+// wait no longer. What a run that was cut off has done already is found
 // done, so each document is dealt with once, however often this begins anew.
 func (v *Vault) workOff(ctx context.Context) error {
 	r, err := v.unfinished()
@@ -27,6 +28,9 @@ func (v *Vault) workOff(ctx context.Context) error {
 	}
 	w := &worker{v: v, run: r}
 	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	if err == nil {
+		err = v.eraseDeferred(ctx, r)
+	}
 	if err == nil {
 		err = w.recall()
 	}
@@ -161,11 +165,7 @@ func (w *worker) recall() error {
 			return err
 		}
 		for _, o := range page.outcomes {
-			if o.Action == ActionArchive {
-				w.counts.Archived++
-			} else {
-				w.counts.Deleted++
-			}
+			w.counts.did(o)
 		}
 		if after = page.next; after == 0 {
 			return nil

@@ -31,7 +31,7 @@ type Erasure struct {
 type ErasedDocument struct {
 	ID     string `json:"id"`
 	Status string `json:"status" enum:"running|deferred|completed"`
-	Why    string `json:"why" enum:"|held|protected" doc:"What it is deferred for: a legal hold, or protection by compliance."`
+	Why    string `json:"why" enum:"|held|protected|run" doc:"What it is deferred for: a legal hold, protection by compliance, or, once these have ended, the next run of retention."`
 	Until  Time   `json:"until" null:"it is not deferred, or no date is known"`
 }
 

@@ -63,7 +63,7 @@ type Outcome struct {
 	DocumentID string `json:"documentId"`
 	Action     string `json:"action" enum:"archive|delete"`
 	PolicyID   string `json:"policyId"`
-	Outcome    string `json:"outcome" enum:"archived|deleted|held|locked|protected|failed"`
+	Outcome    string `json:"outcome" enum:"archived|deleted|erased|held|locked|protected|failed"`
 }
 
 func outcomeOf(o engine.Outcome) Outcome {

@@ -1,0 +1,171 @@
+package engine_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+)
+
+// The vault of a format that no release has written yet may be made anew; one
+// that a release has written, never.
+var freeze = flag.Bool("freeze", false, "make testdata/vaults/format-2.zip anew")
+
+const frozenPath2 = "../testdata/vaults/format-2.zip"
+
+func TestFormat2(t *testing.T) {
+	if *freeze {
+		freezeVault(t)
+	}
+	dir := filepath.Join(t.TempDir(), "frozen")
+	told := thaw(t, frozenPath2, dir)
+	head, err := audit.ParseHead(told["head.txt"])
+	must(t, err)
+	before := readFile(t, filepath.Join(dir, "vault.db"))
+	v := open(t, dir)
+	if v.Head() != head {
+		t.Errorf("%+v, want %+v", v.Head(), head)
+	}
+	report, err := v.Verify(t.Context(), engine.VerifyOptions{Bytes: true, Heads: []audit.Head{head}})
+	must(t, err)
+	if len(report.Findings) > 0 || report.Documents != 5 || report.Blobs != 4 {
+		t.Errorf("%+v", report)
+	}
+	_, err = v.Authenticate(t.Context(), strings.TrimSpace(told["token.txt"]))
+	must(t, err)
+	if said, want := governance(t, v), []string{
+		`hold active "Ana ./. us" "she sues" ""`,
+		`hold released "" "a mistake" "looked at"`,
+		`matter "Ana ./. us" 1 active of 1`,
+		`policy "keep invoices" category "invoice" 3650 delete field:renewalDate compliance true`,
+		`policy "tidy" organization "" 1 archive createdAt none true`,
+		`run completed schedule {Archived:0 Deleted:0 Erased:0 Held:1 Locked:0 Protected:0 Failed:0}`,
+		`run completed manual {Archived:2 Deleted:0 Erased:0 Held:1 Locked:0 Protected:0 Failed:0}`,
+		`erasure deferred "Art. 17" "case 1" 1 of 2 documents`,
+		`webhook "https://example.com/hook" [hold.*] "the ERP" true`,
+		`document archived "invoice"`,
+		`document archived "old"`,
+		`document deleted ""`,
+		`document legal_hold "held"`,
+		`document active "new"`,
+	}; !slices.Equal(said, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
+	}
+	must(t, v.Close())
+	if !bytes.Equal(before, readFile(t, filepath.Join(dir, "vault.db"))) {
+		t.Error("reading a vault of this format wrote to it")
+	}
+}
+
+// governance tells what of a vault came with format 2.
+func governance(t *testing.T, v *engine.Vault) (said []string) {
+	t.Helper()
+	ctx := t.Context()
+	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	holds, err := v.Holds(ctx, engine.HoldQuery{})
+	must(t, err)
+	for _, h := range holds.Items {
+		say("hold %s %q %q %q", h.Status, h.Matter, h.Reason, h.ReleaseReason)
+	}
+	matters, err := v.Matters(ctx, engine.Paging{})
+	must(t, err)
+	for _, m := range matters.Items {
+		say("matter %q %d active of %d", m.Name, m.Active, m.Documents)
+	}
+	policies, err := v.Policies(ctx, engine.Paging{})
+	must(t, err)
+	for _, p := range policies.Items {
+		say("policy %q %s %q %d %s %s %s %v", p.Name, p.Scope, p.Target, p.PeriodDays, p.Action, p.StartFrom, p.Protect, p.Enabled)
+	}
+	runs, err := v.Runs(ctx, engine.Paging{})
+	must(t, err)
+	for _, r := range runs.Items {
+		say("run %s %s %+v", r.Status, r.Trigger, r.Counts)
+	}
+	erasures, err := v.Erasures(ctx, engine.Paging{})
+	must(t, err)
+	for _, e := range erasures.Items {
+		say("erasure %s %q %q %d of %d documents", e.Status, e.LegalBasis, e.Requester, e.Completed, e.Total)
+	}
+	webhooks, err := v.Webhooks(ctx, engine.Paging{})
+	must(t, err)
+	for _, w := range webhooks.Items {
+		say("webhook %q %v %q %v", w.URL, w.Events, w.Description, w.Active)
+	}
+	page, err := v.Documents(ctx, engine.DocumentQuery{Status: "all", Sort: "createdAt"})
+	must(t, err)
+	for _, d := range page.Items {
+		say("document %s %q", d.Status, d.Name)
+	}
+	return said
+}
+
+// freezeVault makes a vault with something of all that came with format 2.
+func freezeVault(t *testing.T) {
+	t.Helper()
+	var packed bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.NewWith(t, engine.Options{Name: "frozen", ReserveBytes: -1})
+		fillFrozen(t, k)
+		head := k.Head()
+		must(t, k.Close())
+		compacted(t, filepath.Join(k.Dir, "vault.db"))
+		z := zip.NewWriter(&packed)
+		pack(t, z, "token.txt", []byte(k.Token+"\n"))
+		pack(t, z, "head.txt", []byte(head.Text()))
+		for path := range files(t, k.Dir) {
+			pack(t, z, "vault/"+path, readFile(t, filepath.Join(k.Dir, filepath.FromSlash(path))))
+		}
+		must(t, z.Close())
+	})
+	must(t, os.WriteFile(frozenPath2, packed.Bytes(), 0o644))
+}
+
+func fillFrozen(t *testing.T, k *enginetest.Kit) {
+	t.Helper()
+	ctx := t.Context()
+	k.CreateFrom(engine.NewDocument{Name: "invoice", Category: "invoice"}, "an invoice\n")
+	old, gone, held := k.Create("old", "an old text\n"), k.Create("gone", "a text to forget\n"), k.Create("held", "what she claims\n")
+	for _, n := range []engine.NewHold{{Reason: "a mistake"}, {Reason: "she sues", Matter: "Ana ./. us"}} {
+		h, _, err := k.PlaceHold(ctx, k.Admin, held.ID, nil, n)
+		must(t, err)
+		if n.Matter == "" {
+			_, _, err = k.ReleaseHold(ctx, k.Admin, h.ID, nil, "looked at")
+			must(t, err)
+		}
+	}
+	_, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{DocumentIDs: []string{gone.ID, held.ID}, LegalBasis: "Art. 17", Requester: "case 1"})
+	must(t, err)
+	sweep(k)
+	comply(k, policy(k, engine.NewPolicy{
+		Name: "keep invoices", Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 3650, Action: engine.ActionDelete, StartFrom: "field:renewalDate",
+	}))
+	policy(k, engine.NewPolicy{Name: "tidy", Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionArchive, StartFrom: "createdAt"})
+	_, _, _, err = k.CreateWebhook(ctx, k.Admin, engine.NewWebhook{URL: "https://example.com/hook", Events: []string{"hold.*"}, Description: "the ERP"})
+	must(t, err)
+	time.Sleep(25 * time.Hour)
+	runNow(k)
+	k.Create("new", "a new text\n")
+	if d := stored(t, k, old.ID); !d.Archived {
+		t.Errorf("%+v", d)
+	}
+}
+
+func pack(t *testing.T, z *zip.Writer, name string, content []byte) {
+	t.Helper()
+	w, err := z.Create(name)
+	must(t, err)
+	_, err = w.Write(content)
+	must(t, err)
+}
