@@ -55,10 +55,10 @@ func TestDamagedPages(t *testing.T) {
 			seqs := k.make("after")
 			time.Sleep(time.Minute)
 			if got := r.seqs(); !slices.Equal(got, seqs) {
-				t.Errorf("page %d: told %d, want %d; %q", page, got, seqs, k.reports)
+				t.Errorf("page %d: told %d, want %d; %q", page, got, seqs, k.reported())
 			}
 			if list := k.deliveries(w); list[len(list)-1].Seq != seqs[0] {
-				t.Errorf("page %d: the list says %+v; %q", page, list, k.reports)
+				t.Errorf("page %d: the list says %+v; %q", page, list, k.reported())
 			}
 		}
 	})
@@ -80,8 +80,8 @@ func TestDamageWhileItRuns(t *testing.T) {
 		if _, err := k.d.Deliveries(k.t.Context(), w.ID, engine.DeliveryQuery{}); err == nil || !strings.Contains(err.Error(), "made anew at the next start") {
 			t.Errorf("the list: %v", err)
 		}
-		if len(k.reports) == 0 || !strings.Contains(k.reports[0], "damaged") {
-			t.Errorf("reported %q", k.reports)
+		if reports := k.reported(); len(reports) == 0 || !strings.Contains(reports[0], "damaged") {
+			t.Errorf("reported %q", reports)
 		}
 		if err := k.stop(); err == nil {
 			t.Error("nobody is told at the end")

@@ -157,6 +157,13 @@ func (k *kit) halt() {
 	k.stop = nil
 }
 
+// reported is what the deliverers told their program.
+func (k *kit) reported() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.reports)
+}
+
 // hook makes a webhook that leads to a receiver.
 func (k *kit) hook(r *receiver, events ...string) engine.Webhook {
 	k.t.Helper()
