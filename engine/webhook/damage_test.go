@@ -80,6 +80,14 @@ func TestDamageWhileItRuns(t *testing.T) {
 		if _, err := k.d.Deliveries(k.t.Context(), w.ID, engine.DeliveryQuery{}); err == nil || !strings.Contains(err.Error(), "made anew at the next start") {
 			t.Errorf("the list: %v", err)
 		}
+		young := k.receive(there, nil)
+		k.hook(young, "document.*")
+		more := k.make("for both")
+		seqs = append(seqs, more...)
+		time.Sleep(time.Minute)
+		if !slices.Equal(young.seqs(), more) {
+			t.Errorf("a webhook made since is told %d, want %d", young.seqs(), more)
+		}
 		if reports := k.reported(); len(reports) == 0 || !strings.Contains(reports[0], "damaged") {
 			t.Errorf("reported %q", reports)
 		}

@@ -50,7 +50,7 @@ type endpoint struct {
 // not before the file was made.
 func (d *Deliverer) newEndpoint(w engine.Webhook) (*endpoint, error) {
 	p, known, err := d.state.place(w.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, errDamaged) { // while it runs, it knows all but the webhooks made since
 		return nil, fmt.Errorf("webhook %s: %w", w.ID, err)
 	}
 	e := &endpoint{d: d, id: w.ID, webhook: w, place: p, woken: make(chan struct{}, 1)}

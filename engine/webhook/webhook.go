@@ -56,8 +56,10 @@
 // log as it is when the next Deliverer opens, and not from the entry of their
 // creation: to tell years of events again would keep the news back for hours. The
 // list of deliveries of each says so, with the entry; who missed something reads
-// it from the log. A file that belongs to another vault, or to a log that has
-// been another one meanwhile, counts as lost.
+// it from the log. A file that is damaged, that belongs to another vault, or to a
+// log that has been another one meanwhile, counts as lost. Damage that is found
+// later keeps nothing from being told; what is new is then in memory until the next
+// Open.
 //
 // # Where messages go
 //
