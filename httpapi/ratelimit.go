@@ -29,7 +29,12 @@ type spender struct {
 	id    string
 }
 
-const fewBuckets = 1024
+const (
+	fewBuckets = 1024
+	// longestRefill bounds how long a bucket takes to fill: a time.Duration holds
+	// three times as much.
+	longestRefill = 100 * 365 * 24 * time.Hour
+)
 
 // newRateLimit returns nil, no limit, if there is no rate. A burst of 0 is the
 // tokens of two seconds.
@@ -40,9 +45,10 @@ func newRateLimit(perSecond float64, burst int) *rateLimit {
 	if burst <= 0 {
 		burst = int(math.Ceil(2 * perSecond))
 	}
+	every := max(time.Duration(min(float64(time.Second)/perSecond, float64(longestRefill))), 1)
 	return &rateLimit{
-		every: time.Duration(float64(time.Second) / perSecond),
-		burst: burst,
+		every: every,
+		burst: int(min(int64(burst), int64(longestRefill/every))),
 		full:  map[spender]time.Time{},
 		sweep: fewBuckets,
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,6 +40,22 @@ func TestRateLimit(t *testing.T) {
 	for range 3 { // what is open to all is not counted
 		if a, _ := k.do("view", "GET", "/v1/version", nil); a.StatusCode != 200 || a.Header.Get("RateLimit") != "" {
 			t.Errorf("%d %v", a.StatusCode, a.Header)
+		}
+	}
+}
+
+// Limits that are as good as none, or as nothing, are what they say.
+func TestRateLimitsBeyondMeasure(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		rate    float64
+		burst   int
+		granted bool // the second, too
+	}{{1, math.MaxInt, true}, {1e12, 0, true}, {1e12, 1, false}, {1e-9, 1000, true}, {1e-300, 1, false}, {math.Inf(1), math.MaxInt, true}} {
+		l := newRateLimit(c.rate, c.burst)
+		first := l.take(spender{}, now)
+		if second := l.take(spender{}, now); first.wait > 0 || (second.wait == 0) != c.granted || first.left < 0 || first.reset <= 0 {
+			t.Errorf("%v, %d: %+v, then %+v", c.rate, c.burst, first, second)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (c *client) attempt(ctx context.Context, e event, target engine.WebhookTarg
 		return outcome{at: time.Now(), err: err}
 	}
 	answer, err := c.do(r)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) { // and not that of one address of several
 		err = fmt.Errorf("no answer within %v", patience)
 	}
 	if err != nil {

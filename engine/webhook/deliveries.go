@@ -39,7 +39,6 @@ func (d *Deliverer) record(ctx context.Context) {
 func (d *Deliverer) flush(all bool) error {
 	d.flushing.Lock()
 	defer d.flushing.Unlock()
-	head := d.v.Head()
 	d.mu.Lock()
 	var list []news
 	var from []*endpoint
@@ -49,7 +48,7 @@ func (d *Deliverer) flush(all bool) error {
 		}
 	}
 	d.mu.Unlock()
-	err := d.state.write(list, head)
+	err := d.state.write(list, d.v.Head()) // read last: no place is beyond it
 	if err != nil {
 		for i, e := range from {
 			e.putBack(list[i])
@@ -98,14 +97,47 @@ func (d *Deliverer) Deliveries(ctx context.Context, webhookID string, q engine.D
 	if err != nil {
 		return page, err
 	}
-	if err := d.flush(false); err != nil {
-		return page, err
-	}
-	list, more, err := d.state.deliveries(e.id, before, limit, q.Status)
+	list, more, err := d.list(e, before, limit, q.Status)
 	if page.Items = list; more {
 		page.NextCursor = strconv.FormatUint(list[len(list)-1].N, 10)
 	}
 	return page, err
+}
+
+// list returns some deliveries before the nth, the last first, and whether there
+// are more. It writes nothing: a list can be read while the disk is full.
+func (d *Deliverer) list(e *endpoint, before uint64, limit int, status engine.DeliveryStatus) (list []engine.Delivery, more bool, err error) {
+	d.flushing.Lock() // each is in memory or in the file, and in one of them
+	defer d.flushing.Unlock()
+	for _, d := range slices.Backward(e.unwritten()) {
+		switch {
+		case d.N >= before || status != "" && d.Status != status:
+		case len(list) == limit:
+			return list, true, nil
+		default:
+			list = append(list, d)
+		}
+	}
+	written, more, err := d.state.deliveries(e.id, before, limit-len(list), status)
+	return append(list, written...), more, err
+}
+
+// one returns a delivery. engine.ErrDeliveryNotFound.
+func (d *Deliverer) one(e *endpoint, n uint64) (engine.Delivery, error) {
+	d.flushing.Lock()
+	defer d.flushing.Unlock()
+	for _, d := range e.unwritten() {
+		if d.N == n {
+			return d, nil
+		}
+	}
+	return d.state.delivery(e.id, n)
+}
+
+func (e *endpoint) unwritten() []engine.Delivery {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.fresh)
 }
 
 func invalid(field, message string) error {
@@ -122,10 +154,7 @@ func (d *Deliverer) Redeliver(ctx context.Context, webhookID string, n uint64) (
 	if err != nil {
 		return engine.Delivery{}, err
 	}
-	if err := d.flush(false); err != nil {
-		return engine.Delivery{}, err
-	}
-	was, err := d.state.delivery(e.id, n)
+	was, err := d.one(e, n)
 	if err == nil && was.Status == engine.DeliverySkipped {
 		err = engine.ErrDeliveryNotFound
 	}
@@ -190,11 +219,7 @@ func (d *Deliverer) once(ctx context.Context, e *endpoint, event event) (engine.
 func (e *endpoint) hurry() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.place.Next = time.Time{}
-	e.place.Aside = slices.Clone(e.place.Aside)
-	for i := range e.place.Aside {
-		e.place.Aside[i].Next = time.Time{}
-	}
+	e.place.hurry()
 	e.keep()
 	e.wake()
 }

@@ -42,6 +42,8 @@ type reach struct {
 }
 
 func (r *reach) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -63,6 +65,12 @@ func (r *reach) dial(ctx context.Context, network, address string) (net.Conn, er
 		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
+}
+
+// bounded gives a dial the time of an attempt. The transport takes away the
+// deadline of the request it dials for, since another may use the connection.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, patience)
 }
 
 // resolve returns the addresses of a host, at least one.
@@ -117,7 +125,12 @@ func newClient(o Options) *client {
 	// The proxy resolves and dials, and the operator who named it answers for
 	// it. What is an address already is still judged, and what is none cannot be
 	// known to be allowed, so it takes TLS.
-	c.https, c.http = newHTTP(o, o.Dialer.DialContext), newHTTP(o, o.Dialer.DialContext)
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := bounded(ctx)
+		defer cancel()
+		return o.Dialer.DialContext(ctx, network, address)
+	}
+	c.https, c.http = newHTTP(o, dial), newHTTP(o, dial)
 	c.literal = func(host, scheme string) error {
 		addr, err := netip.ParseAddr(host)
 		switch {
@@ -137,6 +150,7 @@ func newHTTP(o Options, dial func(context.Context, string, string) (net.Conn, er
 	t := &http.Transport{
 		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    patience, // for the same reason as bounded
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    2,
 		MaxIdleConns:           256,

@@ -50,7 +50,7 @@ type endpoint struct {
 // not before the file was made.
 func (d *Deliverer) newEndpoint(w engine.Webhook) (*endpoint, error) {
 	p, known, err := d.state.place(w.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, errDamaged) { // while it runs, it knows all but the webhooks made since
 		return nil, fmt.Errorf("webhook %s: %w", w.ID, err)
 	}
 	e := &endpoint{d: d, id: w.ID, webhook: w, place: p, woken: make(chan struct{}, 1)}
@@ -209,7 +209,8 @@ func (e *endpoint) begin(target engine.WebhookTarget) {
 	defer e.mu.Unlock()
 	e.webhook = target.Webhook
 	if p := &e.place; p.Revision != target.Revision {
-		p.Revision, p.Failures, p.Next, p.Failing = target.Revision, 0, time.Time{}, time.Time{}
+		p.Revision, p.Failures, p.Failing = target.Revision, 0, time.Time{}
+		p.hurry()
 		e.ahead, e.read, e.refused = nil, 0, false
 		e.keep()
 	}
@@ -257,4 +258,13 @@ func (p *place) firstAside() *aside {
 	}
 	first := slices.MinFunc(p.Aside, func(a, b aside) int { return a.Next.Compare(b.Next) })
 	return &first
+}
+
+// hurry ends the waiting.
+func (p *place) hurry() {
+	p.Next = time.Time{}
+	p.Aside = slices.Clone(p.Aside) // others may have what it was
+	for i := range p.Aside {
+		p.Aside[i].Next = time.Time{}
+	}
 }

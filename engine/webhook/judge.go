@@ -82,7 +82,8 @@ var (
 func judge(addr netip.Addr, allow []netip.Prefix) (allowed bool, err error) {
 	addr = addr.Unmap().WithZone("")
 	inside := embedded(addr)
-	if slices.Contains(metadata, addr) || inside.IsValid() && slices.Contains(metadata, inside) {
+	isMetadata := func(a netip.Addr) bool { return slices.Contains(metadata, a) }
+	if isMetadata(addr) || slices.ContainsFunc(inside, isMetadata) {
 		return false, fmt.Errorf("%w: %s is where a cloud keeps this machine's credentials", ErrTarget, addr)
 	}
 	named := func(p netip.Prefix) bool { return p.Contains(addr) }
@@ -90,7 +91,7 @@ func judge(addr netip.Addr, allow []netip.Prefix) (allowed bool, err error) {
 		return true, nil
 	}
 	if nat64.Contains(addr) { // stands for an address of IPv4, which counts
-		return judge(inside, allow)
+		return judge(inside[0], allow)
 	}
 	if class := classOf(addr); class != "" {
 		return false, fmt.Errorf("%w: %s is %s; the operator can allow it with --webhook-allow", ErrTarget, addr, class)
@@ -111,16 +112,21 @@ func classOf(addr netip.Addr) string {
 	return ""
 }
 
-// embedded is the address of IPv4 that an address of IPv6 leads to, if it does.
-func embedded(addr netip.Addr) netip.Addr {
+// embedded are the addresses of IPv4 that an address of IPv6 may lead to, if it
+// leads to any. Where a local NAT64 has them depends on the length of its prefix,
+// which only who runs it knows (RFC 6052, 2.2).
+func embedded(addr netip.Addr) []netip.Addr {
 	b := addr.As16()
+	v4 := func(i, j, k, l int) netip.Addr { return netip.AddrFrom4([4]byte{b[i], b[j], b[k], b[l]}) }
 	switch {
 	case !addr.Is6():
-		return netip.Addr{}
-	case nat64.Contains(addr), localNAT64.Contains(addr), compatible.Contains(addr):
-		return netip.AddrFrom4([4]byte(b[12:]))
+		return nil
+	case nat64.Contains(addr), compatible.Contains(addr):
+		return []netip.Addr{v4(12, 13, 14, 15)}
+	case localNAT64.Contains(addr):
+		return []netip.Addr{v4(12, 13, 14, 15), v4(9, 10, 11, 12), v4(7, 9, 10, 11), v4(6, 7, 9, 10)}
 	case sixToFour.Contains(addr):
-		return netip.AddrFrom4([4]byte(b[2:6]))
+		return []netip.Addr{v4(2, 3, 4, 5)}
 	}
-	return netip.Addr{}
+	return nil
 }

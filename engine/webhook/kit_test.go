@@ -104,7 +104,7 @@ type kit struct {
 	d       *webhook.Deliverer
 	reports []string
 	mu      sync.Mutex
-	stop    func()
+	stop    func() error
 }
 
 // inBubble runs a test with a kit, in a bubble, not yet delivering.
@@ -142,20 +142,26 @@ func (k *kit) start() {
 	ended := make(chan error)
 	go func() { ended <- d.Run(ctx) }()
 	k.d = d
-	k.stop = func() {
+	k.stop = func() error {
 		cancel()
-		if err := errors.Join(<-ended, d.Close()); err != nil {
-			k.t.Error(err)
-		}
+		return errors.Join(<-ended, d.Close())
 	}
 }
 
 // halt ends delivering.
 func (k *kit) halt() {
+	k.t.Helper()
 	if k.stop != nil {
-		k.stop()
+		k.must(k.stop())
 	}
 	k.stop = nil
+}
+
+// reported is what the deliverers told their program.
+func (k *kit) reported() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.reports)
 }
 
 // hook makes a webhook that leads to a receiver.

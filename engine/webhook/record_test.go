@@ -4,12 +4,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
 
-// What cannot be written down is kept, a list's worth of it, and written when it
-// can be.
+// What cannot be written down, because the disk is full, is kept and listed, a
+// list's worth of it, and written when it can be.
 func TestWhatCannotBeWrittenDownIsKept(t *testing.T) {
 	k := enginetest.New(t)
 	d, err := Open(k.Vault, k.Dir, Options{})
@@ -18,13 +20,23 @@ func TestWhatCannotBeWrittenDownIsKept(t *testing.T) {
 	must(t, err)
 	e, err := d.endpoint(t.Context(), w.ID)
 	must(t, err)
-	must(t, d.state.close())
 	note := func(n int) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		for range n {
 			e.note(engine.Delivery{Seq: 7, Status: engine.DeliveryDone})
 		}
+	}
+	note(3)
+	must(t, d.flush(false))
+	must(t, d.state.close())
+	d.state.db, err = bbolt.Open(filepath.Join(k.Dir, file), 0o600, &bbolt.Options{ReadOnly: true})
+	must(t, err)
+	note(7)
+	page, err := d.Deliveries(t.Context(), w.ID, engine.DeliveryQuery{Paging: engine.Paging{Limit: 8}})
+	must(t, err)
+	if len(page.Items) != 8 || page.Items[0].N != 10 || page.Items[7].N != 3 || page.NextCursor != "3" {
+		t.Errorf("while nothing can be written: %+v", page)
 	}
 	for range 3 {
 		note(700)
@@ -35,11 +47,14 @@ func TestWhatCannotBeWrittenDownIsKept(t *testing.T) {
 			t.Errorf("%d are kept in memory", len(e.fresh))
 		}
 	}
-	d.state.db, err = openDB(filepath.Join(k.Dir, file))
+	must(t, d.state.close())
+	again, err := openDB(filepath.Join(k.Dir, file))
 	must(t, err)
-	page, err := d.Deliveries(t.Context(), w.ID, engine.DeliveryQuery{Paging: engine.Paging{Limit: 500}})
+	d.state.db = again.db
+	must(t, d.flush(false))
+	page, err = d.Deliveries(t.Context(), w.ID, engine.DeliveryQuery{Paging: engine.Paging{Limit: 500}})
 	must(t, err)
-	if len(page.Items) != 500 || page.Items[0].N != 2_100 || page.NextCursor != "1601" {
+	if len(page.Items) != 500 || page.Items[0].N != 2_110 || page.NextCursor != "1611" {
 		t.Errorf("%d, from %d on, then %q", len(page.Items), page.Items[0].N, page.NextCursor)
 	}
 	must(t, d.Close())

@@ -12,7 +12,7 @@ import (
 
 // place returns what is kept of an endpoint; false if nothing is.
 func (s *state) place(webhookID string) (p place, ok bool, err error) {
-	err = s.db.View(func(b *bbolt.Tx) error {
+	err = s.view(func(b *bbolt.Tx) error {
 		value := b.Bucket(bucketEndpoints).Get([]byte(webhookID))
 		if ok = value != nil; !ok {
 			return nil
@@ -20,6 +20,17 @@ func (s *state) place(webhookID string) (p place, ok bool, err error) {
 		return json.Unmarshal(value, &p)
 	})
 	return p, ok, err
+}
+
+// webhooks are those of which something is kept.
+func (s *state) webhooks() (ids []string, err error) {
+	err = s.view(func(b *bbolt.Tx) error {
+		return b.Bucket(bucketEndpoints).ForEach(func(id, _ []byte) error {
+			ids = append(ids, string(id))
+			return nil
+		})
+	})
+	return ids, err
 }
 
 // forget has the rows of a webhook removed with the next flush.
@@ -54,7 +65,7 @@ func (s *state) write(all []news, head audit.Head) error {
 		return nil
 	}
 	mark := logMark{Start: s.start, Seq: head.Seq, Hash: head.Hash}
-	err := s.db.Update(func(b *bbolt.Tx) error {
+	err := s.update(func(b *bbolt.Tx) error {
 		for _, n := range all {
 			if err := n.put(b); err != nil {
 				return err
@@ -125,7 +136,7 @@ func putJSON(b *bbolt.Bucket, key []byte, value any) error {
 
 // delivery returns one that is kept. engine.ErrDeliveryNotFound.
 func (s *state) delivery(webhookID string, n uint64) (d engine.Delivery, err error) {
-	err = s.db.View(func(b *bbolt.Tx) error {
+	err = s.view(func(b *bbolt.Tx) error {
 		value := b.Bucket(bucketDeliveries).Get(deliveryKey(webhookID, n))
 		if value == nil {
 			return engine.ErrDeliveryNotFound
@@ -138,7 +149,7 @@ func (s *state) delivery(webhookID string, n uint64) (d engine.Delivery, err err
 // deliveries returns some before the nth, the last first, and whether there are
 // more.
 func (s *state) deliveries(webhookID string, before uint64, limit int, status engine.DeliveryStatus) (list []engine.Delivery, more bool, err error) {
-	err = s.db.View(func(b *bbolt.Tx) error {
+	err = s.view(func(b *bbolt.Tx) error {
 		rows := b.Bucket(bucketDeliveries).Cursor()
 		back := rows.Prev
 		if k, _ := rows.Seek(deliveryKey(webhookID, before)); k == nil {

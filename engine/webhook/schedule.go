@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,7 +38,7 @@ func delay(failures uint64, asked time.Duration) time.Duration {
 // is none that can be read.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if n, err := strconv.ParseUint(value, 10, 32); err == nil {
+	if n, err := strconv.ParseUint(value, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) { // then n is the greatest there is
 		return max(time.Duration(n)*time.Second, time.Nanosecond)
 	}
 	if at, err := http.ParseTime(value); err == nil {

@@ -2,15 +2,15 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -71,7 +71,12 @@ type aside struct {
 
 // state is the file.
 type state struct {
-	db   *bbolt.DB
+	db *bbolt.DB
+	// damaged says that bbolt panicked: nobody asks it again. held counts calls that
+	// take or let go of its locks, those that panicked for ever.
+	damaged atomic.Bool
+	held    atomic.Int64
+
 	mu   sync.Mutex // leaf lock
 	gone []string   // webhooks whose rows are to be removed
 	kick chan struct{}
@@ -84,77 +89,24 @@ type state struct {
 // log.
 func openState(path string, v *engine.Vault, report func(error)) (*state, error) {
 	s, err := loadState(path, v)
-	for _, other := range []error{nil, bbolterrors.ErrTimeout, fs.ErrPermission, engine.ErrUnavailable} { // it is not lost
-		if errors.Is(err, other) {
-			return s, err
-		}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return makeState(path, v)
+	case err == nil, isKept(err):
+		return s, err
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		report(fmt.Errorf("what was kept of deliveries is lost, they go on from the head of the log: %w", err))
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
+	report(fmt.Errorf("what was kept of deliveries is lost, they go on from the head of the log: %w", err))
+	if err := os.Remove(path); err != nil {
+		return nil, err
 	}
 	return makeState(path, v)
 }
 
-// openDB opens the file, and lets go of it if bbolt panics because it is damaged.
-func openDB(path string) (*bbolt.DB, error) {
-	var opened *os.File
-	done := false
-	defer func() {
-		if !done && opened != nil {
-			opened.Close()
-		}
-	}()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: lockPatience, FreelistType: bbolt.FreelistMapType,
-		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
-			opened, err = os.OpenFile(name, flag, perm)
-			return opened, err
-		},
-	})
-	done = true
-	return db, err
-}
-
-var errForeign = errors.New("it is about another log")
-
-// loadState takes whatever bbolt says of a damaged file, panics too, for a reason
-// to do without it.
-func loadState(path string, v *engine.Vault) (s *state, err error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	var db *bbolt.DB
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("it cannot be read: %v", p)
-		}
-		if err != nil && db != nil {
-			s, err = nil, errors.Join(err, db.Close())
-		}
-	}()
-	if db, err = openDB(path); err != nil {
-		return nil, err
-	}
-	var mark logMark
-	err = db.View(func(b *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
-			if b.Bucket(name) == nil {
-				return fmt.Errorf("it has no %s", name)
-			}
-		}
-		if err := json.Unmarshal(b.Bucket(bucketMeta).Get(keyLog), &mark); err != nil {
-			return err
-		}
-		return b.Bucket(bucketEndpoints).ForEach(func(_, value []byte) error { return json.Unmarshal(value, new(place)) })
-	})
-	if err != nil {
-		return nil, err
-	}
-	return newState(db, mark), mark.check(v)
+// isKept says that a file which could not be opened is not lost for that: what
+// the system does not give now, open files or memory, it gives later.
+func isKept(err error) bool {
+	_, system := errors.AsType[syscall.Errno](err)
+	return system || errors.Is(err, bbolterrors.ErrTimeout) || errors.Is(err, engine.ErrUnavailable)
 }
 
 // check holds that the entry which was the last is the one it was.
@@ -168,13 +120,13 @@ func (m logMark) check(v *engine.Vault) error {
 }
 
 func makeState(path string, v *engine.Vault) (*state, error) {
-	db, err := openDB(path)
+	s, err := openDB(path)
 	if err != nil {
 		return nil, err
 	}
 	head := v.Head()
 	mark := logMark{Start: head.Seq, Seq: head.Seq, Hash: head.Hash}
-	err = db.Update(func(b *bbolt.Tx) error {
+	err = s.update(func(b *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketEndpoints, bucketDeliveries} {
 			if _, err := b.CreateBucketIfNotExists(name); err != nil {
 				return err
@@ -186,9 +138,10 @@ func makeState(path string, v *engine.Vault) (*state, error) {
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.close())
 	}
-	return newState(db, mark), nil
+	s.start = mark.Start
+	return s, nil
 }
 
 // syncDir makes the name of the file durable: a power cut that took it back would
@@ -203,9 +156,3 @@ func syncDir(path string) error {
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }
-
-func newState(db *bbolt.DB, mark logMark) *state {
-	return &state{db: db, start: mark.Start, kick: make(chan struct{}, 1)}
-}
-
-func (s *state) close() error { return s.db.Close() }

@@ -199,6 +199,26 @@ func TestTheListIsBounded(t *testing.T) {
 	})
 }
 
+// The rows of a webhook that was deleted while nothing was delivered go at the
+// next start.
+func TestDeletingWhileItIsAway(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		r := k.receive(here, nil)
+		k.start()
+		w := k.hook(r, "document.*")
+		k.make("one")
+		time.Sleep(time.Second)
+		k.halt()
+		_, _, err := k.DeleteWebhook(k.t.Context(), k.Admin, w.ID, nil)
+		k.must(err)
+		k.start()
+		k.halt()
+		if rows := k.rows(); len(rows) != 1 {
+			t.Errorf("%d rows are left: %v", len(rows), rows)
+		}
+	})
+}
+
 // rows are the keys of webhooks.db.
 func (k *kit) rows() (keys []string) {
 	k.t.Helper()

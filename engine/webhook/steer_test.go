@@ -105,6 +105,30 @@ func TestMending(t *testing.T) {
 	})
 }
 
+// What was set aside does not wait for the schedule either.
+func TestMendingWhatIsSetAside(t *testing.T) {
+	inBubble(t, func(k *kit) {
+		var poison uint64
+		wrong, right := k.receive(here, func(w http.ResponseWriter, m message) {
+			if m.Data.Seq == poison {
+				w.WriteHeader(422)
+			}
+		}), k.receive(there, nil)
+		w := k.hook(wrong, "document.*")
+		right.secrets = wrong.secrets
+		k.start()
+		poison = k.Head().Seq + 1
+		k.make("poison", "fine")
+		time.Sleep(48 * time.Hour)
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{URL: &right.url})
+		k.must(err)
+		time.Sleep(time.Second)
+		if !slices.Equal(right.seqs(), []uint64{poison}) {
+			t.Errorf("told %d, want %d", right.seqs(), poison)
+		}
+	})
+}
+
 func TestTestingAndRedelivering(t *testing.T) {
 	inBubble(t, func(k *kit) {
 		down := true

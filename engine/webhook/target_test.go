@@ -151,7 +151,7 @@ func TestTheAllowList(t *testing.T) {
 	wire := &refuser{}
 	p := newProber(t, webhook.Options{
 		Resolver: &fickle{}, Dialer: wire,
-		Allow: prefixes("10.1.0.0/16", "fd00:1::/32", "169.254.0.0/16", "100.64.0.0/10", "fd00:ec2::/32", "168.63.129.16/32", "8.8.8.8/32", "192.0.0.0/24"),
+		Allow: prefixes("10.1.0.0/16", "fd00:1::/32", "169.254.0.0/16", "100.64.0.0/10", "fd00:ec2::/32", "168.63.129.16/32", "8.8.8.8/32", "192.0.0.0/24", "64:ff9b:1::/48"),
 	})
 	for _, c := range []struct {
 		url  string
@@ -161,6 +161,8 @@ func TestTheAllowList(t *testing.T) {
 		{"https://10.2.0.1/", false}, {"http://10.2.0.1/", false},
 		{"http://[fd00:1::5]/", true}, {"http://[fd00:2::5]/", false},
 		{"http://[64:ff9b::10.1.2.3]/", true}, {"http://[64:ff9b::10.2.0.1]/", false}, {"https://[64:ff9b::10.2.0.1]/", false},
+		{"https://[64:ff9b:1::8.8.8.8]/", true}, {"https://[64:ff9b:1::169.254.169.254]/", false},
+		{"https://[64:ff9b:1:a9fe:a9:fe00::]/", false}, {"https://[64:ff9b:1:a9:fe:a9fe::]/", false}, {"https://[64:ff9b:1:0:a9:fea9:fe00:0]/", false},
 		{"http://1.1.1.1/", false}, {"https://1.1.1.1/", true}, {"http://8.8.8.8/", true},
 		{"http://169.254.1.1/", true}, {"http://169.254.169.254/", false}, {"https://169.254.169.254/", false}, {"https://169.254.170.2/", false},
 		{"https://100.100.100.200/", false}, {"https://100.100.100.201/", true}, {"https://[fd00:ec2::254]/", false}, {"https://[fd00:ec2::253]/", true},

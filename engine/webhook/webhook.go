@@ -56,8 +56,10 @@
 // log as it is when the next Deliverer opens, and not from the entry of their
 // creation: to tell years of events again would keep the news back for hours. The
 // list of deliveries of each says so, with the entry; who missed something reads
-// it from the log. A file that belongs to another vault, or to a log that has
-// been another one meanwhile, counts as lost.
+// it from the log. A file that is damaged, that belongs to another vault, or to a
+// log that has been another one meanwhile, counts as lost. Damage that is found
+// later keeps nothing from being told; what is new is then in memory until the next
+// Open.
 //
 // # Where messages go
 //
@@ -112,7 +114,7 @@ const stopGrace = 5 * time.Second
 // Deliverer delivers the events of one vault. Its methods may be called from many
 // goroutines; only Run starts any.
 //
-// Locks, in the order in which they are taken: flushing, mu, an endpoint's mu;
+// Locks, in the order in which they are taken: loading or flushing, mu, an endpoint's mu;
 // feed.mu, pace.mu and state.mu are leaves.
 type Deliverer struct {
 	v      *engine.Vault
@@ -122,6 +124,7 @@ type Deliverer struct {
 	feed   *feed
 	pace   *pace
 
+	loading   sync.Mutex // an older list of webhooks must not undo what a newer one made
 	flushing  sync.Mutex // an older place must not be written over a newer one
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by webhook
@@ -155,6 +158,9 @@ func Open(v *engine.Vault, dir string, o Options) (*Deliverer, error) {
 	d := &Deliverer{v: v, feed: newFeed(v, p), pace: p, o: o, client: newClient(o), state: s, endpoints: map[string]*endpoint{}}
 	if err := d.load(context.Background()); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the webhooks: %w", err), s.close())
+	}
+	if err := d.forgetDeleted(); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return d, nil
 }
@@ -231,6 +237,8 @@ func (d *Deliverer) Stats() (s Stats) {
 
 // load makes the endpoints those of the webhooks there are.
 func (d *Deliverer) load(ctx context.Context) error {
+	d.loading.Lock()
+	defer d.loading.Unlock()
 	there := map[string]engine.Webhook{}
 	for p := (engine.Paging{Limit: 500}); ; {
 		page, err := d.v.Webhooks(ctx, p)
