@@ -39,7 +39,9 @@ func TestBackupAndRestore(t *testing.T) {
 	if _, err := os.Stat(fresh); err == nil {
 		t.Error("what was refused left a directory")
 	}
-	out = mustRun(t, "restore", "--data", fresh, "--from", "monday", "--log", "since.jsonl")
+	restoring := run(t, "restore", "--data", fresh, "--from", "monday", "--log", "since.jsonl")
+	restoring.expect(t, 0, "strongroom resume --data "+fresh) // where it is, and not another
+	out = restoring.stdout
 	for _, want := range []string{"1 documents, 1 versions", "document.created 1", "missing: document " + lost + " version 1, sha256:"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("restore does not say %q:\n%s", want, out)

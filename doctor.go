@@ -24,12 +24,22 @@ an error.
 
 Works on vaults at rest and, through the control socket, on those a server
 serves. A doctor looks and treats nothing: ` + "`strongroom verify --bytes`" + ` proves what a
-vault holds.`,
+vault holds.
+
+With --systemd it looks at no vault and prints the unit file of this version, for
+/etc/systemd/system/strongroom.service.`,
 		example: `strongroom doctor`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at place
+			var unit bool
 			f.data(&at)
-			return func(ctx context.Context, _ []string) error { return p.doctor(ctx, at) }
+			f.set.BoolVar(&unit, "systemd", false, "print the systemd unit of a server, and do nothing else")
+			return func(ctx context.Context, _ []string) error {
+				if unit {
+					return p.printSystemdUnit()
+				}
+				return p.doctor(ctx, at)
+			}
 		},
 	}
 }

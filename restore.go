@@ -136,7 +136,7 @@ func (p *program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 		p.tellSince(r.Since)
 	}
 	_, err := io.WriteString(p.stdout, r.Restored.Text())
-	fmt.Fprintf(p.stderr, "the vault is paused; look at it, then `strongroom resume --vault %s`\n", r.Vault)
+	fmt.Fprintf(p.stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.data, r.Vault)
 	return err
 }
 

@@ -87,12 +87,12 @@ func (s *searches) expose(e *httpapi.Exposition) {
 		name, kind, help string
 		value            func(*engine.Vault, search.Stats) float64
 	}{
-		{"search_lag_entries", "gauge", "Audit entries that are not in the search index yet.", func(v *engine.Vault, s search.Stats) float64 {
+		{"strongroom_search_lag_entries", "gauge", "Audit entries that are not in the search index yet.", func(v *engine.Vault, s search.Stats) float64 {
 			return float64(v.Head().Seq - min(s.Through, v.Head().Seq))
 		}},
-		{"search_documents", "gauge", "Documents in the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Documents) }},
-		{"search_indexed_total", "counter", "Documents put into the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Indexed) }},
-		{"search_unreadable_total", "counter", "Of these, files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
+		{"strongroom_search_documents", "gauge", "Documents in the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Documents) }},
+		{"strongroom_search_indexed_total", "counter", "Documents put into the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Indexed) }},
+		{"strongroom_search_unreadable_total", "counter", "Of these, files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
 	} {
 		e.Family(family.name, family.kind, family.help)
 		for v, x := range s.indexes {

@@ -1,25 +1,31 @@
 package main
 
 import (
-	"bytes"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
+// TestDoctorPrintsTheUnit holds that it takes neither a vault nor a data
+// directory to print the unit, and that nothing else is printed.
+func TestDoctorPrintsTheUnit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := run(t, "doctor", "--systemd", "--data", "nowhere")
+	if r.code != 0 || r.stdout != systemdUnit || r.stderr != "" {
+		t.Errorf("exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 // TestSystemdUnit holds that systemd takes the unit, and that it leaves a server
 // little of the machine.
 func TestSystemdUnit(t *testing.T) {
-	var stdout bytes.Buffer
-	if err := (&program{stdout: &stdout}).printSystemdUnit(); err != nil {
-		t.Fatal(err)
-	}
+	unitFile := mustRun(t, "doctor", "--systemd")
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("there is no systemd-analyze here to ask")
 	}
-	here := strings.Replace(stdout.String(), "/usr/local/bin/strongroom", executable(t), 1)
+	here := strings.Replace(unitFile, "/usr/local/bin/strongroom", executable(t), 1)
 	unit := writeFile(t, filepath.Join(t.TempDir(), "strongroom.service"), here)
 	if out, err := exec.CommandContext(t.Context(), analyze, "verify", unit).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("verify: %v\n%s", err, out)

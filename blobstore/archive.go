@@ -202,7 +202,7 @@ func openParts(path string) (*joined, error) {
 	j := &joined{}
 	var size int64
 	for _, name := range names {
-		f, err := openBlob(name)
+		f, err := OpenRegular(name)
 		if err != nil {
 			return nil, errors.Join(err, j.Close())
 		}

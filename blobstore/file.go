@@ -47,3 +47,17 @@ func SyncDir(dir string) error { return syncDir(dir) }
 // Free is the number of bytes that this process may still write to the file
 // system of a directory.
 func Free(dir string) (uint64, error) { return freeBytes(dir) }
+
+// OpenRegular opens a file that came from elsewhere to be read. What is no
+// regular file is refused: a pipe would never open, a device never end, and a
+// link leads to what is none of that medium.
+func OpenRegular(path string) (*os.File, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openBlob(path)
+}

@@ -60,12 +60,12 @@ func (b *backup) wants(d Digest) (size int64, wanted bool) {
 func (b *backup) copy(batch *blobstore.Batch, d Digest) error {
 	f, err := b.v.blobs.Open(d)
 	if err != nil {
-		return b.damage(err)
+		return b.damage(d, err)
 	}
 	defer f.Close()
 	size, err := batch.Add(b.ctx, d, f)
 	if errors.Is(err, blobstore.ErrCorrupt) {
-		return b.damage(err)
+		return b.damage(d, err)
 	}
 	b.progress(size)
 	b.report.CopiedBlobs++
@@ -75,9 +75,13 @@ func (b *backup) copy(batch *blobstore.Batch, d Digest) error {
 
 // damage notes a file that cannot be copied, and lets the others be: whoever
 // mends it has to know of all of them.
-func (b *backup) damage(err error) error {
+// What the earlier backup has is no loss.
+func (b *backup) damage(d Digest, err error) error {
 	if b.ctx.Err() != nil {
 		return b.ctx.Err()
+	}
+	if _, missing := b.archive.Check(b.ctx, d); missing == nil {
+		return nil
 	}
 	if b.wrong = append(b.wrong, err.Error()); len(b.wrong) == maxFindings {
 		return &DamagedError{b.wrong}

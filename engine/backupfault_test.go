@@ -135,6 +135,12 @@ func TestABackupOfADamagedVault(t *testing.T) {
 	}
 	restored(t, to)
 	mend()
+	if err := os.Truncate(blobOf(k.Dir, d.Current.Digest), 1); err != nil { // found by its size
+		t.Fatal(err)
+	}
+	backUp(t, k, to)
+	restored(t, to)
+	mend()
 	counted, err := engine.ReadBackup(to)
 	if err != nil {
 		t.Fatal(err)

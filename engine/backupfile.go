@@ -29,6 +29,14 @@ const (
 // refused.
 const backupFormat = 1
 
+const (
+	// maxManifest is more than a manifest ever has: some 150 bytes for 2 GiB of
+	// the database.
+	maxManifest = 1 << 20
+	// maxSize bounds what a manifest says of bytes, so that sums of it are right.
+	maxSize = 1 << 60
+)
+
 // Backup is what the manifest of a backup says of it.
 type Backup struct {
 	VaultID, Vault string // id and name
@@ -86,10 +94,15 @@ func (b *Backup) write(dir string) error {
 // ErrFormat if a newer version made it or its manifest cannot be read.
 func ReadBackup(dir string) (Backup, error) {
 	path := filepath.Join(dir, fileManifest)
-	text, err := os.ReadFile(path)
+	f, err := blobstore.OpenRegular(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Backup{}, fmt.Errorf("%w: %s", ErrNoBackup, dir)
 	}
+	if err != nil {
+		return Backup{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxManifest))
 	if err != nil {
 		return Backup{}, err
 	}
@@ -113,6 +126,13 @@ func ReadBackup(dir string) (Backup, error) {
 		err = errors.New("it was changed: its check is not that of what it says")
 	case m.Format < 1 || len(m.Database) == 0 || !ValidName(m.Vault) || b.Head.Vault != m.VaultID:
 		err = errors.New("what it says does not fit together")
+	}
+	left := int64(maxSize)
+	for _, p := range append(m.Database, blobstore.Part{File: ".", Size: m.Bytes}) {
+		if p.Size < 0 || p.Size > left {
+			return Backup{}, fmt.Errorf("%w: %s: what it says of sizes cannot be", ErrFormat, path)
+		}
+		left -= p.Size
 	}
 	for _, p := range m.Database {
 		if p.File != filepath.Base(p.File) || !filepath.IsLocal(p.File) {
@@ -159,13 +179,13 @@ func joinParts(ctx context.Context, dir string, parts []blobstore.Part, path str
 }
 
 func joinPart(ctx context.Context, path string, p blobstore.Part, to io.Writer) error {
-	f, err := os.Open(path)
+	f, err := blobstore.OpenRegular(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(to, sum), &until{ctx, f})
+	size, err := io.Copy(io.MultiWriter(to, sum), io.LimitReader(&until{ctx, f}, p.Size+1))
 	if err != nil {
 		return err
 	}

@@ -274,6 +274,8 @@ func (r *restore) blobs() error {
 		return err
 	}
 	defer end()
+	var blobs uint64
+	var bytes int64
 	err = eachNeeded(b, func(d Digest) error {
 		f, err := r.archive.Open(d)
 		if err != nil {
@@ -290,12 +292,14 @@ func (r *restore) blobs() error {
 		case err != nil:
 			r.wrong = append(r.wrong, err.Error())
 		}
+		blobs, bytes = blobs+1, bytes+size
 		r.progress(size)
 		return nil
 	})
 	if err == nil {
 		err = batch.Close()
 	}
+	r.report.Blobs, r.report.Bytes = blobs, bytes // what is there, not what the manifest says
 	if err == nil && r.wrong != nil {
 		err = &DamagedError{r.wrong}
 	}

@@ -1,12 +1,10 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -201,41 +199,6 @@ func TestDegraded(t *testing.T) {
 	}
 	if got := told(warnings, nil, engine.Operator()); !slices.Contains(got, `vault "other": the index is behind`) || len(got) != 2 {
 		t.Error(fmt.Sprint("the operator is told ", got))
-	}
-}
-
-// TestDashboard holds that grafana.json asks for nothing that is not there.
-func TestDashboard(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("grafana.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var dashboard struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
-	if err := json.Unmarshal(text, &dashboard); err != nil {
-		t.Fatal(err)
-	}
-	k := newKit(t, Options{})
-	k.do("view", "GET", "/v1/me", nil)
-	_, page := k.do("admin", "GET", "/metrics", nil)
-	kinds := readScrape(t, page).kinds
-	names := regexp.MustCompile(`\bstrongroom_\w+`)
-	for _, panel := range dashboard.Panels {
-		for _, target := range panel.Targets {
-			for _, name := range names.FindAllString(target.Expr, -1) {
-				if kinds[name] == "" && kinds[strings.TrimSuffix(name, "_bucket")] != "histogram" {
-					t.Errorf("%s: there is no %s", panel.Title, name)
-				}
-			}
-		}
-	}
-	if len(dashboard.Panels) == 0 {
-		t.Error("there is nothing on it")
 	}
 }
 

@@ -24,7 +24,8 @@ type evaluation struct {
 // plan is a segment and where the terms of the query are in it.
 type plan struct {
 	part  *segment.Part
-	terms [][]segment.Term // of each clause: its words in turn, or all words with its prefix
+	terms [][]segment.Term // of each clause: its words in turn
+	any   []*anyWord       // of each clause that is a prefix
 }
 
 // hit is a document that was found.
@@ -47,15 +48,24 @@ func (e *evaluation) look(parts []*segment.Part) error {
 	}
 	for _, part := range parts {
 		total += part.Len()
-		pl := &plan{part: part, terms: make([][]segment.Term, len(e.clauses))}
+		pl := &plan{part: part, terms: make([][]segment.Term, len(e.clauses)), any: make([]*anyWord, len(e.clauses))}
 		for i, c := range e.clauses {
+			if c.prefix != "" {
+				m, err := newAnyWord(e.ctx, part, keyForm+c.prefix)
+				if err != nil {
+					return err
+				}
+				pl.any[i] = m
+				counts[i][0] += m.docs
+				continue
+			}
 			terms, err := c.terms(part)
 			if err != nil {
 				return err
 			}
 			pl.terms[i] = terms
 			for n, t := range terms {
-				counts[i][min(n, len(counts[i])-1)] += t.Docs
+				counts[i][n] += t.Docs
 			}
 		}
 		e.plans = append(e.plans, pl)
@@ -76,16 +86,6 @@ func (e *evaluation) look(parts []*segment.Part) error {
 
 // terms are the clause's terms in a segment.
 func (c *clause) terms(part *segment.Part) (terms []segment.Term, err error) {
-	if c.prefix != "" {
-		from := keyForm + c.prefix
-		for t, err := range part.Terms(from, from+"\xff") {
-			if err != nil {
-				return nil, err
-			}
-			terms = append(terms, t)
-		}
-		return terms, nil
-	}
 	for _, w := range c.words {
 		t, err := part.Term(keyStem + w.Stem)
 		if err != nil {
@@ -109,8 +109,8 @@ func (e *evaluation) each(found func(part *segment.Part, doc uint32, score float
 
 func (e *evaluation) segment(pl *plan, found func(*segment.Part, uint32, float32)) error {
 	matchers := make([]matcher, len(e.clauses))
-	for i, c := range e.clauses {
-		m, err := c.matcher(pl.part, pl.terms[i])
+	for i := range e.clauses {
+		m, err := pl.matcher(i)
 		if err != nil || m == nil {
 			return err
 		}
@@ -160,6 +160,9 @@ func (e *evaluation) segment(pl *plan, found func(*segment.Part, uint32, float32
 
 // docs is how many documents a clause has in the segment, at most.
 func (pl *plan) docs(clause int) (n int) {
+	if m := pl.any[clause]; m != nil {
+		return m.docs
+	}
 	for _, t := range pl.terms[clause] {
 		n += t.Docs
 	}
@@ -167,8 +170,11 @@ func (pl *plan) docs(clause int) (n int) {
 }
 
 // matcher is nil when nothing in the segment meets the clause.
-func (c *clause) matcher(part *segment.Part, terms []segment.Term) (matcher, error) {
-	switch {
+func (pl *plan) matcher(clause int) (matcher, error) {
+	terms := pl.terms[clause]
+	switch m := pl.any[clause]; {
+	case m != nil && m.docs > 0:
+		return m, nil
 	case len(terms) == 0 || slices.ContainsFunc(terms, func(t segment.Term) bool { return t.Docs == 0 }):
 		return nil, nil
 	case len(terms) == 1:
@@ -177,8 +183,6 @@ func (c *clause) matcher(part *segment.Part, terms []segment.Term) (matcher, err
 			return nil, err
 		}
 		return oneWord{p}, nil
-	case c.prefix != "":
-		return newAnyWord(part, terms)
 	}
 	m := &phrase{places: make([][]uint32, len(terms))}
 	for _, t := range terms {

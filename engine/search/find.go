@@ -207,6 +207,10 @@ func meets(facets []string, c engine.Criteria) bool {
 // the rarity of each clause.
 const cursorHead = 8 + 4 + 16
 
+// maxRarity is above that of any clause: 32 words, each in one of so many
+// documents as there can be.
+const maxRarity = maxWords * 64
+
 func (e *evaluation) cursor(q Query, last hit) string {
 	b := append(digest(q), make([]byte, 0, 64)...)
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(last.score))
@@ -226,7 +230,7 @@ func (e *evaluation) place(q Query) (*hit, error) {
 	last := &hit{score: math.Float32frombits(binary.BigEndian.Uint32(b[8:])), id: segment.ID(b[12:])}
 	for i := cursorHead; i < len(b); i += 4 {
 		r := math.Float32frombits(binary.BigEndian.Uint32(b[i:]))
-		if r != r {
+		if !(r >= 0 && r <= maxRarity) {
 			return nil, wrong
 		}
 		e.rarity = append(e.rarity, r)

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -110,6 +111,7 @@ func (m *phrase) err() error {
 // anyWord meets what has any of many terms, with the greatest weight.
 type anyWord struct {
 	weights []byte // by document; 0 is none of them
+	docs    int    // that the words have together; one that has two counts twice
 	at      uint32
 }
 
@@ -125,21 +127,38 @@ func (m *anyWord) seek(doc uint32) uint32 {
 func (m *anyWord) weight() byte { return m.weights[m.at] }
 func (m *anyWord) err() error   { return nil }
 
-func newAnyWord(p *segment.Part, terms []segment.Term) (*anyWord, error) {
-	m := &anyWord{weights: make([]byte, p.Len())}
-	for _, t := range terms {
-		list, err := t.Postings()
+// newAnyWord reads all words with a prefix, which may be all there are: it keeps
+// a byte for each document, and nothing for each word.
+func newAnyWord(ctx context.Context, p *segment.Part, prefix string) (*anyWord, error) {
+	m := &anyWord{}
+	n := 0
+	for t, err := range p.Lists(prefix, prefix+"\xff") {
 		if err != nil {
 			return nil, err
 		}
-		for list.Next() != segment.End {
-			m.weights[list.Doc] = max(m.weights[list.Doc], list.Weight, 1)
+		if n++; n%4096 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		if list.Err != nil {
-			return nil, list.Err
+		if err := m.add(p, t); err != nil {
+			return nil, err
 		}
 	}
 	return m, nil
+}
+
+func (m *anyWord) add(p *segment.Part, t segment.Term) error {
+	if m.weights == nil {
+		m.weights = make([]byte, p.Len())
+	}
+	m.docs += t.Docs
+	list, err := t.Postings()
+	if err != nil {
+		return err
+	}
+	for list.Next() != segment.End {
+		m.weights[list.Doc] = max(m.weights[list.Doc], list.Weight, 1)
+	}
+	return list.Err
 }
 
 // allowed is the set of documents of a segment that are alive and meet the

@@ -53,7 +53,27 @@ func parse(split *words.Splitter, text string) ([]clause, error) {
 	if len(clauses) == 0 {
 		return nil, invalid("must have a word to look for")
 	}
-	return clauses, nil
+	return withoutImplied(clauses), nil
+}
+
+// withoutImplied leaves out prefixes that a longer one says already, or an
+// earlier one has said, so that no query reads the words of the index twice.
+func withoutImplied(clauses []clause) []clause {
+	var needed []clause
+	for i, c := range clauses {
+		implied := func(j int, other clause) bool {
+			longer := len(other.prefix) > len(c.prefix) || len(other.prefix) == len(c.prefix) && j < i
+			return longer && strings.HasPrefix(other.prefix, c.prefix)
+		}
+		said := false
+		for j, other := range clauses {
+			said = said || c.prefix != "" && implied(j, other)
+		}
+		if !said {
+			needed = append(needed, c)
+		}
+	}
+	return needed
 }
 
 func invalid(format string, args ...any) error {

@@ -39,6 +39,7 @@ func TestParse(t *testing.T) {
 		`""a"b`:                 "a + b",
 		"e-mail":                "e mail",
 		"termin*":               "termin*",
+		"le* lease* a lease*":   "lease* + a",
 		"e-mai*":                "mai* + e",
 		`"a b*"`:                "a b",
 		"* ** a* -b +c (d) ~e~": "a* + b + c + d + e",

@@ -1,13 +1,18 @@
 package search
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"strongroom/audit"
 	"strongroom/engine"
@@ -123,6 +128,40 @@ func TestSnippets(t *testing.T) {
 	k.patch(d.ID, engine.DocumentPatch{AddTags: []string{"liability"}})
 	if hit := k.search(Query{Text: "liabilities"}).Hits[0]; len(hit.Snippets) != 1 || hit.Snippets[0] != "<mark>liability</mark>" {
 		t.Errorf("%q", hit.Snippets)
+	}
+}
+
+// A snippet is a passage, be a word or what is between two as long as a file.
+func TestSnippetsAreShort(t *testing.T) {
+	k := newKit(t)
+	k.doc("one word", "öffnet"+strings.Repeat("ü", 100_000)+" then more")
+	k.doc("far apart", "begin"+strings.Repeat(" -", 100_000)+" end")
+	for _, query := range []string{"offnet*", `"begin end"`} {
+		for _, hit := range k.search(Query{Text: query}).Hits {
+			for _, s := range hit.Snippets {
+				if len(s) > 4*snippetBytes || !strings.Contains(s, "<mark>") || !utf8.ValidString(s) {
+					t.Errorf("%s: a snippet of %d bytes: %.100q", query, len(s), s)
+				}
+			}
+		}
+	}
+}
+
+// A cursor that was forged finds nothing that cannot be said in JSON.
+func TestForgedCursor(t *testing.T) {
+	k := newKit(t)
+	k.doc("a lease", "")
+	k.doc("another lease", "")
+	q := Query{Text: "lease", Paging: engine.Paging{Limit: 1}}
+	whole, err := base64.RawURLEncoding.DecodeString(k.search(q).NextCursor)
+	k.must(err)
+	for _, rarity := range []float64{math.Inf(1), math.Inf(-1), math.NaN(), -1, math.MaxFloat32} {
+		forged := bytes.Clone(whole)
+		binary.BigEndian.PutUint32(forged[cursorHead:], math.Float32bits(float32(rarity)))
+		q.Cursor = base64.RawURLEncoding.EncodeToString(forged)
+		if _, err := k.index.Search(t.Context(), q); !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("with the rarity %v: %v", rarity, err)
+		}
 	}
 }
 

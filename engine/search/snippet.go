@@ -110,6 +110,7 @@ func (m *marker) marks(text string) func(yield func(span) bool) {
 					continue
 				}
 				s := span{max(recent[len(recent)-n].Start, last), w.End}
+				s.end = min(s.end, s.start+snippetBytes) // a word, or what is between two, may be as long as a file
 				if last = w.End; !yield(s) {
 					return
 				}

@@ -115,6 +115,7 @@ func TestHostile(t *testing.T) {
 		"pages in a circle":         makePDF(catalog, "<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>"),
 		"a form in itself":          content("", "/X1 Do /X1 Do", streamOf("/Subtype /Form /Resources << /XObject << /X1 6 0 R >> >>", strings.Repeat("/X1 Do ", 1000))),
 		"a length of itself":        bytes.ReplaceAll(content("", twoLines), []byte("/Length 8"), []byte("/Length 4 0 R /X 8")),
+		"rows of terabytes":         content("/Filter /FlateDecode /DecodeParms << /Predictor 15 /Columns 65535 /Colors 65535 /BitsPerComponent 65535 >>", deflate(twoLines)),
 		"a reference to itself":     makePDF(catalog, "2 0 R", "3 0 R"),
 		"packed in itself":          makePDF(catalog, onePage, streamOf("/Type /ObjStm /First 4 /N 1", "3 0 3 0 R")),
 		"a bomb":                    content("/Filter /FlateDecode", spaces),
@@ -145,6 +146,24 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%d bytes of text, %v", len(got), err)
 			}
 		})
+	}
+}
+
+// TestLengthsOfLengths: the length of a stream is in an object, which is a stream
+// whose length is in an object, and so on: a file must not say how deep the stack is.
+func TestLengthsOfLengths(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("%PDF-1.7\n")
+	for n := range 100_000 {
+		fmt.Fprintf(&b, "%d 0 obj << /Length %d 0 R /XRef 1 >> stream endstream\n", n+1, n+2)
+	}
+	p, err := openPDF(t.Context(), []byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(p.objects)
+	if p.resolve(ref(1)); len(p.objects) > maxDepth {
+		t.Errorf("%d objects were read at once", len(p.objects))
 	}
 }
 

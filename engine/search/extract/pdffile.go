@@ -28,6 +28,7 @@ type pdf struct {
 	offsets  map[ref]int  // where the object begins, behind "obj"
 	packed   map[ref]slot // objects in object streams
 	objects  map[ref]any  // those that were read
+	reading  int          // objects at once: the length of a stream may be one, which is a stream
 	root     any
 }
 
@@ -211,6 +212,11 @@ func (p *pdf) object(number ref) any {
 	if o, ok := p.objects[number]; ok {
 		return o
 	}
+	if p.reading == maxDepth {
+		return nil
+	}
+	p.reading++
+	defer func() { p.reading-- }()
 	p.objects[number] = nil // while it is read it may refer to itself
 	var o any
 	if at, ok := p.offsets[number]; ok {

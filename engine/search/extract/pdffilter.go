@@ -86,6 +86,7 @@ func (p *pdf) unpredict(data []byte, param dict) []byte {
 	}
 	size := max(1, number("Colors", 1)*number("BitsPerComponent", 8)/8)
 	row := (number("Columns", 1)*number("Colors", 1)*number("BitsPerComponent", 8) + 7) / 8
+	row = min(row, len(data)) // the file says what it likes, terabytes too
 	out := make([]byte, 0, len(data))
 	before := make([]byte, row)
 	for len(data) > 1 {

@@ -165,6 +165,7 @@ func (l *lexer) literal() []byte {
 			b = append(b, c)
 		}
 	}
+	l.at = len(l.data) // not behind it, where a backslash is the last byte
 	return b
 }
 

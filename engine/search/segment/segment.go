@@ -218,9 +218,10 @@ func (s *Segment) Terms(from, to string) iter.Seq2[Term, error] {
 	})
 }
 
-// all yields all terms, with their postings read a block at once.
-func (s *Segment) all() iter.Seq2[Term, error] {
-	return s.terms("", "", func(b block) ([]byte, int64, error) {
+// Lists yields the same terms with their postings read a block at once, for who
+// reads them all.
+func (s *Segment) Lists(from, to string) iter.Seq2[Term, error] {
+	return s.terms(from, to, func(b block) ([]byte, int64, error) {
 		data, err := s.src.view(b.begins, b.end-b.begins)
 		return data, b.begins, err
 	})

@@ -133,6 +133,9 @@ func (s *Splitter) word(written string) Word {
 	if w.Stem == "" {
 		w.Stem = w.Form
 	}
+	if len(written) > maxWord {
+		return w // as long as a file: too much to remember
+	}
 	if len(s.known) == maxStems {
 		clear(s.known)
 	}

@@ -52,6 +52,25 @@ func TestEveryLanguageOfTheSettings(t *testing.T) {
 	}
 }
 
+// What is as long as a file is not kept beyond its text.
+func TestLongWordsAreNotRemembered(t *testing.T) {
+	s, err := NewSplitter("en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		for range s.Words(fmt.Sprintf("a%d %d%s", n%10, n, strings.Repeat("f", 10_000))) {
+		}
+	}
+	kept := 0
+	for written := range s.known {
+		kept += len(written)
+	}
+	if len(s.known) != 10 || kept > 10*maxWord {
+		t.Errorf("%d words of %d bytes are remembered", len(s.known), kept)
+	}
+}
+
 func FuzzWords(f *testing.F) {
 	f.Add("The parties' agreement, dated 2026-11-21 — Zürich 契約\xff")
 	splitters := map[string]*Splitter{}
