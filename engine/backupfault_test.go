@@ -57,10 +57,10 @@ func TestABackupBrokenOff(t *testing.T) {
 	for range 3 {
 		k.Create("more", "more "+engine.NewID())
 	}
-	steps := 0
+	broken := 0
 	for at := 1; ; at++ {
 		ctx, cancel := context.WithCancel(t.Context())
-		steps = 0
+		steps := 0
 		_, _, err := k.Backup(ctx, engine.Operator(), engine.BackupOptions{To: to, Progress: func(_, _ int64) {
 			if steps++; steps == at {
 				cancel()
@@ -73,6 +73,7 @@ func TestABackupBrokenOff(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
+		broken++
 		if b, err := engine.ReadBackup(to); err != nil || b.Head != earlier.Head {
 			t.Errorf("broken off at step %d, the backup is of %v, %v", at, b.Head, err)
 		}
@@ -83,8 +84,8 @@ func TestABackupBrokenOff(t *testing.T) {
 			restored(t, to)
 		}
 	}
-	if steps < 4 {
-		t.Errorf("%d steps: nothing was broken off", steps)
+	if broken < 2 { // in the database, and among the files, of which the next one keeps what is there
+		t.Errorf("broken off %d times", broken)
 	}
 	restored(t, to)
 }
