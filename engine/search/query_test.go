@@ -2,7 +2,6 @@ package search
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -80,7 +79,7 @@ func FuzzParse(f *testing.F) {
 		for _, c := range clauses {
 			total += len(c.words)
 			if (c.prefix == "") == (len(c.words) == 0) {
-				t.Fatal(fmt.Sprintf("%q: a clause of %+v", text, c))
+				t.Fatalf("%q: a clause of %+v", text, c)
 			}
 		}
 		if len(clauses) == 0 || total > maxWords {

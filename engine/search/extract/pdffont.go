@@ -28,14 +28,8 @@ func (p *pdf) font(d dict) *font {
 		f.wide = true
 		encoding, _ := p.resolve(d["Encoding"]).(name)
 		f.ucs2 = strings.HasPrefix(string(encoding), "Uni")
-		for _, o := range p.list(d["DescendantFonts"]) {
-			below := p.dict(o)
-			f.other = 1000
-			if w, ok := p.resolve(below["DW"]).(float64); ok {
-				f.other = w
-			}
-			f.wideWidths(p, p.list(below["W"]))
-			break
+		if below := p.list(d["DescendantFonts"]); len(below) > 0 { // there is one
+			f.descend(p, p.dict(below[0]))
 		}
 		return f
 	}
@@ -48,6 +42,15 @@ func (p *pdf) font(d dict) *font {
 		}
 	}
 	return f
+}
+
+// descend takes the widths from the font that a Type0 font is made of.
+func (f *font) descend(p *pdf, below dict) {
+	f.other = 1000
+	if w, ok := p.resolve(below["DW"]).(float64); ok {
+		f.other = w
+	}
+	f.wideWidths(p, p.list(below["W"]))
 }
 
 // wideWidths reads "c [w1 w2 …]" and "first last w".

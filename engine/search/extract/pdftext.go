@@ -54,15 +54,15 @@ type typesetter struct {
 	out   *output
 	fonts map[any]*font
 
-	font           *font
-	size           float64
-	charGap        float64
-	wordGap        float64
-	scale          float64
-	leading        float64
-	matrix, line   [6]float64
-	lastX, lastY   float64 // where the last string ended
-	shown, skipped bool
+	font         *font
+	size         float64
+	charGap      float64
+	wordGap      float64
+	scale        float64
+	leading      float64
+	matrix, line [6]float64
+	lastX, lastY float64 // where the last string ended
+	shown        bool
 }
 
 // show runs the content of a page or of a form.

@@ -78,11 +78,11 @@ type writer struct {
 	table     []byte
 	storedEnd int64
 
-	begins, ends int64 // of the postings of the block
-	first        string
-	dict         []byte
-	terms        int
-	blocks       []byte
+	begins int64 // where the postings of the block do
+	first  string
+	dict   []byte
+	terms  int
+	blocks []byte
 }
 
 func newWriter(out io.Writer) *writer {
