@@ -32,6 +32,11 @@ const (
 // gap is between the positions of two texts, so that no phrase spans them.
 const gap = 8
 
+// maxForms is how many different words a document is found by; the text behind
+// the last of them is left. No book has as many, a table of serial numbers does,
+// and each costs memory while the document is indexed.
+const maxForms = 1 << 16
+
 // analysis turns documents into terms. It is not for concurrent use.
 type analysis struct {
 	words   *words.Splitter
@@ -102,6 +107,9 @@ func customText(value any) string {
 
 func (a *analysis) text(field int, text string) {
 	for w := range a.words.Words(text) {
+		if len(a.forms) == maxForms {
+			break
+		}
 		a.lengths[field]++
 		f := at(a.stems, w.Stem)
 		f.times[field]++

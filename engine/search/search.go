@@ -36,7 +36,8 @@
 // search waits for the index to come to where the log was, two seconds at most.
 // After that it says through which entry its answer is complete. Metadata and
 // text are indexed together; a file whose text takes longer than a second to
-// read costs the rest of its text, never the others' turn. What was not saved
+// read costs the rest of its text, never the others' turn; the same holds for
+// text behind the first 65,536 different words of a document. What was not saved
 // when the program ends is read again from the log.
 //
 // # What is forgotten

@@ -269,6 +269,21 @@ func TestABrokenFileCostsItsText(t *testing.T) {
 	}
 }
 
+// A file of more different words than any book has is found by its name and by
+// the first of them.
+func TestOneFileHasSoManyWordsAtMost(t *testing.T) {
+	k := newKit(t)
+	var serials strings.Builder
+	for n := range maxForms + 100 {
+		fmt.Fprintf(&serials, "serial%d\n", n)
+	}
+	k.doc("inventory", serials.String())
+	k.doc("other", "serial1")
+	k.expect("inventory", "inventory")
+	k.expect("serial1", "inventory, other")
+	k.expect(fmt.Sprintf("serial%d", maxForms+99), "")
+}
+
 func TestWithoutRunAnAnswerIsNotComplete(t *testing.T) {
 	k := newKit(t)
 	k.doc("one", "words")
