@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"go/ast"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -71,6 +72,19 @@ func TestNothingGoesOut(t *testing.T) {
 	s.work(t)
 	close(stop)
 	watching.Wait()
+	// One connection is there for certain: answered once, and kept.
+	client, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	fmt.Fprint(client, "GET /livez HTTP/1.1\r\nHost: vault\r\n\r\n")
+	if _, err := bufio.NewReader(client).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range socketsOf(s.pid) {
+		seen[found] = true
+	}
 	listens := 0
 	for found := range seen {
 		if found.state == stateListen {
