@@ -46,12 +46,27 @@ func (r readers) collector(process func(*httpapi.Exposition)) func(*httpapi.Expo
 	}
 }
 
+// warnings tell of the vaults that are served without one of them, which starting
+// anew may mend.
+func (r readers) warnings() map[string][]string {
+	all := map[string][]string{}
+	for _, name := range r.deliveries.silent {
+		all[name] = append(all[name], "webhooks are not delivered; the log says why, and starting the server anew tries again")
+	}
+	if r.search != nil {
+		for _, name := range r.search.blind {
+			all[name] = append(all[name], "there is no search; the log says why, and starting the server anew tries again")
+		}
+	}
+	return all
+}
+
 // open listens at every address, and says so.
 func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, o serveOptions, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: int64(o.maxUpload), PublicURL: o.publicURL, Build: buildInfo(),
 		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
-		Deliveries: r.deliveries.served(),
+		Deliveries: r.deliveries.served(), Warnings: r.warnings,
 	}
 	if r.search != nil { // a nil *searches would be a Search
 		options.Search = r.search

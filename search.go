@@ -26,6 +26,7 @@ const (
 // searches is the full-text index of each vault, and what keeps it up to date.
 type searches struct {
 	indexes map[*engine.Vault]*search.Index
+	blind   []string // vaults whose index could not be opened
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -43,6 +44,7 @@ func startSearch(at place, vaults map[string]*engine.Vault, log zerolog.Logger) 
 		x, err := search.Open(v, filepath.Join(at.dir(), searchName), search.Options{})
 		if err != nil {
 			log.Error().Err(err).Msg("the search index cannot be opened; its directory may be deleted")
+			s.blind = append(s.blind, name)
 			continue
 		}
 		if s := x.Stats(); s.Building {

@@ -80,6 +80,7 @@ type deliveries struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	all     map[string]*webhook.Deliverer
+	silent  []string // vaults whose deliveries could not be begun
 }
 
 // startDeliveries begins to deliver. The caller stops it before it closes the
@@ -98,6 +99,7 @@ func startDeliveries(at place, vaults map[string]*engine.Vault, o webhookOptions
 		})
 		if err != nil {
 			log.Error().Err(err).Str("file", filepath.Join(at.dir(), "webhooks.db")).Msg("webhooks are not delivered")
+			d.silent = append(d.silent, name)
 			continue
 		}
 		d.all[name] = deliverer

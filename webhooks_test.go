@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -147,6 +150,20 @@ func TestServeDelivers(t *testing.T) {
 	}
 	s.awaitAnswer(t, key, "/v1/webhooks/"+hook+"/deliveries", `"type":"document.created"`, `"status":"delivered"`)
 	s.awaitAnswer(t, key, "/metrics", `strongroom_webhooks{vault="main",state="active"} 1`, `strongroom_webhook_lag_entries{vault="main"} 0`)
+}
+
+// A vault whose webhooks or search cannot be begun is served without, and says so.
+func TestServeWithoutItsReaders(t *testing.T) {
+	data := t.TempDir()
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	vault := filepath.Join(data, "vaults", "main")
+	err := os.Mkdir(filepath.Join(vault, "webhooks.db"), 0o700) // which is to be a file
+	if err := errors.Join(err, os.WriteFile(filepath.Join(vault, "search"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, data)
+	s.awaitAnswer(t, key, "/readyz", `"degraded"`, "webhooks are not delivered", "there is no search")
+	s.upload(t, key, "a.txt", "a")
 }
 
 // awaitAnswer asks until the answer holds all that is wanted: an endpoint has an
