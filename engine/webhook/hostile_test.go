@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,8 +127,8 @@ func misbehaviours() []misbehaviour {
 func TestHostileEndpoints(t *testing.T) {
 	for _, c := range misbehaviours() {
 		inBubble(t, func(k *kit) {
-			written := 0
-			k.hostile(there, func(conn net.Conn) { written += c.do(conn) })
+			var written atomic.Int64
+			k.hostile(there, func(conn net.Conn) { written.Add(int64(c.do(conn))) })
 			fine := k.receive(here, nil)
 			k.start()
 			w := k.hook(&receiver{url: "http://" + there + "/"}, "document.*")
@@ -147,8 +148,8 @@ func TestHostileEndpoints(t *testing.T) {
 			if string(d.Status) != c.status || !strings.Contains(d.Error, c.error) || d.At.Sub(began) > c.within || (d.Error == "") != (c.status == "delivered") {
 				t.Errorf("%s: %+v after %v", c.name, d, d.At.Sub(began))
 			}
-			if written > len(list)*c.read {
-				t.Errorf("%s: %d bytes were read in %d attempts", c.name, written, len(list))
+			if written.Load() > int64(len(list)*c.read) {
+				t.Errorf("%s: %d bytes were read in %d attempts", c.name, written.Load(), len(list))
 			}
 			if strings.ContainsAny(d.Error, "\x00\x1b\n") || len(d.Error) > 310 {
 				t.Errorf("%s: the error is %q", c.name, d.Error)

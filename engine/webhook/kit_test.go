@@ -171,7 +171,7 @@ func (k *kit) hook(r *receiver, events ...string) engine.Webhook {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	r.secrets = append(r.secrets, secret.Reveal())
+	r.change(func() { r.secrets = append(r.secrets, secret.Reveal()) })
 	return w
 }
 
@@ -236,8 +236,9 @@ type receiver struct {
 	// answer decides; nil takes all. It is called in order, one at a time.
 	answer func(w http.ResponseWriter, m message)
 
-	mu  sync.Mutex
-	got []message
+	mu       sync.Mutex // guards what is above but k, t and url, too
+	got      []message
+	answered int
 }
 
 // receive listens on an address of the network.
@@ -262,18 +263,27 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err := json.Unmarshal(body, &m); err != nil {
 		r.t.Error(err)
 	}
-	r.check(req, m)
 	r.mu.Lock()
 	r.got = append(r.got, m)
+	secrets, answer := r.secrets, r.answer
 	r.mu.Unlock()
-	if r.answer != nil {
-		r.answer(w, m)
+	r.check(secrets, req, m)
+	if answer != nil {
+		defer r.change(func() { r.answered++ }) // who asks after it sees what the answer did
+		answer(w, m)
 	}
 }
 
+// change changes what the receiver does, between two messages.
+func (r *receiver) change(fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn()
+}
+
 // check holds every message to Standard Webhooks: each secret alone verifies it.
-func (r *receiver) check(req *http.Request, m message) {
-	for _, secret := range r.secrets {
+func (r *receiver) check(secrets []string, req *http.Request, m message) {
+	for _, secret := range secrets {
 		verifier, err := standardwebhooks.NewWebhook(secret)
 		if err == nil {
 			err = verifier.Verify([]byte(m.body), req.Header)

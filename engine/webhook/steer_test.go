@@ -23,10 +23,10 @@ func TestRotation(t *testing.T) {
 		w := k.hook(r, "document.*")
 		_, secret, _, err := k.RotateWebhook(k.t.Context(), k.Admin, w.ID, nil)
 		k.must(err)
-		r.secrets = append(r.secrets, secret.Reveal())
+		r.change(func() { r.secrets = append(r.secrets, secret.Reveal()) })
 		k.make("within the day")
 		time.Sleep(24 * time.Hour)
-		r.secrets = r.secrets[1:]
+		r.change(func() { r.secrets = r.secrets[1:] })
 		k.make("after it")
 		time.Sleep(time.Second)
 		var signatures []int
@@ -85,7 +85,7 @@ func TestMending(t *testing.T) {
 		wrong, right := k.receive(here, status(404)), k.receive(there, nil)
 		k.start()
 		w := k.hook(wrong, "document.*")
-		right.secrets = wrong.secrets
+		right.change(func() { right.secrets = wrong.secrets })
 		seqs := k.make("one", "two")
 		time.Sleep(48 * time.Hour)
 		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{URL: &right.url})
@@ -115,7 +115,7 @@ func TestMendingWhatIsSetAside(t *testing.T) {
 			}
 		}), k.receive(there, nil)
 		w := k.hook(wrong, "document.*")
-		right.secrets = wrong.secrets
+		right.change(func() { right.secrets = wrong.secrets })
 		k.start()
 		poison = k.Head().Seq + 1
 		k.make("poison", "fine")
