@@ -17,10 +17,16 @@ func Room(dir string, need, reserve int64) error {
 	if err != nil {
 		return fmt.Errorf("look for free space: %w", err)
 	}
-	if need, reserve := uint64(max(need, 0)), uint64(max(reserve, 0)); free < need+reserve {
-		return fmt.Errorf("%w: %d bytes are free in %s, %d are needed and %d kept in reserve", ErrNoSpace, free, dir, need, reserve)
+	switch wanted := uint64(max(need, 0)) + uint64(max(reserve, 0)); {
+	case free >= wanted:
+		return nil
+	case need <= 0:
+		return fmt.Errorf("%w: %d bytes free, %d are kept in reserve", ErrNoSpace, free, reserve)
+	case reserve <= 0:
+		return fmt.Errorf("%w: %d bytes are free in %s, %d more are needed", ErrNoSpace, free, dir, wanted-free)
+	default:
+		return fmt.Errorf("%w: %d bytes are free in %s, %d more are needed with the %d kept in reserve", ErrNoSpace, free, dir, wanted-free, reserve)
 	}
-	return nil
 }
 
 // Room is the function Room for the vault's directory and its reserve.
