@@ -26,7 +26,10 @@ const frozenPath2 = "../testdata/vaults/format-2.zip"
 
 func TestFormat2(t *testing.T) {
 	if *freeze {
-		freezeVault(t)
+		freezeVault(t, frozenPath2, func(t *testing.T, k *enginetest.Kit) map[string]string {
+			fillFrozen(t, k)
+			return nil
+		})
 	}
 	dir := filepath.Join(t.TempDir(), "frozen")
 	told := thaw(t, frozenPath2, dir)
@@ -111,27 +114,32 @@ func governance(t *testing.T, v *engine.Vault) (said []string) {
 	return said
 }
 
-// freezeVault makes a vault with something of all that came with format 2.
-func freezeVault(t *testing.T) {
+// freezeVault makes a vault, fills it, and packs it with what fill has to tell
+// beside it.
+func freezeVault(t *testing.T, path string, fill func(*testing.T, *enginetest.Kit) map[string]string) {
 	t.Helper()
 	var packed bytes.Buffer
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.NewWith(t, engine.Options{Name: "frozen", ReserveBytes: -1})
-		fillFrozen(t, k)
+		beside := fill(t, k)
 		head := k.Head()
 		must(t, k.Close())
 		compacted(t, filepath.Join(k.Dir, "vault.db"))
 		z := zip.NewWriter(&packed)
 		pack(t, z, "token.txt", []byte(k.Token+"\n"))
 		pack(t, z, "head.txt", []byte(head.Text()))
+		for name, text := range beside {
+			pack(t, z, name, []byte(text+"\n"))
+		}
 		for path := range files(t, k.Dir) {
 			pack(t, z, "vault/"+path, readFile(t, filepath.Join(k.Dir, filepath.FromSlash(path))))
 		}
 		must(t, z.Close())
 	})
-	must(t, os.WriteFile(frozenPath2, packed.Bytes(), 0o644))
+	must(t, os.WriteFile(path, packed.Bytes(), 0o644))
 }
 
+// fillFrozen makes something of all that came with format 2.
 func fillFrozen(t *testing.T, k *enginetest.Kit) {
 	t.Helper()
 	ctx := t.Context()
