@@ -34,10 +34,11 @@ var importLaw = map[string]importRule{
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"engine": {
 		may: []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt",
-			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto"},
+			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto", "strongroom/engine/internal"},
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
+	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
 		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),
@@ -150,6 +151,11 @@ func TestEngineBringsLittle(t *testing.T) {
 		t.Fatalf("go list says nothing to be believed: %q", deps)
 	}
 	allowed := append([]string{"strongroom/engine"}, importLaw["engine"].may...)
+	for dir, rule := range importLaw {
+		if below(dir, []string{"engine/internal"}) {
+			allowed = append(allowed, rule.may...)
+		}
+	}
 	for _, dep := range deps {
 		if !isStandard(dep) && !below(dep, allowed) || dep == "net/http" {
 			t.Errorf("importing engine brings %s", dep)
