@@ -34,7 +34,7 @@ var importLaw = map[string]importRule{
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"engine": {
 		may: []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt",
-			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto", "strongroom/engine/internal"},
+			"github.com/oklog/ulid/v2", "golang.org/x/sys", "strongroom/engine/internal"},
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},

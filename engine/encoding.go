@@ -1,11 +1,12 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+
+	"strongroom/engine/internal/secret"
 )
 
 func encodeVersion(v *Version) []byte {
@@ -77,13 +78,19 @@ func (d *document) encode() []byte {
 	} else {
 		e.nested(d.lease.encode())
 	}
-	e.nested(d.password)
+	e.str(string(d.password))
 	e.holds(d.holds)
 	e.time(d.retainUntil)
 	return e.b
 }
 
 func decodeDocument(key id, b []byte) (*document, error) {
+	return decodeDocumentWith(key, b, secret.Parse)
+}
+
+// decodeDocumentWith reads a document whose edit password may be in the form of
+// an earlier format.
+func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, error)) (*document, error) {
 	r := newDecoder(b)
 	d := &document{id: key}
 	d.ID = key.String()
@@ -121,8 +128,11 @@ func decodeDocument(key id, b []byte) (*document, error) {
 		if d.lease, err = decodeLease(r.nested()); err != nil {
 			return nil, fmt.Errorf("document %s: %w", d.ID, err)
 		}
-		if password := r.nested(); len(password) > 0 {
-			d.password, d.EditProtected = bytes.Clone(password), true
+		if password := r.str(); password != "" {
+			d.EditProtected = true
+			if d.password, err = parse(password); err != nil {
+				return nil, fmt.Errorf("document %s: its edit password: %w", d.ID, errDamaged)
+			}
 		}
 		d.holds = r.holds()
 		d.retainUntil = r.time()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"strongroom/audit"
 
@@ -148,4 +149,14 @@ func (v *Vault) Used() (n int64, err error) {
 // SummaryOf is ObligationSummary with another bound on what it counts.
 func (v *Vault) SummaryOf(ctx context.Context, most int) (ObligationSummary, error) {
 	return v.obligationSummary(ctx, most)
+}
+
+// OpenWith opens and closes a vault that commits a migration by commit.
+func OpenWith(dir string, commit func(*bbolt.Tx) error) error {
+	v, err := prepare(dir, Options{ReserveBytes: -1})
+	if err != nil {
+		return err
+	}
+	v.commit = commit
+	return errors.Join(v.open(Options{}), v.release())
 }

@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"strongroom/audit"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
+
+	"go.etcd.io/bbolt"
 )
 
 // A vault of format 2 whose people were at work when it was frozen.
@@ -185,20 +189,205 @@ var whatIsAtWork = []string{
 	`two: "two, by Grace" other "moved on" owner false ext "" [] map[] until 00:30:00, stale false`,
 }
 
-// TestLockedIsRead finds in the vault what those who are at work left in it.
-func TestLockedIsRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "frozen")
-		told := thaw(t, frozenLocked, dir)
-		head, err := audit.ParseHead(told["head.txt"])
-		must(t, err)
-		v := open(t, dir)
-		defer v.Close()
-		verified(t, v, head)
-		if said := atWork(t, v, told); !slices.Equal(said, whatIsAtWork) {
-			t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(whatIsAtWork, "\n"))
+// TestLockedIsMigrated: those who were at work when the vault's format changed
+// go on as if nothing had happened. The clock of a bubble starts where that of
+// the frozen vault did, so their locks run.
+func TestLockedIsMigrated(t *testing.T) {
+	for from, make := range map[uint64]func(t *testing.T, dir string){
+		2: func(*testing.T, string) {},
+		1: asFormat1,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "frozen")
+			told := thaw(t, frozenLocked, dir)
+			make(t, dir)
+			head, err := audit.ParseHead(told["head.txt"])
+			must(t, err)
+			v := open(t, dir)
+			defer v.Close()
+			wasMigrated(t, v, head, from)
+			verified(t, v, head)
+			if said := atWork(t, v, told); !slices.Equal(said, whatIsAtWork) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(whatIsAtWork, "\n"))
+			}
+			saveAll(t, v, told)
+			goOn(t, v, told)
+			verified(t, v, head)
+		})
+	}
+}
+
+// asFormat1 makes a vault of format 2 without holds, policies, erasures and
+// webhooks one of format 1, which has no buckets for them.
+func asFormat1(t *testing.T, dir string) {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(dir, "vault.db"), 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(b *bbolt.Tx) error {
+		for _, name := range []string{"holds", "holdrows", "matters", "webhooks", "policies", "scopes", "kinds", "starts", "runs", "erasures", "erasing", "erased"} {
+			if err := b.DeleteBucket([]byte(name)); err != nil {
+				return err
+			}
 		}
-	})
+		return b.Bucket([]byte("meta")).Put([]byte("format"), []byte("1"))
+	}))
+	must(t, db.Close())
+}
+
+// saveAll saves the scratchpads that are open, and takes up those that wait.
+func saveAll(t *testing.T, v *engine.Vault, told map[string]string) {
+	t.Helper()
+	ctx := t.Context()
+	ada, grace := actorOf(t, v, told, "token.txt"), actorOf(t, v, told, "grace.txt")
+	save := func(who engine.Actor, name, token string, c engine.Condition) engine.Document {
+		t.Helper()
+		d := named(t, v, name)
+		c.LockToken = strings.TrimSpace(token)
+		_, _, err := v.ReleaseLock(ctx, who, d.ID, c, true)
+		must(t, err)
+		d, err = v.Document(ctx, d.ID)
+		must(t, err)
+		return d
+	}
+	d := save(grace, "patched", told["patched.txt"], engine.Condition{})
+	if d.Name != "Patched, by Grace" || d.Category != "minutes" || d.Description != "" || d.OwnerID != grace.UserID || d.ExternalID != "erp-7" ||
+		!slices.Equal(d.Tags, []string{"new", "urgent", "y:z"}) || fmt.Sprint(d.CustomFields) != "map[amount:-12.50 note:seen\nby \"Grace\" \u2028 paid:false signed:true]" {
+		t.Errorf("%+v", d)
+	}
+	d = save(ada, "versions", told["versions.txt"], engine.Condition{})
+	if d.VersionCount != 4 || d.Description != "in between" {
+		t.Errorf("%+v", d)
+	}
+	ver, err := v.Version(ctx, d.ID, 2)
+	if err != nil || ver.MediaType != "text/plain" || ver.FileName != "second.txt" || ver.Comment != "two\nlines" || ver.Label != "draft" || ver.Size != 7 {
+		t.Errorf("%+v, %v", ver, err)
+	}
+	e, err := v.Entry(ctx, v.Head().Seq-2)
+	if from, _ := e.Facts["restored"].AsNumber(); err != nil || e.Op != audit.OpDocumentVersionAdded || from != 1 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	save(grace, "two", told["two.txt"], engine.Condition{})
+
+	d = named(t, v, "two, by Grace")
+	l, _, err := v.AcquireLock(ctx, ada, d.ID, engine.NewLock{UseScratchPad: true})
+	must(t, err)
+	if !l.ScratchPadStale {
+		t.Error("the scratchpad that waited is not stale")
+	}
+	if _, _, err := v.ReleaseLock(ctx, ada, d.ID, with(l.Token), true); !errors.Is(err, engine.ErrLockState) {
+		t.Error(err)
+	}
+	d = save(ada, "two, by Grace", l.Token, engine.Condition{Overwrite: true})
+	if d.Name != "two, by Ada" || d.Current.FileName != "ada.txt" || d.VersionCount != 2 {
+		t.Errorf("%+v", d)
+	}
+	d = named(t, v, "ended draft")
+	l, _, err = v.AcquireLock(ctx, grace, d.ID, engine.NewLock{UseScratchPad: true})
+	must(t, err)
+	if d = save(grace, "ended draft", l.Token, engine.Condition{}); d.Description != "waits" {
+		t.Errorf("%+v", d)
+	}
+}
+
+// goOn uses the locks that run, and the edit passwords.
+func goOn(t *testing.T, v *engine.Vault, told map[string]string) {
+	t.Helper()
+	ctx := t.Context()
+	ada, grace := actorOf(t, v, told, "token.txt"), actorOf(t, v, told, "grace.txt")
+	token := strings.TrimSpace(told["locked.txt"])
+	d := named(t, v, "locked, renamed")
+	if _, _, err := v.UpdateDocument(ctx, ada, d.ID, engine.Condition{}, engine.DocumentPatch{Name: new("taken")}); !errors.Is(err, engine.ErrLocked) {
+		t.Error(err)
+	}
+	_, _, err := v.UpdateDocument(ctx, grace, d.ID, with(token), engine.DocumentPatch{Name: new("once more")})
+	must(t, err)
+	_, _, err = v.ReleaseLock(ctx, grace, d.ID, with(token), false)
+	must(t, err)
+	if d, err = v.Document(ctx, d.ID); err != nil || d.Name != "locked" || d.Current.Number != 1 || d.VersionCount != 2 || !d.EditProtected {
+		t.Errorf("as it was at locking: %+v, %v", d, err)
+	}
+	set := named(t, v, "set under lock")
+	_, _, err = v.ReleaseLock(ctx, ada, set.ID, with(strings.TrimSpace(told["set.txt"])), true)
+	must(t, err)
+	for name, password := range map[string]string{"locked": "under lock and key", "protected": "open sesame", "set under lock": "later", "ended": "ended"} {
+		d := named(t, v, name)
+		for _, wrong := range []string{"", "wrong"} {
+			if _, _, err := v.AcquireLock(ctx, grace, d.ID, engine.NewLock{Password: wrong}); !errors.Is(err, engine.ErrLacksPermission) {
+				t.Errorf("%s with %q: %v", name, wrong, err)
+			}
+		}
+		l, _, err := v.AcquireLock(ctx, grace, d.ID, engine.NewLock{Password: password})
+		must(t, err)
+		_, _, err = v.ReleaseLock(ctx, grace, d.ID, with(l.Token), true)
+		must(t, err)
+	}
+}
+
+// TestAMigrationThatFails leaves the vault as it was, with a copy of it, if its
+// commit did not land, and else a migrated one.
+func TestAMigrationThatFails(t *testing.T) {
+	cause := errors.New("the machine stopped")
+	for name, commit := range map[string]func(*bbolt.Tx) error{
+		"before": func(*bbolt.Tx) error { return cause },
+		"after":  func(b *bbolt.Tx) error { return errors.Join(b.Commit(), cause) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "frozen")
+			told := thaw(t, frozenLocked, dir)
+			head, err := audit.ParseHead(told["head.txt"])
+			must(t, err)
+			path := filepath.Join(dir, "vault.db")
+			before := rowsOf(t, path)
+			if err := engine.OpenWith(dir, commit); !errors.Is(err, cause) {
+				t.Fatal(err)
+			}
+			if !maps.Equal(rowsOf(t, path+".format-2"), before) {
+				t.Error("the copy does not hold what the vault held")
+			}
+			if name == "before" && !maps.Equal(rowsOf(t, path), before) {
+				t.Error("the vault was changed")
+			}
+			v := open(t, dir)
+			defer v.Close()
+			wasMigrated(t, v, head, 2)
+			verified(t, v, head)
+		})
+	}
+}
+
+// TestWhatCannotBeReadIsNotMigrated: it is left as it is, the vault can be
+// opened, and Verify says where it is.
+func TestWhatCannotBeReadIsNotMigrated(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "frozen")
+	thaw(t, frozenLocked, dir)
+	path := filepath.Join(dir, "vault.db")
+	db, err := bbolt.Open(path, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(b *bbolt.Tx) error {
+		drafts, snapshots := b.Bucket([]byte("drafts")), b.Bucket([]byte("snapshots"))
+		k, value := drafts.Cursor().First()
+		err := drafts.Put(k, value[:len(value)-2])
+		k, value = snapshots.Cursor().First()
+		return errors.Join(err, snapshots.Put(k, value[:len(value)-3]))
+	}))
+	must(t, db.Close())
+	before := rowsOf(t, path)
+	v := open(t, dir)
+	report, err := v.Verify(t.Context(), engine.VerifyOptions{})
+	must(t, err)
+	if len(report.Findings) < 2 {
+		t.Errorf("%+v", report.Findings)
+	}
+	must(t, v.Close())
+	kept := 0
+	for key, value := range rowsOf(t, path) {
+		if (strings.HasPrefix(key, "drafts/") || strings.HasPrefix(key, "snapshots/")) && before[key] == value {
+			kept++
+		}
+	}
+	if kept < 2 {
+		t.Errorf("%d rows were left as they were", kept)
+	}
 }
 
 func verified(t *testing.T, v *engine.Vault, heads ...audit.Head) {

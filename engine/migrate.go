@@ -20,8 +20,9 @@ import (
 // the file as it was. A crash at any moment leaves the old format, perhaps with
 // a copy that the next open makes anew, or the new one with its copy.
 //
-// Records need no rewriting: what a later format adds stands at their ends (see
-// codec.go), and what is derived from it has no rows before there is any.
+// Few records need rewriting (see migrate_rows.go): what a later format adds
+// stands at their ends (see codec.go), and what is derived from it has no rows
+// before there is any.
 
 // newSuffix is that of a copy which is not whole yet.
 const newSuffix = ".new"
@@ -55,7 +56,11 @@ func (v *Vault) migrateFrom(from int) error {
 	}
 	v.clock.start(head.Time)
 	t := &tx{v: v, b: b, now: v.clock.now(), actor: System(), head: head}
-	if _, _, err := t.step(func(t *tx) (audit.Event, error) { return t.migrated(from), nil }); err != nil {
+	_, _, err = t.step(func(t *tx) (audit.Event, error) {
+		t.rewrite(from)
+		return t.migrated(from), nil
+	})
+	if err != nil {
 		return err
 	}
 	return v.commit(b)

@@ -15,6 +15,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/secret"
 
 	"github.com/oklog/ulid/v2"
 	"go.etcd.io/bbolt"
@@ -94,8 +95,8 @@ type Vault struct {
 	journal  journal
 	used     lastUsed
 	lockKey  []byte
-	guesses  guesses
-	hashing  chan struct{}                 // holds one token while an edit password is hashed
+	guesses  secret.Guesses[guesser]
+	hasher   secret.Hasher
 	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	planning sync.Mutex                    // held while a run of retention is planned and recorded; taken before all other locks
 	previews previews
@@ -226,7 +227,7 @@ func prepare(dir string, o Options) (*Vault, error) {
 		commit:  (*bbolt.Tx).Commit,
 		reserve: o.ReserveBytes,
 		entropy: newEntropy(),
-		hashing: make(chan struct{}, 1),
+		hasher:  secret.NewHasher(),
 		due:     make(chan struct{}, 1),
 		stats:   newCounters(),
 		backing: make(chan struct{}, 1),
