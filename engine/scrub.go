@@ -74,7 +74,15 @@ type scrubbed struct {
 
 type fixityState struct {
 	Checked map[string]time.Time // two hexadecimal digits: when reading them all last began, if it came to its end
-	Damaged []DamagedBlob
+	Damaged []damagedBlob
+}
+
+// damagedBlob is a DamagedBlob as it is stored.
+type damagedBlob struct {
+	Digest   Digest
+	Versions []string
+	Problem  string
+	Found    time.Time
 }
 
 func (s *scrub) load(dir string) {
@@ -90,7 +98,11 @@ func (v *Vault) Fixity() Fixity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, oldest := s.oldest()
-	return Fixity{Oldest: oldest, Read: s.read, Damaged: slices.Clone(s.state.Damaged)}
+	f := Fixity{Oldest: oldest, Read: s.read}
+	for _, b := range s.state.Damaged {
+		f.Damaged = append(f.Damaged, DamagedBlob(b))
+	}
+	return f
 }
 
 // oldest is the shelf that was read longest ago. Called under mu.
@@ -244,7 +256,7 @@ func (v *Vault) judge(d Digest, wrong error) error {
 	s := &v.scrub
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := slices.IndexFunc(s.state.Damaged, func(b DamagedBlob) bool { return b.Digest == d })
+	at := slices.IndexFunc(s.state.Damaged, func(b damagedBlob) bool { return b.Digest == d })
 	switch {
 	case wrong == nil || versions == nil:
 		if at >= 0 {
@@ -253,8 +265,8 @@ func (v *Vault) judge(d Digest, wrong error) error {
 	case at >= 0:
 		s.state.Damaged[at].Problem, s.state.Damaged[at].Versions = wrong.Error(), versions
 	default:
-		s.state.Damaged = append(s.state.Damaged, DamagedBlob{d, versions, wrong.Error(), v.clock.now()})
-		slices.SortFunc(s.state.Damaged, func(a, b DamagedBlob) int { return cmp.Compare(a.Digest.Hex(), b.Digest.Hex()) })
+		s.state.Damaged = append(s.state.Damaged, damagedBlob{d, versions, wrong.Error(), v.clock.now()})
+		slices.SortFunc(s.state.Damaged, func(a, b damagedBlob) int { return cmp.Compare(a.Digest.Hex(), b.Digest.Hex()) })
 	}
 	return nil
 }
@@ -278,7 +290,7 @@ func (t *tx) versionsOf(d Digest) (names []string) {
 func (s *scrub) forget(at *shelf, next Digest, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state.Damaged = slices.DeleteFunc(s.state.Damaged, func(b DamagedBlob) bool {
+	s.state.Damaged = slices.DeleteFunc(s.state.Damaged, func(b damagedBlob) bool {
 		after := !at.any || bytes.Compare(b.Digest[:], at.last[:]) > 0
 		before := !found || bytes.Compare(b.Digest[:], next[:]) < 0
 		return b.Digest[0] == at.first && after && before
