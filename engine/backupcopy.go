@@ -11,7 +11,6 @@ import (
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store"
-
 )
 
 // open opens the copied database. One in parts is put together beside the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
 
@@ -59,9 +60,9 @@ type document struct {
 	Document
 	id       id
 	deleted  bool
-	fence    uint64 // of the last lock, or its breaking
-	lease    *lease // the last lock, if it was not released; see live
-	password []byte // salt and hash of the edit password; nil: none
+	fence    uint64          // of the last lock, or its breaking
+	lease    *lease          // the last lock, if it was not released; see live
+	password secret.Password // the edit password; "": none
 	// holds has an entry for each matter it was ever held for; see recount.
 	holds []matterHolds
 	// retainUntil is the end of a period of compliance that it has left; see retain.

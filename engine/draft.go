@@ -3,8 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -33,12 +31,12 @@ type draft struct {
 
 // draftChange is one change: of metadata, or a version.
 type draftChange struct {
-	Patch    *DocumentPatch `json:",omitempty"`
-	Version  *NewVersion    `json:",omitempty"`
-	Digest   Digest         `json:",omitzero"`
-	Size     int64          `json:",omitempty"`
-	Restored uint64         `json:",omitempty"` // the version whose bytes these are
-	Ref      uint64         `json:",omitempty"` // under which its bytes are referred to
+	Patch    *DocumentPatch
+	Version  *NewVersion
+	Digest   Digest
+	Size     int64
+	Restored uint64 // the version whose bytes these are
+	Ref      uint64 // under which its bytes are referred to
 	At       time.Time
 }
 
@@ -52,21 +50,6 @@ func (t *tx) draftOf(d *document, userID string) (*draft, error) {
 	return decodeDraft(t.Get(bucketDrafts, draftKey(d.id, userID)))
 }
 
-func decodeDraft(b []byte) (*draft, error) {
-	dr := &draft{}
-	if b == nil {
-		return dr, nil
-	}
-	r := json.NewDecoder(bytes.NewReader(b))
-	r.UseNumber() // as in custom fields
-	if err := r.Decode(dr); err != nil {
-		return nil, fmt.Errorf("%w: scratchpad: %w", errDamaged, err)
-	}
-	return dr, nil
-}
-
-func (d *draft) encode() ([]byte, error) { return json.Marshal(d) }
-
 // keepDraftUntil notes when the lease ends, or has, under which a scratchpad
 // was written.
 func (t *tx) keepDraftUntil(d *document, ends time.Time) error {
@@ -75,11 +58,7 @@ func (t *tx) keepDraftUntil(d *document, ends time.Time) error {
 		return err
 	}
 	dr.Ends = ends
-	record, err := dr.encode()
-	if err != nil {
-		return err
-	}
-	t.Put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
+	t.Put(bucketDrafts, draftKey(d.id, d.lease.userID), dr.encode())
 	return nil
 }
 

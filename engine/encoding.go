@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
 
@@ -79,13 +79,19 @@ func (d *document) encode() []byte {
 	} else {
 		e.Nested(d.lease.encode())
 	}
-	e.Nested(d.password)
+	e.Str(string(d.password))
 	encodeHolds(e, d.holds)
 	e.Time(d.retainUntil)
 	return e.Bytes()
 }
 
 func decodeDocument(key id, b []byte) (*document, error) {
+	return decodeDocumentWith(key, b, secret.Parse)
+}
+
+// decodeDocumentWith reads a document whose edit password may be in the form of
+// an earlier format.
+func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, error)) (*document, error) {
 	r := store.NewDecoder(b)
 	d := &document{id: key}
 	d.ID = key.String()
@@ -123,8 +129,11 @@ func decodeDocument(key id, b []byte) (*document, error) {
 		if d.lease, err = decodeLease(r.Nested()); err != nil {
 			return nil, fmt.Errorf("document %s: %w", d.ID, err)
 		}
-		if password := r.Nested(); len(password) > 0 {
-			d.password, d.EditProtected = bytes.Clone(password), true
+		if password := r.Str(); password != "" {
+			d.EditProtected = true
+			if d.password, err = parse(password); err != nil {
+				return nil, fmt.Errorf("document %s: its edit password: %w", d.ID, errDamaged)
+			}
 		}
 		d.holds = decodeHolds(r)
 		d.retainUntil = r.Time()

@@ -1,6 +1,10 @@
 package engine
 
-import "strongroom/engine/internal/store"
+import (
+	"strongroom/engine/internal/secret"
+
+	"strongroom/engine/internal/store"
+)
 
 // Hooks of the tests in package engine_test. Nothing here is part of the
 // program.
@@ -135,4 +139,23 @@ func ChangeWebhook(webhookID string, record []byte, fn func(*StoredWebhook)) []b
 	}
 	fn(&StoredWebhook{w})
 	return w.encode()
+}
+
+// PasswordOf is the edit password as a document's record keeps it.
+func PasswordOf(key, record []byte) string {
+	d, err := decodeDocument(id(key), record)
+	if err != nil {
+		panic(err)
+	}
+	return string(d.password)
+}
+
+// ChangePassword puts any text in the place of a document's edit password.
+func ChangePassword(key, record []byte, text string) []byte {
+	d, err := decodeDocument(id(key), record)
+	if err != nil {
+		panic(err)
+	}
+	d.password = secret.Password(text)
+	return d.encode()
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"strongroom/audit"
 
@@ -147,4 +148,13 @@ func (v *Vault) Used() (n int64, err error) {
 // SummaryOf is ObligationSummary with another bound on what it counts.
 func (v *Vault) SummaryOf(ctx context.Context, most int) (ObligationSummary, error) {
 	return v.obligationSummary(ctx, most)
+}
+
+// OpenWith opens and closes a vault that commits a migration by commit.
+func OpenWith(dir string, commit func(commit, rollback func() error) error) error {
+	v, err := prepare(dir, Options{ReserveBytes: -1})
+	if err != nil {
+		return err
+	}
+	return errors.Join(v.openWith(Options{ReserveBytes: -1}, commit), v.release(nil))
 }

@@ -38,11 +38,7 @@ func TestFormat1IsMigrated(t *testing.T) {
 	if v.Name() != "frozen" || v.Head().Seq != head.Seq+1 {
 		t.Errorf("%s, %+v, want one entry after %+v", v.Name(), v.Head(), head)
 	}
-	e, err := v.Entry(t.Context(), head.Seq+1)
-	must(t, err)
-	if from, _ := e.Facts["from"].AsNumber(); e.Op != audit.OpVaultMigrated || from != 1 || e.Actor != "system" {
-		t.Errorf("%+v", e)
-	}
+	wasMigrated(t, v, head, 1)
 	checkFrozen(t, v, told, head)
 	must(t, v.Close())
 	if !maps.Equal(rowsOf(t, snapshot), before) {

@@ -80,6 +80,16 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		}
 		return e, e.encode(), nil
 	},
+	"draft": func(b []byte) (any, []byte, error) {
+		if b == nil { // there is none
+			return nil, nil, errDamaged
+		}
+		dr, err := decodeDraft(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return dr, dr.encode(), nil
+	},
 	"erasing": func(b []byte) (any, []byte, error) { r, err := decodeErasing(b); return r, r.encode(), err },
 	"detail":  func(b []byte) (any, []byte, error) { r, err := store.DecodeDetail(b); return r, r.Encode(), err },
 }
@@ -98,6 +108,16 @@ func FuzzRecords(f *testing.F) {
 	duty := &obligation{anchor: anchor, next: NewID(), reminded: 7, Obligation: Obligation{
 		Title: "Pay", DueDate: date, OwnerID: NewID(), Recurrence: "monthly", CompletedAt: at, Evidence: &Evidence{NewID(), 2}, Revision: 2,
 	}}
+	doc.password = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+	doc.EditProtected = true
+	pad := &draft{Base: 3, Ends: at, Changes: []draftChange{
+		{At: at, Patch: &DocumentPatch{
+			Name: new("n"), Description: new(""), Tags: new([]string{"a"}), RemoveTags: []string{"b"},
+			CustomFields: map[string]any{"yes": true, "gone": nil, "number": json.Number("1")}, ClearCustomFields: true,
+		}},
+		{At: at, Version: &NewVersion{MediaType: "text/plain", FileName: "a.txt", Comment: "c", Label: "l"}, Size: 7, Restored: 1, Ref: draftRef(9)},
+		{At: at, Patch: &DocumentPatch{Tags: new([]string(nil))}},
+	}}
 	tombstone := &document{deleted: true, Document: Document{Revision: 4, CreatedAt: at}}
 	cert := &Certificate{DeletedAt: at, Right: "manual", AuditSeq: 3, Versions: []CertifiedVersion{{Number: 1, Size: 2}}}
 	for _, seed := range [][]byte{
@@ -109,6 +129,7 @@ func FuzzRecords(f *testing.F) {
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
 		(&Field{Label: "Kind", Type: ChoiceField, Choices: []string{"a", "b"}, Required: true, CreatedAt: at, Revision: 2}).encode(),
 		store.DetailRow{Prev: 7, Salt: make([]byte, store.SaltSize), Detail: []byte("{}")}.Encode(), store.DetailRow{Prev: 7}.Encode(),
+		pad.encode(), (&draft{}).encode(),
 	} {
 		f.Add(seed)
 	}
@@ -136,6 +157,26 @@ func FuzzRecords(f *testing.F) {
 					t.Errorf("%x: %s is %q, but it is %v", b, key, got, value)
 				}
 			}
+		}
+	})
+}
+
+// FuzzDraftOfFormat2: what a scratchpad of format 2 becomes can be read.
+func FuzzDraftOfFormat2(f *testing.F) {
+	for _, seed := range []string{
+		"", "{}", "null", `{"Base":1,"Ends":"2000-01-01T00:30:00Z","Changes":[{"Patch":{"Name":"n","Tags":[],"AddTags":null,"CustomFields":{"a":-12.50,"b":null,"c":[1]}},"At":"2000-01-01T00:00:00Z"}]}`,
+		`{"Changes":[{"Version":{"MediaType":"text/plain"},"Digest":"sha256:480c2336b410f1ad5f8bf1b28944490255804b65350c527787e74ebdd511e3a4","Size":7,"Ref":9223372036854775830,"At":"2000-01-01T00:00:00Z"}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		record := draftOfFormat2(nil, b)
+		if record == nil {
+			return
+		}
+		dr, err := decodeDraft(record)
+		if err != nil || !bytes.Equal(dr.encode(), record) {
+			t.Errorf("%s becomes %x, read as %+v, %v", b, record, dr, err)
 		}
 	})
 }

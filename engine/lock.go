@@ -23,10 +23,19 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 	if err := checkApp(n.LockedByApp); err != nil {
 		return Lock{}, Receipt{}, err
 	}
-	proof, err := v.provePassword(ctx, actor, documentID, n)
-	if err != nil {
-		return Lock{}, Receipt{}, err
+	for {
+		proof, err := v.provePassword(ctx, actor, documentID, n)
+		if err != nil {
+			return Lock{}, Receipt{}, err
+		}
+		lock, receipt, err := v.acquireLock(ctx, actor, documentID, n, window, proof)
+		if !errors.Is(err, errPasswordMoved) {
+			return lock, receipt, err
+		}
 	}
+}
+
+func (v *Vault) acquireLock(ctx context.Context, actor Actor, documentID string, n NewLock, window time.Duration, proof passwordProof) (Lock, Receipt, error) {
 	taken, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) {
 		old, err := t.lockable(documentID, n.IfMatch)
 		if err == nil {
@@ -36,6 +45,7 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 			return locked{}, audit.Event{}, err
 		}
 		d := old.clone()
+		proof.raise(d)
 		d.fence++
 		d.lease = &lease{
 			userID: t.actor.UserID, keyID: t.actor.KeyID, app: n.LockedByApp, window: window,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/secret"
 )
 
 // DocumentPatch: nil leaves a member alone, "" empties it. AddTags and
@@ -28,8 +29,8 @@ type DocumentPatch struct {
 	ClearCustomFields bool
 	// EditPassword sets or removes what it takes to lock the document. It
 	// needs admin access, and is never told again.
-	EditPassword *EditPassword `json:"-"`
-	passwordHash []byte
+	EditPassword *EditPassword
+	passwordHash secret.Password
 }
 
 // UpdateDocument changes metadata. It needs upload access. A patch that changes
@@ -67,7 +68,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Even
 		if err := t.may(AccessAdmin); err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		d.password, d.EditProtected = p.passwordHash, p.passwordHash != nil
+		d.password, d.EditProtected = p.passwordHash, p.passwordHash != ""
 		if old.EditProtected || d.EditProtected {
 			detail["editProtected"] = changed{old.EditProtected, d.EditProtected}
 		}

@@ -6,8 +6,11 @@ import (
 )
 
 // migrated brings the rows of an earlier format to this one, and returns the
-// record of it. The store has made the buckets that format lacks.
-func (v *Vault) migrated(t *store.Tx, from int) (store.Record, error) {
+// record of it. The store has made the buckets that format lacks. Few records
+// need rewriting (see migrate_rows.go).
+func (v *Vault) migrated(in *store.Tx, from int) (store.Record, error) {
+	t := &tx{Tx: in, v: v, actor: System()}
+	t.rewrite(from)
 	return store.Record{Actor: systemActor, Event: audit.Event{
 		Op:    audit.OpVaultMigrated,
 		Facts: audit.Facts{"format": audit.Number(formatVersion), "from": audit.Number(uint64(from))},

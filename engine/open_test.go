@@ -249,7 +249,7 @@ func TestOpenRefusesByNameWhatIsNoVaultOfItsFormat(t *testing.T) {
 		"empty file":     {write(nil), engine.ErrFormat, "vault.db"},
 		"text":           {write([]byte("this is no database")), engine.ErrFormat, "vault.db"},
 		"garbage":        {write(bytes.Repeat([]byte{0x5a, 0x00, 0xff}, 30_000)), engine.ErrFormat, "vault.db"},
-		"newer format":   {format("3"), engine.ErrFormat, "it has format 3, this version reads up to 2"},
+		"newer format":   {format("4"), engine.ErrFormat, "it has format 4, this version reads up to 3"},
 		"odd format":     {format("one"), engine.ErrFormat, `"one"`},
 		"no format":      {change(func(b *bbolt.Tx) error { return b.Bucket([]byte("meta")).Delete([]byte("format")) }), engine.ErrFormat, ""},
 		"missing bucket": {change(func(b *bbolt.Tx) error { return b.DeleteBucket([]byte("refs")) }), engine.ErrFormat, "refs"},

@@ -1,112 +1,64 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
 	"errors"
-	"maps"
-	"sync"
-	"time"
+	"fmt"
 
-	"golang.org/x/crypto/argon2"
+	"strongroom/engine/internal/secret"
 )
 
-// An edit password is kept as its Argon2id (RFC 9106) hash with a random salt.
-// The cost is 19 MiB of memory and two passes, about 20 ms of one core: what
-// OWASP asks of a login. One is computed at a time, so guessing costs the vault
-// no more memory than that, and after a few wrong ones a document takes none
-// for a while.
-const (
-	passwordSalt   = 16
-	passwordHash   = 32
-	passwordMemory = 19 << 10 // KiB
-	passwordPasses = 2
-
-	maxPassword   = 200
-	wrongPassword = 5           // so many guesses at a document
-	throttleFor   = time.Minute // before it takes no more for so long
-)
-
-// hashPassword is slow: it runs outside transactions, one at a time.
-func (v *Vault) hashPassword(ctx context.Context, password string, salt []byte) ([]byte, error) {
-	select {
-	case v.hashing <- struct{}{}:
-		defer func() { <-v.hashing }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	return append(bytes.Clone(salt), argon2.IDKey([]byte(password), salt, passwordPasses, passwordMemory, 1, passwordHash)...), nil
-}
+const maxPassword = 200
 
 // newPassword hashes an edit password to be set, for who may set one.
-func (v *Vault) newPassword(ctx context.Context, actor Actor, p *EditPassword) ([]byte, error) {
+func (v *Vault) newPassword(ctx context.Context, actor Actor, p *EditPassword) (secret.Password, error) {
 	if p == nil || p.Password == "" {
-		return nil, nil
+		return "", nil
 	}
 	_, err := peek(v, func(t *tx) (struct{}, error) {
 		return struct{}{}, errors.Join(t.admit(actor), t.may(AccessAdmin))
 	})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	salt := make([]byte, passwordSalt)
-	rand.Read(salt) // never fails: crypto/rand
-	return v.hashPassword(ctx, p.Password, salt)
+	return v.hasher.New(ctx, p.Password)
 }
 
-// guesses counts the wrong edit passwords each user gave for each document:
-// derived state that a restart forgets.
-type guesses struct {
-	mu    sync.Mutex // leaf lock
-	wrong map[guesser]guess
-}
-
+// guesser is whose wrong edit passwords for which document are counted: nobody
+// keeps another from locking by guessing wrong.
 type guesser struct {
 	doc    id
 	userID string
 }
 
-type guess struct {
-	count int
-	last  time.Time
+// passwordProof says which password of a document was found to fit.
+type passwordProof struct {
+	fits   secret.Password // "": none was asked for
+	raised secret.Password // the same at today's cost, if it was kept at less; else ""
 }
 
-// wait is how long this guesser is not asked any more; 0: go on.
-func (g *guesses) wait(who guesser, now time.Time) time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if was := g.wrong[who]; was.count >= wrongPassword {
-		return throttleFor - now.Sub(was.last)
-	}
-	return 0
-}
-
-// note counts a wrong guess, or forgets those before a right one.
-func (g *guesses) note(who guesser, now time.Time, right bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.wrong == nil {
-		g.wrong = map[guesser]guess{}
-	}
-	maps.DeleteFunc(g.wrong, func(_ guesser, was guess) bool { return now.Sub(was.last) >= throttleFor })
-	if right {
-		delete(g.wrong, who)
-		return
-	}
-	g.wrong[who] = guess{g.wrong[who].count + 1, now}
-}
-
-// passwordProof is the hash that a password was found to fit.
-type passwordProof []byte
+// errPasswordMoved: the document's edit password changed, or was raised, after
+// it was proved.
+var errPasswordMoved = errors.New("engine: the edit password has changed meanwhile")
 
 // stands says whether the password fits the document as it is now.
 func (p passwordProof) stands(d *document) error {
-	if d.password == nil || bytes.Equal(p, d.password) {
+	switch {
+	case d.password == "" || p.fits == d.password:
 		return nil
+	case p.fits != "":
+		return errPasswordMoved
 	}
 	return &PermissionError{Required: AccessUpload, Actual: AccessUpload, Reason: "the document has an edit password; give it as templatePassword"}
+}
+
+// raise gives a document whose password was proved the one at today's cost. The
+// caller's own entry is that of the change. What a lock notes of the document to
+// go back to has it too, and going back leaves the edit password as it is.
+func (p passwordProof) raise(d *document) {
+	if p.raised != "" && p.fits == d.password {
+		d.password = p.raised
+	}
 }
 
 // provePassword compares a password with that of a document, outside any
@@ -123,21 +75,24 @@ func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID strin
 		who.userID = t.actor.UserID
 		return t.lockable(documentID, n.IfMatch)
 	})
-	if err != nil || d.password == nil || n.Password == "" {
-		return nil, err
+	if err != nil || d.password == "" || n.Password == "" {
+		return passwordProof{}, err
 	}
-	if who.doc = d.id; v.guesses.wait(who, v.store.Clock.Now()) > 0 {
-		return nil, &ThrottledError{After: v.guesses.wait(who, v.store.Clock.Now())}
+	if who.doc = d.id; v.guesses.Wait(who, v.store.Clock.Now()) > 0 {
+		return passwordProof{}, &ThrottledError{After: v.guesses.Wait(who, v.store.Clock.Now())}
 	}
-	hash, err := v.hashPassword(ctx, n.Password, d.password[:passwordSalt])
+	right, err := v.hasher.Fits(ctx, n.Password, d.password)
 	if err != nil {
-		return nil, err
+		return passwordProof{}, fmt.Errorf("compare the edit password of %s: %w", d, err)
 	}
-	right := subtle.ConstantTimeCompare(hash, d.password) == 1
-	if v.guesses.note(who, v.store.Clock.Now(), right); !right {
-		return nil, &PermissionError{Required: AccessUpload, Actual: AccessUpload, Reason: "templatePassword is not the document's edit password"}
+	if v.guesses.Note(who, v.store.Clock.Now(), right); !right {
+		return passwordProof{}, &PermissionError{Required: AccessUpload, Actual: AccessUpload, Reason: "templatePassword is not the document's edit password"}
 	}
-	return d.password, nil
+	proof := passwordProof{fits: d.password}
+	if d.password.Weak() {
+		proof.raised, err = v.hasher.New(ctx, n.Password)
+	}
+	return proof, err
 }
 
 // EditPassword sets or removes what it takes to lock a document.

@@ -268,26 +268,28 @@ func (r *restore) blobs() error {
 	defer batch.Discard()
 	var blobs uint64
 	var bytes int64
-	_, err := view(r.v, func(t *tx) (struct{}, error) { return struct{}{}, t.eachNeeded(func(d Digest) error {
-		f, err := r.archive.Open(d)
-		if err != nil {
-			r.wrong = append(r.wrong, err.Error())
-			return r.ctx.Err()
-		}
-		defer f.Close()
-		size, err := batch.Add(r.ctx, d, f)
-		switch {
-		case r.ctx.Err() != nil:
-			return r.ctx.Err()
-		case errors.Is(err, blobstore.ErrNoSpace):
-			return blobError(err)
-		case err != nil:
-			r.wrong = append(r.wrong, err.Error())
-		}
-		blobs, bytes = blobs+1, bytes+size
-		r.progress(size)
-		return nil
-	}) })
+	_, err := view(r.v, func(t *tx) (struct{}, error) {
+		return struct{}{}, t.eachNeeded(func(d Digest) error {
+			f, err := r.archive.Open(d)
+			if err != nil {
+				r.wrong = append(r.wrong, err.Error())
+				return r.ctx.Err()
+			}
+			defer f.Close()
+			size, err := batch.Add(r.ctx, d, f)
+			switch {
+			case r.ctx.Err() != nil:
+				return r.ctx.Err()
+			case errors.Is(err, blobstore.ErrNoSpace):
+				return blobError(err)
+			case err != nil:
+				r.wrong = append(r.wrong, err.Error())
+			}
+			blobs, bytes = blobs+1, bytes+size
+			r.progress(size)
+			return nil
+		})
+	})
 	if err == nil {
 		err = batch.Close()
 	}

@@ -46,10 +46,7 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 		return before.Document, audit.Event{}, nil
 	}
 	dr.Ends = t.Now().Add(t.window)
-	record, err := dr.encode()
-	if err != nil {
-		return Document{}, audit.Event{}, err
-	}
+	record := dr.encode()
 	if len(dr.Changes) > maxDraft || len(record) > maxDraftBytes {
 		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
 	}

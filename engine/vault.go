@@ -14,8 +14,8 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
-
 )
 
 // The files of a vault's directory.
@@ -68,14 +68,14 @@ type Digest = blobstore.Digest
 type Vault struct {
 	dir, name string
 
-	store   *store.Store
-	lock    *store.Lock
-	blobs   BlobStore
+	store    *store.Store
+	lock     *store.Lock
+	blobs    BlobStore
 	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
 	used     lastUsed
 	lockKey  []byte
-	guesses  guesses
-	hashing  chan struct{}                 // holds one token while an edit password is hashed
+	guesses  secret.Guesses[guesser]
+	hasher   secret.Hasher
 	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	planning sync.Mutex                    // held while a run of retention is planned and recorded; taken before all other locks
 	previews previews
@@ -217,7 +217,7 @@ func prepare(dir string, o Options) (*Vault, error) {
 	v := &Vault{
 		dir:     dir,
 		blobs:   o.Blobs,
-		hashing: make(chan struct{}, 1),
+		hasher:  secret.NewHasher(),
 		due:     make(chan struct{}, 1),
 		backing: make(chan struct{}, 1),
 	}
@@ -229,14 +229,17 @@ func prepare(dir string, o Options) (*Vault, error) {
 	return v, nil
 }
 
-func (v *Vault) open(o Options) (err error) {
+func (v *Vault) open(o Options) error { return v.openWith(o, nil) }
+
+// openWith is open with what stands in the place of the commit, for tests.
+func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) error) (err error) {
 	if v.blobs == nil {
 		if v.blobs, err = blobstore.Open(filepath.Join(v.dir, dirBlobs)); err != nil {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
 		}
 	}
 	v.store, err = store.Open(v.dir, store.Options{
-		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) },
+		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) }, Commit: commit,
 	})
 	if err == nil {
 		_, err = peek(v, v.load)

@@ -30,6 +30,14 @@ func (e *Encoder) Bytes() []byte { return e.b }
 func (e *Encoder) Num(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 func (e *Encoder) Str(s string) { e.Num(uint64(len(s))); e.b = append(e.b, s...) }
 
+// Strs writes a list of strings.
+func (e *Encoder) Strs(list []string) {
+	e.Num(uint64(len(list)))
+	for _, s := range list {
+		e.Str(s)
+	}
+}
+
 // Raw writes bytes whose number the reader knows.
 func (e *Encoder) Raw(b []byte)      { e.b = append(e.b, b...) }
 func (e *Encoder) Hash(h audit.Hash) { e.Raw(h[:]) }
@@ -84,6 +92,14 @@ func (d *Decoder) Num() uint64 {
 }
 
 func (d *Decoder) Str() string { return string(d.Nested()) }
+
+// Strs returns nil for a list without any.
+func (d *Decoder) Strs() (list []string) {
+	for range d.Count() {
+		list = append(list, d.Str())
+	}
+	return list
+}
 
 // Raw fills to.
 func (d *Decoder) Raw(to []byte) {

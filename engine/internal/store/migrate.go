@@ -18,7 +18,7 @@ import (
 // the file as it was. A crash at any moment leaves the old format, perhaps with
 // a copy that the next open makes anew, or the new one with its copy.
 //
-// Most records need no rewriting: what a later format adds stands at their ends
+// Few records need rewriting: what a later format adds stands at their ends
 // (see codec.go). What does is the engine's: see Schema.Migrate.
 
 // newSuffix is that of a copy which is not whole yet.

@@ -33,6 +33,10 @@ type Options struct {
 	// OnFail is called, from any goroutine, before the first call that gets an
 	// UnavailableError for another reason than Close. Nil is nobody.
 	OnFail func()
+	// Commit stands in the place of the commit: it gets the real one, and what
+	// undoes the transaction. It is for tests of disks that fail; nil is the
+	// real one.
+	Commit func(commit, rollback func() error) error
 }
 
 // Store is the database of one vault. All methods may be called from many
@@ -72,6 +76,9 @@ func newStore(path string, o Options) *Store {
 	}
 	if s.reserve == 0 {
 		s.reserve = defaultReserve
+	}
+	if o.Commit != nil {
+		s.Interpose(o.Commit)
 	}
 	s.journal.init()
 	return s

@@ -8,8 +8,7 @@ import (
 
 // What tests of the engine need of the inside. The program calls none of it.
 
-// Interpose puts fn in the place of the commit: it gets the real one, and what
-// undoes the transaction.
+// Interpose sets Options.Commit.
 func (s *Store) Interpose(fn func(commit, rollback func() error) error) {
 	s.commit = func(b *bbolt.Tx) error { return fn(b.Commit, b.Rollback) }
 }
