@@ -14,10 +14,11 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 type backupOptions struct {
-	place
+	datadir.Place
 	to  string
 	all bool
 }
@@ -46,7 +47,7 @@ serves it, which then writes to DIR.`,
 		example: `strongroom backup --to ./backup --all`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o backupOptions
-			f.place(&o.place)
+			f.place(&o.Place)
 			f.set.StringVar(&o.to, "to", "", "`DIR` for the backup; it is made if what is above it is there (required)")
 			f.set.BoolVar(&o.all, "all", false, "back up all vaults of the data directory, one after the other")
 			return func(ctx context.Context, _ []string) error { return p.backup(ctx, o) }
@@ -63,18 +64,18 @@ func (p *program) backup(ctx context.Context, o backupOptions) error {
 	if err != nil {
 		return err
 	}
-	names := []string{o.vault}
+	names := []string{o.Vault}
 	if o.all {
-		if names, err = vaultNames(o.data); err != nil {
+		if names, err = datadir.Vaults(o.Data); err != nil {
 			return err
 		}
 		if len(names) == 0 {
-			return fmt.Errorf("there is no vault under %s", o.data)
+			return fmt.Errorf("there is no vault under %s", o.Data)
 		}
 	}
 	var errs []error
 	for _, name := range names {
-		o.vault = name
+		o.Vault = name
 		if err := p.backupVault(ctx, o, to); err != nil {
 			errs = append(errs, fmt.Errorf("vault %q: %w", name, err))
 		}
@@ -84,10 +85,10 @@ func (p *program) backup(ctx context.Context, o backupOptions) error {
 
 // backupVault backs up to the absolute path to, which the user named o.to.
 func (p *program) backupVault(ctx context.Context, o backupOptions, to string) error {
-	return withVault(ctx, o.place, func(line *operator) error {
+	return withVault(ctx, o.Place, func(line *operator) error {
 		var done, total atomic.Int64
 		stop := p.showProgress(func() string {
-			return fmt.Sprintf("backing up %s: %d of %d MiB", o.vault, done.Load()>>20, total.Load()>>20)
+			return fmt.Sprintf("backing up %s: %d of %d MiB", o.Vault, done.Load()>>20, total.Load()>>20)
 		})
 		defer stop()
 		made, err := line.backup(ctx, to, func(d, t int64) { done.Store(d); total.Store(t) })
@@ -96,7 +97,7 @@ func (p *program) backupVault(ctx context.Context, o backupOptions, to string) e
 			return err
 		}
 		fmt.Fprintf(p.stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
-			filepath.Join(o.to, o.vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)
+			filepath.Join(o.to, o.Vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)
 		fmt.Fprint(p.stdout, made.Head)
 		return err
 	})

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/oklog/ulid/v2"
+
+	"strongroom/httpapi/datadir"
 )
 
 func TestUsage(t *testing.T) {
@@ -235,7 +237,7 @@ func TestInit(t *testing.T) {
 	if users := mustRun(t, "user", "list", "--data", data); !strings.Contains(users, "Administrator") {
 		t.Errorf("the users are\n%s", users)
 	}
-	entries, err := os.ReadDir(vaultsDir(data))
+	entries, err := os.ReadDir(datadir.VaultsDir(data))
 	if err != nil || len(entries) != 2 {
 		t.Errorf("beside the two vaults there is something: %v, %v", entries, err)
 	}
@@ -246,10 +248,10 @@ func TestInit(t *testing.T) {
 func TestInitLeavesNoHalfVault(t *testing.T) {
 	data := t.TempDir()
 	run(t, "init", "--data", data, "--admin", "Ada <not an address>").expect(t, 1, "email")
-	if names, err := vaultNames(data); err != nil || len(names) > 0 {
+	if names, err := datadir.Vaults(data); err != nil || len(names) > 0 {
 		t.Errorf("there is %v, %v", names, err)
 	}
-	if left, _ := os.ReadDir(vaultsDir(data)); len(left) > 0 {
+	if left, _ := os.ReadDir(datadir.VaultsDir(data)); len(left) > 0 {
 		t.Errorf("there is %v", left)
 	}
 	mustRun(t, "init", "--data", data)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) compactCommand() command {
@@ -20,24 +21,24 @@ room for both while it runs. ` + "`strongroom doctor`" + ` says when it is worth
 The vault must be at rest: stop the server first.`,
 		example: `strongroom compact`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			return func(ctx context.Context, _ []string) error { return p.compact(ctx, at) }
 		},
 	}
 }
 
-func (p *program) compact(ctx context.Context, at place) error {
-	stop := p.showProgress(func() string { return "compacting " + at.vault })
+func (p *program) compact(ctx context.Context, at datadir.Place) error {
+	stop := p.showProgress(func() string { return "compacting " + at.Vault })
 	defer stop()
-	r, err := engine.Compact(ctx, at.dir(), engine.Options{Name: at.vault, AllowNetworkFS: at.networkFS})
+	r, err := engine.Compact(ctx, at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
 	stop()
 	if errors.Is(err, engine.ErrVaultNotFound) {
-		return fmt.Errorf("there is no vault %q under %s", at.vault, at.data)
+		return fmt.Errorf("there is no vault %q under %s", at.Vault, at.Data)
 	}
 	if err != nil {
-		return fmt.Errorf("vault %q: %w", at.vault, err)
+		return fmt.Errorf("vault %q: %w", at.Vault, err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: %d rows; %d bytes before, %d after\n", at.vault, r.Rows, r.Before, r.After)
+	_, err = fmt.Fprintf(p.stdout, "%s: %d rows; %d bytes before, %d after\n", at.Vault, r.Rows, r.Before, r.After)
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/httpapi"
+	"strongroom/httpapi/datadir"
 )
 
 // The control socket is the way of the other commands into vaults that a
@@ -101,7 +102,7 @@ func listenControl(data string) (net.Listener, error) {
 		os.Remove(path)
 		return net.Listen("unix", path)
 	}
-	aside, err := os.MkdirTemp(data, socketAside+"*")
+	aside, err := os.MkdirTemp(data, datadir.SocketAside+"*")
 	if err != nil {
 		return nil, err
 	}

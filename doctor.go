@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) doctorCommand() command {
@@ -30,7 +31,7 @@ With --systemd it looks at no vault and prints the unit file of this version, fo
 /etc/systemd/system/strongroom.service.`,
 		example: `strongroom doctor`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			var unit bool
 			f.data(&at)
 			f.set.BoolVar(&unit, "systemd", false, "print the systemd unit of a server, and do nothing else")
@@ -51,17 +52,17 @@ type diagnosis struct {
 	Says  string       `json:"says"`
 }
 
-func (p *program) doctor(ctx context.Context, at place) error {
-	names, err := vaultNames(at.data)
+func (p *program) doctor(ctx context.Context, at datadir.Place) error {
+	names, err := datadir.Vaults(at.Data)
 	if err != nil {
 		return err
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("there is no vault under %s", at.data)
+		return fmt.Errorf("there is no vault under %s", at.Data)
 	}
-	wrong := p.tell(at.data, examineData(at.data))
+	wrong := p.tell(at.Data, examineData(at.Data))
 	for _, name := range names {
-		at.vault = name
+		at.Vault = name
 		var list []diagnosis
 		err := withVault(ctx, at, func(o *operator) error { return o.call(ctx, "GET", controlDoctor, nil, &list) })
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) exportCommand() command {
@@ -29,7 +30,7 @@ Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
 		example: `strongroom export --log audit.jsonl --details details.jsonl`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			log := f.set.String("log", "", "`FILE` for the log, - for standard output (required)")
 			details := f.set.String("details", "", "`FILE` for the details; keep it as you keep personal data")

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 // errHelp says that --help was among the arguments.
@@ -88,34 +88,22 @@ func twoDashes(message string) string {
 	return message
 }
 
-// place is where a command works: the data directory and the vault in it.
-type place struct {
-	data      string
-	vault     string
-	networkFS bool
-}
-
-// dir returns the vault's directory.
-func (at place) dir() string { return filepath.Join(vaultsDir(at.data), at.vault) }
-
-func vaultsDir(data string) string { return filepath.Join(data, "vaults") }
-
-func (f *flagSet) place(at *place) {
+func (f *flagSet) place(at *datadir.Place) {
 	f.data(at)
-	at.vault = "main"
+	at.Vault = "main"
 	f.set.Func("vault", "`NAME` of the vault", func(s string) error {
 		if !engine.ValidName(s) {
 			return errors.New("a vault's name is 1 to 40 lower-case letters, digits and dashes, and begins with no dash")
 		}
-		at.vault = s
+		at.Vault = s
 		return nil
 	})
-	f.set.Lookup("vault").DefValue = at.vault
+	f.set.Lookup("vault").DefValue = at.Vault
 }
 
-func (f *flagSet) data(at *place) {
-	f.set.StringVar(&at.data, "data", "./strongroom-data", "data `DIRECTORY`")
-	f.set.BoolVar(&at.networkFS, "allow-network-fs", false,
+func (f *flagSet) data(at *datadir.Place) {
+	f.set.StringVar(&at.Data, "data", "./strongroom-data", "data `DIRECTORY`")
+	f.set.BoolVar(&at.NetworkFS, "allow-network-fs", false,
 		"open vaults on a network file system, although neither locks nor\nfsync can be relied on there")
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"strongroom/httpapi/datadir"
 )
 
 // maxWorkers bounds --workers: beyond that, groups of commits grow no larger
@@ -16,7 +18,7 @@ import (
 const maxWorkers = 256
 
 type importOptions struct {
-	place
+	datadir.Place
 	dir      string
 	csv      string
 	category string
@@ -63,7 +65,7 @@ serves it, as the actor "operator".`,
 strongroom import scans --category report --tags source:scanner --failed failed.csv`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o importOptions
-			f.place(&o.place)
+			f.place(&o.Place)
 			f.set.StringVar(&o.csv, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
 			f.set.StringVar(&o.category, "category", "", "`CATEGORY` of documents whose row has none")
 			f.set.StringVar(&o.tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
@@ -119,7 +121,7 @@ func (p *program) importTree(ctx context.Context, o importOptions) error {
 	if err != nil {
 		return err
 	}
-	return withVault(ctx, o.place, func(line *operator) error {
+	return withVault(ctx, o.Place, func(line *operator) error {
 		judge, err := newJudge(ctx, line, root, table.columns, o)
 		if err != nil {
 			return err

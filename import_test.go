@@ -21,6 +21,7 @@ import (
 
 	"strongroom/blobstore"
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 // tree writes files below a new directory, and returns it.
@@ -62,7 +63,7 @@ func importing(t *testing.T, code int, want string, args ...string) result {
 // importedDocuments returns the documents of the vault at rest by their externalId.
 func importedDocuments(t *testing.T, data string) map[string]engine.Document {
 	t.Helper()
-	v, err := openVault(place{data: data, vault: "main"})
+	v, err := datadir.Open(datadir.Place{Data: data, Vault: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestImportCSV(t *testing.T) {
 
 func defineFields(t *testing.T, data string) {
 	t.Helper()
-	v, err := openVault(place{data: data, vault: "main"})
+	v, err := datadir.Open(datadir.Place{Data: data, Vault: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +327,7 @@ func TestImportStops(t *testing.T) {
 		files[fmt.Sprintf("%03d.txt", i)] = fmt.Sprint(i)
 	}
 	dir := tree(t, files)
-	line, err := operate(t.Context(), place{data: s.data, vault: "main"})
+	line, err := operate(t.Context(), datadir.Place{Data: s.data, Vault: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}

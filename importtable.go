@@ -45,7 +45,7 @@ func (r importRow) where() string {
 
 func openTable(root *os.Root, o importOptions) (*importTable, error) {
 	if o.csv == "" {
-		data, err := os.Stat(o.data)
+		data, err := os.Stat(o.Data)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

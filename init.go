@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) initCommand() command {
@@ -20,7 +21,7 @@ A vault is an organization: it shares nothing with the other vaults under the
 same data directory. A running server serves a new vault after its next start.`,
 		example: `strongroom init --vault legal --admin "Ada Lovelace <ada@example.com>"`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			admin := f.set.String("admin", "Administrator", "`NAME` of the first administrator, with an e-mail\naddress if there is one: \"Ada Lovelace <ada@example.com>\"")
 			return func(ctx context.Context, _ []string) error {
@@ -30,16 +31,16 @@ same data directory. A running server serves a new vault after its next start.`,
 	}
 }
 
-func (p *program) init(ctx context.Context, at place, admin string) error {
+func (p *program) init(ctx context.Context, at datadir.Place, admin string) error {
 	user, err := parseAdmin(admin)
 	if err != nil {
 		return err
 	}
-	secret, err := createVault(ctx, at, user)
+	secret, err := datadir.Create(ctx, at, user)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "created vault %q in %s; this is the API key of its administrator, shown this once:\n", at.vault, at.dir())
+	fmt.Fprintf(p.stderr, "created vault %q in %s; this is the API key of its administrator, shown this once:\n", at.Vault, at.Dir())
 	_, err = fmt.Fprintln(p.stdout, secret.Reveal())
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) keyAddCommand() command {
@@ -24,7 +25,7 @@ Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
 		example: `strongroom key add --user grace@example.com --name scanner --expires 2030-12-31`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			user := f.set.String("user", "", "`USER` the key is for: id or e-mail address (required)")
 			name := f.set.String("name", "", "`NAME` that tells this key from others (required)")
@@ -53,7 +54,7 @@ type newKey struct {
 	ExpiresAt string        `json:"expiresAt,omitzero"`
 }
 
-func (p *program) keyAdd(ctx context.Context, at place, user string, in newKey) error {
+func (p *program) keyAdd(ctx context.Context, at datadir.Place, user string, in newKey) error {
 	var made struct {
 		Secret string `json:"secret"`
 	}
@@ -78,7 +79,7 @@ func (p *program) keyListCommand() command {
 --json, as the JSON objects of GET /v1/api-keys, one to a line.`,
 		example: `strongroom key list`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
@@ -122,7 +123,7 @@ Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
 		example: `strongroom key revoke 01JTZ0Q4W8M3V5N7R9X2B4C6D8`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			return func(ctx context.Context, operands []string) error {
 				if len(operands) != 1 || operands[0] == "" {

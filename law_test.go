@@ -56,10 +56,29 @@ var importLaw = map[string]importRule{
 	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
-		// The children of engine are plugged in by main.
+		// The children of engine are plugged in by the program.
+		never: append([]string{"strongroom/engine/", "strongroom/httpapi/"}, programOnly...),
+	},
+	"httpapi/datadir": {
+		may:   []string{"strongroom/blobstore", "strongroom/engine", "golang.org/x/sys"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
 	".": {may: []string{"strongroom", "github.com/mattn/go-isatty", "github.com/rs/zerolog", "golang.org/x/sys"}},
+}
+
+// floors are the rooms of the program below httpapi, the lowest first: each may
+// import those below it. What is below a room is on its floor.
+var floors = []string{"datadir", "control", "console", "signin", "daemon", "cli"}
+
+// floor returns the number of the floor that a package is on, of 1 and up; 0 if it
+// is none of the program's.
+func floor(dir string) int {
+	room, below := strings.CutPrefix(dir, "httpapi/")
+	if !below {
+		return 0
+	}
+	room, _, _ = strings.Cut(room, "/")
+	return slices.Index(floors, room) + 1
 }
 
 // source is one Go file of this module, for whatever platform it is.
@@ -118,6 +137,9 @@ func TestImportLaw(t *testing.T) {
 			}
 			if below(imported, rule.never) && !below(imported, rule.still) || !isStandard(imported) && !below(imported, rule.may) {
 				t.Errorf("%s: package %s may not import %s", s.at(spec), s.dir, imported)
+			}
+			if to := floor(strings.TrimPrefix(imported, "strongroom/")); s.dir != "." && to > floor(s.dir) {
+				t.Errorf("%s: package %s may not import %s, which lies above it", s.at(spec), s.dir, imported)
 			}
 		}
 	}

@@ -91,7 +91,7 @@ func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[str
 		fronts = append(fronts, front{metrics, mux, func() {}})
 		fmt.Fprintf(p.stderr, "metrics at %s://%s/metrics\n", d.scheme(), metrics.Addr())
 	}
-	socket, err := listenControl(o.data)
+	socket, err := listenControl(o.Data)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(fronts))
 	}

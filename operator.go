@@ -19,6 +19,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/httpapi"
+	"strongroom/httpapi/datadir"
 )
 
 // operator is a line to one vault, with the actor operator at this end. What
@@ -32,9 +33,9 @@ type operator struct {
 }
 
 // operate opens a line to a vault. The caller closes it.
-func operate(ctx context.Context, at place) (*operator, error) {
-	o := &operator{vault: at.vault}
-	o.connect(func(ctx context.Context) (net.Conn, error) { return dialControl(ctx, at.data) })
+func operate(ctx context.Context, at datadir.Place) (*operator, error) {
+	o := &operator{vault: at.Vault}
+	o.connect(func(ctx context.Context) (net.Conn, error) { return dialControl(ctx, at.Data) })
 	served, err := o.isServed(ctx)
 	if served {
 		return o, nil
@@ -42,7 +43,7 @@ func operate(ctx context.Context, at place) (*operator, error) {
 	// No server, or one that does not serve this vault. If that is not the
 	// truth, the lock on the vault says so.
 	o.client.CloseIdleConnections()
-	v, openErr := openVault(at)
+	v, openErr := datadir.Open(at)
 	if errors.Is(openErr, engine.ErrVaultInUse) && err != nil {
 		return nil, fmt.Errorf("%w, and no server answers at its control socket: %v", openErr, err)
 	}

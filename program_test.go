@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"strongroom/httpapi/datadir"
 )
 
 // TestMain lets the test binary be the program: under the name strongroom it
@@ -211,7 +213,7 @@ func (s *server) kill(t *testing.T) {
 // firstKey returns the key a server wrote at its first start.
 func (s *server) firstKey(t *testing.T) string {
 	t.Helper()
-	key, err := os.ReadFile(filepath.Join(s.data, firstKeyName))
+	key, err := os.ReadFile(filepath.Join(s.data, datadir.FirstKeyName))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,10 +12,11 @@ import (
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 type restoreOptions struct {
-	place
+	datadir.Place
 	from       string
 	log        string
 	withoutLog bool
@@ -42,7 +43,7 @@ it after its next start.`,
 strongroom restore --from ./backup --log since.jsonl --data ./restored`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o restoreOptions
-			f.place(&o.place)
+			f.place(&o.Place)
 			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to (required)")
 			f.set.StringVar(&o.log, "log", "", "`FILE` with the audit log exported since the backup")
 			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased since is not known")
@@ -58,11 +59,11 @@ func (p *program) restore(ctx context.Context, o restoreOptions) error {
 	if o.log != "" && o.withoutLog {
 		return usagef("--log and --without-log contradict each other")
 	}
-	from, made, err := findBackup(o.from, o.vault)
+	from, made, err := findBackup(o.from, o.Vault)
 	if err != nil {
 		return err
 	}
-	if made.Vault != o.vault {
+	if made.Vault != o.Vault {
 		return fmt.Errorf("%s is a backup of the vault %q: give --vault %[2]s", from, made.Vault)
 	}
 	if o.log == "" && !o.withoutLog {
@@ -78,7 +79,7 @@ func (p *program) restore(ctx context.Context, o restoreOptions) error {
 		defer f.Close()
 		since = f
 	}
-	report, err := p.restoreVault(ctx, o.place, from, since)
+	report, err := p.restoreVault(ctx, o.Place, from, since)
 	if err != nil {
 		return err
 	}
@@ -100,30 +101,30 @@ func findBackup(dir, vault string) (string, engine.Backup, error) {
 	return dir, made, err
 }
 
-func (p *program) restoreVault(ctx context.Context, at place, from string, since io.Reader) (engine.RestoreReport, error) {
-	parent := vaultsDir(at.data)
+func (p *program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
+	parent := datadir.VaultsDir(at.Data)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return engine.RestoreReport{}, err
 	}
 	var done, total atomic.Int64
 	stop := p.showProgress(func() string {
-		return fmt.Sprintf("restoring %s: %d of %d MiB", at.vault, done.Load()>>20, total.Load()>>20)
+		return fmt.Sprintf("restoring %s: %d of %d MiB", at.Vault, done.Load()>>20, total.Load()>>20)
 	})
 	defer stop()
-	report, err := engine.Restore(ctx, at.dir(), engine.RestoreOptions{
-		From: from, Log: since, AllowNetworkFS: at.networkFS,
+	report, err := engine.Restore(ctx, at.Dir(), engine.RestoreOptions{
+		From: from, Log: since, AllowNetworkFS: at.NetworkFS,
 		Progress: func(d, t int64) { done.Store(d); total.Store(t) },
 	})
 	if err != nil {
 		// Directories that were made for it alone; others are not empty.
 		os.Remove(parent)
-		os.Remove(at.data)
+		os.Remove(at.Data)
 		if errors.Is(err, engine.ErrVaultExists) {
-			err = fmt.Errorf("there is a vault %q in %s already; restore to another --data, or move that one away", at.vault, at.data)
+			err = fmt.Errorf("there is a vault %q in %s already; restore to another --data, or move that one away", at.Vault, at.Data)
 		}
 		return report, err
 	}
-	return report, blobstore.SyncDir(filepath.Dir(filepath.Clean(at.data)))
+	return report, blobstore.SyncDir(filepath.Dir(filepath.Clean(at.Data)))
 }
 
 // tellRestored says what is there, and what is not.
@@ -136,7 +137,7 @@ func (p *program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 		p.tellSince(r.Since)
 	}
 	_, err := io.WriteString(p.stdout, r.Restored.Text())
-	fmt.Fprintf(p.stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.data, r.Vault)
+	fmt.Fprintf(p.stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
 	return err
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) resumeCommand() command {
@@ -18,10 +20,10 @@ Works on a vault at rest, or through the control socket of the server that
 serves it.`,
 		example: `strongroom resume --data ./restored`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			return func(ctx context.Context, _ []string) error {
-				return withVault(ctx, at, func(o *operator) error { return p.resume(ctx, o, at.vault) })
+				return withVault(ctx, at, func(o *operator) error { return p.resume(ctx, o, at.Vault) })
 			}
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"strongroom/engine"
 	"strongroom/engine/search"
 	"strongroom/httpapi"
+	"strongroom/httpapi/datadir"
 )
 
 const (
@@ -34,14 +35,14 @@ type searches struct {
 // startSearch opens the indexes of vaults and keeps them up to their logs. An
 // index that cannot be opened costs its vault the search and nothing else. The
 // caller stops it before it closes the vaults.
-func startSearch(at place, vaults map[string]*engine.Vault, log zerolog.Logger) *searches {
+func startSearch(at datadir.Place, vaults map[string]*engine.Vault, log zerolog.Logger) *searches {
 	s := &searches{indexes: map[*engine.Vault]*search.Index{}}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
-		at.vault = name
-		x, err := search.Open(v, filepath.Join(at.dir(), searchName), search.Options{})
+		at.Vault = name
+		x, err := search.Open(v, filepath.Join(at.Dir(), searchName), search.Options{})
 		if err != nil {
 			log.Error().Err(err).Msg("the search index cannot be opened; its directory may be deleted")
 			s.blind = append(s.blind, name)

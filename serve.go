@@ -10,12 +10,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/blobstore"
+	"strongroom/httpapi/datadir"
 )
 
-const firstKeyName = "first-admin-key"
-
 type serveOptions struct {
-	place
+	datadir.Place
 	listen       string
 	metrics      string // address; "": no listener of its own
 	insecureHTTP bool
@@ -61,7 +60,7 @@ does not take 256 KiB of an answer in that time.`,
 		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveOptions
-			f.data(&o.place)
+			f.data(&o.Place)
 			f.set.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` and port; port 0 takes a free one")
 			f.set.StringVar(&o.metrics, "metrics-listen", "", "`ADDRESS` and port to serve GET /metrics at, to anybody who comes there;\nwithout it, it is served to admins beside the rest")
 			f.set.BoolVar(&o.insecureHTTP, "insecure-http", false, "listen beyond this machine without TLS")
@@ -93,23 +92,23 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.data, 0o700); err != nil {
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return err
 	}
-	lock, err := lockData(o.data)
+	lock, err := datadir.Lock(o.Data)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if err := sweepData(o.data); err != nil {
+	if err := datadir.RemoveLeftovers(o.Data); err != nil {
 		log.Warn().Err(err).Msg("what a crash left cannot be removed")
 	}
 
-	names, err := p.namesToServe(ctx, o.place)
+	names, err := p.namesToServe(ctx, o.Place)
 	if err != nil {
 		return err
 	}
-	vaults, unopened, err := openVaults(o.place, names, log)
+	vaults, unopened, err := openVaults(o.Place, names, log)
 	if err != nil {
 		return err
 	}
@@ -126,10 +125,10 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	readers := readers{deliveries: startDeliveries(o.place, vaults, o.webhooks, log)}
+	readers := readers{deliveries: startDeliveries(o.Place, vaults, o.webhooks, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
 	if o.search {
-		readers.search = startSearch(o.place, vaults, log)
+		readers.search = startSearch(o.Place, vaults, log)
 		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
 	fronts, err := p.open(door, vaults, unopened, readers, o, log)
@@ -141,27 +140,27 @@ func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
 
 // namesToServe returns the vaults of a data directory; with none, it makes the
 // first.
-func (p *program) namesToServe(ctx context.Context, at place) ([]string, error) {
-	names, err := vaultNames(at.data)
+func (p *program) namesToServe(ctx context.Context, at datadir.Place) ([]string, error) {
+	names, err := datadir.Vaults(at.Data)
 	if err != nil || len(names) > 0 {
 		return names, err
 	}
-	at.vault = "main"
+	at.Vault = "main"
 	user, err := parseAdmin("Administrator")
 	if err != nil {
 		return nil, err
 	}
-	secret, err := createVault(ctx, at, user)
+	secret, err := datadir.Create(ctx, at, user)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(at.data, firstKeyName)
+	path := filepath.Join(at.Data, datadir.FirstKeyName)
 	if err := blobstore.WriteFile(path, []byte(secret.Reveal()+"\n")); err != nil {
-		return nil, fmt.Errorf("vault %q is made, but the key of its administrator could not be kept: %w; make another by `strongroom key add`", at.vault, err)
+		return nil, fmt.Errorf("vault %q is made, but the key of its administrator could not be kept: %w; make another by `strongroom key add`", at.Vault, err)
 	}
-	fmt.Fprintf(p.stderr, "made the vault %q; the API key of its administrator is in %s\n", at.vault, path)
+	fmt.Fprintf(p.stderr, "made the vault %q; the API key of its administrator is in %s\n", at.Vault, path)
 	if isTerminal(p.stderr) {
 		fmt.Fprintf(p.stderr, "the key: %s\n", secret.Reveal())
 	}
-	return []string{at.vault}, nil
+	return []string{at.Vault}, nil
 }

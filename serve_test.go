@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/httpapi/datadir"
 )
 
 // TestFirstRun holds that a server without any vault makes one, and hands its
@@ -30,7 +31,7 @@ import (
 func TestFirstRun(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, data)
-	path := filepath.Join(data, firstKeyName)
+	path := filepath.Join(data, datadir.FirstKeyName)
 	key := s.firstKey(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
 		t.Errorf("the key's file: %v, %v", info.Mode(), err)
@@ -54,7 +55,7 @@ func TestFirstRun(t *testing.T) {
 	if again := s.firstKey(t); again != key {
 		t.Error("the key was written again")
 	}
-	if strings.Contains(s.stderr.String(), firstKeyName) {
+	if strings.Contains(s.stderr.String(), datadir.FirstKeyName) {
 		t.Errorf("the first key is spoken of again:\n%s", s.stderr)
 	}
 }
@@ -120,7 +121,7 @@ func TestVaultsShareNothing(t *testing.T) {
 func TestDamagedVault(t *testing.T) {
 	data := t.TempDir()
 	mustRun(t, "init", "--data", data, "--vault", "broken")
-	broken := filepath.Join(vaultsDir(data), "broken", "vault.db")
+	broken := filepath.Join(datadir.VaultsDir(data), "broken", "vault.db")
 	if err := os.WriteFile(broken, []byte("this is no vault"), 0o600); err != nil {
 		t.Fatal(err)
 	}

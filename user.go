@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 func (p *program) userAddCommand() command {
@@ -25,7 +26,7 @@ Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
 		example: `strongroom user add --name "Grace Hopper" --email grace@example.com --access upload`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			name := f.set.String("name", "", "`NAME` of the user (required)")
 			email := f.set.String("email", "", "`ADDRESS` of the user, unique in the vault")
@@ -62,7 +63,7 @@ func (p *program) userListCommand() command {
 objects of GET /v1/users, one to a line.`,
 		example: `strongroom user list`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var at place
+			var at datadir.Place
 			f.place(&at)
 			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
@@ -123,7 +124,7 @@ func unknownUser(who string) error {
 }
 
 // withVault calls work with a line to the vault and closes it.
-func withVault(ctx context.Context, at place, work func(*operator) error) error {
+func withVault(ctx context.Context, at datadir.Place, work func(*operator) error) error {
 	o, err := operate(ctx, at)
 	if err != nil {
 		return err

@@ -13,10 +13,11 @@ import (
 	"sync/atomic"
 
 	"strongroom/audit"
+	"strongroom/httpapi/datadir"
 )
 
 type verifyOptions struct {
-	place
+	datadir.Place
 	heads    listValue
 	bytes    bool
 	log      string
@@ -52,7 +53,7 @@ strongroom export --log audit.jsonl --details details.jsonl
 strongroom verify --log audit.jsonl --details details.jsonl`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o verifyOptions
-			f.place(&o.place)
+			f.place(&o.Place)
 			f.set.Var(&o.heads, "head", "`FILE` with heads kept elsewhere, - for standard input; may be given again")
 			f.set.BoolVar(&o.bytes, "bytes", false, "read every file kept and check its digest")
 			f.set.StringVar(&o.log, "log", "", "exported log `FILE` to check instead of a vault")
@@ -121,7 +122,7 @@ func describe(f audit.Finding) string {
 // verifyVault verifies a vault, wherever it is.
 func (p *program) verifyVault(ctx context.Context, o verifyOptions) (verdict, error) {
 	var v verdict
-	err := withVault(ctx, o.place, func(line *operator) error {
+	err := withVault(ctx, o.Place, func(line *operator) error {
 		var now struct {
 			Text string `json:"text"`
 		}

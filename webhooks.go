@@ -17,6 +17,7 @@ import (
 	"strongroom/engine"
 	"strongroom/engine/webhook"
 	"strongroom/httpapi"
+	"strongroom/httpapi/datadir"
 )
 
 // webhookOptions are the flags about where webhooks may lead.
@@ -86,19 +87,19 @@ type deliveries struct {
 // startDeliveries begins to deliver. The caller stops it before it closes the
 // vaults. A vault whose deliveries cannot be begun is served all the same: its
 // events are in its log, and told from there after the next start.
-func startDeliveries(at place, vaults map[string]*engine.Vault, o webhookOptions, log zerolog.Logger) *deliveries {
+func startDeliveries(at datadir.Place, vaults map[string]*engine.Vault, o webhookOptions, log zerolog.Logger) *deliveries {
 	d := &deliveries{all: map[string]*webhook.Deliverer{}}
 	var ctx context.Context
 	ctx, d.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
-		at.vault = name
-		deliverer, err := webhook.Open(v, at.dir(), webhook.Options{
+		at.Vault = name
+		deliverer, err := webhook.Open(v, at.Dir(), webhook.Options{
 			Allow: o.allow, Proxy: o.proxy.url,
 			Report: func(err error) { log.Warn().Err(err).Msg("webhooks") },
 		})
 		if err != nil {
-			log.Error().Err(err).Str("file", filepath.Join(at.dir(), "webhooks.db")).Msg("webhooks are not delivered")
+			log.Error().Err(err).Str("file", filepath.Join(at.Dir(), "webhooks.db")).Msg("webhooks are not delivered")
 			d.silent = append(d.silent, name)
 			continue
 		}
