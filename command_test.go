@@ -13,6 +13,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -313,7 +314,7 @@ func TestHeldVaultIsRefused(t *testing.T) {
 	data := t.TempDir()
 	s := spawn(t, data)
 	run(t, "serve", "--data", data, "--listen", "127.0.0.1:0").expect(t, 1, fmt.Sprint("process ", s.pid), "--data")
-	os.Remove(filepath.Join(data, controlName)) // as if it were hung
+	os.Remove(filepath.Join(data, control.SocketName)) // as if it were hung
 	run(t, "user", "list", "--data", data).expect(t, 1, fmt.Sprint("process ", s.pid), "control socket")
 }
 

@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"runtime"
 
 	"strongroom/engine"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -45,13 +44,6 @@ With --systemd it looks at no vault and prints the unit file of this version, fo
 	}
 }
 
-// diagnosis is engine's, as the control socket tells it.
-type diagnosis struct {
-	Level engine.Level `json:"level"`
-	What  string       `json:"what"`
-	Says  string       `json:"says"`
-}
-
 func (p *program) doctor(ctx context.Context, at datadir.Place) error {
 	names, err := datadir.Vaults(at.Data)
 	if err != nil {
@@ -63,10 +55,10 @@ func (p *program) doctor(ctx context.Context, at datadir.Place) error {
 	wrong := p.tell(at.Data, examineData(at.Data))
 	for _, name := range names {
 		at.Vault = name
-		var list []diagnosis
-		err := withVault(ctx, at, func(o *operator) error { return o.call(ctx, "GET", controlDoctor, nil, &list) })
+		var list []control.Diagnosis
+		err := withVault(ctx, at, func(line *control.Client) (err error) { list, err = line.Examine(ctx); return err })
 		if err != nil {
-			list = append(list, diagnosis{engine.LevelError, "vault", err.Error()})
+			list = append(list, control.Diagnosis{Level: engine.LevelError, What: "vault", Says: err.Error()})
 		}
 		wrong += p.tell(name, list)
 	}
@@ -80,7 +72,7 @@ func (p *program) doctor(ctx context.Context, at datadir.Place) error {
 }
 
 // tell prints diagnoses and counts the errors among them.
-func (p *program) tell(of string, list []diagnosis) (wrong int) {
+func (p *program) tell(of string, list []control.Diagnosis) (wrong int) {
 	for _, d := range list {
 		if d.Level == engine.LevelError {
 			wrong++
@@ -90,23 +82,14 @@ func (p *program) tell(of string, list []diagnosis) (wrong int) {
 	return wrong
 }
 
-func examineData(data string) []diagnosis {
-	const what = "permissions"
+func examineData(data string) []control.Diagnosis {
+	d := control.Diagnosis{Level: engine.LevelOK, What: "permissions", Says: "only this user can look into it"}
 	info, err := os.Stat(data)
 	switch {
 	case err != nil:
-		return []diagnosis{{engine.LevelError, what, err.Error()}}
+		d.Level, d.Says = engine.LevelError, err.Error()
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return []diagnosis{{engine.LevelWarn, what, fmt.Sprintf("others can look into it (%v): chmod go-rwx it", info.Mode().Perm())}}
+		d.Level, d.Says = engine.LevelWarn, fmt.Sprintf("others can look into it (%v): chmod go-rwx it", info.Mode().Perm())
 	}
-	return []diagnosis{{engine.LevelOK, what, "only this user can look into it"}}
-}
-
-// doctor is that route of the control socket.
-func (c *control) doctor(w http.ResponseWriter, r *http.Request) {
-	list := []diagnosis{}
-	for _, d := range c.vaults[r.Header.Get(vaultHeader)].Examine(r.Context()) {
-		list = append(list, diagnosis(d))
-	}
-	json.NewEncoder(w).Encode(list)
+	return []control.Diagnosis{d}
 }

@@ -11,6 +11,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -41,18 +42,18 @@ serves it, as the actor "operator".`,
 				case *details == "-":
 					return usagef("--details cannot go to standard output: give a file")
 				}
-				return withVault(ctx, at, func(o *operator) error { return p.export(ctx, o, *log, *details) })
+				return withVault(ctx, at, func(o *control.Client) error { return p.export(ctx, o, *log, *details) })
 			}
 		},
 	}
 }
 
-func (p *program) export(ctx context.Context, o *operator, log, details string) error {
+func (p *program) export(ctx context.Context, o *control.Client, log, details string) error {
 	stop := p.showProgress(func() string { return "exporting" })
 	defer stop()
 	var head audit.Head
 	err := p.writeOutput(log, func(w io.Writer) error {
-		return o.download(ctx, "/v1/audit/export", w, headOf(&head))
+		return download(ctx, o, "/v1/audit/export", w, headOf(&head))
 	})
 	if err != nil {
 		return fmt.Errorf("--log %s: %w", log, err)
@@ -65,7 +66,7 @@ func (p *program) export(ctx context.Context, o *operator, log, details string) 
 			return err != nil || row.Seq <= head.Seq
 		}
 		err := p.writeOutput(details, func(w io.Writer) error {
-			return o.download(ctx, "/v1/audit/details", w, upTo)
+			return download(ctx, o, "/v1/audit/details", w, upTo)
 		})
 		if err != nil {
 			return fmt.Errorf("--details %s: %w", details, err)
@@ -92,13 +93,13 @@ func headOf(h *audit.Head) func(line []byte) bool {
 }
 
 // download copies the lines of an answer for which keep is true.
-func (o *operator) download(ctx context.Context, path string, w io.Writer, keep func(line []byte) bool) error {
-	resp, err := o.open(ctx, "GET", path, nil)
+func download(ctx context.Context, line *control.Client, path string, w io.Writer, keep func(line []byte) bool) error {
+	answer, err := line.Stream(ctx, path)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	for lines := bufio.NewReaderSize(resp.Body, 1<<20); ; {
+	defer answer.Close()
+	for lines := bufio.NewReaderSize(answer, 1<<20); ; {
 		line, err := lines.ReadBytes('\n')
 		if len(line) > 0 && keep(line) {
 			if _, err := w.Write(line); err != nil {

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
 // maxWorkers bounds --workers: beyond that, groups of commits grow no larger
 // and memory does.
-const maxWorkers = 256
+const maxWorkers = control.MaxConnections
 
 type importOptions struct {
 	datadir.Place
@@ -121,7 +122,7 @@ func (p *program) importTree(ctx context.Context, o importOptions) error {
 	if err != nil {
 		return err
 	}
-	return withVault(ctx, o.Place, func(line *operator) error {
+	return withVault(ctx, o.Place, func(line *control.Client) error {
 		judge, err := newJudge(ctx, line, root, table.columns, o)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ import (
 
 	"strongroom/blobstore"
 	"strongroom/engine"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -327,11 +328,11 @@ func TestImportStops(t *testing.T) {
 		files[fmt.Sprintf("%03d.txt", i)] = fmt.Sprint(i)
 	}
 	dir := tree(t, files)
-	line, err := operate(t.Context(), datadir.Place{Data: s.data, Vault: "main"})
+	line, err := control.Open(t.Context(), datadir.Place{Data: s.data, Vault: "main"}, buildInfo())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer line.close()
+	defer line.Close()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)

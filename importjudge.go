@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"strongroom/engine"
+	"strongroom/httpapi/control"
 )
 
 // importFile is a row that can be imported.
@@ -50,7 +51,7 @@ type fieldRow struct {
 	Choices []string         `json:"choices"`
 }
 
-func newJudge(ctx context.Context, line *operator, root *os.Root, columns []string, o importOptions) (*judge, error) {
+func newJudge(ctx context.Context, line *control.Client, root *os.Root, columns []string, o importOptions) (*judge, error) {
 	j := &judge{root: root, columns: columns, category: o.category, tags: cells(o.tags), fields: map[string]fieldRow{}}
 	if err := j.learn(ctx, line); err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func newJudge(ctx context.Context, line *operator, root *os.Root, columns []stri
 }
 
 // learn asks the vault for its users, fields and categories.
-func (j *judge) learn(ctx context.Context, line *operator) error {
-	items, err := line.list(ctx, "/v1/users")
+func (j *judge) learn(ctx context.Context, line *control.Client) error {
+	items, err := line.List(ctx, "/v1/users")
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (j *judge) learn(ctx context.Context, line *operator) error {
 			j.owner, j.defaulted = u.ID, u.Name
 		}
 	}
-	if items, err = line.list(ctx, "/v1/fields"); err != nil {
+	if items, err = line.List(ctx, "/v1/fields"); err != nil {
 		return err
 	}
 	for _, item := range items {
@@ -112,7 +113,7 @@ func (j *judge) learn(ctx context.Context, line *operator) error {
 	var settings struct {
 		Categories []string `json:"categories"`
 	}
-	err = line.call(ctx, "GET", "/v1/settings", nil, &settings)
+	err = line.Call(ctx, "GET", "/v1/settings", nil, &settings)
 	j.categories = append(engine.BuiltinCategories(), settings.Categories...)
 	return err
 }

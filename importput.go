@@ -10,10 +10,11 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+
+	"strongroom/httpapi/control"
 )
 
 // presentRow is what an import needs of a document that is in the vault.
@@ -32,7 +33,7 @@ func (m *importer) put(ctx context.Context, f *importFile) (outcome, error) {
 	}
 	if present == nil {
 		err := m.upload(ctx, "/v1/documents", f, f.document)
-		refused, ok := errors.AsType[*apiError](err)
+		refused, ok := errors.AsType[*control.Refusal](err)
 		if !ok || refused.Code != "ALREADY_EXISTS" {
 			return became(imported, err)
 		}
@@ -66,7 +67,7 @@ func (m *importer) find(ctx context.Context, externalID string) (*presentRow, er
 		Items []presentRow `json:"items"`
 	}
 	query := url.Values{"externalId": {externalID}, "status": {"all"}, "limit": {"1"}}
-	if err := m.line.call(ctx, "GET", "/v1/documents?"+query.Encode(), nil, &page); err != nil {
+	if err := m.line.Call(ctx, "GET", "/v1/documents?"+query.Encode(), nil, &page); err != nil {
 		return nil, final(err)
 	}
 	if len(page.Items) == 0 {
@@ -108,32 +109,19 @@ func (m *importer) upload(ctx context.Context, path string, f *importFile, field
 	fmt.Fprintf(&after, "\r\n--%s--\r\n", form.Boundary())
 	content := &exactly{from: file, left: f.size}
 	length := int64(before.Len()) + f.size + int64(after.Len())
-	req, err := m.line.request(ctx, "POST", path, io.MultiReader(&before, content, &after))
+	req, err := m.line.Request(ctx, "POST", path, io.MultiReader(&before, content, &after))
 	if err != nil {
 		return err
 	}
 	req.ContentLength = length
 	req.Header.Set("Content-Type", form.FormDataContentType())
-	if err := m.send(req); content.err != nil {
+	var made json.RawMessage
+	if err := m.line.Exchange(req, &made); content.err != nil {
 		return content.err
 	} else if err != nil {
 		return final(err)
 	}
 	return unchanged(file, f)
-}
-
-// send sends a request of which only the success is of interest.
-func (m *importer) send(req *http.Request) error {
-	resp, err := m.line.do(req)
-	if err != nil {
-		return err
-	}
-	if err := refusal(resp); err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	var made json.RawMessage
-	return json.NewDecoder(resp.Body).Decode(&made)
 }
 
 // unchanged holds that what was sent is the file: it may have been written to

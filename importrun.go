@@ -10,12 +10,14 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"strongroom/httpapi/control"
 )
 
 // importer is one run of an import.
 type importer struct {
 	*program
-	line   *operator
+	line   *control.Client
 	judge  *judge
 	table  *importTable
 	total  measure
@@ -172,8 +174,8 @@ func (e *finalError) Unwrap() error { return e.error }
 // final marks an error of the vault that is not about this file: no space, no
 // vault, no answer at all.
 func final(err error) error {
-	refused, ok := errors.AsType[*apiError](err)
-	if ok && refused.status < http.StatusInternalServerError {
+	refused, ok := errors.AsType[*control.Refusal](err)
+	if ok && refused.Status < http.StatusInternalServerError {
 		return err
 	}
 	return &finalError{err}

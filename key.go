@@ -10,6 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -58,11 +59,11 @@ func (p *program) keyAdd(ctx context.Context, at datadir.Place, user string, in 
 	var made struct {
 		Secret string `json:"secret"`
 	}
-	err := withVault(ctx, at, func(o *operator) (err error) {
-		if in.UserID, err = o.findUser(ctx, user); err != nil {
+	err := withVault(ctx, at, func(o *control.Client) (err error) {
+		if in.UserID, err = findUser(ctx, o, user); err != nil {
 			return err
 		}
-		return o.call(ctx, "POST", "/v1/api-keys", in, &made)
+		return o.Call(ctx, "POST", "/v1/api-keys", in, &made)
 	})
 	if err != nil {
 		return err
@@ -83,8 +84,8 @@ func (p *program) keyListCommand() command {
 			f.place(&at)
 			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
-				return withVault(ctx, at, func(o *operator) error {
-					items, err := o.list(ctx, "/v1/api-keys")
+				return withVault(ctx, at, func(o *control.Client) error {
+					items, err := o.List(ctx, "/v1/api-keys")
 					if err != nil {
 						return err
 					}
@@ -130,10 +131,10 @@ serves it, as the actor "operator".`,
 					return usagef("key revoke takes one id; `strongroom key list` shows them")
 				}
 				var revoked keyRow
-				err := withVault(ctx, at, func(o *operator) error {
-					return o.call(ctx, "DELETE", "/v1/api-keys/"+url.PathEscape(operands[0]), nil, &revoked)
+				err := withVault(ctx, at, func(o *control.Client) error {
+					return o.Call(ctx, "DELETE", "/v1/api-keys/"+url.PathEscape(operands[0]), nil, &revoked)
 				})
-				if refused, ok := errors.AsType[*apiError](err); ok && refused.status == http.StatusNotFound {
+				if refused, ok := errors.AsType[*control.Refusal](err); ok && refused.Status == http.StatusNotFound {
 					return fmt.Errorf("no key has the id %q; `strongroom key list` shows them", operands[0])
 				}
 				if err != nil {

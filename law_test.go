@@ -63,6 +63,11 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/blobstore", "strongroom/engine", "golang.org/x/sys"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
+	"httpapi/control": {
+		may: []string{"strongroom/audit", "strongroom/engine", "strongroom/httpapi",
+			"github.com/rs/zerolog", "golang.org/x/sys"},
+		never: append([]string{"strongroom/engine/"}, "flag", "os/signal"),
+	},
 	".": {may: []string{"strongroom", "github.com/mattn/go-isatty", "github.com/rs/zerolog", "golang.org/x/sys"}},
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/httpapi"
+	"strongroom/httpapi/control"
 )
 
 const (
@@ -74,7 +75,7 @@ func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[str
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()
 	options.MaxUploads, options.Rate, options.Burst = int(o.maxUploads), float64(o.rate), int(o.burst)
-	api, control := httpapi.New(vaults, options), newControl(vaults, operators)
+	api, operator := httpapi.New(vaults, options), control.New(vaults, operators)
 
 	public, err := d.listen(d.address)
 	if err != nil {
@@ -91,11 +92,11 @@ func (p *program) open(d door, vaults map[string]*engine.Vault, unopened map[str
 		fronts = append(fronts, front{metrics, mux, func() {}})
 		fmt.Fprintf(p.stderr, "metrics at %s://%s/metrics\n", d.scheme(), metrics.Addr())
 	}
-	socket, err := listenControl(o.Data)
+	socket, err := control.Listen(o.Data)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(fronts))
 	}
-	fronts = append(fronts, front{socket, control, control.Stop})
+	fronts = append(fronts, front{socket, operator, operator.Stop})
 	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", buildInfo().Version).Int("pid", os.Getpid()).Msg("serving")
 	fmt.Fprintf(p.stderr, "listening on %s://%s\n", d.scheme(), public.Addr())
 	return fronts, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -23,24 +24,24 @@ serves it.`,
 			var at datadir.Place
 			f.place(&at)
 			return func(ctx context.Context, _ []string) error {
-				return withVault(ctx, at, func(o *operator) error { return p.resume(ctx, o, at.Vault) })
+				return withVault(ctx, at, func(o *control.Client) error { return p.resume(ctx, o, at.Vault) })
 			}
 		},
 	}
 }
 
-func (p *program) resume(ctx context.Context, o *operator, vault string) error {
+func (p *program) resume(ctx context.Context, o *control.Client, vault string) error {
 	var settings struct {
 		Paused bool `json:"paused"`
 	}
-	if err := o.call(ctx, "GET", "/v1/settings", nil, &settings); err != nil {
+	if err := o.Call(ctx, "GET", "/v1/settings", nil, &settings); err != nil {
 		return err
 	}
 	if !settings.Paused {
 		fmt.Fprintf(p.stderr, "vault %q is not paused\n", vault)
 		return nil
 	}
-	if err := o.call(ctx, "PATCH", "/v1/settings", map[string]bool{"paused": false}, &settings); err != nil {
+	if err := o.Call(ctx, "PATCH", "/v1/settings", map[string]bool{"paused": false}, &settings); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.stderr, "vault %q goes on\n", vault)

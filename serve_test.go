@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/httpapi"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -255,16 +257,14 @@ func TestMaxUpload(t *testing.T) {
 		t.Errorf("a byte more: %s", resp.Status)
 	}
 	// The control socket is no way around it.
-	o := &operator{vault: "main"}
-	o.connect(func(ctx context.Context) (net.Conn, error) { return dialControl(ctx, s.data) })
-	defer o.close()
-	content := strings.Repeat("c", 1025)
-	refused, err := o.send(t.Context(), "POST", "/v1/documents", map[string]any{"fileName": "c.txt", "content": []byte(content)})
+	o, err := control.Open(t.Context(), datadir.Place{Data: s.data, Vault: "main"}, httpapi.Build{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused.Body.Close()
-	if refused.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Errorf("a byte more through the control socket: %s", refused.Status)
+	defer o.Close()
+	content := strings.Repeat("c", 1025)
+	err = o.Call(t.Context(), "POST", "/v1/documents", map[string]any{"fileName": "c.txt", "content": []byte(content)}, nil)
+	if refused, ok := errors.AsType[*control.Refusal](err); !ok || refused.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a byte more through the control socket: %v", err)
 	}
 }

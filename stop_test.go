@@ -90,15 +90,11 @@ func TestGraceEnds(t *testing.T) {
 			close(begun)
 			<-r.Context().Done()
 		})
-		pipes := newPipeListener()
+		l, conn := newLine()
+		defer conn.Close()
 		hurried := false
 		served := make(chan error)
-		go func() { served <- serveUntil(ctx, zerolog.Nop(), front{pipes, endless, func() { hurried = true }}) }()
-		conn, err := pipes.dial(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		go func() { served <- serveUntil(ctx, zerolog.Nop(), front{l, endless, func() { hurried = true }}) }()
 		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		<-begun
 		stopped := time.Now()

@@ -34,17 +34,13 @@ func TestPatience(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
-			pipes := newPipeListener()
 			nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 			ended := make(chan error)
-			go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{pipes, nothing, func() {}}) }()
-			conn, err := pipes.dial(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
+			l, conn := newLine()
+			go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{l, nothing, func() {}}) }()
 			c.client(conn)
 			began := time.Now()
-			_, err = conn.Read(make([]byte, 1))
+			_, err := conn.Read(make([]byte, 1))
 			if took := time.Since(began); !errors.Is(err, io.EOF) || took != c.after {
 				t.Errorf("%s: %v after %v, want the end after %v", c.name, err, took, c.after)
 			}

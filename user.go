@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"strongroom/engine"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -42,8 +43,8 @@ serves it, as the actor "operator".`,
 					Access engine.Access `json:"access"`
 				}{*name, *email, engine.Access(access)}
 				var added userRow
-				err := withVault(ctx, at, func(o *operator) error {
-					return o.call(ctx, "POST", "/v1/users", in, &added)
+				err := withVault(ctx, at, func(o *control.Client) error {
+					return o.Call(ctx, "POST", "/v1/users", in, &added)
 				})
 				if err != nil {
 					return err
@@ -67,8 +68,8 @@ objects of GET /v1/users, one to a line.`,
 			f.place(&at)
 			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
-				return withVault(ctx, at, func(o *operator) error {
-					items, err := o.list(ctx, "/v1/users")
+				return withVault(ctx, at, func(o *control.Client) error {
+					items, err := o.List(ctx, "/v1/users")
 					if err != nil {
 						return err
 					}
@@ -95,16 +96,16 @@ type userRow struct {
 
 // findUser returns the id of a user who is named by id, in either spelling, or
 // by e-mail address, whatever its case: only an address has an @.
-func (o *operator) findUser(ctx context.Context, who string) (string, error) {
+func findUser(ctx context.Context, o *control.Client, who string) (string, error) {
 	var u userRow
 	if !strings.Contains(who, "@") {
-		err := o.call(ctx, "GET", "/v1/users/"+url.PathEscape(who), nil, &u)
-		if refused, ok := errors.AsType[*apiError](err); ok && refused.status == http.StatusNotFound {
+		err := o.Call(ctx, "GET", "/v1/users/"+url.PathEscape(who), nil, &u)
+		if refused, ok := errors.AsType[*control.Refusal](err); ok && refused.Status == http.StatusNotFound {
 			return "", unknownUser(who)
 		}
 		return u.ID, err
 	}
-	items, err := o.list(ctx, "/v1/users")
+	items, err := o.List(ctx, "/v1/users")
 	if err != nil {
 		return "", err
 	}
@@ -124,12 +125,12 @@ func unknownUser(who string) error {
 }
 
 // withVault calls work with a line to the vault and closes it.
-func withVault(ctx context.Context, at datadir.Place, work func(*operator) error) error {
-	o, err := operate(ctx, at)
+func withVault(ctx context.Context, at datadir.Place, work func(*control.Client) error) error {
+	line, err := control.Open(ctx, at, buildInfo())
 	if err != nil {
 		return err
 	}
-	return errors.Join(work(o), o.close())
+	return errors.Join(work(line), line.Close())
 }
 
 // accessValue is the flag --access.

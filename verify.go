@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"strongroom/audit"
+	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -122,11 +123,11 @@ func describe(f audit.Finding) string {
 // verifyVault verifies a vault, wherever it is.
 func (p *program) verifyVault(ctx context.Context, o verifyOptions) (verdict, error) {
 	var v verdict
-	err := withVault(ctx, o.Place, func(line *operator) error {
+	err := withVault(ctx, o.Place, func(line *control.Client) error {
 		var now struct {
 			Text string `json:"text"`
 		}
-		if err := line.call(ctx, "GET", "/v1/audit/head", nil, &now); err != nil {
+		if err := line.Call(ctx, "GET", "/v1/audit/head", nil, &now); err != nil {
 			return err
 		}
 		head, err := audit.ParseHead(now.Text)
@@ -139,14 +140,14 @@ func (p *program) verifyVault(ctx context.Context, o verifyOptions) (verdict, er
 		}
 		stop := p.showProgress(func() string { return "verifying" })
 		defer stop()
-		v, err = line.verify(ctx, o.bytes, heads)
+		v, err = verifyThrough(ctx, line, o.bytes, heads)
 		return err
 	})
 	return v, err
 }
 
-// verify asks the other end to verify its vault.
-func (o *operator) verify(ctx context.Context, bytes bool, heads []audit.Head) (verdict, error) {
+// verifyThrough asks the other end of a line to verify its vault.
+func verifyThrough(ctx context.Context, line *control.Client, bytes bool, heads []audit.Head) (verdict, error) {
 	in := struct {
 		Bytes bool   `json:"bytes"`
 		Head  string `json:"head,omitzero"`
@@ -167,7 +168,7 @@ func (o *operator) verify(ctx context.Context, bytes bool, heads []audit.Head) (
 			Message string `json:"message"`
 		} `json:"findings"`
 	}
-	if err := o.call(ctx, "POST", "/v1/audit/verify", in, &out); err != nil {
+	if err := line.Call(ctx, "POST", "/v1/audit/verify", in, &out); err != nil {
 		return verdict{}, err
 	}
 	head, err := audit.ParseHead(out.Head.Text)
