@@ -68,6 +68,11 @@ var importLaw = map[string]importRule{
 			"github.com/rs/zerolog", "golang.org/x/sys"},
 		never: append([]string{"strongroom/engine/"}, "flag", "os/signal"),
 	},
+	"httpapi/daemon": {
+		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine", "strongroom/httpapi",
+			"github.com/rs/zerolog"},
+		never: []string{"flag", "os/signal", "strongroom/engine/enginetest"},
+	},
 	".": {may: []string{"strongroom", "github.com/mattn/go-isatty", "github.com/rs/zerolog", "golang.org/x/sys"}},
 }
 

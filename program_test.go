@@ -292,3 +292,11 @@ func noGoroutines(t *testing.T) {
 	}
 	t.Errorf("goroutines are left:\n%s", fmt.Sprint(strings.Join(left, "\n\n")))
 }
+
+// wait returns after d, or when ctx is done.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -3,9 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/mattn/go-isatty"
 )
+
+// isTerminal reports whether a person reads what is written to w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(file.Fd())
+}
 
 // showProgress shows, on a terminal, that work goes on and what state says of
 // it, until stop is called; stop may be called again. Elsewhere it is quiet.
@@ -18,10 +28,11 @@ func (p *program) showProgress(state func() string) (stop func()) {
 	showing.Go(func() {
 		const clear = "\r\x1b[K"
 		for began := time.Now(); ; {
-			wait(ctx, time.Second)
-			if ctx.Err() != nil {
+			select {
+			case <-ctx.Done():
 				fmt.Fprint(p.stderr, clear)
 				return
+			case <-time.After(time.Second):
 			}
 			fmt.Fprintf(p.stderr, "%s%s, %s", clear, state(), time.Since(began).Round(time.Second))
 		}

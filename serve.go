@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"net"
 
 	"github.com/rs/zerolog"
 
-	"strongroom/blobstore"
+	"strongroom/httpapi/daemon"
 	"strongroom/httpapi/datadir"
 )
 
-type serveOptions struct {
+// serveFlags are what serve is given.
+type serveFlags struct {
 	datadir.Place
 	listen       string
 	metrics      string // address; "": no listener of its own
@@ -26,8 +25,8 @@ type serveOptions struct {
 	rate         rateValue
 	burst        uint
 	headLog      string
-	scrubRate    uint
-	webhooks     webhookOptions
+	scrubRate    uint // MiB a second
+	webhooks     webhookFlags
 	search       bool
 	logLevel     levelValue
 	acceptClock  bool
@@ -59,7 +58,7 @@ body that makes no progress for 30 seconds is given up, and so is a client that
 does not take 256 KiB of an answer in that time.`,
 		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var o serveOptions
+			var o serveFlags
 			f.data(&o.Place)
 			f.set.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` and port; port 0 takes a free one")
 			f.set.StringVar(&o.metrics, "metrics-listen", "", "`ADDRESS` and port to serve GET /metrics at, to anybody who comes there;\nwithout it, it is served to admins beside the rest")
@@ -84,83 +83,56 @@ does not take 256 KiB of an answer in that time.`,
 	}
 }
 
-// serve is the life of a server. Everything is taken in the order in which it
-// is given back in reverse.
-func (p *program) serve(ctx context.Context, o serveOptions) (err error) {
-	log := newLogger(p.stderr, zerolog.Level(o.logLevel))
-	door, err := o.check(log)
-	if err != nil {
+// serve refuses what cannot be served before anything is touched.
+func (p *program) serve(ctx context.Context, o serveFlags) error {
+	if (o.tlsCert == "") != (o.tlsKey == "") {
+		return usagef("--tls-cert and --tls-key go together: give both")
+	}
+	options := daemon.Options{
+		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: o.publicURL,
+		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
+		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
+		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
+		Stderr: p.stderr, Terminal: isTerminal(p.stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
+	}
+	var err error
+	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.Data, 0o700); err != nil {
-		return err
-	}
-	lock, err := datadir.Lock(o.Data)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := datadir.RemoveLeftovers(o.Data); err != nil {
-		log.Warn().Err(err).Msg("what a crash left cannot be removed")
-	}
-
-	names, err := p.namesToServe(ctx, o.Place)
-	if err != nil {
-		return err
-	}
-	vaults, unopened, err := openVaults(o.Place, names, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
-
-	if o.acceptClock {
-		if err := acceptClocks(ctx, vaults, log); err != nil {
+	if o.metrics != "" {
+		if options.Metrics, err = o.checkAddress("--metrics-listen", o.metrics, "metrics"); err != nil {
 			return err
 		}
 	}
-	schedule, err := startSchedule(vaults, o.headLog, int64(o.scrubRate)<<20, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, schedule.stop()) }()
-
-	readers := readers{deliveries: startDeliveries(o.Place, vaults, o.webhooks, log)}
-	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
-	if o.search {
-		readers.search = startSearch(o.Place, vaults, log)
-		defer func() { err = errors.Join(err, readers.search.stop()) }()
-	}
-	fronts, err := p.open(door, vaults, unopened, readers, o, log)
-	if err != nil {
-		return err
-	}
-	return serveUntil(ctx, log, fronts...)
+	return daemon.Serve(ctx, options)
 }
 
-// namesToServe returns the vaults of a data directory; with none, it makes the
-// first.
-func (p *program) namesToServe(ctx context.Context, at datadir.Place) ([]string, error) {
-	names, err := datadir.Vaults(at.Data)
-	if err != nil || len(names) > 0 {
-		return names, err
-	}
-	at.Vault = "main"
-	user, err := parseAdmin("Administrator")
+// checkAddress reads an address, and refuses one that others can reach if what
+// crosses the network would do so in the clear.
+func (o *serveFlags) checkAddress(flag, given, what string) (*net.TCPAddr, error) {
+	address, err := net.ResolveTCPAddr("tcp", given)
 	if err != nil {
-		return nil, err
+		return nil, usagef("%s %s: %v; want an address and a port such as 127.0.0.1:8080", flag, given, err)
 	}
-	secret, err := datadir.Create(ctx, at, user)
-	if err != nil {
-		return nil, err
+	// No IP at all is every address of this machine.
+	if !address.IP.IsLoopback() && o.tlsCert == "" && !o.insecureHTTP {
+		return nil, usagef("%s %s can be reached from other machines, and %s would cross the network in the clear; "+
+			"give --tls-cert and --tls-key, or --insecure-http if something in front of the server adds TLS", flag, given, what)
 	}
-	path := filepath.Join(at.Data, datadir.FirstKeyName)
-	if err := blobstore.WriteFile(path, []byte(secret.Reveal()+"\n")); err != nil {
-		return nil, fmt.Errorf("vault %q is made, but the key of its administrator could not be kept: %w; make another by `strongroom key add`", at.Vault, err)
+	return address, nil
+}
+
+// levelValue is the flag --log-level.
+type levelValue zerolog.Level
+
+func (l *levelValue) String() string { return zerolog.Level(*l).String() }
+
+func (l *levelValue) Set(s string) error {
+	switch s {
+	case "debug", "info", "warn", "error":
+		level, err := zerolog.ParseLevel(s)
+		*l = levelValue(level)
+		return err
 	}
-	fmt.Fprintf(p.stderr, "made the vault %q; the API key of its administrator is in %s\n", at.Vault, path)
-	if isTerminal(p.stderr) {
-		fmt.Fprintf(p.stderr, "the key: %s\n", secret.Reveal())
-	}
-	return []string{at.Vault}, nil
+	return fmt.Errorf("want debug, info, warn or error")
 }

@@ -1,14 +1,41 @@
-package main
+package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/rs/zerolog"
 
+	"strongroom/blobstore"
 	"strongroom/engine"
 	"strongroom/httpapi/datadir"
 )
+
+// namesToServe returns the vaults of a data directory; with none, it makes the
+// first.
+func (o Options) namesToServe(ctx context.Context) ([]string, error) {
+	at := o.Place
+	names, err := datadir.Vaults(at.Data)
+	if err != nil || len(names) > 0 {
+		return names, err
+	}
+	at.Vault = "main"
+	secret, err := datadir.Create(ctx, at, engine.NewUser{Name: "Administrator", Access: engine.AccessAdmin})
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(at.Data, datadir.FirstKeyName)
+	if err := blobstore.WriteFile(path, []byte(secret.Reveal()+"\n")); err != nil {
+		return nil, fmt.Errorf("vault %q is made, but the key of its administrator could not be kept: %w; make another by `strongroom key add`", at.Vault, err)
+	}
+	fmt.Fprintf(o.Stderr, "made the vault %q; the API key of its administrator is in %s\n", at.Vault, path)
+	if o.Terminal {
+		fmt.Fprintf(o.Stderr, "the key: %s\n", secret.Reveal())
+	}
+	return []string{at.Vault}, nil
+}
 
 // openVaults opens all vaults under a data directory. One that is damaged is
 // logged and left out, with the reason in unopened, so that it does not take the
