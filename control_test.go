@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -121,4 +122,14 @@ func TestServeSweeps(t *testing.T) {
 		}()
 	}
 	startServer(t, data).end()
+}
+
+// TestHeldVaultIsRefused holds that whoever needs a vault that another process
+// holds is told which one that is, and does not wait for it.
+func TestHeldVaultIsRefused(t *testing.T) {
+	data := t.TempDir()
+	s := spawn(t, data)
+	run(t, "serve", "--data", data, "--listen", "127.0.0.1:0").expect(t, 1, fmt.Sprint("process ", s.pid), "--data")
+	os.Remove(filepath.Join(data, control.SocketName)) // as if it were hung
+	run(t, "user", "list", "--data", data).expect(t, 1, fmt.Sprint("process ", s.pid), "control socket")
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"strongroom/httpapi/cli"
 	"strongroom/httpapi/datadir"
 )
 
@@ -27,6 +28,49 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	os.Exit(m.Run())
+}
+
+// program is the command line as a value. What it does is package cli's.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) string
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
+	c := cli.Program{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Env: p.env, SystemdUnit: systemdUnit}
+	return c.Run(ctx, args)
+}
+
+// command is a command as help tells of it.
+type command struct {
+	name    string // "serve", "key add"
+	about   string
+	example string
+}
+
+// help is what help prints, of a command if there is one.
+func (p *program) help(words ...string) string {
+	var b bytes.Buffer
+	if code := (&program{stdout: &b, stderr: &b, env: p.env}).run(context.Background(), append([]string{"help"}, words...)); code != 0 {
+		panic(b.String())
+	}
+	return b.String()
+}
+
+// commands are those that the overview lists, in its order.
+func (p *program) commands() (all []command) {
+	for _, row := range regexp.MustCompile(`(?m)^  (\w+(?: \w+)?)  +\w`).FindAllStringSubmatch(p.help(), -1) {
+		text := p.help(strings.Fields(row[1])...)
+		about, example, _ := strings.Cut(text, "\nExample:\n\n    ")
+		about, _, _ = strings.Cut(about, "\nFlags, each with")
+		all = append(all, command{row[1], about, strings.ReplaceAll(strings.TrimSuffix(example, "\n"), "\n    ", "\n")})
+	}
+	return all
+}
+
+func (p *program) writeCommand(w io.Writer, cmd command) {
+	io.WriteString(w, p.help(strings.Fields(cmd.name)...))
 }
 
 // result is what a command line came to.

@@ -268,3 +268,13 @@ func TestMaxUpload(t *testing.T) {
 		t.Errorf("a byte more through the control socket: %v", err)
 	}
 }
+
+func TestServeRefusesTheNetworkWithoutTLS(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0"} {
+		run(t, "serve", "--data", t.TempDir(), "--listen", listen).expect(t, 2, listen, "--insecure-http", "--tls-cert")
+	}
+	s := startServer(t, t.TempDir(), "--listen", "0.0.0.0:0", "--insecure-http")
+	if !strings.Contains(s.url, "http://") {
+		t.Errorf("listening on %s", s.url)
+	}
+}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -17,7 +17,7 @@ type backupOptions struct {
 	all bool
 }
 
-func (p *program) backupCommand() command {
+func (p *Program) backupCommand() command {
 	return command{
 		name:    "backup",
 		summary: "copy a vault, or all, to a directory, while they are used",
@@ -49,7 +49,7 @@ serves it, which then writes to DIR.`,
 	}
 }
 
-func (p *program) backup(ctx context.Context, o backupOptions) error {
+func (p *Program) backup(ctx context.Context, o backupOptions) error {
 	if o.to == "" {
 		return usagef("--to is missing: give the directory to back up to")
 	}
@@ -78,7 +78,7 @@ func (p *program) backup(ctx context.Context, o backupOptions) error {
 }
 
 // backupVault backs up to the absolute path to, which the user named o.to.
-func (p *program) backupVault(ctx context.Context, o backupOptions, to string) error {
+func (p *Program) backupVault(ctx context.Context, o backupOptions, to string) error {
 	return withVault(ctx, o.Place, func(line *control.Client) error {
 		var done, total atomic.Int64
 		stop := p.showProgress(func() string {
@@ -90,9 +90,9 @@ func (p *program) backupVault(ctx context.Context, o backupOptions, to string) e
 		if made == nil {
 			return err
 		}
-		fmt.Fprintf(p.stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
+		fmt.Fprintf(p.Stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
 			filepath.Join(o.to, o.Vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)
-		fmt.Fprint(p.stdout, made.Head)
+		fmt.Fprint(p.Stdout, made.Head)
 		return err
 	})
 }

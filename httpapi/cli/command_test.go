@@ -1,7 +1,6 @@
-package main
+package cli
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
@@ -84,16 +82,6 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestServeRefusesTheNetworkWithoutTLS(t *testing.T) {
-	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0"} {
-		run(t, "serve", "--data", t.TempDir(), "--listen", listen).expect(t, 2, listen, "--insecure-http", "--tls-cert")
-	}
-	s := startServer(t, t.TempDir(), "--listen", "0.0.0.0:0", "--insecure-http")
-	if !strings.Contains(s.url, "http://") {
-		t.Errorf("listening on %s", s.url)
-	}
-}
-
 func TestEnvironment(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "from-environment")
 	key := mustRun(t, "STRONGROOM_DATA="+data, "STRONGROOM_VAULT=legal", "init")
@@ -110,69 +98,13 @@ func TestEnvironment(t *testing.T) {
 	run(t, "STRONGROOM_INSECURE_HTTP=1", "STRONGROOM_LISTEN=:none", "serve", "--data", data).expect(t, 2, ":none")
 }
 
-func TestFlagsStandAnywhere(t *testing.T) {
-	var got []string
-	parse := func(args ...string) (string, []string) {
-		f := (&program{env: func(string) string { return "" }}).newFlagSet(command{name: "x"})
-		a := f.set.String("a", "", "")
-		operands, err := f.parse(args)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *a, operands
-	}
-	for _, args := range []string{"--a 1 x y", "x --a 1 y", "x y -a=1", "--a 1 -- x y", "x --a=1 -- y"} {
-		a, operands := parse(strings.Fields(args)...)
-		if got = operands; a != "1" || strings.Join(got, " ") != "x y" {
-			t.Errorf("%s: a is %q, operands %q", args, a, got)
-		}
-	}
-	if _, operands := parse("x", "--", "--a"); strings.Join(operands, " ") != "x --a" {
-		t.Errorf("after --: %q", operands)
-	}
-}
-
-func TestSizes(t *testing.T) {
-	for s, want := range map[string]int64{
-		"1": 1, "1048576": 1 << 20, "64KiB": 64 << 10, "64kib": 64 << 10, "1GiB": 1 << 30, "2 GB": 2e9, "1TB": 1e12, "10kB": 1e4, "5B": 5,
-	} {
-		var b bytesValue
-		if err := b.Set(s); err != nil || int64(b) != want {
-			t.Errorf("%s is %d, %v; want %d", s, b, err, want)
-		}
-	}
-	for _, s := range []string{"", "0", "-1", "GiB", "1.5GiB", "1XB", "9223372036854775807TiB", "0x10"} {
-		var b bytesValue
-		if err := b.Set(s); err == nil {
-			t.Errorf("%q is accepted as %d", s, b)
-		}
-	}
-	one := bytesValue(1 << 30)
-	if one.String() != "1GiB" {
-		t.Errorf("1 GiB prints as %s", one.String())
-	}
-}
-
-func TestExpiry(t *testing.T) {
-	for s, want := range map[string]string{
-		"2030-12-31":                "2031-01-01T00:00:00.000Z",
-		"2030-12-31T18:00:00Z":      "2030-12-31T18:00:00.000Z",
-		"2030-12-31T18:00:00+02:00": "2030-12-31T16:00:00.000Z",
-	} {
-		var e expiryValue
-		if err := e.Set(s); err != nil || e.text() != want {
-			t.Errorf("%s is %s, %v; want %s", s, e.text(), err, want)
-		}
-	}
-}
-
 // TestHelp holds that every command and flag is documented.
 func TestHelp(t *testing.T) {
 	overview := mustRun(t, "help")
 	if dash := mustRun(t, "--help"); dash != overview {
 		t.Error("--help is not help")
 	}
-	p := &program{env: func(string) string { return "" }}
+	p := &Program{Env: func(string) string { return "" }}
 	for _, cmd := range p.commands() {
 		t.Run(cmd.name, func(t *testing.T) {
 			if !strings.Contains(overview, "  "+cmd.name+" ") {
@@ -306,47 +238,4 @@ func TestUsersAndKeys(t *testing.T) {
 	if got := strings.Count(log, `"actor":"operator"`); got != strings.Count(log, "\n") {
 		t.Errorf("%d entries are the operator's:\n%s", got, log)
 	}
-}
-
-// TestHeldVaultIsRefused holds that whoever needs a vault that another process
-// holds is told which one that is, and does not wait for it.
-func TestHeldVaultIsRefused(t *testing.T) {
-	data := t.TempDir()
-	s := spawn(t, data)
-	run(t, "serve", "--data", data, "--listen", "127.0.0.1:0").expect(t, 1, fmt.Sprint("process ", s.pid), "--data")
-	os.Remove(filepath.Join(data, control.SocketName)) // as if it were hung
-	run(t, "user", "list", "--data", data).expect(t, 1, fmt.Sprint("process ", s.pid), "control socket")
-}
-
-// FuzzSize holds that a size that is accepted is above 0 and prints as itself.
-func FuzzSize(f *testing.F) {
-	for _, s := range []string{"1", "64KiB", "1GiB", "2 GB", "9223372036854775807", "0", "-1kB", "1e3"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		var b, again bytesValue
-		if b.Set(s) != nil {
-			return
-		}
-		if err := again.Set(b.String()); b <= 0 || err != nil || again != b {
-			t.Errorf("%q is %d, prints as %s, which is %d, %v", s, int64(b), b.String(), int64(again), err)
-		}
-	})
-}
-
-// FuzzAdmin holds that what is refused is wrong usage, and that names and
-// addresses come out without what only marks them off.
-func FuzzAdmin(f *testing.F) {
-	for _, s := range []string{"Ada", "Ada Lovelace <ada@example.com>", " <x>", "a<b", "a<b>c", "<", ">", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		user, err := parseAdmin(s)
-		if usage := (*usageError)(nil); err != nil && !errors.As(err, &usage) {
-			t.Errorf("%q: %v", s, err)
-		}
-		if err == nil && (user.Name == "" || strings.ContainsAny(user.Name, "<") || strings.Contains(user.Email, ">")) {
-			t.Errorf("%q is %+v", s, user)
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) compactCommand() command {
+func (p *Program) compactCommand() command {
 	return command{
 		name:    "compact",
 		summary: "give the free pages of a vault's database back to the file system",
@@ -28,7 +28,7 @@ The vault must be at rest: stop the server first.`,
 	}
 }
 
-func (p *program) compact(ctx context.Context, at datadir.Place) error {
+func (p *Program) compact(ctx context.Context, at datadir.Place) error {
 	stop := p.showProgress(func() string { return "compacting " + at.Vault })
 	defer stop()
 	r, err := engine.Compact(ctx, at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
@@ -39,6 +39,6 @@ func (p *program) compact(ctx context.Context, at datadir.Place) error {
 	if err != nil {
 		return fmt.Errorf("vault %q: %w", at.Vault, err)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s: %d rows; %d bytes before, %d after\n", at.Vault, r.Rows, r.Before, r.After)
+	_, err = fmt.Fprintf(p.Stdout, "%s: %d rows; %d bytes before, %d after\n", at.Vault, r.Rows, r.Before, r.After)
 	return err
 }

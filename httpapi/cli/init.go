@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) initCommand() command {
+func (p *Program) initCommand() command {
 	return command{
 		name:    "init",
 		summary: "create a vault, its first administrator and an API key",
@@ -31,7 +31,7 @@ same data directory. A running server serves a new vault after its next start.`,
 	}
 }
 
-func (p *program) init(ctx context.Context, at datadir.Place, admin string) error {
+func (p *Program) init(ctx context.Context, at datadir.Place, admin string) error {
 	user, err := parseAdmin(admin)
 	if err != nil {
 		return err
@@ -40,8 +40,8 @@ func (p *program) init(ctx context.Context, at datadir.Place, admin string) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "created vault %q in %s; this is the API key of its administrator, shown this once:\n", at.Vault, at.Dir())
-	_, err = fmt.Fprintln(p.stdout, secret.Reveal())
+	fmt.Fprintf(p.Stderr, "created vault %q in %s; this is the API key of its administrator, shown this once:\n", at.Vault, at.Dir())
+	_, err = fmt.Fprintln(p.Stdout, secret.Reveal())
 	return err
 }
 

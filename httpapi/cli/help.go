@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 )
 
-func (p *program) helpCommand() command {
+func (p *Program) helpCommand() command {
 	return command{
 		name:     "help",
 		operands: "[COMMAND]",
@@ -21,7 +21,7 @@ defaults, and shows an example that works.`,
 		setup: func(*flagSet) func(context.Context, []string) error {
 			return func(_ context.Context, operands []string) error {
 				if len(operands) == 0 {
-					p.writeOverview(p.stdout)
+					p.writeOverview(p.Stdout)
 					return nil
 				}
 				return p.helpOn(strings.Join(operands, " "))
@@ -31,17 +31,17 @@ defaults, and shows an example that works.`,
 }
 
 // helpOn writes the help of a command, or of all commands of a group.
-func (p *program) helpOn(name string) error {
+func (p *Program) helpOn(name string) error {
 	found := false
 	for _, cmd := range p.commands() {
 		if cmd.name != name && !strings.HasPrefix(cmd.name, name+" ") {
 			continue
 		}
 		if found {
-			fmt.Fprintln(p.stdout)
+			fmt.Fprintln(p.Stdout)
 		}
 		found = true
-		p.writeCommand(p.stdout, cmd)
+		p.writeCommand(p.Stdout, cmd)
 	}
 	if !found {
 		return usagef("there is no command %q; `strongroom help` lists them", name)
@@ -49,7 +49,7 @@ func (p *program) helpOn(name string) error {
 	return nil
 }
 
-func (p *program) writeOverview(w io.Writer) {
+func (p *Program) writeOverview(w io.Writer) {
 	fmt.Fprint(w, "Strongroom is a document vault.\n\nusage: strongroom <command> [flags]\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, cmd := range p.commands() {
@@ -62,7 +62,7 @@ func (p *program) writeOverview(w io.Writer) {
 		"failure, 2 for wrong usage.\n")
 }
 
-func (p *program) writeCommand(w io.Writer, cmd command) {
+func (p *Program) writeCommand(w io.Writer, cmd command) {
 	flags := p.newFlagSet(cmd)
 	cmd.setup(flags)
 	usage := "usage: strongroom " + cmd.name

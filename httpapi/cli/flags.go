@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -24,10 +24,10 @@ type flagSet struct {
 	env func(string) string
 }
 
-func (p *program) newFlagSet(cmd command) *flagSet {
+func (p *Program) newFlagSet(cmd command) *flagSet {
 	set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	return &flagSet{set: set, cmd: cmd.name, env: p.env}
+	return &flagSet{set: set, cmd: cmd.name, env: p.Env}
 }
 
 // envName returns the environment variable of a flag: --head-log is

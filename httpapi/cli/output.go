@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -14,9 +14,9 @@ func (f *flagSet) asJSON() *bool {
 }
 
 // writeLines writes JSON values as they are, one to a line.
-func (p *program) writeLines(items []json.RawMessage) error {
+func (p *Program) writeLines(items []json.RawMessage) error {
 	for _, item := range items {
-		if _, err := fmt.Fprintf(p.stdout, "%s\n", item); err != nil {
+		if _, err := fmt.Fprintf(p.Stdout, "%s\n", item); err != nil {
 			return err
 		}
 	}

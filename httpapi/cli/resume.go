@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) resumeCommand() command {
+func (p *Program) resumeCommand() command {
 	return command{
 		name:    "resume",
 		summary: "let a paused vault send webhooks and run retention again",
@@ -30,7 +30,7 @@ serves it.`,
 	}
 }
 
-func (p *program) resume(ctx context.Context, o *control.Client, vault string) error {
+func (p *Program) resume(ctx context.Context, o *control.Client, vault string) error {
 	var settings struct {
 		Paused bool `json:"paused"`
 	}
@@ -38,12 +38,12 @@ func (p *program) resume(ctx context.Context, o *control.Client, vault string) e
 		return err
 	}
 	if !settings.Paused {
-		fmt.Fprintf(p.stderr, "vault %q is not paused\n", vault)
+		fmt.Fprintf(p.Stderr, "vault %q is not paused\n", vault)
 		return nil
 	}
 	if err := o.Call(ctx, "PATCH", "/v1/settings", map[string]bool{"paused": false}, &settings); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "vault %q goes on\n", vault)
+	fmt.Fprintf(p.Stderr, "vault %q goes on\n", vault)
 	return nil
 }

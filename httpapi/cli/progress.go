@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -19,8 +19,8 @@ func isTerminal(w io.Writer) bool {
 
 // showProgress shows, on a terminal, that work goes on and what state says of
 // it, until stop is called; stop may be called again. Elsewhere it is quiet.
-func (p *program) showProgress(state func() string) (stop func()) {
-	if !isTerminal(p.stderr) {
+func (p *Program) showProgress(state func() string) (stop func()) {
+	if !isTerminal(p.Stderr) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -30,11 +30,11 @@ func (p *program) showProgress(state func() string) (stop func()) {
 		for began := time.Now(); ; {
 			select {
 			case <-ctx.Done():
-				fmt.Fprint(p.stderr, clear)
+				fmt.Fprint(p.Stderr, clear)
 				return
 			case <-time.After(time.Second):
 			}
-			fmt.Fprintf(p.stderr, "%s%s, %s", clear, state(), time.Since(began).Round(time.Second))
+			fmt.Fprintf(p.Stderr, "%s%s, %s", clear, state(), time.Since(began).Round(time.Second))
 		}
 	})
 	return sync.OnceFunc(func() { cancel(); showing.Wait() })

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) keyAddCommand() command {
+func (p *Program) keyAddCommand() command {
 	return command{
 		name:    "key add",
 		summary: "make an API key for a user",
@@ -55,7 +55,7 @@ type newKey struct {
 	ExpiresAt string        `json:"expiresAt,omitzero"`
 }
 
-func (p *program) keyAdd(ctx context.Context, at datadir.Place, user string, in newKey) error {
+func (p *Program) keyAdd(ctx context.Context, at datadir.Place, user string, in newKey) error {
 	var made struct {
 		Secret string `json:"secret"`
 	}
@@ -68,11 +68,11 @@ func (p *program) keyAdd(ctx context.Context, at datadir.Place, user string, in 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(p.stdout, made.Secret)
+	_, err = fmt.Fprintln(p.Stdout, made.Secret)
 	return err
 }
 
-func (p *program) keyListCommand() command {
+func (p *Program) keyListCommand() command {
 	return command{
 		name:    "key list",
 		summary: "list the API keys of a vault",
@@ -92,7 +92,7 @@ func (p *program) keyListCommand() command {
 					if *asJSON {
 						return p.writeLines(items)
 					}
-					return writeTable(p.stdout, items, []string{"ID", "NAME", "USER", "ACCESS", "EXPIRES", "REVOKED"}, func(k keyRow) []string {
+					return writeTable(p.Stdout, items, []string{"ID", "NAME", "USER", "ACCESS", "EXPIRES", "REVOKED"}, func(k keyRow) []string {
 						return []string{k.ID, k.Name, k.UserID, k.Access, k.ExpiresAt, k.RevokedAt}
 					})
 				})
@@ -111,7 +111,7 @@ type keyRow struct {
 	RevokedAt string `json:"revokedAt"`
 }
 
-func (p *program) keyRevokeCommand() command {
+func (p *Program) keyRevokeCommand() command {
 	return command{
 		name:     "key revoke",
 		operands: "ID",
@@ -140,7 +140,7 @@ serves it, as the actor "operator".`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(p.stderr, "key %s (%s) is revoked since %s\n", revoked.ID, plain(revoked.Name), revoked.RevokedAt)
+				_, err = fmt.Fprintf(p.Stderr, "key %s (%s) is revoked since %s\n", revoked.ID, plain(revoked.Name), revoked.RevokedAt)
 				return err
 			}
 		},

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type restoreOptions struct {
 	withoutLog bool
 }
 
-func (p *program) restoreCommand() command {
+func (p *Program) restoreCommand() command {
 	return command{
 		name:    "restore",
 		summary: "make a vault of a backup, where there is none",
@@ -52,7 +52,7 @@ strongroom restore --from ./backup --log since.jsonl --data ./restored`,
 	}
 }
 
-func (p *program) restore(ctx context.Context, o restoreOptions) error {
+func (p *Program) restore(ctx context.Context, o restoreOptions) error {
 	if o.from == "" {
 		return usagef("--from is missing: give the directory of the backup")
 	}
@@ -101,7 +101,7 @@ func findBackup(dir, vault string) (string, engine.Backup, error) {
 	return dir, made, err
 }
 
-func (p *program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
+func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
 	parent := datadir.VaultsDir(at.Data)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return engine.RestoreReport{}, err
@@ -128,33 +128,33 @@ func (p *program) restoreVault(ctx context.Context, at datadir.Place, from strin
 }
 
 // tellRestored says what is there, and what is not.
-func (p *program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
-	fmt.Fprintf(p.stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
-	fmt.Fprintf(p.stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
+func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
+	fmt.Fprintf(p.Stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
+	fmt.Fprintf(p.Stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
 	if o.log == "" {
-		fmt.Fprintln(p.stdout, "without a log: what was changed, deleted or erased since is not known")
+		fmt.Fprintln(p.Stdout, "without a log: what was changed, deleted or erased since is not known")
 	} else {
 		p.tellSince(r.Since)
 	}
-	_, err := io.WriteString(p.stdout, r.Restored.Text())
-	fmt.Fprintf(p.stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
+	_, err := io.WriteString(p.Stdout, r.Restored.Text())
+	fmt.Fprintf(p.Stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
 	return err
 }
 
-func (p *program) tellSince(s engine.Since) {
-	fmt.Fprintf(p.stdout, "%d entries since, up to entry %d of %s\n", s.Entries, s.Head.Seq, audit.FormatTime(s.Head.Time))
+func (p *Program) tellSince(s engine.Since) {
+	fmt.Fprintf(p.Stdout, "%d entries since, up to entry %d of %s\n", s.Entries, s.Head.Seq, audit.FormatTime(s.Head.Time))
 	for _, op := range audit.Ops() {
 		if n := s.Ops[op]; n > 0 {
-			fmt.Fprintf(p.stdout, "  %s %d\n", op, n)
+			fmt.Fprintf(p.Stdout, "  %s %d\n", op, n)
 		}
 	}
 	for _, v := range s.Versions {
-		fmt.Fprintf(p.stdout, "missing: document %s version %d, %s\n", v.DocumentID, v.Number, v.Digest)
+		fmt.Fprintf(p.Stdout, "missing: document %s version %d, %s\n", v.DocumentID, v.Number, v.Digest)
 	}
 	for _, id := range s.Deleted {
-		fmt.Fprintf(p.stdout, "there again, deleted since: document %s\n", id)
+		fmt.Fprintf(p.Stdout, "there again, deleted since: document %s\n", id)
 	}
 	for _, id := range s.Erased {
-		fmt.Fprintf(p.stdout, "erased again: %s\n", id)
+		fmt.Fprintf(p.Stdout, "erased again: %s\n", id)
 	}
 }

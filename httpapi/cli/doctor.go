@@ -1,9 +1,10 @@
-package main
+package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 
@@ -12,7 +13,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) doctorCommand() command {
+func (p *Program) doctorCommand() command {
 	return command{
 		name:    "doctor",
 		summary: "look at what the vaults stand on: disk, syncs, space, clock, bytes",
@@ -36,7 +37,8 @@ With --systemd it looks at no vault and prints the unit file of this version, fo
 			f.set.BoolVar(&unit, "systemd", false, "print the systemd unit of a server, and do nothing else")
 			return func(ctx context.Context, _ []string) error {
 				if unit {
-					return p.printSystemdUnit()
+					_, err := io.WriteString(p.Stdout, p.SystemdUnit)
+					return err
 				}
 				return p.doctor(ctx, at)
 			}
@@ -44,7 +46,7 @@ With --systemd it looks at no vault and prints the unit file of this version, fo
 	}
 }
 
-func (p *program) doctor(ctx context.Context, at datadir.Place) error {
+func (p *Program) doctor(ctx context.Context, at datadir.Place) error {
 	names, err := datadir.Vaults(at.Data)
 	if err != nil {
 		return err
@@ -72,12 +74,12 @@ func (p *program) doctor(ctx context.Context, at datadir.Place) error {
 }
 
 // tell prints diagnoses and counts the errors among them.
-func (p *program) tell(of string, list []control.Diagnosis) (wrong int) {
+func (p *Program) tell(of string, list []control.Diagnosis) (wrong int) {
 	for _, d := range list {
 		if d.Level == engine.LevelError {
 			wrong++
 		}
-		fmt.Fprintf(p.stdout, "%-5s  %s: %s: %s\n", d.Level, of, d.What, plain(d.Says))
+		fmt.Fprintf(p.Stdout, "%-5s  %s: %s: %s\n", d.Level, of, d.What, plain(d.Says))
 	}
 	return wrong
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) userAddCommand() command {
+func (p *Program) userAddCommand() command {
 	return command{
 		name:    "user add",
 		summary: "add a user to a vault",
@@ -49,14 +49,14 @@ serves it, as the actor "operator".`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintln(p.stdout, added.ID)
+				_, err = fmt.Fprintln(p.Stdout, added.ID)
 				return err
 			}
 		},
 	}
 }
 
-func (p *program) userListCommand() command {
+func (p *Program) userListCommand() command {
 	return command{
 		name:    "user list",
 		summary: "list the users of a vault",
@@ -76,7 +76,7 @@ objects of GET /v1/users, one to a line.`,
 					if *asJSON {
 						return p.writeLines(items)
 					}
-					return writeTable(p.stdout, items, []string{"ID", "NAME", "E-MAIL", "ACCESS", "STATUS"}, func(u userRow) []string {
+					return writeTable(p.Stdout, items, []string{"ID", "NAME", "E-MAIL", "ACCESS", "STATUS"}, func(u userRow) []string {
 						return []string{u.ID, u.Name, u.Email, u.Access, u.Status}
 					})
 				})

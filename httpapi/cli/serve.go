@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -32,7 +32,7 @@ type serveFlags struct {
 	acceptClock  bool
 }
 
-func (p *program) serveCommand() command {
+func (p *Program) serveCommand() command {
 	return command{
 		name:    "serve",
 		summary: "serve all vaults of a data directory over HTTP",
@@ -84,7 +84,7 @@ does not take 256 KiB of an answer in that time.`,
 }
 
 // serve refuses what cannot be served before anything is touched.
-func (p *program) serve(ctx context.Context, o serveFlags) error {
+func (p *Program) serve(ctx context.Context, o serveFlags) error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return usagef("--tls-cert and --tls-key go together: give both")
 	}
@@ -93,7 +93,7 @@ func (p *program) serve(ctx context.Context, o serveFlags) error {
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
-		Stderr: p.stderr, Terminal: isTerminal(p.stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
+		Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
 	}
 	var err error
 	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strongroom/httpapi"
 )
 
-func (p *program) versionCommand() command {
+func (p *Program) versionCommand() command {
 	return command{
 		name:    "version",
 		summary: "print version, commit, Go version and platform",
@@ -19,7 +19,7 @@ only if it was built inside its repository.`,
 		setup: func(*flagSet) func(context.Context, []string) error {
 			return func(context.Context, []string) error {
 				b := buildInfo()
-				_, err := fmt.Fprintf(p.stdout, "version   %s\ncommit    %s\ngo        %s\nplatform  %s\n",
+				_, err := fmt.Fprintf(p.Stdout, "version   %s\ncommit    %s\ngo        %s\nplatform  %s\n",
 					b.Version, b.Commit, b.Go, b.Platform)
 				return err
 			}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -27,7 +27,7 @@ type verifyOptions struct {
 	file     string
 }
 
-func (p *program) verifyCommand() command {
+func (p *Program) verifyCommand() command {
 	return command{
 		name:    "verify",
 		summary: "check a vault, or an exported audit log, and print its head",
@@ -74,7 +74,7 @@ type verdict struct {
 	matches  []audit.Match
 }
 
-func (p *program) verify(ctx context.Context, o verifyOptions) error {
+func (p *Program) verify(ctx context.Context, o verifyOptions) error {
 	verify := p.verifyVault
 	switch {
 	case o.log != "" && o.bytes:
@@ -89,19 +89,19 @@ func (p *program) verify(ctx context.Context, o verifyOptions) error {
 		return err
 	}
 	for _, found := range v.findings {
-		fmt.Fprintln(p.stdout, describe(found))
+		fmt.Fprintln(p.Stdout, describe(found))
 	}
 	for _, m := range v.matches {
-		fmt.Fprintf(p.stdout, "%s: document %s version %d, %s at %s, entry %d\n",
+		fmt.Fprintf(p.Stdout, "%s: document %s version %d, %s at %s, entry %d\n",
 			o.file, m.Document, m.Version, m.Op, audit.FormatTime(m.Time), m.Seq)
 	}
 	if o.file != "" && len(v.matches) == 0 {
-		fmt.Fprintf(p.stdout, "%s: no version in this log has these bytes\n", o.file)
+		fmt.Fprintf(p.Stdout, "%s: no version in this log has these bytes\n", o.file)
 	}
-	if _, err := io.WriteString(p.stdout, v.head.Text()); err != nil {
+	if _, err := io.WriteString(p.Stdout, v.head.Text()); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "checked: %s\n", v.counts)
+	fmt.Fprintf(p.Stderr, "checked: %s\n", v.counts)
 	switch n := len(v.findings); {
 	case n == 1:
 		return errors.New("1 finding: something is wrong")
@@ -121,7 +121,7 @@ func describe(f audit.Finding) string {
 }
 
 // verifyVault verifies a vault, wherever it is.
-func (p *program) verifyVault(ctx context.Context, o verifyOptions) (verdict, error) {
+func (p *Program) verifyVault(ctx context.Context, o verifyOptions) (verdict, error) {
 	var v verdict
 	err := withVault(ctx, o.Place, func(line *control.Client) error {
 		var now struct {
@@ -183,7 +183,7 @@ func verifyThrough(ctx context.Context, line *control.Client, bytes bool, heads 
 }
 
 // verifyLog verifies an exported log.
-func (p *program) verifyLog(ctx context.Context, o verifyOptions) (verdict, error) {
+func (p *Program) verifyLog(ctx context.Context, o verifyOptions) (verdict, error) {
 	log, err := os.Open(o.log)
 	if err != nil {
 		return verdict{}, err
@@ -243,7 +243,7 @@ func vaultOf(lines *bufio.Reader) string {
 // readHeads reads files of printed heads. Of a file that has heads of the
 // vault, only those count: the head log of a server has all its vaults'. A
 // file with nothing but others' counts whole, and will be found wrong.
-func (p *program) readHeads(files []string, vault string) ([]audit.Head, error) {
+func (p *Program) readHeads(files []string, vault string) ([]audit.Head, error) {
 	var heads []audit.Head
 	for _, name := range files {
 		text, err := p.readInput(name)
@@ -264,9 +264,9 @@ func (p *program) readHeads(files []string, vault string) ([]audit.Head, error) 
 }
 
 // readInput reads a file, or standard input if its name is -.
-func (p *program) readInput(name string) ([]byte, error) {
+func (p *Program) readInput(name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(p.stdin)
+		return io.ReadAll(p.Stdin)
 	}
 	return os.ReadFile(name)
 }

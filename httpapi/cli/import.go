@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type importOptions struct {
 	workers  uint
 }
 
-func (p *program) importCommand() command {
+func (p *Program) importCommand() command {
 	return command{
 		name:     "import",
 		operands: "DIR",
@@ -109,7 +109,7 @@ func (o *importOptions) usage() error {
 	return nil
 }
 
-func (p *program) importTree(ctx context.Context, o importOptions) error {
+func (p *Program) importTree(ctx context.Context, o importOptions) error {
 	if err := o.usage(); err != nil {
 		return err
 	}
@@ -132,13 +132,13 @@ func (p *program) importTree(ctx context.Context, o importOptions) error {
 			return err
 		}
 		if o.check {
-			_, err := fmt.Fprintf(p.stdout, "checked   %d\n", total.files)
+			_, err := fmt.Fprintf(p.Stdout, "checked   %d\n", total.files)
 			return err
 		}
 		if judge.defaulted != "" {
-			fmt.Fprintf(p.stderr, "documents without an owner will belong to %s\n", plain(judge.defaulted))
+			fmt.Fprintf(p.Stderr, "documents without an owner will belong to %s\n", plain(judge.defaulted))
 		}
-		m := &importer{program: p, line: line, judge: judge, table: table, total: total, update: o.update}
+		m := &importer{Program: p, line: line, judge: judge, table: table, total: total, update: o.update}
 		if o.failed == "" {
 			return m.run(ctx, int(o.workers), nil)
 		}
@@ -165,7 +165,7 @@ const maxTold = 100
 
 // checkTable judges all rows before anything is written, tells what is wrong
 // with them, and what is left out.
-func (p *program) checkTable(ctx context.Context, table *importTable, judge *judge) (measure, error) {
+func (p *Program) checkTable(ctx context.Context, table *importTable, judge *judge) (measure, error) {
 	var total measure
 	stop := p.showProgress(func() string { return "checking" })
 	defer stop()
@@ -181,7 +181,7 @@ func (p *program) checkTable(ctx context.Context, table *importTable, judge *jud
 		if err != nil {
 			if wrong++; wrong <= maxTold {
 				stop()
-				fmt.Fprintf(p.stderr, "%s: %v\n", row.where(), err)
+				fmt.Fprintf(p.Stderr, "%s: %v\n", row.where(), err)
 			}
 			continue
 		}
@@ -190,7 +190,7 @@ func (p *program) checkTable(ctx context.Context, table *importTable, judge *jud
 	}
 	stop()
 	if left := table.leftOut(); left != "" {
-		fmt.Fprintf(p.stderr, "left out: %s\n", left)
+		fmt.Fprintf(p.Stderr, "left out: %s\n", left)
 	}
 	if wrong > 0 {
 		return measure{}, fmt.Errorf("%s cannot be imported as it stands: %s wrong, and nothing was written", table.name, counted(wrong, "row is", "rows are"))

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 // importer is one run of an import.
 type importer struct {
-	*program
+	*Program
 	line   *control.Client
 	judge  *judge
 	table  *importTable
@@ -117,7 +117,7 @@ func (m *importer) take(ctx context.Context, row importRow) error {
 		return nil
 	}
 	if n := m.tally[failed]; n <= maxTold {
-		fmt.Fprintf(m.stderr, "%s: %v\n", row.where(), err)
+		fmt.Fprintf(m.Stderr, "%s: %v\n", row.where(), err)
 	}
 	if m.fails != nil {
 		m.fails.add(row, err)
@@ -139,10 +139,10 @@ func (m *importer) progress() string {
 func (m *importer) report() error {
 	elapsed := time.Since(m.began)
 	each := elapsed.Seconds()
-	fmt.Fprintf(m.stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(m.done.files, "file", "files"), bytesValue(m.done.bytes).short(),
+	fmt.Fprintf(m.Stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(m.done.files, "file", "files"), bytesValue(m.done.bytes).short(),
 		elapsed.Round(time.Millisecond), float64(m.done.files)/each, bytesValue(float64(m.done.bytes)/each).short())
 	for o := range outcomes {
-		if _, err := fmt.Fprintf(m.stdout, "%-9s %d\n", o, m.tally[o]); err != nil {
+		if _, err := fmt.Fprintf(m.Stdout, "%-9s %d\n", o, m.tally[o]); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -15,7 +15,7 @@ import (
 	"strongroom/httpapi/datadir"
 )
 
-func (p *program) exportCommand() command {
+func (p *Program) exportCommand() command {
 	return command{
 		name:    "export",
 		summary: "write the audit log, and its details, to files",
@@ -48,7 +48,7 @@ serves it, as the actor "operator".`,
 	}
 }
 
-func (p *program) export(ctx context.Context, o *control.Client, log, details string) error {
+func (p *Program) export(ctx context.Context, o *control.Client, log, details string) error {
 	stop := p.showProgress(func() string { return "exporting" })
 	defer stop()
 	var head audit.Head
@@ -73,7 +73,7 @@ func (p *program) export(ctx context.Context, o *control.Client, log, details st
 		}
 	}
 	stop()
-	fmt.Fprint(p.stderr, head.Text())
+	fmt.Fprint(p.Stderr, head.Text())
 	return nil
 }
 
@@ -118,9 +118,9 @@ func download(ctx context.Context, line *control.Client, path string, w io.Write
 // writeOutput writes a file that appears under its name when it is whole and
 // on disk. What is no ordinary file, and standard output (-), is written as
 // it is.
-func (p *program) writeOutput(name string, write func(io.Writer) error) error {
+func (p *Program) writeOutput(name string, write func(io.Writer) error) error {
 	if name == "-" {
-		return writeBuffered(p.stdout, write)
+		return writeBuffered(p.Stdout, write)
 	}
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
