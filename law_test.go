@@ -78,6 +78,10 @@ var importLaw = map[string]importRule{
 			"github.com/mattn/go-isatty", "github.com/rs/zerolog"},
 		never: []string{"log", "strongroom/engine/"},
 	},
+	"httpapi/cli/importer": {
+		may:   []string{"strongroom/engine", "strongroom/httpapi/control"},
+		never: append([]string{"strongroom/engine/"}, programOnly...),
+	},
 	".": {may: []string{"strongroom/httpapi/cli"}, never: []string{"strongroom/httpapi/cli/"}},
 }
 

@@ -10,25 +10,18 @@ import (
 	"strings"
 	"time"
 
+	"strongroom/httpapi/cli/importer"
 	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
 
-// maxWorkers bounds --workers: beyond that, groups of commits grow no larger
-// and memory does.
-const maxWorkers = control.MaxConnections
-
-type importOptions struct {
+// importFlags are what import is given.
+type importFlags struct {
 	datadir.Place
-	dir      string
-	csv      string
-	category string
-	tags     string
-	owner    string
-	update   bool
-	check    bool
-	failed   string
-	workers  uint
+	options importer.Options
+	check   bool
+	failed  string
+	workers uint
 }
 
 func (p *Program) importCommand() command {
@@ -65,13 +58,13 @@ serves it, as the actor "operator".`,
 		example: `mkdir -p scans && echo "All agreed." >scans/minutes.txt
 strongroom import scans --category report --tags source:scanner --failed failed.csv`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
-			var o importOptions
+			var o importFlags
 			f.place(&o.Place)
-			f.set.StringVar(&o.csv, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
-			f.set.StringVar(&o.category, "category", "", "`CATEGORY` of documents whose row has none")
-			f.set.StringVar(&o.tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
-			f.set.StringVar(&o.owner, "owner", "", "`USER` who owns documents whose row names nobody, by e-mail address or id")
-			f.set.BoolVar(&o.update, "update", false, "make other bytes of a document a new version of it")
+			f.set.StringVar(&o.options.CSV, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
+			f.set.StringVar(&o.options.Category, "category", "", "`CATEGORY` of documents whose row has none")
+			f.set.StringVar(&o.options.Tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
+			f.set.StringVar(&o.options.Owner, "owner", "", "`USER` who owns documents whose row names nobody, by e-mail address or id")
+			f.set.BoolVar(&o.options.Update, "update", false, "make other bytes of a document a new version of it")
 			f.set.BoolVar(&o.check, "check", false, "check every row and file, and write nothing")
 			f.set.StringVar(&o.failed, "failed", "", "`FILE` to write what failed to, as a CSV for --csv")
 			f.set.UintVar(&o.workers, "workers", 16, "`NUMBER` of files in hand at a time, 1 to 256")
@@ -79,7 +72,7 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 				if len(operands) != 1 {
 					return usagef("import takes one directory; see `strongroom help import`")
 				}
-				o.dir = operands[0]
+				o.options.Dir = operands[0]
 				return p.importTree(ctx, o)
 			}
 		},
@@ -87,15 +80,15 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 }
 
 // usage refuses what cannot be meant before anything is touched.
-func (o *importOptions) usage() error {
-	if o.workers < 1 || o.workers > maxWorkers {
-		return usagef("--workers %d: want 1 to %d", o.workers, maxWorkers)
+func (o *importFlags) usage() error {
+	if o.workers < 1 || o.workers > importer.MaxWorkers {
+		return usagef("--workers %d: want 1 to %d", o.workers, importer.MaxWorkers)
 	}
-	if o.failed == "" || o.csv != "" {
+	if o.failed == "" || o.options.CSV != "" {
 		return nil
 	}
 	// The next import of the tree would take it for a document.
-	dir, err := filepath.Abs(o.dir)
+	dir, err := filepath.Abs(o.options.Dir)
 	if err != nil {
 		return err
 	}
@@ -109,43 +102,43 @@ func (o *importOptions) usage() error {
 	return nil
 }
 
-func (p *Program) importTree(ctx context.Context, o importOptions) error {
+func (p *Program) importTree(ctx context.Context, o importFlags) error {
 	if err := o.usage(); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(o.dir)
+	o.options.Data = o.Place.Data
+	source, err := importer.Open(o.options)
 	if err != nil {
-		return err
+		return byFlag(err)
 	}
-	defer root.Close()
-	table, err := openTable(root, o)
-	if err != nil {
-		return err
-	}
+	defer source.Close()
 	return withVault(ctx, o.Place, func(line *control.Client) error {
-		judge, err := newJudge(ctx, line, root, table.columns, o)
+		m, err := importer.New(ctx, line, source)
 		if err != nil {
-			return err
+			return byFlag(err)
 		}
-		total, err := p.checkTable(ctx, table, judge)
+		total, err := p.checkImport(ctx, m, source)
 		if err != nil {
 			return err
 		}
 		if o.check {
-			_, err := fmt.Fprintf(p.Stdout, "checked   %d\n", total.files)
+			_, err := fmt.Fprintf(p.Stdout, "checked   %d\n", total.Files)
 			return err
 		}
-		if judge.defaulted != "" {
-			fmt.Fprintf(p.Stderr, "documents without an owner will belong to %s\n", plain(judge.defaulted))
+		if owner := m.DefaultOwner(); owner != "" {
+			fmt.Fprintf(p.Stderr, "documents without an owner will belong to %s\n", plain(owner))
 		}
-		m := &importer{Program: p, line: line, judge: judge, table: table, total: total, update: o.update}
 		if o.failed == "" {
-			return m.run(ctx, int(o.workers), nil)
+			return p.runImport(ctx, m, total, o, nil)
 		}
 		var outcome error
-		err = replaceFile(o.failed, func(f *os.File) (err error) {
-			outcome, err = m.runInto(ctx, int(o.workers), f)
-			return err
+		err = replaceFile(o.failed, func(f *os.File) error {
+			failures, err := importer.NewFailures(f, source)
+			if err != nil {
+				return err
+			}
+			outcome = p.runImport(ctx, m, total, o, failures)
+			return failures.Close()
 		})
 		if err != nil {
 			err = fmt.Errorf("--failed %s: %w", o.failed, err)
@@ -154,48 +147,111 @@ func (p *Program) importTree(ctx context.Context, o importOptions) error {
 	})
 }
 
-// measure is how much there is to import.
-type measure struct {
-	files int
-	bytes int64
+// byFlag tells an error about an option of an import as one about its flag.
+func byFlag(err error) error {
+	option, ok := errors.AsType[*importer.OptionError](err)
+	switch {
+	case !ok:
+		return err
+	case option.Option == "csv":
+		return fmt.Errorf("--csv %s: %w", option.Value, option.Err)
+	case option.Option == "owner":
+		return unknownUser(option.Value)
+	}
+	return usagef("--%s %s: %v", option.Option, option.Value, option.Err)
+}
+
+// advise adds to why a file failed what flag would help.
+func advise(err error) error {
+	if _, ok := errors.AsType[*importer.OtherBytesError](err); ok {
+		return fmt.Errorf("%w; --update makes a new version of it", err)
+	}
+	if errors.Is(err, importer.ErrChanged) {
+		return fmt.Errorf("%w; import it again with --update", err)
+	}
+	return err
 }
 
 // maxTold is how many findings or failures are told one by one.
 const maxTold = 100
 
-// checkTable judges all rows before anything is written, tells what is wrong
+// checkImport judges all rows before anything is written, tells what is wrong
 // with them, and what is left out.
-func (p *Program) checkTable(ctx context.Context, table *importTable, judge *judge) (measure, error) {
-	var total measure
+func (p *Program) checkImport(ctx context.Context, m *importer.Import, source *importer.Source) (importer.Measure, error) {
 	stop := p.showProgress(func() string { return "checking" })
 	defer stop()
-	wrong, seen := 0, twice{}
-	for row, err := range table.rows(ctx) {
-		if err != nil {
-			return measure{}, err
+	wrong := 0
+	total, err := m.Check(ctx, func(row importer.Row, err error) {
+		if wrong++; wrong <= maxTold {
+			stop()
+			fmt.Fprintf(p.Stderr, "%s: %v\n", where(row), err)
 		}
-		file, err := judge.file(row)
-		if err == nil && table.repeats {
-			err = seen.check(file)
-		}
-		if err != nil {
-			if wrong++; wrong <= maxTold {
-				stop()
-				fmt.Fprintf(p.Stderr, "%s: %v\n", row.where(), err)
-			}
-			continue
-		}
-		total.files++
-		total.bytes += file.size
+	})
+	if err != nil {
+		return importer.Measure{}, byFlag(err)
 	}
 	stop()
-	if left := table.leftOut(); left != "" {
+	if left := source.LeftOut(); left != "" {
 		fmt.Fprintf(p.Stderr, "left out: %s\n", left)
 	}
 	if wrong > 0 {
-		return measure{}, fmt.Errorf("%s cannot be imported as it stands: %s wrong, and nothing was written", table.name, counted(wrong, "row is", "rows are"))
+		return importer.Measure{}, fmt.Errorf("%s cannot be imported as it stands: %s wrong, and nothing was written", source.Name(), counted(wrong, "row is", "rows are"))
 	}
 	return total, nil
+}
+
+// runImport imports, and says what came of it. Failures may be nil.
+func (p *Program) runImport(ctx context.Context, m *importer.Import, total importer.Measure, o importFlags, failures *importer.Failures) error {
+	began := time.Now()
+	stop := p.showProgress(func() string { return bar(m.Done(), total, began) })
+	defer stop()
+	failed := 0
+	tally, err := m.Run(ctx, int(o.workers), func(row importer.Row, err error) {
+		err = advise(err)
+		if failed++; failed <= maxTold {
+			fmt.Fprintf(p.Stderr, "%s: %v\n", where(row), err)
+		}
+		if failures != nil {
+			failures.Add(row, err)
+		}
+	})
+	stop()
+	return errors.Join(p.writeTally(tally), verdictOf(ctx, tally, err, failures != nil))
+}
+
+// writeTally writes what became of the files.
+func (p *Program) writeTally(t importer.Tally) error {
+	each := t.Elapsed.Seconds()
+	fmt.Fprintf(p.Stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(t.Files, "file", "files"), bytesValue(t.Bytes).short(),
+		t.Elapsed.Round(time.Millisecond), float64(t.Files)/each, bytesValue(float64(t.Bytes)/each).short())
+	_, err := fmt.Fprintf(p.Stdout, "imported  %d\nversions  %d\nskipped   %d\nfailed    %d\n", t.Imported, t.Versions, t.Skipped, t.Failed)
+	return err
+}
+
+// verdictOf is how an import ended, err being why it did not come to its last row.
+func verdictOf(ctx context.Context, t importer.Tally, err error, listed bool) error {
+	stopped, ok := errors.AsType[*importer.StoppedError](err)
+	switch {
+	case ok:
+		return fmt.Errorf("stopped, because the vault takes nothing more: %w; the same command goes on from here", stopped)
+	case ctx.Err() != nil:
+		return errors.New("interrupted; the same command goes on from here")
+	case err != nil:
+		return byFlag(err)
+	case t.Failed > 0 && listed:
+		return fmt.Errorf("%s not imported; correct the file of failures and give it as --csv", counted(t.Failed, "file was", "files were"))
+	case t.Failed > 0:
+		return fmt.Errorf("%s not imported; the same command tries again", counted(t.Failed, "file was", "files were"))
+	}
+	return nil
+}
+
+// where says which row it is.
+func where(row importer.Row) string {
+	if row.Line > 0 {
+		return fmt.Sprintf("line %d: %s", row.Line, plain(row.Path))
+	}
+	return plain(row.Path)
 }
 
 func counted(n int, one, many string) string {
@@ -206,17 +262,17 @@ func counted(n int, one, many string) string {
 }
 
 // bar shows how far done is of all, in bytes and files.
-func (all measure) bar(done measure, since time.Time) string {
+func bar(done, all importer.Measure, since time.Time) string {
 	const width = 30
 	part := 0.0
-	if all.files > 0 {
-		part = float64(done.files) / float64(all.files)
+	if all.Files > 0 {
+		part = float64(done.Files) / float64(all.Files)
 	}
-	if all.bytes > 0 {
-		part = (part + float64(done.bytes)/float64(all.bytes)) / 2
+	if all.Bytes > 0 {
+		part = (part + float64(done.Bytes)/float64(all.Bytes)) / 2
 	}
 	full := int(math.Round(min(part, 1) * width))
-	text := fmt.Sprintf("[%s%s] %d of %d files", strings.Repeat("#", full), strings.Repeat(".", width-full), done.files, all.files)
+	text := fmt.Sprintf("[%s%s] %d of %d files", strings.Repeat("#", full), strings.Repeat(".", width-full), done.Files, all.Files)
 	if elapsed := time.Since(since); part > 0.01 && part < 1 {
 		left := time.Duration(float64(elapsed) * (1 - part) / part)
 		text += fmt.Sprintf(", %v left", left.Round(time.Second))

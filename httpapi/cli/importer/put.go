@@ -1,4 +1,4 @@
-package cli
+package importer
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ type presentRow struct {
 }
 
 // put brings a file into the vault, unless it is there.
-func (m *importer) put(ctx context.Context, f *importFile) (outcome, error) {
+func (m *Import) put(ctx context.Context, f *file) (outcome, error) {
 	present, err := m.find(ctx, f.externalID)
 	if err != nil {
 		return failed, err
@@ -48,8 +48,8 @@ func (m *importer) put(ctx context.Context, f *importFile) (outcome, error) {
 		return failed, err
 	case digest == present.CurrentVersion.Digest:
 		return skipped, nil
-	case !m.update:
-		return failed, fmt.Errorf("document %s has other bytes; --update makes a new version of it", present.ID)
+	case !m.source.options.Update:
+		return failed, &OtherBytesError{present.ID}
 	}
 	return became(versioned, m.upload(ctx, "/v1/documents/"+present.ID+"/versions", f, f.version))
 }
@@ -62,7 +62,7 @@ func became(o outcome, err error) (outcome, error) {
 }
 
 // find returns the document that has an externalId; nil if there is none.
-func (m *importer) find(ctx context.Context, externalID string) (*presentRow, error) {
+func (m *Import) find(ctx context.Context, externalID string) (*presentRow, error) {
 	var page struct {
 		Items []presentRow `json:"items"`
 	}
@@ -77,8 +77,8 @@ func (m *importer) find(ctx context.Context, externalID string) (*presentRow, er
 }
 
 // digest is the digest of a file as the API spells it.
-func (m *importer) digest(f *importFile) (string, error) {
-	file, err := m.judge.root.Open(filepath.FromSlash(f.path))
+func (m *Import) digest(f *file) (string, error) {
+	file, err := m.source.root.Open(filepath.FromSlash(f.path))
 	if err != nil {
 		return "", err
 	}
@@ -92,8 +92,8 @@ func (m *importer) digest(f *importFile) (string, error) {
 
 // upload sends a file with its fields. They go into the body, where they may be
 // as long as they are allowed to be, and the file is not held in memory.
-func (m *importer) upload(ctx context.Context, path string, f *importFile, fields url.Values) error {
-	file, err := m.judge.root.Open(filepath.FromSlash(f.path))
+func (m *Import) upload(ctx context.Context, path string, f *file, fields url.Values) error {
+	file, err := m.source.root.Open(filepath.FromSlash(f.path))
 	if err != nil {
 		return err
 	}
@@ -124,15 +124,27 @@ func (m *importer) upload(ctx context.Context, path string, f *importFile, field
 	return unchanged(file, f)
 }
 
+// OtherBytesError says that a document which is there already has other bytes than
+// the file. It is an error only if Options.Update is not set.
+type OtherBytesError struct{ DocumentID string }
+
+func (e *OtherBytesError) Error() string {
+	return fmt.Sprintf("document %s has other bytes", e.DocumentID)
+}
+
+// ErrChanged says that a file was written to while it was read: the document may
+// have bytes that the file never had at any one time.
+var ErrChanged = errors.New("it changed while it was read")
+
 // unchanged holds that what was sent is the file: it may have been written to
 // meanwhile.
-func unchanged(file *os.File, f *importFile) error {
+func unchanged(file *os.File, f *file) error {
 	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
 	if info.Size() != f.size {
-		return errors.New("it changed while it was read; import it again with --update")
+		return ErrChanged
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package importer
 
 import (
 	"crypto/sha256"
@@ -31,7 +31,7 @@ type twice map[[16]byte]struct{}
 
 // check takes the externalId a row has and the one its path would give it: two
 // rows must share neither.
-func (t twice) check(f *importFile) error {
+func (t twice) check(f *file) error {
 	given := defaultExternalID(f.path)
 	if t.has(given) {
 		return errors.New("path: an earlier row names the same file")

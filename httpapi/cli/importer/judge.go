@@ -1,4 +1,4 @@
-package cli
+package importer
 
 import (
 	"context"
@@ -20,9 +20,9 @@ import (
 	"strongroom/httpapi/control"
 )
 
-// importFile is a row that can be imported.
-type importFile struct {
-	row        importRow
+// file is a row that can be imported.
+type file struct {
+	row        Row
 	path       string // below the root, clean, with slashes
 	size       int64
 	externalID string
@@ -44,6 +44,15 @@ type judge struct {
 	defaulted  string // who the owner is, if nobody was asked for
 }
 
+// userRow is what an import needs of a user.
+type userRow struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Email  string `json:"email"`
+	Access string `json:"access"`
+	Status string `json:"status"`
+}
+
 // fieldRow is what an import needs of a custom field.
 type fieldRow struct {
 	Key     string           `json:"key"`
@@ -51,30 +60,30 @@ type fieldRow struct {
 	Choices []string         `json:"choices"`
 }
 
-func newJudge(ctx context.Context, line *control.Client, root *os.Root, columns []string, o importOptions) (*judge, error) {
-	j := &judge{root: root, columns: columns, category: o.category, tags: cells(o.tags), fields: map[string]fieldRow{}}
+func newJudge(ctx context.Context, line *control.Client, root *os.Root, columns []string, o Options) (*judge, error) {
+	j := &judge{root: root, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
 	if err := j.learn(ctx, line); err != nil {
 		return nil, err
 	}
 	for _, column := range columns {
 		key, ok := strings.CutPrefix(column, fieldColumn)
 		if _, known := j.fields[key]; ok && !known {
-			return nil, fmt.Errorf("--csv %s: there is no custom field for the column %q; an admin can define it", o.csv, column)
+			return nil, &OptionError{"csv", o.CSV, fmt.Errorf("there is no custom field for the column %q; an admin can define it", column)}
 		}
 	}
-	if o.category != "" && !slices.Contains(j.categories, o.category) {
-		return nil, usagef("--category %s: want one of %s", o.category, strings.Join(j.categories, ", "))
+	if o.Category != "" && !slices.Contains(j.categories, o.Category) {
+		return nil, &OptionError{"category", o.Category, fmt.Errorf("want one of %s", strings.Join(j.categories, ", "))}
 	}
-	if o.owner != "" {
-		id, ok := j.users[strings.ToLower(o.owner)]
+	if o.Owner != "" {
+		id, ok := j.users[strings.ToLower(o.Owner)]
 		if !ok {
-			return nil, unknownUser(o.owner)
+			return nil, &OptionError{"owner", o.Owner, errors.New("no user has this id or e-mail address")}
 		}
 		j.owner, j.defaulted = id, ""
 	}
 	sample := engine.NewDocument{Name: "x", Tags: slices.Clone(j.tags)}
 	if err := sample.Check(); err != nil {
-		return nil, usagef("--tags %s: %v", o.tags, err)
+		return nil, &OptionError{"tags", o.Tags, err}
 	}
 	return j, nil
 }
@@ -119,11 +128,11 @@ func (j *judge) learn(ctx context.Context, line *control.Client) error {
 }
 
 // file judges a row.
-func (j *judge) file(row importRow) (*importFile, error) {
+func (j *judge) file(row Row) (*file, error) {
 	if row.defect != nil {
 		return nil, row.defect
 	}
-	f := &importFile{row: row}
+	f := &file{row: row}
 	if err := j.locate(f); err != nil {
 		return nil, err
 	}
@@ -164,12 +173,12 @@ func set(values url.Values, name, value string) {
 
 // locate finds the file of a row. The root lets no path out, neither by "..",
 // nor by a symbolic link.
-func (j *judge) locate(f *importFile) error {
-	local := filepath.FromSlash(f.row.path)
+func (j *judge) locate(f *file) error {
+	local := filepath.FromSlash(f.row.Path)
 	switch {
-	case f.row.path == "":
+	case f.row.Path == "":
 		return errors.New("path: is missing")
-	case !utf8.ValidString(f.row.path):
+	case !utf8.ValidString(f.row.Path):
 		return errors.New("path: is not UTF-8; rename the file")
 	case !filepath.IsLocal(local):
 		return errors.New("path: must lie below the directory that is imported, and be written from there")
@@ -189,7 +198,7 @@ func (j *judge) locate(f *importFile) error {
 }
 
 // describe is what the document of a row is to be.
-func (j *judge) describe(f *importFile) (engine.NewDocument, error) {
+func (j *judge) describe(f *file) (engine.NewDocument, error) {
 	n := engine.NewDocument{
 		Category: j.category, OwnerID: j.owner, Tags: slices.Clone(j.tags), ExternalID: defaultExternalID(f.path),
 		CustomFields: map[string]any{},

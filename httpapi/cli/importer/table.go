@@ -1,4 +1,4 @@
-package cli
+package importer
 
 import (
 	"bufio"
@@ -15,58 +15,51 @@ import (
 	"strings"
 )
 
-// importTable is where the rows of an import come from: a CSV, or the tree
+// table is where the rows of an import come from: a CSV, or the tree
 // itself. It is read twice, once to judge and once to import, so that a million
 // rows need not be held.
-type importTable struct {
+type table struct {
 	name    string   // for a person
 	columns []string // path is among them
 	repeats bool     // a row may say what another has said
 	// rows begins at the first row each time it is called. An error ends it.
-	rows func(context.Context) iter.Seq2[importRow, error]
+	rows func(context.Context) iter.Seq2[Row, error]
 	// left counts what the last reading has left out, by its kind.
 	left map[string]int
 }
 
-// importRow is a file to import, and what the CSV says of it.
-type importRow struct {
-	line   int // of the CSV; 0 in a tree
+// Row is a file to import, and what the CSV says of it.
+type Row struct {
+	Line   int    // of the CSV; 0 in a tree
+	Path   string // as it is given: it may say anything
 	cells  []string
-	path   string // as it is given
-	defect error  // why it is no row
+	defect error // why it is no row
 }
 
-func (r importRow) where() string {
-	if r.line > 0 {
-		return fmt.Sprintf("line %d: %s", r.line, plain(r.path))
-	}
-	return plain(r.path)
-}
-
-func openTable(root *os.Root, o importOptions) (*importTable, error) {
-	if o.csv == "" {
+func openTable(root *os.Root, o Options) (*table, error) {
+	if o.CSV == "" {
 		data, err := os.Stat(o.Data)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		return treeTable(root, o.dir, data), nil
+		return treeTable(root, o.Dir, data), nil
 	}
-	t, err := csvTable(o.csv)
+	t, err := csvTable(o.CSV)
 	if err != nil {
-		return nil, fmt.Errorf("--csv %s: %w", o.csv, err)
+		return nil, &OptionError{"csv", o.CSV, err}
 	}
 	return t, nil
 }
 
 // treeTable has a row for each file below root, sorted by directory. data is the
 // data directory, if there is one: it may lie in the tree.
-func treeTable(root *os.Root, name string, data fs.FileInfo) *importTable {
-	t := &importTable{name: name, columns: []string{"path"}}
-	t.rows = func(ctx context.Context) iter.Seq2[importRow, error] {
+func treeTable(root *os.Root, name string, data fs.FileInfo) *table {
+	t := &table{name: name, columns: []string{"path"}}
+	t.rows = func(ctx context.Context) iter.Seq2[Row, error] {
 		t.left = map[string]int{}
-		return func(yield func(importRow, error) bool) {
+		return func(yield func(Row, error) bool) {
 			err := fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
-				row := importRow{path: path, cells: []string{path}}
+				row := Row{Path: path, cells: []string{path}}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -87,7 +80,7 @@ func treeTable(root *os.Root, name string, data fs.FileInfo) *importTable {
 				return nil
 			})
 			if err != nil {
-				yield(importRow{}, err)
+				yield(Row{}, err)
 			}
 		}
 	}
@@ -115,13 +108,16 @@ func leaveOut(path string, d fs.DirEntry, data fs.FileInfo) string {
 }
 
 // leftOut says what the last reading has left out, for a person.
-func (t *importTable) leftOut() string {
+func (t *table) leftOut() string {
 	var parts []string
 	for _, kind := range []struct{ one, many string }{
 		{"hidden", "hidden"}, {"symbolic link", "symbolic links"}, {"special file", "special files"}, {"data directory", "data directories"},
 	} {
-		if n := t.left[kind.one]; n > 0 {
-			parts = append(parts, counted(n, kind.one, kind.many))
+		switch n := t.left[kind.one]; {
+		case n == 1:
+			parts = append(parts, "1 "+kind.one)
+		case n > 1:
+			parts = append(parts, fmt.Sprintf("%d %s", n, kind.many))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -137,7 +133,7 @@ const (
 	fieldColumn = "field." // and the key of a custom field
 )
 
-func csvTable(name string) (*importTable, error) {
+func csvTable(name string) (*table, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -152,17 +148,17 @@ func csvTable(name string) (*importTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &importTable{name: name, columns: columns, repeats: true}
-	t.rows = func(ctx context.Context) iter.Seq2[importRow, error] {
-		return func(yield func(importRow, error) bool) { csvRows(ctx, name, columns, yield) }
+	t := &table{name: name, columns: columns, repeats: true}
+	t.rows = func(ctx context.Context) iter.Seq2[Row, error] {
+		return func(yield func(Row, error) bool) { csvRows(ctx, name, columns, yield) }
 	}
 	return t, nil
 }
 
-func csvRows(ctx context.Context, name string, columns []string, yield func(importRow, error) bool) {
+func csvRows(ctx context.Context, name string, columns []string, yield func(Row, error) bool) {
 	f, err := os.Open(name)
 	if err != nil {
-		yield(importRow{}, err)
+		yield(Row{}, err)
 		return
 	}
 	defer f.Close()
@@ -171,7 +167,7 @@ func csvRows(ctx context.Context, name string, columns []string, yield func(impo
 		err = errors.New("it changed while it was read")
 	}
 	for path := slices.Index(columns, "path"); err == nil; {
-		var row importRow
+		var row Row
 		if err = ctx.Err(); err != nil {
 			break
 		}
@@ -185,18 +181,18 @@ func csvRows(ctx context.Context, name string, columns []string, yield func(impo
 		if err != nil {
 			break
 		}
-		row.line, _ = r.FieldPos(0)
+		row.Line, _ = r.FieldPos(0)
 		if !slices.ContainsFunc(row.cells, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 			continue // spreadsheets leave such rows at the end
 		}
 		if path < len(row.cells) {
-			row.path = row.cells[path]
+			row.Path = row.cells[path]
 		}
 		if !yield(row, nil) {
 			return
 		}
 	}
-	yield(importRow{}, fmt.Errorf("--csv %s: %w", name, err))
+	yield(Row{}, &OptionError{"csv", name, err})
 }
 
 // readHead reads the first line, which names the columns.
