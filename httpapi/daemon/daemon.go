@@ -105,7 +105,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	readers := readers{deliveries: startDeliveries(o.Place, vaults, o, log)}
+	readers := readers{deliveries: startDeliveries(o, vaults, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
 	if o.Search {
 		readers.search = startSearch(o.Place, vaults, log)

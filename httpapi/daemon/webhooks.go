@@ -14,7 +14,6 @@ import (
 	"strongroom/engine"
 	"strongroom/engine/webhook"
 	"strongroom/httpapi"
-	"strongroom/httpapi/datadir"
 )
 
 // deliveries are the deliverers of all vaults, at work.
@@ -28,12 +27,13 @@ type deliveries struct {
 // startDeliveries begins to deliver. The caller stops it before it closes the
 // vaults. A vault whose deliveries cannot be begun is served all the same: its
 // events are in its log, and told from there after the next start.
-func startDeliveries(at datadir.Place, vaults map[string]*engine.Vault, o Options, log zerolog.Logger) *deliveries {
+func startDeliveries(o Options, vaults map[string]*engine.Vault, log zerolog.Logger) *deliveries {
 	d := &deliveries{all: map[string]*webhook.Deliverer{}}
 	var ctx context.Context
 	ctx, d.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
+		at := o.Place
 		at.Vault = name
 		deliverer, err := webhook.Open(v, at.Dir(), webhook.Options{
 			Allow: o.WebhookAllow, Proxy: o.WebhookProxy,
