@@ -33,11 +33,12 @@ var importLaw = map[string]importRule{
 	"blobstore":          {may: []string{"golang.org/x/sys"}, never: append([]string{"net"}, programOnly...)},
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"engine": {
-		may: []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt",
+		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine/internal", "go.etcd.io/bbolt",
 			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto"},
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
+	"engine/internal/check": {never: append([]string{"net"}, programOnly...), still: []string{"net/url", "net/netip"}},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
 		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),

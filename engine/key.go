@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // Key is an API key without its secret. A time that is zero did not happen or
@@ -179,9 +180,9 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 		n.UserID = actor.UserID
 	}
 	var c checks
-	c.required("name", n.Name, maxShort)
+	c.Required("name", n.Name, check.MaxShort)
 	if n.Access > AccessAdmin {
-		c.fail("access", "must be view, upload or admin")
+		c.Fail("access", "must be view, upload or admin")
 	}
 	if err := c.err(); err != nil {
 		return Key{}, Secret{}, Receipt{}, err

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"strongroom/engine/internal/check"
 )
 
 // DocumentQuery chooses documents. Zero members choose all, but that the
@@ -179,7 +181,7 @@ func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 		}
 	}
 	for _, tag := range q.Tags {
-		sets = append(sets, t.rows(kindTag, text(spellTag(tag))))
+		sets = append(sets, t.rows(kindTag, text(check.SpellTag(tag))))
 	}
 	return sets, true
 }

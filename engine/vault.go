@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/check"
 
 	"github.com/oklog/ulid/v2"
 	"go.etcd.io/bbolt"
@@ -140,11 +140,9 @@ func Create(dir string, o Options) (*Vault, error) {
 	return v, nil
 }
 
-var vaultNames = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-
 // ValidName says whether a vault can have this name: 1 to 40 lower-case letters,
 // digits and hyphens, not beginning with a hyphen.
-func ValidName(name string) bool { return vaultNames.MatchString(name) }
+func ValidName(name string) bool { return check.IsVaultName(name) }
 
 func vaultName(dir, name string) (string, error) {
 	if name == "" {
@@ -277,7 +275,7 @@ func (v *Vault) open(o Options) (err error) {
 func (v *Vault) load(b *bbolt.Tx) error {
 	meta := b.Bucket(bucketMeta)
 	vault, name := meta.Get(metaVault), meta.Get(metaName)
-	if len(vault) != ulid.EncodedSize || !vaultNames.Match(name) {
+	if len(vault) != ulid.EncodedSize || !check.IsVaultName(string(name)) {
 		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
 	}
 	v.id, v.name = string(vault), string(name)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // Webhook is a subscription: where events are to be told, and which. An event is
@@ -40,13 +41,8 @@ func (w *Webhook) Wants(op audit.Op) bool {
 	if len(w.Events) == 0 {
 		return op != audit.OpDocumentDownloaded
 	}
-	noun, _, _ := strings.Cut(string(op), ".")
-	return slices.ContainsFunc(w.Events, func(pattern string) bool {
-		return pattern == string(op) || pattern == everyEvent || pattern == noun+".*"
-	})
+	return slices.ContainsFunc(w.Events, func(pattern string) bool { return check.Matches(pattern, string(op)) })
 }
-
-const everyEvent = "*"
 
 // NewWebhook describes a webhook to be made. URL is required.
 type NewWebhook struct {
@@ -119,7 +115,7 @@ func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (W
 	made := &webhook{secret: newSigningSecret(), Webhook: Webhook{
 		URL: n.URL, Events: n.Events, Description: n.Description, Active: !n.Inactive,
 	}}
-	if err := made.settle(); err != nil {
+	if err := made.check(); err != nil {
 		return Webhook{}, Secret{}, Receipt{}, err
 	}
 	w, receipt, err := update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) { return t.createWebhook(*made) })
@@ -128,6 +124,23 @@ func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (W
 	}
 	return w, spellSigningSecret(made.secret), receipt, nil
 }
+
+// check looks at a webhook, and spells it.
+func (w *Webhook) check() error {
+	var ops []string
+	for _, op := range audit.Ops() {
+		ops = append(ops, string(op))
+	}
+	var c checks
+	w.URL = strings.TrimSpace(w.URL)
+	c.URL("url", w.URL)
+	w.Events = c.Events("events", w.Events, ops)
+	c.Prose("description", w.Description, check.MaxComment)
+	return c.err()
+}
+
+// maxWebhooks is how many webhooks a vault has at most.
+const maxWebhooks = 1_000
 
 func (t *tx) createWebhook(w webhook) (Webhook, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
@@ -168,7 +181,7 @@ func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string
 	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
 		old := w.Webhook
 		p.apply(&w.Webhook)
-		if err := w.settle(); err != nil {
+		if err := w.check(); err != nil {
 			return audit.Event{}, err
 		}
 		detail := old.differences(&w.Webhook)
