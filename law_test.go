@@ -38,7 +38,8 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
-	"engine/internal/check": {never: append([]string{"net"}, programOnly...), still: []string{"net/url", "net/netip"}},
+	"engine/internal/check":  {never: append([]string{"net"}, programOnly...), still: []string{"net/url", "net/netip"}},
+	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net"}, programOnly...)},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
 		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),

@@ -1,5 +1,7 @@
 package engine
 
+import "strongroom/engine/internal/secret"
+
 func (w *webhook) encode() []byte {
 	e := newEncoder(256)
 	e.str(w.URL)
@@ -38,7 +40,7 @@ func decodeWebhook(at id, b []byte) (*webhook, error) {
 	w.secret = append(w.secret, d.nested()...)
 	w.former = append(w.former, d.nested()...)
 	w.until = d.time()
-	if d.err == nil && (len(w.secret) != signingSize || w.until.IsZero() != (len(w.former) == 0)) {
+	if d.err == nil && (len(w.secret) != secret.SigningKeySize || w.until.IsZero() != (len(w.former) == 0)) {
 		d.fail()
 	}
 	return w, d.done("webhook " + w.ID)

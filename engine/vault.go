@@ -15,6 +15,7 @@ import (
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/secret"
 
 	"github.com/oklog/ulid/v2"
 	"go.etcd.io/bbolt"
@@ -93,7 +94,7 @@ type Vault struct {
 	clock    clock
 	journal  journal
 	used     lastUsed
-	lockKey  []byte
+	lockKey  secret.LockKey
 	guesses  guesses
 	hashing  chan struct{}                 // holds one token while an edit password is hashed
 	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone

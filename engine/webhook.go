@@ -8,6 +8,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/secret"
 )
 
 // Webhook is a subscription: where events are to be told, and which. An event is
@@ -112,7 +113,7 @@ func (t *tx) putWebhook(w *webhook) { t.put(bucketWebhooks, w.at[:], w.encode())
 // CreateWebhook needs admin access. The Secret is what messages are signed with,
 // shown this once. It is told of what happens after its creation.
 func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (Webhook, Secret, Receipt, error) {
-	made := &webhook{secret: newSigningSecret(), Webhook: Webhook{
+	made := &webhook{secret: secret.NewSigningKey(), Webhook: Webhook{
 		URL: n.URL, Events: n.Events, Description: n.Description, Active: !n.Inactive,
 	}}
 	if err := made.check(); err != nil {
@@ -122,7 +123,7 @@ func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (W
 	if err != nil {
 		return Webhook{}, Secret{}, Receipt{}, err
 	}
-	return w, spellSigningSecret(made.secret), receipt, nil
+	return w, signingSecret(made.secret), receipt, nil
 }
 
 // check looks at a webhook, and spells it.
