@@ -39,6 +39,7 @@ var importLaw = map[string]importRule{
 		still: []string{"net/url", "net/netip"},
 	},
 	"engine/internal/check":  {never: append([]string{"net"}, programOnly...), still: []string{"net/url", "net/netip"}},
+	"engine/internal/fixity": {never: append([]string{"net"}, programOnly...)},
 	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net"}, programOnly...)},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},

@@ -15,6 +15,7 @@ import (
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/fixity"
 	"strongroom/engine/internal/secret"
 
 	"github.com/oklog/ulid/v2"
@@ -70,12 +71,11 @@ type Digest = blobstore.Digest
 // Vault is one organization: its documents, users, keys, bytes and audit log.
 // All methods may be called from many goroutines. It starts none of its own.
 //
-// Locks, in the order in which they are taken: planning, bytes,
-// scrub.running, life, queue.mu,
-// the writer of vault.db; clock.mu, journal.mu, used.mu, readers.mu, pins.mu, previews.mu
-// and scrub.mu are leaves. Nobody who
-// shares life calls what shares it again: a Close in between would wait for
-// the one and block the other.
+// Locks, in the order in which they are taken: planning, bytes, that of reading
+// in scrub, life, queue.mu, the writer of vault.db. Leaves are clock.mu,
+// journal.mu, used.mu, readers.mu, pins.mu, previews.mu and that of the report in
+// scrub. Nobody who shares life calls what shares it again: a Close in between
+// would wait for the one and block the other.
 type Vault struct {
 	dir, id, name string
 
@@ -110,7 +110,7 @@ type Vault struct {
 	stats    counters
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
-	scrub    scrub
+	scrub    *fixity.Scrub
 	stuck    atomic.Bool // bbolt found damage while it held its locks, which it never lets go
 }
 
@@ -267,7 +267,7 @@ func (v *Vault) open(o Options) (err error) {
 		}
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
-	v.scrub.load(v.dir)
+	v.scrub = v.openScrub()
 	v.lockKey, err = loadLockKey(v.dir)
 	return err
 }
@@ -317,11 +317,10 @@ func (v *Vault) Close() error {
 	v.journal.wake()
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
-	v.scrub.running.Lock() // it holds a file open from one call to the next
-	defer v.scrub.running.Unlock()
+	stopped := v.scrub.Stop() // it holds a file open from one call to the next
 	v.life.Lock()
 	defer v.life.Unlock()
-	return errors.Join(v.scrub.shut(), v.used.save(), v.release())
+	return errors.Join(stopped, v.used.save(), v.release())
 }
 
 // release closes the files. The lock file is emptied only if nothing is left
