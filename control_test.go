@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"strongroom/httpapi/control"
 )
 
 // TestControlSocket holds that commands come to the same through a server as
@@ -40,7 +43,7 @@ func TestControlSocket(t *testing.T) {
 		t.Errorf("what turns a terminal's text around is printed:\n%q", table)
 	}
 	s := startServer(t, data)
-	if info, err := os.Stat(filepath.Join(data, controlName)); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
+	if info, err := os.Stat(filepath.Join(data, control.SocketName)); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
 		t.Errorf("the socket: %v, %v", info, err)
 	}
 	for i := range commands {
@@ -60,7 +63,7 @@ func TestControlSocket(t *testing.T) {
 	mustRun(t, "init", "--data", data, "--vault", "new")
 	mustRun(t, "user", "list", "--data", data, "--vault", "new")
 	s.end()
-	if _, err := os.Stat(filepath.Join(data, controlName)); err == nil {
+	if _, err := os.Stat(filepath.Join(data, control.SocketName)); err == nil {
 		t.Error("the socket outlives its server")
 	}
 }
@@ -84,7 +87,7 @@ func TestControlSocketFarDown(t *testing.T) {
 func TestStaleControlSocket(t *testing.T) {
 	data := t.TempDir()
 	spawn(t, data).kill(t)
-	if _, err := os.Stat(filepath.Join(data, controlName)); err != nil {
+	if _, err := os.Stat(filepath.Join(data, control.SocketName)); err != nil {
 		t.Fatal("the test is void: the killed server left no socket")
 	}
 	mustRun(t, "user", "list", "--data", data)
@@ -119,4 +122,14 @@ func TestServeSweeps(t *testing.T) {
 		}()
 	}
 	startServer(t, data).end()
+}
+
+// TestHeldVaultIsRefused holds that whoever needs a vault that another process
+// holds is told which one that is, and does not wait for it.
+func TestHeldVaultIsRefused(t *testing.T) {
+	data := t.TempDir()
+	s := spawn(t, data)
+	run(t, "serve", "--data", data, "--listen", "127.0.0.1:0").expect(t, 1, fmt.Sprint("process ", s.pid), "--data")
+	os.Remove(filepath.Join(data, control.SocketName)) // as if it were hung
+	run(t, "user", "list", "--data", data).expect(t, 1, fmt.Sprint("process ", s.pid), "control socket")
 }

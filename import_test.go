@@ -15,12 +15,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
-	"unicode/utf8"
 
 	"strongroom/blobstore"
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 // tree writes files below a new directory, and returns it.
@@ -62,7 +60,7 @@ func importing(t *testing.T, code int, want string, args ...string) result {
 // importedDocuments returns the documents of the vault at rest by their externalId.
 func importedDocuments(t *testing.T, data string) map[string]engine.Document {
 	t.Helper()
-	v, err := openVault(place{data: data, vault: "main"})
+	v, err := datadir.Open(datadir.Place{Data: data, Vault: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +166,7 @@ func TestImportCSV(t *testing.T) {
 
 func defineFields(t *testing.T, data string) {
 	t.Helper()
-	v, err := openVault(place{data: data, vault: "main"})
+	v, err := datadir.Open(datadir.Place{Data: data, Vault: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,56 +314,6 @@ func TestImportLeavesTheVaultOut(t *testing.T) {
 	run(t, "import", ".", "--failed", "failed.csv").expect(t, 2, "--failed failed.csv", "outside")
 }
 
-// TestImportStops holds that an import does not go on against a vault that takes
-// nothing more.
-func TestImportStops(t *testing.T) {
-	t.Chdir(t.TempDir())
-	s := startServer(t, "data")
-	files := map[string]string{}
-	for i := range 200 {
-		files[fmt.Sprintf("%03d.txt", i)] = fmt.Sprint(i)
-	}
-	dir := tree(t, files)
-	line, err := operate(t.Context(), place{data: s.data, vault: "main"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer line.close()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	table := treeTable(root, dir, nil)
-	judge, err := newJudge(t.Context(), line, root, table.columns, importOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.end()
-	var stdout, stderr bytes.Buffer
-	m := &importer{program: &program{stdout: &stdout, stderr: &stderr}, line: line, judge: judge, table: table}
-	err = m.run(t.Context(), 2, nil)
-	if err == nil || !strings.Contains(err.Error(), "takes nothing more") || m.tally[failed] > 10 {
-		t.Errorf("%v\n%s", err, stdout.String())
-	}
-}
-
-func TestDefaultExternalID(t *testing.T) {
-	long := strings.Repeat("ä/", 150)
-	for _, path := range []string{long + "a", long + "b", "x/" + long + "a"} {
-		id := defaultExternalID(path)
-		if n := utf8.RuneCountInString(id); n != maxExternalID || !strings.HasPrefix(id, "import:sha256:") || !strings.HasSuffix(path, id[len("import:sha256:")+65:]) {
-			t.Errorf("%q of %d characters", id, n)
-		}
-	}
-	if defaultExternalID(long+"a") == defaultExternalID("x/"+long+"a") {
-		t.Error("two paths have one id")
-	}
-	if fits := strings.Repeat("x", 193); defaultExternalID(fits) != "import:"+fits {
-		t.Error("a path that fits is cut")
-	}
-}
-
 // BenchmarkImport imports files of 64 KiB into a vault at rest: against keeping
 // the same bytes by bare system calls, as BenchmarkUpload64KiB does.
 func BenchmarkImport(b *testing.B) {
@@ -397,25 +345,5 @@ func BenchmarkImport(b *testing.B) {
 			b.ReportMetric(limit, "limit/s")
 			b.ReportMetric(rate/limit, "of-limit")
 		})
-	}
-}
-
-func TestImportBar(t *testing.T) {
-	all := measure{files: 4, bytes: 4000}
-	for done, want := range map[measure]string{
-		{}:        "[..............................] 0 of 4 files",
-		{1, 3000}: "[###############...............] 1 of 4 files, 10s left",
-		{4, 4000}: "[##############################] 4 of 4 files",
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			began := time.Now()
-			time.Sleep(10 * time.Second)
-			if got := all.bar(done, began); got != want {
-				t.Errorf("%+v is shown as %q", done, got)
-			}
-		})
-	}
-	if got := (measure{}).bar(measure{}, time.Now()); !strings.HasSuffix(got, "0 of 0 files") {
-		t.Error(got)
 	}
 }

@@ -292,6 +292,6 @@ func checkReceipts(t *testing.T, data string, loaders []*loader) {
 		t.Fatal(err)
 	}
 	for _, found := range report.Findings {
-		t.Error(describe(found))
+		t.Errorf("%+v", found)
 	}
 }

@@ -33,14 +33,18 @@ var importLaw = map[string]importRule{
 	"blobstore":          {may: []string{"golang.org/x/sys"}, never: append([]string{"net"}, programOnly...)},
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"engine": {
-		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine/internal", "go.etcd.io/bbolt",
-			"github.com/oklog/ulid/v2", "golang.org/x/sys", "golang.org/x/crypto"},
+		may: []string{"strongroom/engine/internal", "strongroom/audit", "strongroom/blobstore",
+			"github.com/oklog/ulid/v2", "golang.org/x/crypto"},
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
-	"engine/internal/check":  {never: append([]string{"net"}, programOnly...), still: []string{"net/url", "net/netip"}},
-	"engine/internal/fixity": {never: append([]string{"net"}, programOnly...)},
-	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net"}, programOnly...)},
+	"engine/internal/check":  {never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url", "net/netip"}},
+	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
+	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
+	"engine/internal/store": {
+		may:   []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt", "github.com/oklog/ulid/v2", "golang.org/x/sys"},
+		never: append([]string{"net"}, programOnly...),
+	},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
 		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),
@@ -55,10 +59,48 @@ var importLaw = map[string]importRule{
 	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
-		// The children of engine are plugged in by main.
+		// The children of engine are plugged in by the program.
+		never: append([]string{"strongroom/engine/", "strongroom/httpapi/"}, programOnly...),
+	},
+	"httpapi/datadir": {
+		may:   []string{"strongroom/blobstore", "strongroom/engine", "golang.org/x/sys"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
-	".": {may: []string{"strongroom", "github.com/mattn/go-isatty", "github.com/rs/zerolog", "golang.org/x/sys"}},
+	"httpapi/control": {
+		may: []string{"strongroom/audit", "strongroom/engine", "strongroom/httpapi",
+			"github.com/rs/zerolog", "golang.org/x/sys"},
+		never: append([]string{"strongroom/engine/"}, "flag", "os/signal"),
+	},
+	"httpapi/daemon": {
+		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine", "strongroom/httpapi",
+			"github.com/rs/zerolog"},
+		never: []string{"flag", "os/signal", "strongroom/engine/enginetest"},
+	},
+	"httpapi/cli": {
+		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine", "strongroom/httpapi",
+			"github.com/mattn/go-isatty", "github.com/rs/zerolog"},
+		never: []string{"log", "strongroom/engine/"},
+	},
+	"httpapi/cli/importer": {
+		may:   []string{"strongroom/engine", "strongroom/httpapi/control"},
+		never: append([]string{"strongroom/engine/"}, programOnly...),
+	},
+	".": {may: []string{"strongroom/httpapi/cli"}, never: []string{"strongroom/httpapi/cli/"}},
+}
+
+// floors are the rooms of the program below httpapi, the lowest first: each may
+// import those below it. What is below a room is on its floor.
+var floors = []string{"datadir", "control", "console", "signin", "daemon", "cli"}
+
+// floor returns the number of the floor that a package is on, of 1 and up; 0 if it
+// is none of the program's.
+func floor(dir string) int {
+	room, below := strings.CutPrefix(dir, "httpapi/")
+	if !below {
+		return 0
+	}
+	room, _, _ = strings.Cut(room, "/")
+	return slices.Index(floors, room) + 1
 }
 
 // source is one Go file of this module, for whatever platform it is.
@@ -118,6 +160,9 @@ func TestImportLaw(t *testing.T) {
 			if below(imported, rule.never) && !below(imported, rule.still) || !isStandard(imported) && !below(imported, rule.may) {
 				t.Errorf("%s: package %s may not import %s", s.at(spec), s.dir, imported)
 			}
+			if to := floor(strings.TrimPrefix(imported, "strongroom/")); to > floor(s.dir) && s.dir != "." {
+				t.Errorf("%s: package %s may not import %s, which lies above it", s.at(spec), s.dir, imported)
+			}
 		}
 	}
 	for dir := range importLaw {
@@ -153,6 +198,7 @@ func TestEngineBringsLittle(t *testing.T) {
 		t.Fatalf("go list says nothing to be believed: %q", deps)
 	}
 	allowed := append([]string{"strongroom/engine"}, importLaw["engine"].may...)
+	allowed = append(allowed, importLaw["engine/internal/store"].may...)
 	for _, dep := range deps {
 		if !isStandard(dep) && !below(dep, allowed) || dep == "net/http" {
 			t.Errorf("importing engine brings %s", dep)
@@ -177,18 +223,22 @@ func TestOneOwner(t *testing.T) {
 					t.Errorf("%s: only engine knows vault.db", s.at(n))
 				}
 			case *ast.GoStmt:
-				if s.dir == "engine" || s.dir == "audit" || s.dir == "httpapi" {
+				if below(s.dir, []string{"engine/internal"}) || s.dir == "engine" || s.dir == "audit" || s.dir == "httpapi" {
 					t.Errorf("%s: a library starts no goroutine", s.at(n))
 				}
 			case *ast.SelectorExpr:
 				called := selected(n)
 				switch {
-				case s.dir == "engine" && s.name != "clock.go" && slices.Contains([]string{"time.Now", "time.Since", "time.Until"}, called):
-					t.Errorf("%s: %s: the engine reads its clock in clock.go alone", s.at(n), called)
-				case called == "os.Exit" && (s.dir != "." || in != "main"):
-					t.Errorf("%s: only main ends the process", s.at(n))
-				case s.dir != "." && slices.Contains([]string{"os.Stdout", "os.Stderr", "os.Getenv", "os.LookupEnv", "fmt.Print", "fmt.Printf", "fmt.Println"}, called):
-					t.Errorf("%s: %s: what is said to people, and the environment, are the program's", s.at(n), called)
+				case (s.dir == "engine" || below(s.dir, []string{"engine/internal"})) && s.name != "clock.go" && slices.Contains([]string{"time.Now", "time.Since", "time.Until"}, called):
+					t.Errorf("%s: %s: the engine reads its clock in the store's clock.go alone", s.at(n), called)
+				case called == "os.Exit" && (s.dir != "httpapi/cli" || in != "Main"):
+					t.Errorf("%s: only cli.Main ends the process", s.at(n))
+				case (s.dir != "httpapi/cli" || in != "Main") && slices.Contains([]string{"os.Stdin", "os.Stdout", "os.Stderr", "os.Args", "os.Getenv", "os.LookupEnv"}, called):
+					t.Errorf("%s: %s: what is the process's, cli.Main hands over", s.at(n), called)
+				case slices.Contains([]string{"fmt.Print", "fmt.Printf", "fmt.Println"}, called):
+					t.Errorf("%s: %s: what is said to people is written to where the command line has it", s.at(n), called)
+				case below(s.dir, []string{"httpapi"}) && s.dir != "httpapi/daemon" && (n.Sel.Name == "Sweep" || n.Sel.Name == "Scrub"):
+					t.Errorf("%s: %s: only daemon ticks", s.at(n), n.Sel.Name)
 				}
 			}
 			return true
@@ -206,7 +256,7 @@ func selected(n *ast.SelectorExpr) string {
 
 // TestTopLevel holds that the rooms of the house are those of its plan.
 func TestTopLevel(t *testing.T) {
-	plan := []string{"audit", "blobstore", "engine", "httpapi", "testdata", "go.mod", "go.sum", "README.md", "LICENSE"}
+	plan := []string{"main.go", "audit", "blobstore", "engine", "httpapi", "testdata", "go.mod", "go.sum", "README.md", "LICENSE"}
 	ignored, err := os.ReadFile(".gitignore")
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +268,7 @@ func TestTopLevel(t *testing.T) {
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if name[0] == '.' || slices.Contains(plan, name) || !entry.IsDir() && path.Ext(name) == ".go" {
+		if name[0] == '.' || slices.Contains(plan, name) || !entry.IsDir() && strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		if !slices.ContainsFunc(patterns, func(pattern string) bool {

@@ -2,72 +2,10 @@ package main
 
 import (
 	"bytes"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/rs/zerolog"
 )
-
-// TestCertificateIsReadAgain renews a certificate under a server, in steps: its
-// files are never both new at once.
-func TestCertificateIsReadAgain(t *testing.T) {
-	oldCert, oldKey, _ := selfSigned(t)
-	newCert, newKey, _ := selfSigned(t)
-	read := func(name string) []byte {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	was, will, willKey := read(oldCert), read(newCert), read(newKey)
-	synctest.Test(t, func(t *testing.T) {
-		c, err := loadCertificate(oldCert, oldKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var log bytes.Buffer
-		c.log = zerolog.New(&log)
-		expect := func(when string, want []byte) {
-			t.Helper()
-			block, _ := pem.Decode(want)
-			time.Sleep(certificatePatience)
-			got, err := c.get(nil)
-			if err != nil || !bytes.Equal(got.Certificate[0], block.Bytes) {
-				parsed, _ := x509.ParseCertificate(got.Certificate[0])
-				t.Errorf("%s: %v, serial %v", when, err, parsed.SerialNumber)
-			}
-		}
-		expect("untouched", was)
-		if err := os.WriteFile(oldCert, will, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		expect("with a new certificate and the old key", was)
-		expect("and later", was)
-		if n := strings.Count(log.String(), "not good"); n != 1 {
-			t.Errorf("said %d times:\n%s", n, &log)
-		}
-		if err := os.WriteFile(oldKey, willKey, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		expect("with both", will)
-		if err := errors.Join(os.Remove(oldCert), os.Remove(oldKey)); err != nil {
-			t.Fatal(err)
-		}
-		expect("with neither", will)
-		if err := errors.Join(os.WriteFile(oldCert, will, 0o600), os.WriteFile(oldKey, willKey, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-		expect("with both back", will)
-	})
-}
 
 func TestMetricsListen(t *testing.T) {
 	s := startServer(t, t.TempDir(), "--metrics-listen", "127.0.0.1:0")

@@ -16,6 +16,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"strongroom/httpapi/cli"
+	"strongroom/httpapi/datadir"
 )
 
 // TestMain lets the test binary be the program: under the name strongroom it
@@ -25,6 +28,49 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	os.Exit(m.Run())
+}
+
+// program is the command line as a value. What it does is package cli's.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) string
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
+	c := cli.Program{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Env: p.env, SystemdUnit: systemdUnit}
+	return c.Run(ctx, args)
+}
+
+// command is a command as help tells of it.
+type command struct {
+	name    string // "serve", "key add"
+	about   string
+	example string
+}
+
+// help is what help prints, of a command if there is one.
+func (p *program) help(words ...string) string {
+	var b bytes.Buffer
+	if code := (&program{stdout: &b, stderr: &b, env: p.env}).run(context.Background(), append([]string{"help"}, words...)); code != 0 {
+		panic(b.String())
+	}
+	return b.String()
+}
+
+// commands are those that the overview lists, in its order.
+func (p *program) commands() (all []command) {
+	for _, row := range regexp.MustCompile(`(?m)^  (\w+(?: \w+)?)  +\w`).FindAllStringSubmatch(p.help(), -1) {
+		text := p.help(strings.Fields(row[1])...)
+		about, example, _ := strings.Cut(text, "\nExample:\n\n    ")
+		about, _, _ = strings.Cut(about, "\nFlags, each with")
+		all = append(all, command{row[1], about, strings.ReplaceAll(strings.TrimSuffix(example, "\n"), "\n    ", "\n")})
+	}
+	return all
+}
+
+func (p *program) writeCommand(w io.Writer, cmd command) {
+	io.WriteString(w, p.help(strings.Fields(cmd.name)...))
 }
 
 // result is what a command line came to.
@@ -211,7 +257,7 @@ func (s *server) kill(t *testing.T) {
 // firstKey returns the key a server wrote at its first start.
 func (s *server) firstKey(t *testing.T) string {
 	t.Helper()
-	key, err := os.ReadFile(filepath.Join(s.data, firstKeyName))
+	key, err := os.ReadFile(filepath.Join(s.data, datadir.FirstKeyName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,4 +335,12 @@ func noGoroutines(t *testing.T) {
 		}
 	}
 	t.Errorf("goroutines are left:\n%s", fmt.Sprint(strings.Join(left, "\n\n")))
+}
+
+// wait returns after d, or when ctx is done.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }

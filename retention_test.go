@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/httpapi/datadir"
 )
 
 // TestKillDuringARun kills a server while it works a run of retention off, three
@@ -73,7 +74,7 @@ func TestKillDuringARun(t *testing.T) {
 // storeInvoices makes documents in a vault at rest.
 func storeInvoices(t *testing.T, data string, n int) []string {
 	t.Helper()
-	v, err := openVault(place{data: data, vault: "main"})
+	v, err := datadir.Open(datadir.Place{Data: data, Vault: "main"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func vaultOfTheFuture(t *testing.T, data string) (key string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(40 * 365 * 24 * time.Hour)
-		v, err := engine.Create(place{data: data, vault: "main"}.dir(), engine.Options{Name: "main"})
+		v, err := engine.Create(datadir.Place{Data: data, Vault: "main"}.Dir(), engine.Options{Name: "main"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -84,7 +84,7 @@ func TestSearchOverRestarts(t *testing.T) {
 	if code := s.end(); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, s.stderr)
 	}
-	index := filepath.Join(data, "vaults", "main", searchName)
+	index := filepath.Join(data, "vaults", "main", "search")
 	if files, err := os.ReadDir(index); err != nil || len(files) < 2 {
 		t.Fatalf("the index was not saved: %v, %v", files, err)
 	}
@@ -123,7 +123,7 @@ func TestWithoutSearch(t *testing.T) {
 	if resp, body := s.do(t, key, "GET", "/v1/search?q=words", nil); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("%s\n%s", resp.Status, body)
 	}
-	index := filepath.Join(data, "vaults", "main", searchName)
+	index := filepath.Join(data, "vaults", "main", "search")
 	if _, err := os.Stat(index); err == nil {
 		t.Error("there is an index")
 	}

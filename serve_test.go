@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -23,6 +23,9 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/httpapi"
+	"strongroom/httpapi/control"
+	"strongroom/httpapi/datadir"
 )
 
 // TestFirstRun holds that a server without any vault makes one, and hands its
@@ -30,7 +33,7 @@ import (
 func TestFirstRun(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, data)
-	path := filepath.Join(data, firstKeyName)
+	path := filepath.Join(data, datadir.FirstKeyName)
 	key := s.firstKey(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
 		t.Errorf("the key's file: %v, %v", info.Mode(), err)
@@ -54,7 +57,7 @@ func TestFirstRun(t *testing.T) {
 	if again := s.firstKey(t); again != key {
 		t.Error("the key was written again")
 	}
-	if strings.Contains(s.stderr.String(), firstKeyName) {
+	if strings.Contains(s.stderr.String(), datadir.FirstKeyName) {
 		t.Errorf("the first key is spoken of again:\n%s", s.stderr)
 	}
 }
@@ -120,7 +123,7 @@ func TestVaultsShareNothing(t *testing.T) {
 func TestDamagedVault(t *testing.T) {
 	data := t.TempDir()
 	mustRun(t, "init", "--data", data, "--vault", "broken")
-	broken := filepath.Join(vaultsDir(data), "broken", "vault.db")
+	broken := filepath.Join(datadir.VaultsDir(data), "broken", "vault.db")
 	if err := os.WriteFile(broken, []byte("this is no vault"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -254,16 +257,24 @@ func TestMaxUpload(t *testing.T) {
 		t.Errorf("a byte more: %s", resp.Status)
 	}
 	// The control socket is no way around it.
-	o := &operator{vault: "main"}
-	o.connect(func(ctx context.Context) (net.Conn, error) { return dialControl(ctx, s.data) })
-	defer o.close()
-	content := strings.Repeat("c", 1025)
-	refused, err := o.send(t.Context(), "POST", "/v1/documents", map[string]any{"fileName": "c.txt", "content": []byte(content)})
+	o, err := control.Open(t.Context(), datadir.Place{Data: s.data, Vault: "main"}, httpapi.Build{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused.Body.Close()
-	if refused.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Errorf("a byte more through the control socket: %s", refused.Status)
+	defer o.Close()
+	content := strings.Repeat("c", 1025)
+	err = o.Call(t.Context(), "POST", "/v1/documents", map[string]any{"fileName": "c.txt", "content": []byte(content)}, nil)
+	if refused, ok := errors.AsType[*control.Refusal](err); !ok || refused.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a byte more through the control socket: %v", err)
+	}
+}
+
+func TestServeRefusesTheNetworkWithoutTLS(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0"} {
+		run(t, "serve", "--data", t.TempDir(), "--listen", listen).expect(t, 2, listen, "--insecure-http", "--tls-cert")
+	}
+	s := startServer(t, t.TempDir(), "--listen", "0.0.0.0:0", "--insecure-http")
+	if !strings.Contains(s.url, "http://") {
+		t.Errorf("listening on %s", s.url)
 	}
 }

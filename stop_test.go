@@ -9,10 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // slowUpload begins an upload and returns what sends the rest of it and reads
@@ -78,38 +74,6 @@ func TestStopFinishesWhatRuns(t *testing.T) {
 		t.Errorf("the upload is not in the log:\n%s", log)
 	}
 	mustRun(t, "verify", "--data", data, "--bytes")
-}
-
-// TestGraceEnds holds that a request that does not end is cut off in the end,
-// and does not keep the server.
-func TestGraceEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithCancel(t.Context())
-		begun := make(chan struct{})
-		endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			close(begun)
-			<-r.Context().Done()
-		})
-		pipes := newPipeListener()
-		hurried := false
-		served := make(chan error)
-		go func() { served <- serveUntil(ctx, zerolog.Nop(), front{pipes, endless, func() { hurried = true }}) }()
-		conn, err := pipes.dial(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		<-begun
-		stopped := time.Now()
-		stop()
-		if err := <-served; err != nil || !hurried {
-			t.Errorf("%v; told to hurry: %v", err, hurried)
-		}
-		if took := time.Since(stopped); took != grace {
-			t.Errorf("it was cut off after %v, not %v", took, grace)
-		}
-	})
 }
 
 // TestSecondSignal holds that who cannot wait need not.

@@ -93,7 +93,7 @@ func (v *Vault) dailyDue() (due bool, next time.Time, err error) {
 		if _, err := fmt.Sscanf(s.RetentionRunAt, "%d:%d", &hour, &minute); err != nil {
 			return none, errors.Join(errDamaged, err)
 		}
-		last := slot(t.now, hour, minute, zone)
+		last := slot(t.Now(), hour, minute, zone)
 		local := last.In(zone)
 		next = timeOn(local.Year(), local.Month(), local.Day()+1, hour, minute, zone)
 		due, err = t.missed(last)
@@ -105,11 +105,11 @@ func (v *Vault) dailyDue() (due bool, next time.Time, err error) {
 // missed says whether no run on schedule was started since an instant. A vault
 // that was made after it has missed nothing.
 func (t *tx) missed(since time.Time) (bool, error) {
-	created, err := time.Parse(time.RFC3339Nano, string(t.get(bucketMeta, metaCreated)))
+	created, err := time.Parse(time.RFC3339Nano, string(t.Get(bucketMeta, metaCreated)))
 	if err != nil || created.After(since) {
 		return false, err
 	}
-	rows := t.bucket(bucketRuns).Cursor()
+	rows := t.Cursor(bucketRuns)
 	for k, b := rows.Last(); k != nil; k, b = rows.Prev() {
 		r, err := decodeRun(id(k), b)
 		if err != nil || r.StartedAt.Before(since) {

@@ -70,8 +70,8 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 		return out, err
 	}
 	out.Holds, out.Lock = holds.Items, d.Lock
-	longest := d.protection(ProtectCompliance, policies, t.now)
-	if g := d.protection(ProtectGovernance, policies, t.now); g != nil && g.later(longest) {
+	longest := d.protection(ProtectCompliance, policies, t.Now())
+	if g := d.protection(ProtectGovernance, policies, t.Now()); g != nil && g.later(longest) {
 		longest = g
 	}
 	if longest != nil {
@@ -158,7 +158,7 @@ func (d *document) policyFate(p Policy, winner *Policy, shortest bool) PolicyFat
 // next says in one sentence what happens next.
 func (t *tx) next(d *document, x *Disposition, policies []Policy, shortest bool) string {
 	for _, action := range []Action{ActionDelete, ActionArchive} {
-		if v, due := t.judge(d, action, policies, shortest, t.now); due {
+		if v, due := t.judge(d, action, policies, shortest, t.Now()); due {
 			if text := x.dueNow(d, v); text != "" {
 				return text
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/store"
 )
 
 // FieldFilter chooses documents by a custom field: by its Value, or by a range,
@@ -91,7 +92,7 @@ func (c *checks) fieldRow(f *Field, at, value string) string {
 			c.Fail(at, problemDate)
 		}
 	case UserField:
-		user, ok := parseID(value)
+		user, ok := store.ParseID(value)
 		if !ok {
 			c.Fail(at, problemUser)
 		}
@@ -111,7 +112,7 @@ func (l *lister) addRange(r fieldRange) {
 		end = append(bytes.Clone(prefix), r.to...)
 	}
 	var ids sortedIDs
-	rows := l.t.bucket(bucketIndex).Cursor()
+	rows := l.t.Cursor(bucketIndex)
 	k, _ := rows.Seek(append(bytes.Clone(prefix), r.from...))
 	for ; bytes.HasPrefix(k, prefix) && (end == nil || bytes.Compare(k, end) < 0); k, _ = rows.Next() {
 		if len(ids) == gatherMost {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Policy says how long documents live: PeriodDays after what StartFrom names,
@@ -99,7 +100,7 @@ func (v *Vault) Policies(ctx context.Context, p Paging) (Page[Policy], error) {
 }
 
 func (t *tx) policy(policyID string) (Policy, error) {
-	key, ok := parseID(policyID)
+	key, ok := store.ParseID(policyID)
 	if !ok {
 		return Policy{}, ErrPolicyNotFound
 	}
@@ -107,7 +108,7 @@ func (t *tx) policy(policyID string) (Policy, error) {
 }
 
 func (t *tx) policyAt(key id) (Policy, error) {
-	b := t.get(bucketPolicies, key[:])
+	b := t.Get(bucketPolicies, key[:])
 	if b == nil {
 		return Policy{}, ErrPolicyNotFound
 	}
@@ -127,11 +128,11 @@ func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Pol
 		if t.count(bucketPolicies, maxPolicies) >= maxPolicies {
 			return Policy{}, audit.Event{}, invalid("name", "would be that of one policy too many: a vault has at most %d", maxPolicies)
 		}
-		key, err := t.newID()
+		key, err := t.NewID()
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
-		p.ID, p.CreatedAt, p.UpdatedAt, p.Revision = key.String(), t.now, t.now, 1
+		p.ID, p.CreatedAt, p.UpdatedAt, p.Revision = key.String(), t.Now(), t.Now(), 1
 		detail := detailMembers{}
 		detail.text("name", p.Name)
 		detail.text("target", p.Target)
@@ -186,7 +187,7 @@ func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, 
 		if p.Target != old.Target {
 			detail["target"] = changed{old.Target, p.Target}
 		}
-		p.UpdatedAt, p.Revision = t.now, old.Revision+1
+		p.UpdatedAt, p.Revision = t.Now(), old.Revision+1
 		return p, audit.Event{Op: audit.OpPolicyUpdated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(&old, &p)
 	})
 }
@@ -260,12 +261,12 @@ func (t *tx) putPolicy(old, p *Policy) error {
 		before = policyRows(old)
 	}
 	if p == nil {
-		key, _ := parseID(old.ID)
-		t.delete(bucketPolicies, key[:])
+		key, _ := store.ParseID(old.ID)
+		t.Delete(bucketPolicies, key[:])
 	} else {
-		key, _ := parseID(p.ID)
+		key, _ := store.ParseID(p.ID)
 		after = policyRows(p)
-		t.put(bucketPolicies, key[:], p.encode())
+		t.Put(bucketPolicies, key[:], p.encode())
 		if err := t.index(p.StartFrom); err != nil {
 			return err
 		}

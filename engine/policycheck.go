@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+
+	"strongroom/engine/internal/store"
 )
 
 const (
@@ -100,7 +102,7 @@ func (t *tx) checkStart(c *checks, from string) error {
 // policyRows returns every index row of a policy, as indexRows does of a
 // document: one, by what it is for.
 func policyRows(p *Policy) [][]byte {
-	key, _ := parseID(p.ID)
+	key, _ := store.ParseID(p.ID)
 	return [][]byte{append(scopePrefix(p.Scope, p.Target), key[:]...)}
 }
 
@@ -108,7 +110,7 @@ func scopePrefix(s Scope, target string) []byte { return []byte(text(string(s)) 
 
 // policiesOf returns every policy that is for this document, enabled or not.
 func (t *tx) policiesOf(d *document) (found []Policy, err error) {
-	rows := t.bucket(bucketScopes).Cursor()
+	rows := t.Cursor(bucketScopes)
 	for _, s := range scopes() {
 		target := s.target(d)
 		if target == "" && s != ScopeOrganization {
@@ -151,7 +153,7 @@ func (t *tx) fieldNamed(key string) (named bool, err error) {
 }
 
 func (t *tx) eachPolicy(fn func(Policy)) error {
-	rows := t.bucket(bucketPolicies).Cursor()
+	rows := t.Cursor(bucketPolicies)
 	for k, b := rows.First(); k != nil; k, b = rows.Next() {
 		p, err := decodePolicy(id(k), b)
 		if err != nil {
@@ -164,7 +166,7 @@ func (t *tx) eachPolicy(fn func(Policy)) error {
 
 // count is how many rows a small bucket has, at most so many.
 func (t *tx) count(bucket []byte, most int) (n int) {
-	rows := t.bucket(bucket).Cursor()
+	rows := t.Cursor(bucket)
 	for k, _ := rows.First(); k != nil && n < most; k, _ = rows.Next() {
 		n++
 	}

@@ -74,7 +74,7 @@ type compliance struct {
 
 func (t *tx) compliance(d *document) (c compliance, err error) {
 	policies, err := t.policiesOf(d)
-	if d.retainUntil.After(t.now) {
+	if d.retainUntil.After(t.Now()) {
 		c.until = d.retainUntil
 	}
 	for _, p := range policies {
@@ -85,7 +85,7 @@ func (t *tx) compliance(d *document) (c compliance, err error) {
 		switch until := p.over(startOf(d, p.StartFrom)); {
 		case until.IsZero():
 			c.undated = append(c.undated, p.ID)
-		case until.After(t.now) && until.After(c.until):
+		case until.After(t.Now()) && until.After(c.until):
 			c.until = until
 		}
 	}

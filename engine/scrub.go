@@ -12,6 +12,7 @@ import (
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/fixity"
+	"strongroom/engine/internal/store"
 )
 
 // Fixity is what scrubbing knows of the bytes of the vault.
@@ -40,7 +41,7 @@ func (v *Vault) openScrub() *fixity.Scrub {
 	if err != nil {
 		state = nil // it starts anew
 	}
-	return fixity.New(state, v.clock.now, func(state []byte) error { return blobstore.WriteFile(path, state) })
+	return fixity.New(state, v.store.Clock.Now, func(state []byte) error { return blobstore.WriteFile(path, state) })
 }
 
 // Fixity may be called at any time.
@@ -59,7 +60,7 @@ func (v *Vault) Fixity() Fixity {
 // zero while there is. The host calls it, a budget each second, as it does
 // Sweep.
 func (v *Vault) Scrub(ctx context.Context, budget int64) (next time.Time, err error) {
-	if err := v.enterError(); err != nil {
+	if err := v.store.Ready(); err != nil {
 		return time.Time{}, errors.Join(err, v.scrub.Stop())
 	}
 	return v.scrub.Read(ctx, needed{v}, budget)
@@ -70,7 +71,7 @@ type needed struct{ v *Vault }
 
 func (n needed) From(d fixity.Digest) (next fixity.Digest, found bool, err error) {
 	next, err = view(n.v, func(t *tx) (next fixity.Digest, err error) {
-		if k, _ := t.bucket(bucketRefs).Cursor().Seek(d[:]); len(k) >= len(d) {
+		if k, _ := t.Cursor(bucketRefs).Seek(d[:]); len(k) >= len(d) {
 			next, found = fixity.Digest(k[:len(d)]), true
 		}
 		return next, nil
@@ -106,10 +107,10 @@ func (n needed) Owners(d fixity.Digest) ([]string, error) {
 // versionsOf names versions that need these bytes; nil: none does.
 func (t *tx) versionsOf(d Digest) (names []string) {
 	const most = 10
-	rows := t.bucket(bucketRefs).Cursor()
+	rows := t.Cursor(bucketRefs)
 	for k, _ := rows.Seek(d[:]); bytes.HasPrefix(k, d[:]) && len(k) == 56 && len(names) < most; k, _ = rows.Next() {
-		name := fmt.Sprintf("%s version %d", id(k[32:48]), seqOf(k[48:]))
-		if isDraftRef(seqOf(k[48:])) {
+		name := fmt.Sprintf("%s version %d", id(k[32:48]), store.SeqOf(k[48:]))
+		if isDraftRef(store.SeqOf(k[48:])) {
 			name = fmt.Sprintf("%s, a scratchpad", id(k[32:48]))
 		}
 		names = append(names, name)

@@ -20,7 +20,7 @@ func signingSecret(key []byte) Secret { return Secret{secret.SpellSigningKey(key
 func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Secret, Receipt, error) {
 	key := secret.NewSigningKey()
 	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
-		w.former, w.secret, w.until = w.secret, key, t.now.Add(signingOverlap)
+		w.former, w.secret, w.until = w.secret, key, t.Now().Add(signingOverlap)
 		facts := w.facts()
 		facts["until"] = audit.Text(factTime(w.until))
 		return audit.Event{Op: audit.OpWebhookUpdated, Facts: facts}, nil
@@ -54,7 +54,7 @@ func (v *Vault) WebhookTarget(ctx context.Context, webhookID string) (WebhookTar
 			return WebhookTarget{}, err
 		}
 		target := WebhookTarget{Webhook: w.Webhook, Secrets: []Secret{signingSecret(w.secret)}, Paused: s.Paused}
-		if t.now.Before(w.until) {
+		if t.Now().Before(w.until) {
 			target.Secrets = append(target.Secrets, signingSecret(w.former))
 		}
 		return target, nil

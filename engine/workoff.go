@@ -8,11 +8,12 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // workBatch is how many documents of a plan are dealt with between two looks at
 // whether to stop: as many as share a transaction.
-const workBatch = maxGroup
+const workBatch = store.MaxGroup
 
 // workOff brings the run that is not completed to its end: one change for each
 // document of its plan, then for each of an erasure that was deferred and has to
@@ -123,7 +124,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planned) error {
 			return event, err
 		})
 	}
-	errs, err := w.v.submitEach(ctx, w.actor(), fns)
+	errs, err := w.v.updateEach(ctx, w.actor(), fns)
 	if err != nil {
 		return err
 	}
@@ -264,11 +265,11 @@ func (t *tx) doneBy(r *run, d *document, action Action) (bool, error) {
 		if by, _ := e.Facts["run"].AsText(); e.Op == op && by == r.ID {
 			return true, nil
 		}
-		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
-		if err != nil || row.prev >= seq {
+		row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+		if err != nil || row.Prev >= seq {
 			return false, errors.Join(err, errDamaged)
 		}
-		seq = row.prev
+		seq = row.Prev
 	}
 	return false, nil
 }

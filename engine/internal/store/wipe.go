@@ -1,0 +1,209 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"go.etcd.io/bbolt"
+)
+
+// What is deleted from vault.db stands on the pages it stood on until they are
+// used again: bbolt never writes to a page in place, it writes the new state
+// elsewhere and lets the old pages go. So after an erasure every page that is
+// free is filled with zeros, by rows of a bucket that is made for it and
+// removed, and so is the end of the file that no page was taken from yet, where
+// a commit that failed may have left something. Nothing the log tells of
+// changes, so there is no entry, and it goes past Submit, in its turn
+// among the writers.
+//
+// Pages whose old state a reader still sees cannot be filled. So a page is
+// turned first, with a transaction that those who come after see, and the
+// filling waits until the readers before it are gone.
+//
+// A crash leaves some pages filled, and perhaps the bucket. Whether anything
+// was left to fill is in no file: after an unclean end a vault that ever erased
+// something is wiped once more.
+
+var bucketFiller = []byte("filler")
+
+const (
+	// wipePages is how many pages are filled before others may write.
+	wipePages = 1_024
+	// fillerRows share a page: bbolt divides no page of four rows or less, so
+	// that each takes one page, and no two that must be neighbours.
+	fillerRows = 4
+)
+
+// wiping is a wipe on its way. Wipe alone uses it.
+type wiping struct {
+	begun bool
+	seq   uint64 // what was erased up to this entry, it overwrites
+	freed uint64 // the last transaction that let go of a page
+}
+
+// Wipe goes on with overwriting what was deleted, from one goroutine of the
+// caller's. done is false if readers of an earlier state are in its way, or
+// wait says that something else is: the caller comes back later. When it is
+// done, nothing of what was deleted up to the entry wiped is in the file.
+func (s *Store) Wipe(ctx context.Context, wait func() bool) (wiped uint64, done bool, err error) {
+	w := &s.wiping
+	if !w.begun {
+		if err := s.DropCopies(); err != nil {
+			return 0, false, err
+		}
+		seq, freed := s.Head().Seq, s.durable.Load()
+		if err := s.exclusive(ctx, func() error { return s.overwrite(1) }); err != nil {
+			return 0, false, err
+		}
+		*w = wiping{true, seq, freed}
+	}
+	if s.readers.oldest() <= w.freed || wait() {
+		return 0, false, nil
+	}
+	for full := false; !full; {
+		err := s.exclusive(ctx, func() error {
+			full, err = s.overwriteSome()
+			return err
+		})
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	if err := s.exclusive(ctx, s.dropFiller); err != nil {
+		return 0, false, err
+	}
+	if err := s.exclusive(ctx, s.wipeEnd); err != nil {
+		return 0, false, err
+	}
+	wiped = w.seq
+	*w = wiping{}
+	return wiped, true, nil
+}
+
+// overwriteSome fills free pages, and says whether there are none left.
+func (s *Store) overwriteSome() (full bool, err error) {
+	for left := wipePages; left > 0; {
+		free, err := s.freePages()
+		if err != nil || free == 0 {
+			return err == nil, err
+		}
+		// A transaction takes pages for more than its rows: the path to them, the
+		// freelist. To take more than are free would let the file grow with each
+		// erasure, so the last few are taken one by one.
+		n := min(max(free-free/64-12, 1), left)
+		if err := s.overwrite(n); err != nil {
+			return false, err
+		}
+		if s.db.Stats().FreePageN == 0 {
+			return true, nil
+		}
+		left -= n
+	}
+	return false, nil
+}
+
+// freePages counts the pages that the next transaction can use: beginning one
+// releases those that no reader sees any more.
+func (s *Store) freePages() (int, error) {
+	b, err := s.begin(true)
+	if err != nil {
+		return 0, fmt.Errorf("begin writing: %w", err)
+	}
+	s.rollback(b)
+	return s.db.Stats().FreePageN, nil
+}
+
+// overwrite writes so many pages of zeros, which stay until dropFiller.
+func (s *Store) overwrite(pages int) error {
+	b, err := s.begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer s.rollback(b) // does nothing after a commit
+	filler, err := b.CreateBucketIfNotExists(bucketFiller)
+	if err != nil {
+		return err
+	}
+	filler.FillPercent = 1
+	// A page of bbolt has a header of 16 bytes, and 16 bytes for each row beside
+	// its key, here 8 bytes, and its value.
+	zeros := make([]byte, (s.db.Info().PageSize-16)/fillerRows-16-8)
+	first := filler.Sequence() + 1
+	last := first + uint64(fillerRows*pages) - 1
+	for n := first; n <= last; n++ {
+		if err := filler.Put(binary.BigEndian.AppendUint64(nil, n), zeros); err != nil {
+			return err
+		}
+	}
+	if err := filler.SetSequence(last); err != nil {
+		return err
+	}
+	return s.finishUnlogged(b)
+}
+
+// dropFiller lets the filled pages go.
+func (s *Store) dropFiller() error {
+	b, err := s.begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer s.rollback(b)
+	if b.Bucket(bucketFiller) == nil {
+		return nil
+	}
+	if err := b.DeleteBucket(bucketFiller); err != nil {
+		return err
+	}
+	return s.finishUnlogged(b)
+}
+
+// finishUnlogged commits, and wakes readers that waited for the commit.
+func (s *Store) finishUnlogged(b *bbolt.Tx) error {
+	err := s.finish(b)
+	s.journal.wake()
+	return err
+}
+
+// wipeEnd overwrites the end of the file that no page was taken from. Nobody
+// reads there, and nobody writes there while this holds the writer.
+func (s *Store) wipeEnd() (err error) {
+	b, err := s.begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer s.rollback(b)
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	zeros, page := make([]byte, wipeStep), make([]byte, wipeStep)
+	wrote := false
+	for at := b.Size(); ; at += wipeStep {
+		n, err := f.ReadAt(page, at)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if !bytes.Equal(page[:n], zeros[:n]) {
+			if _, err := f.WriteAt(zeros[:n], at); err != nil {
+				return err
+			}
+			wrote = true
+		}
+		if err == io.EOF {
+			break
+		}
+	}
+	if !wrote {
+		return nil
+	}
+	return f.Sync()
+}
+
+// wipeStep is how much of the file's end is looked at together.
+const wipeStep = 1 << 20

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+
+	"strongroom/httpapi/control"
+	"strongroom/httpapi/datadir"
+)
+
+type backupOptions struct {
+	datadir.Place
+	to  string
+	all bool
+}
+
+func (p *Program) backupCommand() command {
+	return command{
+		name:    "backup",
+		summary: "copy a vault, or all, to a directory, while they are used",
+		about: `Copies the vault as it is at one instant to DIR/<vault>: its database, every file
+that names, a manifest and the printable head of its audit log. Nobody has to wait
+meanwhile. The copy is verified before it counts, and the entry backup.completed
+written after.
+
+If DIR/<vault> holds an earlier backup of the vault, only what is new is copied; the
+earlier one can be restored until the new one counts, and what has been deleted or
+erased since is removed from it then. A backup that was interrupted is gone on
+with by the next. DIR can be on any medium, FAT included: no file is longer than
+2 GiB. Keep several media, turn by turn, and one of them elsewhere.
+
+The key of the edit locks (lock.key) and what can be derived again is not in it.
+Restore a backup with the audit log exported since, so export that more often than
+you back up: ` + "`strongroom export --log FILE`" + `.
+
+Works on a vault at rest, or through the control socket of the server that
+serves it, which then writes to DIR.`,
+		example: `strongroom backup --to ./backup --all`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var o backupOptions
+			f.place(&o.Place)
+			f.set.StringVar(&o.to, "to", "", "`DIR` for the backup; it is made if what is above it is there (required)")
+			f.set.BoolVar(&o.all, "all", false, "back up all vaults of the data directory, one after the other")
+			return func(ctx context.Context, _ []string) error { return p.backup(ctx, o) }
+		},
+	}
+}
+
+func (p *Program) backup(ctx context.Context, o backupOptions) error {
+	if o.to == "" {
+		return usagef("--to is missing: give the directory to back up to")
+	}
+	// The server that may do the work has a working directory of its own.
+	to, err := filepath.Abs(o.to)
+	if err != nil {
+		return err
+	}
+	names := []string{o.Vault}
+	if o.all {
+		if names, err = datadir.Vaults(o.Data); err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			return fmt.Errorf("there is no vault under %s", o.Data)
+		}
+	}
+	var errs []error
+	for _, name := range names {
+		o.Vault = name
+		if err := p.backupVault(ctx, o, to); err != nil {
+			errs = append(errs, fmt.Errorf("vault %q: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// backupVault backs up to the absolute path to, which the user named o.to.
+func (p *Program) backupVault(ctx context.Context, o backupOptions, to string) error {
+	return withVault(ctx, o.Place, func(line *control.Client) error {
+		var done, total atomic.Int64
+		stop := p.showProgress(func() string {
+			return fmt.Sprintf("backing up %s: %d of %d MiB", o.Vault, done.Load()>>20, total.Load()>>20)
+		})
+		defer stop()
+		made, err := line.Backup(ctx, to, func(d, t int64) { done.Store(d); total.Store(t) })
+		stop()
+		if made == nil {
+			return err
+		}
+		fmt.Fprintf(p.Stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
+			filepath.Join(o.to, o.Vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)
+		fmt.Fprint(p.Stdout, made.Head)
+		return err
+	})
+}

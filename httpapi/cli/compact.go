@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"strongroom/engine"
+	"strongroom/httpapi/datadir"
+)
+
+func (p *Program) compactCommand() command {
+	return command{
+		name:    "compact",
+		summary: "give the free pages of a vault's database back to the file system",
+		about: `A database does not shrink by itself: pages that are freed are used again, and
+until then kept. Compact writes the rows of the vault's database into a new file,
+compares the two row by row, and puts the new one in the place of the old. It takes
+room for both while it runs. ` + "`strongroom doctor`" + ` says when it is worth it.
+
+The vault must be at rest: stop the server first.`,
+		example: `strongroom compact`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at datadir.Place
+			f.place(&at)
+			return func(ctx context.Context, _ []string) error { return p.compact(ctx, at) }
+		},
+	}
+}
+
+func (p *Program) compact(ctx context.Context, at datadir.Place) error {
+	stop := p.showProgress(func() string { return "compacting " + at.Vault })
+	defer stop()
+	r, err := engine.Compact(ctx, at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
+	stop()
+	if errors.Is(err, engine.ErrVaultNotFound) {
+		return fmt.Errorf("there is no vault %q under %s", at.Vault, at.Data)
+	}
+	if err != nil {
+		return fmt.Errorf("vault %q: %w", at.Vault, err)
+	}
+	_, err = fmt.Fprintf(p.Stdout, "%s: %d rows; %d bytes before, %d after\n", at.Vault, r.Rows, r.Before, r.After)
+	return err
+}

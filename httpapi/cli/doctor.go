@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"strongroom/engine"
+	"strongroom/httpapi/control"
+	"strongroom/httpapi/datadir"
+)
+
+func (p *Program) doctorCommand() command {
+	return command{
+		name:    "doctor",
+		summary: "look at what the vaults stand on: disk, syncs, space, clock, bytes",
+		about: `Looks, for every vault of the data directory, at its file system, at whether a
+sync takes as long as one that reaches a disk must, at free space, the clock, the
+free pages of the database, how long ago its files were last read whole, and who can
+read it. Each line begins with ok, warn or error. Exit status 1 says that there is
+an error.
+
+Works on vaults at rest and, through the control socket, on those a server
+serves. A doctor looks and treats nothing: ` + "`strongroom verify --bytes`" + ` proves what a
+vault holds.
+
+With --systemd it looks at no vault and prints the unit file of this version, for
+/etc/systemd/system/strongroom.service.`,
+		example: `strongroom doctor`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at datadir.Place
+			var unit bool
+			f.data(&at)
+			f.set.BoolVar(&unit, "systemd", false, "print the systemd unit of a server, and do nothing else")
+			return func(ctx context.Context, _ []string) error {
+				if unit {
+					_, err := io.WriteString(p.Stdout, p.SystemdUnit)
+					return err
+				}
+				return p.doctor(ctx, at)
+			}
+		},
+	}
+}
+
+func (p *Program) doctor(ctx context.Context, at datadir.Place) error {
+	names, err := datadir.Vaults(at.Data)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("there is no vault under %s", at.Data)
+	}
+	wrong := p.tell(at.Data, examineData(at.Data))
+	for _, name := range names {
+		at.Vault = name
+		var list []control.Diagnosis
+		err := withVault(ctx, at, func(line *control.Client) (err error) { list, err = line.Examine(ctx); return err })
+		if err != nil {
+			list = append(list, control.Diagnosis{Level: engine.LevelError, What: "vault", Says: err.Error()})
+		}
+		wrong += p.tell(name, list)
+	}
+	switch {
+	case wrong == 1:
+		return errors.New("1 error")
+	case wrong > 1:
+		return fmt.Errorf("%d errors", wrong)
+	}
+	return nil
+}
+
+// tell prints diagnoses and counts the errors among them.
+func (p *Program) tell(of string, list []control.Diagnosis) (wrong int) {
+	for _, d := range list {
+		if d.Level == engine.LevelError {
+			wrong++
+		}
+		fmt.Fprintf(p.Stdout, "%-5s  %s: %s: %s\n", d.Level, of, d.What, plain(d.Says))
+	}
+	return wrong
+}
+
+func examineData(data string) []control.Diagnosis {
+	d := control.Diagnosis{Level: engine.LevelOK, What: "permissions", Says: "only this user can look into it"}
+	info, err := os.Stat(data)
+	switch {
+	case err != nil:
+		d.Level, d.Says = engine.LevelError, err.Error()
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		d.Level, d.Says = engine.LevelWarn, fmt.Sprintf("others can look into it (%v): chmod go-rwx it", info.Mode().Perm())
+	}
+	return []control.Diagnosis{d}
+}

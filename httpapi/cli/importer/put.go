@@ -1,0 +1,175 @@
+package importer
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"strongroom/httpapi/control"
+)
+
+// presentRow is what an import needs of a document that is in the vault.
+type presentRow struct {
+	ID             string `json:"id"`
+	CurrentVersion struct {
+		Digest string `json:"digest"`
+	} `json:"currentVersion"`
+}
+
+// put brings a file into the vault, unless it is there.
+func (m *Import) put(ctx context.Context, f *file) (outcome, error) {
+	present, err := m.find(ctx, f.externalID)
+	if err != nil {
+		return failed, err
+	}
+	if present == nil {
+		err := m.upload(ctx, "/v1/documents", f, f.document)
+		refused, ok := errors.AsType[*control.Refusal](err)
+		if !ok || refused.Code != "ALREADY_EXISTS" {
+			return became(imported, err)
+		}
+		// Another import was quicker.
+		if present, err = m.find(ctx, f.externalID); err != nil || present == nil {
+			return failed, errors.Join(refused, err)
+		}
+	}
+	digest, err := m.digest(f)
+	switch {
+	case err != nil:
+		return failed, err
+	case digest == present.CurrentVersion.Digest:
+		return skipped, nil
+	case !m.source.options.Update:
+		return failed, &OtherBytesError{present.ID}
+	}
+	return became(versioned, m.upload(ctx, "/v1/documents/"+present.ID+"/versions", f, f.version))
+}
+
+func became(o outcome, err error) (outcome, error) {
+	if err != nil {
+		return failed, err
+	}
+	return o, nil
+}
+
+// find returns the document that has an externalId; nil if there is none.
+func (m *Import) find(ctx context.Context, externalID string) (*presentRow, error) {
+	var page struct {
+		Items []presentRow `json:"items"`
+	}
+	query := url.Values{"externalId": {externalID}, "status": {"all"}, "limit": {"1"}}
+	if err := m.line.Call(ctx, "GET", "/v1/documents?"+query.Encode(), nil, &page); err != nil {
+		return nil, final(err)
+	}
+	if len(page.Items) == 0 {
+		return nil, nil
+	}
+	return &page.Items[0], nil
+}
+
+// digest is the digest of a file as the API spells it.
+func (m *Import) digest(f *file) (string, error) {
+	file, err := m.source.root.Open(filepath.FromSlash(f.path))
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", err
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// upload sends a file with its fields. They go into the body, where they may be
+// as long as they are allowed to be, and the file is not held in memory.
+func (m *Import) upload(ctx context.Context, path string, f *file, fields url.Values) error {
+	file, err := m.source.root.Open(filepath.FromSlash(f.path))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var before, after bytes.Buffer
+	form := multipart.NewWriter(&before)
+	for name, values := range fields {
+		for _, value := range values {
+			form.WriteField(name, value) // to memory: it cannot fail
+		}
+	}
+	form.CreateFormFile("file", f.path[lastSlash(f.path)+1:])
+	fmt.Fprintf(&after, "\r\n--%s--\r\n", form.Boundary())
+	content := &exactly{from: file, left: f.size}
+	length := int64(before.Len()) + f.size + int64(after.Len())
+	req, err := m.line.Request(ctx, "POST", path, io.MultiReader(&before, content, &after))
+	if err != nil {
+		return err
+	}
+	req.ContentLength = length
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	var made json.RawMessage
+	if err := m.line.Exchange(req, &made); content.err != nil {
+		return content.err
+	} else if err != nil {
+		return final(err)
+	}
+	return unchanged(file, f)
+}
+
+// OtherBytesError says that a document which is there already has other bytes than
+// the file. It is an error only if Options.Update is not set.
+type OtherBytesError struct{ DocumentID string }
+
+func (e *OtherBytesError) Error() string {
+	return fmt.Sprintf("document %s has other bytes", e.DocumentID)
+}
+
+// ErrChanged says that a file was written to while it was read: the document may
+// have bytes that the file never had at any one time.
+var ErrChanged = errors.New("it changed while it was read")
+
+// unchanged holds that what was sent is the file: it may have been written to
+// meanwhile.
+func unchanged(file *os.File, f *file) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != f.size {
+		return ErrChanged
+	}
+	return nil
+}
+
+// exactly reads so many bytes and fails if there are fewer. Its error is the
+// file's, where that of the request would say that the connection broke.
+type exactly struct {
+	from io.Reader
+	left int64
+	err  error
+}
+
+func (r *exactly) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
+	if r.left -= int64(n); err == io.EOF && r.left > 0 {
+		err = errors.New("it became shorter while it was read")
+	}
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine"
+	"strongroom/httpapi/control"
+	"strongroom/httpapi/datadir"
+)
+
+func (p *Program) keyAddCommand() command {
+	return command{
+		name:    "key add",
+		summary: "make an API key for a user",
+		about: `Makes an API key and prints it, alone on one line, to standard output. The key is
+not kept anywhere: store it now. A key may be narrower than its user, never
+wider: what it may do is the lower of the two.
+
+Works on a vault at rest, or through the control socket of the server that
+serves it, as the actor "operator".`,
+		example: `strongroom key add --user grace@example.com --name scanner --expires 2030-12-31`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at datadir.Place
+			f.place(&at)
+			user := f.set.String("user", "", "`USER` the key is for: id or e-mail address (required)")
+			name := f.set.String("name", "", "`NAME` that tells this key from others (required)")
+			var access accessValue
+			f.set.Var(&access, "access", "`LEVEL` of access: view, upload or admin (the user's, if not given)")
+			var expires expiryValue
+			f.set.Var(&expires, "expires", "`TIME` the key stops: 2030-12-31 for the end of that day in UTC, or\n2030-12-31T18:00:00Z (never, if not given)")
+			return func(ctx context.Context, _ []string) error {
+				switch {
+				case *user == "":
+					return usagef("--user is missing: give the id or e-mail address of the user the key is for")
+				case *name == "":
+					return usagef("--name is missing: what is the key for?")
+				}
+				return p.keyAdd(ctx, at, *user, newKey{Name: *name, Access: engine.Access(access), ExpiresAt: expires.text()})
+			}
+		},
+	}
+}
+
+// newKey is the body of POST /v1/api-keys.
+type newKey struct {
+	Name      string        `json:"name"`
+	UserID    string        `json:"userId"`
+	Access    engine.Access `json:"access,omitzero"`
+	ExpiresAt string        `json:"expiresAt,omitzero"`
+}
+
+func (p *Program) keyAdd(ctx context.Context, at datadir.Place, user string, in newKey) error {
+	var made struct {
+		Secret string `json:"secret"`
+	}
+	err := withVault(ctx, at, func(o *control.Client) (err error) {
+		if in.UserID, err = findUser(ctx, o, user); err != nil {
+			return err
+		}
+		return o.Call(ctx, "POST", "/v1/api-keys", in, &made)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, made.Secret)
+	return err
+}
+
+func (p *Program) keyListCommand() command {
+	return command{
+		name:    "key list",
+		summary: "list the API keys of a vault",
+		about: `Lists the API keys of a vault, never their secrets, as columns for people or, with
+--json, as the JSON objects of GET /v1/api-keys, one to a line.`,
+		example: `strongroom key list`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at datadir.Place
+			f.place(&at)
+			asJSON := f.asJSON()
+			return func(ctx context.Context, _ []string) error {
+				return withVault(ctx, at, func(o *control.Client) error {
+					items, err := o.List(ctx, "/v1/api-keys")
+					if err != nil {
+						return err
+					}
+					if *asJSON {
+						return p.writeLines(items)
+					}
+					return writeTable(p.Stdout, items, []string{"ID", "NAME", "USER", "ACCESS", "EXPIRES", "REVOKED"}, func(k keyRow) []string {
+						return []string{k.ID, k.Name, k.UserID, k.Access, k.ExpiresAt, k.RevokedAt}
+					})
+				})
+			}
+		},
+	}
+}
+
+// keyRow is what the commands need of a key.
+type keyRow struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	UserID    string `json:"userId"`
+	Access    string `json:"access"`
+	ExpiresAt string `json:"expiresAt"`
+	RevokedAt string `json:"revokedAt"`
+}
+
+func (p *Program) keyRevokeCommand() command {
+	return command{
+		name:     "key revoke",
+		operands: "ID",
+		summary:  "revoke an API key at once",
+		about: `Revokes an API key: from now on it is refused. The operand is the key's id as
+` + "`strongroom key list`" + ` shows it; it is also the part of the key between its second
+and third underscore. Revoking a revoked key changes nothing.
+
+Works on a vault at rest, or through the control socket of the server that
+serves it, as the actor "operator".`,
+		example: `strongroom key revoke 01JTZ0Q4W8M3V5N7R9X2B4C6D8`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var at datadir.Place
+			f.place(&at)
+			return func(ctx context.Context, operands []string) error {
+				if len(operands) != 1 || operands[0] == "" {
+					return usagef("key revoke takes one id; `strongroom key list` shows them")
+				}
+				var revoked keyRow
+				err := withVault(ctx, at, func(o *control.Client) error {
+					return o.Call(ctx, "DELETE", "/v1/api-keys/"+url.PathEscape(operands[0]), nil, &revoked)
+				})
+				if refused, ok := errors.AsType[*control.Refusal](err); ok && refused.Status == http.StatusNotFound {
+					return fmt.Errorf("no key has the id %q; `strongroom key list` shows them", operands[0])
+				}
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(p.Stderr, "key %s (%s) is revoked since %s\n", revoked.ID, plain(revoked.Name), revoked.RevokedAt)
+				return err
+			}
+		},
+	}
+}
+
+// expiryValue is the flag --expires: a time, or a day that is valid to its
+// end.
+type expiryValue time.Time
+
+func (e *expiryValue) text() string {
+	if t := time.Time(*e); !t.IsZero() {
+		return audit.FormatTime(t)
+	}
+	return ""
+}
+
+func (e *expiryValue) String() string { return e.text() }
+
+func (e *expiryValue) Set(s string) error {
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		*e = expiryValue(day.AddDate(0, 0, 1))
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return errors.New("want a day such as 2030-12-31 or a time such as 2030-12-31T18:00:00Z")
+	}
+	*e = expiryValue(t)
+	return nil
+}

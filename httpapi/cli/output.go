@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+func (f *flagSet) asJSON() *bool {
+	return f.set.Bool("json", false, "print JSON, one object to a line")
+}
+
+// writeLines writes JSON values as they are, one to a line.
+func (p *Program) writeLines(items []json.RawMessage) error {
+	for _, item := range items {
+		if _, err := fmt.Fprintf(p.Stdout, "%s\n", item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTable decodes the items of a list and writes them as columns.
+func writeTable[Row any](w io.Writer, items []json.RawMessage, header []string, cells func(Row) []string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, strings.Join(header, "\t"))
+	for _, item := range items {
+		var row Row
+		if err := json.Unmarshal(item, &row); err != nil {
+			return err
+		}
+		line := cells(row)
+		for i, cell := range line {
+			if line[i] = plain(cell); cell == "" {
+				line[i] = "-"
+			}
+		}
+		fmt.Fprintln(table, strings.Join(line, "\t"))
+	}
+	return table.Flush()
+}
+
+// plain returns text that others wrote in a form that cannot command a
+// terminal or break a line.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}

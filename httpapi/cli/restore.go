@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"strongroom/audit"
+	"strongroom/blobstore"
+	"strongroom/engine"
+	"strongroom/httpapi/datadir"
+)
+
+type restoreOptions struct {
+	datadir.Place
+	from       string
+	log        string
+	withoutLog bool
+}
+
+func (p *Program) restoreCommand() command {
+	return command{
+		name:    "restore",
+		summary: "make a vault of a backup, where there is none",
+		about: `Makes the vault of the backup in DIR/<vault>, or in DIR itself, under the data
+directory, which must not have a vault of that name. Everything is checked while it
+is copied, and the state against the audit log at the end; every damaged file is
+named, and nothing is left if anything is wrong.
+
+--log is the audit log exported since, whole or from any entry up to the backup's
+last. What it names as erased since is erased again, and what is missing is said:
+each version that has to be uploaded again, by document, number and digest. Without
+it nobody knows what was erased since, and it takes --without-log to go on.
+
+The restored vault is paused: no webhooks are sent and no retention runs until
+` + "`strongroom resume`" + `. Edit locks that were live are broken. A running server serves
+it after its next start.`,
+		example: `strongroom export --log since.jsonl
+strongroom restore --from ./backup --log since.jsonl --data ./restored`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var o restoreOptions
+			f.place(&o.Place)
+			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to (required)")
+			f.set.StringVar(&o.log, "log", "", "`FILE` with the audit log exported since the backup")
+			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased since is not known")
+			return func(ctx context.Context, _ []string) error { return p.restore(ctx, o) }
+		},
+	}
+}
+
+func (p *Program) restore(ctx context.Context, o restoreOptions) error {
+	if o.from == "" {
+		return usagef("--from is missing: give the directory of the backup")
+	}
+	if o.log != "" && o.withoutLog {
+		return usagef("--log and --without-log contradict each other")
+	}
+	from, made, err := findBackup(o.from, o.Vault)
+	if err != nil {
+		return err
+	}
+	if made.Vault != o.Vault {
+		return fmt.Errorf("%s is a backup of the vault %q: give --vault %[2]s", from, made.Vault)
+	}
+	if o.log == "" && !o.withoutLog {
+		return usagef("the backup is of %s and ends at entry %d; what was erased since is not known: give --log with the audit log exported since, or --without-log",
+			audit.FormatTime(made.Made), made.Head.Seq)
+	}
+	var since io.Reader
+	if o.log != "" {
+		f, err := os.Open(o.log)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		since = f
+	}
+	report, err := p.restoreVault(ctx, o.Place, from, since)
+	if err != nil {
+		return err
+	}
+	return p.tellRestored(report, o)
+}
+
+// findBackup reads the manifest of the backup of a vault in dir, or of the one
+// that dir is.
+func findBackup(dir, vault string) (string, engine.Backup, error) {
+	below := filepath.Join(dir, vault)
+	made, err := engine.ReadBackup(below)
+	if !errors.Is(err, engine.ErrNoBackup) {
+		return below, made, err
+	}
+	made, err = engine.ReadBackup(dir)
+	if errors.Is(err, engine.ErrNoBackup) {
+		err = fmt.Errorf("there is no backup of the vault %q in %s", vault, dir)
+	}
+	return dir, made, err
+}
+
+func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
+	parent := datadir.VaultsDir(at.Data)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return engine.RestoreReport{}, err
+	}
+	var done, total atomic.Int64
+	stop := p.showProgress(func() string {
+		return fmt.Sprintf("restoring %s: %d of %d MiB", at.Vault, done.Load()>>20, total.Load()>>20)
+	})
+	defer stop()
+	report, err := engine.Restore(ctx, at.Dir(), engine.RestoreOptions{
+		From: from, Log: since, AllowNetworkFS: at.NetworkFS,
+		Progress: func(d, t int64) { done.Store(d); total.Store(t) },
+	})
+	if err != nil {
+		// Directories that were made for it alone; others are not empty.
+		os.Remove(parent)
+		os.Remove(at.Data)
+		if errors.Is(err, engine.ErrVaultExists) {
+			err = fmt.Errorf("there is a vault %q in %s already; restore to another --data, or move that one away", at.Vault, at.Data)
+		}
+		return report, err
+	}
+	return report, blobstore.SyncDir(filepath.Dir(filepath.Clean(at.Data)))
+}
+
+// tellRestored says what is there, and what is not.
+func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
+	fmt.Fprintf(p.Stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
+	fmt.Fprintf(p.Stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
+	if o.log == "" {
+		fmt.Fprintln(p.Stdout, "without a log: what was changed, deleted or erased since is not known")
+	} else {
+		p.tellSince(r.Since)
+	}
+	_, err := io.WriteString(p.Stdout, r.Restored.Text())
+	fmt.Fprintf(p.Stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
+	return err
+}
+
+func (p *Program) tellSince(s engine.Since) {
+	fmt.Fprintf(p.Stdout, "%d entries since, up to entry %d of %s\n", s.Entries, s.Head.Seq, audit.FormatTime(s.Head.Time))
+	for _, op := range audit.Ops() {
+		if n := s.Ops[op]; n > 0 {
+			fmt.Fprintf(p.Stdout, "  %s %d\n", op, n)
+		}
+	}
+	for _, v := range s.Versions {
+		fmt.Fprintf(p.Stdout, "missing: document %s version %d, %s\n", v.DocumentID, v.Number, v.Digest)
+	}
+	for _, id := range s.Deleted {
+		fmt.Fprintf(p.Stdout, "there again, deleted since: document %s\n", id)
+	}
+	for _, id := range s.Erased {
+		fmt.Fprintf(p.Stdout, "erased again: %s\n", id)
+	}
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/httpapi/daemon"
+	"strongroom/httpapi/datadir"
+)
+
+// serveFlags are what serve is given.
+type serveFlags struct {
+	datadir.Place
+	listen       string
+	metrics      string // address; "": no listener of its own
+	insecureHTTP bool
+	tlsCert      string
+	tlsKey       string
+	publicURL    string
+	maxUpload    bytesValue
+	maxUploads   uint
+	rate         rateValue
+	burst        uint
+	headLog      string
+	scrubRate    uint // MiB a second
+	webhooks     webhookFlags
+	search       bool
+	logLevel     levelValue
+	acceptClock  bool
+}
+
+func (p *Program) serveCommand() command {
+	return command{
+		name:    "serve",
+		summary: "serve all vaults of a data directory over HTTP",
+		about: `Serves every vault under the data directory; the API key of a request says which
+one it is about. If there is no vault at all, it first makes one called "main" and
+writes the API key of its administrator to the file first-admin-key in the data
+directory, readable by this user alone. Store that key and remove the file.
+
+It is ready when it prints "listening on http://ADDRESS". On SIGTERM or SIGINT it
+accepts nothing new, finishes what runs, for up to 30 seconds, and exits with
+status 0; a second signal ends it at once, and even that loses nothing that was
+acknowledged.
+
+While it runs, the other commands work through the socket control.sock in the
+data directory. Only this user, and root, can connect to it.
+
+To listen on an address that other machines can reach takes a TLS certificate, or
+--insecure-http if something in front of the server adds TLS. A certificate is
+read again when its files change; TLS is 1.2 or later, and brings HTTP/2.
+
+A client has 10 seconds for a request's header and 2 minutes between requests; a
+body that makes no progress for 30 seconds is given up, and so is a client that
+does not take 256 KiB of an answer in that time.`,
+		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			var o serveFlags
+			f.data(&o.Place)
+			f.set.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` and port; port 0 takes a free one")
+			f.set.StringVar(&o.metrics, "metrics-listen", "", "`ADDRESS` and port to serve GET /metrics at, to anybody who comes there;\nwithout it, it is served to admins beside the rest")
+			f.set.BoolVar(&o.insecureHTTP, "insecure-http", false, "listen beyond this machine without TLS")
+			f.set.StringVar(&o.tlsCert, "tls-cert", "", "`FILE` with the TLS certificate chain, PEM")
+			f.set.StringVar(&o.tlsKey, "tls-key", "", "`FILE` with the key of the certificate, PEM")
+			f.set.StringVar(&o.publicURL, "public-url", "", "`URL` clients reach the server by, if it is behind a proxy")
+			o.maxUpload = 1 << 30
+			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
+			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
+			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
+			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
+			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
+			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
+			f.webhooks(&o.webhooks)
+			f.set.BoolVar(&o.search, "search", true, "keep a full-text index of each vault and answer searches; its files,\nthe directory search of a vault, may be deleted at any time")
+			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
+			o.logLevel = levelValue(zerolog.InfoLevel)
+			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
+			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
+		},
+	}
+}
+
+// serve refuses what cannot be served before anything is touched.
+func (p *Program) serve(ctx context.Context, o serveFlags) error {
+	if (o.tlsCert == "") != (o.tlsKey == "") {
+		return usagef("--tls-cert and --tls-key go together: give both")
+	}
+	options := daemon.Options{
+		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: o.publicURL,
+		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
+		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
+		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
+		Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
+	}
+	var err error
+	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {
+		return err
+	}
+	if o.metrics != "" {
+		if options.Metrics, err = o.checkAddress("--metrics-listen", o.metrics, "metrics"); err != nil {
+			return err
+		}
+	}
+	return daemon.Serve(ctx, options)
+}
+
+// checkAddress reads an address, and refuses one that others can reach if what
+// crosses the network would do so in the clear.
+func (o *serveFlags) checkAddress(flag, given, what string) (*net.TCPAddr, error) {
+	address, err := net.ResolveTCPAddr("tcp", given)
+	if err != nil {
+		return nil, usagef("%s %s: %v; want an address and a port such as 127.0.0.1:8080", flag, given, err)
+	}
+	// No IP at all is every address of this machine.
+	if !address.IP.IsLoopback() && o.tlsCert == "" && !o.insecureHTTP {
+		return nil, usagef("%s %s can be reached from other machines, and %s would cross the network in the clear; "+
+			"give --tls-cert and --tls-key, or --insecure-http if something in front of the server adds TLS", flag, given, what)
+	}
+	return address, nil
+}
+
+// levelValue is the flag --log-level.
+type levelValue zerolog.Level
+
+func (l *levelValue) String() string { return zerolog.Level(*l).String() }
+
+func (l *levelValue) Set(s string) error {
+	switch s {
+	case "debug", "info", "warn", "error":
+		level, err := zerolog.ParseLevel(s)
+		*l = levelValue(level)
+		return err
+	}
+	return fmt.Errorf("want debug, info, warn or error")
+}

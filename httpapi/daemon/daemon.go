@@ -1,0 +1,119 @@
+// Package daemon is what `strongroom serve` is: a process that takes a data directory
+// for itself, opens its vaults, and serves them until it is told to stop.
+//
+// It puts together what the rest of the house has apart. The API (package httpapi)
+// is served at an address, with TLS if there is a certificate, and at the control
+// socket (package control). The readers of the audit logs, full-text search and
+// webhooks, are begun for each vault and plugged into the API as the interfaces it
+// declares. Nothing in engine runs by itself, so the clock ticks here: sweeps, the
+// scrub of the files, the daily heads. And here is the log of all that, one JSON
+// object to a line, or lines for people on a terminal.
+//
+// It knows no rule about documents and decides no answer. It reads neither flags nor
+// the environment, and catches no signal: package cli does, and an end of the context
+// is the order to stop. Where a message names a flag, it is for the person who set it.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/httpapi"
+	"strongroom/httpapi/datadir"
+)
+
+// Options say what is served, and how.
+type Options struct {
+	// Place is the data directory; all its vaults are served, whichever it names.
+	Place datadir.Place
+
+	Listen  *net.TCPAddr // port 0 takes a free one
+	Metrics *net.TCPAddr // where /metrics is served to anybody; nil: nowhere
+	// TLSCert and TLSKey are files in PEM; both are "" for none. Without them, keys
+	// cross the network in the clear: who sets Listen has to see to that.
+	TLSCert, TLSKey string
+	PublicURL       string // by which clients reach it; "": as a request says
+
+	MaxUpload  int64   // bytes of a file; 0: 1 GiB
+	MaxUploads int     // at a time; more are told to try again; 0: any number
+	Rate       float64 // requests a second that a key may make; 0: any number
+	Burst      int     // of them at once; 0: those of two seconds
+
+	HeadLog   string // file that heads are appended to; "": none
+	ScrubRate int64  // bytes a second read in the background; 0: none
+
+	WebhookAllow []netip.Prefix // networks behind the firewall that webhooks may reach
+	WebhookProxy *url.URL       // nil: none, whatever the environment says
+	Search       bool           // keep full-text indexes and answer searches
+	AcceptClock  bool           // write although the clock is behind the log
+
+	Stderr   io.Writer // for the log, and for what is said to people
+	Terminal bool      // whether a person looks at Stderr
+	LogLevel zerolog.Level
+	Build    httpapi.Build
+}
+
+// Serve is the life of a server, from its start until ctx is done and what runs has
+// come to its end, for which it has 30 seconds. It takes the data directory for
+// itself, makes a vault if there is none, and says on o.Stderr where it listens. A
+// vault that cannot be opened is logged, and the others are served.
+//
+// Everything is taken in the order in which it is given back in reverse.
+func Serve(ctx context.Context, o Options) (err error) {
+	log := newLogger(o.Stderr, o.Terminal, o.LogLevel)
+	door, err := newDoor(o, log)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Place.Data, 0o700); err != nil {
+		return err
+	}
+	lock, err := datadir.Lock(o.Place.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := datadir.RemoveLeftovers(o.Place.Data); err != nil {
+		log.Warn().Err(err).Msg("what a crash left cannot be removed")
+	}
+
+	names, err := o.namesToServe(ctx)
+	if err != nil {
+		return err
+	}
+	vaults, unopened, err := openVaults(o.Place, names, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
+
+	if o.AcceptClock {
+		if err := acceptClocks(ctx, vaults, log); err != nil {
+			return err
+		}
+	}
+	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, schedule.stop()) }()
+
+	readers := readers{deliveries: startDeliveries(o, vaults, log)}
+	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
+	if o.Search {
+		readers.search = startSearch(o.Place, vaults, log)
+		defer func() { err = errors.Join(err, readers.search.stop()) }()
+	}
+	fronts, err := o.open(door, vaults, unopened, readers, log)
+	if err != nil {
+		return err
+	}
+	return serveUntil(ctx, log, fronts...)
+}

@@ -1,0 +1,28 @@
+package daemon
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"time"
+
+	"strongroom/httpapi"
+)
+
+// processMetrics returns what writes what there is to know of this process, under
+// the names that dashboards of Go programs know.
+func processMetrics(began time.Time) func(*httpapi.Exposition) {
+	return func(e *httpapi.Exposition) { exposeProcess(e, began) }
+}
+
+func exposeProcess(e *httpapi.Exposition, began time.Time) {
+	e.Family("process_start_time_seconds", "gauge", "When the server began, in seconds since 1970.")
+	e.Sample(float64(began.UnixMilli()) / 1000)
+	e.Family("go_goroutines", "gauge", "Goroutines there are.")
+	e.Sample(float64(runtime.NumGoroutine()))
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	e.Family("go_memstats_heap_alloc_bytes", "gauge", "Bytes of objects on the heap.")
+	e.Sample(float64(samples[0].Value.Uint64()))
+	e.Family("go_memory_used_bytes", "gauge", "Bytes the Go runtime has from the system and has not given back, the database's pages apart.")
+	e.Sample(float64(samples[1].Value.Uint64() - samples[2].Value.Uint64()))
+}

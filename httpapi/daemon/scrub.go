@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/engine"
+)
+
+// scrub reads the bytes of a vault in the background, a second's worth at a
+// time, and logs each file that is found damaged, once.
+func scrub(ctx context.Context, v *engine.Vault, rate int64, log zerolog.Logger) {
+	logged := map[engine.Digest]bool{}
+	for ctx.Err() == nil {
+		next, err := v.Scrub(ctx, rate)
+		logDamaged(v, logged, log)
+		pause := time.Second
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.Error().Err(err).Msg("scrubbing failed; it is tried again")
+			pause = sweepRetry
+		case !next.IsZero():
+			pause = min(max(time.Until(next), sweepPause), sweepLimit)
+		}
+		wait(ctx, pause)
+	}
+}
+
+func logDamaged(v *engine.Vault, logged map[engine.Digest]bool, log zerolog.Logger) {
+	damaged := v.Fixity().Damaged
+	if len(damaged) == 0 {
+		clear(logged)
+	}
+	for _, d := range damaged {
+		if !logged[d.Digest] {
+			logged[d.Digest] = true
+			log.Error().Str("digest", d.Digest.String()).Strs("versions", d.Versions).Str("problem", d.Problem).
+				Msg("a file does not have the bytes it came with; restore it from a backup")
+		}
+	}
+}

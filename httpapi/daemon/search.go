@@ -1,0 +1,137 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/engine"
+	"strongroom/engine/search"
+	"strongroom/httpapi"
+	"strongroom/httpapi/datadir"
+)
+
+const (
+	// searchName is the index's directory in that of its vault.
+	searchName = "search"
+	// searchRetry is how long after a failure, a full disk mostly, an index is
+	// run again.
+	searchRetry = 30 * time.Second
+)
+
+// searches is the full-text index of each vault, and what keeps it up to date.
+type searches struct {
+	indexes map[*engine.Vault]*search.Index
+	blind   []string // vaults whose index could not be opened
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+// startSearch opens the indexes of vaults and keeps them up to their logs. An
+// index that cannot be opened costs its vault the search and nothing else. The
+// caller stops it before it closes the vaults.
+func startSearch(at datadir.Place, vaults map[string]*engine.Vault, log zerolog.Logger) *searches {
+	s := &searches{indexes: map[*engine.Vault]*search.Index{}}
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	for name, v := range vaults {
+		log := log.With().Str("vault", name).Logger()
+		at.Vault = name
+		x, err := search.Open(v, filepath.Join(at.Dir(), searchName), search.Options{})
+		if err != nil {
+			log.Error().Err(err).Msg("the search index cannot be opened; its directory may be deleted")
+			s.blind = append(s.blind, name)
+			continue
+		}
+		if s := x.Stats(); s.Building {
+			log.Info().Msg("the search index is made anew while the vault is served")
+		}
+		s.indexes[v] = x
+		s.running.Go(func() { keepSearch(ctx, x, log) })
+	}
+	return s
+}
+
+// keepSearch runs an index until ctx ends.
+func keepSearch(ctx context.Context, x *search.Index, log zerolog.Logger) {
+	for {
+		err := x.Run(ctx)
+		if err != nil {
+			log.Error().Err(err).Msg("the search index falls behind; it is tried again")
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		wait(ctx, searchRetry)
+	}
+}
+
+// stop saves the indexes and closes them.
+func (s *searches) stop() error {
+	s.cancel()
+	s.running.Wait()
+	var errs []error
+	for v, x := range s.indexes {
+		if err := x.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("vault %q: closing the search index: %w", v.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// expose writes how far the indexes have come.
+func (s *searches) expose(e *httpapi.Exposition) {
+	for _, family := range []struct {
+		name, kind, help string
+		value            func(*engine.Vault, search.Stats) float64
+	}{
+		{"strongroom_search_lag_entries", "gauge", "Audit entries that are not in the search index yet.", func(v *engine.Vault, s search.Stats) float64 {
+			return float64(v.Head().Seq - min(s.Through, v.Head().Seq))
+		}},
+		{"strongroom_search_documents", "gauge", "Documents in the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Documents) }},
+		{"strongroom_search_indexed_total", "counter", "Documents put into the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Indexed) }},
+		{"strongroom_search_unreadable_total", "counter", "Of these, files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
+	} {
+		e.Family(family.name, family.kind, family.help)
+		for v, x := range s.indexes {
+			e.Sample(family.value(v, x.Stats()), "vault", v.Name())
+		}
+	}
+}
+
+// of is the index of a vault.
+func (s *searches) of(v *engine.Vault) (*search.Index, error) {
+	x := s.indexes[v]
+	if x == nil {
+		return nil, &engine.UnavailableError{Reason: "search", Err: errors.New("the search index could not be opened")}
+	}
+	return x, nil
+}
+
+// Search implements httpapi.Search.
+func (s *searches) Search(ctx context.Context, v *engine.Vault, q httpapi.SearchQuery) (httpapi.SearchResult, error) {
+	x, err := s.of(v)
+	if err != nil {
+		return httpapi.SearchResult{}, err
+	}
+	r, err := x.Search(ctx, search.Query(q))
+	out := httpapi.SearchResult{Total: r.Total, NextCursor: r.NextCursor, Complete: r.Complete, Through: r.Through}
+	for _, h := range r.Hits {
+		out.Hits = append(out.Hits, httpapi.SearchHit(h))
+	}
+	return out, err
+}
+
+// Match implements httpapi.Search.
+func (s *searches) Match(ctx context.Context, v *engine.Vault, text string, filter engine.DocumentQuery) ([]string, bool, error) {
+	x, err := s.of(v)
+	if err != nil {
+		return nil, false, err
+	}
+	return x.Match(ctx, text, filter)
+}

@@ -1,0 +1,36 @@
+// Package datadir knows what is where in a data directory: which vaults it holds,
+// which file says that a server has it, and what a crash may have left in it.
+//
+//	<data>/vaults/<name>/    a vault, an organization; what is in it is engine's
+//	<data>/server.lock       held by the one server of the directory, with its process id
+//	<data>/control.sock      the way to that server; made by package control
+//	<data>/first-admin-key   the key of the first administrator, until it is fetched
+//
+// A vault is made aside and moved into place when it is whole, so a vault that can
+// be seen can be entered. The directory's lock is a server's: commands that work on
+// one vault at rest are kept apart by that vault's own lock, which engine takes.
+//
+// It opens one vault at a time and knows nothing of serving them, of HTTP, or of
+// flags. Its errors are for a person, and name the command or flag that helps.
+package datadir
+
+import "path/filepath"
+
+// FirstKeyName is the file, in the data directory, that a first start leaves the
+// key of the first administrator in.
+const FirstKeyName = "first-admin-key"
+
+// Place is where a command works: a data directory and a vault in it.
+type Place struct {
+	Data  string // the data directory
+	Vault string // the vault's name
+	// NetworkFS allows the vault to lie on a network file system, although
+	// neither locks nor fsync can be relied on there.
+	NetworkFS bool
+}
+
+// Dir returns the vault's directory, whether there is one or not.
+func (at Place) Dir() string { return filepath.Join(VaultsDir(at.Data), at.Vault) }
+
+// VaultsDir returns the directory that the vaults of a data directory lie in.
+func VaultsDir(data string) string { return filepath.Join(data, "vaults") }

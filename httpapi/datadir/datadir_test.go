@@ -1,0 +1,107 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"strongroom/engine"
+)
+
+// TestVaults makes two vaults and finds them, and nothing that is none.
+func TestVaults(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if names, err := Vaults(data); err != nil || len(names) > 0 {
+		t.Errorf("where nothing is: %v, %v", names, err)
+	}
+	admin := engine.NewUser{Name: "Ada", Access: engine.AccessAdmin}
+	for _, name := range []string{"main", "legal"} {
+		secret, err := Create(t.Context(), Place{Data: data, Vault: name}, admin)
+		if err != nil || !strings.HasPrefix(secret.Reveal(), "sr_"+name+"_") {
+			t.Errorf("%s: the key is %q, %v", name, secret.Reveal(), err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(VaultsDir(data), ".new-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	names, err := Vaults(data)
+	if err != nil || !slices.Equal(names, []string{"legal", "main"}) {
+		t.Errorf("%v, %v", names, err)
+	}
+	if _, err := Create(t.Context(), Place{Data: data, Vault: "main"}, admin); err == nil {
+		t.Error("a vault was made twice")
+	}
+	if _, err := Open(Place{Data: data, Vault: "none"}); err == nil || !strings.Contains(err.Error(), "strongroom init --vault none") {
+		t.Error(err)
+	}
+	v, err := Open(Place{Data: data, Vault: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if _, err := Open(Place{Data: data, Vault: "main"}); !errors.Is(err, engine.ErrVaultInUse) {
+		t.Error(err)
+	}
+}
+
+// TestLock holds that a second server is refused, by the process that has the
+// directory, and that what was left of a first one keeps nobody out.
+func TestLock(t *testing.T) {
+	data := t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, "server.lock"), []byte("4194304999\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := Lock(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(data); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d;", os.Getpid())) {
+		t.Error(err)
+	}
+	lock.Close()
+	again, err := Lock(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+// TestRemoveLeftovers holds that what is made this minute, and what only looks like
+// a leftover, stays.
+func TestRemoveLeftovers(t *testing.T) {
+	data := t.TempDir()
+	old := time.Now().Add(-2 * abandoned)
+	stays := map[string]bool{
+		SocketAside + "1": false, SocketAside: true, ".ssh": true, "main": true,
+		"vaults/.new-1": false, "vaults/.new-2": true, "vaults/.new-x": true,
+	}
+	for path := range stays {
+		path = filepath.Join(data, path)
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(path) == ".new-2" {
+			continue
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(data, FirstKeyName+".new"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stays[FirstKeyName+".new"] = false
+	if err := RemoveLeftovers(data); err != nil {
+		t.Fatal(err)
+	}
+	for path, stays := range stays {
+		if _, err := os.Stat(filepath.Join(data, path)); (err == nil) != stays {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

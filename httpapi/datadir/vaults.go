@@ -1,0 +1,102 @@
+package datadir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"strongroom/blobstore"
+	"strongroom/engine"
+)
+
+// Vaults returns the names of the vaults under a data directory, sorted; none if
+// nothing is there. Directories whose names no vault can have are not among
+// them: what a crash left of a vault being made is one of those.
+func Vaults(data string) ([]string, error) {
+	entries, err := os.ReadDir(VaultsDir(data))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if engine.ValidName(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// Open opens the vault at rest; the caller closes it. The error says what a person
+// can do about it, and wraps engine's, engine.ErrVaultInUse among them; that there
+// is no such vault is said in words alone.
+func Open(at Place) (*engine.Vault, error) {
+	v, err := engine.Open(at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
+	switch {
+	case errors.Is(err, engine.ErrVaultNotFound):
+		return nil, fmt.Errorf("there is no vault %q under %s; `strongroom init --vault %[1]s` makes it", at.Vault, at.Data)
+	case errors.Is(err, engine.ErrNetworkFS):
+		return nil, fmt.Errorf("%w; move it to a local disk, or give --allow-network-fs and take the risk", err)
+	case err != nil:
+		return nil, fmt.Errorf("vault %q: %w", at.Vault, err)
+	}
+	return v, nil
+}
+
+// Create makes a vault with its first administrator and returns a key of
+// theirs, which is kept nowhere. A vault that is there already is an error. The vault is made aside and moved into place when it is whole, so
+// that no crash leaves a vault nobody can enter.
+func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret, error) {
+	if _, err := os.Lstat(at.Dir()); err == nil {
+		return engine.Secret{}, fmt.Errorf("vault %q exists already in %s; choose another --vault, or `strongroom key add` for a new key",
+			at.Vault, at.Dir())
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return engine.Secret{}, err
+	}
+	parent := VaultsDir(at.Data)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return engine.Secret{}, err
+	}
+	aside, err := os.MkdirTemp(parent, vaultAside+"*")
+	if err != nil {
+		return engine.Secret{}, err
+	}
+	defer os.RemoveAll(aside)
+	whole := filepath.Join(aside, at.Vault)
+	secret, err := fillVault(ctx, whole, at, admin)
+	if err != nil {
+		return engine.Secret{}, err
+	}
+	if err := os.Rename(whole, at.Dir()); err != nil {
+		return engine.Secret{}, err
+	}
+	// The directories above may be new as well.
+	for _, dir := range []string{parent, at.Data, filepath.Dir(filepath.Clean(at.Data))} {
+		if err := blobstore.SyncDir(dir); err != nil {
+			return engine.Secret{}, err
+		}
+	}
+	return secret, nil
+}
+
+func fillVault(ctx context.Context, dir string, at Place, admin engine.NewUser) (_ engine.Secret, err error) {
+	v, err := engine.Create(dir, engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
+	if err != nil {
+		return engine.Secret{}, fmt.Errorf("vault %q: %w", at.Vault, err)
+	}
+	defer func() { err = errors.Join(err, v.Close()) }()
+	user, _, err := v.CreateUser(ctx, engine.Operator(), admin)
+	if err != nil {
+		return engine.Secret{}, fmt.Errorf("first user: %w", err)
+	}
+	_, secret, _, err := v.CreateKey(ctx, engine.Operator(), engine.NewKey{Name: "first key", UserID: user.ID})
+	if err != nil {
+		return engine.Secret{}, fmt.Errorf("first key: %w", err)
+	}
+	return secret, nil
+}
