@@ -38,11 +38,13 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
+	"engine/internal/check":  {never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url", "net/netip"}},
+	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
+	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/store": {
 		may:   []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt", "github.com/oklog/ulid/v2", "golang.org/x/sys"},
 		never: append([]string{"net"}, programOnly...),
 	},
-	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
 		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),

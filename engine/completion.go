@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -19,7 +20,7 @@ type Completion struct {
 // the completion. Completing what is completed returns it as it is.
 func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, m Match, c Completion) (Obligation, Receipt, error) {
 	var wrong checks
-	wrong.prose("note", c.Note, maxComment)
+	wrong.Prose("note", c.Note, check.MaxComment)
 	if err := wrong.err(); err != nil {
 		return Obligation{}, Receipt{}, err
 	}

@@ -149,7 +149,7 @@ func (v *Vault) examineFixity() Diagnosis {
 			len(f.Damaged), f.Damaged[0].Digest, f.Damaged[0].Versions)}
 	case f.Oldest.IsZero():
 		return Diagnosis{LevelOK, what, "not every file was read yet since it came in; serve reads them in the background"}
-	case v.store.Clock.Now().Sub(f.Oldest) > 5*scrubEvery:
+	case v.scrub.Report().Late:
 		return Diagnosis{LevelWarn, what, "some files were last read on " + f.Oldest.Format(time.DateOnly) + "; raise serve --scrub-rate"}
 	}
 	return Diagnosis{LevelOK, what, "every file was read and whole since " + f.Oldest.Format(time.RFC3339)}

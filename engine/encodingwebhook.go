@@ -1,6 +1,9 @@
 package engine
 
-import "strongroom/engine/internal/store"
+import (
+	"strongroom/engine/internal/secret"
+	"strongroom/engine/internal/store"
+)
 
 func (w *webhook) encode() []byte {
 	e := store.NewEncoder(256)
@@ -40,7 +43,7 @@ func decodeWebhook(at id, b []byte) (*webhook, error) {
 	w.secret = append(w.secret, d.Nested()...)
 	w.former = append(w.former, d.Nested()...)
 	w.until = d.Time()
-	if len(w.secret) != signingSize || w.until.IsZero() != (len(w.former) == 0) {
+	if len(w.secret) != secret.SigningKeySize || w.until.IsZero() != (len(w.former) == 0) {
 		d.Fail()
 	}
 	return w, d.Done("webhook " + w.ID)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -127,15 +128,15 @@ func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (
 
 func (n *NewErasure) check() error {
 	var c checks
-	c.required("legalBasis", n.LegalBasis, maxComment)
-	c.required("requester", n.Requester, maxShort)
+	c.Required("legalBasis", n.LegalBasis, check.MaxComment)
+	c.Required("requester", n.Requester, check.MaxShort)
 	switch {
 	case n.UserID != "" && n.DocumentIDs != nil:
-		c.fail("userId", "must not be given together with documents; ask for two erasures")
+		c.Fail("userId", "must not be given together with documents; ask for two erasures")
 	case n.UserID == "" && len(n.DocumentIDs) == 0:
-		c.fail("documentIds", "must name a document at least")
+		c.Fail("documentIds", "must name a document at least")
 	case len(n.DocumentIDs) > MaxErased:
-		c.fail("documentIds", "must be at most %d", MaxErased)
+		c.Fail("documentIds", "must be at most %d", MaxErased)
 	}
 	return c.err()
 }
@@ -167,11 +168,11 @@ func (t *tx) erasable(n NewErasure) ([]id, error) {
 	if n.UserID != "" {
 		u, err := t.user(n.UserID)
 		if errors.Is(err, ErrUserNotFound) {
-			c.fail("userId", "must be the id of a user of this vault")
+			c.Fail("userId", "must be the id of a user of this vault")
 		} else if err != nil {
 			return nil, err
 		} else if u.Status != UserClosed {
-			c.fail("userId", "must be a user who is closed; close the user first")
+			c.Fail("userId", "must be a user who is closed; close the user first")
 		}
 		key, _ := store.ParseID(n.UserID)
 		return []id{key}, c.err()
@@ -180,7 +181,7 @@ func (t *tx) erasable(n NewErasure) ([]id, error) {
 	for i, documentID := range n.DocumentIDs {
 		key, ok := store.ParseID(documentID)
 		if !ok || t.Get(bucketDocuments, key[:]) == nil {
-			c.fail(fmt.Sprintf("documentIds[%d]", i), "must be the id of a document of this vault, deleted or not")
+			c.Fail(fmt.Sprintf("documentIds[%d]", i), "must be the id of a document of this vault, deleted or not")
 		}
 		subjects[i] = key
 	}

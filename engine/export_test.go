@@ -64,7 +64,7 @@ func (v *Vault) Fill(ctx context.Context, actor Actor, n int, u *Upload, of func
 		var fns []func(*tx) (string, audit.Event, error)
 		for ; i < n && len(fns) < 1000; i++ {
 			nd := of(i)
-			nd.Version.settle()
+			nd.Version.setDefaults()
 			fns = append(fns, func(t *tx) (string, audit.Event, error) {
 				d, event, err := t.createDocument(nd, u)
 				if err != nil {

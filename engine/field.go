@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // FieldType is what the values of a custom field are.
@@ -79,7 +80,7 @@ func (v *Vault) Fields(ctx context.Context, p Paging) (Page[Field], error) {
 }
 
 func (t *tx) field(key string) (Field, error) {
-	if !fieldKeys.MatchString(key) {
+	if !check.IsFieldKey(key) {
 		return Field{}, ErrFieldNotFound
 	}
 	b := t.Get(bucketFields, []byte(key))
@@ -93,7 +94,7 @@ func (t *tx) field(key string) (Field, error) {
 // is taken.
 func (v *Vault) CreateField(ctx context.Context, actor Actor, n NewField) (Field, Receipt, error) {
 	f := n.field()
-	if err := f.settle(); err != nil {
+	if err := f.check(); err != nil {
 		return Field{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) { return t.createField(f) })
@@ -102,6 +103,9 @@ func (v *Vault) CreateField(ctx context.Context, actor Actor, n NewField) (Field
 func (n NewField) field() Field {
 	return Field{Key: n.Key, Label: n.Label, Type: n.Type, Choices: n.Choices, Required: n.Required, Description: n.Description}
 }
+
+// maxDefinitions is how many fields a vault has at most.
+const maxDefinitions = 200
 
 func (t *tx) createField(f Field) (Field, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
@@ -153,7 +157,7 @@ func (v *Vault) UpdateField(ctx context.Context, actor Actor, key string, m Matc
 			return Field{}, audit.Event{}, err
 		}
 		f := p.apply(old)
-		if err := f.settle(); err != nil {
+		if err := f.check(); err != nil {
 			return Field{}, audit.Event{}, err
 		}
 		detail := old.differences(&f)
@@ -207,45 +211,20 @@ func (f *Field) differences(is *Field) map[string]any {
 	return detail
 }
 
-// settle spells a definition and checks it.
-func (f *Field) settle() error {
+// check looks at a definition, and spells it.
+func (f *Field) check() error {
 	var c checks
-	if !fieldKeys.MatchString(f.Key) {
-		c.fail("key", "must be a letter followed by up to 63 letters, digits, - or _")
-	}
+	c.FieldKey("key", f.Key)
 	if f.Label = strings.TrimSpace(f.Label); f.Label == "" {
 		f.Label = f.Key
 	}
-	c.line("label", f.Label, maxShort)
-	c.prose("description", f.Description, maxComment)
+	c.Line("label", f.Label, check.MaxShort)
+	c.Prose("description", f.Description, check.MaxComment)
 	if !slices.Contains(fieldTypes(), f.Type) {
-		c.fail("type", "must be text, number, boolean, date, choice or user")
+		c.Fail("type", "must be text, number, boolean, date, choice or user")
 	}
-	f.Choices = c.choices(f.Type, f.Choices)
+	f.Choices = c.Choices("choices", f.Choices, f.Type == ChoiceField)
 	return c.err()
-}
-
-func (c *checks) choices(of FieldType, given []string) []string {
-	switch {
-	case of != ChoiceField && len(given) > 0:
-		c.fail("choices", "are for fields of type choice only; send [] for any other")
-	case of == ChoiceField && len(given) == 0:
-		c.fail("choices", "must be at least one, for a field of type choice")
-	case len(given) > maxChoices:
-		c.fail("choices", "must be at most %d", maxChoices)
-		return nil
-	}
-	var spelled []string
-	for i, choice := range given {
-		at := fmt.Sprintf("choices[%d]", i)
-		choice = strings.TrimSpace(choice)
-		if slices.Contains(spelled, choice) {
-			c.fail(at, "is given twice")
-		}
-		c.required(at, choice, maxTag)
-		spelled = append(spelled, choice)
-	}
-	return spelled
 }
 
 // fieldUsed says whether any document has a value of the field.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -41,13 +42,13 @@ func (t *tx) fieldRows(filters []FieldFilter) (values []string, ranges []fieldRa
 	for _, filter := range filters {
 		f, err := t.field(filter.Key)
 		if errors.Is(err, ErrFieldNotFound) {
-			c.fail("field."+filter.Key, "is not a field of this vault; ask for one that is defined")
+			c.Fail("field."+filter.Key, "is not a field of this vault; ask for one that is defined")
 			continue
 		} else if err != nil {
 			return nil, nil, err
 		}
 		if filter.Value == "" && filter.From == "" && filter.To == "" {
-			c.fail("field."+f.Key, "must not be empty")
+			c.Fail("field."+f.Key, "must not be empty")
 		}
 		if filter.Value != "" {
 			values = append(values, text(f.Key)+c.fieldRow(&f, "field."+f.Key, filter.Value))
@@ -56,7 +57,7 @@ func (t *tx) fieldRows(filters []FieldFilter) (values []string, ranges []fieldRa
 			continue
 		}
 		if f.Type != NumberField && f.Type != DateField {
-			c.fail("field."+f.Key, "has no order, being of type %s; ask for one value", f.Type)
+			c.Fail("field."+f.Key, "has no order, being of type %s; ask for one value", f.Type)
 			continue
 		}
 		r := fieldRange{key: f.Key}
@@ -77,24 +78,23 @@ func (c *checks) fieldRow(f *Field, at, value string) string {
 	var of any = value
 	switch f.Type {
 	case NumberField:
-		if !isNumber(value) {
-			c.fail(at, "must be a number of at most 64 digits")
+		if !c.Number(at, value) {
 			return ""
 		}
 		of = json.Number(value)
 	case BooleanField:
 		if value != "true" && value != "false" {
-			c.fail(at, "must be true or false")
+			c.Fail(at, "must be true or false")
 		}
 		of = value == "true"
 	case DateField:
-		if !isDate(value) {
-			c.fail(at, problemDate)
+		if !check.IsDate(value) {
+			c.Fail(at, problemDate)
 		}
 	case UserField:
 		user, ok := store.ParseID(value)
 		if !ok {
-			c.fail(at, problemUser)
+			c.Fail(at, problemUser)
 		}
 		of = user.String()
 	}

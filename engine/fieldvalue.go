@@ -8,7 +8,8 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
+
+	"strongroom/engine/internal/check"
 )
 
 // checkFields is the guard of every write of custom fields. Each key given must
@@ -21,7 +22,7 @@ func (t *tx) checkFields(was, is, given map[string]any, isNew bool) error {
 	for _, key := range sortedKeys(given) {
 		f, err := t.field(key)
 		if errors.Is(err, ErrFieldNotFound) {
-			c.fail("customFields."+key, "is not a field of this vault; an admin can define it")
+			c.Fail("customFields."+key, "is not a field of this vault; an admin can define it")
 			continue
 		} else if err != nil {
 			return err
@@ -35,7 +36,7 @@ func (t *tx) checkFields(was, is, given map[string]any, isNew bool) error {
 			return err
 		}
 		if problem != "" {
-			c.fail("customFields."+key, "%s", problem)
+			c.Fail("customFields."+key, "%s", problem)
 		}
 		is[key] = spelled
 	}
@@ -45,7 +46,7 @@ func (t *tx) checkFields(was, is, given map[string]any, isNew bool) error {
 	}
 	for _, key := range needed {
 		if _, has := is[key]; !has {
-			c.fail("customFields."+key, "is required and must have a value")
+			c.Fail("customFields."+key, "is required and must have a value")
 		}
 	}
 	return c.err()
@@ -99,7 +100,7 @@ func (t *tx) acceptable(f *Field, value any) (spelled any, problem string, err e
 			problem = "must be a text"
 		}
 	case DateField:
-		if !isText || !isDate(s) {
+		if !isText || !check.IsDate(s) {
 			problem = problemDate
 		}
 	case ChoiceField:
@@ -128,12 +129,6 @@ func enumerated(choices []string) string {
 		return strings.Join(choices[:most], ", ") + ", …"
 	}
 	return strings.Join(choices, ", ")
-}
-
-// isDate says whether s is a day of the calendar as ISO 8601 spells it.
-func isDate(s string) bool {
-	_, err := time.Parse(time.DateOnly, s)
-	return err == nil && len(s) == len(time.DateOnly)
 }
 
 // revertFields is what custom fields become when those at locking are brought
@@ -183,7 +178,7 @@ func fieldRow(value any) string {
 	case json.Number:
 		return "n" + orderedNumber(v)
 	case string:
-		if isDate(v) {
+		if check.IsDate(v) {
 			return "d" + v
 		}
 		sum := sha256.Sum256([]byte(v))

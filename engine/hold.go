@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -126,10 +127,10 @@ func (n *NewHold) check() error {
 	var c checks
 	n.Reason, n.Matter = strings.TrimSpace(n.Reason), strings.TrimSpace(n.Matter)
 	if n.Reason == "" {
-		c.fail("reason", "must not be empty")
+		c.Fail("reason", "must not be empty")
 	}
-	c.prose("reason", n.Reason, maxComment)
-	c.line("matter", n.Matter, maxShort)
+	c.Prose("reason", n.Reason, check.MaxComment)
+	c.Line("matter", n.Matter, check.MaxShort)
 	return c.err()
 }
 
@@ -185,7 +186,7 @@ func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, m M
 func releaseReason(reason string) (string, error) {
 	var c checks
 	reason = strings.TrimSpace(reason)
-	c.prose("reason", reason, maxComment)
+	c.Prose("reason", reason, check.MaxComment)
 	return reason, c.err()
 }
 

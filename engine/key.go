@@ -2,15 +2,14 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
 
@@ -51,11 +50,10 @@ func (s Secret) GoString() string { return "(secret)" }
 // maxOverlap bounds how long a rotated key may work on.
 const maxOverlap = 30 * 24 * time.Hour
 
-// key is a Key as stored: with the SHA-256 of the 32 random bytes in its token.
-// They are as long as the hash, so there is nothing to gain by stretching.
+// key is a Key as stored.
 type key struct {
 	Key
-	secret [sha256.Size]byte
+	secret [sha256.Size]byte // the hash of the secret in its token
 }
 
 // usable is nil while the key works.
@@ -69,49 +67,25 @@ func (k *key) usable(now time.Time) error {
 	return nil
 }
 
-const tokenPrefix = "sr_"
-
-// A token is sr_<vault>_<key id>_<32 random bytes, base64url>, cut at its first
-// three underscores.
-func cutToken(token string) (vault, keyID, secret string, ok bool) {
-	rest, ok := strings.CutPrefix(token, tokenPrefix)
-	if !ok {
-		return "", "", "", false
-	}
-	vault, rest, _ = strings.Cut(rest, "_")
-	keyID, secret, ok = strings.Cut(rest, "_")
-	return vault, keyID, secret, ok
-}
-
 // TokenVault returns the name of the vault a token says it is for, "" if it is
 // not a token. It proves nothing: Authenticate does.
-func TokenVault(token string) string {
-	vault, _, _, ok := cutToken(token)
-	if !ok {
-		return ""
-	}
-	return vault
-}
+func TokenVault(token string) string { return secret.TokenVault(token) }
 
 // Authenticate returns who presents the token. An unknown key, a wrong secret
 // and a token of another vault get the same ErrInvalidToken for the same work,
 // so a token of a vault that is not open may be given to any that is. Only who
 // knows the secret learns ErrTokenExpired or ErrTokenRevoked.
 func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
-	vault, keyID, text, ok := cutToken(token)
-	secret, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) { // decoding passes over newlines
-		ok = false
-	}
-	given := sha256.Sum256(secret)
+	given := secret.ParseToken(token)
 	return peek(v, func(t *tx) (Actor, error) {
-		k, err := t.key(keyID)
-		if errors.Is(err, ErrKeyNotFound) {
-			k, ok = &key{}, false
+		k, err := t.key(given.KeyID)
+		known := !errors.Is(err, ErrKeyNotFound)
+		if !known {
+			k = &key{} // as much work as one that is known
 		} else if err != nil {
 			return Actor{}, err
 		}
-		if subtle.ConstantTimeCompare(given[:], k.secret[:]) != 1 || !ok || vault != v.name {
+		if !given.Fits(k.secret) || !known || given.Vault != v.name {
 			return Actor{}, ErrInvalidToken
 		}
 		if err := k.usable(t.Now()); err != nil {
@@ -155,7 +129,7 @@ func (v *Vault) Keys(ctx context.Context, p Paging) (Page[Key], error) {
 
 // shown adds what is not stored with the key.
 func (v *Vault) shown(k *key) Key {
-	k.Prefix = tokenPrefix + v.name + "_" + k.ID + "_"
+	k.Prefix = secret.TokenPrefix(v.name, k.ID)
 	k.LastUsedAt = v.used.at(k.ID)
 	return k.Key
 }
@@ -180,14 +154,14 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 		n.UserID = actor.UserID
 	}
 	var c checks
-	c.required("name", n.Name, maxShort)
+	c.Required("name", n.Name, check.MaxShort)
 	if n.Access > AccessAdmin {
-		c.fail("access", "must be view, upload or admin")
+		c.Fail("access", "must be view, upload or admin")
 	}
 	if err := c.err(); err != nil {
 		return Key{}, Secret{}, Receipt{}, err
 	}
-	random := newSecret()
+	random := secret.NewKey()
 	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return nil, audit.Event{}, err
@@ -197,7 +171,7 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 	return v.issued(k, random, receipt, err)
 }
 
-func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
+func (t *tx) createKey(n NewKey, random secret.Key) (*key, audit.Event, error) {
 	u, err := t.user(n.UserID)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, audit.Event{}, invalid("userId", "must be the id of a user of this vault")
@@ -231,12 +205,12 @@ func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
 	}, nil
 }
 
-func (t *tx) newKey(n NewKey, random []byte) (*key, error) {
+func (t *tx) newKey(n NewKey, random secret.Key) (*key, error) {
 	at, err := t.NewID()
 	if err != nil {
 		return nil, err
 	}
-	k := &key{secret: sha256.Sum256(random)}
+	k := &key{secret: random.Hash()}
 	k.Key = Key{
 		ID: at.String(), Name: n.Name, UserID: n.UserID, Access: n.Access,
 		CreatedAt: t.Now(), ExpiresAt: n.ExpiresAt,
@@ -245,18 +219,11 @@ func (t *tx) newKey(n NewKey, random []byte) (*key, error) {
 	return k, nil
 }
 
-func newSecret() []byte {
-	random := make([]byte, sha256.Size)
-	rand.Read(random) // never fails: crypto/rand
-	return random
-}
-
-func (v *Vault) issued(k *key, random []byte, receipt Receipt, err error) (Key, Secret, Receipt, error) {
+func (v *Vault) issued(k *key, random secret.Key, receipt Receipt, err error) (Key, Secret, Receipt, error) {
 	if err != nil {
 		return Key{}, Secret{}, Receipt{}, err
 	}
-	shown := v.shown(k)
-	return shown, Secret{shown.Prefix + base64.RawURLEncoding.EncodeToString(random)}, receipt, nil
+	return v.shown(k), Secret{random.Token(v.name, k.ID)}, receipt, nil
 }
 
 // RotateKey makes a successor with the same user, name, access and expiry. The
@@ -267,7 +234,7 @@ func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overla
 	if overlap < 0 || overlap > maxOverlap {
 		return Key{}, Secret{}, Receipt{}, invalid("overlapSeconds", "must be between 0 and %d", int(maxOverlap.Seconds()))
 	}
-	random := newSecret()
+	random := secret.NewKey()
 	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
 		old, err := t.key(keyID)
 		if own := err == nil && old.ID == t.actor.KeyID; !own {
@@ -286,7 +253,7 @@ func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overla
 	return v.issued(k, random, receipt, err)
 }
 
-func (t *tx) rotateKey(old *key, overlap time.Duration, random []byte) (*key, audit.Event, error) {
+func (t *tx) rotateKey(old *key, overlap time.Duration, random secret.Key) (*key, audit.Event, error) {
 	k, err := t.newKey(NewKey{Name: old.Name, UserID: old.UserID, Access: old.Access, ExpiresAt: old.ExpiresAt}, random)
 	if err != nil {
 		return nil, audit.Event{}, err

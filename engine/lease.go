@@ -1,18 +1,14 @@
 package engine
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
 
@@ -148,32 +144,26 @@ func (t *tx) slide(d *document) {
 	}
 }
 
-// token derives what proves a lease: whoever has the key could make it, and
-// nobody has to store it. A lease of a later fence, or of another user, has
-// another.
 func (v *Vault) token(documentID string, l *lease) string {
-	mac := hmac.New(sha256.New, v.lockKey)
-	mac.Write([]byte(documentID + "\n" + strconv.FormatUint(l.fence, 10) + "\n" + l.userID))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return v.lockKey.Token(documentID, l.fence, l.userID)
 }
 
 func (v *Vault) isToken(documentID string, l *lease, token string) bool {
-	return hmac.Equal([]byte(v.token(documentID, l)), []byte(token))
+	return v.lockKey.Fits(token, documentID, l.fence, l.userID)
 }
 
-// loadLockKey reads the key tokens are derived with, and makes it if it is not
-// there: losing it voids the locks that run, and nothing else.
-func loadLockKey(dir string) ([]byte, error) {
+// loadLockKey reads the key that lock tokens are derived with. If it is not
+// there, it makes another: to lose it voids the locks that run, and nothing else.
+func loadLockKey(dir string) (secret.LockKey, error) {
 	path := filepath.Join(dir, fileLockKey)
 	key, err := os.ReadFile(path)
-	if err == nil && len(key) == sha256.Size {
+	if err == nil && len(key) == secret.LockKeySize {
 		return key, nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("the key of lock tokens: %w", err)
 	}
-	key = make([]byte, sha256.Size)
-	rand.Read(key) // never fails: crypto/rand
+	key = secret.NewLockKey()
 	if err := blobstore.WriteFile(path, key); err != nil {
 		return nil, fmt.Errorf("the key of lock tokens: %w", err)
 	}

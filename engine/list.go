@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -181,7 +182,7 @@ func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 		}
 	}
 	for _, tag := range q.Tags {
-		sets = append(sets, t.rows(kindTag, text(spellTag(tag))))
+		sets = append(sets, t.rows(kindTag, text(check.SpellTag(tag))))
 	}
 	return sets, true
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // AcquireLock takes the lock of a document. It needs upload access, and a user
@@ -112,7 +113,7 @@ func lockWindow(asked, otherwise time.Duration) (time.Duration, error) {
 
 func checkApp(app string) error {
 	var c checks
-	c.line("lockedByApp", app, maxShort)
+	c.Line("lockedByApp", app, check.MaxShort)
 	return c.err()
 }
 
@@ -270,7 +271,7 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 // admin access and a reason. ErrNotLocked.
 func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, m Match, reason string) (Lock, Receipt, error) {
 	var c checks
-	c.required("reason", reason, maxComment)
+	c.Required("reason", reason, check.MaxComment)
 	if err := c.err(); err != nil {
 		return Lock{}, Receipt{}, err
 	}

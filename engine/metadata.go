@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/secret"
 )
 
@@ -99,21 +100,21 @@ func (p *DocumentPatch) check() error {
 	if p.Name != nil {
 		name := strings.TrimSpace(*p.Name)
 		p.Name = &name
-		c.required("name", name, maxName)
+		c.Required("name", name, check.MaxName)
 	}
 	if p.Description != nil {
-		c.prose("description", *p.Description, maxDescription)
+		c.Prose("description", *p.Description, check.MaxDescription)
 	}
 	if p.ExternalID != nil {
-		c.line("externalId", *p.ExternalID, maxShort)
+		c.Line("externalId", *p.ExternalID, check.MaxShort)
 	}
 	if p.Tags != nil {
-		tags := c.tags("tags", *p.Tags)
+		tags := c.Tags("tags", *p.Tags)
 		p.Tags = &tags
 	}
-	p.AddTags = c.tags("addTags", p.AddTags)
-	p.RemoveTags = c.tags("removeTags", p.RemoveTags)
-	p.CustomFields = c.customFields(p.CustomFields)
+	p.AddTags = c.Tags("addTags", p.AddTags)
+	p.RemoveTags = c.Tags("removeTags", p.RemoveTags)
+	p.CustomFields = c.CustomFields(p.CustomFields)
 	if p.EditPassword != nil {
 		p.EditPassword.check(&c)
 	}
@@ -169,8 +170,8 @@ func (d *document) patchLists(p DocumentPatch) error {
 	d.Tags = slices.DeleteFunc(d.Tags, func(tag string) bool { return slices.Contains(p.RemoveTags, tag) })
 	slices.Sort(d.Tags)
 	d.Tags = slices.Compact(d.Tags)
-	if len(d.Tags) > maxTags {
-		return invalid("tags", "must be at most %d", maxTags)
+	if len(d.Tags) > check.MaxTags {
+		return invalid("tags", "must be at most %d", check.MaxTags)
 	}
 	if p.ClearCustomFields {
 		d.CustomFields = nil
@@ -185,8 +186,8 @@ func (d *document) patchLists(p DocumentPatch) error {
 		}
 		d.CustomFields[name] = value
 	}
-	if len(d.CustomFields) > maxFields {
-		return invalid("customFields", "must be at most %d", maxFields)
+	if len(d.CustomFields) > check.MaxFields {
+		return invalid("customFields", "must be at most %d", check.MaxFields)
 	}
 	return d.checkSize()
 }

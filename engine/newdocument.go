@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // NewDocument describes a document to be made.
@@ -45,7 +46,7 @@ func (v *Vault) CreateDocument(ctx context.Context, actor Actor, n NewDocument, 
 // without a vault. *InvalidError names all that cannot be accepted. CreateDocument
 // does the same: this is for who wants to know before.
 func (n *NewDocument) Check() error {
-	n.Version.settle()
+	n.Version.setDefaults()
 	if n.Name == "" {
 		n.Name = n.Version.FileName
 	}
@@ -54,17 +55,17 @@ func (n *NewDocument) Check() error {
 	}
 	var c checks
 	n.Name = strings.TrimSpace(n.Name)
-	c.required("name", n.Name, maxName)
-	c.prose("description", n.Description, maxDescription)
-	c.line("externalId", n.ExternalID, maxShort)
-	c.line("product", n.Product, maxShort)
-	c.line("templateId", n.TemplateID, maxShort)
-	c.line("agreementId", n.AgreementID, maxShort)
-	n.Tags = c.tags("tags", n.Tags)
-	n.CustomFields = c.customFields(n.CustomFields)
+	c.Required("name", n.Name, check.MaxName)
+	c.Prose("description", n.Description, check.MaxDescription)
+	c.Line("externalId", n.ExternalID, check.MaxShort)
+	c.Line("product", n.Product, check.MaxShort)
+	c.Line("templateId", n.TemplateID, check.MaxShort)
+	c.Line("agreementId", n.AgreementID, check.MaxShort)
+	n.Tags = c.Tags("tags", n.Tags)
+	n.CustomFields = c.CustomFields(n.CustomFields)
 	maps.DeleteFunc(n.CustomFields, func(_ string, value any) bool { return value == nil })
-	if len(n.CustomFields) > maxFields {
-		c.fail("customFields", "must be at most %d", maxFields)
+	if len(n.CustomFields) > check.MaxFields {
+		c.Fail("customFields", "must be at most %d", check.MaxFields)
 	}
 	n.Version.check(&c)
 	return c.err()
@@ -136,8 +137,11 @@ func (d *document) detail() map[string]any {
 	return m
 }
 
-// checkSize bounds what describes a document as a whole: each part has its own
-// bound, and all of them together would make lists and entries too large.
+// maxMetadata bounds all that describes one document, in bytes.
+const maxMetadata = 256 << 10
+
+// checkSize bounds what describes a document as a whole. Each part has a bound
+// of its own, but all parts together would make lists and entries too large.
 func (d *document) checkSize() error {
 	size := len(d.Name) + len(d.Description)
 	for _, tag := range d.Tags {

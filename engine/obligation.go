@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -97,13 +98,13 @@ func (v *Vault) CreateObligation(ctx context.Context, actor Actor, n NewObligati
 func (n *NewObligation) check() error {
 	var c checks
 	n.Title = strings.TrimSpace(n.Title)
-	c.required("title", n.Title, maxName)
-	c.prose("description", n.Description, maxDescription)
+	c.Required("title", n.Title, check.MaxName)
+	c.Prose("description", n.Description, check.MaxDescription)
 	if n.DueDate.IsZero() {
-		c.fail("dueDate", "%v", errDue)
+		c.Fail("dueDate", "%v", errDue)
 	}
 	if n.OwnerID == "" {
-		c.fail("ownerId", "must be the id of a user of this vault")
+		c.Fail("ownerId", "must be the id of a user of this vault")
 	}
 	c.recurrence(n.Recurrence)
 	return c.err()
@@ -111,7 +112,7 @@ func (n *NewObligation) check() error {
 
 func (c *checks) recurrence(r string) {
 	if r != "" && periodOf(r) == 0 {
-		c.fail("recurrence", "must be monthly, quarterly or yearly, or empty for once")
+		c.Fail("recurrence", "must be monthly, quarterly or yearly, or empty for once")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // ObligationPatch: nil leaves a member alone. An obligation stays with its
@@ -49,16 +50,16 @@ func (p *ObligationPatch) check() error {
 	if p.Title != nil {
 		title := strings.TrimSpace(*p.Title)
 		p.Title = &title
-		c.required("title", title, maxName)
+		c.Required("title", title, check.MaxName)
 	}
 	if p.Description != nil {
-		c.prose("description", *p.Description, maxDescription)
+		c.Prose("description", *p.Description, check.MaxDescription)
 	}
 	if p.DueDate != nil && p.DueDate.IsZero() {
-		c.fail("dueDate", "%v", errDue)
+		c.Fail("dueDate", "%v", errDue)
 	}
 	if p.OwnerID != nil && *p.OwnerID == "" {
-		c.fail("ownerId", "must be the id of a user of this vault")
+		c.Fail("ownerId", "must be the id of a user of this vault")
 	}
 	if p.Recurrence != nil {
 		c.recurrence(*p.Recurrence)

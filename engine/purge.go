@@ -10,6 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -127,9 +128,9 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 // be said.
 func (c *Condition) checkReason() error {
 	var wrong checks
-	wrong.prose("reason", c.Reason, maxComment)
+	wrong.Prose("reason", c.Reason, check.MaxComment)
 	if c.BypassGovernance && strings.TrimSpace(c.Reason) == "" {
-		wrong.fail("reason", "must say why the protection of the policy is bypassed")
+		wrong.Fail("reason", "must say why the protection of the policy is bypassed")
 	}
 	return wrong.err()
 }

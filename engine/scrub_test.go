@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"strongroom/blobstore"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
@@ -70,6 +71,9 @@ func TestScrub(t *testing.T) {
 		t.Fatalf("found: %+v", damaged)
 	}
 	for _, d := range damaged {
+		if !strings.HasPrefix(d.Problem, blobstore.ErrCorrupt.Error()+": its bytes have digest sha256:") {
+			t.Errorf("found: %+v", d)
+		}
 		if d.Digest == long.Current.Digest && (len(d.Versions) != 1 || !strings.Contains(d.Versions[0], long.ID) || d.Found.Before(began)) {
 			t.Errorf("found: %+v", d)
 		}

@@ -115,23 +115,23 @@ func (t *tx) updateSettings(m Match, p SettingsPatch) (Settings, audit.Event, er
 func (p *SettingsPatch) check() error {
 	var c checks
 	if p.Categories != nil {
-		list := c.categories(*p.Categories)
+		list := c.Categories("categories", *p.Categories, BuiltinCategories())
 		p.Categories = &list
 	}
 	if p.ReminderDays != nil {
-		list := c.reminderDays(*p.ReminderDays)
+		list := c.ReminderDays("reminderDays", *p.ReminderDays)
 		p.ReminderDays = &list
 	}
-	c.oneOf("retentionConflict", p.RetentionConflict, conflictLongest, conflictShortest)
-	c.oneOf("searchLanguage", p.SearchLanguage, "de", "en", "es", "fr", "it", "nl", "pt")
-	if p.RetentionRunAt != nil && !timeOfDay.MatchString(*p.RetentionRunAt) {
-		c.fail("retentionRunAt", "must be a time of day from 00:00 to 23:59")
+	c.OneOf("retentionConflict", p.RetentionConflict, conflictLongest, conflictShortest)
+	c.OneOf("searchLanguage", p.SearchLanguage, "de", "en", "es", "fr", "it", "nl", "pt")
+	if p.RetentionRunAt != nil {
+		c.TimeOfDay("retentionRunAt", *p.RetentionRunAt)
 	}
-	if p.TimeZone != nil && !isZone(*p.TimeZone) {
-		c.fail("timeZone", "must be the IANA name of a time zone, such as Europe/Berlin or UTC")
+	if p.TimeZone != nil {
+		c.TimeZone("timeZone", *p.TimeZone)
 	}
-	if p.MaxClockGapDays != nil && (*p.MaxClockGapDays < 1 || *p.MaxClockGapDays > maxClockGap) {
-		c.fail("maxClockGapDays", "must be from 1 to %d", maxClockGap)
+	if p.MaxClockGapDays != nil {
+		c.ClockGap("maxClockGapDays", *p.MaxClockGapDays)
 	}
 	return c.err()
 }
@@ -155,50 +155,6 @@ func set[T any](member, given *T) {
 	if given != nil {
 		*member = *given
 	}
-}
-
-func (c *checks) oneOf(field string, value *string, words ...string) {
-	if value != nil && !slices.Contains(words, *value) {
-		c.fail(field, "must be %s or %s", strings.Join(words[:len(words)-1], ", "), words[len(words)-1])
-	}
-}
-
-func (c *checks) categories(list []string) []string {
-	if len(list) > maxCategories {
-		c.fail("categories", "must be at most %d", maxCategories)
-	}
-	for i, name := range list {
-		if len(name) > maxCategory || !categories.MatchString(name) {
-			c.fail(fmt.Sprintf("categories[%d]", i), "must be at most %d lower-case letters, digits, - or _", maxCategory)
-		}
-	}
-	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-	return slices.DeleteFunc(sorted, func(name string) bool { return slices.Contains(BuiltinCategories(), name) })
-}
-
-func (c *checks) reminderDays(list []uint64) []uint64 {
-	for i, days := range list {
-		if days < 1 || days > maxReminderDays {
-			c.fail(fmt.Sprintf("reminderDays[%d]", i), "must be from 1 to %d", maxReminderDays)
-		}
-	}
-	sorted := slices.Compact(slices.Sorted(slices.Values(list)))
-	slices.Reverse(sorted)
-	if len(sorted) > maxReminders {
-		c.fail("reminderDays", "must be at most %d", maxReminders)
-	}
-	return sorted
-}
-
-// isZone refuses names that mean another zone, or none, on another machine:
-// "", "Local", and those that only some systems have beside the ones of IANA,
-// which begin with a capital letter: posixrules, right/UTC.
-func isZone(name string) bool {
-	if name == "" || name == "Local" || name[0] < 'A' || name[0] > 'Z' {
-		return false
-	}
-	_, err := time.LoadLocation(name)
-	return err == nil
 }
 
 // zone is where the vault's days begin and end. It is kept from one

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -105,22 +106,12 @@ func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, R
 
 func (n NewUser) check() error {
 	var c checks
-	c.required("name", n.Name, maxShort)
-	c.email(n.Email)
+	c.Required("name", n.Name, check.MaxShort)
+	c.Email("email", n.Email)
 	if n.Access < AccessView || n.Access > AccessAdmin {
-		c.fail("access", "must be view, upload or admin")
+		c.Fail("access", "must be view, upload or admin")
 	}
 	return c.err()
-}
-
-func (c *checks) email(email string) {
-	if email == "" {
-		return
-	}
-	c.line("email", email, 254)
-	if at := strings.LastIndexByte(email, '@'); at < 1 || at == len(email)-1 || strings.ContainsAny(email, " <>\"") {
-		c.fail("email", "must be an e-mail address such as ana@example.com")
-	}
 }
 
 func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
@@ -216,16 +207,16 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Ma
 func (p *UserPatch) check() error {
 	var c checks
 	if p.Name != nil {
-		c.required("name", *p.Name, maxShort)
+		c.Required("name", *p.Name, check.MaxShort)
 	}
 	if p.Email != nil {
-		c.email(strings.TrimSpace(*p.Email))
+		c.Email("email", strings.TrimSpace(*p.Email))
 	}
 	if p.Access != nil && (*p.Access < AccessView || *p.Access > AccessAdmin) {
-		c.fail("access", "must be view, upload or admin")
+		c.Fail("access", "must be view, upload or admin")
 	}
 	if p.Status != nil && *p.Status != UserActive && *p.Status != UserClosed {
-		c.fail("status", "must be active or closed")
+		c.Fail("status", "must be active or closed")
 	}
 	return c.err()
 }

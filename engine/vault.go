@@ -7,13 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/fixity"
 	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
@@ -61,10 +62,10 @@ type Digest = blobstore.Digest
 // Vault is one organization: its documents, users, keys, bytes and audit log.
 // All methods may be called from many goroutines. It starts none of its own.
 //
-// Locks, in the order in which they are taken: planning, bytes, scrub.running,
-// those of store.Store; used.mu, pins.mu, previews.mu and scrub.mu are leaves.
-// Nobody who is in a transaction begins another: a Close in between would wait
-// for the one and block the other.
+// Locks, in the order in which they are taken: planning, bytes, that of reading
+// in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
+// report in scrub are leaves. Nobody who is in a transaction begins another: a
+// Close in between would wait for the one and block the other.
 type Vault struct {
 	dir, name string
 
@@ -73,7 +74,7 @@ type Vault struct {
 	blobs    BlobStore
 	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
 	used     lastUsed
-	lockKey  []byte
+	lockKey  secret.LockKey
 	guesses  secret.Guesses[guesser]
 	hasher   secret.Hasher
 	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone
@@ -86,7 +87,7 @@ type Vault struct {
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
-	scrub    scrub
+	scrub    *fixity.Scrub
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
@@ -116,11 +117,9 @@ func Create(dir string, o Options) (*Vault, error) {
 	return v, nil
 }
 
-var vaultNames = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-
 // ValidName says whether a vault can have this name: 1 to 40 lower-case letters,
 // digits and hyphens, not beginning with a hyphen.
-func ValidName(name string) bool { return vaultNames.MatchString(name) }
+func ValidName(name string) bool { return check.IsVaultName(name) }
 
 func vaultName(dir, name string) (string, error) {
 	if name == "" {
@@ -248,7 +247,7 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 		return fmt.Errorf("open %s: %w", v.dir, err)
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
-	v.scrub.load(v.dir)
+	v.scrub = v.openScrub()
 	v.lockKey, err = loadLockKey(v.dir)
 	return err
 }
@@ -256,7 +255,7 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 // load reads what is kept in memory.
 func (v *Vault) load(t *tx) (struct{}, error) {
 	name := t.Get(bucketMeta, metaName)
-	if !vaultNames.Match(name) {
+	if !check.IsVaultName(string(name)) {
 		return struct{}{}, fmt.Errorf("%w: the vault's name cannot be read", errDamaged)
 	}
 	v.name = string(name)
@@ -278,9 +277,8 @@ func (v *Vault) Close() error {
 	}
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
-	v.scrub.running.Lock() // it holds a file open from one call to the next
-	defer v.scrub.running.Unlock()
-	return v.release(func() error { return errors.Join(v.scrub.shut(), v.used.save()) })
+	stopped := v.scrub.Stop() // it holds a file open from one call to the next
+	return errors.Join(stopped, v.release(v.used.save))
 }
 
 // release closes the files, and runs last when no call runs any more. The lock file is emptied only if nothing is left

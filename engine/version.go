@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -37,17 +38,17 @@ type NewVersion struct {
 	Label     string
 }
 
-func (n *NewVersion) settle() {
+func (n *NewVersion) setDefaults() {
 	if n.MediaType == "" {
 		n.MediaType = "application/octet-stream"
 	}
 }
 
 func (n *NewVersion) check(c *checks) {
-	c.mediaType("mediaType", n.MediaType)
-	c.fileName("fileName", n.FileName)
-	c.prose("comment", n.Comment, maxComment)
-	c.line("label", n.Label, maxShort)
+	c.MediaType("mediaType", n.MediaType)
+	c.FileName("fileName", n.FileName)
+	c.Prose("comment", n.Comment, check.MaxComment)
+	c.Line("label", n.Label, check.MaxShort)
 }
 
 func (v *Version) facts() audit.Facts {
@@ -71,7 +72,7 @@ func (v *Version) detail() map[string]any {
 // It needs upload access. ErrDocumentArchived. The Document returned has the
 // new version as its current one.
 func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, cond Condition, n NewVersion, u *Upload) (Document, Receipt, error) {
-	n.settle()
+	n.setDefaults()
 	var c checks
 	n.check(&c)
 	if err := c.err(); err != nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
 
@@ -41,13 +43,8 @@ func (w *Webhook) Wants(op audit.Op) bool {
 	if len(w.Events) == 0 {
 		return op != audit.OpDocumentDownloaded
 	}
-	noun, _, _ := strings.Cut(string(op), ".")
-	return slices.ContainsFunc(w.Events, func(pattern string) bool {
-		return pattern == string(op) || pattern == everyEvent || pattern == noun+".*"
-	})
+	return slices.ContainsFunc(w.Events, func(pattern string) bool { return check.Matches(pattern, string(op)) })
 }
-
-const everyEvent = "*"
 
 // NewWebhook describes a webhook to be made. URL is required.
 type NewWebhook struct {
@@ -117,18 +114,35 @@ func (t *tx) putWebhook(w *webhook) { t.Put(bucketWebhooks, w.at[:], w.encode())
 // CreateWebhook needs admin access. The Secret is what messages are signed with,
 // shown this once. It is told of what happens after its creation.
 func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (Webhook, Secret, Receipt, error) {
-	made := &webhook{secret: newSigningSecret(), Webhook: Webhook{
+	made := &webhook{secret: secret.NewSigningKey(), Webhook: Webhook{
 		URL: n.URL, Events: n.Events, Description: n.Description, Active: !n.Inactive,
 	}}
-	if err := made.settle(); err != nil {
+	if err := made.check(); err != nil {
 		return Webhook{}, Secret{}, Receipt{}, err
 	}
 	w, receipt, err := update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) { return t.createWebhook(*made) })
 	if err != nil {
 		return Webhook{}, Secret{}, Receipt{}, err
 	}
-	return w, spellSigningSecret(made.secret), receipt, nil
+	return w, signingSecret(made.secret), receipt, nil
 }
+
+// check looks at a webhook, and spells it.
+func (w *Webhook) check() error {
+	var ops []string
+	for _, op := range audit.Ops() {
+		ops = append(ops, string(op))
+	}
+	var c checks
+	w.URL = strings.TrimSpace(w.URL)
+	c.URL("url", w.URL)
+	w.Events = c.Events("events", w.Events, ops)
+	c.Prose("description", w.Description, check.MaxComment)
+	return c.err()
+}
+
+// maxWebhooks is how many webhooks a vault has at most.
+const maxWebhooks = 1_000
 
 func (t *tx) createWebhook(w webhook) (Webhook, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
@@ -169,7 +183,7 @@ func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string
 	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
 		old := w.Webhook
 		p.apply(&w.Webhook)
-		if err := w.settle(); err != nil {
+		if err := w.check(); err != nil {
 			return audit.Event{}, err
 		}
 		detail := old.differences(&w.Webhook)

@@ -2,40 +2,25 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/secret"
 )
 
-// Secrets that sign are those of Standard Webhooks: whsec_ and the base64 of the
-// key of HMAC-SHA256, 24 random bytes here.
-const (
-	signingPrefix = "whsec_"
-	signingSize   = 24
-	// signingOverlap is how long a secret signs on after its rotation.
-	signingOverlap = 24 * time.Hour
-)
+// signingOverlap is how long a secret signs on after its rotation.
+const signingOverlap = 24 * time.Hour
 
-func newSigningSecret() []byte {
-	random := make([]byte, signingSize)
-	rand.Read(random) // never fails: crypto/rand
-	return random
-}
-
-func spellSigningSecret(random []byte) Secret {
-	return Secret{signingPrefix + base64.StdEncoding.EncodeToString(random)}
-}
+func signingSecret(key []byte) Secret { return Secret{secret.SpellSigningKey(key)} }
 
 // RotateWebhook gives a webhook another secret, shown this once. For 24 hours
 // messages carry a signature by the old one too; if it was rotated within them,
 // the one before that signs no more. It needs admin access.
 // ErrWebhookNotFound.
 func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Secret, Receipt, error) {
-	secret := newSigningSecret()
+	key := secret.NewSigningKey()
 	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
-		w.former, w.secret, w.until = w.secret, secret, t.Now().Add(signingOverlap)
+		w.former, w.secret, w.until = w.secret, key, t.Now().Add(signingOverlap)
 		facts := w.facts()
 		facts["until"] = audit.Text(factTime(w.until))
 		return audit.Event{Op: audit.OpWebhookUpdated, Facts: facts}, nil
@@ -43,7 +28,7 @@ func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string
 	if err != nil {
 		return Webhook{}, Secret{}, Receipt{}, err
 	}
-	return w, spellSigningSecret(secret), receipt, nil
+	return w, signingSecret(key), receipt, nil
 }
 
 // WebhookTarget is what delivering to a webhook takes, as of one instant.
@@ -68,9 +53,9 @@ func (v *Vault) WebhookTarget(ctx context.Context, webhookID string) (WebhookTar
 		if err != nil {
 			return WebhookTarget{}, err
 		}
-		target := WebhookTarget{Webhook: w.Webhook, Secrets: []Secret{spellSigningSecret(w.secret)}, Paused: s.Paused}
+		target := WebhookTarget{Webhook: w.Webhook, Secrets: []Secret{signingSecret(w.secret)}, Paused: s.Paused}
 		if t.Now().Before(w.until) {
-			target.Secrets = append(target.Secrets, spellSigningSecret(w.former))
+			target.Secrets = append(target.Secrets, signingSecret(w.former))
 		}
 		return target, nil
 	})
