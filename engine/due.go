@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 )
 
 // Due is when something is due: at a time, or on a date, which lasts until its
@@ -68,21 +69,7 @@ func (d Due) midnight(days int, zone *time.Location) time.Time {
 		return d.at
 	}
 	day := d.at.AddDate(0, 0, days)
-	at := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
-	changed, changes := at.ZoneBounds()
-	if at.Day() != day.Day() { // the clocks leave it out, and the day begins when they are changed
-		return changes
-	}
-	if changed.IsZero() {
-		return at
-	}
-	// They may strike it twice, before they are changed and after.
-	_, before := changed.Add(-1).Zone()
-	_, after := at.Zone()
-	if first := at.Add(time.Duration(after-before) * time.Second); first.Before(changed) {
-		return first
-	}
-	return at
+	return retention.OnDay(day.Year(), day.Month(), day.Day(), 0, 0, zone)
 }
 
 // reminder is when to remind so many days before: as that day begins, or, of a
@@ -107,32 +94,15 @@ func (d Due) last(zone *time.Location) time.Time {
 	return d.at
 }
 
-// recurs is the first of the dates, or times of day in the vault's time zone,
-// that lie whole periods after the anchor and are later than d. They are counted
-// from the anchor, and not each from the one before, because a short month
-// must not shorten those that follow, nor a change of the clocks move them. ok is
-// false when time is up.
+// recurs is the first of the dates that lie whole periods after the anchor and
+// are later than d; of a time, the first of the same times of day in the zone. ok
+// is false when time is up.
 func (d Due) recurs(anchor Due, months int, zone *time.Location) (next Due, ok bool) {
 	if d.date {
 		zone = time.UTC // as Due keeps a date
 	}
-	from, now := anchor.at.In(zone), d.at.In(zone)
-	passed := 12*(now.Year()-from.Year()) + int(now.Month()-from.Month())
-	for periods := max(passed/months-1, 1); ; periods++ {
-		next = Due{plusMonths(from, periods*months).UTC(), d.date}
-		if next.at.After(d.at) {
-			return next, next.at.Year() <= 9999
-		}
-	}
-}
-
-// plusMonths keeps to the end of a month that is too short.
-func plusMonths(at time.Time, months int) time.Time {
-	year, month, day := at.Date()
-	month += time.Month(months)
-	end := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
-	hour, minute, second := at.Clock()
-	return time.Date(year, month, min(day, end), hour, minute, second, at.Nanosecond(), at.Location())
+	next = Due{retention.Recurs(anchor.at, d.at, months, zone).UTC(), d.date}
+	return next, next.at.Year() <= 9999
 }
 
 // zoneSlack is more than any time zone is away from UTC.
