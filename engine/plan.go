@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"strongroom/engine/internal/retention"
 )
 
 // A plan is what a run would do at an instant: a line for every document that is
@@ -16,27 +18,29 @@ import (
 
 // planned is a line of a plan.
 type planned struct {
-	verdict
 	documentID string
 	name       string
+	action     Action
+	policyID   string
+	because    Because
 	place      []byte // by which lines are in order
 }
 
 // planner walks a plan.
 type planner struct {
 	v     *Vault
-	rules *rules
+	rules *retention.Rules
 	at    time.Time
 }
 
 // newPlanner reads the rules as they are now, and sees that what they count from
 // is indexed.
 func (v *Vault) newPlanner(ctx context.Context, at time.Time, hypothetical *Policy) (*planner, error) {
-	r, err := view(v, func(t *tx) (*rules, error) { return t.rules(hypothetical) })
+	r, err := view(v, func(t *tx) (*retention.Rules, error) { return t.rules(hypothetical) })
 	if err != nil {
 		return nil, err
 	}
-	return &planner{v, r, at}, v.fill(ctx, r.starts())
+	return &planner{v, r, at}, v.fill(ctx, r.AllFacts())
 }
 
 // planRows bounds what one transaction of a plan looks at.
@@ -68,16 +72,16 @@ func (p *planner) each(ctx context.Context, fn func([]planned) error) error {
 // stretch is a part of the walk: the rows among the starts that have a prefix,
 // or, with none, the documents that have a policy of their own.
 type stretch struct {
-	action Action
+	action retention.Action
 	from   string
 	prefix []byte
 }
 
 // stretches are in the order of the places of their lines: see line.
 func (p *planner) stretches() (all []stretch) {
-	for _, action := range []Action{ActionDelete, ActionArchive} {
-		for _, from := range p.rules.kinds[action] {
-			if action == ActionDelete {
+	for _, action := range []retention.Action{retention.ActionDelete, retention.ActionArchive} {
+		for _, from := range p.rules.Facts(action) {
+			if action == retention.ActionDelete {
 				all = append(all, stretch{action, from, []byte(text(from) + stateArchived)})
 			}
 			all = append(all, stretch{action, from, []byte(text(from) + stateLive)})
@@ -104,18 +108,18 @@ func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byt
 			return nil, nil, false, errDamaged
 		}
 		head := row[:len(row)-len(rest)]
-		winner := choose(p.rules.ofGroup(g), s.action, p.rules.shortest)
-		if winner == nil || winner.StartFrom != s.from || bytes.Compare(rest[:8], placeStart(p.at.Add(-winner.period()))) > 0 {
+		winner := retention.Choose(p.rules.For(g.forRules()), s.action, p.rules.Shortest)
+		if winner == nil || winner.Start.From != s.from || bytes.Compare(rest[:8], placeStart(winner.LatestFact(p.at))) > 0 {
 			row, _ = rows.Seek(behind(head)) // nothing more is due in this group
 			continue
 		}
 		doc := id(rest[8:])
 		switch d, err := t.documentAt(doc); {
 		case errors.Is(err, errDamaged): // it keeps nobody else from being disposed of
-			lines = append(lines, planned{verdict{s.action, winner.ID, Failed}, doc.String(), "", append(s.order(), row...)})
+			lines = append(lines, planned{doc.String(), "", Action(s.action), winner.ID, Failed, append(s.order(), row...)})
 		case err != nil:
 			return nil, nil, false, err
-		case len(p.rules.by[scoped{ScopeDocument, d.ID}]) == 0:
+		case !p.rules.IsAlone(d.ID):
 			lines = p.line(t, d, s, lines)
 		}
 		row, _ = rows.Next()
@@ -130,8 +134,8 @@ func behind(prefix []byte) []byte {
 
 // alone looks at the documents that have policies of their own, maxPolicies at
 // most.
-func (p *planner) alone(t *tx, action Action) (lines []planned, err error) {
-	for _, documentID := range p.rules.alone {
+func (p *planner) alone(t *tx, action retention.Action) (lines []planned, err error) {
+	for _, documentID := range p.rules.Alone() {
 		d, err := t.document(documentID)
 		if err != nil {
 			return nil, err
@@ -145,7 +149,7 @@ func (p *planner) alone(t *tx, action Action) (lines []planned, err error) {
 
 // line adds the line of a document, if it is due.
 func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned {
-	v, due := t.judge(d, s.action, p.rules.of(d), p.rules.shortest, p.at)
+	v, due := t.judge(d, s.action, p.rules.For(d.forRules()), p.rules.Shortest, p.at)
 	if !due {
 		return lines
 	}
@@ -153,12 +157,12 @@ func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned
 	if s.prefix == nil {
 		place = append(append(place, 0xff), d.id[:]...) // behind those without a policy of their own
 	} else {
-		place = append(place, startKey(s.from, d.startState(), d.group(), startOf(d, s.from), d.id)...)
+		place = append(place, startKey(s.from, d.startState(), d.group(), d.forRules().Fact(s.from), d.id)...)
 	}
-	return append(lines, planned{v, d.ID, d.Name, place})
+	return append(lines, planned{d.ID, d.Name, Action(v.Action), v.PolicyID, Because(v.Because), place})
 }
 
 // order begins the places of a stretch: deletions come first.
 func (s stretch) order() []byte {
-	return []byte{map[Action]byte{ActionDelete: 1, ActionArchive: 2}[s.action]}
+	return []byte{map[retention.Action]byte{retention.ActionDelete: 1, retention.ActionArchive: 2}[s.action]}
 }

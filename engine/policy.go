@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 )
 
 // Policy says how long documents live: PeriodDays after what StartFrom names,
 // they are archived or deleted. Which policy counts for a document, if several
-// apply, is told at [choose]; what Protect forbids meanwhile, at [tx.protection].
+// apply, and what Protect forbids meanwhile, is told in
+// strongroom/engine/internal/retention.
 type Policy struct {
 	ID         string
 	Name       string
@@ -36,11 +38,6 @@ const (
 	ScopeCategory     Scope = "category"
 	ScopeDocument     Scope = "document" // one
 )
-
-// scopes are in rising order: the more specific, the later.
-func scopes() []Scope {
-	return []Scope{ScopeOrganization, ScopeProduct, ScopeTemplate, ScopeCategory, ScopeDocument}
-}
 
 // Action is what a policy does to a document that is due.
 type Action string
@@ -145,7 +142,7 @@ func (n NewPolicy) policy() Policy {
 		StartFrom: n.StartFrom, Protect: n.Protect, Enabled: !n.Disabled,
 	}
 	if p.StartFrom == "" {
-		p.StartFrom = startCreated
+		p.StartFrom = retention.FromCreated
 	}
 	if p.Protect == "" {
 		p.Protect = ProtectNone
@@ -218,9 +215,7 @@ func (patch *PolicyPatch) apply(p Policy) Policy {
 // purpose only, and that none leaves it.
 func (patch *PolicyPatch) confirms(old, p Policy) error {
 	if old.Protect == ProtectCompliance {
-		same := old
-		same.Name, same.PeriodDays = p.Name, p.PeriodDays
-		if p != same || p.PeriodDays < old.PeriodDays {
+		if retention.Loosens(old.forRules(), p.forRules()) {
 			return ErrPolicyLocked
 		}
 		return nil

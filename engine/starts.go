@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 )
 
 // The index of starts holds when the periods of documents began, and not when
@@ -43,31 +43,15 @@ func isDerived(bucket []byte) bool {
 	return bytes.Equal(bucket, bucketKinds) || bytes.Equal(bucket, bucketStarts)
 }
 
-// startOf returns when the period began that counts from this; zero if the fact
-// is missing. A date begins when it has begun everywhere on earth, at noon in
-// UTC: so the time zone of the settings moves no start, and nothing is ever due
-// on the day before.
-func startOf(d *document, from string) time.Time {
-	switch from {
-	case startCreated:
-		return d.CreatedAt
-	case startUpdated:
-		return d.UpdatedAt
-	case startVersion:
-		return d.Current.CreatedAt
-	}
-	value, _ := d.CustomFields[strings.TrimPrefix(from, startField)].(string)
-	day, err := time.Parse(time.DateOnly, value)
-	if err != nil {
-		return time.Time{}
-	}
-	return day.Add(12 * time.Hour)
-}
-
 // group is what policies tell documents apart by, other than their ids.
 type group struct{ product, template, category string }
 
 func (d *document) group() group { return group{d.Product, d.TemplateID, d.Category} }
+
+// forRules stands for all documents of the group.
+func (g group) forRules() *retention.Document {
+	return &retention.Document{Product: g.product, Template: g.template, Category: g.category}
+}
 
 func (g group) key() string { return text(g.product) + text(g.template) + text(g.category) }
 
@@ -84,8 +68,9 @@ func startRows(d *document, kinds []kind) (rows [][]byte) {
 	if d.deleted {
 		return nil
 	}
+	facts := d.forRules()
 	for _, k := range kinds {
-		if start := startOf(d, k.from); !start.IsZero() && k.has(d) {
+		if start := facts.Fact(k.from); !start.IsZero() && k.has(d) {
 			rows = append(rows, startKey(k.from, d.startState(), d.group(), start, d.id))
 		}
 	}

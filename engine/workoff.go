@@ -8,6 +8,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/retention"
 )
 
 // workBatch is how many documents of a plan are dealt with between two looks at
@@ -233,14 +234,14 @@ func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err
 	}
-	v, due := t.judge(d, line.action, policies, shortest, r.At)
-	if !due || v.policyID != line.policyID {
+	v, due := t.judge(d, retention.Action(line.action), rulesOf(policies), shortest, r.At)
+	if !due || v.PolicyID != line.policyID {
 		return lineOutcome{because: Failed}, audit.Event{}, nil
 	}
-	if v.because != Planned {
-		return lineOutcome{because: v.because}, audit.Event{}, nil
+	if v.Because != retention.Due {
+		return lineOutcome{because: Because(v.Because)}, audit.Event{}, nil
 	}
-	w := warrant{right: rightPolicy, policyID: v.policyID, runID: r.ID}
+	w := warrant{right: rightPolicy, policyID: v.PolicyID, runID: r.ID}
 	if line.action == ActionArchive {
 		_, event := t.archive(d, true, w)
 		return lineOutcome{because: Planned}, event, nil

@@ -1,4 +1,4 @@
-package engine
+package retention
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 // The truth table stands where the rules are told, and each of its rows holds.
 func TestTruthTable(t *testing.T) {
-	source, err := os.ReadFile("retention.go")
+	source, err := os.ReadFile("policy.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestTruthTable(t *testing.T) {
 			break
 		}
 		rows++
-		conflicts := []string{conflictLongest, conflictShortest}
+		conflicts := []string{"longest", "shortest"}
 		policies, conflict, want := readRow(t, line)
 		if conflict != "any" {
 			conflicts = []string{conflict}
@@ -55,7 +55,7 @@ func readRow(t *testing.T, line string) (policies []Policy, conflict, want strin
 			}
 			if period != "" {
 				policies = append(policies, Policy{
-					ID: fmt.Sprintf("%02d", len(policies)), Scope: s, Target: "x", PeriodDays: uint64(years) * 365, Enabled: true,
+					ID: fmt.Sprintf("%02d", len(policies)), Scope: s, Target: "x", Period: Days(uint64(years) * 365), Enabled: true,
 				})
 			}
 		}
@@ -72,18 +72,18 @@ func checkRow(t *testing.T, line string, policies []Policy, action Action, confl
 		all = append(all, p)
 	}
 	// What is disabled, or does something else, stands in nobody's way.
-	for i, s := range scopes() {
+	for i, s := range Scopes() {
 		all = append(all,
-			Policy{ID: fmt.Sprint("off", i), Scope: s, Action: action, PeriodDays: 9_999},
-			Policy{ID: fmt.Sprint("other", i), Scope: s, Action: other, PeriodDays: 0, Enabled: true})
+			Policy{ID: fmt.Sprint("off", i), Scope: s, Action: action, Period: Days(9_999)},
+			Policy{ID: fmt.Sprint("other", i), Scope: s, Action: other, Period: Days(0), Enabled: true})
 	}
-	winner := choose(all, action, conflict == conflictShortest)
+	winner := Choose(all, action, conflict == "shortest")
 	got := "nothing: it is kept"
 	if winner != nil {
-		got = fmt.Sprintf("%s %dy", winner.Scope, winner.PeriodDays/365)
+		got = fmt.Sprintf("%s %dy", winner.Scope, winner.Period.days/365)
 		twins := 0
 		for _, p := range policies {
-			if p.Scope == winner.Scope && p.PeriodDays == winner.PeriodDays {
+			if p.Scope == winner.Scope && p.Period == winner.Period {
 				twins++
 				if p.ID < winner.ID {
 					t.Errorf("%s: the one made later won", line)
