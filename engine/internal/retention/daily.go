@@ -38,7 +38,13 @@ func (d Daily) Last(now time.Time) time.Time {
 	}
 }
 
-// Next is the slot of the day after the last one.
+// Next is the first slot that is after now.
 func (d Daily) Next(now time.Time) time.Time {
-	return d.slot(d.Last(now).In(d.Zone), 1)
+	local := now.In(d.Zone)
+	// A day whose last hours are skipped has its slot in the day that follows.
+	for days := -1; ; days++ {
+		if at := d.slot(local, days); at.After(now) {
+			return at
+		}
+	}
 }
