@@ -1,9 +1,7 @@
 package retention
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,23 +9,11 @@ import (
 
 // The truth table stands where the rules are told, and each of its rows holds.
 func TestTruthTable(t *testing.T) {
-	source, err := os.ReadFile("policy.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, ok := bytes.Cut(source, []byte("//	document category template product organization conflict  wins\n"))
-	if !ok {
-		t.Fatal("there is no table")
-	}
-	rows := 0
-	for line := range strings.Lines(string(table)) {
-		line, ok := strings.CutPrefix(line, "//	")
-		if !ok {
-			break
-		}
-		rows++
+	rows := rowsAfter(t, "document category template product organization conflict  wins")
+	for _, cells := range rows {
+		line := strings.Join(cells, " ")
 		conflicts := []string{"longest", "shortest"}
-		policies, conflict, want := readRow(t, line)
+		policies, conflict, want := readRow(t, cells)
 		if conflict != "any" {
 			conflicts = []string{conflict}
 		}
@@ -37,21 +23,20 @@ func TestTruthTable(t *testing.T) {
 			}
 		}
 	}
-	if rows < 12 {
-		t.Errorf("%d rows", rows)
+	if len(rows) < 12 {
+		t.Errorf("%d rows", len(rows))
 	}
 }
 
 // readRow returns the policies of a row, without an action, in the order in
 // which they were made; conflict; and what wins: a scope, years, and whether it
 // was made first.
-func readRow(t *testing.T, line string) (policies []Policy, conflict, want string) {
-	cells := strings.Fields(line)
+func readRow(t *testing.T, cells []string) (policies []Policy, conflict, want string) {
 	for i, s := range []Scope{ScopeDocument, ScopeCategory, ScopeTemplate, ScopeProduct, ScopeOrganization} {
 		for period := range strings.SplitSeq(strings.Trim(cells[i], "-"), "+") {
 			years, err := strconv.Atoi(strings.TrimSuffix(period, "y"))
 			if err != nil && period != "" {
-				t.Fatalf("%s: %v", line, err)
+				t.Fatalf("%v: %v", cells, err)
 			}
 			if period != "" {
 				policies = append(policies, Policy{
@@ -95,6 +80,6 @@ func checkRow(t *testing.T, line string, policies []Policy, action Action, confl
 		}
 	}
 	if got != want {
-		t.Errorf("%s%s by %s: %s wins", line, action, conflict, got)
+		t.Errorf("%s: %s by %s: %s wins", line, action, conflict, got)
 	}
 }
