@@ -9,8 +9,8 @@ import (
 )
 
 // schedule starts the daily run, if its time has come and it was not started
-// yet; several that were missed are made up for once. It returns when the next is
-// to start.
+// yet. After several that were missed it starts one. It returns when the next one
+// is to start.
 func (v *Vault) schedule(ctx context.Context) (next time.Time, err error) {
 	due, next, err := v.dailyDue()
 	if err != nil || !due {

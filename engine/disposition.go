@@ -10,15 +10,16 @@ import (
 	"strongroom/engine/internal/retention"
 )
 
-// Disposition explains what will become of a document, and why: by the same
-// functions as a run decides.
+// Disposition explains what will become of a document, and why. The same
+// functions decide for it and for a run.
 type Disposition struct {
 	Archive, Delete Fate
 	Policies        []PolicyFate // all that are for the document, those that count first
 	Holds           []Hold       // active ones, a page of them at most
 	Lock            *Lock        // the live one; nil: there is none
-	// ProtectedUntil is when the document may be deleted by hand; zero if it may
-	// now, or if that cannot be told: then Protected is set all the same.
+	// ProtectedUntil is from when the document may be deleted by hand. It is zero
+	// if nothing protects the document, and also if the end is not known: then
+	// Protected is set.
 	ProtectedUntil time.Time
 	Protected      Protect // "": it is not
 	Next           string  // what happens next, in a sentence
@@ -229,8 +230,8 @@ func heldBy(d *document) string {
 	return fmt.Sprintf("%d legal holds are released", d.HoldCount)
 }
 
-// dueNow tells of an action that is due; "" if what is due by another action has
-// more to tell.
+// dueNow says in one sentence what a verdict means. It is "" if the other action
+// comes first.
 func (x *Disposition) dueNow(d *document, v retention.Verdict) string {
 	doing := map[retention.Action]string{retention.ActionArchive: "archived", retention.ActionDelete: "deleted"}[v.Action]
 	switch v.Because {

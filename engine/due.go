@@ -63,7 +63,7 @@ func (d Due) starts(zone *time.Location) time.Time { return d.midnight(0, zone) 
 // ends is the first instant at which it is too late.
 func (d Due) ends(zone *time.Location) time.Time { return d.midnight(1, zone) }
 
-// midnight is that with which the day begins that is so many after a date.
+// midnight is when the day begins that is so many days after a date.
 func (d Due) midnight(days int, zone *time.Location) time.Time {
 	if !d.date {
 		return d.at
@@ -72,8 +72,8 @@ func (d Due) midnight(days int, zone *time.Location) time.Time {
 	return retention.OnDay(day.Year(), day.Month(), day.Day(), 0, 0, zone)
 }
 
-// reminder is when to remind so many days before: as that day begins, or, of a
-// time, at the same time of that day. None before is the reminder that it is
+// reminder is when to remind so many days before: when that day begins. Of a time
+// it is the same time of that day. The reminder of no days before says that it is
 // too late.
 func (d Due) reminder(days uint64, zone *time.Location) time.Time {
 	switch {
@@ -85,8 +85,8 @@ func (d Due) reminder(days uint64, zone *time.Location) time.Time {
 	return d.at.In(zone).AddDate(0, 0, -int(days))
 }
 
-// last is the last instant at which it is not too late, by which it is compared
-// with others.
+// last is the last instant at which it is not too late. A range of instants holds
+// d if it holds that one.
 func (d Due) last(zone *time.Location) time.Time {
 	if d.date {
 		return d.ends(zone).Add(-time.Millisecond)
@@ -108,10 +108,10 @@ func (d Due) recurs(anchor Due, months int, zone *time.Location) (next Due, ok b
 // zoneSlack is more than any time zone is away from UTC.
 const zoneSlack = 24 * time.Hour
 
-// dueSize is the length of a Due in an index: milliseconds since 1970 and its
-// form. A date stands at its last millisecond in UTC, whatever the time zone is,
-// so that rows need not move when the settings do: what depends on the zone is
-// looked for zoneSlack further on either side, and decided row by row.
+// dueSize is the length of a Due in an index: milliseconds since 1970, and whether
+// it is a date. A date stands at its last millisecond in UTC, whatever the time
+// zone is: so no row moves when the settings change. Who looks for what depends on
+// the zone looks zoneSlack further on either side, and decides row by row.
 const dueSize = 9
 
 func (d Due) place() string {

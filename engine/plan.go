@@ -9,15 +9,16 @@ import (
 	"strongroom/engine/internal/retention"
 )
 
-// A plan is what a run would do at an instant: a line for every document that is
-// due, those it would leave alone with why included. Preview and run walk it with
-// the same code, some thousand rows in each transaction, in one order:
+// A plan is what a run does: a line for every document that is due at an instant,
+// with what is to be done to it, or why it is left alone. A run writes its plan to
+// a file and works that off. A preview makes the same plan, with the same code, and
+// writes none. It takes some thousand rows in each transaction, in one order:
 //
 //	what is to be deleted, then what is to be archived; of each, by kind of start,
 //	state and group, as they began; then the documents with a policy of their own.
 
-// planned is a line of a plan.
-type planned struct {
+// planLine is a line of a plan, or of the list of what a run left alone.
+type planLine struct {
 	documentID string
 	name       string
 	action     Action
@@ -26,15 +27,15 @@ type planned struct {
 	place      []byte // by which lines are in order
 }
 
-// planner walks a plan.
+// planner makes a plan.
 type planner struct {
 	v     *Vault
 	rules *retention.Rules
 	at    time.Time
 }
 
-// newPlanner reads the rules as they are now, and sees that what they count from
-// is indexed.
+// newPlanner reads the rules as they are now. What they count from is indexed
+// afterwards.
 func (v *Vault) newPlanner(ctx context.Context, at time.Time, hypothetical *Policy) (*planner, error) {
 	r, err := view(v, func(t *tx) (*retention.Rules, error) { return t.rules(hypothetical) })
 	if err != nil {
@@ -48,13 +49,13 @@ const planRows = 1_000
 
 // each calls fn with the lines of the plan, page by page, outside of any
 // transaction.
-func (p *planner) each(ctx context.Context, fn func([]planned) error) error {
+func (p *planner) each(ctx context.Context, fn func([]planLine) error) error {
 	for _, s := range p.stretches() {
 		for at, more := s.prefix, true; more; {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			lines, err := view(p.v, func(t *tx) (found []planned, err error) {
+			lines, err := view(p.v, func(t *tx) (found []planLine, err error) {
 				found, at, more, err = p.page(t, s, at)
 				return found, err
 			})
@@ -69,8 +70,8 @@ func (p *planner) each(ctx context.Context, fn func([]planned) error) error {
 	return nil
 }
 
-// stretch is a part of the walk: the rows among the starts that have a prefix,
-// or, with none, the documents that have a policy of their own.
+// stretch is a part of a plan: the rows among the starts that have a prefix. With
+// none, it is the documents that have a policy of their own.
 type stretch struct {
 	action retention.Action
 	from   string
@@ -92,7 +93,7 @@ func (p *planner) stretches() (all []stretch) {
 }
 
 // page returns some lines, and from where to go on.
-func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byte, more bool, err error) {
+func (p *planner) page(t *tx, s stretch, at []byte) (lines []planLine, next []byte, more bool, err error) {
 	if s.prefix == nil {
 		lines, err = p.alone(t, s.action)
 		return lines, nil, false, err
@@ -116,7 +117,7 @@ func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byt
 		doc := id(rest[8:])
 		switch d, err := t.documentAt(doc); {
 		case errors.Is(err, errDamaged): // it keeps nobody else from being disposed of
-			lines = append(lines, planned{doc.String(), "", Action(s.action), winner.ID, Failed, append(s.order(), row...)})
+			lines = append(lines, planLine{doc.String(), "", Action(s.action), winner.ID, Failed, append(s.order(), row...)})
 		case err != nil:
 			return nil, nil, false, err
 		case !p.rules.IsAlone(d.ID):
@@ -132,9 +133,9 @@ func behind(prefix []byte) []byte {
 	return append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, startSize+1)...)
 }
 
-// alone looks at the documents that have policies of their own, maxPolicies at
-// most.
-func (p *planner) alone(t *tx, action retention.Action) (lines []planned, err error) {
+// alone returns the lines of the documents that have policies of their own: at
+// most maxPolicies.
+func (p *planner) alone(t *tx, action retention.Action) (lines []planLine, err error) {
 	for _, documentID := range p.rules.Alone() {
 		d, err := t.document(documentID)
 		if err != nil {
@@ -148,7 +149,7 @@ func (p *planner) alone(t *tx, action retention.Action) (lines []planned, err er
 }
 
 // line adds the line of a document, if it is due.
-func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned {
+func (p *planner) line(t *tx, d *document, s stretch, lines []planLine) []planLine {
 	v, due := t.judge(d, s.action, p.rules.For(d.forRules()), p.rules.Shortest, p.at)
 	if !due {
 		return lines
@@ -159,7 +160,7 @@ func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned
 	} else {
 		place = append(place, startKey(s.from, d.startState(), d.group(), d.forRules().Fact(s.from), d.id)...)
 	}
-	return append(lines, planned{d.ID, d.Name, Action(v.Action), v.PolicyID, Because(v.Because), place})
+	return append(lines, planLine{d.ID, d.Name, Action(v.Action), v.PolicyID, Because(v.Because), place})
 }
 
 // order begins the places of a stretch: deletions come first.

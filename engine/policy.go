@@ -54,7 +54,7 @@ type Protect string
 const (
 	ProtectNone       Protect = "none"
 	ProtectGovernance Protect = "governance" // an admin may bypass it, with a reason
-	ProtectCompliance Protect = "compliance" // nobody may, and the policy can only be prolonged
+	ProtectCompliance Protect = "compliance" // nobody may bypass it, and the policy can only be prolonged
 )
 
 // NewPolicy describes a policy to be made. Name, Scope, Target (but for an
@@ -211,8 +211,8 @@ func (patch *PolicyPatch) apply(p Policy) Policy {
 	return p
 }
 
-// confirms guards the two ends of compliance: that a policy comes to it on
-// purpose only, and that none leaves it.
+// confirms guards compliance on both sides: a policy protects by compliance only
+// if somebody has confirmed that, and it never protects less afterwards.
 func (patch *PolicyPatch) confirms(old, p Policy) error {
 	if old.Protect == ProtectCompliance {
 		if retention.Loosens(old.forRules(), p.forRules()) {

@@ -13,8 +13,8 @@ const (
 	maxPeriod   = 73_000 // days: two hundred years
 )
 
-// checkPolicy looks at a policy as it is to be, and spells it. What it names was
-// there when it was named; that it goes later does not spoil the policy.
+// checkPolicy checks and spells a policy as it is to be. What it names must be
+// there when it is first named. It may go later, and the policy stays valid.
 func (t *tx) checkPolicy(old Policy, p *Policy) error {
 	var c checks
 	p.Name = strings.TrimSpace(p.Name)
@@ -91,8 +91,7 @@ func (t *tx) checkStart(c *checks, from string) error {
 	return nil
 }
 
-// policyRows returns every index row of a policy, as indexRows does of a
-// document: one, by what it is for.
+// policyRows returns the index rows of a policy: one, by what it is for.
 func policyRows(p *Policy) [][]byte {
 	key, _ := parseID(p.ID)
 	return [][]byte{append(scopePrefix(p.Scope, p.Target), key[:]...)}

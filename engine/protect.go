@@ -9,15 +9,15 @@ func retained(p *retention.Protection) error {
 	return &RetainedError{Until: p.Until, PolicyID: p.PolicyID, Protect: string(p.By)}
 }
 
+// compliance is all that protects a document by compliance now.
 func (t *tx) compliance(d *document) (retention.Compliance, error) {
 	policies, err := t.policiesOf(d)
 	return retention.ComplianceOf(d.forRules(), rulesOf(policies), t.now), err
 }
 
-// retain keeps a change from leading out of compliance: if it takes the document
-// out of a period, or brings its end nearer, or makes it unknown, the end there
-// was is stamped on the document. The stamp only rises. It is told as a fact of
-// the entry (see tx.append).
+// retain keeps a change from leading out of compliance. It stamps on the document
+// what the change must leave behind (see [retention.Compliance.Stamp]). The stamp
+// only rises. It is a fact of the change's entry (see tx.append).
 func (t *tx) retain(old, d *document) error {
 	if old == nil || d.deleted {
 		return nil
@@ -36,9 +36,8 @@ func (t *tx) retain(old, d *document) error {
 	return nil
 }
 
-// mayLeave is the guard of changes that give a document another category. While
-// a policy of compliance protects it without a date, there is no end to stamp;
-// so it stays under that policy until the fact is known.
+// mayLeave is the guard of changes that give a document another category (see
+// [retention.Compliance.Leaves]).
 func (t *tx) mayLeave(old, d *document) error {
 	if d.group() == old.group() {
 		return nil

@@ -6,18 +6,19 @@ import (
 	"strongroom/engine/internal/retention"
 )
 
-// What is decided here is read here, and decided by the rules of
-// strongroom/engine/internal/retention, which need no database.
+// The engine reads what a decision needs. The rules in
+// strongroom/engine/internal/retention decide, and need no database.
 
-// Because is why a document that is due is left alone; Planned if it is not.
+// Because is why a document that is due is left alone. It is Planned if the
+// document is not left alone.
 type Because string
 
 const (
 	Planned   Because = "due"
 	Held      Because = "held"      // a legal hold keeps it
 	Locked    Because = "locked"    // somebody edits it
-	Protected Because = "protected" // a policy forbids its deletion, or it is retained otherwise
-	Failed    Because = "failed"    // of a run: it was not as planned any more, or could not be done
+	Protected Because = "protected" // a policy forbids its deletion, or a stamp of one that it has left
+	Failed    Because = "failed"    // of a run: the document was not as planned any more, or could not be dealt with
 )
 
 // forRules is what the rules look at.
@@ -29,6 +30,7 @@ func (p *Policy) forRules() retention.Policy {
 	}
 }
 
+// rulesOf is what the rules look at, of each policy.
 func rulesOf(policies []Policy) []retention.Policy {
 	list := make([]retention.Policy, len(policies))
 	for i := range policies {
@@ -37,8 +39,8 @@ func rulesOf(policies []Policy) []retention.Policy {
 	return list
 }
 
-// forRules is what the rules look at; whether it is locked is for the clock to
-// say.
+// forRules is what the rules look at. It does not say whether the document is
+// locked: that depends on the clock.
 func (d *document) forRules() *retention.Document {
 	return &retention.Document{
 		ID: d.ID, Product: d.Product, Template: d.TemplateID, Category: d.Category,

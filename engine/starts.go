@@ -11,20 +11,22 @@ import (
 )
 
 // The index of starts holds when the periods of documents began, and not when
-// they end: a policy or a setting that changes moves no row. A row is
+// they end. So a policy or a setting that changes moves no row. A row is
 //
 //	kind ‖ state ‖ product ‖ template ‖ category ‖ start ‖ document
 //
-// so that those stand together, as they began, for whom the same policy counts:
-// what is due of them is the range up to now less the period. What is archived
-// stands apart, so that no run that archives walks it; a hold moves nothing.
+// Documents for which the same policy counts stand together, in the order in
+// which their periods began. Those that are due are a range: up to the latest start
+// whose period is over. What is archived stands apart, because a run that archives
+// need not look at it. A hold moves no row.
 //
-// Only kinds of start that a policy names are indexed. One that is named for the
-// first time is filled from the documents, fillBatch of them in a mutation,
-// before it is first asked; one that is named no more is drained likewise.
+// Only the kinds of start that a policy names are indexed. A kind that is named
+// for the first time is filled before it is first asked, fillBatch documents in a
+// mutation. A kind that no policy names any more is drained in the same way.
 
-// kind is a kind of start, and how far it is indexed. Documents up to through
-// have their row; all of them if whole, those yet to be made included.
+// kind is a kind of start, and how far it is indexed. Every document up to
+// through has its row. If the kind is whole, every document has, and so has every
+// one that is made from then on.
 type kind struct {
 	from     string // as policies name it
 	through  id
@@ -37,13 +39,13 @@ func (k *kind) has(d *document) bool {
 	return !k.draining && (k.whole || bytes.Compare(d.id[:], k.through[:]) <= 0)
 }
 
-// isDerived says whether the rows of a bucket are all worked out from others,
-// and may be written without an entry.
+// isDerived says whether all rows of a bucket follow from others. Then they may
+// be written without an entry.
 func isDerived(bucket []byte) bool {
 	return bytes.Equal(bucket, bucketKinds) || bytes.Equal(bucket, bucketStarts)
 }
 
-// group is what policies tell documents apart by, other than their ids.
+// group is by what policies tell documents apart, their ids left aside.
 type group struct{ product, template, category string }
 
 func (d *document) group() group { return group{d.Product, d.TemplateID, d.Category} }
@@ -104,7 +106,7 @@ func cutGroup(row []byte) (g group, rest []byte, ok bool) {
 	return g, row, len(row) == startSize
 }
 
-// kinds are all that are indexed, or drained. They are as many as policies name.
+// kinds are all that are indexed or drained: no more than policies name.
 func (t *tx) kinds() (all []kind, err error) {
 	rows := t.bucket(bucketKinds).Cursor()
 	for name, b := rows.First(); name != nil; name, b = rows.Next() {
@@ -117,7 +119,7 @@ func (t *tx) kinds() (all []kind, err error) {
 	return all, nil
 }
 
-// index has a kind indexed from now on; filling it is for whoever asks it first.
+// index has a kind indexed from now on. Whoever asks it first fills it.
 func (t *tx) index(from string) error {
 	name := []byte(from)
 	if b := t.get(bucketKinds, name); b != nil {
