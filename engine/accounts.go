@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // accounts is what the entries say of the vault itself, its users, keys, fields,
@@ -53,11 +54,11 @@ func (a *accounts) read(t *tx, k, line []byte) error {
 	if e.Document != "" {
 		return a.retention.count(e)
 	}
-	row, _ := decodeDetail(t.get(bucketDetail, k)) // a damaged one is a finding already, and like one that is gone
-	if row.prev != 0 {
+	row, _ := store.DecodeDetail(t.Get(bucketDetail, k)) // a damaged one is a finding already, and like one that is gone
+	if row.Prev != 0 {
 		return errors.New("is about no document, and linked to an earlier entry")
 	}
-	told, err := readDetail(e, row.detail)
+	told, err := readDetail(e, row.Detail)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (c *checker) accounts() error {
 	c.said = a
 	err = c.each(bucketLog, CodeState, 8, func(t *tx, k, line []byte) error {
 		if err := a.read(t, k, line); err != nil {
-			c.find(seqOf(k), CodeState, "entry %d: %v", seqOf(k), err)
+			c.find(store.SeqOf(k), CodeState, "entry %d: %v", store.SeqOf(k), err)
 		} else if e, _ := audit.ParseEntry(line); e.Document != "" && e.Seq <= c.e.Head.Seq {
 			c.entries++
 		}
@@ -184,8 +185,8 @@ func (c *checker) accounts() error {
 // catchUp follows what was written since, so that a transaction's rows are
 // compared with exactly the entries it sees.
 func (c *checker) catchUp(t *tx) {
-	rows := t.bucket(bucketLog).Cursor()
-	for k, line := rows.Seek(seqKey(c.said.seq + 1)); len(k) == 8 && seqOf(k) > c.said.seq; k, line = rows.Next() {
+	rows := t.Cursor(bucketLog)
+	for k, line := rows.Seek(store.SeqKey(c.said.seq + 1)); len(k) == 8 && store.SeqOf(k) > c.said.seq; k, line = rows.Next() {
 		if err := c.said.read(t, k, line); err != nil {
 			c.find(c.said.seq, CodeState, "entry %d: %v", c.said.seq, err)
 		}
@@ -207,9 +208,9 @@ type member struct {
 }
 
 func (c *checker) vault() error {
-	c.differ("the vault", member{"its id", c.v.id, c.said.vault}, member{"its name", c.v.name, c.said.name})
+	c.differ("the vault", member{"its id", c.v.ID(), c.said.vault}, member{"its name", c.v.name, c.said.name})
 	_, err := view(c.v, func(t *tx) (struct{}, error) {
-		if !bytes.Equal(t.get(bucketMeta, metaCreated), []byte(c.said.created)) {
+		if !bytes.Equal(t.Get(bucketMeta, metaCreated), []byte(c.said.created)) {
 			c.find(1, CodeState, "the vault was not made when the log says, %s", c.said.created)
 		}
 		return struct{}{}, nil
@@ -227,7 +228,7 @@ func (c *checker) users() error {
 			c.find(0, CodeState, "%v", err)
 			return nil
 		}
-		if u.Email != "" && !bytes.Equal(t.get(bucketEmails, emailKey(u.Email)), k) {
+		if u.Email != "" && !bytes.Equal(t.Get(bucketEmails, emailKey(u.Email)), k) {
 			c.find(0, CodeIndex, "user %s is not found by e-mail address", u.ID)
 		}
 		said, ok := c.said.users[u.ID]

@@ -137,7 +137,7 @@ func (t *tx) admit(a Actor) error {
 		return ErrInvalidToken
 	}
 	t.actor.KeyID, t.actor.Access = k.ID, min(t.actor.Access, k.Access)
-	return k.usable(t.now)
+	return k.usable(t.Now())
 }
 
 // may is the guard that every change asks first.

@@ -14,6 +14,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // BackupOptions of Backup.
@@ -59,7 +60,7 @@ const (
 // bytes are not what their digest says and the earlier backup does not have
 // them either.
 func (v *Vault) Backup(ctx context.Context, actor Actor, o BackupOptions) (report BackupReport, receipt Receipt, err error) {
-	defer damaged(&err, debug.SetPanicOnFault(true))
+	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	if err := v.mayBackup(actor); err != nil {
 		return BackupReport{}, Receipt{}, err
 	}
@@ -98,7 +99,7 @@ func (v *Vault) recordBackup(ctx context.Context, actor Actor, made Backup, to s
 		if err := t.may(AccessAdmin); err != nil {
 			return struct{}{}, audit.Event{}, err
 		}
-		t.note()
+		t.Note()
 		return struct{}{}, audit.Event{
 			Op: audit.OpBackupCompleted,
 			Facts: audit.Facts{
@@ -174,7 +175,7 @@ func (b *backup) place() error {
 	}
 	earlier, err := ReadBackup(to)
 	switch {
-	case err == nil && earlier.VaultID != b.v.id:
+	case err == nil && earlier.VaultID != b.v.ID():
 		return invalid("to", "%s is a backup of another vault, %s (%s)", to, earlier.Vault, earlier.VaultID)
 	case err == nil:
 		b.dir, b.earlier = to, &earlier
@@ -231,30 +232,19 @@ func (b *backup) sweep() error {
 // database copies vault.db as one instant sees it. The transaction pins the
 // pages that are freed meanwhile, so this comes first and does nothing else.
 func (b *backup) database() error {
-	v := b.v
-	if err := v.enter(); err != nil {
+	return b.v.store.Snapshot(func(s store.Snapshot) (err error) {
+		b.report.Head, b.total = s.Head, s.Size
+		if err := store.Room(b.dir, s.Size, 0); err != nil {
+			return err
+		}
+		b.parts, err = b.archive.WriteFile(databaseName(), func(w io.Writer) error {
+			wide := bufio.NewWriterSize(&watched{w, b}, 1<<20)
+			_, err := s.WriteTo(wide)
+			return errors.Join(err, wide.Flush())
+		})
+		b.report.CopiedBytes = s.Size
 		return err
-	}
-	defer v.exit()
-	t, end, err := v.beginRead(true)
-	if err != nil {
-		return err
-	}
-	defer end()
-	if b.report.Head, err = lastHead(t, v.id); err != nil {
-		return err
-	}
-	b.total = t.Size()
-	if err := b.room(t.Size()); err != nil {
-		return err
-	}
-	b.parts, err = b.archive.WriteFile(databaseName(), func(w io.Writer) error {
-		wide := bufio.NewWriterSize(&watched{w, b}, 1<<20)
-		_, err := t.WriteTo(wide)
-		return errors.Join(err, wide.Flush())
 	})
-	b.report.CopiedBytes = t.Size()
-	return err
 }
 
 // watched is a copy of the database that ends when the call or the vault does.
@@ -275,7 +265,7 @@ func (b *backup) going() error {
 	if err := b.ctx.Err(); err != nil {
 		return err
 	}
-	return b.v.enterError()
+	return b.v.store.Ready()
 }
 
 func (b *backup) progress(n int64) {
@@ -283,18 +273,6 @@ func (b *backup) progress(n int64) {
 	if b.o.Progress != nil {
 		b.o.Progress(b.done, b.total)
 	}
-}
-
-// room refuses to begin what would not fit.
-func (b *backup) room(need int64) error {
-	free, err := blobstore.Free(b.dir)
-	if err != nil {
-		return err
-	}
-	if free < uint64(need) {
-		return fmt.Errorf("%w: %d bytes are free in %s, %d more are needed", ErrNoSpace, free, b.dir, uint64(need)-free)
-	}
-	return nil
 }
 
 // verify holds the copy to what Verify holds a vault to.
@@ -317,7 +295,7 @@ func (b *backup) verify(copied *copiedVault) error {
 // the earlier one had.
 func (b *backup) count() error {
 	made := Backup{
-		VaultID: b.v.id, Vault: b.v.name, Head: b.report.Head, Made: b.v.clock.now(),
+		VaultID: b.v.ID(), Vault: b.v.name, Head: b.report.Head, Made: b.v.store.Clock.Now(),
 		Database: b.parts, Blobs: b.report.Blobs, Bytes: b.report.Bytes,
 	}
 	if err := made.write(b.dir); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // blobs copies those that the copied database names and the backup lacks.
@@ -18,7 +19,7 @@ func (b *backup) blobs(copied *copiedVault) error {
 		return b.ctx.Err()
 	})
 	if err == nil {
-		err = b.room(b.total - b.done)
+		err = store.Room(b.dir, b.total-b.done, 0)
 	}
 	if err != nil {
 		return err

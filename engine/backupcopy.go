@@ -10,8 +10,8 @@ import (
 	"runtime/debug"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 
-	"go.etcd.io/bbolt"
 )
 
 // open opens the copied database. One in parts is put together beside the
@@ -23,7 +23,7 @@ func (b *backup) open() (*copiedVault, error) {
 		return openCopy(path, b.archive)
 	}
 	path = filepath.Join(b.v.dir, fileCheckDB)
-	if err := b.v.roomFor(databaseSize(b.parts)); err != nil {
+	if err := b.v.store.Room(databaseSize(b.parts)); err != nil {
 		return nil, fmt.Errorf("put the database together to check it: %w", err)
 	}
 	if err := joinParts(b.ctx, b.dir, b.parts, path); err != nil {
@@ -37,15 +37,6 @@ func (b *backup) open() (*copiedVault, error) {
 	return copied, nil
 }
 
-// roomFor is checkReserve for what is going to be written.
-func (v *Vault) roomFor(need int64) error {
-	free, err := blobstore.Free(v.dir)
-	if err == nil && free < uint64(need)+uint64(max(v.reserve, 0)) {
-		err = fmt.Errorf("%w: %d bytes are free in %s, %d are needed and %d kept in reserve", ErrNoSpace, free, v.dir, need, max(v.reserve, 0))
-	}
-	return err
-}
-
 // copiedVault is a backup's database, opened to be read.
 type copiedVault struct {
 	*Vault
@@ -54,20 +45,19 @@ type copiedVault struct {
 
 // openCopy opens a database as a vault that can be read and nothing else.
 func openCopy(path string, from *blobstore.Archive) (_ *copiedVault, err error) {
-	defer damaged(&err, debug.SetPanicOnFault(true))
-	v := &Vault{dir: filepath.Dir(path), blobs: archived{from}, reserve: -1}
-	v.journal.init()
-	if v.db, err = openDB(path, true); err != nil {
+	defer store.Damaged(&err, debug.SetPanicOnFault(true))
+	v := &Vault{dir: filepath.Dir(path), blobs: archived{from}}
+	if v.store, err = store.OpenCopy(path, v.schema()); err != nil {
 		return nil, err
 	}
-	if err := v.db.View(v.load); err != nil {
-		return nil, errors.Join(err, v.db.Close())
+	if _, err := peek(v, v.load); err != nil {
+		return nil, errors.Join(err, v.store.Close(nil))
 	}
 	return &copiedVault{Vault: v}, nil
 }
 
 func (c *copiedVault) close() error {
-	err := c.db.Close()
+	err := c.store.Close(nil)
 	if c.scratch != "" {
 		err = errors.Join(err, os.Remove(c.scratch))
 	}
@@ -77,13 +67,14 @@ func (c *copiedVault) close() error {
 // eachBlob calls fn with every digest that the database names, in order. The
 // file is nobody else's, so the transaction may last.
 func (c *copiedVault) eachBlob(fn func(Digest) error) error {
-	return c.db.View(func(b *bbolt.Tx) error { return eachNeeded(b, fn) })
+	_, err := view(c.Vault, func(t *tx) (struct{}, error) { return struct{}{}, t.eachNeeded(fn) })
+	return err
 }
 
-func eachNeeded(b *bbolt.Tx, fn func(Digest) error) error {
+func (t *tx) eachNeeded(fn func(Digest) error) error {
 	var last Digest
 	first := true
-	rows := b.Bucket(bucketRefs).Cursor()
+	rows := t.Cursor(bucketRefs)
 	for k, _ := rows.First(); k != nil; k, _ = rows.Next() {
 		if len(k) < len(last) {
 			return fmt.Errorf("%w: %s has the key %x", errDamaged, bucketRefs, k)

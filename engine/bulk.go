@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // MaxBulk is how many changes one call of UpdateDocuments takes.
-const MaxBulk = maxGroup
+const MaxBulk = store.MaxGroup
 
 // DocumentChange is one of several changes. The document is named by DocumentID
 // or, if that is "", by ExternalID.
@@ -56,7 +57,7 @@ func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []Docu
 		}
 	}
 	if !dryRun {
-		errs, err := v.submitEach(ctx, actor, fns)
+		errs, err := v.updateEach(ctx, actor, fns)
 		for i := range errs { // not to land is known only after the commit
 			outcomes[i].Err, outcomes[i].Changed = errs[i], outcomes[i].Changed && errs[i] == nil
 		}
@@ -76,7 +77,7 @@ func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []Docu
 func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, audit.Event, error) {
 	out := DocumentOutcome{DocumentID: change.DocumentID}
 	if out.DocumentID == "" {
-		key := t.get(bucketExternals, []byte(change.ExternalID))
+		key := t.Get(bucketExternals, []byte(change.ExternalID))
 		if key == nil {
 			return out, audit.Event{}, ErrDocumentNotFound
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Completion says how an obligation was met. Both members may be left out.
@@ -41,7 +42,7 @@ func (t *tx) complete(obligationID string, m Match, c Completion) (Obligation, a
 		return shown, audit.Event{}, err
 	}
 	o := t.revise(old)
-	o.CompletedAt, o.CompletedBy, o.Note = t.now, t.actor.UserID, c.Note
+	o.CompletedAt, o.CompletedBy, o.Note = t.Now(), t.actor.UserID, c.Note
 	facts := audit.Facts{"obligation": audit.Text(o.ID)}
 	if c.Evidence != nil {
 		if o.Evidence, err = t.evidence(*c.Evidence); err != nil {
@@ -55,7 +56,7 @@ func (t *tx) complete(obligationID string, m Match, c Completion) (Obligation, a
 		if _, more, err := t.nextDue(o); err != nil {
 			return Obligation{}, audit.Event{}, err
 		} else if more {
-			next, err := t.newID()
+			next, err := t.NewID()
 			if err != nil {
 				return Obligation{}, audit.Event{}, err
 			}
@@ -95,7 +96,7 @@ func (t *tx) nextDue(o *obligation) (next Due, ok bool, err error) {
 // The log says whether that step did so, and which id it gave: the entry of a
 // completion that has a next is never the last one of a commit.
 func (t *tx) recur(obligationID string) (Obligation, audit.Event, error) {
-	last, err := t.entry(t.head.Seq)
+	last, err := t.entry(t.Head().Seq)
 	if err != nil {
 		return Obligation{}, audit.Event{}, err
 	}
@@ -112,7 +113,7 @@ func (t *tx) recur(obligationID string) (Obligation, audit.Event, error) {
 	if err != nil {
 		return Obligation{}, audit.Event{}, err
 	}
-	key, _ := parseID(next)
+	key, _ := store.ParseID(next)
 	return t.addObligation(&obligation{id: key, anchor: done.anchor, Obligation: Obligation{
 		Title: done.Title, Description: done.Description, DueDate: due, OwnerID: done.OwnerID,
 		DocumentID: done.DocumentID, Recurrence: done.Recurrence,

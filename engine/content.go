@@ -24,10 +24,10 @@ type Upload struct {
 // soon as it is passed, ErrNoSpace when the disk is; nothing is left behind
 // then. Errors of r come back as they are, wrapped.
 func (v *Vault) Stage(ctx context.Context, r io.Reader, limit int64) (*Upload, error) {
-	if err := v.enterError(); err != nil {
+	if err := v.store.Ready(); err != nil {
 		return nil, err
 	}
-	if err := v.checkReserve(); err != nil {
+	if err := v.store.CheckReserve(); err != nil {
 		return nil, err
 	}
 	staged, err := v.blobs.Stage(ctx, r, limit)
@@ -75,14 +75,14 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 	result, receipt, err := func() (result T, receipt Receipt, err error) {
 		v.bytes.RLock()
 		defer v.bytes.RUnlock()
-		if err := v.enterError(); err != nil {
+		if err := v.store.Ready(); err != nil {
 			return result, receipt, err
 		}
 		if err := u.staged.Keep(ctx); err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}
 		result, receipt, err = record()
-		if err != nil && v.enterError() != nil {
+		if err != nil && v.store.Ready() != nil {
 			v.litter.Store(true) // before Close, which waits for the lock, says that the end was clean
 		}
 		return result, receipt, err

@@ -49,8 +49,8 @@ func (v *Vault) dailyDue() (due bool, next time.Time, err error) {
 		if err != nil {
 			return none, errors.Join(errDamaged, err)
 		}
-		next = daily.Next(t.now)
-		due, err = t.missed(daily.Last(t.now))
+		next = daily.Next(t.Now())
+		due, err = t.missed(daily.Last(t.Now()))
 		return none, err
 	})
 	return due, next, err
@@ -59,11 +59,11 @@ func (v *Vault) dailyDue() (due bool, next time.Time, err error) {
 // missed says whether no run on schedule was started since an instant. A vault
 // that was made after it has missed nothing.
 func (t *tx) missed(since time.Time) (bool, error) {
-	created, err := time.Parse(time.RFC3339Nano, string(t.get(bucketMeta, metaCreated)))
+	created, err := time.Parse(time.RFC3339Nano, string(t.Get(bucketMeta, metaCreated)))
 	if err != nil || created.After(since) {
 		return false, err
 	}
-	rows := t.bucket(bucketRuns).Cursor()
+	rows := t.Cursor(bucketRuns)
 	for k, b := rows.Last(); k != nil; k, b = rows.Prev() {
 		r, err := decodeRun(id(k), b)
 		if err != nil || r.StartedAt.Before(since) {

@@ -101,9 +101,9 @@ func (c *dueCounter) page(t *tx) (more bool, err error) {
 	if c.zone, err = t.zone(); err != nil {
 		return false, err
 	}
-	c.now = t.now
+	c.now = t.Now()
 	const ownerSize = 1 + len(id{})
-	rows := t.bucket(bucketDues).Cursor()
+	rows := t.Cursor(bucketDues)
 	row, _ := rows.Seek(c.at)
 	for range summaryPage {
 		if len(row) != ownerSize+1+dueSize+len(id{}) || row[0] != dueOwner {

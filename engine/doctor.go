@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // Level says how a diagnosis is to be taken.
@@ -34,7 +35,7 @@ type Diagnosis struct {
 // that it syncs some twenty times and removes. It works on a vault that is not
 // available as far as that goes.
 func (v *Vault) Examine(ctx context.Context) []Diagnosis {
-	if err := v.enterError(); err != nil {
+	if err := v.store.Ready(); err != nil {
 		return []Diagnosis{{LevelError, "vault", err.Error()}}
 	}
 	return []Diagnosis{v.examineFS(), v.examineSync(), v.examineSpace(), v.examineClock(), v.examineDatabase(), v.examineFixity(),
@@ -55,11 +56,11 @@ func (v *Vault) examineSchedules(ctx context.Context) Diagnosis {
 
 func (v *Vault) examineFS() Diagnosis {
 	const what = "file system"
-	kind, err := fileSystem(v.dir)
+	kind, err := store.FileSystem(v.dir)
 	if err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
-	network, err := networkFS(v.dir)
+	network, err := store.NetworkFS(v.dir)
 	switch {
 	case err != nil:
 		return Diagnosis{LevelError, what, err.Error()}
@@ -98,7 +99,7 @@ func (v *Vault) examineSpace() Diagnosis {
 	if err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
-	reserve := uint64(max(v.reserve, 0))
+	reserve := uint64(v.store.Reserve())
 	says := fmt.Sprintf("%d MiB; writes are refused below %d MiB", free>>20, reserve>>20)
 	switch {
 	case free < reserve:
@@ -111,24 +112,27 @@ func (v *Vault) examineSpace() Diagnosis {
 
 func (v *Vault) examineClock() Diagnosis {
 	const what = "clock"
-	if err := v.clock.unwritable(); err != nil {
+	if err := v.store.Clock.Unwritable(); err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
 	const noGap = math.MaxInt64 // how long it was silent is for retention to judge
-	if doubt := v.clock.doubt(noGap); doubt != "" {
-		return Diagnosis{LevelWarn, what, doubt.words()}
+	if doubt := v.store.Clock.Doubt(noGap); doubt != "" {
+		return Diagnosis{LevelWarn, what, Doubt(doubt).words()}
 	}
 	return Diagnosis{LevelOK, what, "not behind the last entry of the log, of " + v.Head().Time.Format(time.RFC3339)}
 }
 
 func (v *Vault) examineDatabase() Diagnosis {
 	const what = "database"
-	size, err := peek(v, func(t *tx) (int64, error) { return t.b.Size(), nil })
+	size, err := peek(v, func(t *tx) (int64, error) { return t.Size(), nil })
 	if err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
-	s := v.db.Stats()
-	free := int64(s.FreePageN+s.PendingPageN) * int64(v.db.Info().PageSize)
+	u, err := v.store.Usage()
+	if err != nil {
+		return Diagnosis{LevelError, what, err.Error()}
+	}
+	free := int64(u.FreePages) * int64(u.PageBytes)
 	says := fmt.Sprintf("%d MiB, of which %d MiB are free pages", size>>20, free>>20)
 	if free > 64<<20 && free > size/2 {
 		return Diagnosis{LevelWarn, what, says + "; `strongroom compact` gives them back"}
@@ -145,7 +149,7 @@ func (v *Vault) examineFixity() Diagnosis {
 			len(f.Damaged), f.Damaged[0].Digest, f.Damaged[0].Versions)}
 	case f.Oldest.IsZero():
 		return Diagnosis{LevelOK, what, "not every file was read yet since it came in; serve reads them in the background"}
-	case v.clock.now().Sub(f.Oldest) > 5*scrubEvery:
+	case v.store.Clock.Now().Sub(f.Oldest) > 5*scrubEvery:
 		return Diagnosis{LevelWarn, what, "some files were last read on " + f.Oldest.Format(time.DateOnly) + "; raise serve --scrub-rate"}
 	}
 	return Diagnosis{LevelOK, what, "every file was read and whole since " + f.Oldest.Format(time.RFC3339)}

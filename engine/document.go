@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Status is what people see of a document's state.
@@ -123,11 +124,11 @@ func (v *Vault) Document(ctx context.Context, documentID string) (Document, erro
 
 // document returns a document or its tombstone.
 func (t *tx) document(documentID string) (*document, error) {
-	key, ok := parseID(documentID)
+	key, ok := store.ParseID(documentID)
 	if !ok {
 		return nil, ErrDocumentNotFound
 	}
-	b := t.get(bucketDocuments, key[:])
+	b := t.Get(bucketDocuments, key[:])
 	if b == nil {
 		return nil, ErrDocumentNotFound
 	}
@@ -178,20 +179,23 @@ func (t *tx) writable(documentID string, required Access, c Condition) (*documen
 // closure will have is linked to the one before.
 func (t *tx) store(old, d *document) {
 	kinds, err := t.kinds()
-	t.failed = errors.Join(t.failed, err, t.retain(old, d))
+	t.Fail(errors.Join(err, t.retain(old, d)))
 	var before, began [][]byte
+	var prev uint64
 	if old != nil {
-		before, began, t.prev = indexRows(old), startRows(old, kinds), old.AuditSeq
+		before, began, prev = indexRows(old), startRows(old, kinds), old.AuditSeq
 	}
-	t.touched, d.AuditSeq = d.ID, t.seq()
+	t.Link(d.ID, prev)
+	d.AuditSeq = t.Seq()
 	t.slide(d)
 	t.putRows(bucketIndex, before, indexRows(d))
 	t.putRows(bucketStarts, began, startRows(d, kinds))
-	t.put(bucketDocuments, d.id[:], d.encode())
+	t.Put(bucketDocuments, d.id[:], d.encode())
 	d.Status = d.status()
 	if d.Lock = nil; d.lease != nil {
 		lock, err := t.lock(d)
-		d.Lock, t.failed = lock, errors.Join(t.failed, err)
+		d.Lock = lock
+		t.Fail(err)
 	}
 }
 
@@ -200,12 +204,12 @@ func (t *tx) store(old, d *document) {
 func (t *tx) putRows(bucket []byte, before, after [][]byte) {
 	for _, row := range before {
 		if !containsRow(after, row) {
-			t.delete(bucket, row)
+			t.Delete(bucket, row)
 		}
 	}
 	for _, row := range after {
 		if !containsRow(before, row) {
-			t.put(bucket, row, nil)
+			t.Put(bucket, row, nil)
 		}
 	}
 }
@@ -217,7 +221,7 @@ func containsRow(rows [][]byte, row []byte) bool {
 // changes counts a change of metadata, versions or archived state.
 func (t *tx) changes(d *document) {
 	d.Revision++
-	d.UpdatedAt, d.UpdatedBy = t.now, t.actor.UserID
+	d.UpdatedAt, d.UpdatedBy = t.Now(), t.actor.UserID
 }
 
 // ArchiveDocument takes a document out of the default lists; it takes no more

@@ -49,7 +49,7 @@ func (d *draft) due(now time.Time) bool { return !now.Before(d.Ends.Add(draftWai
 
 // draftOf returns a user's scratchpad on a document, empty if there is none.
 func (t *tx) draftOf(d *document, userID string) (*draft, error) {
-	return decodeDraft(t.get(bucketDrafts, draftKey(d.id, userID)))
+	return decodeDraft(t.Get(bucketDrafts, draftKey(d.id, userID)))
 }
 
 func decodeDraft(b []byte) (*draft, error) {
@@ -79,7 +79,7 @@ func (t *tx) keepDraftUntil(d *document, ends time.Time) error {
 	if err != nil {
 		return err
 	}
-	t.put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
+	t.Put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
 	return nil
 }
 
@@ -88,17 +88,17 @@ func (t *tx) keepDraftUntil(d *document, ends time.Time) error {
 // over: then it is dropped, swept or not, and its bytes are returned.
 func (t *tx) beginEdit(d *document) (litter []Digest, err error) {
 	if !d.lease.scratchPad {
-		t.put(bucketSnapshots, d.id[:], d.encode())
+		t.Put(bucketSnapshots, d.id[:], d.encode())
 		return nil, nil
 	}
-	if t.get(bucketSnapshots, d.id[:]) != nil { // of a lease that nobody released
-		t.delete(bucketSnapshots, d.id[:])
+	if t.Get(bucketSnapshots, d.id[:]) != nil { // of a lease that nobody released
+		t.Delete(bucketSnapshots, d.id[:])
 	}
 	dr, err := t.draftOf(d, d.lease.userID)
 	if err != nil || len(dr.Changes) == 0 {
 		return nil, err
 	}
-	if dr.due(t.now) {
+	if dr.due(t.Now()) {
 		return t.dropDraft(d, d.lease.userID)
 	}
 	d.lease.base = dr.Base
@@ -107,7 +107,7 @@ func (t *tx) beginEdit(d *document) (litter []Digest, err error) {
 
 func (t *tx) endEdit(d *document) {
 	if !d.lease.scratchPad {
-		t.delete(bucketSnapshots, d.id[:])
+		t.Delete(bucketSnapshots, d.id[:])
 	}
 }
 
@@ -137,11 +137,11 @@ func (t *tx) dropDraft(d *document, userID string) ([]Digest, error) {
 	digests := []Digest{}
 	for _, change := range dr.Changes {
 		if change.Version != nil {
-			t.delete(bucketRefs, refKey(change.Digest, d.id, change.Ref))
+			t.Delete(bucketRefs, refKey(change.Digest, d.id, change.Ref))
 			digests = append(digests, change.Digest)
 		}
 	}
-	t.delete(bucketDrafts, draftKey(d.id, userID))
+	t.Delete(bucketDrafts, draftKey(d.id, userID))
 	return digests, nil
 }
 
@@ -159,7 +159,7 @@ func (t *tx) dropDrafts(d *document) ([]Digest, error) {
 }
 
 func (t *tx) draftUsers(doc id) (users []string) {
-	c := t.bucket(bucketDrafts).Cursor()
+	c := t.Cursor(bucketDrafts)
 	for k, _ := c.Seek(doc[:]); bytes.HasPrefix(k, doc[:]); k, _ = c.Next() {
 		users = append(users, string(k[len(doc):]))
 	}
@@ -172,13 +172,13 @@ func (v *Vault) purgeDrafts(ctx context.Context) (next time.Time, err error) {
 	type waiting struct{ documentID, userID string }
 	var due []waiting
 	_, err = view(v, func(t *tx) (struct{}, error) {
-		c := t.bucket(bucketDrafts).Cursor()
+		c := t.Cursor(bucketDrafts)
 		for k, b := c.First(); k != nil; k, b = c.Next() {
 			dr, err := decodeDraft(b)
 			if err != nil {
 				return struct{}{}, err
 			}
-			if at := dr.Ends.Add(draftWait); !dr.due(t.now) {
+			if at := dr.Ends.Add(draftWait); !dr.due(t.Now()) {
 				if next.IsZero() || at.Before(next) {
 					next = at
 				}
@@ -207,7 +207,7 @@ func (t *tx) purgeDraft(documentID, userID string) ([]Digest, audit.Event, error
 		return nil, audit.Event{}, err
 	}
 	dr, err := t.draftOf(old, userID)
-	if err != nil || len(dr.Changes) == 0 || !dr.due(t.now) {
+	if err != nil || len(dr.Changes) == 0 || !dr.due(t.Now()) {
 		return nil, audit.Event{}, err
 	}
 	digests, err := t.dropDraft(old, userID)
@@ -224,7 +224,7 @@ func (t *tx) purgeDraft(documentID, userID string) ([]Digest, audit.Event, error
 // number.
 func (t *tx) drafted(doc id, digest Digest, number uint64) bool {
 	for _, userID := range t.draftUsers(doc) {
-		dr, err := decodeDraft(t.get(bucketDrafts, draftKey(doc, userID)))
+		dr, err := decodeDraft(t.Get(bucketDrafts, draftKey(doc, userID)))
 		if err == nil && slices.ContainsFunc(dr.Changes, func(c draftChange) bool { return c.Ref == number && c.Digest == digest }) {
 			return true
 		}

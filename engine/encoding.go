@@ -6,130 +6,132 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"strongroom/engine/internal/store"
 )
 
 func encodeVersion(v *Version) []byte {
-	e := newEncoder(256)
-	e.num(v.Number)
-	e.raw(v.Digest[:])
-	e.num(uint64(v.Size))
-	e.str(v.MediaType)
-	e.str(v.FileName)
-	e.str(v.Comment)
-	e.str(v.Label)
-	e.time(v.CreatedAt)
-	e.str(v.CreatedBy)
-	e.hash(v.PreviousChain)
-	e.hash(v.Chain)
-	e.flag(v.Discarded)
-	return e.b
+	e := store.NewEncoder(256)
+	e.Num(v.Number)
+	e.Raw(v.Digest[:])
+	e.Num(uint64(v.Size))
+	e.Str(v.MediaType)
+	e.Str(v.FileName)
+	e.Str(v.Comment)
+	e.Str(v.Label)
+	e.Time(v.CreatedAt)
+	e.Str(v.CreatedBy)
+	e.Hash(v.PreviousChain)
+	e.Hash(v.Chain)
+	e.Flag(v.Discarded)
+	return e.Bytes()
 }
 
 func decodeVersion(doc id, b []byte) (*Version, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	v := &Version{DocumentID: doc.String()}
-	v.Number = d.num()
-	d.raw(v.Digest[:])
-	v.Size = int64(d.num())
-	v.MediaType = d.str()
-	v.FileName = d.str()
-	v.Comment = d.str()
-	v.Label = d.str()
-	v.CreatedAt = d.time()
-	v.CreatedBy = d.str()
-	v.PreviousChain = d.hash()
-	v.Chain = d.hash()
-	v.Discarded = d.flag()
-	return v, d.done("version of document " + v.DocumentID)
+	v.Number = d.Num()
+	d.Raw(v.Digest[:])
+	v.Size = int64(d.Num())
+	v.MediaType = d.Str()
+	v.FileName = d.Str()
+	v.Comment = d.Str()
+	v.Label = d.Str()
+	v.CreatedAt = d.Time()
+	v.CreatedBy = d.Str()
+	v.PreviousChain = d.Hash()
+	v.Chain = d.Hash()
+	v.Discarded = d.Flag()
+	return v, d.Done("version of document " + v.DocumentID)
 }
 
 func (d *document) encode() []byte {
-	e := newEncoder(512)
-	e.num(d.AuditSeq)
-	e.flag(d.deleted)
-	e.flag(d.Archived)
-	e.num(d.Revision)
-	e.num(d.VersionCount)
-	e.time(d.CreatedAt)
-	e.str(d.CreatedBy)
-	e.time(d.UpdatedAt)
-	e.str(d.UpdatedBy)
+	e := store.NewEncoder(512)
+	e.Num(d.AuditSeq)
+	e.Flag(d.deleted)
+	e.Flag(d.Archived)
+	e.Num(d.Revision)
+	e.Num(d.VersionCount)
+	e.Time(d.CreatedAt)
+	e.Str(d.CreatedBy)
+	e.Time(d.UpdatedAt)
+	e.Str(d.UpdatedBy)
 	if d.deleted {
-		return e.b
+		return e.Bytes()
 	}
-	e.nested(encodeVersion(d.Current))
-	e.str(d.Name)
-	e.str(d.Category)
-	e.str(d.Description)
-	e.str(d.OwnerID)
-	e.num(uint64(len(d.Tags)))
+	e.Nested(encodeVersion(d.Current))
+	e.Str(d.Name)
+	e.Str(d.Category)
+	e.Str(d.Description)
+	e.Str(d.OwnerID)
+	e.Num(uint64(len(d.Tags)))
 	for _, tag := range d.Tags {
-		e.str(tag)
+		e.Str(tag)
 	}
-	e.fields(d.CustomFields)
-	e.str(d.ExternalID)
-	e.str(d.Product)
-	e.str(d.TemplateID)
-	e.str(d.AgreementID)
-	e.num(d.fence)
+	encodeFields(e, d.CustomFields)
+	e.Str(d.ExternalID)
+	e.Str(d.Product)
+	e.Str(d.TemplateID)
+	e.Str(d.AgreementID)
+	e.Num(d.fence)
 	if d.lease == nil {
-		e.nested(nil)
+		e.Nested(nil)
 	} else {
-		e.nested(d.lease.encode())
+		e.Nested(d.lease.encode())
 	}
-	e.nested(d.password)
-	e.holds(d.holds)
-	e.time(d.retainUntil)
-	return e.b
+	e.Nested(d.password)
+	encodeHolds(e, d.holds)
+	e.Time(d.retainUntil)
+	return e.Bytes()
 }
 
 func decodeDocument(key id, b []byte) (*document, error) {
-	r := newDecoder(b)
+	r := store.NewDecoder(b)
 	d := &document{id: key}
 	d.ID = key.String()
-	d.AuditSeq = r.num()
-	d.deleted = r.flag()
-	d.Archived = r.flag()
-	d.Revision = r.num()
-	d.VersionCount = r.num()
-	d.CreatedAt = r.time()
-	d.CreatedBy = r.str()
-	d.UpdatedAt = r.time()
-	d.UpdatedBy = r.str()
+	d.AuditSeq = r.Num()
+	d.deleted = r.Flag()
+	d.Archived = r.Flag()
+	d.Revision = r.Num()
+	d.VersionCount = r.Num()
+	d.CreatedAt = r.Time()
+	d.CreatedBy = r.Str()
+	d.UpdatedAt = r.Time()
+	d.UpdatedBy = r.Str()
 	if !d.deleted {
-		current, err := decodeVersion(key, r.nested())
+		current, err := decodeVersion(key, r.Nested())
 		if err != nil {
 			return nil, err
 		}
 		d.Current, current.Current = current, true
-		d.Name = r.str()
-		d.Category = r.str()
-		d.Description = r.str()
-		d.OwnerID = r.str()
-		if n := r.count(); n > 0 {
+		d.Name = r.Str()
+		d.Category = r.Str()
+		d.Description = r.Str()
+		d.OwnerID = r.Str()
+		if n := r.Count(); n > 0 {
 			d.Tags = make([]string, n)
 			for i := range d.Tags {
-				d.Tags[i] = r.str()
+				d.Tags[i] = r.Str()
 			}
 		}
-		d.CustomFields = r.fields()
-		d.ExternalID = r.str()
-		d.Product = r.str()
-		d.TemplateID = r.str()
-		d.AgreementID = r.str()
-		d.fence = r.num()
-		if d.lease, err = decodeLease(r.nested()); err != nil {
+		d.CustomFields = decodeFields(r)
+		d.ExternalID = r.Str()
+		d.Product = r.Str()
+		d.TemplateID = r.Str()
+		d.AgreementID = r.Str()
+		d.fence = r.Num()
+		if d.lease, err = decodeLease(r.Nested()); err != nil {
 			return nil, fmt.Errorf("document %s: %w", d.ID, err)
 		}
-		if password := r.nested(); len(password) > 0 {
+		if password := r.Nested(); len(password) > 0 {
 			d.password, d.EditProtected = bytes.Clone(password), true
 		}
-		d.holds = r.holds()
-		d.retainUntil = r.time()
+		d.holds = decodeHolds(r)
+		d.retainUntil = r.Time()
 		d.recount()
 	}
 	d.Status = d.status()
-	return d, r.done("document " + d.ID)
+	return d, r.Done("document " + d.ID)
 }
 
 // The kinds of a custom field's value.
@@ -140,138 +142,138 @@ const (
 	fieldFalse
 )
 
-func (e *encoder) fields(m map[string]any) {
-	e.num(uint64(len(m)))
+func encodeFields(e *store.Encoder, m map[string]any) {
+	e.Num(uint64(len(m)))
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		e.str(name)
+		e.Str(name)
 		switch v := m[name].(type) {
 		case string:
-			e.num(fieldText)
-			e.str(v)
+			e.Num(fieldText)
+			e.Str(v)
 		case json.Number:
-			e.num(fieldNumber)
-			e.str(v.String())
+			e.Num(fieldNumber)
+			e.Str(v.String())
 		case bool:
 			if v {
-				e.num(fieldTrue)
+				e.Num(fieldTrue)
 			} else {
-				e.num(fieldFalse)
+				e.Num(fieldFalse)
 			}
 		}
 	}
 }
 
-func (d *decoder) fields() map[string]any {
-	n := d.count()
+func decodeFields(d *store.Decoder) map[string]any {
+	n := d.Count()
 	if n == 0 {
 		return nil
 	}
 	m := make(map[string]any, n)
 	for range n {
-		name := d.str()
-		switch d.num() {
+		name := d.Str()
+		switch d.Num() {
 		case fieldText:
-			m[name] = d.str()
+			m[name] = d.Str()
 		case fieldNumber:
-			m[name] = json.Number(d.str())
+			m[name] = json.Number(d.Str())
 		case fieldTrue:
 			m[name] = true
 		case fieldFalse:
 			m[name] = false
 		default:
-			d.fail()
+			d.Fail()
 		}
 	}
 	return m
 }
 
 func (c *Certificate) encode() []byte {
-	e := newEncoder(64 + 80*len(c.Versions))
-	e.time(c.DeletedAt)
-	e.str(c.DeletedBy)
-	e.str(c.Right)
-	e.str(c.PolicyID)
-	e.str(c.ErasureID)
-	e.num(c.AuditSeq)
-	e.num(uint64(len(c.Versions)))
+	e := store.NewEncoder(64 + 80*len(c.Versions))
+	e.Time(c.DeletedAt)
+	e.Str(c.DeletedBy)
+	e.Str(c.Right)
+	e.Str(c.PolicyID)
+	e.Str(c.ErasureID)
+	e.Num(c.AuditSeq)
+	e.Num(uint64(len(c.Versions)))
 	for _, v := range c.Versions {
-		e.num(v.Number)
-		e.raw(v.Digest[:])
-		e.num(uint64(v.Size))
-		e.hash(v.Chain)
+		e.Num(v.Number)
+		e.Raw(v.Digest[:])
+		e.Num(uint64(v.Size))
+		e.Hash(v.Chain)
 	}
-	return e.b
+	return e.Bytes()
 }
 
 func decodeCertificate(doc id, b []byte) (Certificate, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	c := Certificate{DocumentID: doc.String()}
-	c.DeletedAt = d.time()
-	c.DeletedBy = d.str()
-	c.Right = d.str()
-	c.PolicyID = d.str()
-	c.ErasureID = d.str()
-	c.AuditSeq = d.num()
-	c.Versions = make([]CertifiedVersion, d.count())
+	c.DeletedAt = d.Time()
+	c.DeletedBy = d.Str()
+	c.Right = d.Str()
+	c.PolicyID = d.Str()
+	c.ErasureID = d.Str()
+	c.AuditSeq = d.Num()
+	c.Versions = make([]CertifiedVersion, d.Count())
 	for i := range c.Versions {
 		v := &c.Versions[i]
-		v.Number = d.num()
-		d.raw(v.Digest[:])
-		v.Size = int64(d.num())
-		v.Chain = d.hash()
+		v.Number = d.Num()
+		d.Raw(v.Digest[:])
+		v.Size = int64(d.Num())
+		v.Chain = d.Hash()
 	}
-	return c, d.done("certificate of document " + c.DocumentID)
+	return c, d.Done("certificate of document " + c.DocumentID)
 }
 
 func (u *User) encode() []byte {
-	e := newEncoder(128)
-	e.str(u.Name)
-	e.str(u.Email)
-	e.num(uint64(u.Access))
-	e.str(string(u.Status))
-	e.flag(u.CanLockEnvelopes)
-	e.time(u.CreatedAt)
-	e.time(u.UpdatedAt)
-	e.num(u.Revision)
-	return e.b
+	e := store.NewEncoder(128)
+	e.Str(u.Name)
+	e.Str(u.Email)
+	e.Num(uint64(u.Access))
+	e.Str(string(u.Status))
+	e.Flag(u.CanLockEnvelopes)
+	e.Time(u.CreatedAt)
+	e.Time(u.UpdatedAt)
+	e.Num(u.Revision)
+	return e.Bytes()
 }
 
 func decodeUser(key id, b []byte) (User, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	u := User{ID: key.String()}
-	u.Name = d.str()
-	u.Email = d.str()
-	u.Access = Access(d.num())
-	u.Status = UserStatus(d.str())
-	u.CanLockEnvelopes = d.flag()
-	u.CreatedAt = d.time()
-	u.UpdatedAt = d.time()
-	u.Revision = d.num()
-	return u, d.done("user " + u.ID)
+	u.Name = d.Str()
+	u.Email = d.Str()
+	u.Access = Access(d.Num())
+	u.Status = UserStatus(d.Str())
+	u.CanLockEnvelopes = d.Flag()
+	u.CreatedAt = d.Time()
+	u.UpdatedAt = d.Time()
+	u.Revision = d.Num()
+	return u, d.Done("user " + u.ID)
 }
 
 func (k *key) encode() []byte {
-	e := newEncoder(160)
-	e.raw(k.secret[:])
-	e.str(k.Name)
-	e.str(k.UserID)
-	e.num(uint64(k.Access))
-	e.time(k.CreatedAt)
-	e.time(k.ExpiresAt)
-	e.time(k.RevokedAt)
-	return e.b
+	e := store.NewEncoder(160)
+	e.Raw(k.secret[:])
+	e.Str(k.Name)
+	e.Str(k.UserID)
+	e.Num(uint64(k.Access))
+	e.Time(k.CreatedAt)
+	e.Time(k.ExpiresAt)
+	e.Time(k.RevokedAt)
+	return e.Bytes()
 }
 
 func decodeKey(at id, b []byte) (*key, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	k := &key{}
 	k.ID = at.String()
-	d.raw(k.secret[:])
-	k.Name = d.str()
-	k.UserID = d.str()
-	k.Access = Access(d.num())
-	k.CreatedAt = d.time()
-	k.ExpiresAt = d.time()
-	k.RevokedAt = d.time()
-	return k, d.done("key " + k.ID)
+	d.Raw(k.secret[:])
+	k.Name = d.Str()
+	k.UserID = d.Str()
+	k.Access = Access(d.Num())
+	k.CreatedAt = d.Time()
+	k.ExpiresAt = d.Time()
+	k.RevokedAt = d.Time()
+	return k, d.Done("key " + k.ID)
 }

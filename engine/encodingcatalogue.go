@@ -1,141 +1,143 @@
 package engine
 
+import "strongroom/engine/internal/store"
+
 // The records of obligations, fields and settings.
 
 func (o *obligation) encode() []byte {
-	e := newEncoder(256)
-	e.str(o.Title)
-	e.str(o.Description)
-	e.str(o.DueDate.String())
-	e.str(o.OwnerID)
-	e.str(o.DocumentID)
-	e.str(o.Recurrence)
-	e.str(o.anchor.String())
-	e.str(o.next)
-	e.num(o.reminded)
-	e.time(o.CompletedAt)
-	e.str(o.CompletedBy)
-	e.str(o.Note)
+	e := store.NewEncoder(256)
+	e.Str(o.Title)
+	e.Str(o.Description)
+	e.Str(o.DueDate.String())
+	e.Str(o.OwnerID)
+	e.Str(o.DocumentID)
+	e.Str(o.Recurrence)
+	e.Str(o.anchor.String())
+	e.Str(o.next)
+	e.Num(o.reminded)
+	e.Time(o.CompletedAt)
+	e.Str(o.CompletedBy)
+	e.Str(o.Note)
 	evidence := o.Evidence.value()
-	e.str(evidence.DocumentID)
-	e.num(evidence.Version)
-	e.time(o.CreatedAt)
-	e.time(o.UpdatedAt)
-	e.num(o.Revision)
-	return e.b
+	e.Str(evidence.DocumentID)
+	e.Num(evidence.Version)
+	e.Time(o.CreatedAt)
+	e.Time(o.UpdatedAt)
+	e.Num(o.Revision)
+	return e.Bytes()
 }
 
 func decodeObligation(at id, b []byte) (*obligation, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	o := &obligation{id: at, Obligation: Obligation{ID: at.String()}}
-	o.Title = d.str()
-	o.Description = d.str()
-	o.DueDate = d.due()
-	o.OwnerID = d.str()
-	o.DocumentID = d.str()
-	o.Recurrence = d.str()
-	o.anchor = d.due()
-	o.next = d.str()
-	o.reminded = d.num()
-	o.CompletedAt = d.time()
-	o.CompletedBy = d.str()
-	o.Note = d.str()
-	if e := (Evidence{d.str(), d.num()}); e != (Evidence{}) {
+	o.Title = d.Str()
+	o.Description = d.Str()
+	o.DueDate = decodeDue(d)
+	o.OwnerID = d.Str()
+	o.DocumentID = d.Str()
+	o.Recurrence = d.Str()
+	o.anchor = decodeDue(d)
+	o.next = d.Str()
+	o.reminded = d.Num()
+	o.CompletedAt = d.Time()
+	o.CompletedBy = d.Str()
+	o.Note = d.Str()
+	if e := (Evidence{d.Str(), d.Num()}); e != (Evidence{}) {
 		o.Evidence = &e
 	}
-	o.CreatedAt = d.time()
-	o.UpdatedAt = d.time()
-	o.Revision = d.num()
+	o.CreatedAt = d.Time()
+	o.UpdatedAt = d.Time()
+	o.Revision = d.Num()
 	if periodOf(o.Recurrence) == 0 && o.Recurrence != "" || o.reminded > notReminded {
-		d.fail()
+		d.Fail()
 	}
-	return o, d.done("obligation " + o.ID)
+	return o, d.Done("obligation " + o.ID)
 }
 
 // due refuses what is none, so that whatever is read can be reckoned with.
-func (d *decoder) due() Due {
-	due, err := ParseDue(d.str())
+func decodeDue(d *store.Decoder) Due {
+	due, err := ParseDue(d.Str())
 	if err != nil {
-		d.fail()
+		d.Fail()
 	}
 	return due
 }
 
 func (f *Field) encode() []byte {
-	e := newEncoder(128)
-	e.str(f.Label)
-	e.str(string(f.Type))
-	e.num(uint64(len(f.Choices)))
+	e := store.NewEncoder(128)
+	e.Str(f.Label)
+	e.Str(string(f.Type))
+	e.Num(uint64(len(f.Choices)))
 	for _, choice := range f.Choices {
-		e.str(choice)
+		e.Str(choice)
 	}
-	e.flag(f.Required)
-	e.str(f.Description)
-	e.time(f.CreatedAt)
-	e.time(f.UpdatedAt)
-	e.num(f.Revision)
-	return e.b
+	e.Flag(f.Required)
+	e.Str(f.Description)
+	e.Time(f.CreatedAt)
+	e.Time(f.UpdatedAt)
+	e.Num(f.Revision)
+	return e.Bytes()
 }
 
 func decodeField(key, b []byte) (Field, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	f := Field{Key: string(key)}
-	f.Label = d.str()
-	f.Type = FieldType(d.str())
-	if n := d.count(); n > 0 {
+	f.Label = d.Str()
+	f.Type = FieldType(d.Str())
+	if n := d.Count(); n > 0 {
 		f.Choices = make([]string, n)
 		for i := range f.Choices {
-			f.Choices[i] = d.str()
+			f.Choices[i] = d.Str()
 		}
 	}
-	f.Required = d.flag()
-	f.Description = d.str()
-	f.CreatedAt = d.time()
-	f.UpdatedAt = d.time()
-	f.Revision = d.num()
-	return f, d.done("field " + f.Key)
+	f.Required = d.Flag()
+	f.Description = d.Str()
+	f.CreatedAt = d.Time()
+	f.UpdatedAt = d.Time()
+	f.Revision = d.Num()
+	return f, d.Done("field " + f.Key)
 }
 
 func (s *Settings) encode() []byte {
-	e := newEncoder(128)
-	e.num(s.Revision)
-	e.flag(s.AuditReads)
-	e.num(uint64(len(s.Categories)))
+	e := store.NewEncoder(128)
+	e.Num(s.Revision)
+	e.Flag(s.AuditReads)
+	e.Num(uint64(len(s.Categories)))
 	for _, c := range s.Categories {
-		e.str(c)
+		e.Str(c)
 	}
-	e.str(s.RetentionConflict)
-	e.str(s.RetentionRunAt)
-	e.str(s.TimeZone)
-	e.num(uint64(len(s.ReminderDays)))
+	e.Str(s.RetentionConflict)
+	e.Str(s.RetentionRunAt)
+	e.Str(s.TimeZone)
+	e.Num(uint64(len(s.ReminderDays)))
 	for _, days := range s.ReminderDays {
-		e.num(days)
+		e.Num(days)
 	}
-	e.num(s.MaxClockGapDays)
-	e.flag(s.Paused)
-	e.str(s.SearchLanguage)
-	return e.b
+	e.Num(s.MaxClockGapDays)
+	e.Flag(s.Paused)
+	e.Str(s.SearchLanguage)
+	return e.Bytes()
 }
 
 func decodeSettings(b []byte) (Settings, error) {
 	if b == nil {
 		return defaultSettings(), nil
 	}
-	d := newDecoder(b)
-	s := Settings{Revision: d.num(), AuditReads: d.flag()}
-	s.Categories = make([]string, d.count())
+	d := store.NewDecoder(b)
+	s := Settings{Revision: d.Num(), AuditReads: d.Flag()}
+	s.Categories = make([]string, d.Count())
 	for i := range s.Categories {
-		s.Categories[i] = d.str()
+		s.Categories[i] = d.Str()
 	}
-	s.RetentionConflict = d.str()
-	s.RetentionRunAt = d.str()
-	s.TimeZone = d.str()
-	s.ReminderDays = make([]uint64, d.count())
+	s.RetentionConflict = d.Str()
+	s.RetentionRunAt = d.Str()
+	s.TimeZone = d.Str()
+	s.ReminderDays = make([]uint64, d.Count())
 	for i := range s.ReminderDays {
-		s.ReminderDays[i] = d.num()
+		s.ReminderDays[i] = d.Num()
 	}
-	s.MaxClockGapDays = d.num()
-	s.Paused = d.flag()
-	s.SearchLanguage = d.str()
-	return s, d.done("settings")
+	s.MaxClockGapDays = d.Num()
+	s.Paused = d.Flag()
+	s.SearchLanguage = d.Str()
+	return s, d.Done("settings")
 }

@@ -1,54 +1,58 @@
 package engine
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"strongroom/engine/internal/store"
+)
 
 func (e *erasure) encode() []byte {
-	w := newEncoder(160)
-	w.str(e.UserID)
-	w.str(e.LegalBasis)
-	w.str(e.Requester)
-	w.time(e.RequestedAt)
-	w.str(e.RequestedBy)
-	w.num(e.seq)
-	w.num(e.Total)
-	w.num(e.Completed)
-	w.num(e.Deferred)
-	w.flag(e.userErased)
-	w.num(e.last)
-	return w.b
+	w := store.NewEncoder(160)
+	w.Str(e.UserID)
+	w.Str(e.LegalBasis)
+	w.Str(e.Requester)
+	w.Time(e.RequestedAt)
+	w.Str(e.RequestedBy)
+	w.Num(e.seq)
+	w.Num(e.Total)
+	w.Num(e.Completed)
+	w.Num(e.Deferred)
+	w.Flag(e.userErased)
+	w.Num(e.last)
+	return w.Bytes()
 }
 
 func decodeErasure(at id, b []byte) (*erasure, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	e := &erasure{id: at, Erasure: Erasure{ID: at.String()}}
-	e.UserID = d.str()
-	e.LegalBasis = d.str()
-	e.Requester = d.str()
-	e.RequestedAt = d.time()
-	e.RequestedBy = d.str()
-	e.seq = d.num()
-	e.Total = d.num()
-	e.Completed = d.num()
-	e.Deferred = d.num()
-	e.userErased = d.flag()
-	e.last = d.num()
+	e.UserID = d.Str()
+	e.LegalBasis = d.Str()
+	e.Requester = d.Str()
+	e.RequestedAt = d.Time()
+	e.RequestedBy = d.Str()
+	e.seq = d.Num()
+	e.Total = d.Num()
+	e.Completed = d.Num()
+	e.Deferred = d.Num()
+	e.userErased = d.Flag()
+	e.last = d.Num()
 	if e.Completed+e.Deferred > e.Total {
-		d.fail()
+		d.Fail()
 	}
-	return e, d.done("erasure " + e.ID)
+	return e, d.Done("erasure " + e.ID)
 }
 
 func (r *erasing) encode() []byte {
-	e := newEncoder(16)
-	e.num(r.deferred)
-	e.num(r.next)
-	return e.b
+	e := store.NewEncoder(16)
+	e.Num(r.deferred)
+	e.Num(r.next)
+	return e.Bytes()
 }
 
 func decodeErasing(b []byte) (*erasing, error) {
-	d := newDecoder(b)
-	r := &erasing{deferred: d.num(), next: d.num()}
-	return r, d.done("what is left of an erasure")
+	d := store.NewDecoder(b)
+	r := &erasing{deferred: d.Num(), next: d.Num()}
+	return r, d.Done("what is left of an erasure")
 }
 
 // erasedRow is the value of a row in erased.

@@ -1,95 +1,99 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+
+	"strongroom/engine/internal/store"
+)
 
 // The records of retention.
 
 func (p *Policy) encode() []byte {
-	e := newEncoder(128)
-	e.str(p.Name)
-	e.str(string(p.Scope))
-	e.str(p.Target)
-	e.num(p.PeriodDays)
-	e.str(string(p.Action))
-	e.str(p.StartFrom)
-	e.str(string(p.Protect))
-	e.flag(p.Enabled)
-	e.time(p.CreatedAt)
-	e.time(p.UpdatedAt)
-	e.num(p.Revision)
-	return e.b
+	e := store.NewEncoder(128)
+	e.Str(p.Name)
+	e.Str(string(p.Scope))
+	e.Str(p.Target)
+	e.Num(p.PeriodDays)
+	e.Str(string(p.Action))
+	e.Str(p.StartFrom)
+	e.Str(string(p.Protect))
+	e.Flag(p.Enabled)
+	e.Time(p.CreatedAt)
+	e.Time(p.UpdatedAt)
+	e.Num(p.Revision)
+	return e.Bytes()
 }
 
 func decodePolicy(at id, b []byte) (Policy, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	p := Policy{ID: at.String()}
-	p.Name = d.str()
-	p.Scope = Scope(d.str())
-	p.Target = d.str()
-	p.PeriodDays = d.num()
-	p.Action = Action(d.str())
-	p.StartFrom = d.str()
-	p.Protect = Protect(d.str())
-	p.Enabled = d.flag()
-	p.CreatedAt = d.time()
-	p.UpdatedAt = d.time()
-	p.Revision = d.num()
-	return p, d.done("policy " + p.ID)
+	p.Name = d.Str()
+	p.Scope = Scope(d.Str())
+	p.Target = d.Str()
+	p.PeriodDays = d.Num()
+	p.Action = Action(d.Str())
+	p.StartFrom = d.Str()
+	p.Protect = Protect(d.Str())
+	p.Enabled = d.Flag()
+	p.CreatedAt = d.Time()
+	p.UpdatedAt = d.Time()
+	p.Revision = d.Num()
+	return p, d.Done("policy " + p.ID)
 }
 
 func (k *kind) encode() []byte {
-	e := newEncoder(32)
-	e.raw(k.through[:])
-	e.flag(k.whole)
-	e.flag(k.draining)
-	e.time(k.until)
-	return e.b
+	e := store.NewEncoder(32)
+	e.Raw(k.through[:])
+	e.Flag(k.whole)
+	e.Flag(k.draining)
+	e.Time(k.until)
+	return e.Bytes()
 }
 
 func decodeKind(name, b []byte) (kind, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	k := kind{from: string(name)}
-	d.raw(k.through[:])
-	k.whole = d.flag()
-	k.draining = d.flag()
-	k.until = d.time()
-	return k, d.done(fmt.Sprintf("kind of start %q", name))
+	d.Raw(k.through[:])
+	k.whole = d.Flag()
+	k.draining = d.Flag()
+	k.until = d.Time()
+	return k, d.Done(fmt.Sprintf("kind of start %q", name))
 }
 
 func (r *run) encode() []byte {
-	e := newEncoder(192)
-	e.str(string(r.Status))
-	e.str(string(r.Trigger))
-	e.str(r.StartedBy)
-	e.time(r.StartedAt)
-	e.time(r.FinishedAt)
-	e.time(r.At)
-	e.hash(r.PlanDigest)
-	e.str(string(r.Why))
-	e.num(r.began)
-	e.num(r.ended)
+	e := store.NewEncoder(192)
+	e.Str(string(r.Status))
+	e.Str(string(r.Trigger))
+	e.Str(r.StartedBy)
+	e.Time(r.StartedAt)
+	e.Time(r.FinishedAt)
+	e.Time(r.At)
+	e.Hash(r.PlanDigest)
+	e.Str(string(r.Why))
+	e.Num(r.began)
+	e.Num(r.ended)
 	for _, n := range r.Counts.list() {
-		e.num(*n)
+		e.Num(*n)
 	}
-	return e.b
+	return e.Bytes()
 }
 
 func decodeRun(at id, b []byte) (*run, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	r := &run{id: at}
 	r.ID = at.String()
-	r.Status = RunStatus(d.str())
-	r.Trigger = Trigger(d.str())
-	r.StartedBy = d.str()
-	r.StartedAt = d.time()
-	r.FinishedAt = d.time()
-	r.At = d.time()
-	r.PlanDigest = d.hash()
-	r.Why = Doubt(d.str())
-	r.began = d.num()
-	r.ended = d.num()
+	r.Status = RunStatus(d.Str())
+	r.Trigger = Trigger(d.Str())
+	r.StartedBy = d.Str()
+	r.StartedAt = d.Time()
+	r.FinishedAt = d.Time()
+	r.At = d.Time()
+	r.PlanDigest = d.Hash()
+	r.Why = Doubt(d.Str())
+	r.began = d.Num()
+	r.ended = d.Num()
 	for _, n := range r.Counts.list() {
-		*n = d.num()
+		*n = d.Num()
 	}
-	return r, d.done("run " + r.ID)
+	return r, d.Done("run " + r.ID)
 }

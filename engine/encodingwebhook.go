@@ -1,45 +1,47 @@
 package engine
 
+import "strongroom/engine/internal/store"
+
 func (w *webhook) encode() []byte {
-	e := newEncoder(256)
-	e.str(w.URL)
-	e.num(uint64(len(w.Events)))
+	e := store.NewEncoder(256)
+	e.Str(w.URL)
+	e.Num(uint64(len(w.Events)))
 	for _, pattern := range w.Events {
-		e.str(pattern)
+		e.Str(pattern)
 	}
-	e.str(w.Description)
-	e.flag(w.Active)
-	e.str(w.DisabledReason)
-	e.time(w.CreatedAt)
-	e.num(w.CreatedSeq)
-	e.num(w.Revision)
-	e.nested(w.secret)
-	e.nested(w.former)
-	e.time(w.until)
-	return e.b
+	e.Str(w.Description)
+	e.Flag(w.Active)
+	e.Str(w.DisabledReason)
+	e.Time(w.CreatedAt)
+	e.Num(w.CreatedSeq)
+	e.Num(w.Revision)
+	e.Nested(w.secret)
+	e.Nested(w.former)
+	e.Time(w.until)
+	return e.Bytes()
 }
 
 func decodeWebhook(at id, b []byte) (*webhook, error) {
-	d := newDecoder(b)
+	d := store.NewDecoder(b)
 	w := &webhook{at: at, Webhook: Webhook{ID: at.String()}}
-	w.URL = d.str()
-	if n := d.count(); n > 0 {
+	w.URL = d.Str()
+	if n := d.Count(); n > 0 {
 		w.Events = make([]string, n)
 		for i := range w.Events {
-			w.Events[i] = d.str()
+			w.Events[i] = d.Str()
 		}
 	}
-	w.Description = d.str()
-	w.Active = d.flag()
-	w.DisabledReason = d.str()
-	w.CreatedAt = d.time()
-	w.CreatedSeq = d.num()
-	w.Revision = d.num()
-	w.secret = append(w.secret, d.nested()...)
-	w.former = append(w.former, d.nested()...)
-	w.until = d.time()
-	if d.err == nil && (len(w.secret) != signingSize || w.until.IsZero() != (len(w.former) == 0)) {
-		d.fail()
+	w.Description = d.Str()
+	w.Active = d.Flag()
+	w.DisabledReason = d.Str()
+	w.CreatedAt = d.Time()
+	w.CreatedSeq = d.Num()
+	w.Revision = d.Num()
+	w.secret = append(w.secret, d.Nested()...)
+	w.former = append(w.former, d.Nested()...)
+	w.until = d.Time()
+	if len(w.secret) != signingSize || w.until.IsZero() != (len(w.former) == 0) {
+		d.Fail()
 	}
-	return w, d.done("webhook " + w.ID)
+	return w, d.Done("webhook " + w.ID)
 }

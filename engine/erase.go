@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // erasing is what is left to be done for a document, or a user, of an erasure.
@@ -95,7 +96,7 @@ func (v *Vault) eraseSubjects(ctx context.Context, due []dueErasure) error {
 // dueErasures returns what of a stretch of erasing is due, and where the next
 // stretch begins.
 func (t *tx) dueErasures(from []byte, due func(*tx, *dueErasure, *erasing) (bool, error)) (found []dueErasure, next []byte, err error) {
-	c := t.bucket(bucketErasing).Cursor()
+	c := t.Cursor(bucketErasing)
 	looked := 0
 	for k, value := c.Seek(from); k != nil; k, value = c.Next() {
 		if looked++; looked > checkRows {
@@ -175,10 +176,9 @@ func (v *Vault) eraseDocuments(ctx context.Context, due []dueErasure) (failed er
 // eraseSome is one mutation for each, and returns those that need another.
 func (v *Vault) eraseSome(ctx context.Context, due []dueErasure) (more []dueErasure, err error) {
 	v.unwiped.Store(true) // before it is so, for a Close in between
-	calls, parts := make([]*call, len(due)), make([]erasedPart, len(due))
+	calls, parts := make([]*store.Call, len(due)), make([]erasedPart, len(due))
 	for i, d := range due {
-		calls[i] = newCall(ctx, System())
-		calls[i].steps = []func(*tx) (audit.Event, error){
+		calls[i] = v.call(ctx, System(),
 			func(t *tx) (event audit.Event, err error) {
 				parts[i], event, err = t.disposeErased(d)
 				return event, err
@@ -186,18 +186,17 @@ func (v *Vault) eraseSome(ctx context.Context, due []dueErasure) (more []dueEras
 			func(t *tx) (event audit.Event, err error) {
 				parts[i].more, event, err = t.eraseDetails(d)
 				return event, err
-			},
-		}
+			})
 	}
-	if err := v.submitCalls(ctx, calls); err != nil {
+	if err := v.store.SubmitEach(ctx, calls); err != nil {
 		return nil, err
 	}
 	for i, c := range calls {
-		if c.out.err != nil {
-			err = errors.Join(err, fmt.Errorf("erasure %s of document %s: %w", due[i].of, due[i].subject, c.out.err))
+		if c.Err != nil {
+			err = errors.Join(err, fmt.Errorf("erasure %s of document %s: %w", due[i].of, due[i].subject, c.Err))
 			continue
 		}
-		v.erased = max(v.erased, c.out.receipts[1].Seq)
+		v.erased = max(v.erased, c.Heads[1].Seq)
 		err = errors.Join(err, v.purge(ctx, parts[i].litter...))
 		if parts[i].more {
 			more = append(more, due[i])
@@ -256,29 +255,29 @@ func (t *tx) eraseDetails(due dueErasure) (more bool, event audit.Event, err err
 // eraseDetail erases the detail of an entry, unless it outlives an erasure, and
 // returns the entry before it about the same document.
 func (t *tx) eraseDetail(seq uint64) (prev uint64, err error) {
-	key := seqKey(seq)
-	e, err := audit.ParseEntry(t.get(bucketLog, key))
+	key := store.SeqKey(seq)
+	e, err := audit.ParseEntry(t.Get(bucketLog, key))
 	if err != nil {
 		return 0, fmt.Errorf("entry %d: %w", seq, err)
 	}
-	row, err := decodeDetail(t.get(bucketDetail, key))
-	if err != nil || row.prev >= seq {
+	row, err := store.DecodeDetail(t.Get(bucketDetail, key))
+	if err != nil || row.Prev >= seq {
 		return 0, fmt.Errorf("detail of entry %d: %w", seq, errDamaged)
 	}
 	switch {
-	case row.salt == nil || e.Op.Kept():
-	case row.prev == 0:
-		t.delete(bucketDetail, key)
+	case row.Salt == nil || e.Op.Kept():
+	case row.Prev == 0:
+		t.Delete(bucketDetail, key)
 	default:
-		t.put(bucketDetail, key, detailRow{prev: row.prev}.encode())
+		t.Put(bucketDetail, key, store.DetailRow{Prev: row.Prev}.Encode())
 	}
-	return row.prev, nil
+	return row.Prev, nil
 }
 
 // erasing returns an erasure and what is left of it to be done for a document or
 // a user, nil if nothing is.
 func (t *tx) erasing(of, subject id) (*erasure, *erasing, error) {
-	b := t.get(bucketErasing, erasureKey(of, subject))
+	b := t.Get(bucketErasing, erasureKey(of, subject))
 	if b == nil {
 		return nil, nil, nil
 	}
@@ -294,14 +293,14 @@ func (t *tx) erasing(of, subject id) (*erasure, *erasing, error) {
 // whether that was all.
 func (t *tx) progress(e *erasure, left *erasing, subject id, done bool) {
 	key := erasureKey(e.id, subject)
-	e.last = t.seq()
+	e.last = t.Seq()
 	if !done {
-		t.put(bucketErasing, key, left.encode())
+		t.Put(bucketErasing, key, left.encode())
 		t.putErasure(e)
 		return
 	}
-	t.delete(bucketErasing, key)
-	t.put(bucketErased, key, erasedRow(e.last))
+	t.Delete(bucketErasing, key)
+	t.Put(bucketErased, key, erasedRow(e.last))
 	if left.deferred != 0 {
 		e.Deferred--
 	}
@@ -319,9 +318,9 @@ func (t *tx) deferErasure(e *erasure, left *erasing, d *document) (audit.Event, 
 	if err != nil || why == "" || left.deferred != 0 {
 		return audit.Event{}, err
 	}
-	left.deferred = t.seq()
+	left.deferred = t.Seq()
 	e.Deferred++
-	t.put(bucketErasing, erasureKey(e.id, d.id), left.encode())
+	t.Put(bucketErasing, erasureKey(e.id, d.id), left.encode())
 	t.putErasure(e)
 	t.store(d, d.clone())
 	return audit.Event{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // What stands for the names of an erased user and of their keys.
@@ -81,9 +82,9 @@ func (v *Vault) erasedThrough(due dueErasure) (through uint64, closed bool, err 
 // detail that the erasure of a user erases, and the last it looked at.
 func (t *tx) userDetails(user id, after uint64, most int) (found []uint64, last uint64, err error) {
 	name, last := []byte(user.String()), after
-	c := t.bucket(bucketLog).Cursor()
-	for k, line := c.Seek(seqKey(after + 1)); k != nil && most > 0; k, line = c.Next() {
-		last, most = seqOf(k), most-1
+	c := t.Cursor(bucketLog)
+	for k, line := c.Seek(store.SeqKey(after + 1)); k != nil && most > 0; k, line = c.Next() {
+		last, most = store.SeqOf(k), most-1
 		if !bytes.Contains(line, name) {
 			continue
 		}
@@ -121,15 +122,15 @@ func (t *tx) eraseUser(due dueErasure, found []uint64, through uint64) (more boo
 		}
 	}
 	u := old
-	u.Name, u.Email, u.UpdatedAt, u.Revision = ErasedUserName, "", t.now, old.Revision+1
+	u.Name, u.Email, u.UpdatedAt, u.Revision = ErasedUserName, "", t.Now(), old.Revision+1
 	t.storeUser(old, u)
 	for _, k := range keys {
 		k.Name = ErasedKeyName
-		at, _ := parseID(k.ID)
-		t.put(bucketKeys, at[:], k.encode())
+		at, _ := store.ParseID(k.ID)
+		t.Put(bucketKeys, at[:], k.encode())
 	}
 	left.next = last
-	more = last < t.head.Seq
+	more = last < t.Head().Seq
 	t.progress(e, left, due.subject, !more)
 	return more, audit.Event{
 		Op: audit.OpErasureCompleted, Facts: audit.Facts{"erasure": audit.Text(e.ID), "user": audit.Text(u.ID)},
@@ -137,7 +138,7 @@ func (t *tx) eraseUser(due dueErasure, found []uint64, through uint64) (more boo
 }
 
 func (t *tx) keysOf(userID string) (keys []*key, err error) {
-	c := t.bucket(bucketKeys).Cursor()
+	c := t.Cursor(bucketKeys)
 	for k, b := c.First(); k != nil; k, b = c.Next() {
 		one, err := decodeKey(id(k), b)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // ErasureStatus is how far an erasure, or a document of one, has come.
@@ -147,7 +148,7 @@ func (t *tx) requestErasure(n NewErasure) (*erasure, audit.Event, error) {
 	if err != nil {
 		return nil, audit.Event{}, err
 	}
-	key, err := t.newID()
+	key, err := t.NewID()
 	if err != nil {
 		return nil, audit.Event{}, err
 	}
@@ -172,13 +173,13 @@ func (t *tx) erasable(n NewErasure) ([]id, error) {
 		} else if u.Status != UserClosed {
 			c.fail("userId", "must be a user who is closed; close the user first")
 		}
-		key, _ := parseID(n.UserID)
+		key, _ := store.ParseID(n.UserID)
 		return []id{key}, c.err()
 	}
 	subjects := make([]id, len(n.DocumentIDs))
 	for i, documentID := range n.DocumentIDs {
-		key, ok := parseID(documentID)
-		if !ok || t.get(bucketDocuments, key[:]) == nil {
+		key, ok := store.ParseID(documentID)
+		if !ok || t.Get(bucketDocuments, key[:]) == nil {
 			c.fail(fmt.Sprintf("documentIds[%d]", i), "must be the id of a document of this vault, deleted or not")
 		}
 		subjects[i] = key
@@ -189,7 +190,7 @@ func (t *tx) erasable(n NewErasure) ([]id, error) {
 
 // addErasure writes a new erasure with all that is to be done.
 func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
-	e.ID, e.RequestedAt, e.RequestedBy, e.seq = e.id.String(), t.now, t.actor.UserID, t.seq()
+	e.ID, e.RequestedAt, e.RequestedBy, e.seq = e.id.String(), t.Now(), t.actor.UserID, t.Seq()
 	facts := audit.Facts{"erasure": audit.Text(e.ID)}
 	if e.UserID != "" {
 		facts["user"] = audit.Text(e.UserID)
@@ -198,20 +199,20 @@ func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
 	}
 	facts["documents"] = audit.Number(e.Total)
 	for _, subject := range subjects {
-		t.put(bucketErasing, erasureKey(e.id, subject), (&erasing{}).encode())
+		t.Put(bucketErasing, erasureKey(e.id, subject), (&erasing{}).encode())
 	}
 	t.putErasure(e)
 	return audit.Event{Op: audit.OpErasureRequested, Facts: facts}
 }
 
-func (t *tx) putErasure(e *erasure) { t.put(bucketErasures, e.id[:], e.encode()) }
+func (t *tx) putErasure(e *erasure) { t.Put(bucketErasures, e.id[:], e.encode()) }
 
 func (t *tx) erasure(erasureID string) (*erasure, error) {
-	key, ok := parseID(erasureID)
+	key, ok := store.ParseID(erasureID)
 	if !ok {
 		return nil, ErrErasureNotFound
 	}
-	b := t.get(bucketErasures, key[:])
+	b := t.Get(bucketErasures, key[:])
 	if b == nil {
 		return nil, ErrErasureNotFound
 	}
@@ -254,7 +255,7 @@ func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) 
 // subjects are the documents, or the user, of an erasure in one of its buckets.
 func (t *tx) subjects(bucket []byte, of id) iter.Seq2[id, []byte] {
 	return func(yield func(id, []byte) bool) {
-		c := t.bucket(bucket).Cursor()
+		c := t.Cursor(bucket)
 		for k, value := c.Seek(of[:]); bytes.HasPrefix(k, of[:]) && yield(id(k[len(of):]), value); k, value = c.Next() {
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // pastErasures is what a log says of erasures, in its order. It is how those
@@ -59,7 +60,7 @@ func (p pastErasures) erased() (ids []string) {
 // behind.
 func (v *Vault) repeatErasures(ctx context.Context, past pastErasures) error {
 	for _, one := range past {
-		of, ok := parseID(one.id)
+		of, ok := store.ParseID(one.id)
 		if !ok {
 			return invalid("log", "names an erasure %q", one.id)
 		}
@@ -83,7 +84,7 @@ func (v *Vault) repeatErasure(ctx context.Context, of id, one pastErasure) error
 			return fmt.Errorf("document %s: %w", documentID, err)
 		}
 	}
-	if user, ok := parseID(one.user); ok {
+	if user, ok := store.ParseID(one.user); ok {
 		return v.repeatErasedUser(ctx, of, user)
 	}
 	return nil
@@ -116,7 +117,7 @@ func (t *tx) renewErasure(of id, one pastErasure) (audit.Event, error) {
 	}
 	var subjects []id
 	for _, name := range names {
-		if key, ok := parseID(name); ok && t.get(bucket, key[:]) != nil {
+		if key, ok := store.ParseID(name); ok && t.Get(bucket, key[:]) != nil {
 			subjects = append(subjects, key)
 		}
 	}
@@ -129,7 +130,7 @@ func (t *tx) renewErasure(of id, one pastErasure) (audit.Event, error) {
 
 // repeatErased ends the holds that a document still bears, and erases it.
 func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) error {
-	doc, ok := parseID(documentID)
+	doc, ok := store.ParseID(documentID)
 	if !ok {
 		return errDamaged
 	}

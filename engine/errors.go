@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Errors of opening a vault. They never come from an open one.
@@ -16,12 +17,12 @@ var (
 	// ErrVaultNotFound: Open found no vault in the directory.
 	ErrVaultNotFound = errors.New("there is no vault there")
 	// ErrVaultInUse: another process, or another Vault of this one, has it open. Facts: *InUseError.
-	ErrVaultInUse = errors.New("the vault is in use")
+	ErrVaultInUse = store.ErrInUse
 	// ErrNetworkFS: the directory is on a network file system, where neither
 	// locks nor fsync can be relied on. Options.AllowNetworkFS overrides.
 	ErrNetworkFS = errors.New("the vault is on a network file system")
 	// ErrFormat: the vault was written by a newer version, or it is not a vault.
-	ErrFormat = errors.New("the vault's format is not one this version reads")
+	ErrFormat = store.ErrFormat
 	// ErrNoBackup: the directory holds no backup that counts.
 	ErrNoBackup = errors.New("there is no backup there")
 )
@@ -101,18 +102,14 @@ var (
 var (
 	// ErrNoSpace: free space is below the reserve, or ran out. Nothing was
 	// written; reads go on, and writing resumes by itself when space returns.
-	ErrNoSpace = errors.New("no space left for writing")
+	ErrNoSpace = store.ErrNoSpace
 	// ErrUnavailable: the vault is closed, or a commit's outcome is unknown and
 	// it must be opened again, or the clock cannot be right. Facts: *UnavailableError.
-	ErrUnavailable = errors.New("the vault is not available")
+	ErrUnavailable = store.ErrUnavailable
 )
 
-// errBreach is the run-time check of the first law: wrote ⇔ entry. It is a
-// defect of this package, never of a caller.
-var errBreach = errors.New("engine: a change and its audit entry do not agree")
-
 // errDamaged says that vault.db does not hold what this package wrote.
-var errDamaged = errors.New("engine: stored data is damaged")
+var errDamaged = store.ErrDamaged
 
 // FieldError names one value that cannot be accepted, in the API's spelling
 // ("tags[3]", "customFields.amount"), and says what would be.
@@ -231,34 +228,19 @@ func (e *PreconditionError) Is(target error) bool { return target == ErrPrecondi
 
 // Reasons of an UnavailableError.
 const (
-	ReasonClosed         = "closed"          // Close was called
-	ReasonOutcomeUnknown = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
-	ReasonDamaged        = "damaged"         // vault.db cannot be read
-	ReasonClock          = "clock"           // the clock is behind the log: writes are refused, reads go on
+	ReasonClosed         = store.ReasonClosed         // Close was called
+	ReasonOutcomeUnknown = store.ReasonOutcomeUnknown // a commit failed in a way that may or may not have reached the disk
+	ReasonDamaged        = store.ReasonDamaged        // vault.db cannot be read
+	ReasonClock          = store.ReasonClock          // the clock is behind the log: writes are refused, reads go on
 )
 
-// UnavailableError says why the vault refuses reads and writes. Err is the
-// cause, nil when it was closed.
-type UnavailableError struct {
-	Reason string
-	Err    error
-}
+// UnavailableError says why the vault refuses reads and writes: Reason is one of
+// the reasons above, Err the cause, nil when it was closed.
+type UnavailableError = store.UnavailableError
 
-func (e *UnavailableError) Error() string {
-	switch {
-	case e.Reason == ReasonClosed:
-		return "the vault is closed"
-	case e.Reason == ReasonClock:
-		return fmt.Sprintf("nothing can be written while the clock is wrong: %v", e.Err)
-	case e.Reason == ReasonOutcomeUnknown:
-		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
-	}
-	return fmt.Sprintf("the vault cannot be used (%s): %v", e.Reason, e.Err)
-}
-
-func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
-
-func (e *UnavailableError) Unwrap() error { return e.Err }
+// InUseError names the process that holds the vault: Path is the directory, PID
+// is 0 when it did not say.
+type InUseError = store.InUseError
 
 // DamagedError names the files, or what is in them, that are not what they must
 // be. It comes from Backup, Restore and Compact, which have then done nothing.
@@ -281,19 +263,3 @@ func findingsError(findings []audit.Finding) error {
 	}
 	return e
 }
-
-// InUseError names the process that holds the vault; PID is 0 when it did not
-// say.
-type InUseError struct {
-	Path string
-	PID  int
-}
-
-func (e *InUseError) Error() string {
-	if e.PID == 0 {
-		return fmt.Sprintf("%s is in use by another process; stop it first", e.Path)
-	}
-	return fmt.Sprintf("%s is in use by process %d; stop it first", e.Path, e.PID)
-}
-
-func (e *InUseError) Is(target error) bool { return target == ErrVaultInUse }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Export is a stretch of the log, from after one entry up to a head fixed when
@@ -25,16 +26,16 @@ type Export struct {
 func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export, error) {
 	at, receipt, err := update(v, ctx, actor, func(t *tx) (time.Time, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
-			return t.now, audit.Event{}, err
+			return t.Now(), audit.Event{}, err
 		}
 		s, err := t.settings()
 		if err != nil || !s.AuditReads {
-			return t.now, audit.Event{}, err
+			return t.Now(), audit.Event{}, err
 		}
-		t.note()
-		return t.now, audit.Event{
+		t.Note()
+		return t.Now(), audit.Event{
 			Op:    audit.OpAuditExported,
-			Facts: audit.Facts{"after": audit.Number(min(after, t.seq())), "through": audit.Number(t.seq())},
+			Facts: audit.Facts{"after": audit.Number(min(after, t.Seq())), "through": audit.Number(t.Seq())},
 		}, nil
 	})
 	if err != nil {
@@ -42,7 +43,7 @@ func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export,
 	}
 	head := v.Head()
 	if receipt.Seq != 0 {
-		head = audit.Head{Vault: v.id, Seq: receipt.Seq, Hash: receipt.Hash, Time: at}
+		head = audit.Head{Vault: v.ID(), Seq: receipt.Seq, Hash: receipt.Hash, Time: at}
 	}
 	return &Export{Head: head, Receipt: receipt, v: v, after: min(after, head.Seq)}, nil
 }
@@ -68,11 +69,11 @@ func (e *Export) log(ctx context.Context) io.Reader {
 func (e *Export) details(ctx context.Context) *rowReader {
 	return &rowReader{ctx: ctx, e: e, bucket: bucketDetail, next: e.after + 1,
 		spell: func(b []byte, seq uint64, value []byte) ([]byte, error) {
-			row, err := decodeDetail(value)
-			if err != nil || row.salt == nil {
+			row, err := store.DecodeDetail(value)
+			if err != nil || row.Salt == nil {
 				return b, err
 			}
-			return audit.DetailRow{Seq: seq, Salt: [saltSize]byte(row.salt), Detail: row.detail}.Append(b)
+			return audit.DetailRow{Seq: seq, Salt: [store.SaltSize]byte(row.Salt), Detail: row.Detail}.Append(b)
 		}}
 }
 
@@ -116,22 +117,22 @@ func (r *rowReader) Read(p []byte) (int, error) {
 
 func (r *rowReader) fill(t *tx) (page []byte, err error) {
 	page = r.spare[:0]
-	c := t.bucket(r.bucket).Cursor()
-	k, row := c.Seek(seqKey(r.next))
+	c := t.Cursor(r.bucket)
+	k, row := c.Seek(store.SeqKey(r.next))
 	for looked := 0; k != nil; looked++ {
-		if len(k) != 8 || seqOf(k) < r.next {
+		if len(k) != 8 || store.SeqOf(k) < r.next {
 			return nil, fmt.Errorf("%w: %s has the key %.80x after %d", errDamaged, r.bucket, k, r.next)
 		}
-		if seqOf(k) > r.e.Head.Seq {
+		if store.SeqOf(k) > r.e.Head.Seq {
 			break
 		}
 		if looked == exportRows || len(page) >= exportBytes {
 			return page, nil
 		}
-		if page, err = r.spell(page, seqOf(k), row); err != nil {
+		if page, err = r.spell(page, store.SeqOf(k), row); err != nil {
 			return nil, err
 		}
-		r.next = seqOf(k) + 1
+		r.next = store.SeqOf(k) + 1
 		k, row = c.Next()
 	}
 	r.next = r.e.Head.Seq + 1

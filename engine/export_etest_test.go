@@ -1,10 +1,12 @@
 package engine
 
+import "strongroom/engine/internal/store"
+
 // Hooks of the tests in package engine_test. Nothing here is part of the
 // program.
 
 // Down is what stops a vault after a commit whose outcome is unknown.
-func (v *Vault) Down(cause error) { v.fail(ReasonOutcomeUnknown, cause) }
+func (v *Vault) Down(cause error) { v.store.Stop(ReasonOutcomeUnknown, cause) }
 
 // The edits below change one stored record: they decode it, hand it to fn and
 // encode what fn left.
@@ -65,7 +67,7 @@ func EditCertificate(key, record []byte, fn func(*Certificate)) []byte {
 
 // Key is the key an id has in vault.db.
 func KeyOf(s string) []byte {
-	key, ok := parseID(s)
+	key, ok := store.ParseID(s)
 	if !ok {
 		panic("no id: " + s)
 	}
@@ -73,7 +75,7 @@ func KeyOf(s string) []byte {
 }
 
 // SeqKey is the key of an entry in vault.db.
-func SeqKey(seq uint64) []byte { return seqKey(seq) }
+func SeqKey(seq uint64) []byte { return store.SeqKey(seq) }
 
 // VersionKey is the key of a version in vault.db.
 func VersionKey(doc string, number uint64) []byte { return versionKey(id(KeyOf(doc)), number) }
@@ -112,7 +114,7 @@ func Provable(bucket string, k, v []byte) string {
 
 // Spell is the one spelling of an id, "" if it is none.
 func Spell(s string) string {
-	key, ok := parseID(s)
+	key, ok := store.ParseID(s)
 	if !ok {
 		return ""
 	}

@@ -46,14 +46,7 @@ func (v *Vault) WorkOffSlowly(ctx context.Context, after func()) error {
 
 // SetClock makes the vault see a clock that has been set by so much since it
 // was opened.
-func (v *Vault) SetClock(by time.Duration) {
-	v.clock.mu.Lock()
-	defer v.clock.mu.Unlock()
-	v.clock.wall = v.clock.wall.Add(-by)
-	if by < 0 {
-		v.clock.last = v.clock.last.Add(-by)
-	}
-}
+func (v *Vault) SetClock(by time.Duration) { v.store.Clock.Set(by) }
 
 // Kinds says of each kind of start that is indexed whether it is whole.
 func (v *Vault) Kinds() (map[string]bool, error) {
@@ -96,7 +89,7 @@ func EditRetained(key, record []byte, by time.Duration) []byte {
 }
 
 // DeriveMark tries to pass a mark off as derived.
-func (t *tx) DeriveMark() { t.derive(func() { t.Mark("derived") }) }
+func (t *tx) DeriveMark() { t.Derive(func() { t.Mark("derived") }) }
 
 // FillSome fills one batch of a kind of start.
 func (v *Vault) FillSome(ctx context.Context, from string) (more bool, err error) {

@@ -14,15 +14,15 @@ import (
 type Tx = tx
 
 // Mark writes a row that nothing else reads; Marked says whether it is there.
-func (t *tx) Mark(name string) { t.put(bucketSettings, []byte("mark:"+name), []byte(name)) }
+func (t *tx) Mark(name string) { t.Put(bucketSettings, []byte("mark:"+name), []byte(name)) }
 
-func (t *tx) Marked(name string) bool { return t.get(bucketSettings, []byte("mark:"+name)) != nil }
+func (t *tx) Marked(name string) bool { return t.Get(bucketSettings, []byte("mark:"+name)) != nil }
 
 // Marks returns the names of all marks.
 func (v *Vault) Marks() (map[string]bool, error) {
 	return view(v, func(t *tx) (map[string]bool, error) {
 		marks := map[string]bool{}
-		c := t.bucket(bucketSettings).Cursor()
+		c := t.Cursor(bucketSettings)
 		for k, value := c.Seek([]byte("mark:")); k != nil; k, value = c.Next() {
 			if len(value) > 0 && string(k) == "mark:"+string(value) {
 				marks[string(value)] = true
@@ -50,7 +50,7 @@ func (v *Vault) UpdateAll(ctx context.Context, actor Actor, fns ...func(*Tx) (st
 // SetCommit puts fn in the place of the commit: it gets the real one, and what
 // undoes the transaction.
 func (v *Vault) SetCommit(fn func(commit, rollback func() error) error) {
-	v.commit = func(b *bbolt.Tx) error { return fn(b.Commit, b.Rollback) }
+	v.store.Interpose(fn)
 }
 
 // Fill makes n documents of one text, a thousand in a transaction: name and
@@ -103,7 +103,7 @@ func (v *Vault) FillObligations(ctx context.Context, actor Actor, n int, of func
 // BarePages returns the index rows of one kind and value at which the first n
 // pages of 50 begin.
 func (v *Vault) BarePages(kind byte, value string, n int) (starts [][]byte, err error) {
-	err = v.db.View(func(b *bbolt.Tx) error {
+	err = v.store.Bare().View(func(b *bbolt.Tx) error {
 		c := b.Bucket(bucketIndex).Cursor()
 		k, _ := c.Seek(indexPrefix(kind, value))
 		for range n {
@@ -120,7 +120,7 @@ func (v *Vault) BarePages(kind byte, value string, n int) (starts [][]byte, err 
 // BarePage reads one page, and the documents its rows name, as bbolt alone
 // would.
 func (v *Vault) BarePage(start []byte) error {
-	return v.db.View(func(b *bbolt.Tx) error {
+	return v.store.Bare().View(func(b *bbolt.Tx) error {
 		documents, c := b.Bucket(bucketDocuments), b.Bucket(bucketIndex).Cursor()
 		k, _ := c.Seek(start)
 		for range 50 {
@@ -135,13 +135,12 @@ func (v *Vault) BarePage(start []byte) error {
 
 // Linger reads the vault as it is now until end is called.
 func (v *Vault) Linger() (end func(), err error) {
-	_, end, err = v.beginRead(true)
-	return end, err
+	return v.store.Linger()
 }
 
 // Used is how many bytes of vault.db pages were ever taken from.
 func (v *Vault) Used() (n int64, err error) {
-	err = v.db.View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
+	err = v.store.Bare().View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
 	return n, err
 }
 

@@ -82,7 +82,7 @@ func (t *tx) field(key string) (Field, error) {
 	if !fieldKeys.MatchString(key) {
 		return Field{}, ErrFieldNotFound
 	}
-	b := t.get(bucketFields, []byte(key))
+	b := t.Get(bucketFields, []byte(key))
 	if b == nil {
 		return Field{}, ErrFieldNotFound
 	}
@@ -107,19 +107,18 @@ func (t *tx) createField(f Field) (Field, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return Field{}, audit.Event{}, err
 	}
-	rows := t.bucket(bucketFields)
-	if rows.Get([]byte(f.Key)) != nil {
+	if t.Get(bucketFields, []byte(f.Key)) != nil {
 		return Field{}, audit.Event{}, &ExistsError{What: "field", ID: f.Key, Field: "key"}
 	}
-	many, c := 0, rows.Cursor()
+	many, c := 0, t.Cursor(bucketFields)
 	for k, _ := c.First(); k != nil; k, _ = c.Next() {
 		many++
 	}
 	if many >= maxDefinitions {
 		return Field{}, audit.Event{}, invalid("key", "would be that of one field too many: a vault has at most %d", maxDefinitions)
 	}
-	f.CreatedAt, f.UpdatedAt, f.Revision = t.now, t.now, 1
-	t.put(bucketFields, []byte(f.Key), f.encode())
+	f.CreatedAt, f.UpdatedAt, f.Revision = t.Now(), t.Now(), 1
+	t.Put(bucketFields, []byte(f.Key), f.encode())
 	detail := detailMembers{}
 	detail.text("label", f.Label)
 	detail.text("description", f.Description)
@@ -169,8 +168,8 @@ func (v *Vault) UpdateField(ctx context.Context, actor Actor, key string, m Matc
 				return Field{}, audit.Event{}, err
 			}
 		}
-		f.Revision, f.UpdatedAt = old.Revision+1, t.now
-		t.put(bucketFields, []byte(key), f.encode())
+		f.Revision, f.UpdatedAt = old.Revision+1, t.Now()
+		t.Put(bucketFields, []byte(key), f.encode())
 		return f, audit.Event{Op: audit.OpFieldUpdated, Facts: f.facts(), Detail: encodeDetail(detail)}, nil
 	})
 }
@@ -252,7 +251,7 @@ func (c *checks) choices(of FieldType, given []string) []string {
 // fieldUsed says whether any document has a value of the field.
 func (t *tx) fieldUsed(key string) bool {
 	prefix := indexPrefix(kindField, text(key))
-	k, _ := t.bucket(bucketIndex).Cursor().Seek(prefix)
+	k, _ := t.Cursor(bucketIndex).Seek(prefix)
 	return bytes.HasPrefix(k, prefix)
 }
 
@@ -306,7 +305,7 @@ func (t *tx) deleteField(key string, m Match, cleared uint64) (Field, audit.Even
 	if err != nil {
 		return Field{}, audit.Event{}, err
 	}
-	t.delete(bucketFields, []byte(key))
+	t.Delete(bucketFields, []byte(key))
 	return f, audit.Event{
 		Op: audit.OpFieldDeleted, Facts: audit.Facts{"field": audit.Text(key), "cleared": audit.Number(cleared)},
 	}, nil
@@ -319,7 +318,7 @@ const clearBatch = 500
 func (v *Vault) clearField(ctx context.Context, actor Actor, key string) (cleared uint64, err error) {
 	docs, err := view(v, func(t *tx) (docs []id, err error) {
 		prefix := indexPrefix(kindField, text(key))
-		rows := t.bucket(bucketIndex).Cursor()
+		rows := t.Cursor(bucketIndex)
 		for k, _ := rows.Seek(prefix); bytes.HasPrefix(k, prefix) && len(docs) < clearBatch; k, _ = rows.Next() {
 			docs = append(docs, id(k[len(k)-len(id{}):]))
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+
+	"strongroom/engine/internal/store"
 )
 
 // FieldFilter chooses documents by a custom field: by its Value, or by a range,
@@ -90,7 +92,7 @@ func (c *checks) fieldRow(f *Field, at, value string) string {
 			c.fail(at, problemDate)
 		}
 	case UserField:
-		user, ok := parseID(value)
+		user, ok := store.ParseID(value)
 		if !ok {
 			c.fail(at, problemUser)
 		}
@@ -110,7 +112,7 @@ func (l *lister) addRange(r fieldRange) {
 		end = append(bytes.Clone(prefix), r.to...)
 	}
 	var ids sortedIDs
-	rows := l.t.bucket(bucketIndex).Cursor()
+	rows := l.t.Cursor(bucketIndex)
 	k, _ := rows.Seek(append(bytes.Clone(prefix), r.from...))
 	for ; bytes.HasPrefix(k, prefix) && (end == nil || bytes.Compare(k, end) < 0); k, _ = rows.Next() {
 		if len(ids) == gatherMost {

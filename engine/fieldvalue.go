@@ -66,7 +66,7 @@ func (t *tx) requiredFields(was map[string]any, isNew bool) (keys []string, err 
 		}
 		return keys, nil
 	}
-	c := t.bucket(bucketFields).Cursor()
+	c := t.Cursor(bucketFields)
 	for k, b := c.First(); k != nil; k, b = c.Next() {
 		f, err := decodeField(k, b)
 		if err != nil {

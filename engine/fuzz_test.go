@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"strongroom/engine/internal/store"
 )
 
 // records are decoders with their encoders. Each returns what it read, and
@@ -79,7 +81,7 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		return e, e.encode(), nil
 	},
 	"erasing": func(b []byte) (any, []byte, error) { r, err := decodeErasing(b); return r, r.encode(), err },
-	"detail":  func(b []byte) (any, []byte, error) { r, err := decodeDetail(b); return r, r.encode(), err },
+	"detail":  func(b []byte) (any, []byte, error) { r, err := store.DecodeDetail(b); return r, r.Encode(), err },
 }
 
 // FuzzRecords: no bytes make a decoder panic, and what it reads is what is
@@ -106,7 +108,7 @@ func FuzzRecords(f *testing.F) {
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
 		(&Field{Label: "Kind", Type: ChoiceField, Choices: []string{"a", "b"}, Required: true, CreatedAt: at, Revision: 2}).encode(),
-		detailRow{prev: 7, salt: make([]byte, saltSize), detail: []byte("{}")}.encode(), detailRow{prev: 7}.encode(),
+		store.DetailRow{Prev: 7, Salt: make([]byte, store.SaltSize), Detail: []byte("{}")}.Encode(), store.DetailRow{Prev: 7}.Encode(),
 	} {
 		f.Add(seed)
 	}
@@ -140,7 +142,7 @@ func FuzzRecords(f *testing.F) {
 
 // FuzzCursor: a cursor that is accepted is one that would be given.
 func FuzzCursor(f *testing.F) {
-	for _, seed := range []string{"", "x", "AAAA", encodeCursor(listName, []byte("name")), encodeCursor(listUsers, make([]byte, 16)), "VQ", "\xff"} {
+	for _, seed := range []string{"", "x", "AAAA", store.EncodePlace(listName, []byte("name")), store.EncodePlace(listUsers, make([]byte, 16)), "VQ", "\xff"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, cursor string) {
@@ -149,7 +151,7 @@ func FuzzCursor(f *testing.F) {
 			if err != nil || place == nil {
 				continue
 			}
-			again, err := decodeCursor(list, encodeCursor(list, place))
+			again, err := decodeCursor(list, store.EncodePlace(list, place))
 			if err != nil || !bytes.Equal(again, place) {
 				t.Errorf("%c %q: %x, again %x, %v", list, cursor, place, again, err)
 			}
@@ -163,14 +165,14 @@ func FuzzParseID(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		i, ok := parseID(s)
+		i, ok := store.ParseID(s)
 		if !ok {
 			return
 		}
 		h := hex.EncodeToString(i[:])
 		for _, spelled := range []string{i.String(), strings.ToLower(i.String()), h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]} {
 			for _, cased := range []string{spelled, strings.ToUpper(spelled)} {
-				if again, ok := parseID(cased); !ok || again != i {
+				if again, ok := store.ParseID(cased); !ok || again != i {
 					t.Errorf("%q is %s, %q is %s", s, i, cased, again)
 				}
 			}

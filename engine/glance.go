@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"strongroom/engine/internal/store"
 )
 
 // glance is what a list must know of a document to decide whether it is on the
@@ -12,43 +14,43 @@ import (
 type glance struct {
 	updatedAt time.Time
 	name      []byte
-	fields    decoder // stands at the custom fields
+	fields    store.Decoder // stands at the custom fields
 }
 
 // glanceAt reads as decodeDocument does, as far as it goes.
 func glanceAt(b []byte) (glance, error) {
-	r := newDecoder(b)
-	r.num() // seq
-	deleted := r.flag()
-	r.flag()   // archived
-	r.num()    // revision
-	r.num()    // versions
-	r.num()    // created at
-	r.nested() // and by
-	g := glance{updatedAt: r.time()}
-	r.nested() // and by
+	r := store.NewDecoder(b)
+	r.Num() // seq
+	deleted := r.Flag()
+	r.Flag()   // archived
+	r.Num()    // revision
+	r.Num()    // versions
+	r.Num()    // created at
+	r.Nested() // and by
+	g := glance{updatedAt: r.Time()}
+	r.Nested() // and by
 	if !deleted {
-		r.nested() // version
-		g.name = r.nested()
-		r.nested() // category
-		r.nested() // description
-		r.nested() // owner
-		for range r.count() {
-			r.nested() // tag
+		r.Nested() // version
+		g.name = r.Nested()
+		r.Nested() // category
+		r.Nested() // description
+		r.Nested() // owner
+		for range r.Count() {
+			r.Nested() // tag
 		}
 		g.fields = *r
 	}
-	return g, r.err
+	return g, r.Err()
 }
 
 // row is the value of a custom field, as fieldRow spells it; "" if it has none.
 func (g *glance) row(key string) (row string) {
-	r := g.fields
-	for range r.count() {
-		name, kind := r.nested(), r.num()
+	r := g.fields // a copy: the glance stays where it stands
+	for range r.Count() {
+		name, kind := r.Nested(), r.Num()
 		var text []byte
 		if kind == fieldText || kind == fieldNumber {
-			text = r.nested()
+			text = r.Nested()
 		}
 		if string(name) != key {
 			continue
@@ -73,7 +75,7 @@ func (r fieldRange) has(g *glance) bool {
 
 // glance returns a document's record too.
 func (t *tx) glance(doc id) (glance, []byte, error) {
-	b := t.get(bucketDocuments, doc[:])
+	b := t.Get(bucketDocuments, doc[:])
 	if b == nil {
 		return glance{}, nil, fmt.Errorf("%w: the index names document %s, which is missing", errDamaged, doc)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // history is what the entries about one document say of it.
@@ -74,7 +75,7 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 	var links []link
 	h := &history{metadata: map[string]any{}, obligations: map[string]*saidObligation{}, holds: map[string]*saidHold{}, erasures: map[string]saidErasing{}}
 	for seq := d.AuditSeq; seq != 0; {
-		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
+		e, err := audit.ParseEntry(t.Get(bucketLog, store.SeqKey(seq)))
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", seq, err)
 		}
@@ -84,12 +85,12 @@ func (t *tx) history(d *document, head uint64) (*history, error) {
 		if seq <= head {
 			h.behind++
 		}
-		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
-		if err != nil || row.prev >= seq {
+		row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+		if err != nil || row.Prev >= seq {
 			return nil, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
 		}
-		links = append(links, link{e, row.detail})
-		seq = row.prev
+		links = append(links, link{e, row.Detail})
+		seq = row.Prev
 	}
 	slices.Reverse(links)
 	for i, e := range links {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // HoldStatus is how a legal hold stands.
@@ -141,13 +142,13 @@ func (t *tx) holdable(documentID string) (*document, error) {
 }
 
 func (t *tx) placeHold(old *document, n NewHold) (Hold, audit.Event, error) {
-	key, err := t.newID()
+	key, err := t.NewID()
 	if err != nil {
 		return Hold{}, audit.Event{}, err
 	}
 	h := &hold{id: key, Hold: Hold{
 		ID: key.String(), DocumentID: old.ID, Reason: n.Reason, Matter: n.Matter, Status: HoldActive,
-		PlacedAt: t.now, PlacedBy: t.actor.UserID,
+		PlacedAt: t.Now(), PlacedBy: t.actor.UserID,
 	}}
 	d := old.clone()
 	first := d.bear(h.Matter)
@@ -205,7 +206,7 @@ func (t *tx) releaseHold(holdID string, match Match, reason string) (Hold, audit
 		return was.Hold, audit.Event{}, err
 	}
 	h, d := *was, old.clone()
-	h.Status, h.ReleasedAt, h.ReleasedBy, h.ReleaseReason = HoldReleased, t.now, t.actor.UserID, reason
+	h.Status, h.ReleasedAt, h.ReleasedBy, h.ReleaseReason = HoldReleased, t.Now(), t.actor.UserID, reason
 	if err := d.shed(h.Matter); err != nil {
 		return Hold{}, audit.Event{}, err
 	}
@@ -231,7 +232,7 @@ func (t *tx) putHold(old, h *hold) {
 	if old != nil {
 		before = holdRows(old)
 	}
-	t.put(bucketHolds, h.id[:], h.encode())
+	t.Put(bucketHolds, h.id[:], h.encode())
 	t.putRows(bucketHoldRows, before, holdRows(h))
 }
 
@@ -247,11 +248,11 @@ func (v *Vault) Hold(ctx context.Context, holdID string) (Hold, error) {
 }
 
 func (t *tx) hold(holdID string) (*hold, error) {
-	key, ok := parseID(holdID)
+	key, ok := store.ParseID(holdID)
 	if !ok {
 		return nil, ErrHoldNotFound
 	}
-	b := t.get(bucketHolds, key[:])
+	b := t.Get(bucketHolds, key[:])
 	if b == nil {
 		return nil, ErrHoldNotFound
 	}

@@ -73,7 +73,7 @@ func (v *Vault) changeHolds(ctx context.Context, actor Actor, ids []string, give
 			return event, err
 		}
 	}
-	errs, err := v.submitEach(ctx, actor, fns)
+	errs, err := v.updateEach(ctx, actor, fns)
 	for i := range errs { // not to land is known only after the commit
 		if errs[i] != nil {
 			outcomes[i] = given(ids[i])
@@ -87,7 +87,7 @@ func (v *Vault) changeHolds(ctx context.Context, actor Actor, ids []string, give
 // matter.
 func (t *tx) activeHold(d *document, matter string) (Hold, error) {
 	prefix := indexPrefix(holdDocument, string(d.id[:])+holdActive)
-	c := t.bucket(bucketHoldRows).Cursor()
+	c := t.Cursor(bucketHoldRows)
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		h, err := t.hold(id(k[len(prefix):]).String())
 		if err != nil {

@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"context"
+
+	"strongroom/engine/internal/store"
 )
 
 // HoldQuery chooses holds. Zero members choose all.
@@ -60,10 +62,10 @@ func (t *tx) holdPage(kind byte, of, status string, p Paging) (page Page[Hold], 
 	default:
 		return page, invalid("status", "must be active or released")
 	}
-	rows := newSortedRows(t.bucket(bucketHoldRows), prefixes, true, place, nil)
+	rows := t.sortedRows(bucketHoldRows, prefixes, true, place, nil)
 	for at := rows.next(); at != nil; at = rows.next() {
 		if len(page.Items) == limit {
-			page.NextCursor = encodeCursor(listHolds, place)
+			page.NextCursor = store.EncodePlace(listHolds, place)
 			return page, nil
 		}
 		h, err := t.hold(id(at).String())
@@ -79,7 +81,7 @@ func (t *tx) holdPage(kind byte, of, status string, p Paging) (page Page[Hold], 
 // holdsOf returns the ids of all holds of a document.
 func (t *tx) holdsOf(doc id) (ids []id) {
 	prefix := indexPrefix(holdDocument, string(doc[:]))
-	c := t.bucket(bucketHoldRows).Cursor()
+	c := t.Cursor(bucketHoldRows)
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		if len(k) == len(prefix)+1+len(id{}) {
 			ids = append(ids, id(k[len(k)-len(id{}):]))

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"slices"
 
-	"go.etcd.io/bbolt"
+	"strongroom/engine/internal/store"
 )
 
 // idSet is a set of document ids that can be walked in order, in either
@@ -56,20 +56,6 @@ func inAll(sets []idSet, doc id) bool {
 		}
 	}
 	return true
-}
-
-// step returns the id next to i, and whether there is one.
-func (i id) step(desc bool) (id, bool) {
-	for n := len(i) - 1; n >= 0; n-- {
-		if desc {
-			if i[n]--; i[n] != 0xff {
-				return i, true
-			}
-		} else if i[n]++; i[n] != 0 {
-			return i, true
-		}
-	}
-	return i, false
 }
 
 // oneID is the set of one.
@@ -129,8 +115,8 @@ func (u union) has(doc id) bool {
 
 // rowSet is the ids of the index rows with one prefix.
 type rowSet struct {
-	b      *bbolt.Bucket
-	c      *bbolt.Cursor
+	t      *tx
+	c      store.Cursor
 	prefix []byte
 	key    []byte // scratch
 	from   id     // what was sought last, in the direction desc, if sought; and
@@ -153,7 +139,7 @@ func (s *rowSet) seek(from id, desc bool) (id, bool) {
 	if s.placed {
 		// One step mostly suffices when sets are dense, and costs less than
 		// finding the way from the root.
-		if next, ok := from.step(!desc); ok && next == s.at {
+		if next, ok := from.Beside(!desc); ok && next == s.at {
 			var k []byte
 			if desc {
 				k, _ = s.c.Prev()
@@ -196,7 +182,7 @@ func (s *rowSet) place(k []byte) (id, bool) {
 	return s.at, s.placed
 }
 
-func (s *rowSet) has(doc id) bool { return s.b.Get(s.keyOf(doc)) != nil }
+func (s *rowSet) has(doc id) bool { return s.t.Get(bucketIndex, s.keyOf(doc)) != nil }
 
 // sortedRows walks the rows of a sorting index in several states at once, in
 // one order.
@@ -207,7 +193,7 @@ type sortedRows struct {
 
 // walker walks the rows of one prefix.
 type walker struct {
-	c      *bbolt.Cursor
+	c      store.Cursor
 	prefix []byte
 	row    []byte // where it stands; nil at the end
 }
@@ -224,15 +210,15 @@ func (t *tx) sorted(o order, states []string, place, from []byte) *sortedRows {
 	for _, state := range states {
 		prefixes = append(prefixes, indexPrefix(kind, state))
 	}
-	return newSortedRows(t.bucket(bucketIndex), prefixes, o.desc, place, from)
+	return t.sortedRows(bucketIndex, prefixes, o.desc, place, from)
 }
 
-// newSortedRows is sorted for any rows with these prefixes, each of which ends
+// sortedRows is sorted for any rows with these prefixes, each of which ends
 // in a letter.
-func newSortedRows(b *bbolt.Bucket, prefixes [][]byte, desc bool, place, from []byte) *sortedRows {
+func (t *tx) sortedRows(bucket []byte, prefixes [][]byte, desc bool, place, from []byte) *sortedRows {
 	s := &sortedRows{desc: desc}
 	for _, prefix := range prefixes {
-		w := &walker{c: b.Cursor(), prefix: prefix}
+		w := &walker{c: t.Cursor(bucket), prefix: prefix}
 		if place != nil {
 			w.start(place, desc, true)
 		} else {
@@ -298,6 +284,5 @@ func (s *sortedRows) next() []byte {
 
 // rows returns the ids of one kind and value in the index.
 func (t *tx) rows(kind byte, value string) *rowSet {
-	b := t.bucket(bucketIndex)
-	return &rowSet{b: b, c: b.Cursor(), prefix: indexPrefix(kind, value)}
+	return &rowSet{t: t, c: t.Cursor(bucketIndex), prefix: indexPrefix(kind, value)}
 }

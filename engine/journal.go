@@ -3,73 +3,23 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
-	"sync"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
-
-// journal is the head of the log in memory, and who waits for it to move. The
-// head here is on disk: it moves only after a commit.
-type journal struct {
-	mu    sync.Mutex // leaf lock
-	head  audit.Head
-	moved chan struct{} // closed, and made anew, whenever head moves or the vault stops
-}
-
-func (j *journal) init() { j.moved = make(chan struct{}) }
-
-func (j *journal) move(head audit.Head) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.head = head
-	close(j.moved)
-	j.moved = make(chan struct{})
-}
-
-func (j *journal) wake() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	close(j.moved)
-	j.moved = make(chan struct{})
-}
-
-func (j *journal) state() (audit.Head, <-chan struct{}) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.head, j.moved
-}
 
 // Head is the log's last entry on disk. Print it (Head.Text), keep it
 // elsewhere, and a cut or rewritten log is found out.
-func (v *Vault) Head() audit.Head {
-	head, _ := v.journal.state()
-	return head
-}
+func (v *Vault) Head() audit.Head { return v.store.Head() }
 
 // Wait returns nil as soon as there is an entry after the one given, at once
 // if there is. ErrUnavailable when the vault is closed meanwhile.
-func (v *Vault) Wait(ctx context.Context, after uint64) error {
-	for {
-		head, moved := v.journal.state()
-		if err := v.enterError(); err != nil {
-			return err
-		}
-		if head.Seq > after {
-			return nil
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
+func (v *Vault) Wait(ctx context.Context, after uint64) error { return v.store.Wait(ctx, after) }
 
 // Entry is an entry of the log with what belongs to it. Detail and Salt are
 // nil where there was no detail, or an erasure has removed it.
@@ -111,7 +61,7 @@ func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 	if err != nil {
 		return EntryPage{}, err
 	}
-	if actor, ok := parseID(q.ActorID); ok {
+	if actor, ok := store.ParseID(q.ActorID); ok {
 		q.ActorID = actor.String()
 	}
 	var chain []uint64
@@ -121,7 +71,7 @@ func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 		}
 	}
 	return view(v, func(t *tx) (EntryPage, error) {
-		last := t.lastSeq()
+		last := t.Last()
 		first := min(q.After, last) + 1
 		if !q.From.IsZero() {
 			first = max(first, t.firstSince(q.From, last))
@@ -202,11 +152,11 @@ func (v *Vault) chain(ctx context.Context, documentID string, after uint64) (seq
 					break
 				}
 				seqs = append(seqs, seq)
-				row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
-				if err != nil || row.prev >= seq {
+				row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+				if err != nil || row.Prev >= seq {
 					return 0, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
 				}
-				seq = row.prev
+				seq = row.Prev
 			}
 			return seq, nil
 		})
@@ -214,20 +164,11 @@ func (v *Vault) chain(ctx context.Context, documentID string, after uint64) (seq
 	return seqs, err
 }
 
-// lastSeq is the last entry this transaction sees.
-func (t *tx) lastSeq() uint64 {
-	k, _ := t.bucket(bucketLog).Cursor().Last()
-	if len(k) != 8 {
-		return 0
-	}
-	return seqOf(k)
-}
-
 // firstSince bisects for the first seq not before the instant; last+1 if none.
 // Times in the log never fall, so this is exact.
 func (t *tx) firstSince(at time.Time, last uint64) uint64 {
 	n := sort.Search(int(last), func(i int) bool {
-		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(uint64(i)+1)))
+		e, err := audit.ParseEntry(t.Get(bucketLog, store.SeqKey(uint64(i)+1)))
 		return err != nil || !e.Time.Before(at)
 	})
 	return uint64(n) + 1
@@ -240,7 +181,7 @@ func (v *Vault) Entry(ctx context.Context, seq uint64) (Entry, error) {
 
 // entry copies the line and its detail out of the transaction.
 func (t *tx) entry(seq uint64) (Entry, error) {
-	line := bytes.Clone(t.get(bucketLog, seqKey(seq)))
+	line := bytes.Clone(t.Get(bucketLog, store.SeqKey(seq)))
 	if line == nil {
 		return Entry{}, ErrEntryNotFound
 	}
@@ -248,20 +189,20 @@ func (t *tx) entry(seq uint64) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("entry %d: %w", seq, err)
 	}
-	row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+	row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
 	if err != nil {
 		return Entry{}, fmt.Errorf("detail of entry %d: %w", seq, err)
 	}
 	return Entry{
 		Entry: parsed, Hash: audit.HashLine(line), Line: line,
-		Detail: bytes.Clone(row.detail), Salt: bytes.Clone(row.salt),
+		Detail: bytes.Clone(row.Detail), Salt: bytes.Clone(row.Salt),
 	}, nil
 }
 
 // documents' chain heads are in their records; the hash of one entry alone is
 // read from its line.
 func (t *tx) entryHash(seq uint64) (audit.Hash, error) {
-	line := t.get(bucketLog, seqKey(seq))
+	line := t.Get(bucketLog, store.SeqKey(seq))
 	if line == nil {
 		return audit.Hash{}, ErrEntryNotFound
 	}
@@ -297,5 +238,3 @@ type changed struct {
 	Old any `json:"old"`
 	New any `json:"new"`
 }
-
-func seqOf(key []byte) uint64 { return binary.BigEndian.Uint64(key) }

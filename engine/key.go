@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Key is an API key without its secret. A time that is zero did not happen or
@@ -113,7 +114,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 		if subtle.ConstantTimeCompare(given[:], k.secret[:]) != 1 || !ok || vault != v.name {
 			return Actor{}, ErrInvalidToken
 		}
-		if err := k.usable(t.now); err != nil {
+		if err := k.usable(t.Now()); err != nil {
 			return Actor{}, err
 		}
 		u, err := t.user(k.UserID)
@@ -123,7 +124,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 		if u.Status != UserActive {
 			return Actor{}, ErrTokenRevoked
 		}
-		v.used.note(k.ID, t.now)
+		v.used.note(k.ID, t.Now())
 		return Actor{UserID: u.ID, KeyID: k.ID, Access: min(k.Access, u.Access)}, nil
 	})
 }
@@ -160,11 +161,11 @@ func (v *Vault) shown(k *key) Key {
 }
 
 func (t *tx) key(keyID string) (*key, error) {
-	at, ok := parseID(keyID)
+	at, ok := store.ParseID(keyID)
 	if !ok {
 		return nil, ErrKeyNotFound
 	}
-	b := t.get(bucketKeys, at[:])
+	b := t.Get(bucketKeys, at[:])
 	if b == nil {
 		return nil, ErrKeyNotFound
 	}
@@ -212,7 +213,7 @@ func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
 	}
 	if !n.ExpiresAt.IsZero() {
 		n.ExpiresAt = n.ExpiresAt.UTC().Truncate(time.Millisecond)
-		if !n.ExpiresAt.After(t.now) || n.ExpiresAt.Year() > 9999 {
+		if !n.ExpiresAt.After(t.Now()) || n.ExpiresAt.Year() > 9999 {
 			return nil, audit.Event{}, invalid("expiresAt", "must be in the future, and not beyond the year 9999")
 		}
 	}
@@ -231,16 +232,16 @@ func (t *tx) createKey(n NewKey, random []byte) (*key, audit.Event, error) {
 }
 
 func (t *tx) newKey(n NewKey, random []byte) (*key, error) {
-	at, err := t.newID()
+	at, err := t.NewID()
 	if err != nil {
 		return nil, err
 	}
 	k := &key{secret: sha256.Sum256(random)}
 	k.Key = Key{
 		ID: at.String(), Name: n.Name, UserID: n.UserID, Access: n.Access,
-		CreatedAt: t.now, ExpiresAt: n.ExpiresAt,
+		CreatedAt: t.Now(), ExpiresAt: n.ExpiresAt,
 	}
-	t.put(bucketKeys, at[:], k.encode())
+	t.Put(bucketKeys, at[:], k.encode())
 	return k, nil
 }
 
@@ -277,7 +278,7 @@ func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overla
 		if err != nil {
 			return nil, audit.Event{}, err
 		}
-		if err := old.usable(t.now); err != nil {
+		if err := old.usable(t.Now()); err != nil {
 			return nil, audit.Event{}, invalid("id", "this key has ended and has no successor; create a new key")
 		}
 		return t.rotateKey(old, overlap, random)
@@ -290,11 +291,11 @@ func (t *tx) rotateKey(old *key, overlap time.Duration, random []byte) (*key, au
 	if err != nil {
 		return nil, audit.Event{}, err
 	}
-	if until := t.now.Add(overlap); old.ExpiresAt.IsZero() || until.Before(old.ExpiresAt) {
+	if until := t.Now().Add(overlap); old.ExpiresAt.IsZero() || until.Before(old.ExpiresAt) {
 		old.ExpiresAt = until.Truncate(time.Millisecond)
 	}
-	at, _ := parseID(old.ID)
-	t.put(bucketKeys, at[:], old.encode())
+	at, _ := store.ParseID(old.ID)
+	t.Put(bucketKeys, at[:], old.encode())
 	return k, audit.Event{
 		Op: audit.OpKeyRotated,
 		Facts: audit.Facts{
@@ -316,9 +317,9 @@ func (v *Vault) RevokeKey(ctx context.Context, actor Actor, keyID string) (Key, 
 		if err != nil || !k.RevokedAt.IsZero() {
 			return k, audit.Event{}, err
 		}
-		k.RevokedAt = t.now
-		at, _ := parseID(k.ID)
-		t.put(bucketKeys, at[:], k.encode())
+		k.RevokedAt = t.Now()
+		at, _ := store.ParseID(k.ID)
+		t.Put(bucketKeys, at[:], k.encode())
 		return k, audit.Event{
 			Op:    audit.OpKeyRevoked,
 			Facts: audit.Facts{"key": audit.Text(k.ID), "user": audit.Text(k.UserID)},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // The window of a lease: how long it lives without a change under it.
@@ -64,35 +65,35 @@ type lease struct {
 }
 
 func (l *lease) encode() []byte {
-	e := newEncoder(96)
-	e.str(l.userID)
-	e.str(l.keyID)
-	e.str(l.app)
-	e.num(uint64(l.window / time.Second))
-	e.time(l.until)
-	e.flag(l.scratchPad)
-	e.num(l.fence)
-	e.num(l.base)
-	return e.b
+	e := store.NewEncoder(96)
+	e.Str(l.userID)
+	e.Str(l.keyID)
+	e.Str(l.app)
+	e.Num(uint64(l.window / time.Second))
+	e.Time(l.until)
+	e.Flag(l.scratchPad)
+	e.Num(l.fence)
+	e.Num(l.base)
+	return e.Bytes()
 }
 
 func decodeLease(b []byte) (*lease, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	d := newDecoder(b)
-	l := &lease{userID: d.str(), keyID: d.str(), app: d.str()}
-	l.window = time.Duration(d.num()) * time.Second
-	l.until = d.time()
-	l.scratchPad = d.flag()
-	l.fence = d.num()
-	l.base = d.num()
-	return l, d.done("lease")
+	d := store.NewDecoder(b)
+	l := &lease{userID: d.Str(), keyID: d.Str(), app: d.Str()}
+	l.window = time.Duration(d.Num()) * time.Second
+	l.until = d.Time()
+	l.scratchPad = d.Flag()
+	l.fence = d.Num()
+	l.base = d.Num()
+	return l, d.Done("lease")
 }
 
 // live returns the lease that holds the document now, or nil.
 func (t *tx) live(d *document) *lease {
-	if d.lease != nil && t.now.Before(d.lease.until) {
+	if d.lease != nil && t.Now().Before(d.lease.until) {
 		return d.lease
 	}
 	return nil
@@ -143,7 +144,7 @@ func (t *tx) admitToken(d *document, c Condition) error {
 // slide moves the deadline of the lease whose token the running closure showed.
 func (t *tx) slide(d *document) {
 	if t.window > 0 && d.lease != nil {
-		d.lease.window, d.lease.until = t.window, t.now.Add(t.window)
+		d.lease.window, d.lease.until = t.window, t.Now().Add(t.window)
 	}
 }
 

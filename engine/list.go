@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"strongroom/engine/internal/store"
 )
 
 // DocumentQuery chooses documents. Zero members choose all, but that the
@@ -157,14 +159,14 @@ func isArchived(state string) bool { return state == stateArchived || state == s
 // those of custom fields. some is false if one of them is known to be empty.
 func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
 	if q.ExternalID != "" {
-		key := t.get(bucketExternals, []byte(q.ExternalID))
+		key := t.Get(bucketExternals, []byte(q.ExternalID))
 		if key == nil {
 			return nil, false
 		}
 		sets = append(sets, oneID(id(key)))
 	}
 	if q.OwnerID != "" {
-		owner, ok := parseID(q.OwnerID)
+		owner, ok := store.ParseID(q.OwnerID)
 		if !ok {
 			return nil, false
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"strongroom/engine/internal/store"
 )
 
 // lister is one call of Documents.
@@ -73,7 +75,7 @@ func (l *lister) bounds() (first, last id) {
 		copy(first[:], idTime(from))
 	}
 	if to := l.q.CreatedTo; !to.IsZero() {
-		last, _ = id(append([]byte(idTime(to)), make([]byte, 10)...)).step(true)
+		last, _ = id(append([]byte(idTime(to)), make([]byte, 10)...)).Beside(true)
 	}
 	return first, last
 }
@@ -92,7 +94,7 @@ func (l *lister) byCreation() (Page[Document], error) {
 		at = last
 	}
 	if l.place != nil {
-		at, ok = id(l.place).step(l.order.desc)
+		at, ok = id(l.place).Beside(l.order.desc)
 	}
 	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: lookMost}
 	for ok {
@@ -102,11 +104,11 @@ func (l *lister) byCreation() (Page[Document], error) {
 		if full, err := l.add(at, at[:], walk.left <= 0); full || err != nil {
 			return l.page, err
 		}
-		at, ok = at.step(l.order.desc)
+		at, ok = at.Beside(l.order.desc)
 	}
 	if walk.left <= 0 { // at may be a match: the next call begins with it
-		if before, ok := at.step(!l.order.desc); ok {
-			l.page.NextCursor = encodeCursor(l.order.list, before[:])
+		if before, ok := at.Beside(!l.order.desc); ok {
+			l.page.NextCursor = store.EncodePlace(l.order.list, before[:])
 		}
 	}
 	return l.page, nil
@@ -132,7 +134,7 @@ func (l *lister) byIndex(most int) (Page[Document], error) {
 		doc := id(place[len(place)-len(id{}):])
 		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !inAll(l.sets, doc) {
 			if looked >= most {
-				l.page.NextCursor = encodeCursor(l.order.list, place)
+				l.page.NextCursor = store.EncodePlace(l.order.list, place)
 				return l.page, nil
 			}
 			continue
@@ -148,7 +150,7 @@ func (l *lister) byIndex(most int) (Page[Document], error) {
 // cursor then stands at the last row that was looked at.
 func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 	if len(l.page.Items) == l.limit || l.size >= maxPageBytes {
-		l.page.NextCursor = encodeCursor(l.order.list, l.place)
+		l.page.NextCursor = store.EncodePlace(l.order.list, l.place)
 		return true, nil
 	}
 	g, record, err := l.t.glance(doc)
@@ -165,7 +167,7 @@ func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 		l.page.Items = append(l.page.Items, d.Document)
 	}
 	if last {
-		l.page.NextCursor = encodeCursor(l.order.list, l.place)
+		l.page.NextCursor = store.EncodePlace(l.order.list, l.place)
 	}
 	return last, nil
 }
@@ -218,7 +220,7 @@ func (l *lister) gather(most int) (page Page[Document], ok bool, err error) {
 func (l *lister) few(most int) (ids []id, few bool) {
 	first, last := l.bounds()
 	walk := intersection{sets: append(l.sets, l.anyState()), left: 10 * most}
-	for at, more := first, true; more; at, more = at.step(false) {
+	for at, more := first, true; more; at, more = at.Beside(false) {
 		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
 			break
 		}
@@ -239,7 +241,7 @@ func (o order) place(doc id, g *glance) string {
 }
 
 func (t *tx) documentAt(doc id) (*document, error) {
-	b := t.get(bucketDocuments, doc[:])
+	b := t.Get(bucketDocuments, doc[:])
 	if b == nil {
 		return nil, fmt.Errorf("%w: the index names document %s, which is missing", errDamaged, doc)
 	}

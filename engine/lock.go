@@ -39,7 +39,7 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 		d.fence++
 		d.lease = &lease{
 			userID: t.actor.UserID, keyID: t.actor.KeyID, app: n.LockedByApp, window: window,
-			until: t.now.Add(window), scratchPad: n.UseScratchPad, fence: d.fence,
+			until: t.Now().Add(window), scratchPad: n.UseScratchPad, fence: d.fence,
 		}
 		litter, err := t.beginEdit(d)
 		if err != nil {
@@ -284,7 +284,7 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, m
 		}
 		d := old.clone()
 		if d.lease.scratchPad {
-			if err := t.keepDraftUntil(d, t.now); err != nil {
+			if err := t.keepDraftUntil(d, t.Now()); err != nil {
 				return Lock{}, audit.Event{}, err
 			}
 		}

@@ -39,7 +39,7 @@ func (m *matter) released(at time.Time) {
 
 // matter returns what is known of a matter; one that is new has no holds.
 func (t *tx) matter(name string) (*matter, error) {
-	b := t.get(bucketMatters, []byte(name))
+	b := t.Get(bucketMatters, []byte(name))
 	if name == "" || b == nil {
 		return &matter{Matter: Matter{Name: name}}, nil
 	}
@@ -52,8 +52,8 @@ func (t *tx) putMatter(m *matter) {
 	if m.Name == "" {
 		return
 	}
-	m.seq = t.seq()
-	t.put(bucketMatters, []byte(m.Name), m.encode())
+	m.seq = t.Seq()
+	t.Put(bucketMatters, []byte(m.Name), m.encode())
 }
 
 // Matters lists the matters that holds were placed for, by name. One whose holds

@@ -80,7 +80,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Even
 	}
 	t.changes(d)
 	if d.ExternalID != old.ExternalID {
-		t.put(bucketExternals, []byte(d.ExternalID), d.id[:])
+		t.Put(bucketExternals, []byte(d.ExternalID), d.id[:])
 	}
 	t.store(old, d)
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}

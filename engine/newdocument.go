@@ -84,14 +84,14 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	if err := t.externalFree(n.ExternalID); err != nil {
 		return nil, audit.Event{}, err
 	}
-	key, err := t.newID()
+	key, err := t.NewID()
 	if err != nil {
 		return nil, audit.Event{}, err
 	}
 	d := &document{id: key, Document: Document{
 		ID: key.String(), ExternalID: n.ExternalID, Name: n.Name, Category: n.Category, Description: n.Description,
 		OwnerID: owner, Tags: n.Tags, CustomFields: maps.Clone(n.CustomFields), Product: n.Product, TemplateID: n.TemplateID,
-		AgreementID: n.AgreementID, CreatedAt: t.now, CreatedBy: t.actor.UserID,
+		AgreementID: n.AgreementID, CreatedAt: t.Now(), CreatedBy: t.actor.UserID,
 	}}
 	if err := t.checkFields(nil, d.CustomFields, n.CustomFields, true); err != nil {
 		return nil, audit.Event{}, err
@@ -104,7 +104,7 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	}
 	t.changes(d)
 	if d.ExternalID != "" {
-		t.put(bucketExternals, []byte(d.ExternalID), key[:])
+		t.Put(bucketExternals, []byte(d.ExternalID), key[:])
 	}
 	t.store(nil, d)
 	facts := d.Current.facts()
@@ -172,7 +172,7 @@ func (t *tx) externalFree(externalID string) error {
 	if externalID == "" {
 		return nil
 	}
-	if key := t.get(bucketExternals, []byte(externalID)); key != nil {
+	if key := t.Get(bucketExternals, []byte(externalID)); key != nil {
 		return &ExistsError{What: "document", ID: id(key).String(), Field: "externalId"}
 	}
 	return nil

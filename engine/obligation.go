@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // ObligationStatus is how an obligation stands now.
@@ -140,7 +141,7 @@ func (t *tx) newObligation(n NewObligation) (*obligation, error) {
 	if len(t.obligationsOf(d.id)) >= maxObligations {
 		return nil, invalid("documentId", "has %d obligations already, the most there may be; delete some first", maxObligations)
 	}
-	key, err := t.newID()
+	key, err := t.NewID()
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func (t *tx) obliging(field, documentID string) (*document, error) {
 // addObligation makes an obligation of what it is to be.
 func (t *tx) addObligation(o *obligation) (Obligation, audit.Event, error) {
 	o.ID, o.reminded = o.id.String(), notReminded
-	o.CreatedAt, o.UpdatedAt, o.Revision = t.now, t.now, 1
+	o.CreatedAt, o.UpdatedAt, o.Revision = t.Now(), t.Now(), 1
 	detail := detailMembers{}
 	detail.text("title", o.Title)
 	detail.text("description", o.Description)
@@ -212,9 +213,9 @@ func (t *tx) putObligation(old, o *obligation) {
 	}
 	if o != nil {
 		after = dueRows(o)
-		t.put(bucketObligations, o.id[:], o.encode())
+		t.Put(bucketObligations, o.id[:], o.encode())
 	} else {
-		t.delete(bucketObligations, old.id[:])
+		t.Delete(bucketObligations, old.id[:])
 	}
 	t.putRows(bucketDues, before, after)
 }
@@ -231,11 +232,11 @@ func (v *Vault) Obligation(ctx context.Context, obligationID string) (Obligation
 }
 
 func (t *tx) obligation(obligationID string) (*obligation, error) {
-	key, ok := parseID(obligationID)
+	key, ok := store.ParseID(obligationID)
 	if !ok {
 		return nil, ErrObligationNotFound
 	}
-	b := t.get(bucketObligations, key[:])
+	b := t.Get(bucketObligations, key[:])
 	if b == nil {
 		return nil, ErrObligationNotFound
 	}
@@ -258,7 +259,7 @@ func (t *tx) showObligation(o *obligation) (Obligation, error) {
 	}
 	shown := o.Obligation
 	shown.OwnerName, shown.DocumentName = owner.Name, d.Name
-	shown.Status = statusAt(t.now, o.DueDate, !o.CompletedAt.IsZero(), zone)
+	shown.Status = statusAt(t.Now(), o.DueDate, !o.CompletedAt.IsZero(), zone)
 	return shown, nil
 }
 
@@ -288,7 +289,7 @@ func (t *tx) changeable(obligationID string, m Match) (*obligation, error) {
 func (t *tx) revise(old *obligation) *obligation {
 	o := *old
 	o.Revision++
-	o.UpdatedAt = t.now
+	o.UpdatedAt = t.Now()
 	return &o
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"strongroom/engine/internal/store"
 )
 
 // ObligationQuery chooses obligations. Zero members choose all.
@@ -78,7 +80,7 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 	if l.zone, err = t.zone(); err != nil {
 		return page, err
 	}
-	l.now = t.now
+	l.now = t.Now()
 	rows, some := l.rows(t)
 	if !some {
 		return page, nil
@@ -87,7 +89,7 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 	if l.desc {
 		first, last = last, first
 	}
-	w := newSortedRows(t.bucket(bucketDues), rows, l.desc, l.place, first)
+	w := t.sortedRows(bucketDues, rows, l.desc, l.place, first)
 	size := 0
 	at := l.place
 	for looked := 0; ; looked++ {
@@ -96,7 +98,7 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 			return page, nil
 		}
 		if looked == maxLook || len(page.Items) == l.limit || size >= maxPageBytes {
-			page.NextCursor = encodeCursor(listDue, at)
+			page.NextCursor = store.EncodePlace(listDue, at)
 			return page, nil
 		}
 		at = bytes.Clone(place)
@@ -131,7 +133,7 @@ func (l *dueLister) rows(t *tx) (prefixes [][]byte, some bool) {
 		if filter.id == "" {
 			continue
 		}
-		key, ok := parseID(filter.id)
+		key, ok := store.ParseID(filter.id)
 		if !ok {
 			return nil, false
 		}
@@ -188,14 +190,14 @@ func (l *dueLister) belongs(o *obligation) bool {
 }
 
 func sameID(spelled, id string) bool {
-	key, ok := parseID(spelled)
+	key, ok := store.ParseID(spelled)
 	return ok && strings.EqualFold(key.String(), id)
 }
 
 // obligationsOf returns the ids of the obligations of a document.
 func (t *tx) obligationsOf(doc id) (ids []id) {
 	prefix := indexPrefix(dueDocument, string(doc[:]))
-	c := t.bucket(bucketDues).Cursor()
+	c := t.Cursor(bucketDues)
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		if len(k) >= len(id{}) {
 			ids = append(ids, id(k[len(k)-len(id{}):]))

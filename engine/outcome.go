@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Outcome is what a run has done to a document, or why it left it alone.
@@ -72,7 +73,7 @@ func outcomeCursor(part byte, at uint64) string {
 	if part == outcomesDone && at == 0 {
 		return ""
 	}
-	return encodeCursor(listOutcomes, binary.BigEndian.AppendUint64([]byte{part}, at))
+	return store.EncodePlace(listOutcomes, binary.BigEndian.AppendUint64([]byte{part}, at))
 }
 
 // outcomesPage is some of what a run did; next is the seq to go on after, 0 if
@@ -85,7 +86,7 @@ type outcomesPage struct {
 // done returns what a run did by the entries after one of them.
 func (v *Vault) done(r *run, after uint64, limit int) (outcomesPage, error) {
 	return view(v, func(t *tx) (page outcomesPage, err error) {
-		last := t.lastSeq()
+		last := t.Last()
 		if r.ended > 0 {
 			last = min(last, r.ended)
 		}

@@ -1,9 +1,10 @@
 package engine
 
 import (
-	"encoding/base64"
 	"maps"
 	"slices"
+
+	"strongroom/engine/internal/store"
 )
 
 // Page is one page of a list. NextCursor is "" on the last one.
@@ -34,22 +35,16 @@ func pageLimit(limit int) (int, error) {
 	return limit, nil
 }
 
-// A cursor is the list it belongs to, one byte, and the place in it of the last
-// row that was looked at: a place and not a count, so that it stays valid
-// while others write.
-func encodeCursor(list byte, place []byte) string {
-	return base64.RawURLEncoding.EncodeToString(append([]byte{list}, place...))
-}
-
+// decodeCursor returns the place that a cursor of this list names, nil for none.
 func decodeCursor(list byte, cursor string) (place []byte, err error) {
 	if cursor == "" {
 		return nil, nil
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(b) < 2 || b[0] != list {
+	place, ok := store.DecodePlace(list, cursor)
+	if !ok {
 		return nil, invalid("cursor", "is not a cursor of this list; start again without one")
 	}
-	return b[1:], nil
+	return place, nil
 }
 
 // idPage pages through a bucket keyed by id, in the order of creation.
@@ -68,14 +63,14 @@ func rowPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(k, va
 		return Page[T]{}, err
 	}
 	var page Page[T]
-	c := t.bucket(bucket).Cursor()
+	c := t.Cursor(bucket)
 	k, value := c.Seek(place)
 	if place != nil && string(k) == string(place) {
 		k, value = c.Next()
 	}
 	for ; k != nil; k, value = c.Next() {
 		if len(page.Items) == limit {
-			page.NextCursor = encodeCursor(list, place)
+			page.NextCursor = store.EncodePlace(list, place)
 			return page, nil
 		}
 		item, err := decode(k, value)

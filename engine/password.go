@@ -126,15 +126,15 @@ func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID strin
 	if err != nil || d.password == nil || n.Password == "" {
 		return nil, err
 	}
-	if who.doc = d.id; v.guesses.wait(who, v.clock.now()) > 0 {
-		return nil, &ThrottledError{After: v.guesses.wait(who, v.clock.now())}
+	if who.doc = d.id; v.guesses.wait(who, v.store.Clock.Now()) > 0 {
+		return nil, &ThrottledError{After: v.guesses.wait(who, v.store.Clock.Now())}
 	}
 	hash, err := v.hashPassword(ctx, n.Password, d.password[:passwordSalt])
 	if err != nil {
 		return nil, err
 	}
 	right := subtle.ConstantTimeCompare(hash, d.password) == 1
-	if v.guesses.note(who, v.clock.now(), right); !right {
+	if v.guesses.note(who, v.store.Clock.Now(), right); !right {
 		return nil, &PermissionError{Required: AccessUpload, Actual: AccessUpload, Reason: "templatePassword is not the document's edit password"}
 	}
 	return d.password, nil

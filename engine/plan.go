@@ -98,7 +98,7 @@ func (p *planner) page(t *tx, s stretch, at []byte) (lines []planLine, next []by
 		lines, err = p.alone(t, s.action)
 		return lines, nil, false, err
 	}
-	rows := t.bucket(bucketStarts).Cursor()
+	rows := t.Cursor(bucketStarts)
 	row, _ := rows.Seek(at)
 	for looked := 0; bytes.HasPrefix(row, s.prefix); looked++ {
 		if looked == planRows {

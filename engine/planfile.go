@@ -16,6 +16,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // The plans of runs, and the lists of what they left alone, are files below the
@@ -55,7 +56,7 @@ func parsePlanLine(line string) (p planLine, err error) {
 	}
 	p.documentID, p.policyID = parts[0], parts[2]
 	p.action, p.because = Action(parts[1]), Because(parts[3])
-	_, isID := parseID(p.documentID)
+	_, isID := store.ParseID(p.documentID)
 	if !isID || p.action != ActionArchive && p.action != ActionDelete ||
 		!slices.Contains([]Because{Planned, Held, Locked, Protected, Failed}, p.because) {
 		return p, errPlanLine

@@ -7,6 +7,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine/internal/retention"
+	"strongroom/engine/internal/store"
 )
 
 // Policy says how long documents live: PeriodDays after what StartFrom names,
@@ -96,7 +97,7 @@ func (v *Vault) Policies(ctx context.Context, p Paging) (Page[Policy], error) {
 }
 
 func (t *tx) policy(policyID string) (Policy, error) {
-	key, ok := parseID(policyID)
+	key, ok := store.ParseID(policyID)
 	if !ok {
 		return Policy{}, ErrPolicyNotFound
 	}
@@ -104,7 +105,7 @@ func (t *tx) policy(policyID string) (Policy, error) {
 }
 
 func (t *tx) policyAt(key id) (Policy, error) {
-	b := t.get(bucketPolicies, key[:])
+	b := t.Get(bucketPolicies, key[:])
 	if b == nil {
 		return Policy{}, ErrPolicyNotFound
 	}
@@ -124,11 +125,11 @@ func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Pol
 		if t.count(bucketPolicies, maxPolicies) >= maxPolicies {
 			return Policy{}, audit.Event{}, invalid("name", "would be that of one policy too many: a vault has at most %d", maxPolicies)
 		}
-		key, err := t.newID()
+		key, err := t.NewID()
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
-		p.ID, p.CreatedAt, p.UpdatedAt, p.Revision = key.String(), t.now, t.now, 1
+		p.ID, p.CreatedAt, p.UpdatedAt, p.Revision = key.String(), t.Now(), t.Now(), 1
 		detail := detailMembers{}
 		detail.text("name", p.Name)
 		detail.text("target", p.Target)
@@ -183,7 +184,7 @@ func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, 
 		if p.Target != old.Target {
 			detail["target"] = changed{old.Target, p.Target}
 		}
-		p.UpdatedAt, p.Revision = t.now, old.Revision+1
+		p.UpdatedAt, p.Revision = t.Now(), old.Revision+1
 		return p, audit.Event{Op: audit.OpPolicyUpdated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(&old, &p)
 	})
 }
@@ -255,12 +256,12 @@ func (t *tx) putPolicy(old, p *Policy) error {
 		before = policyRows(old)
 	}
 	if p == nil {
-		key, _ := parseID(old.ID)
-		t.delete(bucketPolicies, key[:])
+		key, _ := store.ParseID(old.ID)
+		t.Delete(bucketPolicies, key[:])
 	} else {
-		key, _ := parseID(p.ID)
+		key, _ := store.ParseID(p.ID)
 		after = policyRows(p)
-		t.put(bucketPolicies, key[:], p.encode())
+		t.Put(bucketPolicies, key[:], p.encode())
 		if err := t.index(p.StartFrom); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"strongroom/engine/internal/retention"
+	"strongroom/engine/internal/store"
 )
 
 const (
@@ -93,7 +94,7 @@ func (t *tx) checkStart(c *checks, from string) error {
 
 // policyRows returns the index rows of a policy: one, by what it is for.
 func policyRows(p *Policy) [][]byte {
-	key, _ := parseID(p.ID)
+	key, _ := store.ParseID(p.ID)
 	return [][]byte{append(scopePrefix(p.Scope, p.Target), key[:]...)}
 }
 
@@ -101,7 +102,7 @@ func scopePrefix(s Scope, target string) []byte { return []byte(text(string(s)) 
 
 // policiesOf returns every policy that is for this document, enabled or not.
 func (t *tx) policiesOf(d *document) (found []Policy, err error) {
-	rows := t.bucket(bucketScopes).Cursor()
+	rows := t.Cursor(bucketScopes)
 	facts := d.forRules()
 	for _, s := range retention.Scopes() {
 		target, ok := facts.Target(s)
@@ -130,7 +131,7 @@ func (t *tx) fieldNamed(key string) (named bool, err error) {
 }
 
 func (t *tx) eachPolicy(fn func(Policy)) error {
-	rows := t.bucket(bucketPolicies).Cursor()
+	rows := t.Cursor(bucketPolicies)
 	for k, b := rows.First(); k != nil; k, b = rows.Next() {
 		p, err := decodePolicy(id(k), b)
 		if err != nil {
@@ -143,7 +144,7 @@ func (t *tx) eachPolicy(fn func(Policy)) error {
 
 // count is how many rows a small bucket has, at most so many.
 func (t *tx) count(bucket []byte, most int) (n int) {
-	rows := t.bucket(bucket).Cursor()
+	rows := t.Cursor(bucket)
 	for k, _ := rows.First(); k != nil && n < most; k, _ = rows.Next() {
 		n++
 	}

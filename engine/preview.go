@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // PreviewQuery asks what a run would do now. With Policy, as if that policy were
@@ -57,7 +58,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 	if err := v.mayAsk(actor, AccessAdmin); err != nil {
 		return Preview{}, err
 	}
-	if now := v.clock.now(); at.IsZero() {
+	if now := v.store.Clock.Now(); at.IsZero() {
 		at = now
 	} else if at.After(now) { // a run bound to it would dispose of what is not due yet
 		return Preview{}, errPlanPlace
@@ -99,7 +100,7 @@ func (p *Preview) add(line *planLine, at time.Time, after []byte, limit int) {
 	}
 	if len(p.Page.Items) == limit { // and this line is one more
 		if p.Page.NextCursor == "" {
-			p.Page.NextCursor = encodeCursor(listPlan, append([]byte(millis(at)), p.last...))
+			p.Page.NextCursor = store.EncodePlace(listPlan, append([]byte(millis(at)), p.last...))
 		}
 		return
 	}

@@ -12,7 +12,7 @@ func retained(p *retention.Protection) error {
 // compliance is all that protects a document by compliance now.
 func (t *tx) compliance(d *document) (retention.Compliance, error) {
 	policies, err := t.policiesOf(d)
-	return retention.ComplianceOf(d.forRules(), rulesOf(policies), t.now), err
+	return retention.ComplianceOf(d.forRules(), rulesOf(policies), t.Now()), err
 }
 
 // retain keeps a change from leading out of compliance. It stamps on the document

@@ -11,6 +11,7 @@ import (
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/retention"
+	"strongroom/engine/internal/store"
 )
 
 // Certificate is what is left of a deleted document: ids, digests, numbers and
@@ -70,7 +71,7 @@ func (t *tx) disposable(d *document, right string) error {
 	if err != nil {
 		return err
 	}
-	obstacle := retention.ObstacleTo(retention.Right(right), d.forRules(), rulesOf(policies), t.now)
+	obstacle := retention.ObstacleTo(retention.Right(right), d.forRules(), rulesOf(policies), t.Now())
 	switch {
 	case obstacle == nil:
 		return nil
@@ -171,7 +172,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 		return disposal{}, audit.Event{}, err
 	}
 	c := Certificate{
-		DocumentID: d.ID, DeletedAt: t.now, DeletedBy: t.actor.UserID, AuditSeq: t.seq(),
+		DocumentID: d.ID, DeletedAt: t.Now(), DeletedBy: t.actor.UserID, AuditSeq: t.Seq(),
 		Right: w.right, PolicyID: w.policyID, ErasureID: w.erasureID,
 	}
 	for number := uint64(1); number <= d.VersionCount; number++ {
@@ -182,20 +183,20 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 		c.Versions = append(c.Versions, CertifiedVersion{ver.Number, ver.Digest, ver.Size, ver.Chain})
 	}
 	for _, ver := range c.Versions {
-		t.delete(bucketVersions, versionKey(d.id, ver.Number))
-		t.delete(bucketRefs, refKey(ver.Digest, d.id, ver.Number))
+		t.Delete(bucketVersions, versionKey(d.id, ver.Number))
+		t.Delete(bucketRefs, refKey(ver.Digest, d.id, ver.Number))
 		litter = append(litter, ver.Digest)
 	}
-	t.delete(bucketSnapshots, d.id[:])
+	t.Delete(bucketSnapshots, d.id[:])
 	if d.ExternalID != "" {
-		t.delete(bucketExternals, []byte(d.ExternalID))
+		t.Delete(bucketExternals, []byte(d.ExternalID))
 	}
 	tombstone := &document{id: d.id, deleted: true, Document: Document{
 		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
 	}}
 	t.changes(tombstone)
 	t.store(d, tombstone)
-	t.put(bucketCertificates, d.id[:], c.encode())
+	t.Put(bucketCertificates, d.id[:], c.encode())
 	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]
 	facts := audit.Facts{
@@ -217,7 +218,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 // ErrCertificateNotFound if it was not deleted, or never was.
 func (v *Vault) Certificate(ctx context.Context, documentID string) (Certificate, error) {
 	return view(v, func(t *tx) (Certificate, error) {
-		key, ok := parseID(documentID)
+		key, ok := store.ParseID(documentID)
 		if !ok {
 			return Certificate{}, ErrCertificateNotFound
 		}
@@ -226,7 +227,7 @@ func (v *Vault) Certificate(ctx context.Context, documentID string) (Certificate
 }
 
 func (t *tx) certificate(doc id) (Certificate, error) {
-	b := t.get(bucketCertificates, doc[:])
+	b := t.Get(bucketCertificates, doc[:])
 	if b == nil {
 		return Certificate{}, ErrCertificateNotFound
 	}
@@ -274,7 +275,7 @@ func (v *Vault) purgeOne(ctx context.Context, d Digest) error {
 }
 
 func (t *tx) needed(d Digest) bool {
-	k, _ := t.bucket(bucketRefs).Cursor().Seek(d[:])
+	k, _ := t.Cursor(bucketRefs).Seek(d[:])
 	return bytes.HasPrefix(k, d[:])
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // This file is for readers of the audit log that keep an index of their own,
@@ -64,10 +65,10 @@ func (d *document) facets() (facets []string) {
 // it writes no entry, whatever the settings say. The caller closes the file.
 // ErrVersionNotFound when they are gone: the log says, or will say, why.
 func (v *Vault) ReadContent(ctx context.Context, ver *Version) (io.ReadSeekCloser, error) {
-	if err := v.enter(); err != nil {
+	if err := v.store.Enter(); err != nil {
 		return nil, err
 	}
-	defer v.exit()
+	defer v.store.Exit()
 	file, err := v.blobs.Open(ver.Digest)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %w", ErrVersionNotFound, err)
@@ -158,7 +159,7 @@ func facetsOf(set idSet) []string {
 
 // IDBytes returns the 16 bytes of an id, whose order is the order of creation.
 // ok is false for what is no id.
-func IDBytes(s string) (b [16]byte, ok bool) { return parseID(s) }
+func IDBytes(s string) (b [16]byte, ok bool) { return store.ParseID(s) }
 
 // IDText spells the id of 16 bytes.
 func IDText(b [16]byte) string { return id(b).String() }

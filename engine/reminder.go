@@ -62,7 +62,7 @@ func (t *tx) reminders(most int) (due []id, next time.Time, err error) {
 	if err != nil {
 		return nil, next, err
 	}
-	c := t.bucket(bucketDues).Cursor()
+	c := t.Cursor(bucketDues)
 	row, _ := c.Seek([]byte{dueReminder})
 	for len(row) > 0 && row[0] == dueReminder {
 		if len(row) != reminderSize+dueSize+len(id{}) {
@@ -70,15 +70,15 @@ func (t *tx) reminders(most int) (due []id, next time.Time, err error) {
 		}
 		prefix := bytes.Clone(row[:reminderSize])
 		days := nextReminder(uint64(binary.BigEndian.Uint16(prefix[1:])), s.ReminderDays)
-		end := placeAt(t.now.AddDate(0, 0, int(days)).Add(remindAhead + 2*zoneSlack))
+		end := placeAt(t.Now().AddDate(0, 0, int(days)).Add(remindAhead + 2*zoneSlack))
 		for ; bytes.HasPrefix(row, prefix) && bytes.Compare(row[reminderSize:], end) < 0; row, _ = c.Next() {
 			at := dueAt(row[reminderSize:]).reminder(days, zone)
 			switch {
-			case !t.now.Before(at):
+			case !t.Now().Before(at):
 				if due = append(due, id(row[reminderSize+dueSize:])); len(due) == most {
 					return due, next, nil
 				}
-			case at.Before(t.now.Add(remindAhead)) && (next.IsZero() || at.Before(next)):
+			case at.Before(t.Now().Add(remindAhead)) && (next.IsZero() || at.Before(next)):
 				next = at
 			}
 		}
@@ -121,7 +121,7 @@ func (t *tx) remindOf(key id) (Obligation, audit.Event, error) {
 	o := *old
 	for waits := old.waits(); waits; waits = o.reminded > 0 {
 		days := nextReminder(o.reminded, s.ReminderDays)
-		if t.now.Before(o.DueDate.reminder(days, zone)) {
+		if t.Now().Before(o.DueDate.reminder(days, zone)) {
 			break
 		}
 		o.reminded = days

@@ -11,6 +11,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // RestoreOptions of Restore.
@@ -49,7 +50,7 @@ type RestoreReport struct {
 // file that is wrong; *InvalidError if the log is not that of this vault or
 // does not reach back to the backup.
 func Restore(ctx context.Context, dir string, o RestoreOptions) (report RestoreReport, err error) {
-	defer damaged(&err, debug.SetPanicOnFault(true))
+	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	b, err := ReadBackup(o.From)
 	if err != nil {
 		return RestoreReport{}, err
@@ -111,7 +112,7 @@ func (r *restore) begin() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if held, err := lockFile(lock); err != nil || held {
+	if held, err := store.LockPath(lock); err != nil || held {
 		if held {
 			err = &InUseError{Path: r.dir}
 		}
@@ -137,11 +138,7 @@ const fileRestoring = "restoring.lock"
 func (r *restore) fill() (err error) {
 	b := &r.report.Backup
 	size := databaseSize(b.Database)
-	free, err := blobstore.Free(r.dir)
-	if err == nil && free < uint64(size+b.Bytes) {
-		err = fmt.Errorf("%w: %d bytes are free in %s, the vault needs %d", ErrNoSpace, free, filepath.Dir(r.dir), size+b.Bytes)
-	}
-	if err != nil {
+	if err := store.Room(r.dir, size+b.Bytes, 0); err != nil {
 		return err
 	}
 	if err := joinParts(r.ctx, r.o.From, b.Database, filepath.Join(r.dir, fileDB)); err != nil {
@@ -186,8 +183,8 @@ func (r *restore) progress(n int64) {
 // change does what tells the restored vault from the one backed up.
 func (r *restore) change() error {
 	v, b := r.v, &r.report.Backup
-	if v.id != b.VaultID {
-		return &DamagedError{[]string{fmt.Sprintf("the manifest is of vault %s, the database of %s", b.VaultID, v.id)}}
+	if v.ID() != b.VaultID {
+		return &DamagedError{[]string{fmt.Sprintf("the manifest is of vault %s, the database of %s", b.VaultID, v.ID())}}
 	}
 	hash, err := view(v, func(t *tx) (audit.Hash, error) { return t.entryHash(b.Head.Seq) })
 	if err != nil || hash != b.Head.Hash {
@@ -213,7 +210,7 @@ func (v *Vault) recordRestore(ctx context.Context, head audit.Head, log bool, er
 	pause := SettingsPatch{Paused: &paused}
 	_, _, err := updateAll(v, ctx, Operator(),
 		func(t *tx) (struct{}, audit.Event, error) {
-			t.note()
+			t.Note()
 			return struct{}{}, audit.Event{Op: audit.OpVaultRestored, Facts: audit.Facts{
 				"erasures": audit.Number(uint64(erasures)), "head": audit.Text(head.Hash.String()),
 				"log": audit.Text(fmt.Sprint(log)), "seq": audit.Number(head.Seq),
@@ -233,7 +230,7 @@ func (v *Vault) breakLocks(ctx context.Context) (broken uint64, err error) {
 	for more := true; more; {
 		var live []string
 		live, err = view(v, func(t *tx) (live []string, err error) {
-			rows := t.bucket(bucketDocuments).Cursor()
+			rows := t.Cursor(bucketDocuments)
 			k, value := rows.Seek(next)
 			for range checkRows {
 				if k == nil {
@@ -269,14 +266,9 @@ func (v *Vault) breakLocks(ctx context.Context) (broken uint64, err error) {
 func (r *restore) blobs() error {
 	batch := r.v.blobs.(*blobstore.Disk).Batch()
 	defer batch.Discard()
-	b, end, err := r.v.beginRead(true)
-	if err != nil {
-		return err
-	}
-	defer end()
 	var blobs uint64
 	var bytes int64
-	err = eachNeeded(b, func(d Digest) error {
+	_, err := view(r.v, func(t *tx) (struct{}, error) { return struct{}{}, t.eachNeeded(func(d Digest) error {
 		f, err := r.archive.Open(d)
 		if err != nil {
 			r.wrong = append(r.wrong, err.Error())
@@ -295,7 +287,7 @@ func (r *restore) blobs() error {
 		blobs, bytes = blobs+1, bytes+size
 		r.progress(size)
 		return nil
-	})
+	}) })
 	if err == nil {
 		err = batch.Close()
 	}

@@ -93,7 +93,7 @@ func (v *Vault) headBefore(seq uint64, backup audit.Head) (audit.Head, error) {
 	}
 	return view(v, func(t *tx) (audit.Head, error) {
 		e, err := t.entry(seq - 1)
-		return audit.Head{Vault: v.id, Seq: e.Seq, Hash: e.Hash, Time: e.Time}, err
+		return audit.Head{Vault: v.ID(), Seq: e.Seq, Hash: e.Hash, Time: e.Time}, err
 	})
 }
 

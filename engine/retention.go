@@ -55,7 +55,7 @@ func (d *document) forRules() *retention.Document {
 func (t *tx) judge(d *document, action retention.Action, policies []retention.Policy, shortest bool, at time.Time) (v retention.Verdict, due bool) {
 	facts := d.forRules()
 	facts.Locked = t.live(d) != nil
-	return retention.Judge(facts, action, policies, shortest, at, t.now)
+	return retention.Judge(facts, action, policies, shortest, at, t.Now())
 }
 
 // shortestWins is the setting retentionConflict.

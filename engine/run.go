@@ -135,7 +135,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 	}
 	r, receipt, err := v.startRun(ctx, actor, TriggerManual, n)
 	if err == nil && n.AcceptClock { // also if the run's own entry is the first to show that it is behind
-		v.clock.accept()
+		v.store.Clock.Accept()
 	}
 	return r, receipt, err
 }
@@ -171,8 +171,8 @@ func (v *Vault) doubt() (Doubt, error) {
 		if err != nil {
 			return "", err
 		}
-		if doubt := v.clock.doubt(time.Duration(s.MaxClockGapDays) * 24 * time.Hour); doubt != "" {
-			return doubt, nil
+		if doubt := v.store.Clock.Doubt(time.Duration(s.MaxClockGapDays) * 24 * time.Hour); doubt != "" {
+			return Doubt(doubt), nil
 		}
 		last, err := t.lastRun()
 		if err != nil || last == nil || last.Why != DoubtSilence {
@@ -186,7 +186,7 @@ func (v *Vault) doubt() (Doubt, error) {
 // is on disk before the run is recorded, for it is what the run works off after
 // a crash.
 func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n NewRun) (Run, Receipt, error) {
-	at := v.clock.now()
+	at := v.store.Clock.Now()
 	if n.PlanDigest != nil {
 		at = v.previews.at(*n.PlanDigest, at)
 	}
@@ -220,7 +220,7 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 
 // refuseRun records a run that did nothing.
 func (v *Vault) refuseRun(ctx context.Context, actor Actor, trigger Trigger, why Doubt) (Run, Receipt, error) {
-	r := &run{Run: Run{Status: RunRefused, Trigger: trigger, At: v.clock.now(), PlanDigest: emptyPlan(), Why: why}}
+	r := &run{Run: Run{Status: RunRefused, Trigger: trigger, At: v.store.Clock.Now(), PlanDigest: emptyPlan(), Why: why}}
 	return v.recordBoth(ctx, actor, r, func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, "") })
 }
 
@@ -247,9 +247,9 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 		return Run{}, audit.Event{}, err
 	}
 	started := *r
-	started.id, started.ID, started.began = key, key.String(), t.seq()
-	started.StartedAt, started.StartedBy = t.now, t.actor.UserID
-	t.put(bucketRuns, key[:], started.encode())
+	started.id, started.ID, started.began = key, key.String(), t.Seq()
+	started.StartedAt, started.StartedBy = t.Now(), t.actor.UserID
+	t.Put(bucketRuns, key[:], started.encode())
 	detail := detailMembers{}
 	detail.text("reason", reason)
 	return started.Run, audit.Event{
@@ -261,13 +261,13 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 // newRunID is behind the last run's, which an id need not be that was issued in
 // the same millisecond before the vault was opened anew: lastRun counts on it.
 func (t *tx) newRunID() (id, error) {
-	key, err := t.newID()
+	key, err := t.NewID()
 	if err != nil {
 		return key, err
 	}
 	last, err := t.lastRun()
 	if err == nil && last != nil && bytes.Compare(key[:], last.id[:]) <= 0 {
-		key, _ = last.id.step(false)
+		key, _ = last.id.Beside(false)
 	}
 	return key, err
 }
@@ -278,8 +278,8 @@ func (t *tx) recordEnd(r *run, counts RunCounts) (Run, audit.Event, error) {
 	if done.Status = RunCompleted; done.Why != "" {
 		done.Status = RunRefused
 	}
-	done.Counts, done.FinishedAt, done.ended = counts, t.now, t.seq()
-	t.put(bucketRuns, done.id[:], done.encode())
+	done.Counts, done.FinishedAt, done.ended = counts, t.Now(), t.Seq()
+	t.Put(bucketRuns, done.id[:], done.encode())
 	facts := counts.facts()
 	facts["plan"], facts["run"] = audit.Text(r.PlanDigest.String()), audit.Text(r.ID)
 	facts["status"] = audit.Text(string(done.Status))

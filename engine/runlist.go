@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"strongroom/engine/internal/store"
+)
 
 func (r *run) value() Run {
 	if r == nil {
@@ -12,7 +16,7 @@ func (r *run) value() Run {
 // lastRun returns the run that was started last, nil if there never was one. No
 // run is started before the one before has ended.
 func (t *tx) lastRun() (*run, error) {
-	k, b := t.bucket(bucketRuns).Cursor().Last()
+	k, b := t.Cursor(bucketRuns).Last()
 	if k == nil {
 		return nil, nil
 	}
@@ -37,11 +41,11 @@ func (v *Vault) Run(ctx context.Context, runID string) (Run, error) {
 }
 
 func (t *tx) run(runID string) (*run, error) {
-	key, ok := parseID(runID)
+	key, ok := store.ParseID(runID)
 	if !ok {
 		return nil, ErrRunNotFound
 	}
-	b := t.get(bucketRuns, key[:])
+	b := t.Get(bucketRuns, key[:])
 	if b == nil {
 		return nil, ErrRunNotFound
 	}
@@ -59,7 +63,7 @@ func (v *Vault) Runs(ctx context.Context, p Paging) (Page[Run], error) {
 		return Page[Run]{}, err
 	}
 	return view(v, func(t *tx) (page Page[Run], err error) {
-		rows := t.bucket(bucketRuns).Cursor()
+		rows := t.Cursor(bucketRuns)
 		k, b := rows.Last()
 		if place != nil {
 			rows.Seek(place) // runs are never removed
@@ -67,7 +71,7 @@ func (v *Vault) Runs(ctx context.Context, p Paging) (Page[Run], error) {
 		}
 		for ; k != nil; k, b = rows.Prev() {
 			if len(page.Items) == limit {
-				page.NextCursor = encodeCursor(listRuns, place)
+				page.NextCursor = store.EncodePlace(listRuns, place)
 				return page, nil
 			}
 			r, err := decodeRun(id(k), b)

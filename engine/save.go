@@ -127,7 +127,7 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 	if err != nil {
 		return locked{}, audit.Event{}, err
 	}
-	was, err := decodeDocument(old.id, t.get(bucketSnapshots, old.id[:]))
+	was, err := decodeDocument(old.id, t.Get(bucketSnapshots, old.id[:]))
 	if err != nil {
 		return locked{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
 	}
@@ -192,7 +192,7 @@ func (t *tx) discard(d, was *document) error {
 			return fmt.Errorf("%w: %s lacks version %d", errDamaged, d, n)
 		}
 		ver.Discarded = true
-		t.put(bucketVersions, versionKey(d.id, n), encodeVersion(ver))
+		t.Put(bucketVersions, versionKey(d.id, n), encodeVersion(ver))
 	}
 	if d.VersionCount == was.VersionCount {
 		return nil

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strings"
 	"time"
+
+	"strongroom/engine/internal/store"
 )
 
 // formatVersion is the format of vault.db this package writes. A higher one is
@@ -44,13 +46,14 @@ const formatVersion = 2
 //	erasing     erasure ‖ document or user        what is left to be done there
 //	erased      erasure ‖ document or user        seq of its last erasure.completed
 //
-// Overwriting freed pages makes a bucket of its own for a while: see wipe.go.
+// The first three are the store's, which makes one of its own for a while when it
+// overwrites freed pages.
 //
 // document, user, key, obligation, hold, policy, run, erasure, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
-	bucketMeta         = []byte("meta")
-	bucketLog          = []byte("log")
-	bucketDetail       = []byte("detail")
+	bucketMeta         = store.Meta
+	bucketLog          = store.Log
+	bucketDetail       = store.Detail
 	bucketDocuments    = []byte("documents")
 	bucketVersions     = []byte("versions")
 	bucketRefs         = []byte("refs")
@@ -80,13 +83,18 @@ var (
 	bucketErased       = []byte("erased")
 )
 
-// buckets are those of this version's format.
-func buckets() [][]byte { return bucketsOf(formatVersion) }
+// schema is what the store is told of them.
+func (v *Vault) schema() store.Schema {
+	return store.Schema{
+		Format: formatVersion, Buckets: bucketsOf, Derived: [][]byte{bucketKinds, bucketStarts},
+		Migrate: func(t *store.Tx, from int) (store.Record, error) { return v.migrated(t, from) },
+	}
+}
 
-// bucketsOf are those of a format up to this version's.
+// bucketsOf are those of a format up to this version's, but for the store's own.
 func bucketsOf(format int) [][]byte {
 	names := [][]byte{
-		bucketMeta, bucketLog, bucketDetail, bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
+		bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
 		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketFields, bucketSettings,
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
@@ -98,26 +106,11 @@ func bucketsOf(format int) [][]byte {
 	return names
 }
 
-// fillPercent is high for buckets that only grow at their end: a page that is
-// split there will never be written again, so leaving half of it free doubles
-// the file for nothing.
-func fillPercent(bucket []byte) float64 {
-	switch string(bucket) {
-	case "log", "detail":
-		return 0.95
-	}
-	return 0.5
-}
-
 var (
-	metaFormat  = []byte("format")
-	metaVault   = []byte("vault")
 	metaName    = []byte("name")
 	metaCreated = []byte("created")
 	settingsKey = []byte("settings")
 )
-
-func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 func versionKey(doc id, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(doc[:], number)
@@ -176,7 +169,7 @@ func indexRows(d *document) [][]byte {
 		return rows
 	}
 	rows = append(rows, indexKey(kindCategory, text(d.Category), d.id))
-	if owner, ok := parseID(d.OwnerID); ok {
+	if owner, ok := store.ParseID(d.OwnerID); ok {
 		rows = append(rows, indexKey(kindOwner, string(owner[:]), d.id))
 	}
 	if d.Product != "" {
@@ -232,8 +225,8 @@ func dueRows(o *obligation) [][]byte {
 	if !o.CompletedAt.IsZero() {
 		state = dueCompleted
 	}
-	owner, _ := parseID(o.OwnerID)
-	doc, _ := parseID(o.DocumentID)
+	owner, _ := store.ParseID(o.OwnerID)
+	doc, _ := store.ParseID(o.DocumentID)
 	rows := [][]byte{
 		indexKey(dueAll, state+place, o.id),
 		indexKey(dueOwner, string(owner[:])+state+place, o.id),
@@ -265,7 +258,7 @@ func holdRows(h *hold) [][]byte {
 	if !h.ReleasedAt.IsZero() {
 		state = holdReleased
 	}
-	doc, _ := parseID(h.DocumentID)
+	doc, _ := store.ParseID(h.DocumentID)
 	rows := [][]byte{
 		indexKey(holdAll, state, h.id),
 		indexKey(holdDocument, string(doc[:])+state, h.id),
@@ -296,34 +289,3 @@ func foldName(name string) string { return text(strings.ToLower(name)) }
 func millis(t time.Time) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())))
 }
-
-// detailRow is what stands beside a line of the log. prev is the seq of the
-// previous entry about the same document, 0 for its first and for entries
-// about none. Erasure removes salt and detail and leaves prev.
-type detailRow struct {
-	prev   uint64
-	salt   []byte // 16 bytes, or none
-	detail []byte
-}
-
-func (r detailRow) encode() []byte {
-	b := binary.BigEndian.AppendUint64(nil, r.prev)
-	b = append(b, r.salt...)
-	return append(b, r.detail...)
-}
-
-// decodeDetail returns views into b, which the caller must copy if it comes
-// from a transaction.
-func decodeDetail(b []byte) (detailRow, error) {
-	switch {
-	case len(b) == 0:
-		return detailRow{}, nil
-	case len(b) == 8:
-		return detailRow{prev: binary.BigEndian.Uint64(b)}, nil
-	case len(b) > 8+saltSize:
-		return detailRow{prev: binary.BigEndian.Uint64(b), salt: b[8 : 8+saltSize], detail: b[8+saltSize:]}, nil
-	}
-	return detailRow{}, errDamaged
-}
-
-const saltSize = 16

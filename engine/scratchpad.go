@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // What the holder of a scratchpad reads beyond its [Sketch], and what is asked
@@ -52,7 +53,7 @@ func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID, tok
 		return page, nil
 	}
 	last := page.Items[len(page.Items)-1]
-	page.NextCursor = encodeCursor(listVersions, seqKey(draftRef(last.Draft)))
+	page.NextCursor = store.EncodePlace(listVersions, store.SeqKey(draftRef(last.Draft)))
 	return page, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
 // Fixity is what scrubbing knows of the bytes of the vault.
@@ -115,7 +116,7 @@ func (v *Vault) Scrub(ctx context.Context, budget int64) (next time.Time, err er
 	s := &v.scrub
 	s.running.Lock()
 	defer s.running.Unlock()
-	if err := v.enterError(); err != nil {
+	if err := v.store.Ready(); err != nil {
 		return time.Time{}, errors.Join(err, s.shut())
 	}
 	changed := false
@@ -154,7 +155,7 @@ func (v *Vault) nextShelf() (next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first, read := s.oldest()
-	now := v.clock.now()
+	now := v.store.Clock.Now()
 	if due := read.Add(scrubEvery); now.Before(due) && !read.After(now) {
 		return due
 	}
@@ -187,7 +188,7 @@ func (v *Vault) nextBlob() (more bool, err error) {
 
 func (v *Vault) neededAfter(at *shelf) (d Digest, found bool, err error) {
 	d, err = view(v, func(t *tx) (d Digest, err error) {
-		rows := t.bucket(bucketRefs).Cursor()
+		rows := t.Cursor(bucketRefs)
 		k, _ := rows.Seek([]byte{at.first})
 		if at.any {
 			after := bytes.Repeat([]byte{0xff}, 24) // no document has this id
@@ -253,7 +254,7 @@ func (v *Vault) judge(d Digest, wrong error) error {
 	case at >= 0:
 		s.state.Damaged[at].Problem, s.state.Damaged[at].Versions = wrong.Error(), versions
 	default:
-		s.state.Damaged = append(s.state.Damaged, DamagedBlob{d, versions, wrong.Error(), v.clock.now()})
+		s.state.Damaged = append(s.state.Damaged, DamagedBlob{d, versions, wrong.Error(), v.store.Clock.Now()})
 		slices.SortFunc(s.state.Damaged, func(a, b DamagedBlob) int { return cmp.Compare(a.Digest.Hex(), b.Digest.Hex()) })
 	}
 	return nil
@@ -262,10 +263,10 @@ func (v *Vault) judge(d Digest, wrong error) error {
 // versionsOf names versions that need these bytes; nil: none does.
 func (t *tx) versionsOf(d Digest) (names []string) {
 	const most = 10
-	rows := t.bucket(bucketRefs).Cursor()
+	rows := t.Cursor(bucketRefs)
 	for k, _ := rows.Seek(d[:]); bytes.HasPrefix(k, d[:]) && len(k) == 56 && len(names) < most; k, _ = rows.Next() {
-		name := fmt.Sprintf("%s version %d", id(k[32:48]), seqOf(k[48:]))
-		if isDraftRef(seqOf(k[48:])) {
+		name := fmt.Sprintf("%s version %d", id(k[32:48]), store.SeqOf(k[48:]))
+		if isDraftRef(store.SeqOf(k[48:])) {
 			name = fmt.Sprintf("%s, a scratchpad", id(k[32:48]))
 		}
 		names = append(names, name)

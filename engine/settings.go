@@ -68,7 +68,7 @@ func (v *Vault) Settings(ctx context.Context) (Settings, error) {
 }
 
 func (t *tx) settings() (Settings, error) {
-	return decodeSettings(t.get(bucketSettings, settingsKey))
+	return decodeSettings(t.Get(bucketSettings, settingsKey))
 }
 
 // UpdateSettings needs admin access. A category that documents still use may
@@ -103,7 +103,7 @@ func (t *tx) updateSettings(m Match, p SettingsPatch) (Settings, audit.Event, er
 		return old, audit.Event{}, nil
 	}
 	s.Revision++
-	t.put(bucketSettings, settingsKey, s.encode())
+	t.Put(bucketSettings, settingsKey, s.encode())
 	return s, audit.Event{
 		Op:     audit.OpSettingsUpdated,
 		Facts:  audit.Facts{"changed": audit.Texts(sortedKeys(detail)...)},

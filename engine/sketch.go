@@ -29,9 +29,9 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
-	change.At = t.now
+	change.At = t.Now()
 	if change.Version != nil {
-		change.Ref = draftRef(t.seq())
+		change.Ref = draftRef(t.Seq())
 	}
 	dr.Changes = append(dr.Changes, change)
 	after, still, err := t.sketched(old, dr)
@@ -45,7 +45,7 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 {
 		return before.Document, audit.Event{}, nil
 	}
-	dr.Ends = t.now.Add(t.window)
+	dr.Ends = t.Now().Add(t.window)
 	record, err := dr.encode()
 	if err != nil {
 		return Document{}, audit.Event{}, err
@@ -56,9 +56,9 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	d := old.clone()
 	d.lease.base = dr.Base
 	t.store(old, d)
-	t.put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
+	t.Put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
 	if change.Version != nil {
-		t.put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
+		t.Put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
 	}
 	after.Lock, after.AuditSeq = d.Lock, d.AuditSeq
 	return after.Document, audit.Event{

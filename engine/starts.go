@@ -39,12 +39,6 @@ func (k *kind) has(d *document) bool {
 	return !k.draining && (k.whole || bytes.Compare(d.id[:], k.through[:]) <= 0)
 }
 
-// isDerived says whether all rows of a bucket follow from others. Then they may
-// be written without an entry.
-func isDerived(bucket []byte) bool {
-	return bytes.Equal(bucket, bucketKinds) || bytes.Equal(bucket, bucketStarts)
-}
-
 // group is by what policies tell documents apart, their ids left aside.
 type group struct{ product, template, category string }
 
@@ -108,7 +102,7 @@ func cutGroup(row []byte) (g group, rest []byte, ok bool) {
 
 // kinds are all that are indexed or drained: no more than policies name.
 func (t *tx) kinds() (all []kind, err error) {
-	rows := t.bucket(bucketKinds).Cursor()
+	rows := t.Cursor(bucketKinds)
 	for name, b := rows.First(); name != nil; name, b = rows.Next() {
 		k, err := decodeKind(name, b)
 		if err != nil {
@@ -122,11 +116,11 @@ func (t *tx) kinds() (all []kind, err error) {
 // index has a kind indexed from now on. Whoever asks it first fills it.
 func (t *tx) index(from string) error {
 	name := []byte(from)
-	if b := t.get(bucketKinds, name); b != nil {
+	if b := t.Get(bucketKinds, name); b != nil {
 		_, err := decodeKind(name, b)
 		return err
 	}
-	t.derive(func() { t.put(bucketKinds, name, (&kind{from: from}).encode()) })
+	t.Derive(func() { t.Put(bucketKinds, name, (&kind{from: from}).encode()) })
 	return nil
 }
 
@@ -155,8 +149,8 @@ func (v *Vault) fill(ctx context.Context, wanted []string) error {
 
 func (t *tx) fillSome(from string) (more bool, err error) {
 	name := []byte(from)
-	k := kind{from: from, until: t.now.Add(kindKept)}
-	if b := t.get(bucketKinds, name); b != nil {
+	k := kind{from: from, until: t.Now().Add(kindKept)}
+	if b := t.Get(bucketKinds, name); b != nil {
 		if k, err = decodeKind(name, b); err != nil || k.whole {
 			return false, err
 		}
@@ -166,7 +160,7 @@ func (t *tx) fillSome(from string) (more bool, err error) {
 		return true, nil
 	}
 	var rows [][]byte
-	documents := t.bucket(bucketDocuments).Cursor()
+	documents := t.Cursor(bucketDocuments)
 	next, b := documents.Seek(k.through[:])
 	if bytes.Equal(next, k.through[:]) {
 		next, b = documents.Next()
@@ -181,11 +175,11 @@ func (t *tx) fillSome(from string) (more bool, err error) {
 		next, b = documents.Next()
 	}
 	k.whole = next == nil
-	t.derive(func() {
+	t.Derive(func() {
 		for _, row := range rows {
-			t.put(bucketStarts, row, nil)
+			t.Put(bucketStarts, row, nil)
 		}
-		t.put(bucketKinds, name, k.encode())
+		t.Put(bucketKinds, name, k.encode())
 	})
 	return !k.whole, nil
 }
@@ -221,7 +215,7 @@ func (t *tx) idleKind() (*kind, error) {
 		return nil, err
 	}
 	for _, k := range kinds {
-		if k.draining || !named[k.from] && t.now.After(k.until) {
+		if k.draining || !named[k.from] && t.Now().After(k.until) {
 			return &k, nil
 		}
 	}
@@ -232,19 +226,19 @@ func (t *tx) idleKind() (*kind, error) {
 func (t *tx) drainSome(k kind) {
 	prefix := []byte(text(k.from))
 	var stale [][]byte
-	rows := t.bucket(bucketStarts).Cursor()
+	rows := t.Cursor(bucketStarts)
 	for row, _ := rows.Seek(prefix); bytes.HasPrefix(row, prefix) && len(stale) < fillBatch; row, _ = rows.Next() {
 		stale = append(stale, bytes.Clone(row))
 	}
-	t.derive(func() {
+	t.Derive(func() {
 		for _, row := range stale {
-			t.delete(bucketStarts, row)
+			t.Delete(bucketStarts, row)
 		}
 		if len(stale) < fillBatch {
-			t.delete(bucketKinds, []byte(k.from))
+			t.Delete(bucketKinds, []byte(k.from))
 			return
 		}
 		k.draining = true
-		t.put(bucketKinds, []byte(k.from), k.encode())
+		t.Put(bucketKinds, []byte(k.from), k.encode())
 	})
 }

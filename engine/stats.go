@@ -4,26 +4,22 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"sync/atomic"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 )
 
-// counters are what a vault counts while it is open.
-type counters struct {
-	commits, changes, lateFailures atomic.Uint64
+// Histogram counts values in ranges. Counting is cheap and may be done by many
+// at once.
+type Histogram = store.Histogram
 
-	groups      *Histogram // changes in a commit
-	commitTimes *Histogram // seconds
-}
+// Distribution is what a histogram has counted. UpTo says how many values were
+// at a bound or below it; Count is all of them.
+type Distribution = store.Distribution
 
-func newCounters() counters {
-	return counters{
-		groups:      NewHistogram(1, 2, 4, 8, 16, 32, 64, 128, 256, maxGroup),
-		commitTimes: NewHistogram(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
-	}
-}
+// NewHistogram returns a histogram whose ranges end at these bounds, which
+// rise, and one above them.
+func NewHistogram(bounds ...float64) *Histogram { return store.NewHistogram(bounds...) }
 
 // Stats counts since opening.
 type Stats struct {
@@ -37,10 +33,8 @@ type Stats struct {
 
 // Stats may be called at any time.
 func (v *Vault) Stats() Stats {
-	return Stats{
-		v.stats.commits.Load(), v.stats.changes.Load(), v.stats.lateFailures.Load(),
-		v.stats.groups.Read(), v.stats.commitTimes.Read(),
-	}
+	s := &v.store.Stats
+	return Stats{s.Commits.Load(), s.Changes.Load(), s.LateFailures.Load(), s.Groups.Read(), s.CommitTimes.Read()}
 }
 
 // Measures are how a vault stands. They are cheap to take.
@@ -56,25 +50,21 @@ type Measures struct {
 
 // Measure takes them.
 func (v *Vault) Measure() (Measures, error) {
-	if err := v.enter(); err != nil {
+	if err := v.store.Enter(); err != nil {
 		return Measures{}, err
 	}
-	defer v.exit()
+	defer v.store.Exit()
 	free, err := blobstore.Free(v.dir)
 	if err != nil {
 		return Measures{}, fmt.Errorf("look for free space: %w", err)
 	}
-	info, err := os.Stat(v.db.Path())
+	u, err := v.store.Usage()
 	if err != nil {
-		return Measures{}, fmt.Errorf("look at the database: %w", err)
+		return Measures{}, err
 	}
-	v.queue.mu.Lock()
-	waiting := len(v.queue.waiting)
-	v.queue.mu.Unlock()
-	pages := v.db.Stats()
 	return Measures{
-		Entries: v.Head().Seq, Waiting: waiting, DatabaseBytes: info.Size(), PageBytes: v.db.Info().PageSize,
-		FreePages: pages.FreePageN + pages.PendingPageN, DiskFree: free, DiskReserve: uint64(max(v.reserve, 0)),
+		Entries: v.Head().Seq, Waiting: u.Waiting, DatabaseBytes: u.FileBytes, PageBytes: u.PageBytes,
+		FreePages: u.FreePages, DiskFree: free, DiskReserve: uint64(v.store.Reserve()),
 	}, nil
 }
 
@@ -125,7 +115,7 @@ func (v *Vault) Census(ctx context.Context) (Census, error) {
 // isOfLiveLock says whether a row of snapshots or of drafts is of a live lock.
 func (t *tx) isOfLiveLock(key []byte) (bool, error) {
 	doc, user := key[:len(id{})], string(key[len(id{}):])
-	d, err := decodeDocument(id(doc), t.get(bucketDocuments, doc))
+	d, err := decodeDocument(id(doc), t.Get(bucketDocuments, doc))
 	if err != nil {
 		return false, err
 	}
@@ -158,7 +148,7 @@ type rowCounter struct {
 
 // page counts some rows, and says whether there are more.
 func (c *rowCounter) page(t *tx) (more bool, err error) {
-	rows := t.bucket(c.bucket).Cursor()
+	rows := t.Cursor(c.bucket)
 	key, _ := rows.Seek(c.at)
 	for range censusPage {
 		if key == nil || !bytes.HasPrefix(key, c.prefix) {

@@ -5,25 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"strongroom/blobstore"
 )
-
-// checkReserve refuses to write when little space is left, while there is
-// still enough to do everything else.
-func (v *Vault) checkReserve() error {
-	if v.reserve < 0 {
-		return nil
-	}
-	free, err := blobstore.Free(v.dir)
-	if err != nil {
-		return fmt.Errorf("look for free space: %w", err)
-	}
-	if free < uint64(v.reserve) {
-		return fmt.Errorf("%w: %d bytes free, %d are kept in reserve", ErrNoSpace, free, v.reserve)
-	}
-	return nil
-}
 
 // Sweep does what is due, and says when to call it again: writes down when keys
 // were last used, drops scratchpads nobody came back for, logs reminders of
@@ -33,10 +15,10 @@ func (v *Vault) checkReserve() error {
 // done. The host calls it, from one goroutine of its own, and again when Due says
 // so.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
-	if err := v.enterError(); err != nil {
+	if err := v.store.Ready(); err != nil {
 		return time.Time{}, err
 	}
-	next = v.clock.now().Add(time.Minute)
+	next = v.store.Clock.Now().Add(time.Minute)
 	for _, work := range []struct {
 		what string
 		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
@@ -70,11 +52,18 @@ func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
 // a while.
 func (v *Vault) wipeErased(ctx context.Context) (next time.Time, err error) {
 	for v.unwiped.Load() {
-		if done, err := v.wipe(ctx); err != nil {
+		// Bytes that have yet to be unlinked, for a backup that copies them or
+		// because that failed, are waited for elsewhere.
+		wait := func() bool { return v.pins.waiting() || v.litter.Load() }
+		wiped, done, err := v.store.Wipe(ctx, wait)
+		if err != nil {
 			return time.Time{}, err
-		} else if !done {
-			return v.clock.now().Add(time.Second), nil
 		}
+		if !done {
+			return v.store.Clock.Now().Add(time.Second), nil
+		}
+		v.wiped.Store(wiped)
+		v.unwiped.Store(v.erased > wiped)
 	}
 	return time.Time{}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // UserStatus is whether a user's keys work.
@@ -58,11 +59,11 @@ func (v *Vault) Users(ctx context.Context, p Paging) (Page[User], error) {
 }
 
 func (t *tx) user(userID string) (User, error) {
-	key, ok := parseID(userID)
+	key, ok := store.ParseID(userID)
 	if !ok {
 		return User{}, ErrUserNotFound
 	}
-	b := t.get(bucketUsers, key[:])
+	b := t.Get(bucketUsers, key[:])
 	if b == nil {
 		return User{}, ErrUserNotFound
 	}
@@ -94,8 +95,8 @@ func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, R
 		if err := t.may(AccessAdmin); err != nil {
 			return User{}, audit.Event{}, err
 		}
-		if key := t.get(bucketEmails, emailKey(n.Email)); key != nil {
-			u, err := decodeUser(id(key), t.get(bucketUsers, key))
+		if key := t.Get(bucketEmails, emailKey(n.Email)); key != nil {
+			u, err := decodeUser(id(key), t.Get(bucketUsers, key))
 			return u, audit.Event{}, err
 		}
 		return t.createUser(n)
@@ -129,17 +130,17 @@ func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
 	if err := t.emailFree(n.Email, ""); err != nil {
 		return User{}, audit.Event{}, err
 	}
-	key, err := t.newID()
+	key, err := t.NewID()
 	if err != nil {
 		return User{}, audit.Event{}, err
 	}
 	u := User{
 		ID: key.String(), Name: n.Name, Email: n.Email, Access: n.Access, Status: UserActive,
-		CanLockEnvelopes: !n.CannotLockEnvelopes, CreatedAt: t.now, UpdatedAt: t.now, Revision: 1,
+		CanLockEnvelopes: !n.CannotLockEnvelopes, CreatedAt: t.Now(), UpdatedAt: t.Now(), Revision: 1,
 	}
-	t.put(bucketUsers, key[:], u.encode())
+	t.Put(bucketUsers, key[:], u.encode())
 	if u.Email != "" {
-		t.put(bucketEmails, emailKey(u.Email), key[:])
+		t.Put(bucketEmails, emailKey(u.Email), key[:])
 	}
 	detail := detailMembers{}
 	detail.text("name", u.Name)
@@ -163,7 +164,7 @@ func (t *tx) emailFree(email, userID string) error {
 	if email == "" {
 		return nil
 	}
-	if key := t.get(bucketEmails, emailKey(email)); key != nil && id(key).String() != userID {
+	if key := t.Get(bucketEmails, emailKey(email)); key != nil && id(key).String() != userID {
 		return &ExistsError{What: "user", ID: id(key).String(), Field: "email"}
 	}
 	return nil
@@ -199,7 +200,7 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Ma
 				return User{}, audit.Event{}, err
 			}
 		}
-		u.Revision, u.UpdatedAt = old.Revision+1, t.now
+		u.Revision, u.UpdatedAt = old.Revision+1, t.Now()
 		t.storeUser(old, u)
 		detail := map[string]any{}
 		if u.Name != old.Name {
@@ -252,7 +253,7 @@ func (u *User) leads() bool { return u.Access == AccessAdmin && u.Status == User
 
 // anotherAdmin guards that somebody else can still administer the vault.
 func (t *tx) anotherAdmin(userID string) error {
-	c := t.bucket(bucketUsers).Cursor()
+	c := t.Cursor(bucketUsers)
 	for k, b := c.First(); k != nil; k, b = c.Next() {
 		u, err := decodeUser(id(k), b)
 		if err != nil {
@@ -266,12 +267,12 @@ func (t *tx) anotherAdmin(userID string) error {
 }
 
 func (t *tx) storeUser(old, u User) {
-	key, _ := parseID(u.ID)
+	key, _ := store.ParseID(u.ID)
 	if old.Email != "" && !bytes.Equal(emailKey(old.Email), emailKey(u.Email)) {
-		t.delete(bucketEmails, emailKey(old.Email))
+		t.Delete(bucketEmails, emailKey(old.Email))
 	}
 	if u.Email != "" {
-		t.put(bucketEmails, emailKey(u.Email), key[:])
+		t.Put(bucketEmails, emailKey(u.Email), key[:])
 	}
-	t.put(bucketUsers, key[:], u.encode())
+	t.Put(bucketUsers, key[:], u.encode())
 }

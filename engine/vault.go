@@ -8,31 +8,23 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store"
 
-	"github.com/oklog/ulid/v2"
-	"go.etcd.io/bbolt"
 )
 
 // The files of a vault's directory.
 const (
-	fileDB       = "vault.db"
-	fileNewDB    = "vault.db.new" // a vault being made; Create renames it when it is whole
-	fileLock     = "vault.lock"   // held while open; its text is the process id
+	fileDB       = store.FileDB
 	fileLastUsed = "last-used.json"
 	fileLockKey  = "lock.key" // what lock tokens are derived with
 	dirBlobs     = "blobs"
 )
-
-// defaultReserve is kept free for what must still work on a full disk: closing,
-// the log of the operating system, an operator's shell.
-const defaultReserve = 64 << 20
 
 // Options of Open and Create. The zero value is right for most.
 type Options struct {
@@ -69,29 +61,17 @@ type Digest = blobstore.Digest
 // Vault is one organization: its documents, users, keys, bytes and audit log.
 // All methods may be called from many goroutines. It starts none of its own.
 //
-// Locks, in the order in which they are taken: planning, bytes,
-// scrub.running, life, queue.mu,
-// the writer of vault.db; clock.mu, journal.mu, used.mu, readers.mu, pins.mu, previews.mu
-// and scrub.mu are leaves. Nobody who
-// shares life calls what shares it again: a Close in between would wait for
-// the one and block the other.
+// Locks, in the order in which they are taken: planning, bytes, scrub.running,
+// those of store.Store; used.mu, pins.mu, previews.mu and scrub.mu are leaves.
+// Nobody who is in a transaction begins another: a Close in between would wait
+// for the one and block the other.
 type Vault struct {
-	dir, id, name string
+	dir, name string
 
-	db      *bbolt.DB
-	commit  func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
-	durable atomic.Uint64         // the last transaction that is synced
+	store   *store.Store
+	lock    *store.Lock
 	blobs   BlobStore
-	lock    *os.File
-	reserve int64
-
-	life     sync.RWMutex // shared by every call, exclusive in Close
-	down     atomic.Pointer[UnavailableError]
 	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
-	queue    queue
-	entropy  *ulid.MonotonicEntropy // used by the leader only
-	clock    clock
-	journal  journal
 	used     lastUsed
 	lockKey  []byte
 	guesses  guesses
@@ -100,21 +80,17 @@ type Vault struct {
 	planning sync.Mutex                    // held while a run of retention is planned and recorded; taken before all other locks
 	previews previews
 	due      chan struct{} // holds one token when Sweep has something to do at once
-	readers  readers
 	erased   uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
 	unwiped  atomic.Bool   // vault.db may hold what was erased: Sweep overwrites it
-	wiping   wiping
-	litter   atomic.Bool // bytes may lie about that no version needs: Sweep looks at every blob
-	stats    counters
+	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
 	scrub    scrub
-	stuck    atomic.Bool // bbolt found damage while it held its locks, which it never lets go
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
-func (v *Vault) ID() string { return v.id }
+func (v *Vault) ID() string { return v.store.Vault() }
 
 // Name is the organization's name.
 func (v *Vault) Name() string { return v.name }
@@ -135,7 +111,7 @@ func Create(dir string, o Options) (*Vault, error) {
 		return nil, err
 	}
 	if err := v.create(name, o); err != nil {
-		return nil, errors.Join(err, v.release())
+		return nil, errors.Join(err, v.release(nil))
 	}
 	return v, nil
 }
@@ -156,26 +132,18 @@ func vaultName(dir, name string) (string, error) {
 	return name, nil
 }
 
-// create writes the vault beside its final name and renames it when its first
-// entry is on disk: a crash before that leaves no vault, and a file that the
-// next Create removes.
+// create makes the bytes' directories and the database: a crash before that has
+// its name leaves no vault.
 func (v *Vault) create(name string, o Options) error {
-	path, fresh := filepath.Join(v.dir, fileDB), filepath.Join(v.dir, fileNewDB)
-	if _, err := os.Stat(path); err == nil {
+	if _, err := os.Stat(filepath.Join(v.dir, fileDB)); err == nil {
 		return fmt.Errorf("%w: %s", ErrVaultExists, v.dir)
-	}
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("make a vault: %w", err)
 	}
 	if o.Blobs == nil {
 		if err := blobstore.Init(filepath.Join(v.dir, dirBlobs)); err != nil {
 			return fmt.Errorf("make a vault: %w", err)
 		}
 	}
-	if err := found(fresh, name); err != nil {
-		return fmt.Errorf("make a vault: %w", err)
-	}
-	if err := blobstore.Rename(fresh, path); err != nil {
+	if err := v.found(name); err != nil {
 		return fmt.Errorf("make a vault: %w", err)
 	}
 	// The names above the vault's may be as new as it is.
@@ -185,6 +153,32 @@ func (v *Vault) create(name string, o Options) error {
 		}
 	}
 	return v.open(o)
+}
+
+// found writes a new database: what the vault is, and its first field, each with
+// its entry.
+func (v *Vault) found(name string) error {
+	c := v.call(context.Background(), Operator(),
+		func(t *tx) (audit.Event, error) { return t.found(name) },
+		func(t *tx) (audit.Event, error) {
+			_, event, err := t.createField(firstField().field())
+			return event, err
+		})
+	return store.Create(v.dir, v.schema(), c.Steps...)
+}
+
+func (t *tx) found(name string) (audit.Event, error) {
+	vault, err := t.Found()
+	if err != nil {
+		return audit.Event{}, err
+	}
+	t.Put(bucketMeta, metaName, []byte(name))
+	t.Put(bucketMeta, metaCreated, []byte(audit.FormatTime(t.Now())))
+	return audit.Event{
+		Op:     audit.OpVaultCreated,
+		Facts:  audit.Facts{"vault": audit.Text(vault.String()), "format": audit.Number(formatVersion)},
+		Detail: encodeDetail(map[string]any{"name": name}),
+	}, nil
 }
 
 // Open opens the vault in dir for this process alone. It writes nothing to an
@@ -206,7 +200,7 @@ func Open(dir string, o Options) (*Vault, error) {
 		return nil, err
 	}
 	if err := v.open(o); err != nil {
-		return nil, errors.Join(err, v.release())
+		return nil, errors.Join(err, v.release(nil))
 	}
 	return v, nil
 }
@@ -214,7 +208,7 @@ func Open(dir string, o Options) (*Vault, error) {
 // prepare takes the vault's lock.
 func prepare(dir string, o Options) (*Vault, error) {
 	if !o.AllowNetworkFS {
-		if kind, err := networkFS(dir); err != nil {
+		if kind, err := store.NetworkFS(dir); err != nil {
 			return nil, fmt.Errorf("look at the file system of %s: %w", dir, err)
 		} else if kind != "" {
 			return nil, fmt.Errorf("%w (%s): %s; put it on a local disk", ErrNetworkFS, kind, dir)
@@ -223,49 +217,32 @@ func prepare(dir string, o Options) (*Vault, error) {
 	v := &Vault{
 		dir:     dir,
 		blobs:   o.Blobs,
-		commit:  (*bbolt.Tx).Commit,
-		reserve: o.ReserveBytes,
-		entropy: newEntropy(),
 		hashing: make(chan struct{}, 1),
 		due:     make(chan struct{}, 1),
-		stats:   newCounters(),
 		backing: make(chan struct{}, 1),
 	}
-	if v.reserve == 0 {
-		v.reserve = defaultReserve
-	}
-	v.journal.init()
 	var err error
-	var clean bool
-	v.lock, clean, err = lockVault(filepath.Join(dir, fileLock))
-	if err != nil {
+	if v.lock, err = store.TakeLock(dir); err != nil {
 		return nil, err
 	}
-	v.litter.Store(!clean)
+	v.litter.Store(!v.lock.Clean)
 	return v, nil
 }
 
 func (v *Vault) open(o Options) (err error) {
-	defer damaged(&err, debug.SetPanicOnFault(true))
 	if v.blobs == nil {
 		if v.blobs, err = blobstore.Open(filepath.Join(v.dir, dirBlobs)); err != nil {
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
 		}
 	}
-	if v.db, err = openDB(filepath.Join(v.dir, fileDB), false); err != nil {
-		return err
+	v.store, err = store.Open(v.dir, store.Options{
+		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) },
+	})
+	if err == nil {
+		_, err = peek(v, v.load)
 	}
-	migrated, err := v.migrate()
 	if err != nil {
 		return fmt.Errorf("open %s: %w", v.dir, err)
-	}
-	if err := v.db.View(v.load); err != nil {
-		return fmt.Errorf("open %s: %w", v.dir, err)
-	}
-	if !migrated {
-		if err := v.dropSnapshots(); err != nil {
-			return fmt.Errorf("open %s: remove the copy of its former format: %w", v.dir, err)
-		}
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
 	v.scrub.load(v.dir)
@@ -273,97 +250,49 @@ func (v *Vault) open(o Options) (err error) {
 	return err
 }
 
-// load reads what is kept in memory: who the vault is, and the head.
-func (v *Vault) load(b *bbolt.Tx) error {
-	meta := b.Bucket(bucketMeta)
-	vault, name := meta.Get(metaVault), meta.Get(metaName)
-	if len(vault) != ulid.EncodedSize || !vaultNames.Match(name) {
-		return fmt.Errorf("%w: the vault's id or name cannot be read", errDamaged)
+// load reads what is kept in memory.
+func (v *Vault) load(t *tx) (struct{}, error) {
+	name := t.Get(bucketMeta, metaName)
+	if !vaultNames.Match(name) {
+		return struct{}{}, fmt.Errorf("%w: the vault's name cannot be read", errDamaged)
 	}
-	v.id, v.name = string(vault), string(name)
-	v.durable.Store(uint64(b.ID()))
-	head, err := lastHead(b, v.id)
-	if err != nil {
-		return err
-	}
-	v.clock.start(head.Time)
-	v.journal.move(head)
+	v.name = string(name)
 	// Nobody knows what was overwritten before an unclean end.
-	if first, _ := b.Bucket(bucketErasures).Cursor().First(); first != nil && v.litter.Load() {
-		v.erased = head.Seq
+	if first, _ := t.Cursor(bucketErasures).First(); first != nil && v.litter.Load() {
+		v.erased = v.Head().Seq
 		v.unwiped.Store(true)
 	} else {
-		v.wiped.Store(head.Seq)
+		v.wiped.Store(v.Head().Seq)
 	}
-	return nil
-}
-
-// lastHead works the head out from the last line alone.
-func lastHead(b *bbolt.Tx, vault string) (audit.Head, error) {
-	_, line := b.Bucket(bucketLog).Cursor().Last()
-	e, err := audit.ParseEntry(line)
-	if err != nil {
-		return audit.Head{}, fmt.Errorf("the last entry of the log: %w", err)
-	}
-	return audit.Head{Vault: vault, Seq: e.Seq, Hash: audit.HashLine(line), Time: e.Time}, nil
+	return struct{}{}, nil
 }
 
 // Close waits for what runs, wakes who waits for entries, and lets the vault
 // go. A second Close does nothing.
 func (v *Vault) Close() error {
-	was := v.down.Swap(&UnavailableError{Reason: ReasonClosed})
-	if was != nil && was.Reason == ReasonClosed {
+	if !v.store.Shut() {
 		return nil
 	}
-	v.journal.wake()
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
 	v.scrub.running.Lock() // it holds a file open from one call to the next
 	defer v.scrub.running.Unlock()
-	v.life.Lock()
-	defer v.life.Unlock()
-	return errors.Join(v.scrub.shut(), v.used.save(), v.release())
+	return v.release(func() error { return errors.Join(v.scrub.shut(), v.used.save()) })
 }
 
-// release closes the files. The lock file is emptied only if nothing is left
+// release closes the files, and runs last when no call runs any more. The lock file is emptied only if nothing is left
 // to tidy, so that the next to open knows.
-func (v *Vault) release() error {
+func (v *Vault) release(last func() error) error {
 	var errs []error
-	if v.db != nil && !v.stuck.Load() { // else its Close would wait for ever
-		errs = append(errs, v.db.Close())
+	if v.store != nil {
+		errs = append(errs, v.store.Close(last))
 	}
 	if closer, ok := v.blobs.(io.Closer); ok {
 		errs = append(errs, closer.Close())
 	}
-	errs = append(errs, unlockVault(v.lock, !v.litter.Load() && !v.unwiped.Load() && !v.pins.waiting()))
+	errs = append(errs, v.lock.Release(!v.litter.Load() && !v.unwiped.Load() && !v.pins.waiting()))
 	return errors.Join(errs...)
 }
 
-// enter begins a call; exit ends it.
-func (v *Vault) enter() error {
-	v.life.RLock()
-	if err := v.enterError(); err != nil {
-		v.life.RUnlock()
-		return err
-	}
-	return nil
-}
-
-func (v *Vault) exit() { v.life.RUnlock() }
-
-func (v *Vault) enterError() error {
-	if down := v.down.Load(); down != nil {
-		return down
-	}
-	return nil
-}
-
 // Ready is nil, or the *UnavailableError that every call gets.
-func (v *Vault) Ready() error { return v.enterError() }
-
-// fail stops the vault: every call from now on gets this.
-func (v *Vault) fail(reason string, cause error) {
-	v.down.CompareAndSwap(nil, &UnavailableError{Reason: reason, Err: cause})
-	v.litter.Store(true)
-	v.journal.wake()
-}
+func (v *Vault) Ready() error { return v.store.Ready() }

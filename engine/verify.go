@@ -10,8 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
-
-	"go.etcd.io/bbolt"
+	"strongroom/engine/internal/store"
 )
 
 // VerifyOptions of Verify. The zero value checks everything but the contents
@@ -53,7 +52,7 @@ const maxFindings = 1_000
 // It reads a page in each transaction, so it stalls nobody, and keeps nothing
 // but the users, keys and matters in memory beside what audit.Verify does.
 func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
-	defer damaged(&err, debug.SetPanicOnFault(true))
+	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}, matters: map[string]*matter{}}
 	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})
 	if err != nil {
@@ -128,13 +127,13 @@ func (c *checker) each(bucket []byte, code audit.Code, size int, fn func(t *tx, 
 		}
 		var err error
 		more, err = view(c.v, func(t *tx) (bool, error) {
-			cursor := t.bucket(bucket).Cursor()
+			cursor := t.Cursor(bucket)
 			k, value := cursor.Seek(next)
 			for range checkRows {
 				if k == nil {
 					return false, nil
 				}
-				if len(k) > bbolt.MaxKeySize || last != nil && bytes.Compare(k, last) <= 0 {
+				if len(k) > store.MaxKey || last != nil && bytes.Compare(k, last) <= 0 {
 					c.find(0, code, "the rows of %s are out of order after %x", bucket, last)
 					return false, nil // or a page that leads back would lead round for ever
 				}
@@ -170,7 +169,7 @@ func (c *checker) rows(bucket []byte, size int, fn func(t *tx, k []byte) error) 
 func (c *checker) versions() error {
 	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, _ []byte) error {
 		c.report.Versions++
-		doc, number := id(k[:16]), seqOf(k[16:])
+		doc, number := id(k[:16]), store.SeqOf(k[16:])
 		if d, err := t.documentAt(doc); err != nil || d.deleted || number == 0 || number > d.VersionCount {
 			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
 		}
@@ -181,14 +180,14 @@ func (c *checker) versions() error {
 // references finds references of versions that do not have those bytes.
 func (c *checker) references() error {
 	return c.rows(bucketRefs, 56, func(t *tx, k []byte) error {
-		digest, doc, number := Digest(k[:32]), id(k[32:48]), seqOf(k[48:])
+		digest, doc, number := Digest(k[:32]), id(k[32:48]), store.SeqOf(k[48:])
 		if isDraftRef(number) {
 			if !t.drafted(doc, digest, number) {
 				c.find(0, CodeIndex, "a reference of document %s to %s is of no scratchpad", doc, digest)
 			}
 			return nil
 		}
-		ver, err := decodeVersion(doc, t.get(bucketVersions, versionKey(doc, number)))
+		ver, err := decodeVersion(doc, t.Get(bucketVersions, versionKey(doc, number)))
 		if err != nil || ver.Digest != digest {
 			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
 		}

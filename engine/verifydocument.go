@@ -31,12 +31,12 @@ func (c *checker) documents() error {
 		}
 		c.compare(t, d, h)
 		for _, row := range indexRows(d) {
-			if t.get(bucketIndex, row) == nil {
+			if t.Get(bucketIndex, row) == nil {
 				c.find(d.AuditSeq, CodeIndex, "%s lacks the index row %q", d, row)
 			}
 		}
 		c.startsOf(t, d)
-		if d.ExternalID != "" && !bytes.Equal(t.get(bucketExternals, []byte(d.ExternalID)), k) {
+		if d.ExternalID != "" && !bytes.Equal(t.Get(bucketExternals, []byte(d.ExternalID)), k) {
 			c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
 		}
 		return nil
@@ -61,7 +61,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 	differs("created by", d.CreatedBy, h.created.Actor)
 	differs("updated at", d.UpdatedAt, h.updated.Time)
 	differs("updated by", d.UpdatedBy, h.updated.Actor)
-	if d.deleted && t.get(bucketCertificates, d.id[:]) == nil {
+	if d.deleted && t.Get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
 	}
 	c.compareErasures(t, d, h)
@@ -79,7 +79,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 		c.compareMetadata(d, h)
 	}
 	for _, said := range h.versions {
-		ver, err := decodeVersion(d.id, t.get(bucketVersions, versionKey(d.id, said.Number)))
+		ver, err := decodeVersion(d.id, t.Get(bucketVersions, versionKey(d.id, said.Number)))
 		if err != nil {
 			c.find(said.seq, CodeState, "%s: version %d cannot be read: %v", d, said.Number, err)
 			continue
@@ -90,7 +90,7 @@ func (c *checker) compare(t *tx, d *document, h *history) {
 		if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
 			c.find(said.seq, CodeState, "%s carries a copy of its current version that differs", d)
 		}
-		if t.get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
+		if t.Get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
 			c.find(said.seq, CodeIndex, "%s, version %d has no reference to its bytes", d, ver.Number)
 		}
 		size, err := c.v.blobs.Stat(ver.Digest)

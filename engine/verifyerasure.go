@@ -2,6 +2,7 @@ package engine
 
 import (
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // saidErasing is what the entries about a document say of one erasure: the seqs
@@ -40,9 +41,9 @@ func (a *accounts) erase(u *saidUser, e audit.Entry) {
 func (c *checker) compareErasures(t *tx, d *document, h *history) {
 	for _, erasureID := range sortedKeys(h.erasures) {
 		said := h.erasures[erasureID]
-		of, _ := parseID(erasureID)
+		of, _ := store.ParseID(erasureID)
 		key := erasureKey(of, d.id)
-		if row := t.get(bucketErased, key); row != nil {
+		if row := t.Get(bucketErased, key); row != nil {
 			if string(row) != string(erasedRow(said.completed)) {
 				c.find(said.completed, CodeState, "%s: erasure %s does not know the entry that completed it", d, erasureID)
 			}
@@ -51,7 +52,7 @@ func (c *checker) compareErasures(t *tx, d *document, h *history) {
 			}
 			continue
 		}
-		left, err := decodeErasing(t.get(bucketErasing, key))
+		left, err := decodeErasing(t.Get(bucketErasing, key))
 		if err != nil || left.deferred != said.deferred {
 			c.find(d.AuditSeq, CodeState, "%s: how far erasure %s has come is not what the log says", d, erasureID)
 		}
@@ -146,7 +147,7 @@ func (c *checker) erasureRow(t *tx, of, subject id, value []byte, completed bool
 			return nil
 		}
 	} else if completed && len(value) == 8 {
-		seq = seqOf(value)
+		seq = store.SeqOf(value)
 	}
 	entry, err := t.entry(seq)
 	erasure, _ := entry.Facts["erasure"].AsText()

@@ -55,7 +55,7 @@ func (c *checker) fields() error {
 	_, err := view(c.v, func(t *tx) (struct{}, error) {
 		c.catchUp(t)
 		met := map[string]bool{}
-		rows := t.bucket(bucketFields).Cursor()
+		rows := t.Cursor(bucketFields)
 		for k, value := rows.First(); k != nil && len(met) <= maxDefinitions; k, value = rows.Next() {
 			met[string(k)] = true
 			c.compareField(k, value)

@@ -131,7 +131,7 @@ func (c *checker) holds() error {
 			c.find(0, CodeState, "hold %s is of document %s, which was never there", h.ID, h.DocumentID)
 		}
 		for _, row := range holdRows(h) {
-			if t.get(bucketHoldRows, row) == nil {
+			if t.Get(bucketHoldRows, row) == nil {
 				c.find(0, CodeIndex, "hold %s lacks the index row %q", h.ID, row)
 			}
 		}

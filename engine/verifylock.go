@@ -11,7 +11,7 @@ func (c *checker) compareLock(t *tx, d *document, h *history) {
 	if d.fence != h.fence || holder != h.holder {
 		c.find(d.AuditSeq, CodeState, "%s: its lock is of %q with fence %d, the log says of %q with fence %d", d, holder, d.fence, h.holder, h.fence)
 	}
-	if has := t.get(bucketSnapshots, d.id[:]) != nil; snapshot && !has {
+	if has := t.Get(bucketSnapshots, d.id[:]) != nil; snapshot && !has {
 		c.find(d.AuditSeq, CodeState, "%s is locked, and what it was at locking is not there", d)
 	}
 }
@@ -37,7 +37,7 @@ func (c *checker) scratchpads() error {
 			if change.Version == nil {
 				continue
 			}
-			if t.get(bucketRefs, refKey(change.Digest, doc, change.Ref)) == nil {
+			if t.Get(bucketRefs, refKey(change.Digest, doc, change.Ref)) == nil {
 				c.find(0, CodeIndex, "change %d in the scratchpad of document %s has no reference to its bytes", i+1, doc)
 			}
 			if size, err := c.v.blobs.Stat(change.Digest); err != nil || size != change.Size {

@@ -132,7 +132,7 @@ func (c *checker) obligations() error {
 			c.find(0, CodeState, "obligation %s is of document %s, which is not there", o.ID, o.DocumentID)
 		}
 		for _, row := range dueRows(o) {
-			if t.get(bucketDues, row) == nil {
+			if t.Get(bucketDues, row) == nil {
 				c.find(0, CodeIndex, "obligation %s lacks the index row %q", o.ID, row)
 			}
 		}

@@ -128,7 +128,7 @@ func (c *checker) policies() error {
 			return nil
 		}
 		for _, row := range policyRows(&p) {
-			if t.get(bucketScopes, row) == nil {
+			if t.Get(bucketScopes, row) == nil {
 				c.find(0, CodeIndex, "policy %s lacks the index row %q", p.ID, row)
 			}
 		}
@@ -221,7 +221,7 @@ func (c *checker) startsOf(t *tx, d *document) {
 		return
 	}
 	for _, row := range startRows(d, kinds) {
-		if t.get(bucketStarts, row) == nil {
+		if t.Get(bucketStarts, row) == nil {
 			c.find(d.AuditSeq, CodeIndex, "%s lacks the row of starts %q", d, row)
 		}
 	}

@@ -59,7 +59,7 @@ func (c *checker) webhooks() error {
 	_, err := view(c.v, func(t *tx) (struct{}, error) {
 		c.catchUp(t)
 		met := map[string]bool{}
-		rows := t.bucket(bucketWebhooks).Cursor()
+		rows := t.Cursor(bucketWebhooks)
 		for k, value := rows.First(); k != nil && len(met) <= maxWebhooks; k, value = rows.Next() {
 			if len(k) != len(id{}) {
 				c.find(0, CodeState, "%s has a row with the key %x", bucketWebhooks, k)

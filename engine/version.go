@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Version is one version of a document. It never changes; Chain binds it to
@@ -153,11 +154,11 @@ func (t *tx) addVersion(d *document, n NewVersion, digest Digest, size int64) er
 	ver := &Version{
 		DocumentID: d.ID, Number: d.VersionCount + 1, Digest: digest, Size: size,
 		MediaType: n.MediaType, FileName: n.FileName, Comment: n.Comment, Label: n.Label,
-		CreatedAt: t.now, CreatedBy: t.actor.UserID, PreviousChain: previous, Current: true,
+		CreatedAt: t.Now(), CreatedBy: t.actor.UserID, PreviousChain: previous, Current: true,
 	}
 	ver.Chain = audit.VersionChain(previous, d.ID, ver.Number, digest.String(), uint64(size), ver.MediaType, ver.CreatedAt, ver.CreatedBy)
-	t.put(bucketVersions, versionKey(d.id, ver.Number), encodeVersion(ver))
-	t.put(bucketRefs, refKey(digest, d.id, ver.Number), nil)
+	t.Put(bucketVersions, versionKey(d.id, ver.Number), encodeVersion(ver))
+	t.Put(bucketRefs, refKey(digest, d.id, ver.Number), nil)
 	d.Current, d.VersionCount = ver, ver.Number
 	return nil
 }
@@ -193,7 +194,7 @@ func (t *tx) version(d *document, number uint64) (*Version, error) {
 }
 
 func (t *tx) storedVersion(d *document, number uint64) (*Version, error) {
-	b := t.get(bucketVersions, versionKey(d.id, number))
+	b := t.Get(bucketVersions, versionKey(d.id, number))
 	if b == nil {
 		return nil, ErrVersionNotFound
 	}
@@ -222,7 +223,7 @@ func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page
 		var page Page[Version]
 		for ; number > 0; number-- {
 			if len(page.Items) == limit {
-				page.NextCursor = encodeCursor(listVersions, seqKey(number+1))
+				page.NextCursor = store.EncodePlace(listVersions, store.SeqKey(number+1))
 				break
 			}
 			ver, err := t.version(d, number)

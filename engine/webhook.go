@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // Webhook is a subscription: where events are to be told, and which. An event is
@@ -100,18 +101,18 @@ func (v *Vault) Webhooks(ctx context.Context, p Paging) (Page[Webhook], error) {
 }
 
 func (t *tx) webhook(webhookID string) (*webhook, error) {
-	at, ok := parseID(webhookID)
+	at, ok := store.ParseID(webhookID)
 	if !ok {
 		return nil, ErrWebhookNotFound
 	}
-	b := t.get(bucketWebhooks, at[:])
+	b := t.Get(bucketWebhooks, at[:])
 	if b == nil {
 		return nil, ErrWebhookNotFound
 	}
 	return decodeWebhook(at, b)
 }
 
-func (t *tx) putWebhook(w *webhook) { t.put(bucketWebhooks, w.at[:], w.encode()) }
+func (t *tx) putWebhook(w *webhook) { t.Put(bucketWebhooks, w.at[:], w.encode()) }
 
 // CreateWebhook needs admin access. The Secret is what messages are signed with,
 // shown this once. It is told of what happens after its creation.
@@ -133,19 +134,19 @@ func (t *tx) createWebhook(w webhook) (Webhook, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return Webhook{}, audit.Event{}, err
 	}
-	many, rows := 0, t.bucket(bucketWebhooks).Cursor()
+	many, rows := 0, t.Cursor(bucketWebhooks)
 	for k, _ := rows.First(); k != nil; k, _ = rows.Next() {
 		many++
 	}
 	if many >= maxWebhooks {
 		return Webhook{}, audit.Event{}, invalid("url", "would be that of one webhook too many: a vault has at most %d; delete one that is not needed", maxWebhooks)
 	}
-	at, err := t.newID()
+	at, err := t.NewID()
 	if err != nil {
 		return Webhook{}, audit.Event{}, err
 	}
 	w.at, w.ID = at, at.String()
-	w.CreatedAt, w.CreatedSeq, w.Revision = t.now, t.seq(), 1
+	w.CreatedAt, w.CreatedSeq, w.Revision = t.Now(), t.Seq(), 1
 	t.putWebhook(&w)
 	detail := detailMembers{}
 	detail.text("url", w.URL)
@@ -240,7 +241,7 @@ func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string
 		if err != nil {
 			return Webhook{}, audit.Event{}, err
 		}
-		t.delete(bucketWebhooks, w.at[:])
+		t.Delete(bucketWebhooks, w.at[:])
 		return w.Webhook, audit.Event{Op: audit.OpWebhookDeleted, Facts: audit.Facts{"webhook": audit.Text(w.ID)}}, nil
 	})
 }

@@ -35,7 +35,7 @@ func spellSigningSecret(random []byte) Secret {
 func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Secret, Receipt, error) {
 	secret := newSigningSecret()
 	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
-		w.former, w.secret, w.until = w.secret, secret, t.now.Add(signingOverlap)
+		w.former, w.secret, w.until = w.secret, secret, t.Now().Add(signingOverlap)
 		facts := w.facts()
 		facts["until"] = audit.Text(factTime(w.until))
 		return audit.Event{Op: audit.OpWebhookUpdated, Facts: facts}, nil
@@ -69,7 +69,7 @@ func (v *Vault) WebhookTarget(ctx context.Context, webhookID string) (WebhookTar
 			return WebhookTarget{}, err
 		}
 		target := WebhookTarget{Webhook: w.Webhook, Secrets: []Secret{spellSigningSecret(w.secret)}, Paused: s.Paused}
-		if t.now.Before(w.until) {
+		if t.Now().Before(w.until) {
 			target.Secrets = append(target.Secrets, spellSigningSecret(w.former))
 		}
 		return target, nil

@@ -9,11 +9,12 @@ import (
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/retention"
+	"strongroom/engine/internal/store"
 )
 
 // workBatch is how many documents of a plan are dealt with between two looks at
 // whether to stop: as many as share a transaction.
-const workBatch = maxGroup
+const workBatch = store.MaxGroup
 
 // workOff brings the run that is not completed to its end. It makes one change
 // for each document of the run's plan. Then it makes one for each document whose
@@ -126,7 +127,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 			return event, err
 		})
 	}
-	errs, err := w.v.submitEach(ctx, w.actor(), fns)
+	errs, err := w.v.updateEach(ctx, w.actor(), fns)
 	if err != nil {
 		return err
 	}
@@ -267,11 +268,11 @@ func (t *tx) doneBy(r *run, d *document, action Action) (bool, error) {
 		if by, _ := e.Facts["run"].AsText(); e.Op == op && by == r.ID {
 			return true, nil
 		}
-		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
-		if err != nil || row.prev >= seq {
+		row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+		if err != nil || row.Prev >= seq {
 			return false, errors.Join(err, errDamaged)
 		}
-		seq = row.prev
+		seq = row.Prev
 	}
 	return false, nil
 }

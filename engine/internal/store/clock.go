@@ -1,7 +1,6 @@
-package engine
+package store
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -9,7 +8,7 @@ import (
 	"strongroom/audit"
 )
 
-// clock gives every transaction its one instant: the wall clock, but never
+// Clock gives every transaction its one instant: the wall clock, but never
 // before the last entry's time plus the time that has passed since then on the
 // monotonic clock. So time in the log neither runs back, when somebody sets
 // the clock back, nor stands still until it has caught up.
@@ -18,8 +17,8 @@ import (
 // counts from opening.
 //
 // It also says when the wall clock cannot be trusted: with what it would destroy
-// (see doubt), or at all (see unwritable).
-type clock struct {
+// (see Doubt), or at all (see Unwritable).
+type Clock struct {
 	mu   sync.Mutex // leaf lock: nothing is called under it
 	last time.Time  // the last entry's time
 	mark time.Time  // when that was, as read then: carries the monotonic reading
@@ -41,7 +40,7 @@ const (
 )
 
 // start is called when the vault is opened, with the last entry's time.
-func (c *clock) start(last time.Time) {
+func (c *Clock) start(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -51,14 +50,14 @@ func (c *clock) start(last time.Time) {
 }
 
 // moved tells the clock that an entry with this time is on disk.
-func (c *clock) moved(last time.Time) {
+func (c *Clock) moved(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last, c.mark = last, time.Now()
 }
 
-// now is truncated to the millisecond, the resolution of the log.
-func (c *clock) now() time.Time {
+// Now is truncated to the millisecond, the resolution of the log.
+func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -77,8 +76,9 @@ const (
 	DoubtSilence Doubt = "silence" // there was no entry for longer than the setting maxClockGapDays
 )
 
-// doubt returns why a run of retention must not trust the clock; "" if it may.
-func (c *clock) doubt(maxGap time.Duration) Doubt {
+// Doubt returns why the clock must not be trusted with what cannot be undone; ""
+// if it may. maxGap is how long there may have been no entry.
+func (c *Clock) Doubt(maxGap time.Duration) Doubt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -95,12 +95,12 @@ func (c *clock) doubt(maxGap time.Duration) Doubt {
 	return ""
 }
 
-// unwritable is why nothing can be written, nil if it can: an entry far ahead of
+// Unwritable is why nothing can be written, nil if it can: an entry far ahead of
 // the clock would be taken for the truth ever after.
-func (c *clock) unwritable() error {
+func (c *Clock) Unwritable() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wall := wallTime()
+	wall := WallTime()
 	if c.last.Sub(wall)-c.lead <= clockBehind {
 		return nil
 	}
@@ -108,11 +108,11 @@ func (c *clock) unwritable() error {
 		audit.FormatTime(wall), audit.FormatTime(c.last))}
 }
 
-// wallTime is what the clock says, as the log would spell it.
-func wallTime() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+// WallTime is what the machine's clock says, as the log would spell it.
+func WallTime() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// accept trusts the clock as it is now.
-func (c *clock) accept() {
+// Accept trusts the clock as it is now.
+func (c *Clock) Accept() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -120,61 +120,8 @@ func (c *clock) accept() {
 	c.lead = max(0, c.last.Sub(c.wall))
 }
 
-// AcceptClock says that the clock is right although the log is ahead of it, so
-// that writing goes on while this vault is open; the log's time runs on from
-// its last entry until the clock has caught up. It needs admin access. Without a
-// clock that writes are refused for, it does nothing.
-func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
-	if v.clock.unwritable() == nil {
-		return Receipt{}, v.enterError()
-	}
-	c := newCall(ctx, actor)
-	c.corrects = true
-	c.steps = append(c.steps, func(t *tx) (audit.Event, error) {
-		if err := t.may(AccessAdmin); err != nil {
-			return audit.Event{}, err
-		}
-		t.note()
-		return audit.Event{Op: audit.OpClockCorrected, Facts: audit.Facts{
-			"last": audit.Text(audit.FormatTime(t.head.Time)), "wall": audit.Text(audit.FormatTime(wallTime())),
-		}}, nil
-	})
-	if err := v.submit(c); err != nil {
-		return Receipt{}, err
-	}
-	v.clock.accept()
-	return c.out.receipts[0], nil
-}
-
 // stopwatch returns how long it runs.
 func stopwatch() func() time.Duration {
 	began := time.Now()
 	return func() time.Duration { return time.Since(began) }
-}
-
-// Concerns says what the vault's operator should see to, although the vault
-// works: that nothing can be written because of the clock, that the last run of
-// retention was refused because of it, and that files were found damaged.
-func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
-	if err := v.clock.unwritable(); err != nil {
-		concerns = append(concerns, err.Error())
-	}
-	if n := len(v.Fixity().Damaged); n > 0 {
-		concerns = append(concerns, fmt.Sprintf("%d files do not have the bytes they came with; restore them from a backup", n))
-	}
-	last, err := view(v, (*tx).lastRun)
-	if err == nil && last != nil && last.Status == RunRefused {
-		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
-	}
-	return concerns, err
-}
-
-func (d Doubt) words() string {
-	switch d {
-	case DoubtBehind:
-		return "the clock is behind the last entry of the log"
-	case DoubtParted:
-		return "the clock was set by more than an hour since the vault was opened"
-	}
-	return "there had been no entry for longer than the setting maxClockGapDays"
 }

@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 // initialMmapSize: on Windows bbolt grows the file to the size of its mapping.
 const initialMmapSize = 0
 
-// networkFS names the network file system dir is on, or "".
-func networkFS(dir string) (string, error) {
+// NetworkFS names the network file system dir is on, or "".
+func NetworkFS(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
@@ -41,8 +41,8 @@ func lockFile(f *os.File) (held bool, err error) {
 // unlockFile does nothing: a lock ends when the file is closed.
 func unlockFile(*os.File) {}
 
-// fileSystem names the kind of file system dir is on.
-func fileSystem(dir string) (string, error) {
+// FileSystem names the kind of file system dir is on.
+func FileSystem(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err

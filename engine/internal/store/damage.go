@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"fmt"
@@ -18,18 +18,20 @@ import (
 // caught is a collector that meets a row which a damaged small bucket made of
 // freed memory.
 
-// damaged is deferred where all of vault.db is gone through: whatever panics
-// there is damage. was is what SetPanicOnFault was before.
-func damaged(err *error, was bool) {
+// Damaged is deferred where all of vault.db is gone through: whatever panics
+// there is damage. was is what SetPanicOnFault was before:
+//
+//	defer Damaged(&err, debug.SetPanicOnFault(true))
+func Damaged(err *error, was bool) {
 	debug.SetPanicOnFault(was)
 	if p := recover(); p != nil {
-		*err = &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %v", errDamaged, p)}
+		*err = &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %v", ErrDamaged, p)}
 	}
 }
 
-// guard is deferred where a call reads: damage stops the vault, since nobody
+// guard is deferred where a call reads: damage stops the store, since nobody
 // knows what else is wrong, and other panics are what they were.
-func (v *Vault) guard(err *error, was bool) {
+func (s *Store) guard(err *error, was bool) {
 	debug.SetPanicOnFault(was)
 	p := recover()
 	if p == nil {
@@ -38,28 +40,28 @@ func (v *Vault) guard(err *error, was bool) {
 	if !isDamage(p) {
 		panic(p)
 	}
-	v.failDamaged(p)
-	*err = v.enterError()
+	s.failDamaged(p)
+	*err = s.Ready()
 }
 
-func (v *Vault) failDamaged(p any) {
-	v.fail(ReasonDamaged, fmt.Errorf("%w: %s: %v; restore it from a backup", errDamaged, v.db.Path(), p))
+func (s *Store) failDamaged(p any) {
+	s.Stop(ReasonDamaged, fmt.Errorf("%w: %s: %v; restore it from a backup", ErrDamaged, s.path, p))
 }
 
 // begin and rollback read the file while bbolt holds locks of its own: what they
 // panic with leaves those held, and Close must not wait for them.
-func (v *Vault) begin(writable bool) (b *bbolt.Tx, err error) {
-	v.holding(func() { b, err = v.db.Begin(writable) })
+func (s *Store) begin(writable bool) (b *bbolt.Tx, err error) {
+	s.holding(func() { b, err = s.db.Begin(writable) })
 	return b, err
 }
 
-func (v *Vault) rollback(b *bbolt.Tx) { v.holding(func() { b.Rollback() }) }
+func (s *Store) rollback(b *bbolt.Tx) { s.holding(func() { b.Rollback() }) }
 
-func (v *Vault) holding(call func()) {
+func (s *Store) holding(call func()) {
 	ended := false
 	defer func() {
 		if !ended {
-			v.stuck.Store(true)
+			s.stuck.Store(true)
 		}
 	}()
 	call()

@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 // initialMmapSize is address space, not memory.
 const initialMmapSize = 8 << 30
 
-// networkFS names the network file system dir is on, or "".
-func networkFS(dir string) (string, error) {
+// NetworkFS names the network file system dir is on, or "".
+func NetworkFS(dir string) (string, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "", err
@@ -35,8 +35,8 @@ func lockFile(f *os.File) (held bool, err error) {
 // still mapped to it.
 func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
 
-// fileSystem names the kind of file system dir is on.
-func fileSystem(dir string) (string, error) {
+// FileSystem names the kind of file system dir is on.
+func FileSystem(dir string) (string, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"errors"
@@ -12,10 +12,10 @@ import (
 // of it, else 1 MiB.
 const initialMmapSize = 1 << (20 + 13*(^uint(0)>>63))
 
-// networkFS names the network file system dir is on, or "". A file system in
+// NetworkFS names the network file system dir is on, or "". A file system in
 // user space tells no more than that; most of those (sshfs, s3fs, rclone) are
 // remote, so it counts.
-func networkFS(dir string) (string, error) {
+func NetworkFS(dir string) (string, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "", err
@@ -62,8 +62,8 @@ func lockFile(f *os.File) (held bool, err error) {
 // still mapped to it.
 func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
 
-// fileSystem names the kind of file system dir is on.
-func fileSystem(dir string) (string, error) {
+// FileSystem names the kind of file system dir is on.
+func FileSystem(dir string) (string, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"testing"
@@ -10,29 +10,29 @@ import (
 // of it is the same: what the clock shows is then what it was set back to.
 func TestTimeNeitherRunsBackNorStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c clock
+		var c Clock
 		ahead := time.Now().Add(time.Hour).UTC()
 		c.start(ahead)
-		if got := c.now(); !got.Equal(ahead) {
+		if got := c.Now(); !got.Equal(ahead) {
 			t.Errorf("it is %v, the last entry is of %v", got, ahead)
 		}
 		for i := range 10 {
 			time.Sleep(time.Minute)
 			want := ahead.Add(time.Duration(i+1) * time.Minute)
-			if got := c.now(); !got.Equal(want) {
+			if got := c.Now(); !got.Equal(want) {
 				t.Errorf("it is %v, want %v", got, want)
 			}
 		}
 		// Entries meanwhile change nothing about it.
-		now := c.now()
+		now := c.Now()
 		c.moved(now)
 		time.Sleep(time.Millisecond)
-		if got := c.now(); !got.Equal(now.Add(time.Millisecond)) {
+		if got := c.Now(); !got.Equal(now.Add(time.Millisecond)) {
 			t.Errorf("it is %v after an entry of %v and a millisecond", got, now)
 		}
 		// Once the wall clock has caught up, it leads.
 		c.start(time.Now().Add(-time.Hour))
-		if got, wall := c.now(), time.Now().UTC().Truncate(time.Millisecond); !got.Equal(wall) {
+		if got, wall := c.Now(), time.Now().UTC().Truncate(time.Millisecond); !got.Equal(wall) {
 			t.Errorf("it is %v, the clock on the wall shows %v", got, wall)
 		}
 	})
@@ -40,11 +40,11 @@ func TestTimeNeitherRunsBackNorStandsStill(t *testing.T) {
 
 func TestAnInstantIsAWholeMillisecondInUTC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c clock
+		var c Clock
 		c.start(time.Time{})
 		for range 5 {
 			time.Sleep(333 * time.Microsecond)
-			if now := c.now(); now.Nanosecond()%int(time.Millisecond) != 0 || now.Location() != time.UTC || now.After(time.Now()) {
+			if now := c.Now(); now.Nanosecond()%int(time.Millisecond) != 0 || now.Location() != time.UTC || now.After(time.Now()) {
 				t.Errorf("it is %v", now)
 			}
 		}
@@ -53,14 +53,14 @@ func TestAnInstantIsAWholeMillisecondInUTC(t *testing.T) {
 
 func TestIDsOfOneVaultRise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &Vault{entropy: newEntropy()}
-		v.clock.start(time.Time{})
-		var last id
+		s := &Store{entropy: newEntropy()}
+		s.Clock.start(time.Time{})
+		var last ID
 		for n := range 2_000 {
 			if n%500 == 499 {
 				time.Sleep(time.Millisecond)
 			}
-			next, err := (&tx{v: v, now: v.clock.now()}).newID()
+			next, err := (&Tx{s: s, now: s.Clock.Now()}).NewID()
 			if err != nil {
 				t.Fatal(err)
 			}

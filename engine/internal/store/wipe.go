@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 // free is filled with zeros, by rows of a bucket that is made for it and
 // removed, and so is the end of the file that no page was taken from yet, where
 // a commit that failed may have left something. Nothing the log tells of
-// changes, so there is no entry, and it goes past update, in its turn
+// changes, so there is no entry, and it goes past Submit, in its turn
 // among the writers.
 //
 // Pages whose old state a reader still sees cannot be filled. So a page is
@@ -39,56 +39,56 @@ const (
 	fillerRows = 4
 )
 
-// wiping is a wipe on its way. Sweep alone uses it.
+// wiping is a wipe on its way. Wipe alone uses it.
 type wiping struct {
 	begun bool
 	seq   uint64 // what was erased up to this entry, it overwrites
 	freed uint64 // the last transaction that let go of a page
 }
 
-// wipe goes on with overwriting what was erased. done is false if readers of an
-// earlier state are in its way, or bytes have yet to be unlinked, for a backup
-// that copies them or because that failed: they are waited for elsewhere.
-func (v *Vault) wipe(ctx context.Context) (done bool, err error) {
-	w := &v.wiping
+// Wipe goes on with overwriting what was deleted, from one goroutine of the
+// caller's. done is false if readers of an earlier state are in its way, or
+// wait says that something else is: the caller comes back later. When it is
+// done, nothing of what was deleted up to the entry wiped is in the file.
+func (s *Store) Wipe(ctx context.Context, wait func() bool) (wiped uint64, done bool, err error) {
+	w := &s.wiping
 	if !w.begun {
-		if err := v.dropSnapshots(); err != nil {
-			return false, err
+		if err := s.DropCopies(); err != nil {
+			return 0, false, err
 		}
-		seq, freed := v.Head().Seq, v.durable.Load()
-		if err := v.exclusive(ctx, func() error { return v.overwrite(1) }); err != nil {
-			return false, err
+		seq, freed := s.Head().Seq, s.durable.Load()
+		if err := s.exclusive(ctx, func() error { return s.overwrite(1) }); err != nil {
+			return 0, false, err
 		}
 		*w = wiping{true, seq, freed}
 	}
-	if v.readers.oldest() <= w.freed || v.pins.waiting() || v.litter.Load() {
-		return false, nil
+	if s.readers.oldest() <= w.freed || wait() {
+		return 0, false, nil
 	}
 	for full := false; !full; {
-		err := v.exclusive(ctx, func() error {
-			full, err = v.overwriteSome()
+		err := s.exclusive(ctx, func() error {
+			full, err = s.overwriteSome()
 			return err
 		})
 		if err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
-	if err := v.exclusive(ctx, v.dropFiller); err != nil {
-		return false, err
+	if err := s.exclusive(ctx, s.dropFiller); err != nil {
+		return 0, false, err
 	}
-	if err := v.exclusive(ctx, v.wipeEnd); err != nil {
-		return false, err
+	if err := s.exclusive(ctx, s.wipeEnd); err != nil {
+		return 0, false, err
 	}
-	v.wiped.Store(w.seq)
-	v.unwiped.Store(v.erased > w.seq)
+	wiped = w.seq
 	*w = wiping{}
-	return true, nil
+	return wiped, true, nil
 }
 
 // overwriteSome fills free pages, and says whether there are none left.
-func (v *Vault) overwriteSome() (full bool, err error) {
+func (s *Store) overwriteSome() (full bool, err error) {
 	for left := wipePages; left > 0; {
-		free, err := v.freePages()
+		free, err := s.freePages()
 		if err != nil || free == 0 {
 			return err == nil, err
 		}
@@ -96,10 +96,10 @@ func (v *Vault) overwriteSome() (full bool, err error) {
 		// freelist. To take more than are free would let the file grow with each
 		// erasure, so the last few are taken one by one.
 		n := min(max(free-free/64-12, 1), left)
-		if err := v.overwrite(n); err != nil {
+		if err := s.overwrite(n); err != nil {
 			return false, err
 		}
-		if v.db.Stats().FreePageN == 0 {
+		if s.db.Stats().FreePageN == 0 {
 			return true, nil
 		}
 		left -= n
@@ -109,22 +109,22 @@ func (v *Vault) overwriteSome() (full bool, err error) {
 
 // freePages counts the pages that the next transaction can use: beginning one
 // releases those that no reader sees any more.
-func (v *Vault) freePages() (int, error) {
-	b, err := v.begin(true)
+func (s *Store) freePages() (int, error) {
+	b, err := s.begin(true)
 	if err != nil {
 		return 0, fmt.Errorf("begin writing: %w", err)
 	}
-	v.rollback(b)
-	return v.db.Stats().FreePageN, nil
+	s.rollback(b)
+	return s.db.Stats().FreePageN, nil
 }
 
 // overwrite writes so many pages of zeros, which stay until dropFiller.
-func (v *Vault) overwrite(pages int) error {
-	b, err := v.begin(true)
+func (s *Store) overwrite(pages int) error {
+	b, err := s.begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	defer v.rollback(b) // does nothing after a commit
+	defer s.rollback(b) // does nothing after a commit
 	filler, err := b.CreateBucketIfNotExists(bucketFiller)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (v *Vault) overwrite(pages int) error {
 	filler.FillPercent = 1
 	// A page of bbolt has a header of 16 bytes, and 16 bytes for each row beside
 	// its key, here 8 bytes, and its value.
-	zeros := make([]byte, (v.db.Info().PageSize-16)/fillerRows-16-8)
+	zeros := make([]byte, (s.db.Info().PageSize-16)/fillerRows-16-8)
 	first := filler.Sequence() + 1
 	last := first + uint64(fillerRows*pages) - 1
 	for n := first; n <= last; n++ {
@@ -143,41 +143,41 @@ func (v *Vault) overwrite(pages int) error {
 	if err := filler.SetSequence(last); err != nil {
 		return err
 	}
-	return v.finishUnlogged(b)
+	return s.finishUnlogged(b)
 }
 
 // dropFiller lets the filled pages go.
-func (v *Vault) dropFiller() error {
-	b, err := v.begin(true)
+func (s *Store) dropFiller() error {
+	b, err := s.begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	defer v.rollback(b)
+	defer s.rollback(b)
 	if b.Bucket(bucketFiller) == nil {
 		return nil
 	}
 	if err := b.DeleteBucket(bucketFiller); err != nil {
 		return err
 	}
-	return v.finishUnlogged(b)
+	return s.finishUnlogged(b)
 }
 
 // finishUnlogged commits, and wakes readers that waited for the commit.
-func (v *Vault) finishUnlogged(b *bbolt.Tx) error {
-	err := v.finish(b)
-	v.journal.wake()
+func (s *Store) finishUnlogged(b *bbolt.Tx) error {
+	err := s.finish(b)
+	s.journal.wake()
 	return err
 }
 
 // wipeEnd overwrites the end of the file that no page was taken from. Nobody
 // reads there, and nobody writes there while this holds the writer.
-func (v *Vault) wipeEnd() (err error) {
-	b, err := v.begin(true)
+func (s *Store) wipeEnd() (err error) {
+	b, err := s.begin(true)
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	defer v.rollback(b)
-	f, err := os.OpenFile(v.db.Path(), os.O_RDWR, 0)
+	defer s.rollback(b)
+	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrInUse: another process, or another Store of this one, has the vault
+	// open. Facts: *InUseError.
+	ErrInUse = errors.New("the vault is in use")
+	// ErrFormat: the vault was written by a newer version, or it is not a vault.
+	ErrFormat = errors.New("the vault's format is not one this version reads")
+	// ErrNoSpace: free space is below the reserve, or ran out. Nothing was
+	// written; reads go on, and writing resumes by itself when space returns.
+	ErrNoSpace = errors.New("no space left for writing")
+	// ErrUnavailable: the vault is closed, or a commit's outcome is unknown and
+	// it must be opened again, or the clock cannot be right. Facts: *UnavailableError.
+	ErrUnavailable = errors.New("the vault is not available")
+	// ErrBreach: a change and its entry do not agree. It is a defect of the
+	// engine, never of its caller.
+	ErrBreach = errors.New("engine: a change and its audit entry do not agree")
+	// ErrDamaged: vault.db does not hold what was written there.
+	ErrDamaged = errors.New("engine: stored data is damaged")
+)
+
+// Reasons of an UnavailableError.
+const (
+	ReasonClosed         = "closed"          // Close was called
+	ReasonOutcomeUnknown = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
+	ReasonDamaged        = "damaged"         // vault.db cannot be read
+	ReasonClock          = "clock"           // the clock is behind the log: writes are refused, reads go on
+)
+
+// UnavailableError says why the vault refuses reads and writes. Err is the
+// cause, nil when it was closed.
+type UnavailableError struct {
+	Reason string
+	Err    error
+}
+
+func (e *UnavailableError) Error() string {
+	switch {
+	case e.Reason == ReasonClosed:
+		return "the vault is closed"
+	case e.Reason == ReasonClock:
+		return fmt.Sprintf("nothing can be written while the clock is wrong: %v", e.Err)
+	case e.Reason == ReasonOutcomeUnknown:
+		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
+	}
+	return fmt.Sprintf("the vault cannot be used (%s): %v", e.Reason, e.Err)
+}
+
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// InUseError names the process that holds the vault; PID is 0 when it did not
+// say.
+type InUseError struct {
+	Path string
+	PID  int
+}
+
+func (e *InUseError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("%s is in use by another process; stop it first", e.Path)
+	}
+	return fmt.Sprintf("%s is in use by process %d; stop it first", e.Path, e.PID)
+}
+
+func (e *InUseError) Is(target error) bool { return target == ErrInUse }
