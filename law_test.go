@@ -41,6 +41,8 @@ var importLaw = map[string]importRule{
 	"engine/internal/check":  {never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url", "net/netip"}},
 	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
+	// Rules are pure: no file, no network, and no clock (see TestOneOwner).
+	"engine/internal/retention": {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/store": {
 		may:   []string{"strongroom/audit", "strongroom/blobstore", "go.etcd.io/bbolt", "github.com/oklog/ulid/v2", "golang.org/x/sys"},
 		never: append([]string{"net"}, programOnly...),

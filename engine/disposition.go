@@ -6,17 +6,20 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"strongroom/engine/internal/retention"
 )
 
-// Disposition explains what will become of a document, and why: by the same
-// functions as a run decides.
+// Disposition explains what will become of a document, and why. The same
+// functions decide for it and for a run.
 type Disposition struct {
 	Archive, Delete Fate
 	Policies        []PolicyFate // all that are for the document, those that count first
 	Holds           []Hold       // active ones, a page of them at most
 	Lock            *Lock        // the live one; nil: there is none
-	// ProtectedUntil is when the document may be deleted by hand; zero if it may
-	// now, or if that cannot be told: then Protected is set all the same.
+	// ProtectedUntil is from when the document may be deleted by hand. It is zero
+	// if nothing protects the document, and also if the end is not known: then
+	// Protected is set.
 	ProtectedUntil time.Time
 	Protected      Protect // "": it is not
 	Next           string  // what happens next, in a sentence
@@ -70,42 +73,41 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 		return out, err
 	}
 	out.Holds, out.Lock = holds.Items, d.Lock
-	longest := d.protection(ProtectCompliance, policies, t.Now())
-	if g := d.protection(ProtectGovernance, policies, t.Now()); g != nil && g.later(longest) {
-		longest = g
-	}
-	if longest != nil {
-		out.Protected, out.ProtectedUntil = longest.by, longest.until
+	facts, rules := d.forRules(), rulesOf(policies)
+	if longest := retention.LongestProtection(facts, rules, t.Now()); longest != nil {
+		out.Protected, out.ProtectedUntil = Protect(longest.By), longest.Until
 	}
 	winners := map[Action]*Policy{}
 	for _, action := range []Action{ActionArchive, ActionDelete} {
-		winners[action] = choose(policies, action, shortest)
+		if winner := retention.Choose(rules, retention.Action(action), shortest); winner != nil {
+			winners[action] = &policies[slices.IndexFunc(policies, func(p Policy) bool { return p.ID == winner.ID })]
+		}
 	}
-	out.Archive, out.Delete = d.fate(ActionArchive, winners[ActionArchive]), d.fate(ActionDelete, winners[ActionDelete])
+	out.Archive, out.Delete = fate(ActionArchive, winners[ActionArchive], facts), fate(ActionDelete, winners[ActionDelete], facts)
 	for _, p := range policies {
-		out.Policies = append(out.Policies, d.policyFate(p, winners[p.Action], shortest))
+		out.Policies = append(out.Policies, policyFate(p, winners[p.Action], shortest, facts))
 	}
 	slices.SortStableFunc(out.Policies, func(a, b PolicyFate) int {
 		if a.Wins != b.Wins {
 			return map[bool]int{true: -1, false: 1}[a.Wins]
 		}
-		return b.Scope.rank() - a.Scope.rank()
+		return retention.Scope(b.Scope).Rank() - retention.Scope(a.Scope).Rank()
 	})
-	out.Next = t.next(d, &out, policies, shortest)
+	out.Next = t.next(d, &out, rules, shortest)
 	return out, nil
 }
 
 // startWords say what a period counts from.
 func startWords(from string) string {
 	switch from {
-	case startCreated:
+	case retention.FromCreated:
 		return "its creation"
-	case startUpdated:
+	case retention.FromUpdated:
 		return "its last change"
-	case startVersion:
+	case retention.FromVersion:
 		return "its current version"
 	}
-	return fmt.Sprintf("the date in its field %q", strings.TrimPrefix(from, startField))
+	return fmt.Sprintf("the date in its field %q", strings.TrimPrefix(from, retention.FromField))
 }
 
 func (p *Policy) words() string {
@@ -116,38 +118,33 @@ func (p *Policy) words() string {
 	return fmt.Sprintf("the policy %q for %s", p.Name, of)
 }
 
-func (d *document) fate(action Action, winner *Policy) Fate {
+func fate(action Action, winner *Policy, facts *retention.Document) Fate {
 	switch {
 	case winner == nil:
 		return Fate{Why: fmt.Sprintf("no enabled policy says to %s it", action)}
-	case action == ActionArchive && d.Archived:
+	case action == ActionArchive && facts.Archived:
 		return Fate{PolicyID: winner.ID, Why: "it is archived already"}
 	}
-	start := startOf(d, winner.StartFrom)
+	rule := winner.forRules()
+	start := rule.Start.Of(facts)
 	if start.IsZero() {
 		return Fate{PolicyID: winner.ID, Why: fmt.Sprintf("%s counts from %s, which is not set; until it is, it is never due", winner.words(), startWords(winner.StartFrom))}
 	}
-	return Fate{winner.over(start), winner.ID,
+	return Fate{rule.Over(facts), winner.ID,
 		fmt.Sprintf("%s says to %s it %d days after %s, %s", winner.words(), action, winner.PeriodDays, startWords(winner.StartFrom), start.Format(time.DateOnly))}
 }
 
 // policyFate says why a policy counts for the document, or does not.
-func (d *document) policyFate(p Policy, winner *Policy, shortest bool) PolicyFate {
-	start := startOf(d, p.StartFrom)
-	f := PolicyFate{Policy: p, StartAt: start, DueAt: p.over(start)}
+func policyFate(p Policy, winner *Policy, shortest bool, facts *retention.Document) PolicyFate {
+	rule := p.forRules()
+	f := PolicyFate{Policy: p, StartAt: rule.Start.Of(facts), DueAt: rule.Over(facts)}
 	switch {
 	case !p.Enabled:
 		f.Why = "it is disabled"
 	case p.ID == winner.ID:
 		f.Wins, f.Why = true, fmt.Sprintf("it is the most specific one that says to %s", p.Action)
-	case p.Scope != winner.Scope:
-		f.Why = fmt.Sprintf("the policy %q is more specific: it is for the %s", winner.Name, winner.Scope)
-	case p.PeriodDays == winner.PeriodDays:
-		f.Why = fmt.Sprintf("the policy %q has the same scope and period, and was made first", winner.Name)
-	case shortest:
-		f.Why = fmt.Sprintf("the policy %q of the same scope has the shorter period, which counts by the settings", winner.Name)
 	default:
-		f.Why = fmt.Sprintf("the policy %q of the same scope has the longer period, which counts by the settings", winner.Name)
+		f.Why = winner.beats(&rule, shortest)
 	}
 	if p.Enabled && p.Protect != ProtectNone {
 		f.Why += fmt.Sprintf("; whichever wins, it protects the document by %s until its period is over", p.Protect)
@@ -155,9 +152,23 @@ func (d *document) policyFate(p Policy, winner *Policy, shortest bool) PolicyFat
 	return f
 }
 
+// beats says by what a policy has won over another.
+func (p *Policy) beats(other *retention.Policy, shortest bool) string {
+	rule := p.forRules()
+	switch by := rule.Advantage(other); {
+	case by == retention.ByScope:
+		return fmt.Sprintf("the policy %q is more specific: it is for the %s", p.Name, p.Scope)
+	case by == retention.ByAge:
+		return fmt.Sprintf("the policy %q has the same scope and period, and was made first", p.Name)
+	case shortest:
+		return fmt.Sprintf("the policy %q of the same scope has the shorter period, which counts by the settings", p.Name)
+	}
+	return fmt.Sprintf("the policy %q of the same scope has the longer period, which counts by the settings", p.Name)
+}
+
 // next says in one sentence what happens next.
-func (t *tx) next(d *document, x *Disposition, policies []Policy, shortest bool) string {
-	for _, action := range []Action{ActionDelete, ActionArchive} {
+func (t *tx) next(d *document, x *Disposition, policies []retention.Policy, shortest bool) string {
+	for _, action := range []retention.Action{retention.ActionDelete, retention.ActionArchive} {
 		if v, due := t.judge(d, action, policies, shortest, t.Now()); due {
 			if text := x.dueNow(d, v); text != "" {
 				return text
@@ -219,16 +230,16 @@ func heldBy(d *document) string {
 	return fmt.Sprintf("%d legal holds are released", d.HoldCount)
 }
 
-// dueNow tells of an action that is due; "" if what is due by another action has
-// more to tell.
-func (x *Disposition) dueNow(d *document, v verdict) string {
-	doing := map[Action]string{ActionArchive: "archived", ActionDelete: "deleted"}[v.action]
-	switch v.because {
-	case Held:
+// dueNow says in one sentence what a verdict means. It is "" if the other action
+// comes first.
+func (x *Disposition) dueNow(d *document, v retention.Verdict) string {
+	doing := map[retention.Action]string{retention.ActionArchive: "archived", retention.ActionDelete: "deleted"}[v.Action]
+	switch v.Because {
+	case retention.Held:
 		return fmt.Sprintf("It is due to be %s, and stays until its %s; then the next run does it.", doing, heldBy(d))
-	case Locked:
+	case retention.Locked:
 		return fmt.Sprintf("It is due to be %s, and stays while it is locked; the next run after that does it.", doing)
-	case Protected:
+	case retention.Protected:
 		if !x.Archive.EligibleAt.IsZero() && !d.Archived {
 			return "" // that may come first
 		}
@@ -237,7 +248,7 @@ func (x *Disposition) dueNow(d *document, v verdict) string {
 		}
 		return fmt.Sprintf("It is due to be deleted, and a policy protects it until %s; the next run after that does it.", day(x.ProtectedUntil))
 	}
-	if v.action == ActionArchive {
+	if v.Action == retention.ActionArchive {
 		return "The next run archives it."
 	}
 	return "The next run deletes it, with all its versions, for good."

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 )
 
 // Due is when something is due: at a time, or on a date, which lasts until its
@@ -62,31 +63,17 @@ func (d Due) starts(zone *time.Location) time.Time { return d.midnight(0, zone) 
 // ends is the first instant at which it is too late.
 func (d Due) ends(zone *time.Location) time.Time { return d.midnight(1, zone) }
 
-// midnight is that with which the day begins that is so many after a date.
+// midnight is when the day begins that is so many days after a date.
 func (d Due) midnight(days int, zone *time.Location) time.Time {
 	if !d.date {
 		return d.at
 	}
 	day := d.at.AddDate(0, 0, days)
-	at := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
-	changed, changes := at.ZoneBounds()
-	if at.Day() != day.Day() { // the clocks leave it out, and the day begins when they are changed
-		return changes
-	}
-	if changed.IsZero() {
-		return at
-	}
-	// They may strike it twice, before they are changed and after.
-	_, before := changed.Add(-1).Zone()
-	_, after := at.Zone()
-	if first := at.Add(time.Duration(after-before) * time.Second); first.Before(changed) {
-		return first
-	}
-	return at
+	return retention.OnDay(day.Year(), day.Month(), day.Day(), 0, 0, zone)
 }
 
-// reminder is when to remind so many days before: as that day begins, or, of a
-// time, at the same time of that day. None before is the reminder that it is
+// reminder is when to remind so many days before: when that day begins. Of a time
+// it is the same time of that day. The reminder of no days before says that it is
 // too late.
 func (d Due) reminder(days uint64, zone *time.Location) time.Time {
 	switch {
@@ -98,8 +85,8 @@ func (d Due) reminder(days uint64, zone *time.Location) time.Time {
 	return d.at.In(zone).AddDate(0, 0, -int(days))
 }
 
-// last is the last instant at which it is not too late, by which it is compared
-// with others.
+// last is the last instant at which it is not too late. A range of instants holds
+// d if it holds that one.
 func (d Due) last(zone *time.Location) time.Time {
 	if d.date {
 		return d.ends(zone).Add(-time.Millisecond)
@@ -107,41 +94,24 @@ func (d Due) last(zone *time.Location) time.Time {
 	return d.at
 }
 
-// recurs is the first of the dates, or times of day in the vault's time zone,
-// that lie whole periods after the anchor and are later than d. They are counted
-// from the anchor, and not each from the one before, because a short month
-// must not shorten those that follow, nor a change of the clocks move them. ok is
-// false when time is up.
+// recurs is the first of the dates that lie whole periods after the anchor and
+// are later than d; of a time, the first of the same times of day in the zone. ok
+// is false when time is up.
 func (d Due) recurs(anchor Due, months int, zone *time.Location) (next Due, ok bool) {
 	if d.date {
 		zone = time.UTC // as Due keeps a date
 	}
-	from, now := anchor.at.In(zone), d.at.In(zone)
-	passed := 12*(now.Year()-from.Year()) + int(now.Month()-from.Month())
-	for periods := max(passed/months-1, 1); ; periods++ {
-		next = Due{plusMonths(from, periods*months).UTC(), d.date}
-		if next.at.After(d.at) {
-			return next, next.at.Year() <= 9999
-		}
-	}
-}
-
-// plusMonths keeps to the end of a month that is too short.
-func plusMonths(at time.Time, months int) time.Time {
-	year, month, day := at.Date()
-	month += time.Month(months)
-	end := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
-	hour, minute, second := at.Clock()
-	return time.Date(year, month, min(day, end), hour, minute, second, at.Nanosecond(), at.Location())
+	next = Due{retention.Recurs(anchor.at, d.at, months, zone).UTC(), d.date}
+	return next, next.at.Year() <= 9999
 }
 
 // zoneSlack is more than any time zone is away from UTC.
 const zoneSlack = 24 * time.Hour
 
-// dueSize is the length of a Due in an index: milliseconds since 1970 and its
-// form. A date stands at its last millisecond in UTC, whatever the time zone is,
-// so that rows need not move when the settings do: what depends on the zone is
-// looked for zoneSlack further on either side, and decided row by row.
+// dueSize is the length of a Due in an index: milliseconds since 1970, and whether
+// it is a date. A date stands at its last millisecond in UTC, whatever the time
+// zone is: so no row moves when the settings change. Who looks for what depends on
+// the zone looks zoneSlack further on either side, and decides row by row.
 const dueSize = 9
 
 func (d Due) place() string {

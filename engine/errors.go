@@ -278,9 +278,9 @@ type InUseError = store.InUseError
 type DamagedError struct{ Files []string }
 
 func (e *DamagedError) Error() string {
-	const shown = 10
-	text := fmt.Sprintf("%d damaged: %s", len(e.Files), strings.Join(e.Files[:min(shown, len(e.Files))], "; "))
-	if more := len(e.Files) - shown; more > 0 {
+	const most = 10
+	text := fmt.Sprintf("%d damaged: %s", len(e.Files), strings.Join(e.Files[:min(most, len(e.Files))], "; "))
+	if more := len(e.Files) - most; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
 	return text

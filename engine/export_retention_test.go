@@ -17,7 +17,7 @@ func (v *Vault) InterruptRun(ctx context.Context, lines int) error {
 	}
 	w := &worker{v: v, run: r}
 	stop := errors.New("stop")
-	err = v.readPlan(r.PlanDigest, lines, func(page []planned) error { return errors.Join(w.carryOut(ctx, page), stop) })
+	err = v.readPlan(r.PlanDigest, lines, func(page []planLine) error { return errors.Join(w.carryOut(ctx, page), stop) })
 	if !errors.Is(err, stop) {
 		return err
 	}
@@ -38,7 +38,7 @@ func (v *Vault) WorkOffSlowly(ctx context.Context, after func()) error {
 		return err
 	}
 	w := &worker{v: v, run: r}
-	return v.readPlan(r.PlanDigest, 1, func(page []planned) error {
+	return v.readPlan(r.PlanDigest, 1, func(page []planLine) error {
 		defer after()
 		return w.carryOut(ctx, page)
 	})

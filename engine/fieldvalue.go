@@ -15,7 +15,7 @@ import (
 // checkFields is the guard of every write of custom fields. Each key given must
 // be defined, and each value that is not what it was must be one its field
 // takes; it is spelled in place. Removing a required field is refused, and with
-// isNew, lacking one. What a document has already is not judged again, so that
+// isNew, lacking one. What a document has already is not checked again, so that
 // a choice taken away, or a field that became required, hinders no other change.
 func (t *tx) checkFields(was, is, given map[string]any, isNew bool) error {
 	var c checks

@@ -170,9 +170,9 @@ func loadLockKey(dir string) (secret.LockKey, error) {
 	return key, nil
 }
 
-// shown adds what the holder may know: the token only for the key that took the
-// lock.
-func (t *tx) shown(d *document) (Lock, error) {
+// showLock adds what the holder may know: the token only for the key that took
+// the lock.
+func (t *tx) showLock(d *document) (Lock, error) {
 	lock, err := t.lock(d)
 	if err != nil {
 		return Lock{}, err

@@ -57,7 +57,7 @@ func (v *Vault) acquireLock(ctx context.Context, actor Actor, documentID string,
 			return locked{}, audit.Event{}, err
 		}
 		t.store(old, d)
-		lock, err := t.shown(d)
+		lock, err := t.showLock(d)
 		return locked{lock, litter}, audit.Event{
 			Op: audit.OpLockAcquired, Document: d.ID,
 			Facts: audit.Facts{
@@ -135,7 +135,7 @@ func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock,
 		if err != nil {
 			return Lock{}, err
 		}
-		return t.shown(d)
+		return t.showLock(d)
 	})
 }
 
@@ -175,7 +175,7 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 				return Lock{}, audit.Event{}, err
 			}
 		}
-		lock, err := t.shown(d)
+		lock, err := t.showLock(d)
 		return lock, audit.Event{
 			Op: audit.OpLockRenewed, Document: d.ID,
 			Facts: audit.Facts{
@@ -245,7 +245,7 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	if old.lease.scratchPad != scratchPad {
 		return locked{}, audit.Event{}, ErrNotLocked
 	}
-	lock, err := t.shown(old)
+	lock, err := t.showLock(old)
 	if err != nil {
 		return locked{}, audit.Event{}, err
 	}

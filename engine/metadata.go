@@ -94,7 +94,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Even
 	}, nil
 }
 
-// check looks at what can be judged without the document, and spells it.
+// check looks at what can be checked without the document, and spells it.
 func (p *DocumentPatch) check() error {
 	var c checks
 	if p.Name != nil {

@@ -37,7 +37,7 @@ func (v *Vault) Obligations(ctx context.Context, q ObligationQuery) (Page[Obliga
 		return Page[Obligation]{}, err
 	}
 	l := &dueLister{q: q, limit: limit, place: place}
-	if err := l.settle(); err != nil {
+	if err := l.check(); err != nil {
 		return Page[Obligation]{}, err
 	}
 	return view(v, l.page)
@@ -54,8 +54,8 @@ type dueLister struct {
 	now    time.Time
 }
 
-// settle looks at what can be judged without the vault.
-func (l *dueLister) settle() error {
+// check reads the query, as far as that needs no vault.
+func (l *dueLister) check() error {
 	switch l.q.Sort {
 	case "", "dueDate":
 	case "-dueDate":

@@ -77,7 +77,7 @@ func (p *ObligationPatch) apply(o *obligation) {
 	o.moved(due, recurrence)
 }
 
-// moved settles what follows from another due date or recurrence.
+// moved works out what follows from another due date or recurrence.
 func (o *obligation) moved(due Due, recurrence string) {
 	if o.DueDate != due {
 		o.reminded = notReminded

@@ -64,7 +64,7 @@ func (p passwordProof) raise(d *document) {
 // provePassword compares a password with that of a document, outside any
 // transaction because that takes its time, and after every other guard of
 // AcquireLock, so that nobody else learns whether it is right. The proof is
-// judged in the transaction: a password that changes meanwhile is not let
+// decided in the transaction: a password that changes meanwhile is not let
 // through.
 func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID string, n NewLock) (passwordProof, error) {
 	var who guesser

@@ -5,38 +5,43 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"strongroom/engine/internal/retention"
 )
 
-// A plan is what a run would do at an instant: a line for every document that is
-// due, those it would leave alone with why included. Preview and run walk it with
-// the same code, some thousand rows in each transaction, in one order:
+// A plan is what a run does: a line for every document that is due at an instant,
+// with what is to be done to it, or why it is left alone. A run writes its plan to
+// a file and works that off. A preview makes the same plan, with the same code, and
+// writes none. It takes some thousand rows in each transaction, in one order:
 //
 //	what is to be deleted, then what is to be archived; of each, by kind of start,
 //	state and group, as they began; then the documents with a policy of their own.
 
-// planned is a line of a plan.
-type planned struct {
-	verdict
+// planLine is a line of a plan, or of the list of what a run left alone.
+type planLine struct {
 	documentID string
 	name       string
+	action     Action
+	policyID   string
+	because    Because
 	place      []byte // by which lines are in order
 }
 
-// planner walks a plan.
+// planner makes a plan.
 type planner struct {
 	v     *Vault
-	rules *rules
+	rules *retention.Rules
 	at    time.Time
 }
 
-// newPlanner reads the rules as they are now, and sees that what they count from
-// is indexed.
+// newPlanner reads the rules as they are now. What they count from is indexed
+// afterwards.
 func (v *Vault) newPlanner(ctx context.Context, at time.Time, hypothetical *Policy) (*planner, error) {
-	r, err := view(v, func(t *tx) (*rules, error) { return t.rules(hypothetical) })
+	r, err := view(v, func(t *tx) (*retention.Rules, error) { return t.rules(hypothetical) })
 	if err != nil {
 		return nil, err
 	}
-	return &planner{v, r, at}, v.fill(ctx, r.starts())
+	return &planner{v, r, at}, v.fill(ctx, r.AllFacts())
 }
 
 // planRows bounds what one transaction of a plan looks at.
@@ -44,13 +49,13 @@ const planRows = 1_000
 
 // each calls fn with the lines of the plan, page by page, outside of any
 // transaction.
-func (p *planner) each(ctx context.Context, fn func([]planned) error) error {
+func (p *planner) each(ctx context.Context, fn func([]planLine) error) error {
 	for _, s := range p.stretches() {
 		for at, more := s.prefix, true; more; {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			lines, err := view(p.v, func(t *tx) (found []planned, err error) {
+			lines, err := view(p.v, func(t *tx) (found []planLine, err error) {
 				found, at, more, err = p.page(t, s, at)
 				return found, err
 			})
@@ -65,19 +70,19 @@ func (p *planner) each(ctx context.Context, fn func([]planned) error) error {
 	return nil
 }
 
-// stretch is a part of the walk: the rows among the starts that have a prefix,
-// or, with none, the documents that have a policy of their own.
+// stretch is a part of a plan: the rows among the starts that have a prefix. With
+// none, it is the documents that have a policy of their own.
 type stretch struct {
-	action Action
+	action retention.Action
 	from   string
 	prefix []byte
 }
 
 // stretches are in the order of the places of their lines: see line.
 func (p *planner) stretches() (all []stretch) {
-	for _, action := range []Action{ActionDelete, ActionArchive} {
-		for _, from := range p.rules.kinds[action] {
-			if action == ActionDelete {
+	for _, action := range []retention.Action{retention.ActionDelete, retention.ActionArchive} {
+		for _, from := range p.rules.Facts(action) {
+			if action == retention.ActionDelete {
 				all = append(all, stretch{action, from, []byte(text(from) + stateArchived)})
 			}
 			all = append(all, stretch{action, from, []byte(text(from) + stateLive)})
@@ -88,7 +93,7 @@ func (p *planner) stretches() (all []stretch) {
 }
 
 // page returns some lines, and from where to go on.
-func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byte, more bool, err error) {
+func (p *planner) page(t *tx, s stretch, at []byte) (lines []planLine, next []byte, more bool, err error) {
 	if s.prefix == nil {
 		lines, err = p.alone(t, s.action)
 		return lines, nil, false, err
@@ -104,18 +109,18 @@ func (p *planner) page(t *tx, s stretch, at []byte) (lines []planned, next []byt
 			return nil, nil, false, errDamaged
 		}
 		head := row[:len(row)-len(rest)]
-		winner := choose(p.rules.ofGroup(g), s.action, p.rules.shortest)
-		if winner == nil || winner.StartFrom != s.from || bytes.Compare(rest[:8], placeStart(p.at.Add(-winner.period()))) > 0 {
+		winner := retention.Choose(p.rules.For(g.forRules()), s.action, p.rules.Shortest)
+		if winner == nil || winner.Start.From != s.from || bytes.Compare(rest[:8], placeStart(winner.LatestFact(p.at))) > 0 {
 			row, _ = rows.Seek(behind(head)) // nothing more is due in this group
 			continue
 		}
 		doc := id(rest[8:])
 		switch d, err := t.documentAt(doc); {
 		case errors.Is(err, errDamaged): // it keeps nobody else from being disposed of
-			lines = append(lines, planned{verdict{s.action, winner.ID, Failed}, doc.String(), "", append(s.order(), row...)})
+			lines = append(lines, planLine{doc.String(), "", Action(s.action), winner.ID, Failed, append(s.order(), row...)})
 		case err != nil:
 			return nil, nil, false, err
-		case len(p.rules.by[scoped{ScopeDocument, d.ID}]) == 0:
+		case !p.rules.IsAlone(d.ID):
 			lines = p.line(t, d, s, lines)
 		}
 		row, _ = rows.Next()
@@ -128,10 +133,10 @@ func behind(prefix []byte) []byte {
 	return append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, startSize+1)...)
 }
 
-// alone looks at the documents that have policies of their own, maxPolicies at
-// most.
-func (p *planner) alone(t *tx, action Action) (lines []planned, err error) {
-	for _, documentID := range p.rules.alone {
+// alone returns the lines of the documents that have policies of their own: at
+// most maxPolicies.
+func (p *planner) alone(t *tx, action retention.Action) (lines []planLine, err error) {
+	for _, documentID := range p.rules.Alone() {
 		d, err := t.document(documentID)
 		if err != nil {
 			return nil, err
@@ -144,8 +149,8 @@ func (p *planner) alone(t *tx, action Action) (lines []planned, err error) {
 }
 
 // line adds the line of a document, if it is due.
-func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned {
-	v, due := t.judge(d, s.action, p.rules.of(d), p.rules.shortest, p.at)
+func (p *planner) line(t *tx, d *document, s stretch, lines []planLine) []planLine {
+	v, due := t.judge(d, s.action, p.rules.For(d.forRules()), p.rules.Shortest, p.at)
 	if !due {
 		return lines
 	}
@@ -153,12 +158,12 @@ func (p *planner) line(t *tx, d *document, s stretch, lines []planned) []planned
 	if s.prefix == nil {
 		place = append(append(place, 0xff), d.id[:]...) // behind those without a policy of their own
 	} else {
-		place = append(place, startKey(s.from, d.startState(), d.group(), startOf(d, s.from), d.id)...)
+		place = append(place, startKey(s.from, d.startState(), d.group(), d.forRules().Fact(s.from), d.id)...)
 	}
-	return append(lines, planned{v, d.ID, d.Name, place})
+	return append(lines, planLine{d.ID, d.Name, Action(v.Action), v.PolicyID, Because(v.Because), place})
 }
 
 // order begins the places of a stretch: deletions come first.
 func (s stretch) order() []byte {
-	return []byte{map[Action]byte{ActionDelete: 1, ActionArchive: 2}[s.action]}
+	return []byte{map[retention.Action]byte{retention.ActionDelete: 1, retention.ActionArchive: 2}[s.action]}
 }

@@ -19,10 +19,10 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// The plans of runs, and what they left alone, are files below the vault's
-// directory: derived, so they may be deleted at any time. A run whose plan is
-// gone ends with what it has done, and the next one does the rest; of a run whose
-// list of what was left is gone, only what it did can be told, from the log.
+// The plans of runs, and the lists of what they left alone, are files below the
+// vault's directory. They are derived, so they may be deleted at any time. A run
+// whose plan is gone ends with what it has done, and the next run does the rest.
+// Of a run whose list is gone, only the log still tells what it did.
 //
 //	retention/<digest>.plan   of the run that is not completed: a line for each document
 //	retention/<run>.left      of completed runs: the lines of the documents left alone
@@ -41,14 +41,15 @@ const (
 // leftKept is how many runs' lists of what was left alone are kept.
 const leftKept = 100
 
-func (p *planned) line(b []byte) []byte {
+// appendTo spells a line.
+func (p *planLine) appendTo(b []byte) []byte {
 	return fmt.Appendf(b, "%s %s %s %s\n", p.documentID, p.action, p.policyID, p.because)
 }
 
 var errPlanLine = errors.New("not a line of a plan")
 
-// parsePlanned reads a line; what is not one was not written by this package.
-func parsePlanned(line string) (p planned, err error) {
+// parsePlanLine reads a line.
+func parsePlanLine(line string) (p planLine, err error) {
 	parts := strings.Split(line, " ")
 	if len(parts) != 4 {
 		return p, errPlanLine
@@ -72,10 +73,10 @@ type digester struct {
 
 func newDigester() *digester { return &digester{hash: sha256.New()} }
 
-func (d *digester) add(lines []planned) {
+func (d *digester) add(lines []planLine) {
 	d.text = d.text[:0]
 	for i := range lines {
-		d.text = lines[i].line(d.text)
+		d.text = lines[i].appendTo(d.text)
 	}
 	d.lines += len(lines)
 	d.hash.Write(d.text)
@@ -86,18 +87,18 @@ func (d *digester) digest() audit.Hash { return audit.Hash(d.hash.Sum(nil)) }
 // emptyPlan is the digest of a plan without a line.
 func emptyPlan() audit.Hash { return newDigester().digest() }
 
-// plan is one that was written down.
+// plan is the file that a run works off.
 type plan struct {
 	digest audit.Hash
 	lines  int
 }
 
-// writePlan walks a plan and keeps it, durably, if there is anything in it.
+// writePlan makes a plan. If it has a line, its file is on disk afterwards.
 func (v *Vault) writePlan(ctx context.Context, p *planner) (plan, error) {
 	d := newDigester()
 	var f *os.File
 	fresh := v.retentionFile("new" + planSuffix)
-	err := p.each(ctx, func(lines []planned) (err error) {
+	err := p.each(ctx, func(lines []planLine) (err error) {
 		if f == nil {
 			if f, err = v.newRetentionFile(fresh); err != nil {
 				return err
@@ -137,7 +138,7 @@ func (v *Vault) newRetentionFile(path string) (*os.File, error) {
 
 // readPlan reads the lines of a plan, at most so many at a time, and hands them
 // to fn. A file that is gone, or is not the plan of that digest, has none.
-func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) error {
+func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planLine) error) error {
 	f, err := os.Open(v.planFile(digest))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -153,12 +154,12 @@ func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) 
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	var page []planned
+	var page []planLine
 	lines := bufio.NewScanner(f)
 	for more := true; more; {
 		page = page[:0]
 		for more = lines.Scan(); more; more = lines.Scan() {
-			line, err := parsePlanned(lines.Text())
+			line, err := parsePlanLine(lines.Text())
 			if err != nil {
 				return err
 			}
@@ -176,8 +177,8 @@ func (v *Vault) readPlan(digest audit.Hash, most int, fn func([]planned) error) 
 	return lines.Err()
 }
 
-// dropPlans removes the plans, of which there is at most one that counts. Called
-// under planning, when no run is unfinished.
+// dropPlans removes all plans. The caller holds planning, and no run is
+// unfinished, so nobody works one off.
 func (v *Vault) dropPlans() error {
 	paths, err := v.retentionFiles(planSuffix)
 	for _, path := range paths {
@@ -212,7 +213,7 @@ func (v *Vault) retentionFiles(suffix string) (paths []string, err error) {
 
 // leftLines reads the lines of a run's list from a place in it, at most so many,
 // and says where to go on. A list that is gone, or damaged, has none.
-func (v *Vault) leftLines(runID string, from int64, most int) (lines []planned, next int64, err error) {
+func (v *Vault) leftLines(runID string, from int64, most int) (lines []planLine, next int64, err error) {
 	f, err := os.Open(v.leftFile(runID))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, from, nil
@@ -224,7 +225,7 @@ func (v *Vault) leftLines(runID string, from int64, most int) (lines []planned, 
 	r := bufio.NewReader(io.NewSectionReader(f, from, 1<<62))
 	for len(lines) < most {
 		text, err := r.ReadBytes('\n')
-		line, bad := parsePlanned(string(bytes.TrimSuffix(text, []byte("\n"))))
+		line, bad := parsePlanLine(string(bytes.TrimSuffix(text, []byte("\n"))))
 		if err != nil || bad != nil {
 			return lines, from, nil
 		}

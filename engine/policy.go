@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
 )
 
 // Policy says how long documents live: PeriodDays after what StartFrom names,
 // they are archived or deleted. Which policy counts for a document, if several
-// apply, is told at [choose]; what Protect forbids meanwhile, at [tx.protection].
+// apply, and what Protect forbids meanwhile, is told in
+// strongroom/engine/internal/retention.
 type Policy struct {
 	ID         string
 	Name       string
@@ -38,11 +40,6 @@ const (
 	ScopeDocument     Scope = "document" // one
 )
 
-// scopes are in rising order: the more specific, the later.
-func scopes() []Scope {
-	return []Scope{ScopeOrganization, ScopeProduct, ScopeTemplate, ScopeCategory, ScopeDocument}
-}
-
 // Action is what a policy does to a document that is due.
 type Action string
 
@@ -58,7 +55,7 @@ type Protect string
 const (
 	ProtectNone       Protect = "none"
 	ProtectGovernance Protect = "governance" // an admin may bypass it, with a reason
-	ProtectCompliance Protect = "compliance" // nobody may, and the policy can only be prolonged
+	ProtectCompliance Protect = "compliance" // nobody may bypass it, and the policy can only be prolonged
 )
 
 // NewPolicy describes a policy to be made. Name, Scope, Target (but for an
@@ -146,7 +143,7 @@ func (n NewPolicy) policy() Policy {
 		StartFrom: n.StartFrom, Protect: n.Protect, Enabled: !n.Disabled,
 	}
 	if p.StartFrom == "" {
-		p.StartFrom = startCreated
+		p.StartFrom = retention.FromCreated
 	}
 	if p.Protect == "" {
 		p.Protect = ProtectNone
@@ -215,13 +212,11 @@ func (patch *PolicyPatch) apply(p Policy) Policy {
 	return p
 }
 
-// confirms guards the two ends of compliance: that a policy comes to it on
-// purpose only, and that none leaves it.
+// confirms guards compliance on both sides: a policy protects by compliance only
+// if somebody has confirmed that, and it never protects less afterwards.
 func (patch *PolicyPatch) confirms(old, p Policy) error {
 	if old.Protect == ProtectCompliance {
-		same := old
-		same.Name, same.PeriodDays = p.Name, p.PeriodDays
-		if p != same || p.PeriodDays < old.PeriodDays {
+		if retention.Loosens(old.forRules(), p.forRules()) {
 			return ErrPolicyLocked
 		}
 		return nil

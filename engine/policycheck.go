@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
 )
 
@@ -13,16 +14,8 @@ const (
 	maxPeriod   = 73_000 // days: two hundred years
 )
 
-// What a period counts from.
-const (
-	startCreated = "createdAt"
-	startUpdated = "updatedAt"
-	startVersion = "currentVersion"
-	startField   = "field:" // and the key of a date field
-)
-
-// checkPolicy looks at a policy as it is to be, and spells it. What it names was
-// there when it was named; that it goes later does not spoil the policy.
+// checkPolicy checks and spells a policy as it is to be. What it names must be
+// there when it is first named. It may go later, and the policy stays valid.
 func (t *tx) checkPolicy(old Policy, p *Policy) error {
 	var c checks
 	p.Name = strings.TrimSpace(p.Name)
@@ -81,10 +74,10 @@ func (t *tx) checkTarget(c *checks, p *Policy) error {
 
 func (t *tx) checkStart(c *checks, from string) error {
 	switch from {
-	case startCreated, startUpdated, startVersion:
+	case retention.FromCreated, retention.FromUpdated, retention.FromVersion:
 		return nil
 	}
-	key, ok := strings.CutPrefix(from, startField)
+	key, ok := strings.CutPrefix(from, retention.FromField)
 	if !ok {
 		c.fail("startFrom", "must be createdAt, updatedAt, currentVersion or field:<key>")
 		return nil
@@ -99,8 +92,7 @@ func (t *tx) checkStart(c *checks, from string) error {
 	return nil
 }
 
-// policyRows returns every index row of a policy, as indexRows does of a
-// document: one, by what it is for.
+// policyRows returns the index rows of a policy: one, by what it is for.
 func policyRows(p *Policy) [][]byte {
 	key, _ := store.ParseID(p.ID)
 	return [][]byte{append(scopePrefix(p.Scope, p.Target), key[:]...)}
@@ -111,12 +103,13 @@ func scopePrefix(s Scope, target string) []byte { return []byte(text(string(s)) 
 // policiesOf returns every policy that is for this document, enabled or not.
 func (t *tx) policiesOf(d *document) (found []Policy, err error) {
 	rows := t.Cursor(bucketScopes)
-	for _, s := range scopes() {
-		target := s.target(d)
-		if target == "" && s != ScopeOrganization {
+	facts := d.forRules()
+	for _, s := range retention.Scopes() {
+		target, ok := facts.Target(s)
+		if !ok {
 			continue
 		}
-		prefix := scopePrefix(s, target)
+		prefix := scopePrefix(Scope(s), target)
 		for k, _ := rows.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = rows.Next() {
 			if len(k) != len(prefix)+len(id{}) {
 				return nil, errDamaged
@@ -131,24 +124,9 @@ func (t *tx) policiesOf(d *document) (found []Policy, err error) {
 	return found, nil
 }
 
-// target is what a policy of this scope must name to be for the document.
-func (s Scope) target(d *document) string {
-	switch s {
-	case ScopeProduct:
-		return d.Product
-	case ScopeTemplate:
-		return d.TemplateID
-	case ScopeCategory:
-		return d.Category
-	case ScopeDocument:
-		return d.ID
-	}
-	return ""
-}
-
 // fieldNamed says whether a policy counts from a field.
 func (t *tx) fieldNamed(key string) (named bool, err error) {
-	err = t.eachPolicy(func(p Policy) { named = named || p.StartFrom == startField+key })
+	err = t.eachPolicy(func(p Policy) { named = named || p.StartFrom == retention.FromField+key })
 	return named, err
 }
 

@@ -42,10 +42,10 @@ type PlannedOutcome struct {
 // NewPolicyID stands for the policy that a preview adds.
 const NewPolicyID = "new"
 
-// Preview walks the plan of a run, for administrators. The counts and the digest
-// are of the whole plan on every page; a page tells of the same instant as the
-// one before. ErrPolicyNotFound, and what the policy could not be created or
-// changed for.
+// Preview makes the plan of a run, for administrators. On every page, counts and
+// digest are those of the whole plan. Every page is of the same instant as the
+// first. ErrPolicyNotFound, and the errors of CreatePolicy or UpdatePolicy for the
+// policy of the query.
 func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Preview, error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -73,7 +73,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 	}
 	var out Preview
 	d := newDigester()
-	err = p.each(ctx, func(lines []planned) error {
+	err = p.each(ctx, func(lines []planLine) error {
 		d.add(lines)
 		for i := range lines {
 			out.add(&lines[i], at, after, limit)
@@ -86,7 +86,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 }
 
 // add counts a line, and puts it on the page if it is after the place.
-func (p *Preview) add(line *planned, at time.Time, after []byte, limit int) {
+func (p *Preview) add(line *planLine, at time.Time, after []byte, limit int) {
 	switch {
 	case line.because != Planned:
 		p.Counts.left(line.because)
@@ -145,9 +145,9 @@ func (v *Vault) hypothetical(q PreviewQuery) (*Policy, error) {
 	})
 }
 
-// previews remembers of which instants the last plans were that somebody has
-// looked at. What becomes due between a preview and its run does not belong to
-// the plan, and need not spoil it.
+// previews remembers the instants of the last plans that somebody has looked at.
+// A run that is bound to a plan is made of the same instant. So what becomes due
+// between preview and run does not change the plan.
 type previews struct {
 	mu   sync.Mutex // leaf lock
 	last []previewed

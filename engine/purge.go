@@ -11,6 +11,7 @@ import (
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
 )
 
@@ -60,8 +61,9 @@ const (
 	rightBypass = "bypass"
 )
 
-// disposable is the only place that decides whether a document may be disposed
-// of by this right. A hold stands before every right, then protection.
+// disposable is the one place that asks whether a document may be disposed of by
+// this right. [retention.ObstacleTo] decides: a hold stands before every right,
+// then protection. A run asks the same through [tx.judge].
 func (t *tx) disposable(d *document, right string) error {
 	if err := d.unheld(); err != nil { // before anything is read
 		return err
@@ -70,19 +72,16 @@ func (t *tx) disposable(d *document, right string) error {
 	if err != nil {
 		return err
 	}
-	return t.disposableUnder(d, right, policies)
-}
-
-// disposableUnder is disposable if these were the policies that are for the
-// document.
-func (t *tx) disposableUnder(d *document, right string, policies []Policy) error {
-	if err := d.unheld(); err != nil {
-		return err
-	}
-	if (right == rightManual || right == rightBypass) && d.Archived {
+	obstacle := retention.ObstacleTo(retention.Right(right), d.forRules(), rulesOf(policies), t.Now())
+	switch {
+	case obstacle == nil:
+		return nil
+	case obstacle.Because == retention.Held:
+		return d.unheld()
+	case obstacle.Because == retention.Archived:
 		return ErrDocumentArchived
 	}
-	return d.unprotected(right, policies, t.Now())
+	return retained(obstacle.Protection)
 }
 
 // DeleteDocument removes a document for good, with all its versions and its

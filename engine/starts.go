@@ -4,27 +4,29 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 )
 
 // The index of starts holds when the periods of documents began, and not when
-// they end: a policy or a setting that changes moves no row. A row is
+// they end. So a policy or a setting that changes moves no row. A row is
 //
 //	kind ‖ state ‖ product ‖ template ‖ category ‖ start ‖ document
 //
-// so that those stand together, as they began, for whom the same policy counts:
-// what is due of them is the range up to now less the period. What is archived
-// stands apart, so that no run that archives walks it; a hold moves nothing.
+// Documents for which the same policy counts stand together, in the order in
+// which their periods began. Those that are due are a range: up to the latest start
+// whose period is over. What is archived stands apart, because a run that archives
+// need not look at it. A hold moves no row.
 //
-// Only kinds of start that a policy names are indexed. One that is named for the
-// first time is filled from the documents, fillBatch of them in a mutation,
-// before it is first asked; one that is named no more is drained likewise.
+// Only the kinds of start that a policy names are indexed. A kind that is named
+// for the first time is filled before it is first asked, fillBatch documents in a
+// mutation. A kind that no policy names any more is drained in the same way.
 
-// kind is a kind of start, and how far it is indexed. Documents up to through
-// have their row; all of them if whole, those yet to be made included.
+// kind is a kind of start, and how far it is indexed. Every document up to
+// through has its row. If the kind is whole, every document has, and so has every
+// one that is made from then on.
 type kind struct {
 	from     string // as policies name it
 	through  id
@@ -37,31 +39,15 @@ func (k *kind) has(d *document) bool {
 	return !k.draining && (k.whole || bytes.Compare(d.id[:], k.through[:]) <= 0)
 }
 
-// startOf returns when the period began that counts from this; zero if the fact
-// is missing. A date begins when it has begun everywhere on earth, at noon in
-// UTC: so the time zone of the settings moves no start, and nothing is ever due
-// on the day before.
-func startOf(d *document, from string) time.Time {
-	switch from {
-	case startCreated:
-		return d.CreatedAt
-	case startUpdated:
-		return d.UpdatedAt
-	case startVersion:
-		return d.Current.CreatedAt
-	}
-	value, _ := d.CustomFields[strings.TrimPrefix(from, startField)].(string)
-	day, err := time.Parse(time.DateOnly, value)
-	if err != nil {
-		return time.Time{}
-	}
-	return day.Add(12 * time.Hour)
-}
-
-// group is what policies tell documents apart by, other than their ids.
+// group is by what policies tell documents apart, their ids left aside.
 type group struct{ product, template, category string }
 
 func (d *document) group() group { return group{d.Product, d.TemplateID, d.Category} }
+
+// forRules stands for all documents of the group.
+func (g group) forRules() *retention.Document {
+	return &retention.Document{Product: g.product, Template: g.template, Category: g.category}
+}
 
 func (g group) key() string { return text(g.product) + text(g.template) + text(g.category) }
 
@@ -78,8 +64,9 @@ func startRows(d *document, kinds []kind) (rows [][]byte) {
 	if d.deleted {
 		return nil
 	}
+	facts := d.forRules()
 	for _, k := range kinds {
-		if start := startOf(d, k.from); !start.IsZero() && k.has(d) {
+		if start := facts.Fact(k.from); !start.IsZero() && k.has(d) {
 			rows = append(rows, startKey(k.from, d.startState(), d.group(), start, d.id))
 		}
 	}
@@ -113,7 +100,7 @@ func cutGroup(row []byte) (g group, rest []byte, ok bool) {
 	return g, row, len(row) == startSize
 }
 
-// kinds are all that are indexed, or drained. They are as many as policies name.
+// kinds are all that are indexed or drained: no more than policies name.
 func (t *tx) kinds() (all []kind, err error) {
 	rows := t.Cursor(bucketKinds)
 	for name, b := rows.First(); name != nil; name, b = rows.Next() {
@@ -126,7 +113,7 @@ func (t *tx) kinds() (all []kind, err error) {
 	return all, nil
 }
 
-// index has a kind indexed from now on; filling it is for whoever asks it first.
+// index has a kind indexed from now on. Whoever asks it first fills it.
 func (t *tx) index(from string) error {
 	name := []byte(from)
 	if b := t.Get(bucketKinds, name); b != nil {

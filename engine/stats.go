@@ -112,7 +112,7 @@ func (v *Vault) Census(ctx context.Context) (Census, error) {
 	return c, err
 }
 
-// isOfLiveLock judges a row of snapshots or of drafts, which names a user.
+// isOfLiveLock says whether a row of snapshots or of drafts is of a live lock.
 func (t *tx) isOfLiveLock(key []byte) (bool, error) {
 	doc, user := key[:len(id{})], string(key[len(id{}):])
 	d, err := decodeDocument(id(doc), t.Get(bucketDocuments, doc))

@@ -8,6 +8,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
 )
 
@@ -15,18 +16,19 @@ import (
 // whether to stop: as many as share a transaction.
 const workBatch = store.MaxGroup
 
-// workOff brings the run that is not completed to its end: one change for each
-// document of its plan, then for each of an erasure that was deferred and has to
-// wait no longer. What a run that was cut off has done already is found done, so
-// each document is dealt with once, however often this begins anew. On a clock
-// that cannot be trusted the run ends as refused, with what it has done.
+// workOff brings the run that is not completed to its end. It makes one change
+// for each document of the run's plan. Then it makes one for each document whose
+// erasure was deferred and need not wait any longer. A run may be cut off and
+// begin anew as often as it likes: what it has done is found done, so each
+// document is dealt with once. On a clock that cannot be trusted the run ends as
+// refused, with what it has done.
 func (v *Vault) workOff(ctx context.Context) error {
 	r, err := v.unfinished()
 	if err != nil || r == nil {
 		return err
 	}
 	w := &worker{v: v, run: r}
-	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planned) error { return w.carryOut(ctx, lines) })
+	err = v.readPlan(r.PlanDigest, workBatch, func(lines []planLine) error { return w.carryOut(ctx, lines) })
 	if err == nil {
 		err = w.eraseDeferred(ctx)
 	}
@@ -55,9 +57,10 @@ var (
 	errRunDoubts = errors.New("the clock cannot be trusted, and the run ends")
 )
 
-// mayGoOn is asked before every batch: the vault may be paused at any time, to
-// stop a run on schedule, and the clock be set, or have been while the vault was
-// shut. Who starts a run accepts the clock before planning is unlocked.
+// mayGoOn is asked before every batch. An admin may pause the vault at any time,
+// to stop a run on schedule. Somebody may set the clock, or may have set it while
+// the vault was closed. Who starts a run and accepts the clock has done so before
+// planning is unlocked.
 func (w *worker) mayGoOn(ctx context.Context) error {
 	w.v.planning.Lock()
 	defer w.v.planning.Unlock()
@@ -107,7 +110,7 @@ type lineOutcome struct {
 
 // carryOut does what the lines say, each in a change of its own, and writes down
 // what was left alone.
-func (w *worker) carryOut(ctx context.Context, lines []planned) error {
+func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 	if err := w.mayGoOn(ctx); err != nil {
 		return err
 	}
@@ -164,16 +167,16 @@ func (w *worker) actor() Actor {
 	return Actor{UserID: w.run.StartedBy, Access: AccessAdmin}
 }
 
-// leave counts a document that was left alone, and writes its line down. A run
-// that begins anew writes its list anew.
-func (w *worker) leave(line planned) (err error) {
+// leave counts a document that was left alone, and writes its line to the run's
+// list. A run that begins anew writes its list anew.
+func (w *worker) leave(line planLine) (err error) {
 	w.counts.left(line.because)
 	if w.left == nil {
 		if w.left, err = w.v.newRetentionFile(w.v.leftFile(w.run.ID)); err != nil {
 			return err
 		}
 	}
-	if w.text = line.line(w.text); len(w.text) < 64<<10 {
+	if w.text = line.appendTo(w.text); len(w.text) < 64<<10 {
 		return nil
 	}
 	return w.flush()
@@ -192,9 +195,9 @@ func (w *worker) close() error {
 	return errors.Join(w.flush(), w.left.Sync(), w.left.Close(), blobstore.SyncDir(w.v.retentionFile("")))
 }
 
-// recall counts what the run has done, from the log: it knows what was done
-// before a crash, and nothing twice, even if a document that changed its place
-// while the plan was made stands in it twice.
+// recall counts what the run has done, from the log. The log knows what was done
+// before a crash. It knows nothing twice, even of a document that stands in the
+// plan twice because it changed its place while the plan was made.
 func (w *worker) recall() error {
 	for after := w.run.began; ; {
 		page, err := w.v.done(w.run, after, maxLimit)
@@ -210,9 +213,9 @@ func (w *worker) recall() error {
 	}
 }
 
-// carryOut does what a line says, if it is still so. What this run has done is
-// done.
-func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
+// carryOut does what a line says, if the document is judged the same now. What
+// this run has done already is not done again.
+func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil { // who started it may have lost it since
 		return lineOutcome{}, audit.Event{}, err
 	}
@@ -234,14 +237,14 @@ func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err
 	}
-	v, due := t.judge(d, line.action, policies, shortest, r.At)
-	if !due || v.policyID != line.policyID {
+	v, due := t.judge(d, retention.Action(line.action), rulesOf(policies), shortest, r.At)
+	if !due || v.PolicyID != line.policyID {
 		return lineOutcome{because: Failed}, audit.Event{}, nil
 	}
-	if v.because != Planned {
-		return lineOutcome{because: v.because}, audit.Event{}, nil
+	if v.Because != retention.Due {
+		return lineOutcome{because: Because(v.Because)}, audit.Event{}, nil
 	}
-	w := warrant{right: rightPolicy, policyID: v.policyID, runID: r.ID}
+	w := warrant{right: rightPolicy, policyID: v.PolicyID, runID: r.ID}
 	if line.action == ActionArchive {
 		_, event := t.archive(d, true, w)
 		return lineOutcome{because: Planned}, event, nil
@@ -250,8 +253,8 @@ func (t *tx) carryOut(r *run, line planned) (lineOutcome, audit.Event, error) {
 	return lineOutcome{Planned, gone.litter}, event, err
 }
 
-// doneBy says whether this run has done it: the entry that did stands among the
-// document's last, behind the one with which the run began.
+// doneBy says whether this run has done it. If so, an entry says so: it is among
+// the document's last ones, and later than the entry with which the run began.
 func (t *tx) doneBy(r *run, d *document, action Action) (bool, error) {
 	op := audit.OpDocumentDeleted
 	if action == ActionArchive {

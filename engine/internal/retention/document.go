@@ -1,0 +1,92 @@
+package retention
+
+import (
+	"strings"
+	"time"
+)
+
+// Document is of a document what the rules look at.
+type Document struct {
+	ID, Product, Template, Category string
+
+	CreatedAt, UpdatedAt time.Time
+	VersionAt            time.Time // when its current version was made
+	// Fields are its custom fields by key. A date is a string, like 2026-11-30.
+	Fields map[string]any
+
+	Archived    bool
+	Held        bool      // it bears a legal hold
+	Locked      bool      // somebody edits it
+	RetainUntil time.Time // what was stamped last; zero: nothing (see Compliance.Stamp)
+}
+
+// Target is what a policy of a scope must name to be for the document. ok is
+// false if no policy of that scope can be.
+func (d *Document) Target(s Scope) (target string, ok bool) {
+	switch s {
+	case ScopeOrganization:
+		return "", true
+	case ScopeProduct:
+		target = d.Product
+	case ScopeTemplate:
+		target = d.Template
+	case ScopeCategory:
+		target = d.Category
+	case ScopeDocument:
+		target = d.ID
+	}
+	return target, target != ""
+}
+
+// What a period can count from; FromField is followed by the key of a date
+// field.
+const (
+	FromCreated = "createdAt"
+	FromUpdated = "updatedAt"
+	FromVersion = "currentVersion"
+	FromField   = "field:"
+)
+
+// Fact is the instant of a document that periods count from; zero if it is
+// missing. A date is the instant at which it has begun everywhere on earth, noon
+// in UTC: so a vault's time zone moves no fact, and nothing is ever due on the day
+// before.
+func (d *Document) Fact(from string) time.Time {
+	switch from {
+	case FromCreated:
+		return d.CreatedAt
+	case FromUpdated:
+		return d.UpdatedAt
+	case FromVersion:
+		return d.VersionAt
+	}
+	value, _ := d.Fields[strings.TrimPrefix(from, FromField)].(string)
+	day, err := time.Parse(time.DateOnly, value)
+	if err != nil {
+		return time.Time{}
+	}
+	return day.Add(12 * time.Hour)
+}
+
+// Start is when the period of a policy begins. Two of them are equal (==) if
+// they always begin alike.
+type Start struct {
+	From string // the fact of the document that it is
+}
+
+// Of is when the period begins for a document; zero if the fact is missing.
+func (s Start) Of(d *Document) time.Time { return d.Fact(s.From) }
+
+// latestFact is the latest fact with which the period begins not after an
+// instant.
+func (s Start) latestFact(start time.Time) time.Time { return start }
+
+// Over is when the period of a policy is over for a document; zero: never, as
+// long as the fact is missing.
+func (p *Policy) Over(d *Document) time.Time { return p.Period.End(p.Start.Of(d)) }
+
+// LatestFact is the latest fact of a document with which the period of a policy
+// is over at an instant: those with a later one are not due.
+func (p *Policy) LatestFact(over time.Time) time.Time {
+	return p.Start.latestFact(p.Period.LatestStart(over))
+}

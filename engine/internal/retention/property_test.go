@@ -1,0 +1,233 @@
+package retention
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var seeds = flag.Int("random", 0, "how many more random seeds to try beside the fixed ones")
+
+// eachSeed runs a test with random numbers of seeds that are always the same,
+// and with as many others as the flag asks for.
+func eachSeed(t *testing.T, fn func(t *testing.T, r *rand.Rand)) {
+	list := []uint64{1, 2, 3, 4, 5, 6, 7, 8}
+	for range *seeds {
+		list = append(list, rand.Uint64())
+	}
+	for _, seed := range list {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { fn(t, rand.New(rand.NewPCG(seed, 0))) })
+	}
+}
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+// someInstant is within three years of 2026, and often at noon, as dates are.
+func someInstant(r *rand.Rand) time.Time {
+	at := noon.Add(time.Duration(r.IntN(6*365)-3*365) * day)
+	if r.IntN(2) == 0 {
+		at = at.Add(time.Duration(r.Int64N(int64(day))).Truncate(time.Millisecond))
+	}
+	return at
+}
+
+func someDocument(r *rand.Rand) *Document {
+	d := &Document{
+		ID: "document", Product: pick(r, "", "cpq"), Template: pick(r, "", "nda"), Category: "invoice",
+		CreatedAt: someInstant(r), UpdatedAt: someInstant(r), VersionAt: someInstant(r), Fields: map[string]any{},
+		Archived: r.IntN(3) == 0, Held: r.IntN(8) == 0, Locked: r.IntN(8) == 0,
+	}
+	if r.IntN(2) == 0 {
+		d.Fields["closed"] = someInstant(r).Format(time.DateOnly)
+	}
+	if r.IntN(4) == 0 {
+		d.RetainUntil = someInstant(r)
+	}
+	return d
+}
+
+func somePolicies(r *rand.Rand, most int) (policies []Policy) {
+	for range r.IntN(most + 1) {
+		policies = append(policies, somePolicy(r, len(policies)))
+	}
+	return policies
+}
+
+func somePolicy(r *rand.Rand, made int) Policy {
+	return Policy{
+		ID: fmt.Sprintf("%03d", made), Scope: pick(r, Scopes()...), Action: pick(r, ActionArchive, ActionDelete),
+		Start:   Start{pick(r, FromCreated, FromUpdated, FromVersion, FromField+"closed")},
+		Period:  Days(pick(r, 0, 1, 30, 365, uint64(r.IntN(2_000)))),
+		Protect: pick(r, ProtectNone, ProtectGovernance, ProtectCompliance), Enabled: r.IntN(5) > 0,
+	}
+}
+
+// Another policy never shortens protection, and never gives anybody a right.
+func TestMorePoliciesNeverShortenProtection(t *testing.T) {
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		for range 2_000 {
+			d, policies, now := someDocument(r), somePolicies(r, 5), someInstant(r)
+			more := append(policies[:len(policies):len(policies)], somePolicy(r, len(policies)))
+			for _, by := range []Protect{ProtectGovernance, ProtectCompliance} {
+				if was := ProtectionBy(by, d, policies, now); was.LastsLonger(ProtectionBy(by, d, more, now)) {
+					t.Fatalf("%s: %+v of %+v is shorter under %+v", by, was, d, more)
+				}
+			}
+			if was := LongestProtection(d, policies, now); was.LastsLonger(LongestProtection(d, more, now)) {
+				t.Fatalf("%+v of %+v is shorter under %+v", was, d, more)
+			}
+			for _, right := range []Right{RightManual, RightBypass, RightPolicy, RightErasure} {
+				if ObstacleTo(right, d, policies, now) != nil && ObstacleTo(right, d, more, now) == nil {
+					t.Fatalf("%s of %+v is allowed by %+v", right, d, more)
+				}
+			}
+		}
+	})
+}
+
+// Whatever changes of a document and its policies, with what is stamped then its
+// compliance never ends earlier than it did.
+func TestNoChangeShortensCompliance(t *testing.T) {
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		for range 2_000 {
+			now, old, changed := someInstant(r), someDocument(r), someDocument(r)
+			changed.RetainUntil = old.RetainUntil
+			policies, others := somePolicies(r, 5), somePolicies(r, 5)
+			was := ComplianceOf(old, policies, now)
+			if stamp := was.Stamp(ComplianceOf(changed, others, now)); !stamp.IsZero() {
+				if stamp.Before(old.RetainUntil) && old.RetainUntil.After(now) {
+					t.Fatalf("the stamp falls from %v to %v", old.RetainUntil, stamp)
+				}
+				changed.RetainUntil = stamp
+			}
+			if is := ComplianceOf(changed, others, now); is.Until.Before(was.Until) {
+				t.Fatalf("%+v under %+v until %v, then %+v under %+v until %v", old, policies, was.Until, changed, others, is.Until)
+			}
+		}
+	})
+}
+
+// What a run deletes has run out: its winner's period is over by the plan's
+// instant, and every protection by the instant at which it is done.
+func TestWhatIsDueIsNotProtected(t *testing.T) {
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		deleted := 0
+		for range 2_000 {
+			d, policies, at := someDocument(r), somePolicies(r, 5), someInstant(r)
+			now, shortest := at.Add(time.Duration(r.IntN(3))*time.Hour), r.IntN(2) == 0
+			v, due := Judge(d, ActionDelete, policies, shortest, at, now)
+			if !due || v.Because != Due {
+				continue
+			}
+			deleted++
+			winner := Choose(policies, ActionDelete, shortest)
+			if over := winner.Over(d); v.PolicyID != winner.ID || over.IsZero() || over.After(at) {
+				t.Fatalf("%+v: %+v is over %v, after %v", v, winner, over, at)
+			}
+			for _, p := range policies {
+				if over := p.Over(d); p.Enabled && p.Protect != ProtectNone && (over.IsZero() || over.After(now)) {
+					t.Fatalf("%+v is deleted at %v although %+v protects it until %v", d, now, p, over)
+				}
+			}
+			if d.Held || d.Locked || d.RetainUntil.After(now) {
+				t.Fatalf("%+v is deleted at %v", d, now)
+			}
+			if _, too := Judge(d, ActionArchive, policies, shortest, at, now); too {
+				t.Fatalf("%+v is deleted and archived", d)
+			}
+		}
+		if deleted < 50 {
+			t.Errorf("only %d were deleted: the test looks in the wrong place", deleted)
+		}
+	})
+}
+
+// LatestFact divides what is due from what is not: an index by facts is cut
+// there.
+func TestLatestFactDividesWhatIsDue(t *testing.T) {
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		for range 2_000 {
+			p, at := somePolicy(r, 0), someInstant(r)
+			p.Start.From = FromCreated
+			last := p.LatestFact(at)
+			for _, fact := range []time.Time{last, last.Add(-time.Millisecond), last.Add(time.Millisecond), someInstant(r)} {
+				due := !p.Over(&Document{CreatedAt: fact}).After(at)
+				if due == fact.After(last) {
+					t.Fatalf("%+v at %v: a fact of %v is due: %v; the latest is %v", p, at, fact, due, last)
+				}
+			}
+		}
+	})
+}
+
+// The rules sorted once say of each document what all policies together say.
+func TestRulesAreThePoliciesOfEachDocument(t *testing.T) {
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		for range 500 {
+			var policies []Policy
+			for _, p := range somePolicies(r, 30) {
+				switch p.Scope {
+				case ScopeProduct:
+					p.Target = pick(r, "cpq", "clm")
+				case ScopeTemplate:
+					p.Target = pick(r, "nda", "lease")
+				case ScopeCategory:
+					p.Target = pick(r, "invoice", "contract")
+				case ScopeDocument:
+					p.Target = pick(r, "document", "another")
+				}
+				policies = append(policies, p)
+			}
+			d, rules := someDocument(r), NewRules(policies, false)
+			want := map[string]bool{}
+			for _, p := range policies {
+				if target, ok := d.Target(p.Scope); p.Enabled && ok && target == p.Target {
+					want[p.ID] = true
+				}
+			}
+			got := rules.For(d)
+			for _, p := range got {
+				if !want[p.ID] || p.Scope == ScopeDocument && !rules.IsAlone(d.ID) {
+					t.Fatalf("%+v is not for %+v", p, d)
+				}
+			}
+			if len(got) != len(want) {
+				t.Fatalf("%d of %d", len(got), len(want))
+			}
+			group := *d
+			if group.ID = ""; !rules.IsAlone(d.ID) && len(rules.For(&group)) != len(got) {
+				t.Fatalf("for its group: %v, for %+v: %v", rules.For(&group), d, got)
+			}
+		}
+	})
+}
+
+// The next slot is after now and within 25 hours, no slot lies between the last
+// and the next, and both are the same however often they are asked for.
+func TestNextSlot(t *testing.T) {
+	zones := []string{
+		"UTC", "Europe/Berlin", "America/New_York", "America/Nuuk", "America/Scoresbysund", "America/Havana", "Atlantic/Azores",
+		"Australia/Lord_Howe", "Asia/Beirut", "Africa/Cairo", "Africa/Casablanca", "Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham", "Asia/Kolkata",
+	}
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		for _, name := range zones {
+			zone := loadZone(t, name)
+			for range 60 {
+				daily := Daily{r.IntN(24), pick(r, 0, 15, 30, 59), zone}
+				now := time.Date(2005+r.IntN(40), 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(r.Int64N(int64(365 * day)))).Truncate(time.Second)
+				if _, change := now.In(zone).ZoneBounds(); !change.IsZero() && r.IntN(2) == 0 {
+					now = change.Add(time.Duration(r.IntN(49)-24) * time.Hour) // near a change of the clocks
+				}
+				last, next := daily.Last(now), daily.Next(now)
+				if last.After(now) || !next.After(now) || next.Sub(now) > 25*time.Hour {
+					t.Errorf("%02d:%02d in %s at %v: last %v, next %v", daily.Hour, daily.Minute, name, now, last, next)
+				}
+				if !daily.Last(next).Equal(next) || !daily.Last(next.Add(-time.Second)).Equal(last) || !daily.Next(last).Equal(next) {
+					t.Errorf("%02d:%02d in %s at %v: last %v, next %v, and asked then: %v", daily.Hour, daily.Minute, name, now, last, next, daily.Last(next.Add(-time.Second)))
+				}
+			}
+		}
+	})
+}
