@@ -49,15 +49,22 @@ type Backup struct {
 
 // manifest is Backup as it is written.
 type manifest struct {
-	Format   int              `json:"strongroomBackup"`
-	VaultID  string           `json:"vaultId"`
-	Vault    string           `json:"vault"`
-	Made     string           `json:"made"`
-	Head     string           `json:"head"` // the printable head
-	Database []blobstore.Part `json:"database"`
-	Blobs    uint64           `json:"blobs"`
-	Bytes    int64            `json:"bytes"`
-	Check    string           `json:"check"` // SHA-256 of the manifest as it is spelled with this empty
+	Format   int            `json:"strongroomBackup"`
+	VaultID  string         `json:"vaultId"`
+	Vault    string         `json:"vault"`
+	Made     string         `json:"made"`
+	Head     string         `json:"head"` // the printable head
+	Database []manifestPart `json:"database"`
+	Blobs    uint64         `json:"blobs"`
+	Bytes    int64          `json:"bytes"`
+	Check    string         `json:"check"` // SHA-256 of the manifest as it is spelled with this empty
+}
+
+// manifestPart is a blobstore.Part as it is written.
+type manifestPart struct {
+	File   string `json:"file"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
 }
 
 func (m manifest) spell() ([]byte, error) {
@@ -78,7 +85,10 @@ func databaseName() string { return databasePrefix + NewID() + ".db" }
 
 // write replaces the manifest: from here on the backup in dir is this one.
 func (b *Backup) write(dir string) error {
-	m := manifest{backupFormat, b.VaultID, b.Vault, audit.FormatTime(b.Made), b.Head.Text(), b.Database, b.Blobs, b.Bytes, ""}
+	m := manifest{backupFormat, b.VaultID, b.Vault, audit.FormatTime(b.Made), b.Head.Text(), nil, b.Blobs, b.Bytes, ""}
+	for _, p := range b.Database {
+		m.Database = append(m.Database, manifestPart(p))
+	}
 	var err error
 	if m.Check, err = m.check(); err != nil {
 		return err
@@ -113,7 +123,10 @@ func ReadBackup(dir string) (Backup, error) {
 	if m.Format > backupFormat {
 		return Backup{}, fmt.Errorf("%w: %s has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, path, m.Format, backupFormat)
 	}
-	b := Backup{VaultID: m.VaultID, Vault: m.Vault, Database: m.Database, Blobs: m.Blobs, Bytes: m.Bytes}
+	b := Backup{VaultID: m.VaultID, Vault: m.Vault, Blobs: m.Blobs, Bytes: m.Bytes}
+	for _, p := range m.Database {
+		b.Database = append(b.Database, blobstore.Part(p))
+	}
 	var badHead, badTime error
 	b.Head, badHead = audit.ParseHead(m.Head)
 	b.Made, badTime = audit.ParseTime(m.Made)
@@ -128,7 +141,7 @@ func ReadBackup(dir string) (Backup, error) {
 		err = errors.New("what it says does not fit together")
 	}
 	left := int64(maxSize)
-	for _, p := range append(m.Database, blobstore.Part{File: ".", Size: m.Bytes}) {
+	for _, p := range append(b.Database, blobstore.Part{File: ".", Size: m.Bytes}) {
 		if p.Size < 0 || p.Size > left {
 			return Backup{}, fmt.Errorf("%w: %s: what it says of sizes cannot be", ErrFormat, path)
 		}

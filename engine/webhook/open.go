@@ -126,7 +126,7 @@ func (m *logMark) load(b *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	return b.Bucket(bucketDeliveries).ForEach(func(_, value []byte) error { return json.Unmarshal(value, new(engine.Delivery)) })
+	return b.Bucket(bucketDeliveries).ForEach(func(_, value []byte) error { return json.Unmarshal(value, new(delivery)) })
 }
 
 // forgetDeleted has the rows removed of webhooks that were deleted while nobody

@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/binary"
 	"encoding/json"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -95,7 +96,7 @@ func (n news) put(b *bbolt.Tx) error {
 		return nil
 	}
 	for _, d := range n.deliveries {
-		if err := putJSON(b.Bucket(bucketDeliveries), deliveryKey(n.webhookID, d.N), d); err != nil {
+		if err := putJSON(b.Bucket(bucketDeliveries), deliveryKey(n.webhookID, d.N), delivery(d)); err != nil {
 			return err
 		}
 	}
@@ -126,6 +127,25 @@ func isDelivery(k []byte, webhookID string) bool {
 
 func numberOf(k []byte) uint64 { return binary.BigEndian.Uint64(k[len(k)-8:]) }
 
+// delivery is an engine.Delivery as it is stored.
+type delivery struct {
+	N             uint64
+	Seq           uint64
+	Type          string
+	Attempt       uint64
+	At            time.Time
+	Status        engine.DeliveryStatus
+	HTTPStatus    int
+	Error         string
+	NextAttemptAt time.Time
+}
+
+func readDelivery(value []byte) (engine.Delivery, error) {
+	var d delivery
+	err := json.Unmarshal(value, &d)
+	return engine.Delivery(d), err
+}
+
 func putJSON(b *bbolt.Bucket, key []byte, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -141,7 +161,8 @@ func (s *state) delivery(webhookID string, n uint64) (d engine.Delivery, err err
 		if value == nil {
 			return engine.ErrDeliveryNotFound
 		}
-		return json.Unmarshal(value, &d)
+		d, err = readDelivery(value)
+		return err
 	})
 	return d, err
 }
@@ -156,8 +177,8 @@ func (s *state) deliveries(webhookID string, before uint64, limit int, status en
 			back = rows.Last
 		}
 		for k, value := back(); isDelivery(k, webhookID); k, value = rows.Prev() {
-			var d engine.Delivery
-			if err := json.Unmarshal(value, &d); err != nil {
+			d, err := readDelivery(value)
+			if err != nil {
 				return err
 			}
 			if status != "" && d.Status != status {
