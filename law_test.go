@@ -49,7 +49,7 @@ var importLaw = map[string]importRule{
 	},
 	"engine/search": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
-		never: append([]string{"net", "strongroom/engine/enginetest"}, programOnly...),
+		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal"}, programOnly...),
 	},
 	"engine/search/extract": {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
@@ -57,7 +57,7 @@ var importLaw = map[string]importRule{
 	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
 	"engine/webhook": {
 		may:   []string{"strongroom/engine", "strongroom/audit", "go.etcd.io/bbolt"},
-		never: append([]string{"strongroom/blobstore", "strongroom/httpapi"}, programOnly...),
+		never: append([]string{"strongroom/blobstore", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
 	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},

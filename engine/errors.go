@@ -135,18 +135,6 @@ func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 // checks gathers the mistakes of one call.
 type checks struct{ check.Mistakes }
 
-// Names of before, for policycheck.go, run.go and password.go.
-const (
-	maxName    = check.MaxName
-	maxShort   = check.MaxShort
-	maxComment = check.MaxComment
-)
-
-func (c *checks) fail(field, format string, args ...any)             { c.Fail(field, format, args...) }
-func (c *checks) prose(field, value string, most int)                { c.Prose(field, value, most) }
-func (c *checks) required(field, value string, most int)             { c.Required(field, value, most) }
-func (c *checks) oneOf(field string, value *string, words ...string) { c.OneOf(field, value, words...) }
-
 // err is nil, or the *InvalidError of all mistakes.
 func (c *checks) err() error {
 	if c.All() == nil {

@@ -102,6 +102,6 @@ type EditPassword struct {
 
 func (p *EditPassword) check(c *checks) {
 	if len(p.Password) > maxPassword {
-		c.fail("editPassword", "must be at most %d bytes", maxPassword)
+		c.Fail("editPassword", "must be at most %d bytes", maxPassword)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
 )
@@ -19,15 +20,15 @@ const (
 func (t *tx) checkPolicy(old Policy, p *Policy) error {
 	var c checks
 	p.Name = strings.TrimSpace(p.Name)
-	c.required("name", p.Name, maxName)
-	c.oneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
-	c.oneOf("action", (*string)(&p.Action), "archive", "delete")
-	c.oneOf("protect", (*string)(&p.Protect), "none", "governance", "compliance")
+	c.Required("name", p.Name, check.MaxName)
+	c.OneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
+	c.OneOf("action", (*string)(&p.Action), "archive", "delete")
+	c.OneOf("protect", (*string)(&p.Protect), "none", "governance", "compliance")
 	if p.PeriodDays > maxPeriod {
-		c.fail("periodDays", "must be at most %d", maxPeriod)
+		c.Fail("periodDays", "must be at most %d", maxPeriod)
 	}
 	if p.Protect == ProtectCompliance && old.ID == "" {
-		c.fail("protect", "becomes compliance by a change of a policy that is there, confirmed with its name")
+		c.Fail("protect", "becomes compliance by a change of a policy that is there, confirmed with its name")
 	}
 	if p.Scope != old.Scope || p.Target != old.Target {
 		if err := t.checkTarget(&c, p); err != nil {
@@ -47,14 +48,14 @@ func (t *tx) checkTarget(c *checks, p *Policy) error {
 	switch p.Scope {
 	case ScopeOrganization:
 		if p.Target != "" {
-			c.fail("target", "must be empty for the scope organization, which is every document")
+			c.Fail("target", "must be empty for the scope organization, which is every document")
 		}
 	case ScopeProduct, ScopeTemplate:
-		c.required("target", p.Target, maxShort)
+		c.Required("target", p.Target, check.MaxShort)
 	case ScopeCategory:
 		err := t.knownCategory(p.Target)
 		if e, ok := errors.AsType[*InvalidError](err); ok {
-			c.fail("target", "%s", e.Fields[0].Message)
+			c.Fail("target", "%s", e.Fields[0].Message)
 			return nil
 		}
 		return err
@@ -62,7 +63,7 @@ func (t *tx) checkTarget(c *checks, p *Policy) error {
 		d, err := t.document(p.Target)
 		switch {
 		case errors.Is(err, ErrDocumentNotFound) || err == nil && d.deleted:
-			c.fail("target", "must be the id of a document of this vault")
+			c.Fail("target", "must be the id of a document of this vault")
 		case err != nil:
 			return err
 		default:
@@ -79,7 +80,7 @@ func (t *tx) checkStart(c *checks, from string) error {
 	}
 	key, ok := strings.CutPrefix(from, retention.FromField)
 	if !ok {
-		c.fail("startFrom", "must be createdAt, updatedAt, currentVersion or field:<key>")
+		c.Fail("startFrom", "must be createdAt, updatedAt, currentVersion or field:<key>")
 		return nil
 	}
 	f, err := t.field(key)
@@ -87,7 +88,7 @@ func (t *tx) checkStart(c *checks, from string) error {
 		return err
 	}
 	if f.Type != DateField {
-		c.fail("startFrom", "must name a field of type date after field:")
+		c.Fail("startFrom", "must name a field of type date after field:")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 )
 
 // Run is one run of retention: the plan of an instant, and what has become of it.
@@ -143,9 +144,9 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 func (n *NewRun) check() error {
 	var c checks
 	n.Reason = strings.TrimSpace(n.Reason)
-	c.prose("reason", n.Reason, maxComment)
+	c.Prose("reason", n.Reason, check.MaxComment)
 	if n.AcceptClock && n.Reason == "" {
-		c.fail("reason", "must say why the clock can be trusted")
+		c.Fail("reason", "must say why the clock can be trusted")
 	}
 	return c.err()
 }
