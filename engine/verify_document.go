@@ -2,16 +2,16 @@ package engine
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"reflect"
+	"fmt"
 	"slices"
 
-	"strongroom/blobstore"
+	"strongroom/audit"
+	"strongroom/engine/internal/replay"
 )
 
-// documents compares every document with its entries, from the last to the
-// first, and with its rows in the index.
+// documents compares every document with its entries and with its rows in the
+// indexes.
 func (c *checker) documents() error {
 	total := c.e.Head.Seq
 	err := c.each(bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
@@ -20,25 +20,16 @@ func (c *checker) documents() error {
 			c.find(0, CodeState, "%v", err)
 			return nil
 		}
-		h, err := t.history(d, c.e.Head.Seq)
+		said, err := c.follow(t, d)
 		if err != nil {
 			c.find(d.AuditSeq, CodeState, "%s: its entries cannot be followed: %v", d, err)
 			return nil
 		}
-		c.chained += h.behind
 		if c.report.Documents++; c.report.Documents%10_000 == 0 {
 			c.progress(c.chained, total)
 		}
-		c.compare(t, d, h)
-		for _, row := range indexRows(d) {
-			if t.get(bucketIndex, row) == nil {
-				c.find(d.AuditSeq, CodeIndex, "%s lacks the index row %q", d, row)
-			}
-		}
-		c.startsOf(t, d)
-		if d.ExternalID != "" && !bytes.Equal(t.get(bucketExternals, []byte(d.ExternalID)), k) {
-			c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
-		}
+		c.compare(t, d, said)
+		c.rowsOf(t, d)
 		return nil
 	})
 	if err == nil && c.chained != c.entries {
@@ -47,106 +38,168 @@ func (c *checker) documents() error {
 	return err
 }
 
-// compare tells where a document is not what its entries say.
-func (c *checker) compare(t *tx, d *document, h *history) {
-	differs := func(what string, is, was any) {
-		if is != was {
-			c.find(d.AuditSeq, CodeState, "%s: %s is %v, the log says %v", d, what, is, was)
+// follow goes through a document's entries from its last to its first, and
+// replays them in order.
+func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
+	type link struct {
+		audit.Entry
+		detail []byte // a view
+	}
+	var links []link
+	behind := uint64(0) // entries not after the head
+	for seq := d.AuditSeq; seq != 0; {
+		e, err := audit.ParseEntry(t.get(bucketLog, seqKey(seq)))
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", seq, err)
+		}
+		if e.Document != d.ID {
+			return nil, fmt.Errorf("entry %d is about another document, %q", seq, e.Document)
+		}
+		if seq <= c.e.Head.Seq {
+			behind++
+		}
+		row, err := decodeDetail(t.get(bucketDetail, seqKey(seq)))
+		if err != nil || row.prev >= seq {
+			return nil, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
+		}
+		links = append(links, link{e, row.detail})
+		seq = row.prev
+	}
+	said := replay.NewDocument(d.ID)
+	for _, e := range slices.Backward(links) {
+		if err := said.Follow(e.Entry, e.detail); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
 		}
 	}
-	differs("deleted", d.deleted, h.deleted)
-	differs("the number of versions", d.VersionCount, uint64(len(h.versions)))
-	differs("the revision", d.Revision, h.revision)
-	differs("created at", d.CreatedAt, h.created.Time)
-	differs("created by", d.CreatedBy, h.created.Actor)
-	differs("updated at", d.UpdatedAt, h.updated.Time)
-	differs("updated by", d.UpdatedBy, h.updated.Actor)
+	c.chained += behind
+	return said, nil
+}
+
+// compare tells where a document, and what hangs on it, is not what its entries
+// say.
+func (c *checker) compare(t *tx, d *document, said *replay.Document) {
+	c.differ(d.AuditSeq, d.String(), d.record(), said.Record())
 	if d.deleted && t.get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
 	}
-	c.compareErasures(t, d, h)
-	c.compareObligations(t, d, h)
-	c.compareHolds(t, d, h)
-	if d.deleted || h.deleted {
+	c.compareErasures(t, d, said)
+	c.compareObligations(t, d, said)
+	c.compareHolds(t, d, said)
+	if d.deleted || said.Deleted {
 		return
 	}
-	differs("archived", d.Archived, h.archived)
-	differs("the owner", d.OwnerID, h.owner)
-	differs("the end of its retention", d.retainUntil, h.retainUntil)
-	differs("the current version", d.Current.Number, h.current)
-	c.compareLock(t, d, h)
-	if !h.erased {
-		c.compareMetadata(d, h)
+	if locked := d.lease != nil && !d.lease.scratchPad; locked && t.get(bucketSnapshots, d.id[:]) == nil {
+		c.find(d.AuditSeq, CodeState, "%s is locked, and what it was at locking is not there", d)
 	}
-	for _, said := range h.versions {
-		ver, err := decodeVersion(d.id, t.get(bucketVersions, versionKey(d.id, said.Number)))
+	for _, ver := range said.Versions {
+		c.compareVersion(t, d, ver)
+	}
+}
+
+// record is what the log can tell of a document. That the deadline of its lock
+// has passed is in no entry, so a lease that nobody released is there, live or
+// not.
+func (d *document) record() replay.Thing {
+	facts := replay.Members{
+		"deleted":                replay.Flag(d.deleted),
+		"the number of versions": replay.Number(d.VersionCount),
+		"the revision":           replay.Number(d.Revision),
+		"created at":             replay.Time(d.CreatedAt),
+		"created by":             replay.Text(d.CreatedBy),
+		"updated at":             replay.Time(d.UpdatedAt),
+		"updated by":             replay.Text(d.UpdatedBy),
+	}
+	if d.deleted {
+		return replay.Thing{Facts: facts}
+	}
+	facts["archived"] = replay.Flag(d.Archived)
+	facts["the owner"] = replay.Text(d.OwnerID)
+	facts["the end of its retention"] = replay.Time(d.retainUntil)
+	facts["the current version"] = replay.Number(d.Current.Number)
+	facts["the fence of its lock"] = replay.Number(d.fence)
+	facts["its active holds by matter"] = borne(d.holds)
+	if d.lease != nil {
+		facts["who locks it"] = replay.Text(d.lease.userID)
+	}
+	texts := replay.Members{
+		"name":          replay.Text(d.Name),
+		"category":      replay.Text(d.Category),
+		"description":   replay.Text(d.Description),
+		"externalId":    replay.Text(d.ExternalID),
+		"product":       replay.Text(d.Product),
+		"templateId":    replay.Text(d.TemplateID),
+		"agreementId":   replay.Text(d.AgreementID),
+		"editProtected": replay.Flag(d.EditProtected),
+		"tags":          replay.List(d.Tags),
+	}
+	for key, value := range d.CustomFields {
+		texts["customFields."+key] = replay.Given(value)
+	}
+	return replay.Thing{Facts: facts, Texts: texts}
+}
+
+func (c *checker) compareVersion(t *tx, d *document, said replay.Version) {
+	what := fmt.Sprintf("%s, version %d", d, said.Number)
+	ver, err := decodeVersion(d.id, t.get(bucketVersions, versionKey(d.id, said.Number)))
+	if err != nil {
+		c.find(said.Seq, CodeState, "%s cannot be read: %v", what, err)
+		return
+	}
+	c.differ(said.Seq, what, ver.record(), said.Thing)
+	if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
+		c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
+	}
+	if t.get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
+		c.find(said.Seq, CodeIndex, "%s has no reference to its bytes", what)
+	}
+	c.bytesOf(said.Seq, what, ver.Digest, ver.Size)
+}
+
+func (v *Version) record() replay.Thing {
+	return replay.Thing{
+		Facts: replay.Members{
+			"the number":         replay.Number(v.Number),
+			"the digest":         replay.Text(v.Digest.String()),
+			"the size":           replay.Number(uint64(v.Size)),
+			"the media type":     replay.Text(v.MediaType),
+			"the chain":          replay.Hash(v.Chain),
+			"the previous chain": replay.Hash(v.PreviousChain),
+			"created at":         replay.Time(v.CreatedAt),
+			"created by":         replay.Text(v.CreatedBy),
+			"discarded":          replay.Flag(v.Discarded),
+		},
+		Texts: replay.Members{
+			"the file name": replay.Text(v.FileName),
+			"the comment":   replay.Text(v.Comment),
+			"the label":     replay.Text(v.Label),
+		},
+	}
+}
+
+// certificates compares every certificate with the entry it came with.
+func (c *checker) certificates() error {
+	return c.each(bucketCertificates, CodeState, len(id{}), func(t *tx, k, _ []byte) error {
+		cert, err := t.certificate(id(k))
 		if err != nil {
-			c.find(said.seq, CodeState, "%s: version %d cannot be read: %v", d, said.Number, err)
-			continue
+			c.find(0, CodeState, "the certificate of document %s cannot be read: %v", id(k), err)
+			return nil
 		}
-		if text := said.difference(ver); text != "" {
-			c.find(said.seq, CodeState, "%s, version %d: %s", d, said.Number, text)
+		e, err := t.entry(cert.AuditSeq)
+		if err != nil || e.Op != audit.OpDocumentDeleted || e.Document != cert.DocumentID {
+			c.find(cert.AuditSeq, CodeState, "the certificate of document %s names an entry that is not its deletion", cert.DocumentID)
+			return nil
 		}
-		if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
-			c.find(said.seq, CodeState, "%s carries a copy of its current version that differs", d)
-		}
-		if t.get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
-			c.find(said.seq, CodeIndex, "%s, version %d has no reference to its bytes", d, ver.Number)
-		}
-		size, err := c.v.blobs.Stat(ver.Digest)
-		switch {
-		case errors.Is(err, blobstore.ErrNotFound):
-			c.missing = append(c.missing, said)
-		case err != nil:
-			c.find(said.seq, CodeBlob, "%s, version %d: its bytes cannot be looked at: %v", d, ver.Number, err)
-		case size != ver.Size:
-			c.find(said.seq, CodeBlob, "%s, version %d: its blob has %d bytes, the log says %d", d, ver.Number, size, ver.Size)
-		}
-	}
+		c.differ(cert.AuditSeq, "the certificate of document "+cert.DocumentID, cert.record(), replay.Certificate(e.Entry))
+		return nil
+	})
 }
 
-// compareMetadata compares what the details tell.
-func (c *checker) compareMetadata(d *document, h *history) {
-	is, err := asJSON(d.detail())
-	if err != nil {
-		c.find(d.AuditSeq, CodeState, "%s: its metadata cannot be spelled: %v", d, err)
-		return
-	}
-	is = flatten(is)
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(append(sortedKeys(is), sortedKeys(h.metadata)...)))) {
-		if !reflect.DeepEqual(is[name], h.metadata[name]) {
-			c.find(d.AuditSeq, CodeState, "%s: its %s is not what the log says", d, name)
-		}
-	}
-}
-
-// asJSON spells members as a detail has them, so that they can be compared with
-// one that was read.
-func asJSON(members map[string]any) (map[string]any, error) {
-	text, err := json.Marshal(members)
-	if err != nil {
-		return nil, err
-	}
-	var is map[string]any
-	r := json.NewDecoder(bytes.NewReader(text))
-	r.UseNumber()
-	err = r.Decode(&is)
-	return is, err
-}
-
-// missingBytes reports the bytes that were missing and are still needed: what
-// was deleted since its transaction began is not.
-func (c *checker) missingBytes() error {
-	for _, said := range c.missing {
-		if needed, err := c.needed(said.Digest); err != nil {
-			return err
-		} else if needed {
-			c.find(said.seq, CodeBlob, "document %s, version %d: its bytes %s are missing", said.DocumentID, said.Number, said.Digest)
-		}
-	}
-	return nil
-}
-
-func (c *checker) needed(d Digest) (bool, error) {
-	return view(c.v, func(t *tx) (bool, error) { return t.needed(d), nil })
+func (c *Certificate) record() replay.Thing {
+	return replay.Thing{Facts: replay.Members{
+		"the digest": replay.Text(c.digest()),
+		"the right":  replay.Text(c.Right),
+		"the policy": replay.Text(c.PolicyID),
+		"deleted at": replay.Time(c.DeletedAt),
+		"deleted by": replay.Text(c.DeletedBy),
+	}}
 }

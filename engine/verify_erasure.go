@@ -1,116 +1,57 @@
 package engine
 
 import (
+	"bytes"
+
 	"strongroom/audit"
+	"strongroom/engine/internal/replay"
 )
 
-// saidErasing is what the entries about a document say of one erasure: the seqs
-// of its deferral and of its last completion.
-type saidErasing struct{ deferred, completed uint64 }
-
-// erasing takes an entry about an erasure of the document into account.
-func (h *history) erasing(e audit.Entry) {
-	erasure, _ := e.Facts["erasure"].AsText()
-	said := h.erasures[erasure]
-	switch e.Op {
-	case audit.OpErasureDeferred:
-		said.deferred = e.Seq
-	case audit.OpErasureCompleted:
-		said.completed = e.Seq
-	default:
-		return
-	}
-	h.erasures[erasure] = said
-}
-
-// erase forgets what the entries before said of a user, as the vault did.
-func (a *accounts) erase(u *saidUser, e audit.Entry) {
-	u.Name, u.Email, u.erased = ErasedUserName, "", false
-	u.UpdatedAt = e.Time
-	u.Revision++
-	for _, k := range a.keys {
-		if k.UserID == u.ID {
-			k.Name, k.erased = ErasedKeyName, false
-		}
+// record is what the log tells of an erasure when it is asked for; how far it
+// has come, its documents tell.
+func (e *erasure) record() replay.Thing {
+	return replay.Thing{
+		Facts: replay.Members{
+			"the number of documents": replay.Number(e.Total),
+			"the user":                replay.Text(e.UserID),
+			"asked for at":            replay.Time(e.RequestedAt),
+			"asked for by":            replay.Text(e.RequestedBy),
+			"its entry":               replay.Number(e.seq),
+		},
+		Texts: replay.Members{
+			"the legal basis": replay.Text(e.LegalBasis),
+			"the requester":   replay.Text(e.Requester),
+		},
 	}
 }
 
 // compareErasures tells where a document's erasures are not what its entries
 // say, and what an erasure left that is completed.
-func (c *checker) compareErasures(t *tx, d *document, h *history) {
-	for _, erasureID := range sortedKeys(h.erasures) {
-		said := h.erasures[erasureID]
+func (c *checker) compareErasures(t *tx, d *document, said *replay.Document) {
+	for _, erasureID := range sortedKeys(said.Erasures) {
+		was := said.Erasures[erasureID]
 		of, _ := parseID(erasureID)
 		key := erasureKey(of, d.id)
 		if row := t.get(bucketErased, key); row != nil {
-			if string(row) != string(erasedRow(said.completed)) {
-				c.find(said.completed, CodeState, "%s: erasure %s does not know the entry that completed it", d, erasureID)
+			if !bytes.Equal(row, erasedRow(was.Completed)) {
+				c.find(was.Completed, CodeState, "%s: erasure %s does not know the entry that completed it", d, erasureID)
 			}
-			if h.told != 0 {
-				c.find(h.told, CodeState, "%s was erased, and the detail of entry %d is there", d, h.told)
+			if said.Told != 0 {
+				c.find(said.Told, CodeState, "%s was erased, and the detail of entry %d is there", d, said.Told)
 			}
 			continue
 		}
 		left, err := decodeErasing(t.get(bucketErasing, key))
-		if err != nil || left.deferred != said.deferred {
+		if err != nil || left.deferred != was.Deferred {
 			c.find(d.AuditSeq, CodeState, "%s: how far erasure %s has come is not what the log says", d, erasureID)
 		}
 	}
 }
 
-// erasures compares every erasure with the entry that asked for it, its counts
-// with its documents, and those with the log.
-func (c *checker) erasures() error {
-	met := map[string]bool{}
-	err := c.each(bucketErasures, CodeState, len(id{}), func(t *tx, k, value []byte) error {
-		c.catchUp(t)
-		met[id(k).String()] = true
-		e, err := decodeErasure(id(k), value)
-		if err != nil {
-			c.find(0, CodeState, "%v", err)
-			return nil
-		}
-		return c.compareErasure(t, e)
-	})
-	if err != nil {
-		return err
-	}
-	for _, known := range sortedKeys(c.said.erasures) {
-		if !met[known] {
-			c.find(0, CodeState, "erasure %s of the log is missing", known)
-		}
-	}
-	for _, bucket := range [][]byte{bucketErasing, bucketErased} {
-		err := c.each(bucket, CodeState, 2*len(id{}), func(t *tx, k, value []byte) error {
-			return c.erasureRow(t, id(k), id(k[len(id{}):]), value, string(bucket) == string(bucketErased))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *checker) compareErasure(t *tx, e *erasure) error {
-	what := "erasure " + e.ID
-	said, ok := c.said.erasures[e.ID]
-	if !ok {
-		c.find(0, CodeState, "%s is not in the log", what)
-		return nil
-	}
-	documents, _ := said.Facts["documents"].AsNumber()
-	user, _ := said.Facts["user"].AsText()
-	c.differ(what, member{"the number of documents", e.Total, documents}, member{"the user", e.UserID, user},
-		member{"asked for at", e.RequestedAt, said.Time}, member{"asked for by", e.RequestedBy, said.Actor}, member{"its entry", e.seq, said.Seq})
-	entry, err := t.entry(said.Seq)
-	if err != nil {
-		return err
-	}
-	if told, err := readDetail(entry.Entry, entry.Detail); err == nil && !told.erased {
-		c.differ(what, member{"the legal basis", e.LegalBasis, told.text("legalBasis")}, member{"the requester", e.Requester, told.text("requester")})
-	}
+// addsUp compares what an erasure counts with its documents.
+func (c *checker) addsUp(t *tx, e *erasure) {
 	if last, err := t.entry(e.last); e.last != 0 && (err != nil || last.Op != audit.OpErasureCompleted) {
-		c.find(e.last, CodeState, "%s names an entry that completes nothing", what)
+		c.find(e.last, CodeState, "erasure %s names an entry that completes nothing", e.ID)
 	}
 	var completed, deferred, running uint64
 	for range t.subjects(bucketErased, e.id) {
@@ -123,12 +64,29 @@ func (c *checker) compareErasure(t *tx, e *erasure) error {
 			running++
 		}
 	}
+	counted, rows := replay.Members{}, replay.Members{}
 	if e.UserID != "" {
-		c.differ(what, member{"completed", e.userErased, completed == 1}, member{"what is left", e.left(), running})
-		return nil
+		counted["completed"], rows["completed"] = replay.Flag(e.userErased), replay.Flag(completed == 1)
+		counted["what is left"], rows["what is left"] = replay.Number(e.left()), replay.Number(running)
+	} else {
+		counted["completed"], rows["completed"] = replay.Number(e.Completed), replay.Number(completed)
+		counted["deferred"], rows["deferred"] = replay.Number(e.Deferred), replay.Number(deferred)
+		counted["documents"], rows["documents"] = replay.Number(e.Total), replay.Number(completed+deferred+running)
 	}
-	c.differ(what, member{"completed", e.Completed, completed}, member{"deferred", e.Deferred, deferred},
-		member{"documents", e.Total, completed + deferred + running})
+	c.differ(0, "erasure "+e.ID, replay.Thing{Facts: counted}, replay.Thing{Facts: rows})
+}
+
+// erasures compares the rows of every document, or user, of an erasure with the
+// entries they name.
+func (c *checker) erasures() error {
+	for _, bucket := range [][]byte{bucketErasing, bucketErased} {
+		err := c.each(bucket, CodeState, 2*len(id{}), func(t *tx, k, value []byte) error {
+			return c.erasureRow(t, id(k), id(k[len(id{}):]), value, bytes.Equal(bucket, bucketErased))
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
