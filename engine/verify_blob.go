@@ -27,17 +27,29 @@ func (c *checker) bytesOf(seq uint64, what string, digest Digest, size int64) {
 	}
 }
 
-// missingBytes reports the bytes that were missing and are still needed: what
-// was deleted since its transaction began is not.
+// missingBytes reports the bytes that were missing, and still are and are needed:
+// what was deleted since its transaction began is not, or has come back for
+// another.
 func (c *checker) missingBytes() error {
 	for _, of := range c.absent {
-		if needed, err := c.needed(of.digest); err != nil {
+		if lost, err := c.lost(of.digest); err != nil {
 			return err
-		} else if needed {
+		} else if lost {
 			c.find(of.seq, CodeBlob, "%s: its bytes %s are missing", of.what, of.digest)
 		}
 	}
 	return nil
+}
+
+// lost looks again for bytes that were not there.
+func (c *checker) lost(d Digest) (bool, error) {
+	if needed, err := c.needed(d); err != nil || !needed {
+		return false, err
+	}
+	if _, err := c.v.blobs.Stat(d); err == nil {
+		return false, nil
+	}
+	return c.needed(d)
 }
 
 func (c *checker) needed(d Digest) (bool, error) {
@@ -68,9 +80,13 @@ func (c *checker) bytes() error {
 		case c.ctx.Err() != nil:
 			return c.ctx.Err()
 		default:
-			if needed, unknown := c.needed(d); unknown != nil {
+			missed := c.needed
+			if errors.Is(err, blobstore.ErrNotFound) {
+				missed = c.lost
+			}
+			if missed, unknown := missed(d); unknown != nil {
 				return unknown
-			} else if needed {
+			} else if missed {
 				c.find(0, CodeBlob, "%v", err)
 			}
 		}
