@@ -1,20 +1,6 @@
 package engine
 
-// compareLock tells where a document's lock is not what its entries say. That
-// the deadline has passed is in no entry, so a lease that nobody released is
-// there, live or not.
-func (c *checker) compareLock(t *tx, d *document, h *history) {
-	holder, snapshot := "", false
-	if d.lease != nil {
-		holder, snapshot = d.lease.userID, !d.lease.scratchPad
-	}
-	if d.fence != h.fence || holder != h.holder {
-		c.find(d.AuditSeq, CodeState, "%s: its lock is of %q with fence %d, the log says of %q with fence %d", d, holder, d.fence, h.holder, h.fence)
-	}
-	if has := t.Get(bucketSnapshots, d.id[:]) != nil; snapshot && !has {
-		c.find(d.AuditSeq, CodeState, "%s is locked, and what it was at locking is not there", d)
-	}
-}
+import "fmt"
 
 // scratchpads finds those that cannot be read, belong to no document or user, or
 // whose bytes are not kept for them.
@@ -40,9 +26,7 @@ func (c *checker) scratchpads() error {
 			if t.Get(bucketRefs, refKey(change.Digest, doc, change.Ref)) == nil {
 				c.find(0, CodeIndex, "change %d in the scratchpad of document %s has no reference to its bytes", i+1, doc)
 			}
-			if size, err := c.v.blobs.Stat(change.Digest); err != nil || size != change.Size {
-				c.missing = append(c.missing, saidVersion{Version: Version{DocumentID: doc.String(), Draft: uint64(i + 1), Digest: change.Digest}})
-			}
+			c.bytesOf(0, fmt.Sprintf("change %d in the scratchpad of document %s", i+1, doc), change.Digest, change.Size)
 		}
 		return nil
 	})

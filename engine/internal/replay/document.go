@@ -1,0 +1,270 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"strongroom/audit"
+)
+
+// Document is what the entries about one document say of it. Make one with
+// [NewDocument].
+type Document struct {
+	ID          string
+	Deleted     bool
+	Versions    []Version
+	Holds       map[string]*Hold    // by id, those released too
+	Obligations map[string]*Thing   // by id, those that are there
+	Erasures    map[string]*Erasing // by id
+	Told        uint64              // the last entry with a detail that an erasure erases; 0: none is left
+
+	record      Thing
+	seq         uint64            // the last entry that was followed
+	active      map[string]uint64 // holds, by matter; a matter whose holds are released stays, with 0
+	held        uint64            // active holds
+	retainUntil time.Time
+}
+
+// Version is what a log says of one version.
+type Version struct {
+	Thing
+	Number uint64
+	Seq    uint64 // its entry
+	Digest string
+}
+
+// Erasing is what a log says of the erasure of one document: the entries of
+// its deferral and of its last completion; 0: there is none.
+type Erasing struct{ Deferred, Completed uint64 }
+
+// NewDocument returns what no entries say of a document.
+func NewDocument(id string) *Document {
+	return &Document{ID: id, record: *newThing()}
+}
+
+// Record is what must hold of the document itself. Of a deleted one, its
+// tombstone.
+func (d *Document) Record() Thing {
+	if !d.Deleted && len(d.active) > 0 {
+		d.record.Facts["its active holds by matter"] = d.borne()
+	}
+	return d.record
+}
+
+// Follow takes the next entry about the document, with the exact bytes of its
+// detail; nil if it has none, or has it no more. An error says that the entry
+// cannot be.
+func (d *Document) Follow(e audit.Entry, detail []byte) error {
+	switch {
+	case e.Document != d.ID:
+		return fmt.Errorf("is about another document, %q", e.Document)
+	case e.Seq <= d.seq:
+		return fmt.Errorf("comes after entry %d", d.seq)
+	case (d.seq == 0) != (e.Op == audit.OpDocumentCreated):
+		return fmt.Errorf("%s is, or is not, the first about the document", e.Op)
+	case d.Deleted && e.Op != audit.OpErasureCompleted:
+		return errors.New("is about a document that was deleted before")
+	case !d.Deleted && e.Op == audit.OpErasureCompleted:
+		return errors.New("erases a document that was not deleted before")
+	}
+	d.seq = e.Seq
+	r, err := read(e, detail)
+	if err != nil {
+		return err
+	}
+	if detail != nil && !e.Op.Kept() {
+		d.Told = e.Seq
+	}
+	return d.follow(r)
+}
+
+func (d *Document) follow(e *entry) error {
+	var err error
+	switch e.Op {
+	case audit.OpDocumentCreated:
+		d.record.Facts["created by"] = Text(e.Actor)
+		e.made(&d.record)
+		d.describe(e)
+		err = d.version(e)
+	case audit.OpDocumentVersionAdded:
+		err = d.version(e)
+	case audit.OpDocumentArchived:
+		d.record.Facts["archived"] = Flag(true)
+		err = d.unheld()
+	case audit.OpDocumentUnarchived:
+		d.record.Facts["archived"] = Flag(false)
+	case audit.OpDocumentReverted:
+		d.describe(e)
+		err = d.discard(e)
+	case audit.OpDocumentUpdated:
+		d.describe(e)
+	case audit.OpDocumentDeleted:
+		err = d.delete(e)
+	case audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened,
+		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
+		return d.obligation(e)
+	case audit.OpHoldPlaced, audit.OpHoldReleased:
+		return d.hold(e)
+	case audit.OpErasureDeferred, audit.OpErasureCompleted:
+		d.erasing(e)
+		return nil
+	default: // leaves the revision
+		d.lock(e)
+		return nil
+	}
+	if revised := d.revised(e); err == nil {
+		err = revised
+	}
+	return err
+}
+
+// revised counts a change of metadata, versions or archived state.
+func (d *Document) revised(e *entry) error {
+	e.changed(&d.record)
+	d.record.Facts["updated by"] = Text(e.Actor)
+	if _, told := e.Facts["owner"]; told {
+		d.record.Facts["the owner"] = Text(e.word("owner"))
+	}
+	if counted := d.record.Facts["the revision"]; e.number("revision") != 0 && counted != Number(e.number("revision")) {
+		return fmt.Errorf("has revision %d, counted are %s", e.number("revision"), counted)
+	}
+	if until, told := e.Facts["retainUntil"].AsText(); told {
+		return d.retain(until)
+	}
+	return nil
+}
+
+// retain takes a stamp into account, which only rises.
+func (d *Document) retain(until string) error {
+	stamped, err := audit.ParseTime(until)
+	if err != nil || stamped.Before(d.retainUntil) {
+		return fmt.Errorf("is retained until %q, which is no time, or was later before", until)
+	}
+	d.retainUntil = stamped
+	d.record.Facts["the end of its retention"] = Time(stamped)
+	return nil
+}
+
+func (d *Document) version(e *entry) error {
+	v := Version{Thing: *newThing(), Number: e.Version, Seq: e.Seq, Digest: e.word("digest")}
+	v.Facts["the number"] = Number(e.Version)
+	v.Facts["the digest"] = Text(v.Digest)
+	v.Facts["the size"] = Number(e.number("size"))
+	v.Facts["the media type"] = Text(e.word("mediaType"))
+	v.Facts["the chain"] = Text(e.word("chain"))
+	v.Facts["created by"] = Text(e.Actor)
+	e.made(&v.Thing)
+	e.tell(&v.Thing, "fileName", "the file name", "comment", "the comment", "label", "the label")
+	if n := len(d.Versions); n > 0 {
+		v.Facts["the previous chain"] = d.Versions[n-1].Facts["the chain"]
+	}
+	d.Versions = append(d.Versions, v)
+	d.record.Facts["the number of versions"] = Number(uint64(len(d.Versions)))
+	d.record.Facts["the current version"] = Number(e.Version)
+	if e.Version != uint64(len(d.Versions)) {
+		return fmt.Errorf("makes version %d after %d", e.Version, len(d.Versions)-1)
+	}
+	return nil
+}
+
+// discard takes versions back that were added under a lock.
+func (d *Document) discard(e *entry) error {
+	d.record.Facts["the current version"] = Number(e.Version)
+	from, some := e.Facts["discardedFrom"].AsNumber()
+	to := e.number("discardedTo")
+	if some && (from == 0 || from > to || to > uint64(len(d.Versions))) {
+		return fmt.Errorf("discards versions %d to %d of %d", from, to, len(d.Versions))
+	}
+	for n := from; some && n <= to; n++ {
+		d.Versions[n-1].Facts["discarded"] = Flag(true)
+	}
+	return nil
+}
+
+// delete leaves of the document what its tombstone has.
+func (d *Document) delete(e *entry) error {
+	was := d.record.Facts
+	d.Deleted, d.record = true, *newThing()
+	d.record.Facts["deleted"] = Flag(true)
+	for _, name := range []string{"created at", "created by", "the number of versions", "the revision"} {
+		d.record.Facts[name] = was[name]
+	}
+	obligations := uint64(len(d.Obligations))
+	d.Obligations = nil
+	if n := e.number("obligations"); n != obligations {
+		return fmt.Errorf("deletes %d obligations, there were %d", n, obligations)
+	}
+	return d.unheld()
+}
+
+// lock takes an entry about the lock into account. One without a fence is about
+// a scratchpad, or about no lock.
+func (d *Document) lock(e *entry) {
+	if _, told := e.Facts["fence"]; !told {
+		return
+	}
+	d.record.Facts["the fence of its lock"] = Number(e.number("fence"))
+	switch e.Op {
+	case audit.OpLockAcquired:
+		d.record.Facts["who locks it"] = Text(e.Actor)
+	case audit.OpLockReleased, audit.OpLockBroken:
+		d.record.Facts["who locks it"] = Value{}
+	}
+}
+
+func (d *Document) erasing(e *entry) {
+	if d.Erasures == nil {
+		d.Erasures = map[string]*Erasing{}
+	}
+	name := e.word("erasure")
+	if d.Erasures[name] == nil {
+		d.Erasures[name] = &Erasing{}
+	}
+	if e.Op == audit.OpErasureDeferred {
+		d.Erasures[name].Deferred = e.Seq
+	} else {
+		d.Erasures[name].Completed = e.Seq
+	}
+}
+
+// fieldPrefix is how the name of a custom field begins among the texts of a
+// document.
+const fieldPrefix = "customFields."
+
+// describe takes over what a detail says of metadata, under the names it has
+// there. What describes a version, or is a fact, is left out.
+func (d *Document) describe(e *entry) {
+	d.record.Erased = d.record.Erased || e.erased
+	for name, value := range e.members {
+		switch name {
+		case "fileName", "comment", "label", "ownerId":
+			continue
+		}
+		if fields, many := value.(map[string]any); many {
+			for key, given := range fields {
+				d.record.Texts[name+"."+key] = Given(given)
+			}
+			continue
+		}
+		if strings.HasPrefix(name, fieldPrefix) {
+			d.record.Texts[name] = Given(value)
+		} else {
+			d.record.Texts[name] = spelled(value)
+		}
+	}
+}
+
+// Certificate is what the entry of a document's deletion says of its
+// certificate.
+func Certificate(e audit.Entry) Thing {
+	r := entry{Entry: e}
+	return Thing{Facts: Members{
+		"the digest": Text(r.word("certificate")),
+		"the right":  Text(r.word("right")),
+		"the policy": Text(r.word("policy")),
+		"deleted at": Time(e.Time),
+		"deleted by": Text(e.Actor),
+	}}
+}

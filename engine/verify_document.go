@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"strongroom/audit"
+	"strongroom/engine/internal/replay"
+	"strongroom/engine/internal/store"
+)
+
+// documents compares every document with its entries and with its rows in the
+// indexes.
+func (c *checker) documents() error {
+	total := c.e.Head.Seq
+	err := c.each(bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
+		d, err := decodeDocument(id(k), value)
+		if err != nil {
+			c.find(0, CodeState, "%v", err)
+			return nil
+		}
+		said, err := c.follow(t, d)
+		if err != nil {
+			c.find(d.AuditSeq, CodeState, "%s: its entries cannot be followed: %v", d, err)
+			return nil
+		}
+		if c.report.Documents++; c.report.Documents%10_000 == 0 {
+			c.progress(c.chained, total)
+		}
+		c.compare(t, d, said)
+		c.rowsOf(t, d)
+		return nil
+	})
+	if err == nil && c.chained != c.entries {
+		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
+	}
+	return err
+}
+
+// follow goes through a document's entries from its last to its first, and
+// replays them in order.
+func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
+	type link struct {
+		audit.Entry
+		detail []byte // a view
+	}
+	var links []link
+	behind := uint64(0) // entries not after the head
+	for seq := d.AuditSeq; seq != 0; {
+		e, err := audit.ParseEntry(t.Get(bucketLog, store.SeqKey(seq)))
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", seq, err)
+		}
+		if e.Document != d.ID {
+			return nil, fmt.Errorf("entry %d is about another document, %q", seq, e.Document)
+		}
+		if seq <= c.e.Head.Seq {
+			behind++
+		}
+		row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+		if err != nil || row.Prev >= seq {
+			return nil, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
+		}
+		links = append(links, link{e, row.Detail})
+		seq = row.Prev
+	}
+	said := replay.NewDocument(d.ID)
+	for _, e := range slices.Backward(links) {
+		if err := said.Follow(e.Entry, e.detail); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
+	}
+	c.chained += behind
+	return said, nil
+}
+
+// compare tells where a document, and what hangs on it, is not what its entries
+// say.
+func (c *checker) compare(t *tx, d *document, said *replay.Document) {
+	c.differ(d.AuditSeq, d.String(), d.record(), said.Record())
+	if d.deleted && t.Get(bucketCertificates, d.id[:]) == nil {
+		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
+	}
+	c.compareErasures(t, d, said)
+	c.compareObligations(t, d, said)
+	c.compareHolds(t, d, said)
+	if d.deleted || said.Deleted {
+		return
+	}
+	if locked := d.lease != nil && !d.lease.scratchPad; locked && t.Get(bucketSnapshots, d.id[:]) == nil {
+		c.find(d.AuditSeq, CodeState, "%s is locked, and what it was at locking is not there", d)
+	}
+	for _, ver := range said.Versions {
+		c.compareVersion(t, d, ver)
+	}
+}
+
+// record is what the log can tell of a document. That the deadline of its lock
+// has passed is in no entry, so a lease that nobody released is there, live or
+// not.
+func (d *document) record() replay.Thing {
+	facts := replay.Members{
+		"deleted":                replay.Flag(d.deleted),
+		"the number of versions": replay.Number(d.VersionCount),
+		"the revision":           replay.Number(d.Revision),
+		"created at":             replay.Time(d.CreatedAt),
+		"created by":             replay.Text(d.CreatedBy),
+		"updated at":             replay.Time(d.UpdatedAt),
+		"updated by":             replay.Text(d.UpdatedBy),
+	}
+	if d.deleted {
+		return replay.Thing{Facts: facts}
+	}
+	facts["archived"] = replay.Flag(d.Archived)
+	facts["the owner"] = replay.Text(d.OwnerID)
+	facts["the end of its retention"] = replay.Time(d.retainUntil)
+	facts["the current version"] = replay.Number(d.Current.Number)
+	facts["the fence of its lock"] = replay.Number(d.fence)
+	facts["its active holds by matter"] = borne(d.holds)
+	if d.lease != nil {
+		facts["who locks it"] = replay.Text(d.lease.userID)
+	}
+	texts := replay.Members{
+		"name":          replay.Text(d.Name),
+		"category":      replay.Text(d.Category),
+		"description":   replay.Text(d.Description),
+		"externalId":    replay.Text(d.ExternalID),
+		"product":       replay.Text(d.Product),
+		"templateId":    replay.Text(d.TemplateID),
+		"agreementId":   replay.Text(d.AgreementID),
+		"editProtected": replay.Flag(d.EditProtected),
+		"tags":          replay.List(d.Tags),
+	}
+	for key, value := range d.CustomFields {
+		texts["customFields."+key] = replay.Given(value)
+	}
+	return replay.Thing{Facts: facts, Texts: texts}
+}
+
+func (c *checker) compareVersion(t *tx, d *document, said replay.Version) {
+	what := fmt.Sprintf("%s, version %d", d, said.Number)
+	ver, err := decodeVersion(d.id, t.Get(bucketVersions, versionKey(d.id, said.Number)))
+	if err != nil {
+		c.find(said.Seq, CodeState, "%s cannot be read: %v", what, err)
+		return
+	}
+	c.differ(said.Seq, what, ver.record(), said.Thing)
+	if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
+		c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
+	}
+	if t.Get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
+		c.find(said.Seq, CodeIndex, "%s has no reference to its bytes", what)
+	}
+	c.bytesOf(said.Seq, what, ver.Digest, ver.Size)
+}
+
+func (v *Version) record() replay.Thing {
+	return replay.Thing{
+		Facts: replay.Members{
+			"the number":         replay.Number(v.Number),
+			"the digest":         replay.Text(v.Digest.String()),
+			"the size":           replay.Number(uint64(v.Size)),
+			"the media type":     replay.Text(v.MediaType),
+			"the chain":          replay.Hash(v.Chain),
+			"the previous chain": replay.Hash(v.PreviousChain),
+			"created at":         replay.Time(v.CreatedAt),
+			"created by":         replay.Text(v.CreatedBy),
+			"discarded":          replay.Flag(v.Discarded),
+		},
+		Texts: replay.Members{
+			"the file name": replay.Text(v.FileName),
+			"the comment":   replay.Text(v.Comment),
+			"the label":     replay.Text(v.Label),
+		},
+	}
+}
+
+// certificates compares every certificate with the entry it came with.
+func (c *checker) certificates() error {
+	return c.each(bucketCertificates, CodeState, len(id{}), func(t *tx, k, _ []byte) error {
+		cert, err := t.certificate(id(k))
+		if err != nil {
+			c.find(0, CodeState, "the certificate of document %s cannot be read: %v", id(k), err)
+			return nil
+		}
+		e, err := t.entry(cert.AuditSeq)
+		if err != nil || e.Op != audit.OpDocumentDeleted || e.Document != cert.DocumentID {
+			c.find(cert.AuditSeq, CodeState, "the certificate of document %s names an entry that is not its deletion", cert.DocumentID)
+			return nil
+		}
+		c.differ(cert.AuditSeq, "the certificate of document "+cert.DocumentID, cert.record(), replay.Certificate(e.Entry))
+		return nil
+	})
+}
+
+func (c *Certificate) record() replay.Thing {
+	return replay.Thing{Facts: replay.Members{
+		"the digest": replay.Text(c.digest()),
+		"the right":  replay.Text(c.Right),
+		"the policy": replay.Text(c.PolicyID),
+		"deleted at": replay.Time(c.DeletedAt),
+		"deleted by": replay.Text(c.DeletedBy),
+	}}
+}

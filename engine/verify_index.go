@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"bytes"
+
+	"strongroom/engine/internal/replay"
+	"strongroom/engine/internal/store"
+)
+
+// lacks finds those of a thing's rows in an index that are not there.
+func (c *checker) lacks(t *tx, seq uint64, what string, bucket []byte, rows [][]byte) {
+	for _, row := range rows {
+		if t.Get(bucket, row) == nil {
+			c.find(seq, CodeIndex, "%s lacks the row %q of %s", what, row, bucket)
+		}
+	}
+}
+
+// rows is each for the rows of an index, whose values are empty.
+func (c *checker) rows(bucket []byte, size int, fn func(t *tx, k []byte) error) error {
+	return c.each(bucket, CodeIndex, size, func(t *tx, k, value []byte) error {
+		if len(value) > 0 {
+			c.find(0, CodeIndex, "%s has a row with a value, at %.80x", bucket, k)
+		}
+		return fn(t, k)
+	})
+}
+
+// owned finds rows of an index, each of which ends with the id of what it is of,
+// that nothing has.
+func (c *checker) owned(bucket []byte, owner replay.Kind, rowsOf func(t *tx, of id, k []byte) ([][]byte, error)) error {
+	return c.rows(bucket, 0, func(t *tx, k []byte) error {
+		var rows [][]byte
+		var err error = errDamaged
+		if len(k) > len(id{}) {
+			rows, err = rowsOf(t, id(k[len(k)-len(id{}):]), k)
+		}
+		if err != nil || !containsRow(rows, k) {
+			c.find(0, CodeIndex, "the row %q of %s is of no %s", bytes.Clone(k), bucket, owner)
+		}
+		return nil
+	})
+}
+
+// indexes compares every index with what it is of. That no row is missing is
+// looked for where that is compared.
+func (c *checker) indexes() error {
+	for _, check := range []func() error{c.versions, c.references, c.externals, c.emails} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	for _, index := range []struct {
+		bucket []byte
+		owner  replay.Kind
+		rowsOf func(t *tx, of id, k []byte) ([][]byte, error)
+	}{
+		{bucketIndex, "document", func(t *tx, of id, _ []byte) ([][]byte, error) {
+			d, err := t.documentAt(of)
+			return rowsIf(indexRows, d, err)
+		}},
+		{bucketDues, "obligation", func(t *tx, of id, _ []byte) ([][]byte, error) {
+			o, err := t.obligation(of.String())
+			return rowsIf(dueRows, o, err)
+		}},
+		{bucketHoldRows, "hold", func(t *tx, of id, _ []byte) ([][]byte, error) {
+			h, err := t.hold(of.String())
+			return rowsIf(holdRows, h, err)
+		}},
+		{bucketScopes, replay.Policies, func(t *tx, of id, _ []byte) ([][]byte, error) {
+			p, err := t.policyAt(of)
+			return rowsIf(policyRows, &p, err)
+		}},
+		{bucketStarts, "document", (*tx).startsLike},
+	} {
+		if err := c.owned(index.bucket, index.owner, index.rowsOf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rowsIf is rowsOf, of what was read without an error.
+func rowsIf[T any](rowsOf func(T) [][]byte, of T, err error) ([][]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(of), nil
+}
+
+// startsLike returns the rows of starts that a document has, and the one asked
+// for if its kind is being dropped: then it may be there.
+func (t *tx) startsLike(of id, k []byte) ([][]byte, error) {
+	kinds, err := t.kinds()
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range kinds {
+		if prefix := text(kind.from); kind.draining && len(k) > len(prefix) && string(k[:len(prefix)]) == prefix {
+			return [][]byte{k}, nil
+		}
+	}
+	d, err := t.documentAt(of)
+	if err != nil {
+		return nil, err
+	}
+	return startRows(d, kinds), nil
+}
+
+// scopesOf looks for the row by which a policy is found.
+func (c *checker) scopesOf(t *tx, p Policy) {
+	c.lacks(t, 0, "policy "+p.ID, bucketScopes, policyRows(&p))
+}
+
+// rowsOf looks for the rows in which a document must be found.
+func (c *checker) rowsOf(t *tx, d *document) {
+	c.lacks(t, d.AuditSeq, d.String(), bucketIndex, indexRows(d))
+	if kinds, err := t.kinds(); err != nil {
+		c.find(0, CodeIndex, "the kinds of starts cannot be read: %v", err)
+	} else {
+		c.lacks(t, d.AuditSeq, d.String(), bucketStarts, startRows(d, kinds))
+	}
+	if d.ExternalID != "" && !bytes.Equal(t.Get(bucketExternals, []byte(d.ExternalID)), d.id[:]) {
+		c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
+	}
+}
+
+// versions finds rows of versions that no document has.
+func (c *checker) versions() error {
+	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, _ []byte) error {
+		c.report.Versions++
+		doc, number := id(k[:16]), store.SeqOf(k[16:])
+		if d, err := t.documentAt(doc); err != nil || d.deleted || number == 0 || number > d.VersionCount {
+			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
+		}
+		return nil
+	})
+}
+
+// references finds references of versions that do not have those bytes.
+func (c *checker) references() error {
+	return c.rows(bucketRefs, 56, func(t *tx, k []byte) error {
+		digest, doc, number := Digest(k[:32]), id(k[32:48]), store.SeqOf(k[48:])
+		if isDraftRef(number) {
+			if !t.drafted(doc, digest, number) {
+				c.find(0, CodeIndex, "a reference of document %s to %s is of no scratchpad", doc, digest)
+			}
+			return nil
+		}
+		ver, err := decodeVersion(doc, t.Get(bucketVersions, versionKey(doc, number)))
+		if err != nil || ver.Digest != digest {
+			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
+		}
+		return nil
+	})
+}
+
+// externals finds external ids that lead nowhere.
+func (c *checker) externals() error {
+	return c.each(bucketExternals, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if d, err := t.document(idText(value)); err != nil || d.ExternalID != string(k) {
+			c.find(0, CodeIndex, "the external id %q is of no document", k)
+		}
+		return nil
+	})
+}
+
+// emails finds e-mail addresses that lead nowhere.
+func (c *checker) emails() error {
+	return c.each(bucketEmails, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if u, err := t.user(idText(value)); err != nil || !bytes.Equal(emailKey(u.Email), k) {
+			c.find(0, CodeIndex, "an e-mail address is of no user")
+		}
+		return nil
+	})
+}
+
+// idText spells an id that stands in a row; what is none is no id spelled
+// either.
+func idText(value []byte) string {
+	if len(value) != len(id{}) {
+		return ""
+	}
+	return id(value).String()
+}
