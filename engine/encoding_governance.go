@@ -1,6 +1,12 @@
 package engine
 
-import "strongroom/engine/internal/store"
+import (
+	"encoding/binary"
+	"fmt"
+
+	"strongroom/engine/internal/secret"
+	"strongroom/engine/internal/store"
+)
 
 // holds ends a document's record. One without any ends with a zero, or before
 // it.
@@ -74,4 +80,192 @@ func decodeMatter(name, b []byte) (*matter, error) {
 	m.LastReleasedAt = d.Time()
 	m.seq = d.Num()
 	return m, d.Done("a matter")
+}
+
+// The records of retention.
+
+func (p *Policy) encode() []byte {
+	e := store.NewEncoder(128)
+	e.Str(p.Name)
+	e.Str(string(p.Scope))
+	e.Str(p.Target)
+	e.Num(p.PeriodDays)
+	e.Str(string(p.Action))
+	e.Str(p.StartFrom)
+	e.Str(string(p.Protect))
+	e.Flag(p.Enabled)
+	e.Time(p.CreatedAt)
+	e.Time(p.UpdatedAt)
+	e.Num(p.Revision)
+	return e.Bytes()
+}
+
+func decodePolicy(at id, b []byte) (Policy, error) {
+	d := store.NewDecoder(b)
+	p := Policy{ID: at.String()}
+	p.Name = d.Str()
+	p.Scope = Scope(d.Str())
+	p.Target = d.Str()
+	p.PeriodDays = d.Num()
+	p.Action = Action(d.Str())
+	p.StartFrom = d.Str()
+	p.Protect = Protect(d.Str())
+	p.Enabled = d.Flag()
+	p.CreatedAt = d.Time()
+	p.UpdatedAt = d.Time()
+	p.Revision = d.Num()
+	return p, d.Done("policy " + p.ID)
+}
+
+func (k *kind) encode() []byte {
+	e := store.NewEncoder(32)
+	e.Raw(k.through[:])
+	e.Flag(k.whole)
+	e.Flag(k.draining)
+	e.Time(k.until)
+	return e.Bytes()
+}
+
+func decodeKind(name, b []byte) (kind, error) {
+	d := store.NewDecoder(b)
+	k := kind{from: string(name)}
+	d.Raw(k.through[:])
+	k.whole = d.Flag()
+	k.draining = d.Flag()
+	k.until = d.Time()
+	return k, d.Done(fmt.Sprintf("kind of start %q", name))
+}
+
+func (r *run) encode() []byte {
+	e := store.NewEncoder(192)
+	e.Str(string(r.Status))
+	e.Str(string(r.Trigger))
+	e.Str(r.StartedBy)
+	e.Time(r.StartedAt)
+	e.Time(r.FinishedAt)
+	e.Time(r.At)
+	e.Hash(r.PlanDigest)
+	e.Str(string(r.Why))
+	e.Num(r.began)
+	e.Num(r.ended)
+	for _, n := range r.Counts.list() {
+		e.Num(*n)
+	}
+	return e.Bytes()
+}
+
+func decodeRun(at id, b []byte) (*run, error) {
+	d := store.NewDecoder(b)
+	r := &run{id: at}
+	r.ID = at.String()
+	r.Status = RunStatus(d.Str())
+	r.Trigger = Trigger(d.Str())
+	r.StartedBy = d.Str()
+	r.StartedAt = d.Time()
+	r.FinishedAt = d.Time()
+	r.At = d.Time()
+	r.PlanDigest = d.Hash()
+	r.Why = Doubt(d.Str())
+	r.began = d.Num()
+	r.ended = d.Num()
+	for _, n := range r.Counts.list() {
+		*n = d.Num()
+	}
+	return r, d.Done("run " + r.ID)
+}
+
+func (e *erasure) encode() []byte {
+	w := store.NewEncoder(160)
+	w.Str(e.UserID)
+	w.Str(e.LegalBasis)
+	w.Str(e.Requester)
+	w.Time(e.RequestedAt)
+	w.Str(e.RequestedBy)
+	w.Num(e.seq)
+	w.Num(e.Total)
+	w.Num(e.Completed)
+	w.Num(e.Deferred)
+	w.Flag(e.userErased)
+	w.Num(e.last)
+	return w.Bytes()
+}
+
+func decodeErasure(at id, b []byte) (*erasure, error) {
+	d := store.NewDecoder(b)
+	e := &erasure{id: at, Erasure: Erasure{ID: at.String()}}
+	e.UserID = d.Str()
+	e.LegalBasis = d.Str()
+	e.Requester = d.Str()
+	e.RequestedAt = d.Time()
+	e.RequestedBy = d.Str()
+	e.seq = d.Num()
+	e.Total = d.Num()
+	e.Completed = d.Num()
+	e.Deferred = d.Num()
+	e.userErased = d.Flag()
+	e.last = d.Num()
+	if e.Completed+e.Deferred > e.Total {
+		d.Fail()
+	}
+	return e, d.Done("erasure " + e.ID)
+}
+
+func (r *erasing) encode() []byte {
+	e := store.NewEncoder(16)
+	e.Num(r.deferred)
+	e.Num(r.next)
+	return e.Bytes()
+}
+
+func decodeErasing(b []byte) (*erasing, error) {
+	d := store.NewDecoder(b)
+	r := &erasing{deferred: d.Num(), next: d.Num()}
+	return r, d.Done("what is left of an erasure")
+}
+
+// erasedRow is the value of a row in erased.
+func erasedRow(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+func (w *webhook) encode() []byte {
+	e := store.NewEncoder(256)
+	e.Str(w.URL)
+	e.Num(uint64(len(w.Events)))
+	for _, pattern := range w.Events {
+		e.Str(pattern)
+	}
+	e.Str(w.Description)
+	e.Flag(w.Active)
+	e.Str(w.DisabledReason)
+	e.Time(w.CreatedAt)
+	e.Num(w.CreatedSeq)
+	e.Num(w.Revision)
+	e.Nested(w.secret)
+	e.Nested(w.former)
+	e.Time(w.until)
+	return e.Bytes()
+}
+
+func decodeWebhook(at id, b []byte) (*webhook, error) {
+	d := store.NewDecoder(b)
+	w := &webhook{at: at, Webhook: Webhook{ID: at.String()}}
+	w.URL = d.Str()
+	if n := d.Count(); n > 0 {
+		w.Events = make([]string, n)
+		for i := range w.Events {
+			w.Events[i] = d.Str()
+		}
+	}
+	w.Description = d.Str()
+	w.Active = d.Flag()
+	w.DisabledReason = d.Str()
+	w.CreatedAt = d.Time()
+	w.CreatedSeq = d.Num()
+	w.Revision = d.Num()
+	w.secret = append(w.secret, d.Nested()...)
+	w.former = append(w.former, d.Nested()...)
+	w.until = d.Time()
+	if len(w.secret) != secret.SigningKeySize || w.until.IsZero() != (len(w.former) == 0) {
+		d.Fail()
+	}
+	return w, d.Done("webhook " + w.ID)
 }

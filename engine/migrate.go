@@ -1,7 +1,13 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/json"
+	"time"
+
 	"strongroom/audit"
+	"strongroom/blobstore"
+	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
 
@@ -15,4 +21,145 @@ func (v *Vault) migrated(in *store.Tx, from int) (store.Record, error) {
 		Op:    audit.OpVaultMigrated,
 		Facts: audit.Facts{"format": audit.Number(formatVersion), "from": audit.Number(uint64(from))},
 	}}, nil
+}
+
+// What a migration writes anew: rows whose form a later format changed. A row
+// that cannot be read is left as it is, for Verify to find.
+
+// rewrite brings the rows of an earlier format into the form of this version's.
+func (t *tx) rewrite(from int) {
+	if from < 3 {
+		t.rewriteRows(bucketDrafts, draftOfFormat2)
+		t.rewriteRows(bucketDocuments, documentOfFormat2)
+		t.rewriteRows(bucketSnapshots, documentOfFormat2)
+	}
+}
+
+// rewriteRows puts what again returns for a row in its place; nil leaves the row
+// alone. A cursor must not meet what is written under it, so the rows that
+// change are gathered first: few, of those that a vault has.
+func (t *tx) rewriteRows(bucket []byte, again func(k, value []byte) []byte) {
+	type row struct{ k, value []byte }
+	var rows []row
+	c := t.Cursor(bucket)
+	for k, value := c.First(); k != nil; k, value = c.Next() {
+		if record := again(k, value); record != nil {
+			rows = append(rows, row{bytes.Clone(k), record})
+		}
+	}
+	for _, r := range rows {
+		t.Put(bucket, r.k, r.value)
+	}
+}
+
+// documentOfFormat2 rewrites a document that has an edit password, whose cost
+// was not stored up to format 2.
+func documentOfFormat2(k, value []byte) []byte {
+	if len(k) != len(id{}) {
+		return nil
+	}
+	d, err := decodeDocumentWith(id(k), value, passwordOfFormat2)
+	if err != nil || d.password == "" {
+		return nil
+	}
+	return d.encode()
+}
+
+// passwordOfFormat2 reads a salt of 16 bytes and the Argon2id hash of 32, made
+// with 19 MiB and two passes.
+func passwordOfFormat2(text string) (secret.Password, error) {
+	const salt, hash = 16, 32
+	if len(text) != salt+hash {
+		return "", errDamaged
+	}
+	return secret.Of(secret.Cost{Memory: 19 << 10, Passes: 2, Lanes: 1}, []byte(text[:salt]), []byte(text[salt:]))
+}
+
+// draftOfFormat2 rewrites a scratchpad, which was JSON up to format 2.
+func draftOfFormat2(_, value []byte) []byte {
+	r := json.NewDecoder(bytes.NewReader(value))
+	r.UseNumber() // in custom fields
+	var was oldDraft
+	if r.Decode(&was) != nil || len(was.Changes) > maxDraft {
+		return nil
+	}
+	dr := &draft{Base: was.Base, Ends: was.Ends}
+	for _, c := range was.Changes {
+		change, ok := c.change()
+		if !ok {
+			return nil
+		}
+		dr.Changes = append(dr.Changes, change)
+	}
+	return dr.encode()
+}
+
+// oldDraft is a scratchpad as the formats up to 2 have it. Its names are those
+// that are stored, and never change.
+type oldDraft struct {
+	Base    uint64
+	Ends    time.Time
+	Changes []oldChange
+}
+
+type oldChange struct {
+	Patch    *oldPatch
+	Version  *oldVersion
+	Digest   string
+	Size     int64
+	Restored uint64
+	Ref      uint64
+	At       time.Time
+}
+
+type oldPatch struct {
+	Name              *string
+	Category          *string
+	Description       *string
+	OwnerID           *string
+	ExternalID        *string
+	Tags              *[]string
+	AddTags           []string
+	RemoveTags        []string
+	CustomFields      map[string]any
+	ClearCustomFields bool
+}
+
+type oldVersion struct {
+	MediaType string
+	FileName  string
+	Comment   string
+	Label     string
+}
+
+func (c *oldChange) change() (change draftChange, ok bool) {
+	change.At = c.At
+	switch {
+	case (c.Patch == nil) == (c.Version == nil):
+		return draftChange{}, false
+	case c.Patch != nil:
+		p := DocumentPatch{
+			Name: c.Patch.Name, Category: c.Patch.Category, Description: c.Patch.Description, OwnerID: c.Patch.OwnerID, ExternalID: c.Patch.ExternalID,
+			Tags: c.Patch.Tags, AddTags: c.Patch.AddTags, RemoveTags: c.Patch.RemoveTags,
+			CustomFields: c.Patch.CustomFields, ClearCustomFields: c.Patch.ClearCustomFields,
+		}
+		change.Patch = &p
+		return change, fieldsOfFormat2(p.CustomFields)
+	}
+	digest, err := blobstore.ParseDigest(c.Digest)
+	change.Version = &NewVersion{MediaType: c.Version.MediaType, FileName: c.Version.FileName, Comment: c.Version.Comment, Label: c.Version.Label}
+	change.Digest, change.Size, change.Restored, change.Ref = digest, c.Size, c.Restored, c.Ref
+	return change, err == nil
+}
+
+// fieldsOfFormat2 says whether custom fields have the values that there are.
+func fieldsOfFormat2(fields map[string]any) bool {
+	for _, value := range fields {
+		switch value.(type) {
+		case nil, bool, string, json.Number:
+		default:
+			return false
+		}
+	}
+	return true
 }

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/store"
 )
 
 // ObligationPatch: nil leaves a member alone. An obligation stays with its
@@ -101,4 +103,142 @@ func (o *obligation) differences(old *obligation) map[string]any {
 	note("ownerId", old.OwnerID, o.OwnerID)
 	note("recurrence", old.Recurrence, o.Recurrence)
 	return m
+}
+
+// Completion says how an obligation was met. Both members may be left out.
+type Completion struct {
+	Note     string
+	Evidence *Evidence
+}
+
+// CompleteObligation needs upload access. One that recurs is followed by the
+// next, in the same transaction and with an entry of its own; the receipt is of
+// the completion. Completing what is completed returns it as it is.
+func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, m Match, c Completion) (Obligation, Receipt, error) {
+	var wrong checks
+	wrong.Prose("note", c.Note, check.MaxComment)
+	if err := wrong.err(); err != nil {
+		return Obligation{}, Receipt{}, err
+	}
+	done, receipts, err := updateAll(v, ctx, actor,
+		func(t *tx) (Obligation, audit.Event, error) { return t.complete(obligationID, m, c) },
+		func(t *tx) (Obligation, audit.Event, error) { return t.recur(obligationID) })
+	if err != nil {
+		return Obligation{}, Receipt{}, err
+	}
+	return done[0], receipts[0], nil
+}
+
+func (t *tx) complete(obligationID string, m Match, c Completion) (Obligation, audit.Event, error) {
+	old, err := t.changeable(obligationID, m)
+	if err != nil {
+		return Obligation{}, audit.Event{}, err
+	}
+	if !old.CompletedAt.IsZero() {
+		shown, err := t.showObligation(old)
+		return shown, audit.Event{}, err
+	}
+	o := t.revise(old)
+	o.CompletedAt, o.CompletedBy, o.Note = t.Now(), t.actor.UserID, c.Note
+	facts := audit.Facts{"obligation": audit.Text(o.ID)}
+	if c.Evidence != nil {
+		if o.Evidence, err = t.evidence(*c.Evidence); err != nil {
+			return Obligation{}, audit.Event{}, err
+		}
+		facts["evidence"] = audit.Text(o.Evidence.DocumentID)
+		facts["evidenceVersion"] = audit.Number(o.Evidence.Version)
+	}
+	// One that was completed before, and reopened, is followed already.
+	if o.Recurrence != "" && o.next == "" {
+		if _, more, err := t.nextDue(o); err != nil {
+			return Obligation{}, audit.Event{}, err
+		} else if more {
+			next, err := t.NewID()
+			if err != nil {
+				return Obligation{}, audit.Event{}, err
+			}
+			o.next = next.String()
+			facts["next"] = audit.Text(o.next)
+		}
+	}
+	detail := detailMembers{}
+	detail.text("note", o.Note)
+	return t.storeObligation(old, o, audit.Event{Op: audit.OpObligationCompleted, Facts: facts, Detail: encodeDetail(detail)})
+}
+
+// evidence guards that the version named is there, and spells its document's id.
+func (t *tx) evidence(e Evidence) (*Evidence, error) {
+	d, err := t.obliging("evidence.documentId", e.DocumentID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.version(d, e.Version); errors.Is(err, ErrVersionNotFound) {
+		return nil, invalid("evidence.version", "must be the number of a version of that document")
+	} else if err != nil {
+		return nil, err
+	}
+	return &Evidence{d.ID, e.Version}, nil
+}
+
+func (t *tx) nextDue(o *obligation) (next Due, ok bool, err error) {
+	zone, err := t.zone()
+	if err != nil {
+		return Due{}, false, err
+	}
+	next, ok = o.DueDate.recurs(o.anchor, periodOf(o.Recurrence), zone)
+	return next, ok, nil
+}
+
+// recur makes the obligation that follows the one completed in the step before.
+// The log says whether that step did so, and which id it gave: the entry of a
+// completion that has a next is never the last one of a commit.
+func (t *tx) recur(obligationID string) (Obligation, audit.Event, error) {
+	last, err := t.entry(t.Head().Seq)
+	if err != nil {
+		return Obligation{}, audit.Event{}, err
+	}
+	done, err := t.obligation(obligationID)
+	if err != nil {
+		return Obligation{}, audit.Event{}, err
+	}
+	subject, _ := last.Facts["obligation"].AsText()
+	next, _ := last.Facts["next"].AsText()
+	if last.Op != audit.OpObligationCompleted || subject != done.ID || next == "" {
+		return Obligation{}, audit.Event{}, nil
+	}
+	due, _, err := t.nextDue(done)
+	if err != nil {
+		return Obligation{}, audit.Event{}, err
+	}
+	key, _ := store.ParseID(next)
+	return t.addObligation(&obligation{id: key, anchor: done.anchor, Obligation: Obligation{
+		Title: done.Title, Description: done.Description, DueDate: due, OwnerID: done.OwnerID,
+		DocumentID: done.DocumentID, Recurrence: done.Recurrence,
+	}})
+}
+
+// ReopenObligation undoes a completion; the obligation that recurs after it
+// stays. It needs upload access. Reopening what is not completed returns it as it
+// is.
+func (v *Vault) ReopenObligation(ctx context.Context, actor Actor, obligationID string, m Match) (Obligation, Receipt, error) {
+	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
+		old, err := t.changeable(obligationID, m)
+		if err != nil {
+			return Obligation{}, audit.Event{}, err
+		}
+		if old.CompletedAt.IsZero() {
+			shown, err := t.showObligation(old)
+			return shown, audit.Event{}, err
+		}
+		o := t.revise(old)
+		o.reopen()
+		return t.storeObligation(old, o, audit.Event{
+			Op: audit.OpObligationReopened, Facts: audit.Facts{"obligation": audit.Text(o.ID)},
+		})
+	})
+}
+
+func (o *obligation) reopen() {
+	var open Obligation
+	o.CompletedAt, o.CompletedBy, o.Note, o.Evidence = open.CompletedAt, open.CompletedBy, open.Note, open.Evidence
 }

@@ -278,3 +278,91 @@ func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID strin
 		}, nil
 	})
 }
+
+// signingOverlap is how long a secret signs on after its rotation.
+const signingOverlap = 24 * time.Hour
+
+func signingSecret(key []byte) Secret { return Secret{secret.SpellSigningKey(key)} }
+
+// RotateWebhook gives a webhook another secret, shown this once. For 24 hours
+// messages carry a signature by the old one too; if it was rotated within them,
+// the one before that signs no more. It needs admin access.
+// ErrWebhookNotFound.
+func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Secret, Receipt, error) {
+	key := secret.NewSigningKey()
+	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+		w.former, w.secret, w.until = w.secret, key, t.Now().Add(signingOverlap)
+		facts := w.facts()
+		facts["until"] = audit.Text(factTime(w.until))
+		return audit.Event{Op: audit.OpWebhookUpdated, Facts: facts}, nil
+	})
+	if err != nil {
+		return Webhook{}, Secret{}, Receipt{}, err
+	}
+	return w, signingSecret(key), receipt, nil
+}
+
+// WebhookTarget is what delivering to a webhook takes, as of one instant.
+type WebhookTarget struct {
+	Webhook
+	// Secrets sign its messages, the newest first: one, or two for a day after a
+	// rotation. They are for who delivers and for nobody else.
+	Secrets []Secret
+	// Paused is that of the settings: nothing is delivered.
+	Paused bool
+}
+
+// WebhookTarget is asked before each delivery, so that what an admin has changed
+// holds from the next one on. ErrWebhookNotFound.
+func (v *Vault) WebhookTarget(ctx context.Context, webhookID string) (WebhookTarget, error) {
+	return view(v, func(t *tx) (WebhookTarget, error) {
+		w, err := t.webhook(webhookID)
+		if err != nil {
+			return WebhookTarget{}, err
+		}
+		s, err := t.settings()
+		if err != nil {
+			return WebhookTarget{}, err
+		}
+		target := WebhookTarget{Webhook: w.Webhook, Secrets: []Secret{signingSecret(w.secret)}, Paused: s.Paused}
+		if t.Now().Before(w.until) {
+			target.Secrets = append(target.Secrets, signingSecret(w.former))
+		}
+		return target, nil
+	})
+}
+
+// Delivery is one attempt to tell a webhook of an event, as whoever delivers
+// remembers it. This package makes none: the type is here so that those who
+// deliver and those who show it need not know one another.
+type Delivery struct {
+	N    uint64 // numbers the attempts of one webhook, from 1; 0 if it is not kept
+	Seq  uint64 // the entry that was told; 0 for a test
+	Type string // its operation, or webhook.test
+	// Attempt counts those for this entry, from 1; 0 was asked for by an admin.
+	Attempt uint64
+	At      time.Time
+	Status  DeliveryStatus
+	// HTTPStatus is what the endpoint answered, 0 if it did not.
+	HTTPStatus int
+	Error      string // "" if it was delivered
+	// NextAttemptAt is when the entry is tried again; zero: not by itself.
+	NextAttemptAt time.Time
+}
+
+// DeliveryStatus is what became of an attempt.
+type DeliveryStatus string
+
+const (
+	DeliveryDone   DeliveryStatus = "delivered" // answered 2xx
+	DeliveryFailed DeliveryStatus = "failed"
+	// DeliverySkipped: entries up to this one are not delivered, because what was
+	// kept of deliveries is lost.
+	DeliverySkipped DeliveryStatus = "skipped"
+)
+
+// DeliveryQuery chooses deliveries. Zero members choose all.
+type DeliveryQuery struct {
+	Status DeliveryStatus
+	Paging
+}
