@@ -13,7 +13,7 @@ import (
 
 // migrated brings the rows of an earlier format to this one, and returns the
 // record of it. The store has made the buckets that format lacks. Few records
-// need rewriting (see migrate_rows.go).
+// need rewriting: see rewrite.
 func (v *Vault) migrated(in *store.Tx, from int) (store.Record, error) {
 	t := &tx{Tx: in, v: v, actor: System()}
 	t.rewrite(from)

@@ -106,7 +106,7 @@ const (
 
 // RunOutcomes lists what has become of each document that was due: first what
 // was done, as the log tells it, then what was left alone, as far as that is
-// still known (see planfile.go). A page may be short, or empty, and have a
+// still known (see retention_planfile.go). A page may be short, or empty, and have a
 // cursor. ErrRunNotFound.
 func (v *Vault) RunOutcomes(ctx context.Context, runID string, p Paging) (Page[Outcome], error) {
 	limit, err := pageLimit(p.Limit)
