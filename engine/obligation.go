@@ -202,7 +202,7 @@ func (t *tx) storeObligation(old, o *obligation, event audit.Event) (Obligation,
 		return Obligation{}, audit.Event{}, err
 	}
 	t.putObligation(old, o)
-	t.store(d, d.clone())
+	t.touch(d)
 	event.Document = d.ID
 	return shown, event, nil
 }
