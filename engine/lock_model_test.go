@@ -89,6 +89,10 @@ func TestLockModel(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
+	steps := *lockSteps
+	if testing.Short() {
+		steps = min(steps, 80)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := &lockModel{t: t, k: enginetest.New(t), random: rand.New(rand.NewPCG(seed, 0))}
 		m.verify = m.random.IntN(4) == 0
@@ -102,17 +106,17 @@ func TestLockModel(t *testing.T) {
 		for range 2 {
 			m.create()
 		}
-		for m.n = range *lockSteps {
+		for m.n = range steps {
 			m.step()
 			if m.compare(); t.Failed() {
 				for _, line := range m.trace[max(0, len(m.trace)-60):] {
 					t.Log(line)
 				}
-				t.Logf("repeat with -run TestLockModel -lockseed %d -locksteps %d", seed, *lockSteps)
+				t.Logf("repeat with -run TestLockModel -lockseed %d -locksteps %d", seed, steps)
 				return
 			}
 		}
-		t.Logf("seed %d: %d steps, %d documents, %d entries", seed, *lockSteps, len(m.documents), m.k.Head().Seq)
+		t.Logf("seed %d: %d steps, %d documents, %d entries", seed, steps, len(m.documents), m.k.Head().Seq)
 	})
 }
 

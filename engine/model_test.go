@@ -45,6 +45,10 @@ func TestModel(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
+	calls := *modelCalls
+	if testing.Short() {
+		calls = min(calls, 200)
+	}
 	defer func() {
 		if t.Failed() {
 			t.Logf("repeat with -run TestModel -modelseed %d", seed)
@@ -67,13 +71,13 @@ func TestModel(t *testing.T) {
 			m.users[u.ID] = u
 		}
 		m.define()
-		for m.n = range *modelCalls {
+		for m.n = range calls {
 			if m.step(); t.Failed() {
 				return
 			}
 		}
 		m.everything()
-		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, *modelCalls, len(m.documents), m.k.Head().Seq)
+		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, calls, len(m.documents), m.k.Head().Seq)
 	})
 }
 

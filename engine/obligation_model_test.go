@@ -33,13 +33,17 @@ func TestObligationModel(t *testing.T) {
 			t.Logf("repeat with -run TestObligationModel -modelseed %d", seed)
 		}
 	}()
+	steps := 150
+	if testing.Short() {
+		steps = 50
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := &obligationModel{t: t, k: enginetest.New(t), random: rand.New(rand.NewPCG(seed, 0)), docs: map[string]bool{}, holds: map[string]engine.Obligation{}}
 		for range 3 {
 			m.docs[m.k.Create("Lease", "x").ID] = true
 		}
 		calls := []func(){m.create, m.create, m.create, m.update, m.update, m.complete, m.complete, m.reopen, m.remove, m.sweep, m.sweep, m.zone, m.document}
-		for range 150 {
+		for range steps {
 			calls[m.random.IntN(len(calls))]()
 			if m.random.IntN(25) == 0 {
 				m.k.Reopen()

@@ -40,6 +40,10 @@ func TestNothingDestroysWhatIsKept(t *testing.T) {
 			t.Logf("repeat with -run %s -modelseed %d", t.Name(), seed)
 		}
 	}()
+	calls := *propertyCalls
+	if testing.Short() {
+		calls = min(calls, 120)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.New(t)
 		g := &promises{
@@ -61,7 +65,7 @@ func TestNothingDestroysWhatIsKept(t *testing.T) {
 			}
 			g.policies = append(g.policies, p.ID)
 		}
-		for n := range *propertyCalls {
+		for n := range calls {
 			g.step(t)
 			if g.look(t); t.Failed() {
 				t.Fatalf("call %d", n)
