@@ -307,3 +307,11 @@ func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID 
 		})
 	})
 }
+
+// value is the zero Evidence for none.
+func (e *Evidence) value() Evidence {
+	if e == nil {
+		return Evidence{}
+	}
+	return *e
+}

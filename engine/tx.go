@@ -95,6 +95,9 @@ func (v *Vault) updateEach(ctx context.Context, actor Actor, fns []func(*tx) (au
 	return errs, nil
 }
 
+// checkRows is how many rows are gone through in one transaction.
+const checkRows = 500
+
 // view runs fn in a read transaction: a page's worth of work at most, because
 // a reader that stays keeps pages from being used again. What it sees is on
 // disk.
