@@ -24,10 +24,10 @@ type obligationModel struct {
 
 // TestObligationModel makes random changes and verifies the vault after each.
 func TestObligationModel(t *testing.T) {
-	seed := *modelSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
+	eachSeed(t, *modelSeed, []uint64{1}, testObligationModel)
+}
+
+func testObligationModel(t *testing.T, seed uint64) {
 	defer func() {
 		if t.Failed() {
 			t.Logf("repeat with -run TestObligationModel -modelseed %d", seed)

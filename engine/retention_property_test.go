@@ -31,10 +31,10 @@ type promises struct {
 // No sequence of calls, by anybody, destroys a document that is held or that
 // compliance protects.
 func TestNothingDestroysWhatIsKept(t *testing.T) {
-	seed := *modelSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
+	eachSeed(t, *modelSeed, []uint64{1}, testNothingDestroysWhatIsKept)
+}
+
+func testNothingDestroysWhatIsKept(t *testing.T, seed uint64) {
 	defer func() {
 		if t.Failed() {
 			t.Logf("repeat with -run %s -modelseed %d", t.Name(), seed)
