@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -40,18 +41,18 @@ func TestAReaderSeesOnlyWhatIsOnDisk(t *testing.T) {
 			if seen, err := store.Read(k.Store, true, there); err != nil || !seen {
 				t.Errorf("who peeks sees it: %v, %v", seen, err)
 			}
-			answered := 0
+			var answered atomic.Int32
 			for range 2 {
 				wg.Go(func() {
 					seen, err := store.Read(k.Store, false, there)
-					if answered++; seen != (cause == nil) || (cause == nil) != (err == nil) {
+					if answered.Add(1); seen != (cause == nil) || (cause == nil) != (err == nil) {
 						t.Errorf("failed with %v: seen %v, %v", cause, seen, err)
 					}
 				})
 				synctest.Wait()
 			}
-			if answered > 0 || k.Head() != before {
-				t.Errorf("%d readers were answered, the head is %+v", answered, k.Head())
+			if answered.Load() > 0 || k.Head() != before {
+				t.Errorf("%d readers were answered, the head is %+v", answered.Load(), k.Head())
 			}
 			close(synced)
 			wg.Wait()
