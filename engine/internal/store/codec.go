@@ -101,7 +101,8 @@ func (d *Decoder) Strs() (list []string) {
 	return list
 }
 
-// Raw fills to.
+// Raw fills to. It and Hash have no zero value: a record that ends before them is
+// damaged.
 func (d *Decoder) Raw(to []byte) {
 	if len(d.b) < len(to) {
 		d.Fail()

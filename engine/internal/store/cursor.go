@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/base64"
+	"strings"
 
 	"go.etcd.io/bbolt"
 )
@@ -43,7 +44,7 @@ func EncodePlace(list byte, place []byte) string {
 // this list.
 func DecodePlace(list byte, spelled string) (place []byte, ok bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(spelled)
-	if err != nil || len(b) < 2 || b[0] != list {
+	if err != nil || len(b) < 2 || b[0] != list || strings.ContainsAny(spelled, "\r\n") { // which base64 skips
 		return nil, false
 	}
 	return b[1:], true

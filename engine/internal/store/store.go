@@ -84,10 +84,12 @@ func newStore(path string, o Options) *Store {
 	return s
 }
 
-// Open opens the vault.db of a directory, whose Lock the caller holds. It writes
-// nothing to one of today's format; an earlier one is migrated, and a copy of it
-// kept beside it, as vault.db.format-N, until the next Open. ErrFormat, and
-// *UnavailableError if it is damaged.
+// Open opens the vault.db of a directory, whose Lock the caller holds; the caller
+// knows that the file is there, or an empty one is made. It writes nothing to one
+// of today's format; an earlier one is migrated, and a copy of it kept beside it,
+// as vault.db.format-N, until the next Open. ErrFormat, *InUseError, ErrNoSpace
+// if there is no room for the copy, and ErrDamaged, in an *UnavailableError if
+// bbolt fell over it.
 func Open(dir string, o Options) (*Store, error) {
 	s := newStore(filepath.Join(dir, FileDB), o)
 	if err := s.open(false, s.load); err != nil {
