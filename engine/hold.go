@@ -107,14 +107,14 @@ func (d *document) unheld() error {
 // lock does not stand in its way and its token means nothing here; revision and
 // time of the document's last change stay as they are. m are revisions of the
 // document.
-func (v *Vault) PlaceHold(ctx context.Context, actor Actor, documentID string, m Match, n NewHold) (Hold, Receipt, error) {
+func (v *Vault) PlaceHold(ctx context.Context, actor Actor, documentID string, cond Condition, n NewHold) (Hold, Receipt, error) {
 	if err := n.check(); err != nil {
 		return Hold{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Hold, audit.Event, error) {
 		d, err := t.holdable(documentID)
 		if err == nil {
-			err = m.check(d.Revision)
+			err = cond.IfMatch.check(d.Revision)
 		}
 		if err != nil {
 			return Hold{}, audit.Event{}, err
@@ -173,13 +173,13 @@ func (t *tx) placeHold(old *document, n NewHold) (Hold, audit.Event, error) {
 // ReleaseHold ends a hold, and disposes of nothing. It needs admin access; no
 // lock stands in its way, and the reason may be "". Releasing what is released
 // returns it as it is. m are revisions of the document. ErrHoldNotFound.
-func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, m Match, reason string) (Hold, Receipt, error) {
+func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, cond Condition, reason string) (Hold, Receipt, error) {
 	reason, err := releaseReason(reason)
 	if err != nil {
 		return Hold{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Hold, audit.Event, error) {
-		return t.releaseHold(holdID, m, reason)
+		return t.releaseHold(holdID, cond.IfMatch, reason)
 	})
 }
 

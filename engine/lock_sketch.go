@@ -113,7 +113,7 @@ type Sketch struct {
 // Sketch returns the document as the holder of this token sees it. ErrNotLocked
 // if the token is not that of a live lock with a scratchpad: then there is
 // nothing to see but the document itself.
-func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token string) (Sketch, error) {
+func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID string, cond Condition) (Sketch, error) {
 	return view(v, func(t *tx) (Sketch, error) {
 		if err := t.admit(actor); err != nil {
 			return Sketch{}, err
@@ -123,7 +123,7 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 			return Sketch{}, err
 		}
 		l := t.live(d)
-		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, token) {
+		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, cond.LockToken) {
 			return Sketch{}, ErrNotLocked
 		}
 		dr, err := t.draftOf(d, l.userID)
@@ -155,8 +155,8 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 
 // SketchVersions is [Vault.Versions] as the holder of this token sees them:
 // those of the scratchpad first. ErrNotLocked as for [Vault.Sketch].
-func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID, token string, p Paging) (Page[Version], error) {
-	s, err := v.Sketch(ctx, actor, documentID, token)
+func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID string, cond Condition, p Paging) (Page[Version], error) {
+	s, err := v.Sketch(ctx, actor, documentID, cond)
 	if err != nil {
 		return Page[Version]{}, err
 	}
@@ -213,9 +213,9 @@ func versionPlace(cursor string) (uint64, error) {
 // sees it. ErrNotLocked as for [Vault.Sketch]. What is in a scratchpad has no
 // version number, and its download no entry: the log tells nobody what is not
 // saved yet.
-func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID, token string) (Version, io.ReadSeekCloser, Receipt, error) {
+func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID string, cond Condition) (Version, io.ReadSeekCloser, Receipt, error) {
 	for {
-		s, err := v.Sketch(ctx, actor, documentID, token)
+		s, err := v.Sketch(ctx, actor, documentID, cond)
 		if err != nil {
 			return Version{}, nil, Receipt{}, err
 		}
@@ -227,7 +227,7 @@ func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID, token s
 		if err == nil {
 			return current, file, Receipt{}, nil
 		}
-		again, moved := v.Sketch(ctx, actor, documentID, token)
+		again, moved := v.Sketch(ctx, actor, documentID, cond)
 		if moved == nil && again.Document.Current.Digest == current.Digest || !errors.Is(err, blobstore.ErrNotFound) {
 			return Version{}, nil, Receipt{}, fmt.Errorf("open draft %d of document %s: %w", current.Draft, documentID, err)
 		}
@@ -236,12 +236,12 @@ func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID, token s
 
 // Expect asks what AddVersion will be asked, so that nobody sends a gigabyte to
 // be refused. That it is let through here promises nothing.
-func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, c Condition) error {
+func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, cond Condition) error {
 	_, err := view(v, func(t *tx) (struct{}, error) {
 		if err := t.admit(actor); err != nil {
 			return struct{}{}, err
 		}
-		d, err := t.writable(documentID, AccessUpload, c)
+		d, err := t.writable(documentID, AccessUpload, cond)
 		if err == nil && d.Archived {
 			err = ErrDocumentArchived
 		}

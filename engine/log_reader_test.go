@@ -29,7 +29,7 @@ func TestFindSkipsWhatIsGone(t *testing.T) {
 func TestAReaderLeavesNoEntry(t *testing.T) {
 	k := enginetest.New(t)
 	on := true
-	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &on}); err != nil {
+	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &on}); err != nil {
 		t.Fatal(err)
 	}
 	d := k.Create("a", "the text")

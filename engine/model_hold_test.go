@@ -69,7 +69,7 @@ func (m *model) placeHold() {
 	if strings.TrimSpace(n.Reason) == "" {
 		want = engine.ErrInvalid // before anything is asked
 	}
-	h, r, err := m.k.PlaceHold(m.ctx(), a, id, cond.IfMatch, n)
+	h, r, err := m.k.PlaceHold(m.ctx(), a, id, engine.Condition{IfMatch: cond.IfMatch}, n)
 	m.answered("place hold", err, want)
 	if err != nil {
 		return
@@ -117,7 +117,7 @@ func (m *model) releaseHold() {
 		want = engine.ErrPrecondition
 	}
 	reason := pick(m, "", "settled", " over ")
-	got, r, err := m.k.ReleaseHold(m.ctx(), a, id, match, reason)
+	got, r, err := m.k.ReleaseHold(m.ctx(), a, id, engine.Condition{IfMatch: match}, reason)
 	m.answered("release hold", err, want)
 	if err != nil {
 		return

@@ -296,9 +296,9 @@ func (t *tx) revise(old *obligation) *obligation {
 
 // DeleteObligation removes an obligation and returns it as it was. It needs
 // upload access.
-func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID string, m Match) (Obligation, Receipt, error) {
+func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID string, cond Condition) (Obligation, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
-		o, err := t.changeable(obligationID, m)
+		o, err := t.changeable(obligationID, cond.IfMatch)
 		if err != nil {
 			return Obligation{}, audit.Event{}, err
 		}

@@ -22,12 +22,12 @@ type ObligationPatch struct {
 
 // UpdateObligation needs upload access. Another due date begins the reminders
 // anew, and it, or another recurrence, is what recurrences are counted from.
-func (v *Vault) UpdateObligation(ctx context.Context, actor Actor, obligationID string, m Match, p ObligationPatch) (Obligation, Receipt, error) {
+func (v *Vault) UpdateObligation(ctx context.Context, actor Actor, obligationID string, cond Condition, p ObligationPatch) (Obligation, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Obligation{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
-		old, err := t.changeable(obligationID, m)
+		old, err := t.changeable(obligationID, cond.IfMatch)
 		if err != nil {
 			return Obligation{}, audit.Event{}, err
 		}
@@ -114,14 +114,14 @@ type Completion struct {
 // CompleteObligation needs upload access. One that recurs is followed by the
 // next, in the same transaction and with an entry of its own; the receipt is of
 // the completion. Completing what is completed returns it as it is.
-func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, m Match, c Completion) (Obligation, Receipt, error) {
+func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, cond Condition, c Completion) (Obligation, Receipt, error) {
 	var wrong checks
 	wrong.Prose("note", c.Note, check.MaxComment)
 	if err := wrong.err(); err != nil {
 		return Obligation{}, Receipt{}, err
 	}
 	done, receipts, err := updateAll(v, ctx, actor,
-		func(t *tx) (Obligation, audit.Event, error) { return t.complete(obligationID, m, c) },
+		func(t *tx) (Obligation, audit.Event, error) { return t.complete(obligationID, cond.IfMatch, c) },
 		func(t *tx) (Obligation, audit.Event, error) { return t.recur(obligationID) })
 	if err != nil {
 		return Obligation{}, Receipt{}, err
@@ -220,9 +220,9 @@ func (t *tx) recur(obligationID string) (Obligation, audit.Event, error) {
 // ReopenObligation undoes a completion; the obligation that recurs after it
 // stays. It needs upload access. Reopening what is not completed returns it as it
 // is.
-func (v *Vault) ReopenObligation(ctx context.Context, actor Actor, obligationID string, m Match) (Obligation, Receipt, error) {
+func (v *Vault) ReopenObligation(ctx context.Context, actor Actor, obligationID string, cond Condition) (Obligation, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
-		old, err := t.changeable(obligationID, m)
+		old, err := t.changeable(obligationID, cond.IfMatch)
 		if err != nil {
 			return Obligation{}, audit.Event{}, err
 		}

@@ -119,7 +119,7 @@ func (m *obligationModel) update() {
 	if m.random.IntN(2) == 0 {
 		p.DueDate = &day
 	}
-	o, r, err := m.k.UpdateObligation(m.t.Context(), m.k.Admin, id, nil, p)
+	o, r, err := m.k.UpdateObligation(m.t.Context(), m.k.Admin, id, engine.Condition{}, p)
 	m.settled(id, o, r, err, func(o *engine.Obligation) bool {
 		was := *o
 		o.Title = title
@@ -135,7 +135,7 @@ func (m *obligationModel) update() {
 
 func (m *obligationModel) complete() {
 	id := m.any()
-	o, r, err := m.k.CompleteObligation(m.t.Context(), m.k.Admin, id, nil, engine.Completion{Note: "done"})
+	o, r, err := m.k.CompleteObligation(m.t.Context(), m.k.Admin, id, engine.Condition{}, engine.Completion{Note: "done"})
 	m.settled(id, o, r, err, func(want *engine.Obligation) bool {
 		if !want.CompletedAt.IsZero() {
 			return false
@@ -156,7 +156,7 @@ func (m *obligationModel) complete() {
 
 func (m *obligationModel) reopen() {
 	id := m.any()
-	o, r, err := m.k.ReopenObligation(m.t.Context(), m.k.Admin, id, nil)
+	o, r, err := m.k.ReopenObligation(m.t.Context(), m.k.Admin, id, engine.Condition{})
 	m.settled(id, o, r, err, func(o *engine.Obligation) bool {
 		was := *o
 		o.CompletedAt, o.CompletedBy, o.Note = time.Time{}, "", ""
@@ -166,7 +166,7 @@ func (m *obligationModel) reopen() {
 
 func (m *obligationModel) remove() {
 	id := m.any()
-	_, _, err := m.k.DeleteObligation(m.t.Context(), m.k.Admin, id, nil)
+	_, _, err := m.k.DeleteObligation(m.t.Context(), m.k.Admin, id, engine.Condition{})
 	if _, ok := m.holds[id]; ok != (err == nil) || !ok && !errors.Is(err, engine.ErrObligationNotFound) {
 		m.t.Fatalf("delete %s: %v", id, err)
 	}

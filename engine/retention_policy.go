@@ -161,9 +161,9 @@ func (p *Policy) facts() audit.Facts {
 
 // UpdatePolicy changes a policy. It needs admin access. A policy of compliance
 // can be renamed and prolonged: ErrPolicyLocked for anything else.
-func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, m Match, patch PolicyPatch) (Policy, Receipt, error) {
+func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, cond Condition, patch PolicyPatch) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
-		old, err := t.changeablePolicy(policyID, m)
+		old, err := t.changeablePolicy(policyID, cond.IfMatch)
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
@@ -235,9 +235,9 @@ func (patch *PolicyPatch) confirms(old, p Policy) error {
 
 // DeletePolicy removes a policy; what it has done stays. It needs admin access.
 // ErrPolicyLocked for one of compliance.
-func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, m Match) (Policy, Receipt, error) {
+func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, cond Condition) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
-		p, err := t.changeablePolicy(policyID, m)
+		p, err := t.changeablePolicy(policyID, cond.IfMatch)
 		if err == nil && p.Protect == ProtectCompliance {
 			err = ErrPolicyLocked
 		}

@@ -131,7 +131,7 @@ func TestPreviewPages(t *testing.T) {
 func TestPlanIsOfItsInstant(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
 		ctx, paused := t.Context(), true // so that no daily run does it
-		_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+		_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &paused})
 		must(t, err)
 		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionDelete})
 		early := k.Create("early", "text")

@@ -73,11 +73,11 @@ func (t *tx) settings() (Settings, error) {
 
 // UpdateSettings needs admin access. A category that documents still use may
 // be removed: they keep it, and no other document can get it.
-func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, m Match, p SettingsPatch) (Settings, Receipt, error) {
+func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, cond Condition, p SettingsPatch) (Settings, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Settings{}, Receipt{}, err
 	}
-	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(m, p) })
+	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(cond.IfMatch, p) })
 }
 
 // updateSettings applies a patch that is checked.

@@ -61,18 +61,18 @@ func TestCensus(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 2 {
-			h, _, err := k.PlaceHold(t.Context(), k.Admin, made[2].ID, nil, engine.NewHold{Reason: "a case"})
+			h, _, err := k.PlaceHold(t.Context(), k.Admin, made[2].ID, engine.Condition{}, engine.NewHold{Reason: "a case"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 {
-				if _, _, err := k.ReleaseHold(t.Context(), k.Admin, h.ID, nil, ""); err != nil {
+				if _, _, err := k.ReleaseHold(t.Context(), k.Admin, h.ID, engine.Condition{}, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		for i, d := range made[2:4] {
-			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
+			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -164,7 +164,7 @@ func (t *tx) emailFree(email, userID string) error {
 // UpdateUser needs admin access. A user who is closed keeps name and history;
 // the keys stop at once, and work again if the user is made active. The last
 // active admin can be neither closed nor demoted: ErrLastAdmin.
-func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Match, p UserPatch) (User, Receipt, error) {
+func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond Condition, p UserPatch) (User, Receipt, error) {
 	if err := p.check(); err != nil {
 		return User{}, Receipt{}, err
 	}
@@ -176,7 +176,7 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Ma
 		if err != nil {
 			return User{}, audit.Event{}, err
 		}
-		if err := m.check(old.Revision); err != nil {
+		if err := cond.IfMatch.check(old.Revision); err != nil {
 			return User{}, audit.Event{}, err
 		}
 		u := p.apply(old)

@@ -89,7 +89,7 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 
 // RestoreVersion makes a new version with the bytes of an earlier one. It needs
 // upload access. ErrVersionNotFound, ErrDocumentArchived.
-func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, number uint64, cond Condition) (Document, Receipt, error) {
+func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, cond Condition, number uint64) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		return t.nextVersion(documentID, cond, func(d *document) (draftChange, error) {
 			from, err := t.version(d, number)

@@ -179,8 +179,8 @@ func (w *Webhook) facts() audit.Facts {
 // UpdateWebhook needs admin access. A webhook that is not active keeps its place
 // in the log: activated again, it is told of what it has missed, first.
 // ErrWebhookNotFound.
-func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string, m Match, p WebhookPatch) (Webhook, Receipt, error) {
-	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, p WebhookPatch) (Webhook, Receipt, error) {
+	return v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		old := w.Webhook
 		p.apply(&w.Webhook)
 		if err := w.check(); err != nil {
@@ -243,14 +243,14 @@ func (v *Vault) changeWebhook(ctx context.Context, actor Actor, webhookID string
 
 // DeleteWebhook needs admin access; it returns the webhook as it was.
 // ErrWebhookNotFound.
-func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Receipt, error) {
+func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition) (Webhook, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return Webhook{}, audit.Event{}, err
 		}
 		w, err := t.webhook(webhookID)
 		if err == nil {
-			err = m.check(w.Revision)
+			err = cond.IfMatch.check(w.Revision)
 		}
 		if err != nil {
 			return Webhook{}, audit.Event{}, err
@@ -264,11 +264,11 @@ func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string
 // answered: DisabledGone or DisabledFailing. Who delivers calls it, as System,
 // with the revision it delivered to, so that a webhook which an admin has
 // changed meanwhile is not disabled for what it was. It needs admin access.
-func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, m Match, reason string) (Webhook, Receipt, error) {
+func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, reason string) (Webhook, Receipt, error) {
 	if reason != DisabledGone && reason != DisabledFailing {
 		return Webhook{}, Receipt{}, invalid("reason", "must be %s or %s", DisabledGone, DisabledFailing)
 	}
-	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+	return v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		if !w.Active {
 			return audit.Event{}, nil
 		}
@@ -288,9 +288,9 @@ func signingSecret(key []byte) Secret { return Secret{secret.SpellSigningKey(key
 // messages carry a signature by the old one too; if it was rotated within them,
 // the one before that signs no more. It needs admin access.
 // ErrWebhookNotFound.
-func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Secret, Receipt, error) {
+func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition) (Webhook, Secret, Receipt, error) {
 	key := secret.NewSigningKey()
-	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		w.former, w.secret, w.until = w.secret, key, t.Now().Add(signingOverlap)
 		facts := w.facts()
 		facts["until"] = audit.Text(factTime(w.until))

@@ -37,7 +37,7 @@ type placeHoldInput struct {
 }
 
 func placeHold(ctx context.Context, c caller, in placeHoldInput) (reply[Hold], error) {
-	h, receipt, err := c.vault.PlaceHold(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.NewHold(in.Hold))
+	h, receipt, err := c.vault.PlaceHold(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.NewHold(in.Hold))
 	out := changedHold(h, receipt)
 	out.location = "/v1/holds/" + h.ID
 	return out, err
@@ -89,7 +89,7 @@ type releaseHoldInput struct {
 }
 
 func releaseHold(ctx context.Context, c caller, in releaseHoldInput) (reply[Hold], error) {
-	h, receipt, err := c.vault.ReleaseHold(ctx, c.actor, in.ID, engine.Match(in.IfMatch), in.Release.Reason)
+	h, receipt, err := c.vault.ReleaseHold(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Release.Reason)
 	return changedHold(h, receipt), err
 }
 

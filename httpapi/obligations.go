@@ -84,14 +84,14 @@ type updateObligationInput struct {
 
 func updateObligation(ctx context.Context, c caller, in updateObligationInput) (reply[Obligation], error) {
 	p := in.Patch
-	o, receipt, err := c.vault.UpdateObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.ObligationPatch{
+	o, receipt, err := c.vault.UpdateObligation(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.ObligationPatch{
 		Title: p.Title, Description: orZero(p.Description), DueDate: p.DueDate, OwnerID: p.OwnerID, Recurrence: orZero(p.Recurrence),
 	})
 	return changedObligation(o, receipt), err
 }
 
 func deleteObligation(ctx context.Context, c caller, in obligationChange) (reply[Obligation], error) {
-	o, receipt, err := c.vault.DeleteObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	o, receipt, err := c.vault.DeleteObligation(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return reply[Obligation]{body: obligationOf(o), receipt: receipt}, err
 }
 
@@ -111,14 +111,14 @@ type completeObligationInput struct {
 }
 
 func completeObligation(ctx context.Context, c caller, in completeObligationInput) (reply[Obligation], error) {
-	o, receipt, err := c.vault.CompleteObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.Completion{
+	o, receipt, err := c.vault.CompleteObligation(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.Completion{
 		Note: in.Completion.Note, Evidence: (*engine.Evidence)(in.Completion.Evidence),
 	})
 	return changedObligation(o, receipt), err
 }
 
 func reopenObligation(ctx context.Context, c caller, in obligationChange) (reply[Obligation], error) {
-	o, receipt, err := c.vault.ReopenObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	o, receipt, err := c.vault.ReopenObligation(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return changedObligation(o, receipt), err
 }
 

@@ -111,12 +111,12 @@ type updatePolicyInput struct {
 func updatePolicy(ctx context.Context, c caller, in updatePolicyInput) (reply[Policy], error) {
 	patch := in.Patch.engine()
 	patch.Confirm = in.Patch.Confirm
-	p, receipt, err := c.vault.UpdatePolicy(ctx, c.actor, in.ID, engine.Match(in.IfMatch), patch)
+	p, receipt, err := c.vault.UpdatePolicy(ctx, c.actor, in.ID, in.IfMatch.condition(), patch)
 	return changedPolicy(p, receipt), err
 }
 
 func deletePolicy(ctx context.Context, c caller, in policyChange) (reply[Policy], error) {
-	p, receipt, err := c.vault.DeletePolicy(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	p, receipt, err := c.vault.DeletePolicy(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return reply[Policy]{body: policyOf(p), receipt: receipt}, err
 }
 

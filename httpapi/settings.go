@@ -40,6 +40,6 @@ type updateSettingsInput struct {
 }
 
 func updateSettings(ctx context.Context, c caller, in updateSettingsInput) (reply[Settings], error) {
-	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, engine.Match(in.IfMatch), engine.SettingsPatch(in.Patch))
+	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, in.IfMatch.condition(), engine.SettingsPatch(in.Patch))
 	return changedSettings(s, receipt), err
 }

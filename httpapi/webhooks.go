@@ -102,19 +102,19 @@ type updateWebhookInput struct {
 
 func updateWebhook(ctx context.Context, c caller, in updateWebhookInput) (reply[Webhook], error) {
 	p := in.Patch
-	w, receipt, err := c.vault.UpdateWebhook(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.WebhookPatch{
+	w, receipt, err := c.vault.UpdateWebhook(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.WebhookPatch{
 		URL: p.URL, Events: orZero(p.Events), Description: orZero(p.Description), Active: p.Active,
 	})
 	return changedWebhook(w, receipt), err
 }
 
 func deleteWebhook(ctx context.Context, c caller, in webhookChange) (reply[Webhook], error) {
-	w, receipt, err := c.vault.DeleteWebhook(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	w, receipt, err := c.vault.DeleteWebhook(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return reply[Webhook]{body: webhookOf(w), receipt: receipt}, err
 }
 
 func rotateWebhook(ctx context.Context, c caller, in webhookChange) (reply[WebhookWithSecret], error) {
-	w, secret, receipt, err := c.vault.RotateWebhook(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	w, secret, receipt, err := c.vault.RotateWebhook(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return signedBy(w, secret, receipt), err
 }
 

@@ -116,7 +116,7 @@ func (c *corpus) change() {
 		c.must(err)
 		d, err = c.Document(ctx, id)
 	case 5:
-		_, _, err = c.PlaceHold(ctx, c.Admin, id, nil, engine.NewHold{Reason: "litigation", Matter: c.pick("", "Acme ./. Bolt", "tax")})
+		_, _, err = c.PlaceHold(ctx, c.Admin, id, engine.Condition{}, engine.NewHold{Reason: "litigation", Matter: c.pick("", "Acme ./. Bolt", "tax")})
 		c.must(err)
 		d, err = c.Document(ctx, id)
 	case 4:
