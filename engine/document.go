@@ -22,6 +22,7 @@ const (
 	StatusArchived  Status = "archived"
 	StatusLegalHold Status = "legal_hold"
 	StatusDeleted   Status = "deleted"
+	StatusAll       Status = "all" // of a query: any of these
 )
 
 // Document is a document with its current version. Of a deleted one only the

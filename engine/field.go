@@ -112,7 +112,7 @@ func (t *tx) createField(f Field) (Field, audit.Event, error) {
 		return Field{}, audit.Event{}, err
 	}
 	if t.Get(bucketFields, []byte(f.Key)) != nil {
-		return Field{}, audit.Event{}, &ExistsError{What: "field", ID: f.Key, Field: "key"}
+		return Field{}, audit.Event{}, &ExistsError{What: NounField, ID: f.Key, Field: "key"}
 	}
 	many, c := 0, t.Cursor(bucketFields)
 	for k, _ := c.First(); k != nil; k, _ = c.Next() {

@@ -292,7 +292,7 @@ func TestRangesOfFewAndOfMany(t *testing.T) {
 		{[]engine.FieldFilter{{Key: "amount", From: "-49"}, {Key: "renewalDate", From: "2005-01-01", To: "2049-01-01"}}, 4_350 + 50},
 		{[]engine.FieldFilter{{Key: "amount", Value: "7"}, {Key: "renewalDate", From: "2001-01-01"}}, 50},
 	} {
-		for _, sort := range []string{"createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"} {
+		for _, sort := range []engine.Sort{"createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"} {
 			seen := map[string]bool{}
 			q := engine.DocumentQuery{Fields: c.filters, Sort: sort, Paging: engine.Paging{Limit: 500}}
 			for {

@@ -119,7 +119,7 @@ func TestListsTellHeldDocumentsApart(t *testing.T) {
 		{engine.DocumentQuery{Matter: "M", Status: "all"}, []string{held.ID, both.ID}},
 		{engine.DocumentQuery{Matter: "N", Status: "all"}, []string{}},
 	} {
-		for _, sort := range []string{"createdAt", "name", "updatedAt"} {
+		for _, sort := range []engine.Sort{"createdAt", "name", "updatedAt"} {
 			ask.q.Sort = sort
 			got := ids(k.Documents(t.Context(), ask.q))
 			slices.Sort(got)

@@ -21,6 +21,15 @@ const (
 	ObligationCompleted ObligationStatus = "completed"
 )
 
+// Recurrence is how often an obligation comes back. "" is once.
+type Recurrence string
+
+const (
+	RecurMonthly   Recurrence = "monthly"
+	RecurQuarterly Recurrence = "quarterly"
+	RecurYearly    Recurrence = "yearly"
+)
+
 // Obligation is something that somebody is to do because of a document.
 type Obligation struct {
 	ID           string
@@ -32,8 +41,8 @@ type Obligation struct {
 	OwnerName    string
 	DocumentID   string
 	DocumentName string
-	Recurrence   string    // monthly, quarterly, yearly, or "": once
-	CompletedAt  time.Time // zero: it is not completed, and so the three below
+	Recurrence   Recurrence // "": once
+	CompletedAt  time.Time  // zero: it is not completed, and so the three below
 	CompletedBy  string
 	Note         string
 	Evidence     *Evidence
@@ -56,7 +65,7 @@ type NewObligation struct {
 	DueDate     Due
 	OwnerID     string
 	DocumentID  string
-	Recurrence  string // monthly, quarterly, yearly, or "": once
+	Recurrence  Recurrence // "": once
 }
 
 // notReminded is the place of an obligation before its first reminder.
@@ -110,20 +119,20 @@ func (n *NewObligation) check() error {
 	return c.err()
 }
 
-func (c *checks) recurrence(r string) {
+func (c *checks) recurrence(r Recurrence) {
 	if r != "" && periodOf(r) == 0 {
 		c.Fail("recurrence", "must be monthly, quarterly or yearly, or empty for once")
 	}
 }
 
 // periodOf is how many months a recurrence takes; 0 if it is none.
-func periodOf(recurrence string) int {
+func periodOf(recurrence Recurrence) int {
 	switch recurrence {
-	case "monthly":
+	case RecurMonthly:
 		return 1
-	case "quarterly":
+	case RecurQuarterly:
 		return 3
-	case "yearly":
+	case RecurYearly:
 		return 12
 	}
 	return 0
@@ -177,7 +186,7 @@ func (t *tx) addObligation(o *obligation) (Obligation, audit.Event, error) {
 func (o *obligation) facts() audit.Facts {
 	f := audit.Facts{
 		"due": audit.Text(o.DueDate.String()), "obligation": audit.Text(o.ID), "owner": audit.Text(o.OwnerID),
-		"recurrence": audit.Text(o.Recurrence),
+		"recurrence": audit.Text(string(o.Recurrence)),
 	}
 	if o.anchor != o.DueDate {
 		f["anchor"] = audit.Text(o.anchor.String())

@@ -17,7 +17,7 @@ type ObligationPatch struct {
 	Description *string
 	DueDate     *Due
 	OwnerID     *string
-	Recurrence  *string
+	Recurrence  *Recurrence
 }
 
 // UpdateObligation needs upload access. Another due date begins the reminders
@@ -80,7 +80,7 @@ func (p *ObligationPatch) apply(o *obligation) {
 }
 
 // moved works out what follows from another due date or recurrence.
-func (o *obligation) moved(due Due, recurrence string) {
+func (o *obligation) moved(due Due, recurrence Recurrence) {
 	if o.DueDate != due {
 		o.reminded = notReminded
 	}
@@ -101,7 +101,7 @@ func (o *obligation) differences(old *obligation) map[string]any {
 	note("description", old.Description, o.Description)
 	note("dueDate", old.DueDate.String(), o.DueDate.String())
 	note("ownerId", old.OwnerID, o.OwnerID)
-	note("recurrence", old.Recurrence, o.Recurrence)
+	note("recurrence", string(old.Recurrence), string(o.Recurrence))
 	return m
 }
 

@@ -11,12 +11,12 @@ import (
 
 // ObligationQuery chooses obligations. Zero members choose all.
 type ObligationQuery struct {
-	Status     string // "", pending, overdue or completed
+	Status     ObligationStatus
 	OwnerID    string
 	DocumentID string
-	DueFrom    Due    // a date from its beginning on
-	DueTo      Due    // a date with its end; a time is left out
-	Sort       string // dueDate, "-" before it for descending; "" is dueDate
+	DueFrom    Due  // a date from its beginning on
+	DueTo      Due  // a date with its end; a time is left out
+	Sort       Sort // SortDue or its Descending; "" is SortDue
 	Paging
 }
 
@@ -57,13 +57,13 @@ type dueLister struct {
 // check reads the query, as far as that needs no vault.
 func (l *dueLister) check() error {
 	switch l.q.Sort {
-	case "", "dueDate":
-	case "-dueDate":
+	case "", SortDue:
+	case SortDue.Descending():
 		l.desc = true
 	default:
 		return invalid("sort", "must be dueDate, with - before it for descending order")
 	}
-	switch ObligationStatus(l.q.Status) {
+	switch l.q.Status {
 	case "":
 		l.states = []string{dueOpen, dueCompleted}
 	case ObligationPending, ObligationOverdue:
@@ -154,7 +154,7 @@ func (l *dueLister) bounds() (first, last []byte) {
 	if !l.q.DueTo.IsZero() {
 		to = l.q.DueTo.ends(l.zone)
 	}
-	switch ObligationStatus(l.q.Status) {
+	switch l.q.Status {
 	case ObligationPending:
 		if from.Before(l.now) {
 			from = l.now
@@ -176,9 +176,9 @@ func (l *dueLister) bounds() (first, last []byte) {
 // inTime decides what its place says of an obligation in one of the states.
 func (l *dueLister) inTime(due Due) bool {
 	at := due.last(l.zone)
-	switch ObligationStatus(l.q.Status) {
+	switch l.q.Status {
 	case ObligationPending, ObligationOverdue:
-		if string(statusAt(l.now, due, false, l.zone)) != l.q.Status {
+		if statusAt(l.now, due, false, l.zone) != l.q.Status {
 			return false
 		}
 	}

@@ -103,7 +103,7 @@ func (m *obligationModel) create() {
 	docs := slices.Sorted(maps.Keys(m.docs))
 	o, _, err := m.k.CreateObligation(m.t.Context(), m.k.Admin, engine.NewObligation{
 		Title: pickOne(m.random, "Pay", "Give notice"), Description: pickOne(m.random, "", "soon"), DueDate: m.when(),
-		OwnerID: m.k.Admin.UserID, DocumentID: pickOne(m.random, docs...), Recurrence: pickOne(m.random, "", "monthly", "yearly"),
+		OwnerID: m.k.Admin.UserID, DocumentID: pickOne(m.random, docs...), Recurrence: pickOne[engine.Recurrence](m.random, "", "monthly", "yearly"),
 	})
 	must(m.t, err)
 	m.holds[o.ID] = plain(o)
@@ -111,7 +111,7 @@ func (m *obligationModel) create() {
 
 func (m *obligationModel) update() {
 	id := m.any()
-	title, recurrence, day := pickOne(m.random, "Pay", "Terminate"), pickOne(m.random, "", "monthly", "quarterly"), m.when()
+	title, recurrence, day := pickOne(m.random, "Pay", "Terminate"), pickOne[engine.Recurrence](m.random, "", "monthly", "quarterly"), m.when()
 	p := engine.ObligationPatch{Title: &title}
 	if m.random.IntN(2) == 0 {
 		p.Recurrence = &recurrence

@@ -23,7 +23,7 @@ func due(t testing.TB, s string) engine.Due {
 }
 
 // oblige makes an obligation of the administrator's.
-func oblige(k *enginetest.Kit, documentID, title, dueDate, recurrence string) engine.Obligation {
+func oblige(k *enginetest.Kit, documentID, title, dueDate string, recurrence engine.Recurrence) engine.Obligation {
 	k.TB.Helper()
 	o, _, err := k.CreateObligation(k.TB.Context(), k.Admin, engine.NewObligation{
 		Title: title, DueDate: due(k.TB, dueDate), OwnerID: k.Admin.UserID, DocumentID: documentID, Recurrence: recurrence,
@@ -72,7 +72,11 @@ func TestDueIsSpelledOneWay(t *testing.T) {
 
 // TestRecurrence completes one obligation after the other.
 func TestRecurrence(t *testing.T) {
-	for _, c := range []struct{ zone, recurrence, from, then string }{
+	for _, c := range []struct {
+		zone       string
+		recurrence engine.Recurrence
+		from, then string
+	}{
 		{"UTC", "monthly", "2026-01-31", "2026-02-28 2026-03-31 2026-04-30 2026-05-31"},
 		{"UTC", "monthly", "2028-01-31", "2028-02-29 2028-03-31"},
 		{"America/New_York", "monthly", "2026-11-15", "2026-12-15 2027-01-15"},
@@ -88,7 +92,7 @@ func TestRecurrence(t *testing.T) {
 		{"Europe/Berlin", "monthly", "2026-01-29T01:30:00Z", "2026-02-28T01:30:00.000Z 2026-03-29T01:30:00.000Z 2026-04-29T00:30:00.000Z"},
 		{"UTC", "yearly", "9998-03-01", "9999-03-01 "},
 	} {
-		t.Run(c.zone+" "+c.recurrence+" "+c.from, func(t *testing.T) {
+		t.Run(c.zone+" "+string(c.recurrence)+" "+c.from, func(t *testing.T) {
 			k := enginetest.New(t)
 			inZone(k, c.zone)
 			doc := k.Create("Lease", "x")
@@ -250,7 +254,7 @@ func TestObligationRefusals(t *testing.T) {
 	for _, n := range []uint64{0, 2, 1 << 60} {
 		list = append(list, refused{"evidence.version", n, complete(engine.Completion{Evidence: &engine.Evidence{DocumentID: doc.ID, Version: n}})})
 	}
-	for _, r := range []string{"weekly", "Monthly", " "} {
+	for _, r := range []engine.Recurrence{"weekly", "Monthly", " "} {
 		list = append(list, refused{"recurrence", r, create(func(n *engine.NewObligation) { n.Recurrence = r })},
 			refused{"recurrence", r, patch(engine.ObligationPatch{Recurrence: &r})})
 	}
@@ -364,7 +368,7 @@ func TestObligationLists(t *testing.T) {
 			inZone(k, zone)
 			where, err := time.LoadLocation(zone)
 			must(t, err)
-			q := engine.ObligationQuery{Status: any("", "pending", "overdue", "completed"), Sort: any("", "dueDate", "-dueDate")}
+			q := engine.ObligationQuery{Status: engine.ObligationStatus(any("", "pending", "overdue", "completed")), Sort: engine.Sort(any("", "dueDate", "-dueDate"))}
 			if random.IntN(2) == 0 {
 				q.OwnerID = any(owners...)
 			}
@@ -399,11 +403,11 @@ func TestObligationLists(t *testing.T) {
 				if len(o.DueDate.String()) > 10 {
 					late = !time.Now().Before(last)
 				}
-				status := map[bool]string{false: "pending", true: "overdue"}[late]
+				status := map[bool]engine.ObligationStatus{false: "pending", true: "overdue"}[late]
 				if !o.CompletedAt.IsZero() {
 					status = "completed"
 				}
-				if status != string(o.Status) {
+				if status != o.Status {
 					t.Fatalf("%s: %+v is %s", zone, o, status)
 				}
 				if (q.Status == "" || q.Status == status) && (q.OwnerID == "" || q.OwnerID == o.OwnerID) && (q.DocumentID == "" || q.DocumentID == o.DocumentID) &&

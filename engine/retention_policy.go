@@ -21,7 +21,7 @@ type Policy struct {
 	Target     string // a product, a template id, a category or a document id; "" for an organization
 	PeriodDays uint64 // of 24 hours
 	Action     Action
-	StartFrom  string // createdAt, updatedAt, currentVersion, or field:<key> with the key of a date field
+	StartFrom  Start
 	Protect    Protect
 	Enabled    bool
 	CreatedAt  time.Time
@@ -48,6 +48,20 @@ const (
 	ActionDelete  Action = "delete"
 )
 
+// Start is what the period of a policy counts from. A document that lacks the
+// fact is not due.
+type Start string
+
+const (
+	StartCreated Start = retention.FromCreated // when the document was made
+	StartUpdated Start = retention.FromUpdated // when it was changed last
+	StartVersion Start = retention.FromVersion // when its current version was made
+)
+
+// StartField counts from the day in a custom field of type date: from noon in
+// UTC, when the day has begun everywhere.
+func StartField(key string) Start { return retention.FromField + Start(key) }
+
 // Protect is how a policy keeps documents from being deleted before their
 // period is over.
 type Protect string
@@ -67,7 +81,7 @@ type NewPolicy struct {
 	Target     string
 	PeriodDays uint64
 	Action     Action
-	StartFrom  string
+	StartFrom  Start   // "": StartCreated
 	Protect    Protect // none or governance
 	Disabled   bool
 }
@@ -80,7 +94,7 @@ type PolicyPatch struct {
 	Target     *string
 	PeriodDays *uint64
 	Action     *Action
-	StartFrom  *string
+	StartFrom  *Start
 	Protect    *Protect
 	Enabled    *bool
 	Confirm    string
@@ -143,7 +157,7 @@ func (n NewPolicy) policy() Policy {
 		StartFrom: n.StartFrom, Protect: n.Protect, Enabled: !n.Disabled,
 	}
 	if p.StartFrom == "" {
-		p.StartFrom = retention.FromCreated
+		p.StartFrom = StartCreated
 	}
 	if p.Protect == "" {
 		p.Protect = ProtectNone
@@ -155,7 +169,7 @@ func (p *Policy) facts() audit.Facts {
 	return audit.Facts{
 		"action": audit.Text(string(p.Action)), "days": audit.Number(p.PeriodDays), "enabled": audit.Text(fmt.Sprint(p.Enabled)),
 		"policy": audit.Text(p.ID), "protect": audit.Text(string(p.Protect)), "scope": audit.Text(string(p.Scope)),
-		"startFrom": audit.Text(p.StartFrom),
+		"startFrom": audit.Text(string(p.StartFrom)),
 	}
 }
 
@@ -262,7 +276,7 @@ func (t *tx) putPolicy(old, p *Policy) error {
 		key, _ := store.ParseID(p.ID)
 		after = policyRows(p)
 		t.Put(bucketPolicies, key[:], p.encode())
-		if err := t.index(p.StartFrom); err != nil {
+		if err := t.index(string(p.StartFrom)); err != nil {
 			return err
 		}
 	}

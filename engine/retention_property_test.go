@@ -206,8 +206,8 @@ func (g *promises) edit(t *testing.T, documentID string, patch engine.DocumentPa
 // meddle tries to change the rules.
 func (g *promises) meddle(t *testing.T, a engine.Actor, documentID string) {
 	k, ctx, policyID := g.k, t.Context(), choice(g, g.policies...)
-	no, none, days, created := false, engine.ProtectNone, uint64(g.random.IntN(40)), choice(g, "createdAt", "updatedAt")
-	zone, conflict, categories := choice(g, "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"), choice(g, "shortest", "longest"), choice(g, []string{"minutes"}, nil)
+	no, none, days, created := false, engine.ProtectNone, uint64(g.random.IntN(40)), choice(g, engine.StartCreated, engine.StartUpdated)
+	zone, conflict, categories := choice(g, "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"), choice(g, engine.ConflictShortest, engine.ConflictLongest), choice(g, []string{"minutes"}, nil)
 	switch g.random.IntN(8) {
 	case 0:
 		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{Enabled: &no})

@@ -85,7 +85,7 @@ func TestComplianceIsLocked(t *testing.T) {
 		return err
 	}
 	compliance, off, no, name := engine.ProtectCompliance, engine.ProtectNone, false, "The law"
-	shorter, longer, days := uint64(9), uint64(11), "updatedAt"
+	shorter, longer, days := uint64(9), uint64(11), engine.StartUpdated
 	for _, confirm := range []string{"", "law", "Law "} {
 		if err := change(engine.PolicyPatch{Protect: &compliance, Confirm: confirm}); !errors.Is(err, engine.ErrInvalid) {
 			t.Errorf("confirmed by %q: %v", confirm, err)
@@ -119,7 +119,7 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
 		ctx := t.Context()
 		k.Define(engine.DateField, "closed", "signed")
-		cat := func(name string, days uint64, from string) {
+		cat := func(name string, days uint64, from engine.Start) {
 			comply(k, policy(k, engine.NewPolicy{Name: name, Scope: engine.ScopeCategory, Target: name, PeriodDays: days, Action: engine.ActionArchive, StartFrom: from}))
 		}
 		cat("contract", 100, "createdAt")

@@ -58,13 +58,13 @@ func (c *RunCounts) list() []*uint64 {
 }
 
 // left counts a document that was left alone.
-func (c *RunCounts) left(why Because) {
+func (c *RunCounts) left(why Result) {
 	switch why {
-	case Held:
+	case ResultHeld:
 		c.Held++
-	case Locked:
+	case ResultLocked:
 		c.Locked++
-	case Protected:
+	case ResultProtected:
 		c.Protected++
 	default:
 		c.Failed++
@@ -73,11 +73,11 @@ func (c *RunCounts) left(why Because) {
 
 func (c *RunCounts) did(o Outcome) {
 	switch o.Outcome {
-	case outcomeArchived:
+	case ResultArchived:
 		c.Archived++
-	case outcomeDeleted:
+	case ResultDeleted:
 		c.Deleted++
-	case outcomeErased:
+	case ResultErased:
 		c.Erased++
 	}
 }

@@ -69,7 +69,7 @@ func outcomes(k *enginetest.Kit, runID string) map[string][]string {
 		page, err := k.RunOutcomes(k.TB.Context(), runID, p)
 		must(k.TB, err)
 		for _, o := range page.Items {
-			all[o.DocumentID] = append(all[o.DocumentID], o.Outcome)
+			all[o.DocumentID] = append(all[o.DocumentID], string(o.Outcome))
 		}
 		if p.Cursor = page.NextCursor; p.Cursor == "" {
 			return all

@@ -90,7 +90,7 @@ func TestOnlyWhatPoliciesNameIsIndexed(t *testing.T) {
 			t.Errorf("another type: %v", err)
 		}
 		runNow(k)
-		created := "createdAt"
+		created := engine.StartCreated
 		_, _, err := k.UpdatePolicy(ctx, k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{StartFrom: &created})
 		must(t, err)
 		sweep(k)

@@ -156,7 +156,7 @@ func (t *tx) emailFree(email, userID string) error {
 		return nil
 	}
 	if key := t.Get(bucketEmails, emailKey(email)); key != nil && id(key).String() != userID {
-		return &ExistsError{What: "user", ID: id(key).String(), Field: "email"}
+		return &ExistsError{What: NounUser, ID: id(key).String(), Field: "email"}
 	}
 	return nil
 }

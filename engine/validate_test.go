@@ -274,7 +274,7 @@ func accounts(k *enginetest.Kit, userID string) (list []refused) {
 	}
 	for _, word := range []string{"", "Longest", "long", "xx", "EN"} {
 		list = append(list,
-			refused{"retentionConflict", word, patch(engine.SettingsPatch{RetentionConflict: &word})},
+			refused{"retentionConflict", word, patch(engine.SettingsPatch{RetentionConflict: (*engine.Conflict)(&word)})},
 			refused{"searchLanguage", word, patch(engine.SettingsPatch{SearchLanguage: &word})})
 	}
 	for _, at := range []string{"", "2:00", "24:00", "02:60", "02:00:00", "ab:cd", " 02:00", "02:00\n"} {
@@ -318,10 +318,10 @@ func queries(k *enginetest.Kit, id string) (list []refused) {
 			list = append(list, refused{"cursor", cursor, err})
 		}
 	}
-	for _, sort := range []string{"x", "-", "--name", "name ", "-size"} {
+	for _, sort := range []engine.Sort{"x", "-", "--name", "name ", "-size"} {
 		list = append(list, refused{"sort", sort, documents(engine.DocumentQuery{Sort: sort})})
 	}
-	for _, status := range []string{"x", "Active", "active ", "live"} {
+	for _, status := range []engine.Status{"x", "Active", "active ", "live"} {
 		list = append(list, refused{"status", status, documents(engine.DocumentQuery{Status: status})})
 	}
 	return list

@@ -25,17 +25,19 @@ type Webhook struct {
 	Active      bool
 	// DisabledReason says why it was taken out of service: gone or failing; "" if
 	// it was not, or an admin has activated it again.
-	DisabledReason string
+	DisabledReason DisabledReason
 	CreatedAt      time.Time
 	// CreatedSeq is the entry of its creation: it is told of what comes after.
 	CreatedSeq uint64
 	Revision   uint64
 }
 
-// Reasons of a webhook that was taken out of service.
+// DisabledReason is why a webhook was taken out of service.
+type DisabledReason string
+
 const (
-	DisabledGone    = "gone"    // the endpoint answered 410
-	DisabledFailing = "failing" // for days it answered nothing but failure
+	DisabledGone    DisabledReason = "gone"    // the endpoint answered 410
+	DisabledFailing DisabledReason = "failing" // for days it answered nothing but failure
 )
 
 // Wants says whether the webhook is told of an operation.
@@ -264,7 +266,7 @@ func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string
 // answered: DisabledGone or DisabledFailing. Who delivers calls it, as System,
 // with the revision it delivered to, so that a webhook which an admin has
 // changed meanwhile is not disabled for what it was. It needs admin access.
-func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, reason string) (Webhook, Receipt, error) {
+func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, reason DisabledReason) (Webhook, Receipt, error) {
 	if reason != DisabledGone && reason != DisabledFailing {
 		return Webhook{}, Receipt{}, invalid("reason", "must be %s or %s", DisabledGone, DisabledFailing)
 	}
@@ -274,7 +276,7 @@ func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID strin
 		}
 		w.Active, w.DisabledReason = false, reason
 		return audit.Event{
-			Op: audit.OpWebhookDisabled, Facts: audit.Facts{"webhook": audit.Text(w.ID), "reason": audit.Text(reason)},
+			Op: audit.OpWebhookDisabled, Facts: audit.Facts{"webhook": audit.Text(w.ID), "reason": audit.Text(string(reason))},
 		}, nil
 	})
 }

@@ -189,7 +189,7 @@ func certificateOf(c engine.Certificate) Certificate {
 	return Certificate{
 		DocumentID: c.DocumentID,
 		Versions:   mapped(c.Versions, func(v engine.CertifiedVersion) CertifiedVersion { return CertifiedVersion(v) }),
-		DeletedAt:  Time(c.DeletedAt), DeletedBy: c.DeletedBy, Right: c.Right,
+		DeletedAt:  Time(c.DeletedAt), DeletedBy: c.DeletedBy, Right: string(c.Right),
 		PolicyID: c.PolicyID, ErasureID: c.ErasureID, AuditSeq: c.AuditSeq, AuditHash: c.AuditHash,
 	}
 }
@@ -346,7 +346,7 @@ func obligationOf(o engine.Obligation) Obligation {
 	return Obligation{
 		ID: o.ID, Title: o.Title, Description: o.Description, DueDate: o.DueDate, Status: string(o.Status),
 		OwnerID: o.OwnerID, OwnerName: o.OwnerName, DocumentID: o.DocumentID, DocumentName: o.DocumentName,
-		Recurrence: o.Recurrence, CompletedAt: Time(o.CompletedAt), CompletedBy: o.CompletedBy, Note: o.Note,
+		Recurrence: string(o.Recurrence), CompletedAt: Time(o.CompletedAt), CompletedBy: o.CompletedBy, Note: o.Note,
 		Evidence: (*Evidence)(o.Evidence), CreatedAt: Time(o.CreatedAt), UpdatedAt: Time(o.UpdatedAt), Revision: o.Revision,
 	}
 }

@@ -136,8 +136,8 @@ func (s *Server) testWebhook(ctx context.Context, c caller, in webhookInput) (re
 }
 
 type deliveriesQuery struct {
-	ID     string `path:"id"`
-	Status string `query:"status" enum:"delivered|failed|skipped"`
+	ID     string                `path:"id"`
+	Status engine.DeliveryStatus `query:"status" enum:"delivered|failed|skipped"`
 	paging
 }
 
@@ -146,7 +146,7 @@ func (s *Server) listDeliveries(ctx context.Context, c caller, in deliveriesQuer
 	if err != nil {
 		return reply[List[Delivery]]{}, err
 	}
-	page, err := deliver.Deliveries(ctx, in.ID, engine.DeliveryQuery{Status: engine.DeliveryStatus(in.Status), Paging: in.paging.engine()})
+	page, err := deliver.Deliveries(ctx, in.ID, engine.DeliveryQuery{Status: in.Status, Paging: in.paging.engine()})
 	return answer(listOf(page, deliveryOf)), err
 }
 

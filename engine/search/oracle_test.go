@@ -231,7 +231,7 @@ func TestWordsAgainstAnOracle(t *testing.T) {
 func never() error { return nil }
 
 func (c *corpus) filter() engine.DocumentQuery {
-	q := engine.DocumentQuery{Status: c.pick("", "", "active", "archived", "legal_hold", "deleted", "all")}
+	q := engine.DocumentQuery{Status: engine.Status(c.pick("", "", "active", "archived", "legal_hold", "deleted", "all"))}
 	some := func(value string) string {
 		if c.random.IntN(5) > 0 {
 			return ""

@@ -94,7 +94,7 @@ func TestFollowsChanges(t *testing.T) {
 	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range []string{"", "all", "deleted"} {
+	for _, status := range []engine.Status{"", "all", "deleted"} {
 		if r := k.search(Query{Text: "final", Filter: engine.DocumentQuery{Status: status}}); r.Total != 0 {
 			t.Errorf("%q: %+v", status, r)
 		}
