@@ -261,7 +261,7 @@ func TestErasureOfAUser(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	now, err := k.User(ctx, u.ID)
-	if err != nil || now.Name != engine.ErasedUserName || now.Email != "" || now.Status != engine.UserClosed || now.Revision != 4 {
+	if err != nil || now.Name != "erased user" || now.Email != "" || now.Status != engine.UserClosed || now.Revision != 4 {
 		t.Errorf("%+v, %v", now, err)
 	}
 	if got := stored(t, k, d.ID); got.OwnerID != u.ID || got.Name != "theirs" {

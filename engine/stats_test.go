@@ -3,7 +3,6 @@ package engine_test
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,17 +10,6 @@ import (
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
-
-func TestHistogram(t *testing.T) {
-	h := engine.NewHistogram(1, 2, 4)
-	for _, v := range []float64{0, 1, 1.5, 4, 5, 100} {
-		h.Observe(v)
-	}
-	d := h.Read()
-	if !slices.Equal(d.UpTo, []uint64{2, 3, 4}) || d.Count != 6 || d.Sum != 111.5 || !slices.Equal(d.Bounds, []float64{1, 2, 4}) {
-		t.Errorf("%+v", d)
-	}
-}
 
 func TestStats(t *testing.T) {
 	k := enginetest.New(t)

@@ -25,7 +25,7 @@ func webhooked(t *testing.T, k *enginetest.Kit) engine.Webhook {
 	must(t, err)
 	_, _, _, err = k.RotateWebhook(ctx, k.Admin, w.ID, engine.Condition{})
 	must(t, err)
-	w, _, err = k.DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{}, engine.DisabledGone)
+	w, _, err = k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{}, engine.DisabledGone)
 	must(t, err)
 	return w
 }

@@ -266,11 +266,11 @@ func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string
 // answered: DisabledGone or DisabledFailing. Who delivers calls it, as System,
 // with the revision it delivered to, so that a webhook which an admin has
 // changed meanwhile is not disabled for what it was. It needs admin access.
-func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, reason DisabledReason) (Webhook, Receipt, error) {
+func (r LogReader) DisableWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, reason DisabledReason) (Webhook, Receipt, error) {
 	if reason != DisabledGone && reason != DisabledFailing {
 		return Webhook{}, Receipt{}, invalid("reason", "must be %s or %s", DisabledGone, DisabledFailing)
 	}
-	return v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
+	return r.v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		if !w.Active {
 			return audit.Event{}, nil
 		}
@@ -315,9 +315,10 @@ type WebhookTarget struct {
 }
 
 // WebhookTarget is asked before each delivery, so that what an admin has changed
-// holds from the next one on. ErrWebhookNotFound.
-func (v *Vault) WebhookTarget(ctx context.Context, webhookID string) (WebhookTarget, error) {
-	return view(v, func(t *tx) (WebhookTarget, error) {
+// holds from the next one on. It hands out secrets that sign: never show it to
+// anybody. ErrWebhookNotFound.
+func (r LogReader) WebhookTarget(ctx context.Context, webhookID string) (WebhookTarget, error) {
+	return view(r.v, func(t *tx) (WebhookTarget, error) {
 		w, err := t.webhook(webhookID)
 		if err != nil {
 			return WebhookTarget{}, err

@@ -54,15 +54,15 @@ func TestTheLifeOfAWebhook(t *testing.T) {
 	if _, r, err := k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &off}); err != nil || r != (engine.Receipt{}) {
 		t.Errorf("the same again: %v, %v", r, err)
 	}
-	if _, r, err := k.DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{}, engine.DisabledGone); err != nil || r != (engine.Receipt{}) {
+	if _, r, err := k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{}, engine.DisabledGone); err != nil || r != (engine.Receipt{}) {
 		t.Errorf("disabled, though it is not active: %v, %v", r, err)
 	}
 	_, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &on})
 	must(t, err)
-	if _, _, err := k.DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{IfMatch: engine.Match{2}}, engine.DisabledFailing); !errors.Is(err, engine.ErrPrecondition) {
+	if _, _, err := k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{IfMatch: engine.Match{2}}, engine.DisabledFailing); !errors.Is(err, engine.ErrPrecondition) {
 		t.Errorf("disabled for what it was: %v", err)
 	}
-	w, _, err = k.DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{IfMatch: engine.Match{3}}, engine.DisabledFailing)
+	w, _, err = k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{IfMatch: engine.Match{3}}, engine.DisabledFailing)
 	must(t, err)
 	if e := lastEntry(k); w.Active || w.DisabledReason != "failing" || e.Op != audit.OpWebhookDisabled || e.Actor != "system" {
 		t.Errorf("%+v, entry %s", w, e.Line)
@@ -90,7 +90,7 @@ func TestRotatingTheSecretOfAWebhook(t *testing.T) {
 		ctx := t.Context()
 		w, first := subscribe(k, engine.NewWebhook{URL: "https://example.com/"})
 		secrets := func() (list []string) {
-			target, err := k.WebhookTarget(ctx, w.ID)
+			target, err := k.LogReader().WebhookTarget(ctx, w.ID)
 			must(t, err)
 			for _, s := range target.Secrets {
 				list = append(list, s.Reveal())
@@ -194,7 +194,7 @@ func TestWhoMayChangeWebhooks(t *testing.T) {
 		_, _, change := k.UpdateWebhook(ctx, actor, w.ID, engine.Condition{}, engine.WebhookPatch{})
 		_, _, remove := k.DeleteWebhook(ctx, actor, w.ID, engine.Condition{})
 		_, _, _, rotate := k.RotateWebhook(ctx, actor, w.ID, engine.Condition{})
-		_, _, disable := k.DisableWebhook(ctx, actor, w.ID, engine.Condition{}, engine.DisabledGone)
+		_, _, disable := k.LogReader().DisableWebhook(ctx, actor, w.ID, engine.Condition{}, engine.DisabledGone)
 		for i, err := range []error{create, change, remove, rotate, disable} {
 			if !errors.Is(err, engine.ErrLacksPermission) {
 				t.Errorf("call %d with %s access: %v", i, actor.Access, err)
@@ -202,8 +202,8 @@ func TestWhoMayChangeWebhooks(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"", "x", "01JD6QGZ3MZ4Y8T6V1E9B7K2RW"} {
-		_, target := k.WebhookTarget(ctx, id)
-		_, _, disable := k.DisableWebhook(ctx, engine.System(), id, engine.Condition{}, engine.DisabledGone)
+		_, target := k.LogReader().WebhookTarget(ctx, id)
+		_, _, disable := k.LogReader().DisableWebhook(ctx, engine.System(), id, engine.Condition{}, engine.DisabledGone)
 		_, _, _, rotate := k.RotateWebhook(ctx, k.Admin, id, engine.Condition{})
 		for i, err := range []error{target, disable, rotate} {
 			if !errors.Is(err, engine.ErrWebhookNotFound) {

@@ -160,7 +160,7 @@ func (e *endpoint) disable(r *running, target engine.WebhookTarget, reason engin
 	if reason == "" {
 		return nil
 	}
-	_, _, err := e.d.v.DisableWebhook(r.attempts, engine.System(), e.id, engine.Condition{IfMatch: engine.Match{target.Revision}}, reason)
+	_, _, err := e.d.v.LogReader().DisableWebhook(r.attempts, engine.System(), e.id, engine.Condition{IfMatch: engine.Match{target.Revision}}, reason)
 	if errors.Is(err, engine.ErrPrecondition) || errors.Is(err, engine.ErrWebhookNotFound) {
 		return nil
 	}
