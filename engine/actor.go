@@ -13,12 +13,13 @@ import (
 type Access uint8
 
 const (
-	AccessNone   Access = iota
-	AccessView          // reads everything in its vault
-	AccessUpload        // also creates documents, versions and metadata
-	AccessAdmin         // also archives, deletes, and governs
+	AccessNone   Access = iota // nothing
+	AccessView                 // reads everything in its vault
+	AccessUpload               // also creates documents, versions and metadata
+	AccessAdmin                // also archives, deletes, and governs
 )
 
+// String is none, view, upload or admin.
 func (a Access) String() string {
 	switch a {
 	case AccessView:
@@ -31,6 +32,7 @@ func (a Access) String() string {
 	return "none"
 }
 
+// MarshalText is String.
 func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText accepts view, upload and admin.

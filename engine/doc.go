@@ -95,6 +95,12 @@
 // the lock. *[InvalidError] lists all values of a call that cannot be accepted. An
 // error that is none of these comes from the machine: the disk, mostly.
 //
+// The comment of a call names the errors that are its own. Beside them, any call
+// may return the error of the context, or ErrUnavailable. Any change may return
+// *PermissionError, *InvalidError, *PreconditionError, ErrNoSpace, and the errors
+// of what it names: it is not found, or *DeletedError. A change that a lock stands
+// in the way of may return *LockedError and ErrNotLocked; see [Condition].
+//
 // A commit that fails may have reached the disk or not. Everybody who waits is
 // told so by *[UnavailableError] with [ReasonOutcomeUnknown], and the vault refuses
 // everything until it is closed and opened again. Then the log tells what happened.

@@ -222,7 +222,7 @@ func (t *tx) erasure(erasureID string) (*erasure, error) {
 	return decodeErasure(key, b)
 }
 
-// Erasure returns one with its documents. ErrErasureNotFound.
+// Erasure returns one erasure with its documents. ErrErasureNotFound.
 func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) {
 	return view(v, func(t *tx) (Erasure, error) {
 		e, err := t.erasure(erasureID)

@@ -228,9 +228,9 @@ type ExistsError struct {
 type Noun string
 
 const (
-	NounDocument Noun = "document"
-	NounUser     Noun = "user"
-	NounField    Noun = "field"
+	NounDocument Noun = "document" // has the external id
+	NounUser     Noun = "user"     // has the e-mail address
+	NounField    Noun = "field"    // has the key
 )
 
 func (e *ExistsError) Error() string {

@@ -17,7 +17,7 @@ type HoldQuery struct {
 	Paging
 }
 
-// Holds returns one page of a list, the hold placed last first.
+// Holds returns one page of the holds of the vault, the hold placed last first.
 func (v *Vault) Holds(ctx context.Context, q HoldQuery) (Page[Hold], error) {
 	return view(v, func(t *tx) (Page[Hold], error) {
 		kind, of := byte(holdAll), ""

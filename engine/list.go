@@ -58,13 +58,10 @@ const (
 	lookFew    = 1_000
 )
 
-// Documents returns one page of a list.
-//
-// Every filter is a set of ids in the index, in the order of creation, and
-// several are intersected by walking them side by side. In another order, few
-// matches are gathered and sorted; if they are many, the index of that order is
-// walked, and since matches are many there, a page is soon full. A page may
-// still be short, or empty, and have a cursor.
+// Documents returns one page of the documents that match the query. A page may
+// be short, or empty, and still have a cursor: go on until it has none.
+// *InvalidError for a status, a sort or a cursor that is none, and for a field
+// that is not defined or has no such values.
 func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document], error) {
 	o, err := q.order()
 	if err != nil {
@@ -85,6 +82,10 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 	if err != nil {
 		return Page[Document]{}, err
 	}
+	// Every filter is a set of ids in the index, in the order of creation. Several
+	// are intersected by walking them side by side. In another order, few matches
+	// are gathered and sorted. If they are many, the index of that order is walked,
+	// and a page is soon full.
 	return view(v, func(t *tx) (Page[Document], error) {
 		l := &lister{t: t, q: q, order: o, states: states, limit: limit, place: place}
 		if err := l.addFields(); err != nil {

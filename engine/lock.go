@@ -12,10 +12,11 @@ import (
 	"strongroom/engine/internal/check"
 )
 
-// AcquireLock takes the lock of a document. It needs upload access, and a user
-// who may lock. *LockedError if somebody holds it, the caller included: they
-// have it already, and GET tells them the token. ErrLockState for an archived
-// document.
+// AcquireLock takes the lock of a document, and returns it with its token. It
+// needs upload access, and a user who may lock (User.CanLockEnvelopes).
+// *LockedError if somebody holds it, the caller too: Lock tells its holder the
+// token. *PermissionError without the document's edit password, *ThrottledError
+// after too many wrong ones. ErrLockState for an archived document.
 func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string, cond Condition, n NewLock) (Lock, Receipt, error) {
 	window, err := lockWindow(n.Duration, defaultWindow)
 	if err != nil {
@@ -124,8 +125,8 @@ func appDetail(app string) []byte {
 	return encodeDetail(map[string]any{"lockedByApp": app})
 }
 
-// Lock returns the lock of a document to anybody with view access; the token
-// is in it only for the key that took it. ErrNotLocked.
+// Lock returns the lock of a document. It needs view access. The token is in it
+// only for the key that took the lock. ErrNotLocked.
 func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock, error) {
 	return view(v, func(t *tx) (Lock, error) {
 		if err := t.admit(actor); err != nil {
@@ -140,8 +141,8 @@ func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock,
 }
 
 // RenewLock moves the deadline on, by the lock's window or a new one, and may
-// change the application's name. It takes the token (Condition.LockToken).
-// ErrNotLocked, *LockedError.
+// change the application's name. It needs upload access and takes
+// Condition.LockToken. ErrNotLocked, *LockedError.
 func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, cond Condition, p LockPatch) (Lock, Receipt, error) {
 	if p.Duration != nil {
 		window, err := lockWindow(*p.Duration, 0)
@@ -266,9 +267,10 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	return locked{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
 }
 
-// BreakLock ends somebody's lock, without the token: for locks that were
-// forgotten. What has landed stays; a scratchpad waits for its user. It needs
-// admin access and a reason. ErrNotLocked.
+// BreakLock ends somebody's lock, without its token, and returns it as it was:
+// for locks that were forgotten. What has landed stays. A scratchpad waits for
+// its user to lock the document again. It needs admin access and a reason.
+// ErrNotLocked.
 func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, cond Condition, reason string) (Lock, Receipt, error) {
 	var c checks
 	c.Required("reason", reason, check.MaxComment)

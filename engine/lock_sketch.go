@@ -110,9 +110,9 @@ type Sketch struct {
 	Versions []Version
 }
 
-// Sketch returns the document as the holder of this token sees it. ErrNotLocked
-// if the token is not that of a live lock with a scratchpad: then there is
-// nothing to see but the document itself.
+// Sketch returns the document as the holder of the scratchpad sees it, who shows
+// Condition.LockToken. ErrNotLocked if that is not the token of a live lock with
+// a scratchpad: then there is nothing to see but the document itself.
 func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID string, cond Condition) (Sketch, error) {
 	return view(v, func(t *tx) (Sketch, error) {
 		if err := t.admit(actor); err != nil {
@@ -153,8 +153,9 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID string, cond
 // What the holder of a scratchpad reads beyond its [Sketch], and what is asked
 // before a long upload.
 
-// SketchVersions is [Vault.Versions] as the holder of this token sees them:
-// those of the scratchpad first. ErrNotLocked as for [Vault.Sketch].
+// SketchVersions is [Vault.Versions] as the holder of the scratchpad sees them:
+// those in the scratchpad first. Condition.LockToken and ErrNotLocked as for
+// [Vault.Sketch].
 func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID string, cond Condition, p Paging) (Page[Version], error) {
 	s, err := v.Sketch(ctx, actor, documentID, cond)
 	if err != nil {
@@ -209,10 +210,11 @@ func versionPlace(cursor string) (uint64, error) {
 	return binary.BigEndian.Uint64(place), nil
 }
 
-// OpenSketch opens the current version's bytes as the holder of this token
-// sees it. ErrNotLocked as for [Vault.Sketch]. What is in a scratchpad has no
-// version number, and its download no entry: the log tells nobody what is not
-// saved yet.
+// OpenSketch opens the bytes of the current version as the holder of the
+// scratchpad sees it. Condition.LockToken and ErrNotLocked as for
+// [Vault.Sketch]. A version that waits in a scratchpad has no number, and its
+// download has no entry: the log tells nobody what is not saved yet. The caller
+// closes the file.
 func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID string, cond Condition) (Version, io.ReadSeekCloser, Receipt, error) {
 	for {
 		s, err := v.Sketch(ctx, actor, documentID, cond)
@@ -234,8 +236,8 @@ func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID string, 
 	}
 }
 
-// Expect asks what AddVersion will be asked, so that nobody sends a gigabyte to
-// be refused. That it is let through here promises nothing.
+// Expect checks what AddVersion will check, so that nobody sends a gigabyte to
+// be refused. That it is let through here promises nothing. It writes nothing.
 func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, cond Condition) error {
 	_, err := view(v, func(t *tx) (struct{}, error) {
 		if err := t.admit(actor); err != nil {

@@ -16,17 +16,17 @@ import (
 type ObligationStatus string
 
 const (
-	ObligationPending   ObligationStatus = "pending"
-	ObligationOverdue   ObligationStatus = "overdue"
-	ObligationCompleted ObligationStatus = "completed"
+	ObligationPending   ObligationStatus = "pending"   // it is open, and due later
+	ObligationOverdue   ObligationStatus = "overdue"   // it is open, and was due
+	ObligationCompleted ObligationStatus = "completed" // it was met
 )
 
-// Recurrence is how often an obligation comes back. "" is once.
+// Recurrence is how often an obligation comes back once it is met. "" is never.
 type Recurrence string
 
 const (
 	RecurMonthly   Recurrence = "monthly"
-	RecurQuarterly Recurrence = "quarterly"
+	RecurQuarterly Recurrence = "quarterly" // every three months
 	RecurYearly    Recurrence = "yearly"
 )
 
@@ -87,7 +87,9 @@ type obligation struct {
 // made beyond it.
 const maxObligations = 1_000
 
-// CreateObligation needs upload access.
+// CreateObligation makes an obligation, which is deleted with its document. It
+// needs upload access. *InvalidError if there is no such document or owner, or
+// if the document has 1,000 obligations already.
 func (v *Vault) CreateObligation(ctx context.Context, actor Actor, n NewObligation) (Obligation, Receipt, error) {
 	if err := n.check(); err != nil {
 		return Obligation{}, Receipt{}, err
@@ -230,7 +232,7 @@ func (t *tx) putObligation(old, o *obligation) {
 	t.putRows(bucketDues, before, after)
 }
 
-// Obligation returns one. ErrObligationNotFound.
+// Obligation returns one obligation. ErrObligationNotFound.
 func (v *Vault) Obligation(ctx context.Context, obligationID string) (Obligation, error) {
 	return view(v, func(t *tx) (Obligation, error) {
 		o, err := t.obligation(obligationID)
@@ -304,7 +306,7 @@ func (t *tx) revise(old *obligation) *obligation {
 }
 
 // DeleteObligation removes an obligation and returns it as it was. It needs
-// upload access.
+// upload access. ErrObligationNotFound.
 func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID string, cond Condition) (Obligation, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
 		o, err := t.changeable(obligationID, cond.IfMatch)

@@ -20,8 +20,9 @@ type ObligationPatch struct {
 	Recurrence  *Recurrence
 }
 
-// UpdateObligation needs upload access. Another due date begins the reminders
-// anew, and it, or another recurrence, is what recurrences are counted from.
+// UpdateObligation changes an obligation. It needs upload access. Another due
+// date begins the reminders anew. If the due date or the recurrence changes,
+// recurrences are counted from the due date as it is then. ErrObligationNotFound.
 func (v *Vault) UpdateObligation(ctx context.Context, actor Actor, obligationID string, cond Condition, p ObligationPatch) (Obligation, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Obligation{}, Receipt{}, err
@@ -111,9 +112,11 @@ type Completion struct {
 	Evidence *Evidence
 }
 
-// CompleteObligation needs upload access. One that recurs is followed by the
-// next, in the same transaction and with an entry of its own; the receipt is of
-// the completion. Completing what is completed returns it as it is.
+// CompleteObligation says that an obligation was met. It needs upload access.
+// One that recurs is followed by the next, in the same transaction and with an
+// entry of its own; the receipt is that of the completion. Completing what is
+// completed returns it as it is. ErrObligationNotFound; *InvalidError if the
+// evidence is no version of the vault.
 func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, cond Condition, c Completion) (Obligation, Receipt, error) {
 	var wrong checks
 	wrong.Prose("note", c.Note, check.MaxComment)
@@ -217,9 +220,9 @@ func (t *tx) recur(obligationID string) (Obligation, audit.Event, error) {
 	}})
 }
 
-// ReopenObligation undoes a completion; the obligation that recurs after it
-// stays. It needs upload access. Reopening what is not completed returns it as it
-// is.
+// ReopenObligation undoes a completion. The obligation that recurs after it
+// stays. It needs upload access. Reopening what is not completed returns it as
+// it is. ErrObligationNotFound.
 func (v *Vault) ReopenObligation(ctx context.Context, actor Actor, obligationID string, cond Condition) (Obligation, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
 		old, err := t.changeable(obligationID, cond.IfMatch)

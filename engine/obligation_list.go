@@ -20,10 +20,10 @@ type ObligationQuery struct {
 	Paging
 }
 
-// Obligations returns one page of a list, in the order in which they are due; a
-// date stands behind the times of that day in UTC. The rows walked are those of
-// the document asked for, or of the owner, or all, between the bounds that status
-// and due dates set. A page may be short, or empty, and have a cursor.
+// Obligations returns one page of the obligations that match the query, in the
+// order in which they are due. A date stands behind the times of that day in
+// UTC. A page may be short, or empty, and still have a cursor. *InvalidError for
+// a status, a sort or a cursor that is none.
 func (v *Vault) Obligations(ctx context.Context, q ObligationQuery) (Page[Obligation], error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -43,7 +43,8 @@ func (v *Vault) Obligations(ctx context.Context, q ObligationQuery) (Page[Obliga
 	return view(v, l.page)
 }
 
-// dueLister is one call of Obligations.
+// dueLister is one call of Obligations. It walks the rows of the document asked
+// for, or of the owner, or all, between the bounds that status and due dates set.
 type dueLister struct {
 	q      ObligationQuery
 	desc   bool

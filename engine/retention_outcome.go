@@ -39,7 +39,7 @@ func (v *Vault) unfinished() (*run, error) {
 	})
 }
 
-// Run returns one. ErrRunNotFound.
+// Run returns one run of retention. ErrRunNotFound.
 func (v *Vault) Run(ctx context.Context, runID string) (Run, error) {
 	r, err := view(v, func(t *tx) (*run, error) { return t.run(runID) })
 	return r.value(), err
@@ -57,7 +57,7 @@ func (t *tx) run(runID string) (*run, error) {
 	return decodeRun(key, b)
 }
 
-// Runs lists the runs, the last one first.
+// Runs lists the runs of retention, the last one first.
 func (v *Vault) Runs(ctx context.Context, p Paging) (Page[Run], error) {
 	limit, err := pageLimit(p.Limit)
 	if err != nil {

@@ -34,18 +34,18 @@ type Scope string
 
 const (
 	ScopeOrganization Scope = "organization" // every document
-	ScopeProduct      Scope = "product"
-	ScopeTemplate     Scope = "template"
-	ScopeCategory     Scope = "category"
-	ScopeDocument     Scope = "document" // one
+	ScopeProduct      Scope = "product"      // those of one product
+	ScopeTemplate     Scope = "template"     // those made from one template
+	ScopeCategory     Scope = "category"     // those of one category
+	ScopeDocument     Scope = "document"     // one
 )
 
 // Action is what a policy does to a document that is due.
 type Action string
 
 const (
-	ActionArchive Action = "archive"
-	ActionDelete  Action = "delete"
+	ActionArchive Action = "archive" // takes it out of the default lists
+	ActionDelete  Action = "delete"  // removes it for good
 )
 
 // Start is what the period of a policy counts from. A document that lacks the
@@ -67,7 +67,7 @@ func StartField(key string) Start { return retention.FromField + Start(key) }
 type Protect string
 
 const (
-	ProtectNone       Protect = "none"
+	ProtectNone       Protect = "none"       // it does not
 	ProtectGovernance Protect = "governance" // an admin may bypass it, with a reason
 	ProtectCompliance Protect = "compliance" // nobody may bypass it, and the policy can only be prolonged
 )
@@ -100,12 +100,12 @@ type PolicyPatch struct {
 	Confirm    string
 }
 
-// Policy returns one. ErrPolicyNotFound.
+// Policy returns one policy of retention. ErrPolicyNotFound.
 func (v *Vault) Policy(ctx context.Context, policyID string) (Policy, error) {
 	return view(v, func(t *tx) (Policy, error) { return t.policy(policyID) })
 }
 
-// Policies lists them in the order in which they were made.
+// Policies lists the policies of retention in the order in which they were made.
 func (v *Vault) Policies(ctx context.Context, p Paging) (Page[Policy], error) {
 	return view(v, func(t *tx) (Page[Policy], error) { return idPage(t, bucketPolicies, listPolicies, p, decodePolicy) })
 }
@@ -126,7 +126,10 @@ func (t *tx) policyAt(key id) (Policy, error) {
 	return decodePolicy(key, b)
 }
 
-// CreatePolicy makes a policy. It needs admin access.
+// CreatePolicy makes a policy. It needs admin access. *InvalidError for values
+// that do not go together, for a category or a field that the vault does not
+// have, and for one of compliance: a policy becomes one by UpdatePolicy, which
+// has it confirmed.
 func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
@@ -173,8 +176,9 @@ func (p *Policy) facts() audit.Facts {
 	}
 }
 
-// UpdatePolicy changes a policy. It needs admin access. A policy of compliance
-// can be renamed and prolonged: ErrPolicyLocked for anything else.
+// UpdatePolicy changes a policy. It needs admin access. One that protects by
+// compliance can only be renamed and prolonged: ErrPolicyLocked for anything
+// else. ErrPolicyNotFound.
 func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, cond Condition, patch PolicyPatch) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
 		old, err := t.changeablePolicy(policyID, cond.IfMatch)
@@ -247,8 +251,9 @@ func (patch *PolicyPatch) confirms(old, p Policy) error {
 	return nil
 }
 
-// DeletePolicy removes a policy; what it has done stays. It needs admin access.
-// ErrPolicyLocked for one of compliance.
+// DeletePolicy removes a policy and returns it as it was. What it has done
+// stays. It needs admin access. ErrPolicyLocked for one of compliance,
+// ErrPolicyNotFound.
 func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, cond Condition) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
 		p, err := t.changeablePolicy(policyID, cond.IfMatch)

@@ -30,17 +30,17 @@ type Run struct {
 type RunStatus string
 
 const (
-	RunRunning   RunStatus = "running"
-	RunCompleted RunStatus = "completed"
-	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing, or nothing more
+	RunRunning   RunStatus = "running"   // Sweep has yet to end it
+	RunCompleted RunStatus = "completed" // all that was due was dealt with
+	RunRefused   RunStatus = "refused"   // the clock could not be trusted: it did nothing, or nothing more
 )
 
 // Trigger is why a run was started.
 type Trigger string
 
 const (
-	TriggerSchedule Trigger = "schedule"
-	TriggerManual   Trigger = "manual"
+	TriggerSchedule Trigger = "schedule" // Settings.RetentionRunAt had come
+	TriggerManual   Trigger = "manual"   // somebody called StartRun
 )
 
 // RunCounts says how many documents a run dealt with. While it runs, they are

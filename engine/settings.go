@@ -62,7 +62,7 @@ func BuiltinCategories() []string {
 
 const defaultCategory = "other"
 
-// Settings returns the vault's settings.
+// Settings returns the settings of the vault.
 func (v *Vault) Settings(ctx context.Context) (Settings, error) {
 	return view(v, (*tx).settings)
 }
@@ -71,8 +71,9 @@ func (t *tx) settings() (Settings, error) {
 	return decodeSettings(t.Get(bucketSettings, settingsKey))
 }
 
-// UpdateSettings needs admin access. A category that documents still use may
-// be removed: they keep it, and no other document can get it.
+// UpdateSettings changes the settings. It needs admin access. A category that
+// documents still use may be removed: they keep it, and no other document can
+// get it.
 func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, cond Condition, p SettingsPatch) (Settings, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Settings{}, Receipt{}, err

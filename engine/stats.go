@@ -27,7 +27,8 @@ type Stats struct {
 	CommitTimes Distribution // seconds a commit took, its fsyncs above all
 }
 
-// Stats may be called at any time.
+// Stats returns what was counted since the vault was opened. It works on a
+// closed vault too.
 func (v *Vault) Stats() Stats {
 	s := &v.store.Stats
 	return Stats{s.Commits.Load(), s.Changes.Load(), s.LateFailures.Load(), Distribution(s.Groups.Read()), Distribution(s.CommitTimes.Read())}
@@ -44,7 +45,7 @@ type Measures struct {
 	DiskReserve   uint64 // bytes that are kept free: below them, writes are refused
 }
 
-// Measure takes them.
+// Measure takes the measures of the vault. They cost a few system calls.
 func (v *Vault) Measure() (Measures, error) {
 	if err := v.store.Enter(); err != nil {
 		return Measures{}, err

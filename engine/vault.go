@@ -95,7 +95,7 @@ type Vault struct {
 // ID is the vault's ULID, which the first entry of its log carries.
 func (v *Vault) ID() string { return v.store.Vault() }
 
-// Name is the organization's name.
+// Name is the organization's name: Options.Name when the vault was made.
 func (v *Vault) Name() string { return v.name }
 
 // Create makes a vault in dir, which may exist, and opens it. Nobody can do

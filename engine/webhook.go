@@ -75,7 +75,7 @@ type webhook struct {
 	until  time.Time // zero: never rotated
 }
 
-// Webhook returns one webhook. ErrWebhookNotFound.
+// Webhook returns one webhook, without its secret. ErrWebhookNotFound.
 func (v *Vault) Webhook(ctx context.Context, webhookID string) (Webhook, error) {
 	return view(v, func(t *tx) (Webhook, error) {
 		w, err := t.webhook(webhookID)
@@ -113,8 +113,9 @@ func (t *tx) webhook(webhookID string) (*webhook, error) {
 
 func (t *tx) putWebhook(w *webhook) { t.Put(bucketWebhooks, w.at[:], w.encode()) }
 
-// CreateWebhook needs admin access. The Secret is what messages are signed with,
-// shown this once. It is told of what happens after its creation.
+// CreateWebhook makes a webhook, which is told of what happens from then on. The
+// Secret is what its messages are signed with, and is shown this once. It needs
+// admin access.
 func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (Webhook, Secret, Receipt, error) {
 	made := &webhook{secret: secret.NewSigningKey(), Webhook: Webhook{
 		URL: n.URL, Events: n.Events, Description: n.Description, Active: !n.Inactive,
@@ -178,9 +179,9 @@ func (w *Webhook) facts() audit.Facts {
 	return audit.Facts{"webhook": audit.Text(w.ID), "active": audit.Text(active), "events": audit.Texts(w.Events...)}
 }
 
-// UpdateWebhook needs admin access. A webhook that is not active keeps its place
-// in the log: activated again, it is told of what it has missed, first.
-// ErrWebhookNotFound.
+// UpdateWebhook changes a webhook. It needs admin access. A webhook that is not
+// active keeps its place in the log: activated again, it is told first of what
+// it has missed. ErrWebhookNotFound.
 func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, p WebhookPatch) (Webhook, Receipt, error) {
 	return v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		old := w.Webhook
@@ -243,8 +244,8 @@ func (v *Vault) changeWebhook(ctx context.Context, actor Actor, webhookID string
 	})
 }
 
-// DeleteWebhook needs admin access; it returns the webhook as it was.
-// ErrWebhookNotFound.
+// DeleteWebhook removes a webhook and returns it as it was. It needs admin
+// access. ErrWebhookNotFound.
 func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition) (Webhook, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
@@ -358,7 +359,7 @@ type DeliveryStatus string
 
 const (
 	DeliveryDone   DeliveryStatus = "delivered" // answered 2xx
-	DeliveryFailed DeliveryStatus = "failed"
+	DeliveryFailed DeliveryStatus = "failed"    // anything else
 	// DeliverySkipped: entries up to this one are not delivered, because what was
 	// kept of deliveries is lost.
 	DeliverySkipped DeliveryStatus = "skipped"
