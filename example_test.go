@@ -19,7 +19,7 @@ import (
 	"strongroom/httpapi"
 )
 
-// The functions below stand in README.md as they stand here.
+// What of this stands in a guide stands there as it stands here.
 
 func keepMinutes(dir string) error {
 	ctx := context.Background()

@@ -29,13 +29,13 @@ const killClients = 8
 // TestKill kills a server under load at random moments, again and again on the
 // same data, and holds it to its word: what it acknowledged is there, bytes,
 // metadata and audit entries, and the whole vault verifies.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { eachSeed(t, testKill) }
+
+func testKill(t *testing.T, seed uint64) {
 	duration := *killFor
 	if testing.Short() {
 		duration = time.Second
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
 	data := t.TempDir()
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))

@@ -49,7 +49,7 @@ func receiveOne(t *testing.T) (m received, secret string) {
 	}
 }
 
-// TestREADMEVerifiers has what README.md says about verifying, in every language
+// TestREADMEVerifiers has what httpapi/README.md says about verifying, in every language
 // that is there, verify a message of a real server, and none that was changed.
 func TestREADMEVerifiers(t *testing.T) {
 	m, secret := receiveOne(t)
@@ -81,15 +81,15 @@ func TestREADMEVerifiers(t *testing.T) {
 	}
 }
 
-// snippet is the block of README.md in a language that defines a function.
+// snippet is the block of a guide in a language that defines a function.
 func snippet(t *testing.T, language, function string) string {
 	t.Helper()
-	for _, b := range readmeBlocks(t) {
-		if b.language == language && strings.Contains(b.text, function) {
+	for _, b := range allBlocks(t, language) {
+		if strings.Contains(b.text, function) {
 			return b.text
 		}
 	}
-	t.Fatalf("README.md has no %s in %s", function, language)
+	t.Fatalf("no guide has %s in %s", function, language)
 	return ""
 }
 

@@ -19,7 +19,10 @@ import (
 // TestKillDuringARun kills a server while it works a run of retention off, three
 // times, and starts it again: the run comes to its end by itself, and each
 // document was deleted once.
-func TestKillDuringARun(t *testing.T) {
+func TestKillDuringARun(t *testing.T) { eachSeed(t, testKillDuringARun) }
+
+func testKillDuringARun(t *testing.T, seed uint64) {
+	dice := rand.New(rand.NewPCG(seed, 0))
 	const documents, kills = 800, 3
 	data := t.TempDir()
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
@@ -34,7 +37,7 @@ func TestKillDuringARun(t *testing.T) {
 	s.mustDo(t, key, "POST", "/v1/retention/runs", http.StatusAccepted, "", &run)
 	interrupted := 0
 	for range kills {
-		wait(t.Context(), time.Duration(rand.Int64N(int64(80*time.Millisecond))))
+		wait(t.Context(), time.Duration(dice.Int64N(int64(80*time.Millisecond))))
 		s.mustDo(t, key, "GET", "/v1/retention/runs/"+run.ID, http.StatusOK, "", &run)
 		if run.Status == "running" {
 			interrupted++

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 
+	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store"
 )
@@ -185,51 +184,29 @@ func (b *backup) damage(d Digest, err error) error {
 	return nil
 }
 
-// pins keep the bytes that a running backup has yet to copy: a purge leaves
-// them, and the backup purges them when it ends. Blobs are copied in the order
-// of their digests, so those up to the last one copied are free again.
-type pins struct {
-	mu     sync.Mutex // a leaf lock
-	held   bool
-	copied *Digest // the last; nil: none yet
-	later  []Digest
+// CompactReport is what Compact came to.
+type CompactReport struct {
+	Head          audit.Head
+	Before, After int64 // bytes of the pages of vault.db, those that are free included
+	Rows          uint64
 }
 
-func (p *pins) begin() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.held, p.copied = true, nil
-}
-
-func (p *pins) passed(d Digest) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.copied = &d
-}
-
-// hold says whether a digest must stay, and notes it for the end.
-func (p *pins) hold(d Digest) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.held || p.copied != nil && bytes.Compare(d[:], p.copied[:]) <= 0 {
-		return false
+// Compact gives the free pages of the vault in dir, which must be at rest, back
+// to the file system: it writes its rows into a new file, compares that with the
+// old row by row, and puts it in its place. A crash leaves the old file or the
+// new. It takes room for a second database while it runs. The errors are those
+// of Open, ErrNoSpace and *DamagedError.
+func Compact(ctx context.Context, dir string, o Options) (report CompactReport, err error) {
+	defer store.Damaged(&err, debug.SetPanicOnFault(true))
+	v, err := Open(dir, o)
+	if err != nil {
+		return CompactReport{}, err
 	}
-	p.later = append(p.later, d)
-	return true
-}
-
-// waiting says whether anything is held back.
-func (p *pins) waiting() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.later) > 0
-}
-
-// end lets go and returns what was held back.
-func (p *pins) end() []Digest {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	later := p.later
-	p.held, p.later = false, nil
-	return later
+	defer func() { err = errors.Join(err, v.Close()) }()
+	head := v.Head()
+	c, err := v.store.Compact(ctx)
+	if err != nil {
+		return CompactReport{}, err
+	}
+	return CompactReport{head, c.Before, c.After, c.Rows}, nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -161,27 +160,31 @@ func (t *tx) liveDocument(documentID string) (*document, error) {
 
 // writable is the guard of every change of a document: it is there, the actor
 // may, nobody else holds its lock, and it is the revision the caller knows.
-func (t *tx) writable(documentID string, required Access, c Condition) (*document, error) {
+func (t *tx) writable(documentID string, required Access, c Condition) (*document, grant, error) {
 	if err := t.may(required); err != nil {
-		return nil, err
+		return nil, grant{}, err
 	}
 	d, err := t.liveDocument(documentID)
 	if err != nil {
-		return nil, err
+		return nil, grant{}, err
 	}
-	if err := t.admitToken(d, c); err != nil {
-		return nil, err
+	g, err := t.admitToken(d, c)
+	if err != nil {
+		return nil, grant{}, err
 	}
-	return d, c.IfMatch.check(d.Revision)
+	return d, g, c.IfMatch.check(d.Revision)
 }
 
 // store writes a document with the difference its index rows make. It is the one
 // place through which every change of a document goes. old is the
-// document before the change, nil for a new one. The entry that the running
-// closure will have is linked to the one before.
-func (t *tx) store(old, d *document) {
+// document before the change, nil for a new one; g is what the token grants that
+// was shown for it. The entry that the running closure will have is linked to the
+// one before, and tells of the stamp that is returned.
+func (t *tx) store(old, d *document, g grant) stamp {
 	kinds, err := t.kinds()
-	t.Fail(errors.Join(err, t.retain(old, d)))
+	t.Fail(err)
+	left, err := t.retain(old, d)
+	t.Fail(err)
 	var before, began [][]byte
 	var prev uint64
 	if old != nil {
@@ -189,7 +192,7 @@ func (t *tx) store(old, d *document) {
 	}
 	t.Link(d.ID, prev)
 	d.AuditSeq = t.Seq()
-	t.slide(d)
+	g.slide(d, t.Now())
 	t.putRows(bucketIndex, before, indexRows(d))
 	t.putRows(bucketStarts, began, startRows(d, kinds))
 	t.Put(bucketDocuments, d.id[:], d.encode())
@@ -199,7 +202,12 @@ func (t *tx) store(old, d *document) {
 		d.Lock = lock
 		t.Fail(err)
 	}
+	return left
 }
+
+// touch makes the entry of the running closure the document's last. Nothing of
+// the document itself changes.
+func (t *tx) touch(d *document) { t.store(d, d.clone(), grant{}) }
 
 // putRows writes the difference between the rows of an index before a change and
 // after it.
@@ -241,7 +249,7 @@ func (v *Vault) UnarchiveDocument(ctx context.Context, actor Actor, documentID s
 
 func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-		old, err := t.writable(documentID, AccessAdmin, cond)
+		old, g, err := t.writable(documentID, AccessAdmin, cond)
 		if err != nil || old.Archived == archived {
 			return old.value(), audit.Event{}, err
 		}
@@ -251,19 +259,19 @@ func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string,
 		if err := old.unheld(); archived && err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		d, event := t.archive(old, archived, warrant{})
+		d, event := t.archive(old, archived, g, warrant{})
 		return d.Document, event, nil
 	})
 }
 
 // archive archives a document or takes it out of the archive, on whose account
 // the warrant says.
-func (t *tx) archive(old *document, archived bool, w warrant) (*document, audit.Event) {
+func (t *tx) archive(old *document, archived bool, g grant, w warrant) (*document, audit.Event) {
 	d := old.clone()
 	d.Archived = archived
 	t.changes(d)
-	t.store(old, d)
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	t.store(old, d, g).tell(facts)
 	w.tell(facts)
 	op := audit.OpDocumentUnarchived
 	if archived {

@@ -151,7 +151,7 @@ func (v *Vault) recordDownload(ctx context.Context, actor Actor, ver *Version) (
 		if err != nil {
 			return none, audit.Event{}, err
 		}
-		t.store(old, old.clone()) // the entry is the document's last
+		t.touch(old)
 		return none, audit.Event{
 			Op: audit.OpDocumentDownloaded, Document: old.ID, Version: ver.Number,
 			Facts: audit.Facts{"digest": audit.Text(ver.Digest.String())},

@@ -49,7 +49,7 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 		return Document{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-		old, err := t.writable(documentID, AccessUpload, cond)
+		old, g, err := t.writable(documentID, AccessUpload, cond)
 		if err != nil {
 			return Document{}, audit.Event{}, err
 		}
@@ -57,13 +57,13 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 			if p.EditPassword != nil {
 				return Document{}, audit.Event{}, invalid("editPassword", "cannot be set in a scratchpad")
 			}
-			return t.sketch(old, draftChange{Patch: &p})
+			return t.sketch(old, draftChange{Patch: &p}, g)
 		}
-		return t.patchDocument(old, p)
+		return t.patchDocument(old, p, g)
 	})
 }
 
-func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Event, error) {
+func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, audit.Event, error) {
 	d := old.clone()
 	if err := t.patch(d, p); err != nil {
 		return Document{}, audit.Event{}, err
@@ -88,8 +88,8 @@ func (t *tx) patchDocument(old *document, p DocumentPatch) (Document, audit.Even
 	if d.ExternalID != old.ExternalID {
 		t.Put(bucketExternals, []byte(d.ExternalID), d.id[:])
 	}
-	t.store(old, d)
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	t.store(old, d, g).tell(facts)
 	if d.OwnerID != old.OwnerID {
 		facts["owner"] = audit.Text(d.OwnerID)
 	}
@@ -298,7 +298,7 @@ func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, aud
 		}
 		out.DocumentID = id(key).String()
 	}
-	old, err := t.writable(out.DocumentID, AccessUpload, change.Condition)
+	old, g, err := t.writable(out.DocumentID, AccessUpload, change.Condition)
 	if err != nil {
 		return out, audit.Event{}, err
 	}
@@ -312,7 +312,7 @@ func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, aud
 		out.Changed = err == nil && len(differences(old, d)) > 0
 		return out, audit.Event{}, err
 	}
-	d, event, err := t.patchDocument(old, change.Patch)
+	d, event, err := t.patchDocument(old, change.Patch, g)
 	if err == nil {
 		out.Revision, out.Changed = d.Revision, !event.IsZero()
 	}

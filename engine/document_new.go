@@ -107,7 +107,7 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	if d.ExternalID != "" {
 		t.Put(bucketExternals, []byte(d.ExternalID), key[:])
 	}
-	t.store(nil, d)
+	t.store(nil, d, grant{}) // no stamp: it comes from nowhere
 	facts := d.Current.facts()
 	facts["owner"] = audit.Text(owner)
 	return d, audit.Event{

@@ -96,7 +96,7 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 		return Certificate{}, Receipt{}, err
 	}
 	gone, receipt, err := update(v, ctx, actor, func(t *tx) (disposal, audit.Event, error) {
-		d, err := t.writable(documentID, AccessAdmin, cond)
+		d, _, err := t.writable(documentID, AccessAdmin, cond)
 		if deleted, ok := err.(*DeletedError); ok {
 			return disposal{Certificate: deleted.Certificate}, audit.Event{}, nil
 		}
@@ -198,7 +198,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
 	}}
 	t.changes(tombstone)
-	t.store(d, tombstone)
+	t.store(d, tombstone, grant{}) // no stamp: what is gone needs none
 	t.Put(bucketCertificates, d.id[:], c.encode())
 	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]

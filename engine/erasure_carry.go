@@ -245,7 +245,7 @@ func (t *tx) eraseDetails(due dueErasure) (more bool, event audit.Event, err err
 		}
 	}
 	left.next = seq
-	t.store(d, d.clone())
+	t.touch(d)
 	t.progress(e, left, d.id, seq == 0)
 	return seq != 0, audit.Event{
 		Op: audit.OpErasureCompleted, Document: d.ID, Facts: audit.Facts{"erasure": audit.Text(e.ID)},
@@ -322,7 +322,7 @@ func (t *tx) deferErasure(e *erasure, left *erasing, d *document) (audit.Event, 
 	e.Deferred++
 	t.Put(bucketErasing, erasureKey(e.id, d.id), left.encode())
 	t.putErasure(e)
-	t.store(d, d.clone())
+	t.touch(d)
 	return audit.Event{
 		Op: audit.OpErasureDeferred, Document: d.ID,
 		Facts: audit.Facts{"erasure": audit.Text(e.ID), "why": audit.Text(string(why)), "until": audit.Text(factTime(until))},

@@ -51,6 +51,9 @@ func noted(t testing.TB, k *enginetest.Kit) engine.Document {
 // nowhere.
 func TestErasureGoesOnAfterACrash(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a vault for each commit, twice")
+	}
 	for _, applied := range []bool{false, true} {
 		for at := 1; ; at++ {
 			k := enginetest.New(t)
@@ -104,6 +107,9 @@ func TestErasureGoesOnAfterACrash(t *testing.T) {
 // not grow with each erasure.
 func TestErasureDoesNotGrowTheFile(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("hundreds of erasures")
+	}
 	k := enginetest.New(t)
 	var documents []string
 	for range 400 {

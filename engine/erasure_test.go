@@ -180,7 +180,12 @@ func TestErasedWordsAreNowhere(t *testing.T) {
 // that are erased are gone, and of no others.
 func TestErasedWordsAmongMany(t *testing.T) {
 	t.Parallel()
+	eachSeed(t, *modelSeed, []uint64{1}, testErasedWordsAmongMany)
+}
+
+func testErasedWordsAmongMany(t *testing.T, seed uint64) {
 	k, many := enginetest.New(t), 3_000
+	random := rand.New(rand.NewPCG(seed, 0))
 	u := k.Upload("text")
 	defer u.Discard()
 	must(t, k.Fill(t.Context(), k.Admin, many, u, func(i int) engine.NewDocument {
@@ -193,7 +198,7 @@ func TestErasedWordsAmongMany(t *testing.T) {
 		page, err := k.Documents(t.Context(), q)
 		must(t, err)
 		for _, d := range page.Items {
-			if rand.IntN(4) == 0 {
+			if random.IntN(4) == 0 {
 				erased = append(erased, d.ID)
 			} else {
 				want[d.Name] = true

@@ -333,10 +333,9 @@ func (t *tx) clearFieldOf(doc id, key string) (bool, audit.Event, error) {
 	d := old.clone()
 	delete(d.CustomFields, key)
 	t.changes(d)
-	t.store(old, d)
+	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	t.store(old, d, grant{}).tell(facts)
 	return true, audit.Event{
-		Op: audit.OpDocumentUpdated, Document: d.ID,
-		Facts:  audit.Facts{"revision": audit.Number(d.Revision)},
-		Detail: encodeDetail(differences(old, d)),
+		Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(differences(old, d)),
 	}, nil
 }

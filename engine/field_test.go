@@ -270,6 +270,9 @@ func TestAFieldInUseIsClearedBeforeItGoes(t *testing.T) {
 // find the same, in every order, page by page.
 func TestRangesOfFewAndOfMany(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("thousands of documents")
+	}
 	k := enginetest.New(t)
 	k.Define(engine.NumberField, "amount")
 	u := k.Upload("the text")

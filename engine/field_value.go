@@ -303,7 +303,7 @@ func (l *lister) addRange(r fieldRange) {
 	if r.to != "" {
 		end = append(bytes.Clone(prefix), r.to...)
 	}
-	var ids sortedIDs
+	var ids store.SortedIDs
 	rows := l.t.Cursor(bucketIndex)
 	k, _ := rows.Seek(append(bytes.Clone(prefix), r.from...))
 	for ; bytes.HasPrefix(k, prefix) && (end == nil || bytes.Compare(k, end) < 0); k, _ = rows.Next() {

@@ -34,7 +34,11 @@ func TestADiskFullToTheLastByte(t *testing.T) {
 			v, doc := paged(t, filepath.Join(disk, "main"))
 			defer v.Close()
 			ballast := filepath.Join(disk, "ballast")
-			for round := range 3 {
+			rounds := 3
+			if testing.Short() {
+				rounds = 1
+			}
+			for round := range rounds {
 				fillUp(t, ballast)
 				refused, landed := 0, 0
 				for n := 0; refused < 5 && n < 5_000; n++ {

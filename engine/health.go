@@ -15,15 +15,6 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// Doubt is why the clock is not trusted with what cannot be undone.
-type Doubt string
-
-const (
-	DoubtBehind  = Doubt(store.DoubtBehind)  // the clock is behind the last entry
-	DoubtParted  = Doubt(store.DoubtParted)  // it has been set, by more than an hour, since the vault was opened
-	DoubtSilence = Doubt(store.DoubtSilence) // there was no entry for longer than the setting maxClockGapDays
-)
-
 // AcceptClock says that the clock is right although the log is ahead of it, so
 // that writing goes on while this vault is open; the log's time runs on from
 // its last entry until the clock has caught up. It needs admin access. Without a
@@ -64,16 +55,6 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
 	}
 	return concerns, err
-}
-
-func (d Doubt) words() string {
-	switch d {
-	case DoubtBehind:
-		return "the clock is behind the last entry of the log"
-	case DoubtParted:
-		return "the clock was set by more than an hour since the vault was opened"
-	}
-	return "there had been no entry for longer than the setting maxClockGapDays"
 }
 
 // Writable is nil, or why every change is refused now while reads go on:

@@ -159,13 +159,14 @@ func (t *tx) placeHold(old *document, n NewHold) (Hold, audit.Event, error) {
 	m.placed(h.PlacedAt, first)
 	t.putMatter(m)
 	t.putHold(nil, h)
-	t.store(old, d)
+	facts := audit.Facts{"hold": audit.Text(h.ID)}
+	t.store(old, d, grant{}).tell(facts)
 	h.Revision = d.Revision
 	detail := detailMembers{}
 	detail.text("reason", h.Reason)
 	detail.text("matter", h.Matter)
 	return h.Hold, audit.Event{
-		Op: audit.OpHoldPlaced, Document: d.ID, Facts: audit.Facts{"hold": audit.Text(h.ID)}, Detail: encodeDetail(detail),
+		Op: audit.OpHoldPlaced, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
 	}, nil
 }
 
@@ -217,11 +218,12 @@ func (t *tx) releaseHold(holdID string, match Match, reason string) (Hold, audit
 	m.released(h.ReleasedAt)
 	t.putMatter(m)
 	t.putHold(was, &h)
-	t.store(old, d)
+	facts := audit.Facts{"hold": audit.Text(h.ID)}
+	t.store(old, d, grant{}).tell(facts)
 	detail := detailMembers{}
 	detail.text("reason", reason)
 	return h.Hold, audit.Event{
-		Op: audit.OpHoldReleased, Document: d.ID, Facts: audit.Facts{"hold": audit.Text(h.ID)}, Detail: encodeDetail(detail),
+		Op: audit.OpHoldReleased, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
 	}, nil
 }
 

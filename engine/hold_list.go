@@ -65,8 +65,8 @@ func (t *tx) holdPage(kind byte, of string, status HoldStatus, p Paging) (page P
 	default:
 		return page, invalid("status", "must be active or released")
 	}
-	rows := t.sortedRows(bucketHoldRows, prefixes, true, place, nil)
-	for at := rows.next(); at != nil; at = rows.next() {
+	rows := t.Sorted(bucketHoldRows, prefixes, true, place, nil)
+	for at := rows.Next(); at != nil; at = rows.Next() {
 		if len(page.Items) == limit {
 			page.NextCursor = store.EncodePlace(listHolds, place)
 			return page, nil

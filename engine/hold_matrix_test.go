@@ -185,6 +185,9 @@ func (g governed) holdBulk() error {
 // Whatever was held is there afterwards, and not archived by it.
 func TestTheMatrixOfOperationsAndHolds(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("every operation on documents in every state")
+	}
 	k := enginetest.New(t)
 	other, _ := k.Person("Lou Locker", engine.AccessUpload)
 	for product, protects := range map[string]func(engine.Policy){"governed": func(engine.Policy) {}, "lawful": func(p engine.Policy) { comply(k, p) }} {

@@ -16,7 +16,11 @@ func TestAHoldRacesWithWhatItForbids(t *testing.T) {
 	t.Parallel()
 	k := enginetest.New(t)
 	cond := engine.Condition{}
-	for round := range 150 {
+	rounds := 150
+	if testing.Short() {
+		rounds = 30
+	}
+	for round := range rounds {
 		d := k.Create("contract", fmt.Sprint("text ", round))
 		var held, done error
 		var wg sync.WaitGroup

@@ -73,9 +73,12 @@ func follow(t *testing.T, k *enginetest.Kit, q engine.EntryQuery) (all []engine.
 }
 
 func TestEntriesAreThoseAskedFor(t *testing.T) {
+	eachSeed(t, *modelSeed, []uint64{1}, testEntriesAreThoseAskedFor)
+}
+
+func testEntriesAreThoseAskedFor(t *testing.T, seed uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.New(t)
-		seed := rand.Uint64()
 		random := rand.New(rand.NewPCG(seed, 0))
 		actors, documents := busy(t, k, random)
 		all := follow(t, k, engine.EntryQuery{Limit: 500})

@@ -174,13 +174,13 @@ func isArchived(state string) bool { return state == stateArchived || state == s
 
 // filters returns the sets of ids a query intersects, besides the states and
 // those of custom fields. some is false if one of them is known to be empty.
-func (t *tx) filters(q DocumentQuery) (sets []idSet, some bool) {
+func (t *tx) filters(q DocumentQuery) (sets []store.IDSet, some bool) {
 	if q.ExternalID != "" {
 		key := t.Get(bucketExternals, []byte(q.ExternalID))
 		if key == nil {
 			return nil, false
 		}
-		sets = append(sets, oneID(id(key)))
+		sets = append(sets, store.OneID(id(key)))
 	}
 	if q.OwnerID != "" {
 		owner, ok := store.ParseID(q.OwnerID)

@@ -18,7 +18,7 @@ type lister struct {
 	q      DocumentQuery
 	order  order
 	states []string
-	sets   []idSet
+	sets   []store.IDSet
 	ranges []fieldRange // with many documents, so not among the sets
 	limit  int
 	place  []byte // where the page before ended: sort value ‖ id
@@ -33,10 +33,10 @@ func (l *lister) addUpdated() error {
 	if l.q.UpdatedFrom.IsZero() && l.q.UpdatedTo.IsZero() {
 		return nil
 	}
-	var ids sortedIDs
+	var ids store.SortedIDs
 	w := l.t.sorted(order{listUpdated, false}, l.states, nil, ceilMillis(l.q.UpdatedFrom))
 	end := ceilMillis(l.q.UpdatedTo)
-	for place := w.next(); place != nil && (end == nil || bytes.Compare(place, end) < 0); place = w.next() {
+	for place := w.Next(); place != nil && (end == nil || bytes.Compare(place, end) < 0); place = w.Next() {
 		if len(ids) == gatherMost {
 			return nil
 		}
@@ -58,8 +58,8 @@ func ceilMillis(at time.Time) []byte {
 }
 
 // anyState is the set of ids in any of the states asked for.
-func (l *lister) anyState() idSet {
-	var u union
+func (l *lister) anyState() store.IDSet {
+	var u store.Union
 	for _, s := range l.states {
 		u = append(u, l.t.rows(kindState, s))
 	}
@@ -97,17 +97,17 @@ func (l *lister) byCreation() (Page[Document], error) {
 	if l.place != nil {
 		at, ok = id(l.place).Beside(l.order.desc)
 	}
-	walk := intersection{sets: append(l.sets, l.anyState()), desc: l.order.desc, left: lookMost}
+	walk := store.Intersection{Sets: append(l.sets, l.anyState()), Desc: l.order.desc, Left: lookMost}
 	for ok {
-		if at, ok = walk.seek(at); !ok || bytes.Compare(at[:], first[:]) < 0 || bytes.Compare(at[:], last[:]) > 0 {
+		if at, ok = walk.Seek(at); !ok || bytes.Compare(at[:], first[:]) < 0 || bytes.Compare(at[:], last[:]) > 0 {
 			break
 		}
-		if full, err := l.add(at, at[:], walk.left <= 0); full || err != nil {
+		if full, err := l.add(at, at[:], walk.Left <= 0); full || err != nil {
 			return l.page, err
 		}
 		at, ok = at.Beside(l.order.desc)
 	}
-	if walk.left <= 0 { // at may be a match: the next call begins with it
+	if walk.Left <= 0 { // at may be a match: the next call begins with it
 		if before, ok := at.Beside(!l.order.desc); ok {
 			l.page.NextCursor = store.EncodePlace(l.order.list, before[:])
 		}
@@ -128,12 +128,12 @@ func (l *lister) byIndex(most int) (Page[Document], error) {
 	}
 	w := l.t.sorted(l.order, l.states, l.place, from)
 	for looked := 1; ; looked++ {
-		place := w.next()
+		place := w.Next()
 		if place == nil || end != nil && (bytes.Compare(place, end) < 0) == l.order.desc {
 			return l.page, nil
 		}
 		doc := id(place[len(place)-len(id{}):])
-		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !inAll(l.sets, doc) {
+		if bytes.Compare(doc[:], first[:]) < 0 || bytes.Compare(doc[:], last[:]) > 0 || !store.InAll(l.sets, doc) {
 			if looked >= most {
 				l.page.NextCursor = store.EncodePlace(l.order.list, place)
 				return l.page, nil
@@ -220,16 +220,16 @@ func (l *lister) gather(most int) (page Page[Document], ok bool, err error) {
 // few returns the ids in all sets, if they are so many at most.
 func (l *lister) few(most int) (ids []id, few bool) {
 	first, last := l.bounds()
-	walk := intersection{sets: append(l.sets, l.anyState()), left: 10 * most}
+	walk := store.Intersection{Sets: append(l.sets, l.anyState()), Left: 10 * most}
 	for at, more := first, true; more; at, more = at.Beside(false) {
-		if at, more = walk.seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
+		if at, more = walk.Seek(at); !more || bytes.Compare(at[:], last[:]) > 0 {
 			break
 		}
 		if ids = append(ids, at); len(ids) > most {
 			return nil, false
 		}
 	}
-	return ids, walk.left > 0
+	return ids, walk.Left > 0
 }
 
 // place is where a document stands in an order: the value and id of its row in
@@ -325,4 +325,24 @@ func (t *tx) glance(doc id) (glance, []byte, error) {
 		return glance{}, nil, fmt.Errorf("document %s: %w", doc, err)
 	}
 	return g, b, nil
+}
+
+// sorted begins after place, a value and id, or for nil at from, a value, which
+// descending is left out; or for nil too at the beginning. What stood at place
+// need not be there any more.
+func (t *tx) sorted(o order, states []string, place, from []byte) *store.SortedRows {
+	kind := byte(kindName)
+	if o.list == listUpdated {
+		kind = kindUpdated
+	}
+	var prefixes [][]byte
+	for _, state := range states {
+		prefixes = append(prefixes, indexPrefix(kind, state))
+	}
+	return t.Sorted(bucketIndex, prefixes, o.desc, place, from)
+}
+
+// rows returns the ids of one kind and value in the index.
+func (t *tx) rows(kind byte, value string) *store.RowSet {
+	return t.IDs(bucketIndex, indexPrefix(kind, value))
 }

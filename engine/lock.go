@@ -57,15 +57,14 @@ func (v *Vault) acquireLock(ctx context.Context, actor Actor, documentID string,
 		if err != nil {
 			return locked{}, audit.Event{}, err
 		}
-		t.store(old, d)
+		facts := audit.Facts{
+			"fence": audit.Number(d.fence), "seconds": audit.Number(uint64(window / time.Second)),
+			"scratchpad": audit.Text(strconv.FormatBool(n.UseScratchPad)),
+		}
+		t.store(old, d, grant{}).tell(facts)
 		lock, err := t.showLock(d)
 		return locked{lock, litter}, audit.Event{
-			Op: audit.OpLockAcquired, Document: d.ID,
-			Facts: audit.Facts{
-				"fence": audit.Number(d.fence), "seconds": audit.Number(uint64(window / time.Second)),
-				"scratchpad": audit.Text(strconv.FormatBool(n.UseScratchPad)),
-			},
-			Detail: appDetail(n.LockedByApp),
+			Op: audit.OpLockAcquired, Document: d.ID, Facts: facts, Detail: appDetail(n.LockedByApp),
 		}, err
 	})
 	if err != nil {
@@ -160,7 +159,7 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 		}
 	}
 	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
-		old, err := t.held(documentID, cond)
+		old, g, err := t.held(documentID, cond)
 		if err != nil {
 			return Lock{}, audit.Event{}, err
 		}
@@ -170,31 +169,29 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 			d.lease.app = *p.LockedByApp
 			detail = appDetail(d.lease.app)
 		}
-		t.store(old, d)
+		left := t.store(old, d, g)
 		if d.lease.scratchPad {
 			if err := t.keepDraftUntil(d, d.lease.until); err != nil {
 				return Lock{}, audit.Event{}, err
 			}
 		}
+		facts := audit.Facts{
+			"fence": audit.Number(d.lease.fence), "seconds": audit.Number(uint64(d.lease.window / time.Second)),
+		}
+		left.tell(facts)
 		lock, err := t.showLock(d)
-		return lock, audit.Event{
-			Op: audit.OpLockRenewed, Document: d.ID,
-			Facts: audit.Facts{
-				"fence": audit.Number(d.lease.fence), "seconds": audit.Number(uint64(d.lease.window / time.Second)),
-			},
-			Detail: detail,
-		}, err
+		return lock, audit.Event{Op: audit.OpLockRenewed, Document: d.ID, Facts: facts, Detail: detail}, err
 	})
 }
 
 // held is the guard of what only the holder may do: the lock is there, and the
 // token is its.
-func (t *tx) held(documentID string, c Condition) (*document, error) {
-	d, err := t.writable(documentID, AccessUpload, c)
+func (t *tx) held(documentID string, c Condition) (*document, grant, error) {
+	d, g, err := t.writable(documentID, AccessUpload, c)
 	if err == nil && t.live(d) == nil {
 		err = ErrNotLocked
 	}
-	return d, err
+	return d, g, err
 }
 
 // ReleaseLock ends a lock; it takes the token. Without a scratchpad, save keeps
@@ -239,7 +236,7 @@ type locked struct {
 // release ends the lock. scratchPad is what the caller took the lock to be: if
 // another has come in its place, nothing happens.
 func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, audit.Event, error) {
-	old, err := t.held(documentID, c)
+	old, g, err := t.held(documentID, c)
 	if err != nil {
 		return locked{}, audit.Event{}, err
 	}
@@ -263,7 +260,7 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	}
 	t.endEdit(d)
 	d.lease = nil
-	t.store(old, d)
+	t.store(old, d, g).tell(facts)
 	return locked{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
 }
 
@@ -304,10 +301,10 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, c
 		t.endEdit(d)
 		d.fence++
 		d.lease = nil
-		t.store(old, d)
+		facts := audit.Facts{"fence": audit.Number(d.fence), "user": audit.Text(old.lease.userID)}
+		t.store(old, d, grant{}).tell(facts)
 		return *lock, audit.Event{
-			Op: audit.OpLockBroken, Document: d.ID,
-			Facts:  audit.Facts{"fence": audit.Number(d.fence), "user": audit.Text(old.lease.userID)},
+			Op: audit.OpLockBroken, Document: d.ID, Facts: facts,
 			Detail: encodeDetail(map[string]any{"reason": strings.TrimSpace(reason)}),
 		}, nil
 	})

@@ -193,7 +193,7 @@ func (t *tx) purgeDraft(documentID, userID string) ([]Digest, audit.Event, error
 	if err != nil {
 		return nil, audit.Event{}, err
 	}
-	t.store(old, old.clone())
+	t.touch(old)
 	return digests, audit.Event{
 		Op: audit.OpLockReleased, Document: old.ID, Facts: audit.Facts{"draft": audit.Text("purged")},
 	}, nil

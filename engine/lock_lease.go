@@ -114,33 +114,36 @@ func (t *tx) lock(d *document) (*Lock, error) {
 // admitToken is the guard of every change of a document. A locked document is
 // changed only with the token of the live lock, by the user who holds it; and a
 // token that is not the live lock's is refused, lock or no lock: its holder
-// believes in a lock that is gone. An accepted token makes store move the
-// deadline.
-func (t *tx) admitToken(d *document, c Condition) error {
+// believes in a lock that is gone.
+func (t *tx) admitToken(d *document, c Condition) (grant, error) {
 	l := t.live(d)
 	switch {
 	case l == nil && c.LockToken == "":
-		return nil
+		return grant{}, nil
 	case l == nil:
-		return ErrNotLocked
+		return grant{}, ErrNotLocked
 	case l.userID != t.actor.UserID || !t.v.isToken(d.ID, l, c.LockToken):
 		lock, err := t.lock(d)
 		if err != nil {
-			return err
+			return grant{}, err
 		}
-		return &LockedError{Lock: *lock}
+		return grant{}, &LockedError{Lock: *lock}
 	}
-	t.window = l.window
 	if window := min(c.LockDuration, maxWindow).Truncate(time.Second); window > 0 {
-		t.window = window
+		return grant{window}, nil
 	}
-	return nil
+	return grant{l.window}, nil
 }
 
-// slide moves the deadline of the lease whose token the running closure showed.
-func (t *tx) slide(d *document) {
-	if t.window > 0 && d.lease != nil {
-		d.lease.window, d.lease.until = t.window, t.Now().Add(t.window)
+// grant is what the token of a live lock grants a change: the lock's deadline
+// moves on to this long after it. Zero is the grant of a change without a token,
+// which moves nothing.
+type grant struct{ window time.Duration }
+
+// slide moves the deadline of the document's lease, if it still has one.
+func (g grant) slide(d *document, now time.Time) {
+	if g.window > 0 && d.lease != nil {
+		d.lease.window, d.lease.until = g.window, now.Add(g.window)
 	}
 }
 

@@ -46,11 +46,11 @@ func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Cond
 	held := c.token()
 	for _, change := range dr.current() {
 		steps = append(steps, func(t *tx) (locked, audit.Event, error) {
-			old, err := t.held(documentID, held)
+			old, g, err := t.held(documentID, held)
 			if err != nil {
 				return locked{}, audit.Event{}, err
 			}
-			_, event, err := t.landChange(old, change)
+			_, event, err := t.landChange(old, change, g)
 			return locked{}, event, err
 		})
 	}
@@ -70,7 +70,7 @@ func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Cond
 
 // mayLand is the guard of saving.
 func (t *tx) mayLand(documentID string, c Condition, dr *draft) error {
-	d, err := t.held(documentID, c)
+	d, _, err := t.held(documentID, c)
 	if err != nil {
 		return err
 	}
@@ -112,18 +112,18 @@ func supersede(value **string, set *bool) {
 	*set = *set || *value != nil
 }
 
-func (t *tx) landChange(old *document, change draftChange) (Document, audit.Event, error) {
+func (t *tx) landChange(old *document, change draftChange, g grant) (Document, audit.Event, error) {
 	if change.Version == nil {
-		return t.patchDocument(old, *change.Patch)
+		return t.patchDocument(old, *change.Patch, g)
 	}
-	return t.appendVersion(old, *change.Version, change.Digest, change.Size, change.Restored)
+	return t.appendVersion(old, *change.Version, change.Digest, change.Size, change.Restored, g)
 }
 
 // revert takes back what landed under the lock: metadata as at locking, where
 // that is still valid; versions added since are discarded, and the one that was
 // current is so again. Archived state stays, and nothing leaves the chain.
 func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error) {
-	old, err := t.held(documentID, c)
+	old, g, err := t.held(documentID, c)
 	if err != nil {
 		return locked{}, audit.Event{}, err
 	}
@@ -152,8 +152,8 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 		return locked{}, audit.Event{}, nil
 	}
 	t.changes(d)
-	t.store(old, d)
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}
+	t.store(old, d, g).tell(facts)
 	if discards {
 		facts["discardedFrom"], facts["discardedTo"] = audit.Number(was.VersionCount+1), audit.Number(d.VersionCount)
 	}

@@ -21,7 +21,7 @@ func (t *tx) drafting(d *document) bool {
 
 // sketch puts a change into the holder's scratchpad. The answer is the document
 // as the holder sees it from then on.
-func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, error) {
+func (t *tx) sketch(old *document, change draftChange, g grant) (Document, audit.Event, error) {
 	dr, err := t.draftOf(old, old.lease.userID)
 	if err != nil {
 		return Document{}, audit.Event{}, err
@@ -49,22 +49,22 @@ func (t *tx) sketch(old *document, change draftChange) (Document, audit.Event, e
 	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 {
 		return before.Document, audit.Event{}, nil
 	}
-	dr.Ends = t.Now().Add(t.window)
+	dr.Ends = t.Now().Add(g.window)
 	record := dr.encode()
 	if len(dr.Changes) > maxDraft || len(record) > maxDraftBytes {
 		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
 	}
 	d := old.clone()
 	d.lease.base = dr.Base
-	t.store(old, d)
+	facts := audit.Facts{"draft": audit.Number(uint64(len(dr.Changes)))}
+	t.store(old, d, g).tell(facts)
 	t.Put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
 	if change.Version != nil {
 		t.Put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
 	}
 	after.Lock, after.AuditSeq = d.Lock, d.AuditSeq
 	return after.Document, audit.Event{
-		Op: audit.OpLockRenewed, Document: d.ID,
-		Facts: audit.Facts{"draft": audit.Number(uint64(len(dr.Changes)))},
+		Op: audit.OpLockRenewed, Document: d.ID, Facts: facts,
 	}, nil
 }
 
@@ -243,7 +243,7 @@ func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, cond
 		if err := t.admit(actor); err != nil {
 			return struct{}{}, err
 		}
-		d, err := t.writable(documentID, AccessUpload, cond)
+		d, _, err := t.writable(documentID, AccessUpload, cond)
 		if err == nil && d.Archived {
 			err = ErrDocumentArchived
 		}

@@ -114,7 +114,7 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 		if !some {
 			c.AnyOf = append(c.AnyOf, nil)
 		}
-		state := union{}
+		state := store.Union{}
 		for _, s := range states {
 			state = append(state, t.rows(kindState, s))
 		}
@@ -137,9 +137,9 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 }
 
 // add asks for membership in a set.
-func (c *Criteria) add(set idSet) {
+func (c *Criteria) add(set store.IDSet) {
 	switch s := set.(type) {
-	case oneID:
+	case store.OneID:
 		if bytes.Compare(c.First[:], s[:]) < 0 {
 			c.First = s
 		}
@@ -152,11 +152,11 @@ func (c *Criteria) add(set idSet) {
 }
 
 // facetsOf names a set by the facets whose documents are in it.
-func facetsOf(set idSet) []string {
+func facetsOf(set store.IDSet) []string {
 	switch s := set.(type) {
-	case *rowSet:
-		return []string{string(s.prefix)}
-	case union:
+	case *store.RowSet:
+		return []string{string(s.Prefix())}
+	case store.Union:
 		var facets []string
 		for _, member := range s {
 			facets = append(facets, facetsOf(member)...)

@@ -21,7 +21,7 @@ import (
 
 var (
 	modelCalls = flag.Int("model", 700, "how many calls TestModel makes")
-	modelSeed  = flag.Uint64("modelseed", 0, "its seed; 0 takes a new one")
+	modelSeed  = flag.Uint64("modelseed", 0, "a seed for TestModel and other random tests to try alone; 0 takes the fixed ones")
 )
 
 // model is what the vault must hold, in maps.
@@ -41,9 +41,13 @@ type model struct {
 }
 
 func TestModel(t *testing.T) {
-	seed := *modelSeed
-	if seed == 0 {
-		seed = rand.Uint64()
+	eachSeed(t, *modelSeed, []uint64{1, 2}, testModel)
+}
+
+func testModel(t *testing.T, seed uint64) {
+	calls := *modelCalls
+	if testing.Short() {
+		calls = min(calls, 200)
 	}
 	defer func() {
 		if t.Failed() {
@@ -67,13 +71,13 @@ func TestModel(t *testing.T) {
 			m.users[u.ID] = u
 		}
 		m.define()
-		for m.n = range *modelCalls {
+		for m.n = range calls {
 			if m.step(); t.Failed() {
 				return
 			}
 		}
 		m.everything()
-		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, *modelCalls, len(m.documents), m.k.Head().Seq)
+		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, calls, len(m.documents), m.k.Head().Seq)
 	})
 }
 

@@ -213,7 +213,7 @@ func (t *tx) storeObligation(old, o *obligation, event audit.Event) (Obligation,
 		return Obligation{}, audit.Event{}, err
 	}
 	t.putObligation(old, o)
-	t.store(d, d.clone())
+	t.touch(d)
 	event.Document = d.ID
 	return shown, event, nil
 }
@@ -317,4 +317,12 @@ func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID 
 			Op: audit.OpObligationDeleted, Facts: audit.Facts{"obligation": audit.Text(o.ID)},
 		})
 	})
+}
+
+// value is the zero Evidence for none.
+func (e *Evidence) value() Evidence {
+	if e == nil {
+		return Evidence{}
+	}
+	return *e
 }

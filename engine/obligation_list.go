@@ -90,11 +90,11 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 	if l.desc {
 		first, last = last, first
 	}
-	w := t.sortedRows(bucketDues, rows, l.desc, l.place, first)
+	w := t.Sorted(bucketDues, rows, l.desc, l.place, first)
 	size := 0
 	at := l.place
 	for looked := 0; ; looked++ {
-		place := w.next()
+		place := w.Next()
 		if place == nil || last != nil && (bytes.Compare(place, last) < 0) == l.desc {
 			return page, nil
 		}

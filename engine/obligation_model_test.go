@@ -24,22 +24,26 @@ type obligationModel struct {
 
 // TestObligationModel makes random changes and verifies the vault after each.
 func TestObligationModel(t *testing.T) {
-	seed := *modelSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
+	eachSeed(t, *modelSeed, []uint64{1}, testObligationModel)
+}
+
+func testObligationModel(t *testing.T, seed uint64) {
 	defer func() {
 		if t.Failed() {
 			t.Logf("repeat with -run TestObligationModel -modelseed %d", seed)
 		}
 	}()
+	steps := 150
+	if testing.Short() {
+		steps = 50
+	}
 	synctest.Test(t, func(t *testing.T) {
 		m := &obligationModel{t: t, k: enginetest.New(t), random: rand.New(rand.NewPCG(seed, 0)), docs: map[string]bool{}, holds: map[string]engine.Obligation{}}
 		for range 3 {
 			m.docs[m.k.Create("Lease", "x").ID] = true
 		}
 		calls := []func(){m.create, m.create, m.create, m.update, m.update, m.complete, m.complete, m.reopen, m.remove, m.sweep, m.sweep, m.zone, m.document}
-		for range 150 {
+		for range steps {
 			calls[m.random.IntN(len(calls))]()
 			if m.random.IntN(25) == 0 {
 				m.k.Reopen()

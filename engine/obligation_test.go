@@ -333,13 +333,11 @@ func TestOverdueByTheZone(t *testing.T) {
 
 // TestObligationLists compares random queries with a walk over all there are.
 func TestObligationLists(t *testing.T) {
+	eachSeed(t, *modelSeed, []uint64{1}, testObligationLists)
+}
+
+func testObligationLists(t *testing.T, seed uint64) {
 	synctest.Test(t, func(t *testing.T) {
-		seed := rand.Uint64()
-		defer func() {
-			if t.Failed() {
-				t.Logf("seed %d", seed)
-			}
-		}()
 		random := rand.New(rand.NewPCG(seed, 0))
 		k := enginetest.New(t)
 		ctx := t.Context()

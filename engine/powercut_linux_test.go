@@ -92,8 +92,10 @@ func (a *acknowledged) note(r audit.Receipt, fn func()) {
 // the vault verifies, bytes included, and the last backup that counted, or one
 // made since, can be restored. Cut follows cut on the same disk.
 func TestPowerCuts(t *testing.T) {
-	const seed = 1
-	t.Log("seed", seed)
+	eachSeed(t, *modelSeed, []uint64{1}, testPowerCuts)
+}
+
+func testPowerCuts(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	a := &acknowledged{contents: map[string]string{}, deleted: map[string]bool{}}
 	image := ""

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"strongroom/audit"
 	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
@@ -253,23 +254,35 @@ func (t *tx) compliance(d *document) (retention.Compliance, error) {
 
 // retain keeps a change from leading out of compliance. It stamps on the document
 // what the change must leave behind (see [retention.Compliance.Stamp]). The stamp
-// only rises. It is a fact of the change's entry (see tx.append).
-func (t *tx) retain(old, d *document) error {
+// only rises, and is a fact of the change's entry.
+func (t *tx) retain(old, d *document) (stamp, error) {
 	if old == nil || d.deleted {
-		return nil
+		return stamp{}, nil
 	}
 	was, err := t.compliance(old)
 	if err != nil || was.Until.IsZero() {
-		return err
+		return stamp{}, err
 	}
 	is, err := t.compliance(d)
 	if err != nil {
-		return err
+		return stamp{}, err
 	}
-	if stamp := was.Stamp(is); !stamp.IsZero() {
-		d.retainUntil, t.stamped = stamp, stamp
+	left := stamp{was.Stamp(is)}
+	if !left.until.IsZero() {
+		d.retainUntil = left.until
 	}
-	return nil
+	return left, nil
+}
+
+// stamp is until when a change has bound a document to a compliance that it
+// leaves; zero: it leaves none.
+type stamp struct{ until time.Time }
+
+// tell adds the stamp to the facts of the change's entry.
+func (s stamp) tell(facts audit.Facts) {
+	if !s.until.IsZero() {
+		facts["retainUntil"] = audit.Text(audit.FormatTime(s.until))
+	}
 }
 
 // mayLeave is the guard of changes that give a document another category (see

@@ -31,15 +31,19 @@ type promises struct {
 // No sequence of calls, by anybody, destroys a document that is held or that
 // compliance protects.
 func TestNothingDestroysWhatIsKept(t *testing.T) {
-	seed := *modelSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
+	eachSeed(t, *modelSeed, []uint64{1}, testNothingDestroysWhatIsKept)
+}
+
+func testNothingDestroysWhatIsKept(t *testing.T, seed uint64) {
 	defer func() {
 		if t.Failed() {
 			t.Logf("repeat with -run %s -modelseed %d", t.Name(), seed)
 		}
 	}()
+	calls := *propertyCalls
+	if testing.Short() {
+		calls = min(calls, 120)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.New(t)
 		g := &promises{
@@ -61,7 +65,7 @@ func TestNothingDestroysWhatIsKept(t *testing.T) {
 			}
 			g.policies = append(g.policies, p.ID)
 		}
-		for n := range *propertyCalls {
+		for n := range calls {
 			g.step(t)
 			if g.look(t); t.Failed() {
 				t.Fatalf("call %d", n)

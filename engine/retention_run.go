@@ -10,6 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
+	"strongroom/engine/internal/store"
 )
 
 // Run is one run of retention: the plan of an instant, and what has become of it.
@@ -288,4 +289,23 @@ func (t *tx) recordEnd(r *run, counts RunCounts) (Run, audit.Event, error) {
 		facts["why"] = audit.Text(string(done.Why))
 	}
 	return done.Run, audit.Event{Op: audit.OpRetentionCompleted, Facts: facts}, nil
+}
+
+// Doubt is why the clock is not trusted with what cannot be undone.
+type Doubt string
+
+const (
+	DoubtBehind  = Doubt(store.DoubtBehind)  // the clock is behind the last entry
+	DoubtParted  = Doubt(store.DoubtParted)  // it has been set, by more than an hour, since the vault was opened
+	DoubtSilence = Doubt(store.DoubtSilence) // there was no entry for longer than the setting maxClockGapDays
+)
+
+func (d Doubt) words() string {
+	switch d {
+	case DoubtBehind:
+		return "the clock is behind the last entry of the log"
+	case DoubtParted:
+		return "the clock was set by more than an hour since the vault was opened"
+	}
+	return "there had been no entry for longer than the setting maxClockGapDays"
 }

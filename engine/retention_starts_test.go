@@ -36,6 +36,9 @@ func TestOnlyTheIndexOfStartsIsDerived(t *testing.T) {
 // the end of the test looks at as well.
 func TestStartsAreFilledWhileDocumentsChange(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("thousands of documents")
+	}
 	k := enginetest.New(t)
 	ctx := t.Context()
 	u := k.Upload("text")

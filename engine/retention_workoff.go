@@ -246,7 +246,7 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 	}
 	w := warrant{right: RightRetention, policyID: v.PolicyID, runID: r.ID}
 	if line.action == ActionArchive {
-		_, event := t.archive(d, true, w)
+		_, event := t.archive(d, true, grant{}, w)
 		return lineOutcome{because: ResultDue}, event, nil
 	}
 	gone, event, err := t.dispose(d, w)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/store"
@@ -13,10 +12,7 @@ import (
 type tx struct {
 	*store.Tx
 	v     *Vault
-	actor Actor
-
-	window  time.Duration // of the live lock whose token this closure showed; 0: none
-	stamped time.Time     // what this closure's change of a document is retained until; zero: it stamped nothing
+	actor Actor // as it was admitted
 }
 
 // update is the only way to write. fn returns its result and the event that
@@ -68,9 +64,6 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 				admitted = t.actor
 			}
 			event, err := fn(t)
-			if !t.stamped.IsZero() && !event.IsZero() {
-				event.Facts["retainUntil"] = audit.Text(audit.FormatTime(t.stamped))
-			}
 			return store.Record{Event: event, Actor: t.actor.UserID, Key: t.actor.KeyID}, err
 		}
 	}
@@ -101,6 +94,9 @@ func (v *Vault) updateEach(ctx context.Context, actor Actor, fns []func(*tx) (au
 	}
 	return errs, nil
 }
+
+// checkRows is how many rows are gone through in one transaction.
+const checkRows = 500
 
 // view runs fn in a read transaction: a page's worth of work at most, because
 // a reader that stays keeps pages from being used again. What it sees is on

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -301,29 +300,13 @@ func (v *Vault) release(last func() error) error {
 // Ready is nil, or the *UnavailableError that every call gets.
 func (v *Vault) Ready() error { return v.store.Ready() }
 
-// CompactReport is what Compact came to.
-type CompactReport struct {
-	Head          audit.Head
-	Before, After int64 // bytes of the pages of vault.db, those that are free included
-	Rows          uint64
-}
+// Due receives when there is something for Sweep to do before it said: a run that
+// was started by hand, an erasure. Who calls Sweep waits for this as well.
+func (v *Vault) Due() <-chan struct{} { return v.due }
 
-// Compact gives the free pages of the vault in dir, which must be at rest, back
-// to the file system: it writes its rows into a new file, compares that with the
-// old row by row, and puts it in its place. A crash leaves the old file or the
-// new. It takes room for a second database while it runs. The errors are those
-// of Open, ErrNoSpace and *DamagedError.
-func Compact(ctx context.Context, dir string, o Options) (report CompactReport, err error) {
-	defer store.Damaged(&err, debug.SetPanicOnFault(true))
-	v, err := Open(dir, o)
-	if err != nil {
-		return CompactReport{}, err
+func (v *Vault) signalDue() {
+	select {
+	case v.due <- struct{}{}:
+	default: // it was told already
 	}
-	defer func() { err = errors.Join(err, v.Close()) }()
-	head := v.Head()
-	c, err := v.store.Compact(ctx)
-	if err != nil {
-		return CompactReport{}, err
-	}
-	return CompactReport{head, c.Before, c.After, c.Rows}, nil
 }

@@ -219,9 +219,6 @@ func (c *checker) read(t *tx, k, line []byte) {
 	}
 }
 
-// checkRows is how many rows are checked in one transaction.
-const checkRows = 500
-
 // each calls fn for every row of a bucket, some hundred in a transaction, with
 // views. A row written meanwhile may or may not be met. Keys that are not of
 // the size given, if it is not 0, are findings with the code given.

@@ -160,14 +160,6 @@ func (o *obligation) record() replay.Thing {
 	}}
 }
 
-// value is the zero Evidence for none.
-func (e *Evidence) value() Evidence {
-	if e == nil {
-		return Evidence{}
-	}
-	return *e
-}
-
 // obligations finds those that are of no document, and that the index lacks.
 func (c *checker) obligations() error {
 	return c.each(bucketObligations, CodeState, len(id{}), func(t *tx, k, value []byte) error {

@@ -107,7 +107,7 @@ func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID stri
 // nextVersion asks the guards, then source for what the version is made of,
 // and adds it.
 func (t *tx) nextVersion(documentID string, cond Condition, source func(*document) (draftChange, error)) (Document, audit.Event, error) {
-	old, err := t.writable(documentID, AccessUpload, cond)
+	old, g, err := t.writable(documentID, AccessUpload, cond)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
@@ -116,14 +116,14 @@ func (t *tx) nextVersion(documentID string, cond Condition, source func(*documen
 		return Document{}, audit.Event{}, err
 	}
 	if t.drafting(old) {
-		return t.sketch(old, c)
+		return t.sketch(old, c, g)
 	}
-	return t.appendVersion(old, *c.Version, c.Digest, c.Size, c.Restored)
+	return t.appendVersion(old, *c.Version, c.Digest, c.Size, c.Restored, g)
 }
 
 // appendVersion adds a version with its entry; restored is the number of the
 // version it is made from, 0 for new bytes.
-func (t *tx) appendVersion(old *document, n NewVersion, digest Digest, size int64, restored uint64) (Document, audit.Event, error) {
+func (t *tx) appendVersion(old *document, n NewVersion, digest Digest, size int64, restored uint64, g grant) (Document, audit.Event, error) {
 	if old.Archived {
 		return Document{}, audit.Event{}, ErrDocumentArchived
 	}
@@ -132,8 +132,8 @@ func (t *tx) appendVersion(old *document, n NewVersion, digest Digest, size int6
 		return Document{}, audit.Event{}, err
 	}
 	t.changes(d)
-	t.store(old, d)
 	facts := d.Current.facts()
+	t.store(old, d, g).tell(facts)
 	if restored != 0 {
 		facts["restored"] = audit.Number(restored)
 	}

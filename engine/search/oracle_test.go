@@ -3,6 +3,7 @@ package search
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,15 +14,24 @@ import (
 	"strongroom/engine/search/words"
 )
 
-var oracleSeed = flag.Uint64("oracleseed", 0, "the seed of the oracle tests; 0 takes a new one")
+var (
+	oracleSeed = flag.Uint64("oracleseed", 0, "a seed for the oracle tests to try alone; 0 takes the fixed ones")
+	moreSeeds  = flag.Int("random", 0, "how many more random seeds to try beside the fixed ones")
+)
 
-func oracleRandom(t *testing.T) *rand.Rand {
-	seed := *oracleSeed
-	if seed == 0 {
-		seed = rand.Uint64()
+// eachSeed runs a test with a seed that is always the same, and with as many
+// others as the flag asks for. The subtest's name is the seed.
+func eachSeed(t *testing.T, fn func(t *testing.T, r *rand.Rand)) {
+	list := []uint64{1}
+	for range *moreSeeds {
+		list = append(list, rand.Uint64())
 	}
-	t.Logf("-oracleseed %d", seed)
-	return rand.New(rand.NewPCG(seed, 2))
+	if *oracleSeed != 0 {
+		list = []uint64{*oracleSeed}
+	}
+	for _, seed := range list {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { fn(t, rand.New(rand.NewPCG(seed, 2))) })
+	}
 }
 
 // corpus is a vault of documents of few words, so that most queries find some.
@@ -135,8 +145,8 @@ func (c *corpus) change() {
 	c.live[id] = d
 }
 
-func newCorpus(t *testing.T) *corpus {
-	c := &corpus{kit: newKit(t), random: oracleRandom(t), live: map[string]engine.Document{}, text: map[string]string{}}
+func newCorpus(t *testing.T, r *rand.Rand) *corpus {
+	c := &corpus{kit: newKit(t), random: r, live: map[string]engine.Document{}, text: map[string]string{}}
 	c.Define(engine.NumberField, "amount")
 	c.Define(engine.TextField, "counterparty")
 	return c
@@ -196,8 +206,10 @@ func (c *corpus) clause() string {
 }
 
 // TestWordsAgainstAnOracle compares with looking at every document.
-func TestWordsAgainstAnOracle(t *testing.T) {
-	c := newCorpus(t)
+func TestWordsAgainstAnOracle(t *testing.T) { eachSeed(t, wordsAgainstAnOracle) }
+
+func wordsAgainstAnOracle(t *testing.T, r *rand.Rand) {
+	c := newCorpus(t, r)
 	split, err := words.NewSplitter("en")
 	c.must(err)
 	for range 60 {
@@ -244,8 +256,8 @@ func (c *corpus) filter() engine.DocumentQuery {
 	q.Category, q.Product, q.TemplateID, q.AgreementID = some(c.pick("contract", "invoice", "none")), some(c.pick("cpq", "clm")), some("t-1"), some(c.pick("a-1", "a"))
 	q.Matter = some(c.pick("tax", "Acme ./. Bolt", "none"))
 	q.OwnerID, q.ExternalID = some(c.pick(c.Admin.UserID, engine.NewID(), "x")), some("ext-1")
-	for _, d := range c.live {
-		if d.ExternalID != "" {
+	for _, id := range slices.Sorted(maps.Keys(c.live)) {
+		if d := c.live[id]; d.ExternalID != "" {
 			q.ExternalID = some(d.ExternalID)
 		}
 	}
@@ -268,8 +280,10 @@ func (c *corpus) filter() engine.DocumentQuery {
 
 // TestFiltersAgainstTheEngine holds that a filter means in a search what it
 // means in a list.
-func TestFiltersAgainstTheEngine(t *testing.T) {
-	c := newCorpus(t)
+func TestFiltersAgainstTheEngine(t *testing.T) { eachSeed(t, filtersAgainstTheEngine) }
+
+func filtersAgainstTheEngine(t *testing.T, r *rand.Rand) {
+	c := newCorpus(t, r)
 	for range 60 {
 		c.create()
 	}

@@ -125,6 +125,9 @@ func misbehaviours() []misbehaviour {
 // Whatever an endpoint answers, it takes 15 seconds and some kilobytes at most, of
 // nobody else, and is a line in its list.
 func TestHostileEndpoints(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a vault for each way to misbehave")
+	}
 	for _, c := range misbehaviours() {
 		inBubble(t, func(k *kit) {
 			var written atomic.Int64

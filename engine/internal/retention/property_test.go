@@ -8,14 +8,20 @@ import (
 	"time"
 )
 
-var seeds = flag.Int("random", 0, "how many more random seeds to try beside the fixed ones")
+var (
+	oneSeed   = flag.Uint64("seed", 0, "a seed to try alone; 0 takes the fixed ones")
+	moreSeeds = flag.Int("random", 0, "how many more random seeds to try beside the fixed ones")
+)
 
 // eachSeed runs a test with random numbers of seeds that are always the same,
-// and with as many others as the flag asks for.
+// and with as many others as the flag asks for. The subtest's name is the seed.
 func eachSeed(t *testing.T, fn func(t *testing.T, r *rand.Rand)) {
 	list := []uint64{1, 2, 3, 4, 5, 6, 7, 8}
-	for range *seeds {
+	for range *moreSeeds {
 		list = append(list, rand.Uint64())
+	}
+	if *oneSeed != 0 {
+		list = []uint64{*oneSeed}
 	}
 	for _, seed := range list {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { fn(t, rand.New(rand.NewPCG(seed, 0))) })

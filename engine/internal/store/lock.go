@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"strongroom/blobstore"
 )
@@ -58,11 +59,15 @@ func lockVault(path string) (f *os.File, clean bool, err error) {
 		return nil, false, fmt.Errorf("lock the vault: %w", err)
 	}
 	held, err := lockFile(f)
+	text, pid, readErr := holder(f)
+	for tries := 0; held && (pid == 0 || pid == os.Getpid()) && readErr == nil && tries < lingerTries; tries++ {
+		time.Sleep(lingerPause)
+		held, err = lockFile(f)
+		text, pid, readErr = holder(f)
+	}
 	if err != nil {
 		return nil, false, errors.Join(fmt.Errorf("lock the vault: %w", err), f.Close())
 	}
-	text, readErr := io.ReadAll(io.LimitReader(io.NewSectionReader(f, 0, 32), 32))
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
 	if held {
 		return nil, false, errors.Join(&InUseError{Path: strings.TrimSuffix(path, string(os.PathSeparator)+fileLock), PID: pid}, f.Close())
 	}
@@ -76,6 +81,21 @@ func lockVault(path string) (f *os.File, clean bool, err error) {
 		return nil, false, errors.Join(fmt.Errorf("lock the vault: %w", err), f.Close())
 	}
 	return f, len(text) == 0 && known, nil
+}
+
+// A program that starts another one shares its locks with it for a moment, until
+// the other is loaded. So a lock may linger that this process let go of: the file
+// is empty then, or has our process id. It is asked for again for a while.
+const (
+	lingerPause = 10 * time.Millisecond
+	lingerTries = 50
+)
+
+// holder reads what the lock file says of who holds it; pid is 0 if nobody does.
+func holder(f *os.File) (text string, pid int, err error) {
+	b, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, 0, 32), 32))
+	pid, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+	return string(b), pid, err
 }
 
 func rewrite(f *os.File, text string) error {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -238,10 +239,28 @@ func (m *model) compare() {
 	}
 }
 
+var (
+	modelSeed = flag.Uint64("modelseed", 0, "a seed for TestModel to try alone; 0 takes the fixed ones")
+	moreSeeds = flag.Int("random", 0, "how many more random seeds to try beside the fixed ones")
+)
+
+// TestModel runs with a seed that is always the same, and with as many others as
+// the flag asks for. The subtest's name is the seed.
 func TestModel(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	m := &model{T: t, random: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), docs: map[ID]Doc{}, saved: map[ID]Doc{}}
+	list := []uint64{1}
+	for range *moreSeeds {
+		list = append(list, rand.Uint64())
+	}
+	if *modelSeed != 0 {
+		list = []uint64{*modelSeed}
+	}
+	for _, seed := range list {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { testModel(t, rand.New(rand.NewPCG(seed, 1))) })
+	}
+}
+
+func testModel(t *testing.T, random *rand.Rand) {
+	m := &model{T: t, random: random, dir: t.TempDir(), docs: map[ID]Doc{}, saved: map[ID]Doc{}}
 	var err error
 	m.store, _, err = Open(m.dir, "test")
 	m.must(err)
