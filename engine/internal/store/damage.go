@@ -68,16 +68,38 @@ func (s *Store) holding(call func()) {
 	ended = true
 }
 
-// isDamage knows a fault of memory, and bbolt's words for pages that lie.
+// isDamage knows a fault of memory, an error of the runtime in bbolt's own code,
+// which counts with what a page says, and bbolt's words for pages that lie. It
+// is called by the function that recovered p.
 func isDamage(p any) bool {
 	if fault, ok := p.(interface {
 		runtime.Error
 		Addr() uintptr
-	}); ok {
-		return fault.Addr() != 0
+	}); ok && fault.Addr() != 0 {
+		return true
+	}
+	if _, ok := p.(runtime.Error); ok {
+		return panickedInBbolt()
 	}
 	text, ok := p.(string)
 	return ok && slices.ContainsFunc([]string{
 		"assertion failed", "invalid page type", "invalid meta pages", "high water mark", "bucket header", "inode overflow", "inline bucket",
 	}, func(said string) bool { return strings.Contains(text, said) })
+}
+
+// panickedInBbolt looks at the stack, on which the frames of a panic still stand
+// below the function that recovered it.
+func panickedInBbolt() bool {
+	var callers [64]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for panicked, more := false, true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		inRuntime := strings.HasPrefix(frame.Function, "runtime.")
+		if panicked && !inRuntime {
+			return strings.HasPrefix(frame.Function, "go.etcd.io/bbolt")
+		}
+		panicked = panicked || inRuntime
+	}
+	return false
 }

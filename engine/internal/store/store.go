@@ -30,8 +30,8 @@ type Options struct {
 	// Reserve is the free space, in bytes, below which writes are refused with
 	// ErrNoSpace. 0 is 64 MiB, negative is none.
 	Reserve int64
-	// OnFail is called, from any goroutine, before the first call that gets an
-	// UnavailableError for another reason than Close. Nil is nobody.
+	// OnFail is called, from any goroutine, when the store stops for another
+	// reason than Close. Nil is nobody.
 	OnFail func()
 	// Commit stands in the place of the commit: it gets the real one, and what
 	// undoes the transaction. It is for tests of disks that fail; nil is the
@@ -47,8 +47,8 @@ type Options struct {
 // life calls what shares it again: a Close in between would wait for the one
 // and block the other.
 type Store struct {
-	Clock Clock
-	Stats Stats
+	Clock Clock // the store's own: who reads it changes nothing
+	Stats Stats // since opening
 
 	dir, path string
 	vault     string
