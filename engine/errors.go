@@ -34,7 +34,8 @@ var (
 	ErrInvalid = errors.New("invalid value")
 	// ErrTooLarge: an upload passed its limit. Nothing of it is kept.
 	ErrTooLarge = errors.New("the upload is larger than allowed")
-	// ErrPrecondition: the object's revision is not one of those in Match. Facts: *PreconditionError.
+	// ErrPrecondition: the revision is not one of those in Condition.IfMatch.
+	// Facts: *PreconditionError.
 	ErrPrecondition = errors.New("the revision has moved on")
 	// ErrExists: what must be unique is taken. Facts: *ExistsError.
 	ErrExists = errors.New("it exists already")

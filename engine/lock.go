@@ -124,8 +124,9 @@ func appDetail(app string) []byte {
 	return encodeDetail(map[string]any{"lockedByApp": app})
 }
 
-// Lock returns the lock of a document. It needs view access. The token is in it
-// only for the key that took the lock. ErrNotLocked.
+// Lock returns the lock of a document. The actor must be an active user whose key
+// works; the host decides who may ask. The token is in it only for the key that
+// took the lock. ErrNotLocked.
 func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock, error) {
 	return view(v, func(t *tx) (Lock, error) {
 		if err := t.admit(actor); err != nil {
