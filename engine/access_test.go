@@ -45,7 +45,7 @@ func changes(k *enginetest.Kit) []change {
 			return err
 		}},
 		{"RestoreVersion", engine.AccessUpload, func(ctx context.Context, a engine.Actor) error {
-			_, _, err := k.RestoreVersion(ctx, a, subject.ID, 1, cond)
+			_, _, err := k.RestoreVersion(ctx, a, subject.ID, cond, 1)
 			return err
 		}},
 		{"UpdateDocument", engine.AccessUpload, func(ctx context.Context, a engine.Actor) error {
@@ -62,7 +62,7 @@ func changes(k *enginetest.Kit) []change {
 			return err
 		}},
 		{"PlaceHold", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
-			_, _, err := k.PlaceHold(ctx, a, document(), nil, engine.NewHold{Reason: "litigation"})
+			_, _, err := k.PlaceHold(ctx, a, document(), engine.Condition{}, engine.NewHold{Reason: "litigation"})
 			return err
 		}},
 		{"PlaceHolds", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
@@ -70,7 +70,7 @@ func changes(k *enginetest.Kit) []change {
 			return cmp.Or(err, outcomes[0].Err)
 		}},
 		{"ReleaseHold", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
-			_, _, err := k.ReleaseHold(ctx, a, place(k.TB, k, document(), "").ID, nil, "")
+			_, _, err := k.ReleaseHold(ctx, a, place(k.TB, k, document(), "").ID, engine.Condition{}, "")
 			return err
 		}},
 		{"ReleaseHolds", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
@@ -91,7 +91,7 @@ func changes(k *enginetest.Kit) []change {
 		}},
 		{"UpdateUser", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
 			name := fresh("Name ")
-			_, _, err := k.UpdateUser(ctx, a, user.UserID, nil, engine.UserPatch{Name: &name})
+			_, _, err := k.UpdateUser(ctx, a, user.UserID, engine.Condition{}, engine.UserPatch{Name: &name})
 			return err
 		}},
 		{"CreateKey", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
@@ -110,7 +110,7 @@ func changes(k *enginetest.Kit) []change {
 		}},
 		{"UpdateSettings", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
 			list := []string{fresh("category")}
-			_, _, err := k.UpdateSettings(ctx, a, nil, engine.SettingsPatch{Categories: &list})
+			_, _, err := k.UpdateSettings(ctx, a, engine.Condition{}, engine.SettingsPatch{Categories: &list})
 			return err
 		}},
 		{"CreatePolicy", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
@@ -119,11 +119,11 @@ func changes(k *enginetest.Kit) []change {
 		}},
 		{"UpdatePolicy", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
 			name := fresh("policy ")
-			_, _, err := k.UpdatePolicy(ctx, a, rule.ID, nil, engine.PolicyPatch{Name: &name})
+			_, _, err := k.UpdatePolicy(ctx, a, rule.ID, engine.Condition{}, engine.PolicyPatch{Name: &name})
 			return err
 		}},
 		{"DeletePolicy", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
-			_, _, err := k.DeletePolicy(ctx, a, policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "none", Action: engine.ActionArchive}).ID, nil)
+			_, _, err := k.DeletePolicy(ctx, a, policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "none", Action: engine.ActionArchive}).ID, engine.Condition{})
 			return err
 		}},
 		{"StartRun", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
@@ -147,7 +147,7 @@ func changes(k *enginetest.Kit) []change {
 // auditReads makes each download, and each export, a change.
 func auditReads(k *enginetest.Kit, on bool) {
 	k.TB.Helper()
-	_, _, err := k.UpdateSettings(k.TB.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &on})
+	_, _, err := k.UpdateSettings(k.TB.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &on})
 	must(k.TB, err)
 }
 
@@ -168,11 +168,11 @@ func TestEveryChangeAsksWhoMay(t *testing.T) {
 		viewer, _ := k.Person("Vera View", engine.AccessView)
 		uploader, _ := k.Person("Ulla Upload", engine.AccessUpload)
 		closed, _ := k.Person("Clara Closed", engine.AccessAdmin)
-		_, _, err := k.UpdateUser(ctx, k.Admin, closed.UserID, nil, engine.UserPatch{Status: &shut})
+		_, _, err := k.UpdateUser(ctx, k.Admin, closed.UserID, engine.Condition{}, engine.UserPatch{Status: &shut})
 		must(t, err)
 		demoted, _ := k.Person("Dora Demoted", engine.AccessAdmin)
 		lower := engine.AccessUpload
-		_, _, err = k.UpdateUser(ctx, k.Admin, demoted.UserID, nil, engine.UserPatch{Access: &lower})
+		_, _, err = k.UpdateUser(ctx, k.Admin, demoted.UserID, engine.Condition{}, engine.UserPatch{Access: &lower})
 		must(t, err)
 		revoked, _ := k.Person("Rita Revoked", engine.AccessAdmin)
 		_, _, err = k.RevokeKey(ctx, k.Admin, revoked.KeyID)
@@ -357,13 +357,13 @@ func TestAClosedUsersKeysStopAndWorkAgainWhenReopened(t *testing.T) {
 	person, token := k.Person("Paul", engine.AccessUpload)
 	set := func(status engine.UserStatus) {
 		t.Helper()
-		u, r, err := k.UpdateUser(ctx, k.Admin, person.UserID, nil, engine.UserPatch{Status: &status})
+		u, r, err := k.UpdateUser(ctx, k.Admin, person.UserID, engine.Condition{}, engine.UserPatch{Status: &status})
 		must(t, err)
 		if u.Status != status || r.Seq == 0 {
 			t.Errorf("%+v %+v", u, r)
 		}
 		// Once more: it holds already.
-		again, r, err := k.UpdateUser(ctx, k.Admin, person.UserID, nil, engine.UserPatch{Status: &status})
+		again, r, err := k.UpdateUser(ctx, k.Admin, person.UserID, engine.Condition{}, engine.UserPatch{Status: &status})
 		must(t, err)
 		if again != u || r.Seq != 0 {
 			t.Errorf("%+v %+v", again, r)
@@ -384,17 +384,17 @@ func TestTheLastAdminStays(t *testing.T) {
 	ctx := t.Context()
 	lower, shut := engine.AccessUpload, engine.UserClosed
 	demote := func(by engine.Actor, who string) error {
-		_, _, err := k.UpdateUser(ctx, by, who, nil, engine.UserPatch{Access: &lower})
+		_, _, err := k.UpdateUser(ctx, by, who, engine.Condition{}, engine.UserPatch{Access: &lower})
 		return err
 	}
 	for _, p := range []engine.UserPatch{{Access: &lower}, {Status: &shut}, {Access: &lower, Status: &shut}} {
-		_, _, err := k.UpdateUser(ctx, k.Admin, k.Admin.UserID, nil, p)
+		_, _, err := k.UpdateUser(ctx, k.Admin, k.Admin.UserID, engine.Condition{}, p)
 		wantIs(t, err, engine.ErrLastAdmin)
-		_, _, err = k.UpdateUser(ctx, engine.Operator(), k.Admin.UserID, nil, p)
+		_, _, err = k.UpdateUser(ctx, engine.Operator(), k.Admin.UserID, engine.Condition{}, p)
 		wantIs(t, err, engine.ErrLastAdmin)
 	}
 	closed, _ := k.Person("Clara", engine.AccessAdmin)
-	_, _, err := k.UpdateUser(ctx, k.Admin, closed.UserID, nil, engine.UserPatch{Status: &shut})
+	_, _, err := k.UpdateUser(ctx, k.Admin, closed.UserID, engine.Condition{}, engine.UserPatch{Status: &shut})
 	must(t, err)
 	wantIs(t, demote(k.Admin, k.Admin.UserID), engine.ErrLastAdmin) // a closed admin does not count
 
@@ -413,7 +413,7 @@ func TestTheLastAdminStays(t *testing.T) {
 		}
 		admin := engine.AccessAdmin
 		for _, who := range []engine.Actor{k.Admin, second} {
-			_, _, err := k.UpdateUser(ctx, engine.Operator(), who.UserID, nil, engine.UserPatch{Access: &admin})
+			_, _, err := k.UpdateUser(ctx, engine.Operator(), who.UserID, engine.Condition{}, engine.UserPatch{Access: &admin})
 			must(t, err)
 		}
 	}
@@ -430,7 +430,7 @@ func TestEmailAddressesAreUniqueWithoutCase(t *testing.T) {
 		return u, err
 	}
 	patch := func(who engine.User, email string) (engine.User, error) {
-		u, _, err := k.UpdateUser(ctx, k.Admin, who.ID, nil, engine.UserPatch{Email: &email})
+		u, _, err := k.UpdateUser(ctx, k.Admin, who.ID, engine.Condition{}, engine.UserPatch{Email: &email})
 		return u, err
 	}
 	taken := func(err error, by engine.User) {
@@ -473,7 +473,7 @@ func TestEmailAddressesAreUniqueWithoutCase(t *testing.T) {
 	}
 
 	closed := engine.UserClosed
-	_, _, err = k.UpdateUser(ctx, k.Admin, ben.ID, nil, engine.UserPatch{Status: &closed})
+	_, _, err = k.UpdateUser(ctx, k.Admin, ben.ID, engine.Condition{}, engine.UserPatch{Status: &closed})
 	must(t, err)
 	_, err = create("ana@example.com") // a closed user keeps the address
 	taken(err, ben)
@@ -559,7 +559,7 @@ func TestAKeyMayBeNarrowerThanItsUserNeverWider(t *testing.T) {
 		t.Error("a secret prints itself")
 	}
 	lower := engine.AccessView
-	_, _, err = k.UpdateUser(ctx, k.Admin, person.UserID, nil, engine.UserPatch{Access: &lower})
+	_, _, err = k.UpdateUser(ctx, k.Admin, person.UserID, engine.Condition{}, engine.UserPatch{Access: &lower})
 	must(t, err)
 	shown, err := k.Key(ctx, key.ID)
 	must(t, err)

@@ -13,12 +13,13 @@ import (
 type Access uint8
 
 const (
-	AccessNone   Access = iota
-	AccessView          // reads everything in its vault
-	AccessUpload        // also creates documents, versions and metadata
-	AccessAdmin         // also archives, deletes, and governs
+	AccessNone   Access = iota // nothing
+	AccessView                 // reads everything in its vault
+	AccessUpload               // also creates documents, versions and metadata
+	AccessAdmin                // also archives, deletes, and governs
 )
 
+// String is none, view, upload or admin.
 func (a Access) String() string {
 	switch a {
 	case AccessView:
@@ -31,6 +32,7 @@ func (a Access) String() string {
 	return "none"
 }
 
+// MarshalText is String.
 func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText accepts view, upload and admin.
@@ -75,19 +77,37 @@ func Operator() Actor { return Actor{UserID: operatorActor, Access: AccessAdmin}
 // that nothing was written, because what was asked for held already.
 type Receipt = audit.Receipt
 
-// Condition is what must hold, besides the rules, for a change of a document
-// to go ahead.
+// Condition is what the caller asks for, besides the rules, before a change goes
+// ahead. Every call that changes something with a revision takes one, after the
+// ids of what it changes. The zero Condition asks for nothing. A member that
+// means nothing to a call is not looked at:
+//
+//	IfMatch           every call; of a lock or a hold it is the document's revision
+//	LockToken         what changes a document; RenewLock and ReleaseLock require it, and Sketch, SketchVersions and OpenSketch read with it
+//	LockDuration      wherever LockToken is looked at, but for the three that read
+//	Overwrite         ReleaseLock
+//	BypassGovernance  DeleteDocument
+//	Reason            DeleteDocument
+//
+// A lock stands in the way of what changes a document's metadata, versions or
+// state. It does not of AcquireLock and BreakLock, of holds and obligations, nor
+// of what is no document: there, LockToken means nothing.
 type Condition struct {
+	// IfMatch are the revisions of which one must be the current one:
+	// *PreconditionError if none is.
 	IfMatch Match
-	// LockToken proves the lock the caller holds; "": none is claimed.
+	// LockToken proves the lock the caller holds. "": none is claimed, and a
+	// document that is locked is refused with a *LockedError. A token whose lock
+	// has ended is refused with ErrNotLocked.
 	LockToken string
-	// LockDuration is the lock's window from this change on; 0 leaves it.
+	// LockDuration is the window of the lock from this change on, in whole
+	// seconds, 1,800 s at most. 0 leaves it as it is.
 	LockDuration time.Duration
 	// Overwrite lets a scratchpad be saved although the document has changed
 	// since it was begun.
 	Overwrite bool
 	// BypassGovernance lets a document be deleted that a policy of governance
-	// protects; it needs a Reason.
+	// protects. It needs a Reason.
 	BypassGovernance bool
 	// Reason is why a document is deleted. It stands in the entry's detail.
 	Reason string

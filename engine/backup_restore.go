@@ -249,7 +249,7 @@ func (v *Vault) breakLocks(ctx context.Context) (broken uint64, err error) {
 			return live, nil
 		})
 		for _, doc := range live {
-			if _, _, err := v.BreakLock(ctx, Operator(), doc, nil, "the vault was restored from a backup"); err != nil {
+			if _, _, err := v.BreakLock(ctx, Operator(), doc, Condition{}, "the vault was restored from a backup"); err != nil {
 				return broken, err
 			}
 			broken++

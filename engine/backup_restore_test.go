@@ -36,7 +36,7 @@ func TestRestore(t *testing.T) {
 	k := enginetest.New(t)
 	d := k.Create("contract", "the text")
 	k.AddText(d.ID, "the second text")
-	if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{}); err != nil {
+	if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{}); err != nil {
 		t.Fatal(err)
 	}
 	to := filepath.Join(t.TempDir(), "main")

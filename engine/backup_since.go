@@ -214,7 +214,7 @@ func (v *Vault) repeatErasure(ctx context.Context, of id, one pastErasure) error
 // one and has done so.
 func (v *Vault) repeatErasedUser(ctx context.Context, of, user id) error {
 	closed := UserClosed
-	_, _, err := v.UpdateUser(ctx, Operator(), user.String(), nil, UserPatch{Status: &closed})
+	_, _, err := v.UpdateUser(ctx, Operator(), user.String(), Condition{}, UserPatch{Status: &closed})
 	if errors.Is(err, ErrUserNotFound) || errors.Is(err, ErrLastAdmin) {
 		return nil
 	}
@@ -269,7 +269,7 @@ func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) erro
 		return err
 	}
 	for _, holdID := range active {
-		if _, _, err := v.ReleaseHold(ctx, Operator(), holdID, nil, "the log tells of its release, after the backup"); err != nil {
+		if _, _, err := v.ReleaseHold(ctx, Operator(), holdID, Condition{}, "the log tells of its release, after the backup"); err != nil {
 			return err
 		}
 	}

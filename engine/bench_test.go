@@ -114,7 +114,7 @@ func fields(filters ...engine.FieldFilter) engine.DocumentQuery {
 	return engine.DocumentQuery{Fields: filters}
 }
 
-func by(sort string, q engine.DocumentQuery) engine.DocumentQuery {
+func by(sort engine.Sort, q engine.DocumentQuery) engine.DocumentQuery {
 	q.Sort = sort
 	return q
 }

@@ -44,7 +44,7 @@ func (v *Vault) openScrub() *fixity.Scrub {
 	return fixity.New(state, v.store.Clock.Now, func(state []byte) error { return blobstore.WriteFile(path, state) })
 }
 
-// Fixity may be called at any time.
+// Fixity returns what scrubbing has found so far. It reads no bytes.
 func (v *Vault) Fixity() Fixity {
 	r := v.scrub.Report()
 	f := Fixity{Oldest: r.Oldest, Read: r.Read}

@@ -17,10 +17,11 @@ import (
 type Status string
 
 const (
-	StatusActive    Status = "active"
-	StatusArchived  Status = "archived"
-	StatusLegalHold Status = "legal_hold"
-	StatusDeleted   Status = "deleted"
+	StatusActive    Status = "active"     // none of the others
+	StatusArchived  Status = "archived"   // and not held
+	StatusLegalHold Status = "legal_hold" // archived or not
+	StatusDeleted   Status = "deleted"    // its tombstone is left
+	StatusAll       Status = "all"        // of a query: any of these
 )
 
 // Document is a document with its current version. Of a deleted one only the
@@ -233,13 +234,15 @@ func (t *tx) changes(d *document) {
 	d.UpdatedAt, d.UpdatedBy = t.Now(), t.actor.UserID
 }
 
-// ArchiveDocument takes a document out of the default lists; it takes no more
-// versions and cannot be deleted by hand. It needs admin access. *HeldError.
+// ArchiveDocument takes a document out of the default lists. It takes no more
+// versions then and cannot be deleted by hand. It needs admin access. Archiving
+// what is archived returns it as it is. *HeldError.
 func (v *Vault) ArchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
 	return v.setArchived(ctx, actor, documentID, cond, true)
 }
 
-// UnarchiveDocument undoes ArchiveDocument. It needs admin access.
+// UnarchiveDocument undoes ArchiveDocument. It needs admin access. A document
+// that is not archived is returned as it is.
 func (v *Vault) UnarchiveDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Document, Receipt, error) {
 	return v.setArchived(ctx, actor, documentID, cond, false)
 }

@@ -93,11 +93,13 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 	return result, receipt, err
 }
 
-// OpenContent opens the bytes of a version, the current one for number 0, for
-// anybody with view access. With settings.AuditReads on, the entry
-// document.downloaded is on disk before this returns. The caller closes the
-// file, which is an *os.File if the store is the local disk; it stays readable
-// when the document is deleted meanwhile.
+// OpenContent opens the bytes of a version, the current one for number 0. With
+// the setting AuditReads on it needs view access, and the entry
+// document.downloaded, which the receipt names, is on disk before it returns.
+// Without it, it checks no access and the receipt is zero. The caller closes the
+// file. It is an *os.File if the bytes are on the local disk, and stays readable
+// when the document is deleted meanwhile. ErrDocumentNotFound,
+// ErrVersionNotFound, *DeletedError.
 func (v *Vault) OpenContent(ctx context.Context, actor Actor, documentID string, number uint64) (Version, io.ReadSeekCloser, Receipt, error) {
 	wanted, err := v.content(documentID, number)
 	if err != nil {

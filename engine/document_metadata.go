@@ -36,8 +36,10 @@ type DocumentPatch struct {
 	passwordHash secret.Password
 }
 
-// UpdateDocument changes metadata. It needs upload access. A patch that changes
-// nothing writes nothing.
+// UpdateDocument changes metadata, and returns the document as it is then. It
+// needs upload access, and admin access for an edit password. A patch that
+// changes nothing writes nothing. With the token of a lock that has a scratchpad
+// the change waits in that. *ExistsError if the external id is taken.
 func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID string, cond Condition, p DocumentPatch) (Document, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Document{}, Receipt{}, err
@@ -241,11 +243,13 @@ type DocumentOutcome struct {
 }
 
 // UpdateDocuments changes the metadata of at most MaxBulk documents, in order.
-// It needs upload access. Each change stands alone: it has an entry of its own,
-// asks the same as UpdateDocument, and if it fails, the others go on. They share
-// transactions, as callers do who come at the same time; when ctx ends, those
-// whose turn has not come fail with its error. A dry run writes nothing, and
-// says of each what it would come to by itself.
+// It needs upload access. Each change stands alone, as if it were made by
+// UpdateDocument: it has an entry of its own, and if it fails,
+// DocumentOutcome.Err says why and the others go on. They share commits, as
+// callers do who come at the same time. When ctx ends, those whose turn has not
+// come fail with its error. A dry run writes nothing, and says of each what it
+// would come to by itself. The outcomes are as many as the changes, in their
+// order. *InvalidError for too many.
 func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []DocumentChange, dryRun bool) ([]DocumentOutcome, error) {
 	if len(changes) > MaxBulk {
 		return nil, invalid("changes", "must be at most %d", MaxBulk)

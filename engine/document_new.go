@@ -177,7 +177,7 @@ func (t *tx) externalFree(externalID string) error {
 		return nil
 	}
 	if key := t.Get(bucketExternals, []byte(externalID)); key != nil {
-		return &ExistsError{What: "document", ID: id(key).String(), Field: "externalId"}
+		return &ExistsError{What: NounDocument, ID: id(key).String(), Field: "externalId"}
 	}
 	return nil
 }

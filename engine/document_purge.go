@@ -22,7 +22,7 @@ type Certificate struct {
 	Versions   []CertifiedVersion
 	DeletedAt  time.Time
 	DeletedBy  string
-	Right      string // manual, retention or erasure
+	Right      Right
 	PolicyID   string
 	ErasureID  string
 	AuditSeq   uint64 // of document.deleted
@@ -49,22 +49,24 @@ func (c *Certificate) digest() string {
 	return audit.HashLine(lines).String()
 }
 
-// The rights by which a document is disposed of, as certificates and entries
-// spell them.
+// Right is by what a document is disposed of, as certificates and entries spell
+// it.
+type Right string
+
 const (
-	rightManual  = "manual"
-	rightPolicy  = "retention"
-	rightErasure = "erasure"
+	RightManual    Right = "manual"    // an admin deleted it
+	RightRetention Right = "retention" // it was due by a policy
+	RightErasure   Right = "erasure"   // somebody's right that it be erased
 
 	// rightBypass is manual, by an admin who bypasses governance and says why. It
 	// is spelled manual, with the fact bypass.
-	rightBypass = "bypass"
+	rightBypass Right = "bypass"
 )
 
 // disposable is the one place that asks whether a document may be disposed of by
 // this right. [retention.ObstacleTo] decides: a hold stands before every right,
 // then protection. A run asks the same through [tx.judge].
-func (t *tx) disposable(d *document, right string) error {
+func (t *tx) disposable(d *document, right Right) error {
 	if err := d.unheld(); err != nil { // before anything is read
 		return err
 	}
@@ -102,10 +104,10 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 			err = fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 		}
 		if err == nil {
-			err = t.disposable(d, rightManual)
+			err = t.disposable(d, RightManual)
 		}
-		w := warrant{right: rightManual, reason: strings.TrimSpace(cond.Reason)}
-		if e, ok := errors.AsType[*RetainedError](err); ok && cond.BypassGovernance && e.Protect == string(ProtectGovernance) {
+		w := warrant{right: RightManual, reason: strings.TrimSpace(cond.Reason)}
+		if e, ok := errors.AsType[*RetainedError](err); ok && cond.BypassGovernance && e.Protect == ProtectGovernance {
 			w.bypass, err = true, t.disposable(d, rightBypass)
 		}
 		if err != nil {
@@ -136,7 +138,7 @@ func (c *Condition) checkReason() error {
 
 // warrant is by what right a document is disposed of, and on whose account.
 type warrant struct {
-	right           string
+	right           Right
 	policyID, runID string // of retention
 	erasureID       string // of an erasure
 	bypass          bool   // of the protection of a policy of governance
@@ -201,7 +203,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	c.Revision = tombstone.Revision
 	last := c.Versions[len(c.Versions)-1]
 	facts := audit.Facts{
-		"right": audit.Text(w.right), "versions": audit.Number(uint64(len(c.Versions))),
+		"right": audit.Text(string(w.right)), "versions": audit.Number(uint64(len(c.Versions))),
 		"chain": audit.Text(last.Chain.String()), "certificate": audit.Text(c.digest()),
 	}
 	if obligations > 0 {

@@ -200,7 +200,7 @@ func (c *Certificate) encode() []byte {
 	e := store.NewEncoder(64 + 80*len(c.Versions))
 	e.Time(c.DeletedAt)
 	e.Str(c.DeletedBy)
-	e.Str(c.Right)
+	e.Str(string(c.Right))
 	e.Str(c.PolicyID)
 	e.Str(c.ErasureID)
 	e.Num(c.AuditSeq)
@@ -219,7 +219,7 @@ func decodeCertificate(doc id, b []byte) (Certificate, error) {
 	c := Certificate{DocumentID: doc.String()}
 	c.DeletedAt = d.Time()
 	c.DeletedBy = d.Str()
-	c.Right = d.Str()
+	c.Right = Right(d.Str())
 	c.PolicyID = d.Str()
 	c.ErasureID = d.Str()
 	c.AuditSeq = d.Num()

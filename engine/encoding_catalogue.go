@@ -16,7 +16,7 @@ func (o *obligation) encode() []byte {
 	e.Str(o.DueDate.String())
 	e.Str(o.OwnerID)
 	e.Str(o.DocumentID)
-	e.Str(o.Recurrence)
+	e.Str(string(o.Recurrence))
 	e.Str(o.anchor.String())
 	e.Str(o.next)
 	e.Num(o.reminded)
@@ -40,7 +40,7 @@ func decodeObligation(at id, b []byte) (*obligation, error) {
 	o.DueDate = decodeDue(d)
 	o.OwnerID = d.Str()
 	o.DocumentID = d.Str()
-	o.Recurrence = d.Str()
+	o.Recurrence = Recurrence(d.Str())
 	o.anchor = decodeDue(d)
 	o.next = d.Str()
 	o.reminded = d.Num()
@@ -111,7 +111,7 @@ func (s *Settings) encode() []byte {
 	for _, c := range s.Categories {
 		e.Str(c)
 	}
-	e.Str(s.RetentionConflict)
+	e.Str(string(s.RetentionConflict))
 	e.Str(s.RetentionRunAt)
 	e.Str(s.TimeZone)
 	e.Num(uint64(len(s.ReminderDays)))
@@ -134,7 +134,7 @@ func decodeSettings(b []byte) (Settings, error) {
 	for i := range s.Categories {
 		s.Categories[i] = d.Str()
 	}
-	s.RetentionConflict = d.Str()
+	s.RetentionConflict = Conflict(d.Str())
 	s.RetentionRunAt = d.Str()
 	s.TimeZone = d.Str()
 	s.ReminderDays = make([]uint64, d.Count())

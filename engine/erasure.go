@@ -30,13 +30,15 @@ const (
 	ErasureCompleted ErasureStatus = "completed"
 )
 
-// Why a document is deferred, as entries spell it.
+// Deferral is why a document is deferred, as entries spell it.
+type Deferral string
+
 const (
-	DeferredHeld      = "held"      // it bears a legal hold
-	DeferredProtected = "protected" // a policy of compliance protects it
+	DeferredHeld      Deferral = "held"      // it bears a legal hold
+	DeferredProtected Deferral = "protected" // a policy of compliance protects it
 	// DeferredRun: the hold or the protection has ended, and the next run of
 	// retention erases the document. No entry spells it.
-	DeferredRun = "run"
+	DeferredRun Deferral = "run"
 )
 
 // Erasure is a request to erase documents, or a person, and what has become of
@@ -60,7 +62,7 @@ type Erasure struct {
 type ErasedDocument struct {
 	DocumentID string
 	Status     ErasureStatus
-	Why        string    // of a deferred one: DeferredHeld or DeferredProtected
+	Why        Deferral  // of a deferred one; "" of any other
 	Until      time.Time // when protection ends; zero: that cannot be told
 }
 
@@ -220,7 +222,7 @@ func (t *tx) erasure(erasureID string) (*erasure, error) {
 	return decodeErasure(key, b)
 }
 
-// Erasure returns one with its documents. ErrErasureNotFound.
+// Erasure returns one erasure with its documents. ErrErasureNotFound.
 func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) {
 	return view(v, func(t *tx) (Erasure, error) {
 		e, err := t.erasure(erasureID)
@@ -270,7 +272,7 @@ func (t *tx) showErasing(doc id) (ErasedDocument, error) {
 	if err != nil || d.deleted {
 		return shown, err
 	}
-	why, until, err := deferral(t.disposable(d, rightErasure))
+	why, until, err := deferral(t.disposable(d, RightErasure))
 	if why != "" {
 		shown.Status, shown.Why, shown.Until = ErasureDeferred, why, until
 	}
@@ -279,7 +281,7 @@ func (t *tx) showErasing(doc id) (ErasedDocument, error) {
 
 // deferral sorts out what forbids an erasure: what will end, with its end if
 // that is known, or an error.
-func deferral(forbidden error) (why string, until time.Time, err error) {
+func deferral(forbidden error) (why Deferral, until time.Time, err error) {
 	if _, held := errors.AsType[*HeldError](forbidden); held {
 		return DeferredHeld, time.Time{}, nil
 	}

@@ -210,10 +210,10 @@ func (t *tx) disposeErased(due dueErasure) (erasedPart, audit.Event, error) {
 	if err != nil || d.deleted {
 		return erasedPart{}, audit.Event{}, err
 	}
-	if why, _, err := deferral(t.disposable(d, rightErasure)); !due.again && (why != "" || err != nil) {
+	if why, _, err := deferral(t.disposable(d, RightErasure)); !due.again && (why != "" || err != nil) {
 		return erasedPart{}, audit.Event{}, err
 	}
-	gone, event, err := t.dispose(d, warrant{right: rightErasure, erasureID: due.of.String(), runID: due.runID})
+	gone, event, err := t.dispose(d, warrant{right: RightErasure, erasureID: due.of.String(), runID: due.runID})
 	return erasedPart{disposal: gone}, event, err
 }
 
@@ -314,7 +314,7 @@ func (t *tx) progress(e *erasure, left *erasing, subject id, done bool) {
 
 // deferErasure notes, once, that a document has to wait.
 func (t *tx) deferErasure(e *erasure, left *erasing, d *document) (audit.Event, error) {
-	why, until, err := deferral(t.disposable(d, rightErasure))
+	why, until, err := deferral(t.disposable(d, RightErasure))
 	if err != nil || why == "" || left.deferred != 0 {
 		return audit.Event{}, err
 	}
@@ -325,6 +325,6 @@ func (t *tx) deferErasure(e *erasure, left *erasing, d *document) (audit.Event, 
 	t.touch(d)
 	return audit.Event{
 		Op: audit.OpErasureDeferred, Document: d.ID,
-		Facts: audit.Facts{"erasure": audit.Text(e.ID), "why": audit.Text(why), "until": audit.Text(factTime(until))},
+		Facts: audit.Facts{"erasure": audit.Text(e.ID), "why": audit.Text(string(why)), "until": audit.Text(factTime(until))},
 	}, nil
 }

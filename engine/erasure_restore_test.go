@@ -39,7 +39,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	must(t, err)
 	late := k.Create("made after the backup", "text")
 	closed := engine.UserClosed
-	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Status: &closed})
+	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Status: &closed})
 	must(t, err)
 	e := erase(t, k, living.ID, kept.ID, deleted.ID, late.ID)
 	person, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})
@@ -83,7 +83,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 		t.Errorf("while paused: %+v", got)
 	}
 	on := false
-	_, _, err = r.UpdateSettings(ctx, r.Admin, nil, engine.SettingsPatch{Paused: &on})
+	_, _, err = r.UpdateSettings(ctx, r.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &on})
 	must(t, err)
 	sweep(r)
 	if got := readErasure(t, r, again.ID); got.Status != engine.ErasureCompleted {

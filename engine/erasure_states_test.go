@@ -39,7 +39,7 @@ func TestErasureInEveryState(t *testing.T) {
 		must(t, err)
 	}
 	lock := func(d string, pad bool) {
-		_, _, err := k.AcquireLock(ctx, k.Admin, d, engine.NewLock{UseScratchPad: pad})
+		_, _, err := k.AcquireLock(ctx, k.Admin, d, engine.Condition{}, engine.NewLock{UseScratchPad: pad})
 		must(t, err)
 	}
 	held := func(d string) engine.Hold { return place(t, k, d, "Acme ./. Bolt") }
@@ -245,14 +245,14 @@ func TestErasureOfAUser(t *testing.T) {
 	_, _, _, err = k.CreateKey(ctx, k.Admin, engine.NewKey{Name: word + "'s laptop", UserID: u.ID})
 	must(t, err)
 	name := "now " + word
-	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Name: &name})
+	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Name: &name})
 	must(t, err)
 	upload := k.Upload("text")
 	defer upload.Discard()
 	d, _, err := k.CreateDocument(ctx, engine.Actor{UserID: u.ID, Access: engine.AccessUpload}, engine.NewDocument{Name: "theirs"}, upload)
 	must(t, err)
 	closed := engine.UserClosed
-	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Status: &closed})
+	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Status: &closed})
 	must(t, err)
 	e, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})
 	must(t, err)
@@ -261,7 +261,7 @@ func TestErasureOfAUser(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	now, err := k.User(ctx, u.ID)
-	if err != nil || now.Name != engine.ErasedUserName || now.Email != "" || now.Status != engine.UserClosed || now.Revision != 4 {
+	if err != nil || now.Name != "erased user" || now.Email != "" || now.Status != engine.UserClosed || now.Revision != 4 {
 		t.Errorf("%+v, %v", now, err)
 	}
 	if got := stored(t, k, d.ID); got.OwnerID != u.ID || got.Name != "theirs" {
@@ -275,7 +275,7 @@ func TestErasureOfAUser(t *testing.T) {
 	_, _, err = k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Another", Email: word + "@example.com", Access: engine.AccessView})
 	must(t, err)
 	name = "A new name"
-	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Name: &name})
+	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Name: &name})
 	must(t, err)
 }
 
@@ -292,7 +292,7 @@ func TestErasureOfProtectedDocuments(t *testing.T) {
 					Name: category, Scope: engine.ScopeCategory, Target: category, PeriodDays: 10, Action: engine.ActionArchive, StartFrom: "createdAt",
 				})
 				must(t, err)
-				_, _, err = k.UpdatePolicy(ctx, k.Admin, p.ID, nil, engine.PolicyPatch{Protect: &protect, Confirm: p.Name})
+				_, _, err = k.UpdatePolicy(ctx, k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{Protect: &protect, Confirm: p.Name})
 				must(t, err)
 			}
 			governed := k.CreateFrom(engine.NewDocument{Name: secret(1), Category: "report"}, "text one")

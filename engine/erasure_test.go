@@ -83,9 +83,9 @@ func full(t testing.TB, k *enginetest.Kit, word string) engine.Document {
 	k.AddText(d.ID, "other words of "+word)
 	o, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "call " + word, Description: word, DueDate: due(t, "2099-01-01"), OwnerID: k.Admin.UserID, DocumentID: d.ID})
 	must(t, err)
-	_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, nil, engine.Completion{Note: word + " was called"})
+	_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{}, engine.Completion{Note: word + " was called"})
 	must(t, err)
-	l, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.NewLock{LockedByApp: word + " app", UseScratchPad: true})
+	l, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.Condition{}, engine.NewLock{LockedByApp: word + " app", UseScratchPad: true})
 	must(t, err)
 	drafted := engine.Condition{LockToken: l.Token}
 	_, _, err = k.UpdateDocument(ctx, k.Admin, d.ID, drafted, engine.DocumentPatch{Description: &name})
@@ -149,7 +149,7 @@ func TestErasedWordsAreNowhere(t *testing.T) {
 			for len(documents) > 0 {
 				n := 1 + r.IntN(min(3, len(documents)))
 				if r.IntN(3) == 0 {
-					_, _, err := k.BreakLock(t.Context(), k.Admin, documents[0], nil, "for "+words[0])
+					_, _, err := k.BreakLock(t.Context(), k.Admin, documents[0], engine.Condition{}, "for "+words[0])
 					must(t, err)
 					_, _, err = k.DeleteDocument(t.Context(), k.Admin, documents[0], engine.Condition{})
 					must(t, err)

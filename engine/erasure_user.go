@@ -11,8 +11,8 @@ import (
 
 // What stands for the names of an erased user and of their keys.
 const (
-	ErasedUserName = "erased user"
-	ErasedKeyName  = "erased key"
+	erasedUserName = "erased user"
+	erasedKeyName  = "erased key"
 )
 
 // eraseUser replaces what names a user who is closed, in their record and in
@@ -122,10 +122,10 @@ func (t *tx) eraseUser(due dueErasure, found []uint64, through uint64) (more boo
 		}
 	}
 	u := old
-	u.Name, u.Email, u.UpdatedAt, u.Revision = ErasedUserName, "", t.Now(), old.Revision+1
+	u.Name, u.Email, u.UpdatedAt, u.Revision = erasedUserName, "", t.Now(), old.Revision+1
 	t.storeUser(old, u)
 	for _, k := range keys {
-		k.Name = ErasedKeyName
+		k.Name = erasedKeyName
 		at, _ := store.ParseID(k.ID)
 		t.Put(bucketKeys, at[:], k.encode())
 	}

@@ -34,7 +34,8 @@ var (
 	ErrInvalid = errors.New("invalid value")
 	// ErrTooLarge: an upload passed its limit. Nothing of it is kept.
 	ErrTooLarge = errors.New("the upload is larger than allowed")
-	// ErrPrecondition: the object's revision is not one of those in Match. Facts: *PreconditionError.
+	// ErrPrecondition: the revision is not one of those in Condition.IfMatch.
+	// Facts: *PreconditionError.
 	ErrPrecondition = errors.New("the revision has moved on")
 	// ErrExists: what must be unique is taken. Facts: *ExistsError.
 	ErrExists = errors.New("it exists already")
@@ -196,7 +197,7 @@ func (e *HeldError) Is(target error) bool { return target == ErrOnHold }
 type RetainedError struct {
 	Until    time.Time
 	PolicyID string // "": it was stamped when the document left the policy
-	Protect  string // governance or compliance
+	Protect  Protect
 }
 
 func (e *RetainedError) Error() string {
@@ -217,9 +218,21 @@ func (e *ThrottledError) Error() string {
 
 func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }
 
-// ExistsError names what holds the unique value: What is "document", "user" or
-// "field", ID is its id or key, Field the member that must be unique.
-type ExistsError struct{ What, ID, Field string }
+// ExistsError names what holds the unique value.
+type ExistsError struct {
+	What  Noun
+	ID    string // or the key, of a field
+	Field string // the member that must be unique, in the API's spelling
+}
+
+// Noun is what an ExistsError is about.
+type Noun string
+
+const (
+	NounDocument Noun = "document" // has the external id
+	NounUser     Noun = "user"     // has the e-mail address
+	NounField    Noun = "field"    // has the key
+)
 
 func (e *ExistsError) Error() string {
 	return fmt.Sprintf("the %s %s has this %s already", e.What, e.ID, e.Field)
@@ -245,7 +258,9 @@ func (e *PreconditionError) Error() string {
 
 func (e *PreconditionError) Is(target error) bool { return target == ErrPrecondition }
 
-// Reasons of an UnavailableError.
+// UnavailableReason is why a vault is unavailable.
+type UnavailableReason = store.Reason
+
 const (
 	ReasonClosed         = store.ReasonClosed         // Close was called
 	ReasonOutcomeUnknown = store.ReasonOutcomeUnknown // a commit failed in a way that may or may not have reached the disk

@@ -112,7 +112,7 @@ func (t *tx) createField(f Field) (Field, audit.Event, error) {
 		return Field{}, audit.Event{}, err
 	}
 	if t.Get(bucketFields, []byte(f.Key)) != nil {
-		return Field{}, audit.Event{}, &ExistsError{What: "field", ID: f.Key, Field: "key"}
+		return Field{}, audit.Event{}, &ExistsError{What: NounField, ID: f.Key, Field: "key"}
 	}
 	many, c := 0, t.Cursor(bucketFields)
 	for k, _ := c.First(); k != nil; k, _ = c.Next() {
@@ -144,14 +144,14 @@ func (f *Field) facts() audit.Facts {
 // taken away stays on the documents that have it, until they change it; a field
 // that becomes required binds those that have it, and those made from then on.
 // ErrFieldNotFound; ErrFieldInUse for another type while documents have values.
-func (v *Vault) UpdateField(ctx context.Context, actor Actor, key string, m Match, p FieldPatch) (Field, Receipt, error) {
+func (v *Vault) UpdateField(ctx context.Context, actor Actor, key string, cond Condition, p FieldPatch) (Field, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return Field{}, audit.Event{}, err
 		}
 		old, err := t.field(key)
 		if err == nil {
-			err = m.check(old.Revision)
+			err = cond.IfMatch.check(old.Revision)
 		}
 		if err != nil {
 			return Field{}, audit.Event{}, err
@@ -239,9 +239,9 @@ func (t *tx) fieldUsed(key string) bool {
 // values away first, from archived and locked documents too, each in a change
 // of its own. A policy of retention that counts from the field refuses even that. The field goes last, so what was interrupted is done by asking
 // again; until then, values may still be given. ErrFieldNotFound.
-func (v *Vault) DeleteField(ctx context.Context, actor Actor, key string, m Match, force bool) (Field, Receipt, error) {
+func (v *Vault) DeleteField(ctx context.Context, actor Actor, key string, cond Condition, force bool) (Field, Receipt, error) {
 	for cleared := uint64(0); ; {
-		f, receipt, err := update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) { return t.deleteField(key, m, cleared) })
+		f, receipt, err := update(v, ctx, actor, func(t *tx) (Field, audit.Event, error) { return t.deleteField(key, cond.IfMatch, cleared) })
 		if !force || !errors.Is(err, errFieldHasValues) {
 			return f, receipt, err
 		}

@@ -28,7 +28,7 @@ func TestAVaultStartsWithTheRenewalDate(t *testing.T) {
 	if e, err := k.Entry(t.Context(), 2); err != nil || e.Op != audit.OpFieldCreated || e.Actor != "operator" {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if _, _, err := k.DeleteField(t.Context(), k.Admin, "renewalDate", nil, false); err != nil {
+	if _, _, err := k.DeleteField(t.Context(), k.Admin, "renewalDate", engine.Condition{}, false); err != nil {
 		t.Error("it can be deleted as any other:", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestDefinitionsAreBounded(t *testing.T) {
 	}
 	_, _, err := k.CreateField(t.Context(), k.Admin, engine.NewField{Key: "more", Type: engine.TextField})
 	wantField(t, err, "key")
-	_, _, err = k.DeleteField(t.Context(), k.Admin, "f0", nil, false)
+	_, _, err = k.DeleteField(t.Context(), k.Admin, "f0", engine.Condition{}, false)
 	must(t, err)
 	k.Define(engine.TextField, "more")
 	page, err := k.Fields(t.Context(), engine.Paging{Limit: 500})
@@ -169,7 +169,7 @@ func TestRequiredFieldsAndChoicesTakenAway(t *testing.T) {
 	must(t, setFields(k, d.ID, map[string]any{"stage": "a"}))
 
 	fewer, no := []string{"b"}, false
-	_, _, err = k.UpdateField(ctx, k.Admin, "stage", nil, engine.FieldPatch{Choices: &fewer, Required: &no})
+	_, _, err = k.UpdateField(ctx, k.Admin, "stage", engine.Condition{}, engine.FieldPatch{Choices: &fewer, Required: &no})
 	must(t, err)
 	must(t, setFields(k, d.ID, map[string]any{"stage": "a", "note": "z"}))
 	must(t, setFields(k, d.ID, map[string]any{"stage": nil}))
@@ -192,7 +192,7 @@ func TestScratchpadsAndLocksKeepToTheDefinitions(t *testing.T) {
 	wantField(t, draft(map[string]any{"stage": "c"}), "customFields.stage")
 	must(t, draft(map[string]any{"stage": "b"}))
 	fewer := []string{"a"}
-	_, _, err = k.UpdateField(ctx, k.Admin, "stage", nil, engine.FieldPatch{Choices: &fewer})
+	_, _, err = k.UpdateField(ctx, k.Admin, "stage", engine.Condition{}, engine.FieldPatch{Choices: &fewer})
 	must(t, err)
 	if _, _, err = k.ReleaseLock(ctx, k.Admin, d.ID, with(l.Token), true); err == nil || !strings.Contains(err.Error(), "customFields.stage") {
 		t.Errorf("saved a choice that was taken away meanwhile: %v", err)
@@ -204,9 +204,9 @@ func TestScratchpadsAndLocksKeepToTheDefinitions(t *testing.T) {
 	l = lock(t, k, k.Admin, d.ID, engine.NewLock{})
 	must(t, draft(map[string]any{"kept": "y", "stage": nil, "gone": "y"}))
 	none := []string{"z"}
-	_, _, err = k.UpdateField(ctx, k.Admin, "stage", nil, engine.FieldPatch{Choices: &none})
+	_, _, err = k.UpdateField(ctx, k.Admin, "stage", engine.Condition{}, engine.FieldPatch{Choices: &none})
 	must(t, err)
-	_, _, err = k.DeleteField(ctx, k.Admin, "gone", nil, true)
+	_, _, err = k.DeleteField(ctx, k.Admin, "gone", engine.Condition{}, true)
 	must(t, err)
 	_, _, err = k.ReleaseLock(ctx, k.Admin, d.ID, with(l.Token), false)
 	must(t, err)
@@ -229,18 +229,18 @@ func TestAFieldInUseIsClearedBeforeItGoes(t *testing.T) {
 	locked := k.CreateFrom(engine.NewDocument{Name: "locked", CustomFields: map[string]any{"note": "x"}}, "text")
 	lock(t, k, k.Admin, locked.ID, engine.NewLock{})
 	kind := engine.NumberField
-	_, _, err := k.UpdateField(ctx, k.Admin, "note", nil, engine.FieldPatch{Type: &kind})
+	_, _, err := k.UpdateField(ctx, k.Admin, "note", engine.Condition{}, engine.FieldPatch{Type: &kind})
 	wantIs(t, err, engine.ErrFieldInUse)
-	_, _, err = k.DeleteField(ctx, k.Admin, "note", nil, false)
+	_, _, err = k.DeleteField(ctx, k.Admin, "note", engine.Condition{}, false)
 	wantIs(t, err, engine.ErrFieldInUse)
-	_, _, err = k.DeleteField(ctx, k.Admin, "note", engine.Match{2}, true)
+	_, _, err = k.DeleteField(ctx, k.Admin, "note", engine.Condition{IfMatch: engine.Match{2}}, true)
 	wantIs(t, err, engine.ErrPrecondition)
 	view, _ := k.Person("View", engine.AccessUpload)
-	_, _, err = k.DeleteField(ctx, view, "note", nil, true)
+	_, _, err = k.DeleteField(ctx, view, "note", engine.Condition{}, true)
 	wantIs(t, err, engine.ErrLacksPermission)
 
 	head := k.Head().Seq
-	_, r, err := k.DeleteField(ctx, k.Admin, "note", nil, true)
+	_, r, err := k.DeleteField(ctx, k.Admin, "note", engine.Condition{}, true)
 	must(t, err)
 	if r.Seq != head+many+2 {
 		t.Errorf("entry %d, want %d: one for each document and one for the field", r.Seq, head+many+2)
@@ -255,7 +255,7 @@ func TestAFieldInUseIsClearedBeforeItGoes(t *testing.T) {
 	}
 	_, err = k.Field(ctx, "note")
 	wantIs(t, err, engine.ErrFieldNotFound)
-	_, _, err = k.DeleteField(ctx, k.Admin, "note", nil, true)
+	_, _, err = k.DeleteField(ctx, k.Admin, "note", engine.Condition{}, true)
 	wantIs(t, err, engine.ErrFieldNotFound)
 	page, err := k.Documents(ctx, engine.DocumentQuery{Paging: engine.Paging{Limit: 500}})
 	must(t, err)
@@ -295,7 +295,7 @@ func TestRangesOfFewAndOfMany(t *testing.T) {
 		{[]engine.FieldFilter{{Key: "amount", From: "-49"}, {Key: "renewalDate", From: "2005-01-01", To: "2049-01-01"}}, 4_350 + 50},
 		{[]engine.FieldFilter{{Key: "amount", Value: "7"}, {Key: "renewalDate", From: "2001-01-01"}}, 50},
 	} {
-		for _, sort := range []string{"createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"} {
+		for _, sort := range []engine.Sort{"createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"} {
 			seen := map[string]bool{}
 			q := engine.DocumentQuery{Fields: c.filters, Sort: sort, Paging: engine.Paging{Limit: 500}}
 			for {

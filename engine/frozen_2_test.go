@@ -187,10 +187,10 @@ func fillFrozen(t *testing.T, k *enginetest.Kit) {
 	k.CreateFrom(engine.NewDocument{Name: "invoice", Category: "invoice"}, "an invoice\n")
 	old, gone, held := k.Create("old", "an old text\n"), k.Create("gone", "a text to forget\n"), k.Create("held", "what she claims\n")
 	for _, n := range []engine.NewHold{{Reason: "a mistake"}, {Reason: "she sues", Matter: "Ana ./. us"}} {
-		h, _, err := k.PlaceHold(ctx, k.Admin, held.ID, nil, n)
+		h, _, err := k.PlaceHold(ctx, k.Admin, held.ID, engine.Condition{}, n)
 		must(t, err)
 		if n.Matter == "" {
-			_, _, err = k.ReleaseHold(ctx, k.Admin, h.ID, nil, "looked at")
+			_, _, err = k.ReleaseHold(ctx, k.Admin, h.ID, engine.Condition{}, "looked at")
 			must(t, err)
 		}
 	}

@@ -72,7 +72,7 @@ func fillLocked(t *testing.T, k *enginetest.Kit) map[string]string {
 	beside["versions.txt"] = l.Token
 	addVersion(k.Admin, d.ID, "second\n", with(l.Token), engine.NewVersion{MediaType: "text/plain", FileName: "second.txt", Comment: "two\nlines", Label: "draft"})
 	patch(k.Admin, d.ID, with(l.Token), engine.DocumentPatch{Description: new("in between")})
-	_, _, err := k.RestoreVersion(ctx, k.Admin, d.ID, 1, with(l.Token))
+	_, _, err := k.RestoreVersion(ctx, k.Admin, d.ID, with(l.Token), 1)
 	must(t, err)
 	addVersion(k.Admin, d.ID, "", with(l.Token), engine.NewVersion{})
 
@@ -82,7 +82,7 @@ func fillLocked(t *testing.T, k *enginetest.Kit) map[string]string {
 	l = lock(t, k, k.Admin, d.ID, long)
 	patch(k.Admin, d.ID, with(l.Token), engine.DocumentPatch{Name: new("two, by Ada")})
 	addVersion(k.Admin, d.ID, "by Ada\n", with(l.Token), engine.NewVersion{FileName: "ada.txt"})
-	_, _, err = k.BreakLock(ctx, k.Admin, d.ID, nil, "urgent")
+	_, _, err = k.BreakLock(ctx, k.Admin, d.ID, engine.Condition{}, "urgent")
 	must(t, err)
 	patch(k.Admin, d.ID, engine.Condition{}, engine.DocumentPatch{Description: new("moved on")})
 	l = lock(t, k, grace, d.ID, long)
@@ -139,7 +139,7 @@ func atWork(t *testing.T, v *engine.Vault, told map[string]string) (said []strin
 		if l.Token != strings.TrimSpace(told[at.token]) {
 			t.Errorf("%s: the token is another", at.name)
 		}
-		s, err := v.Sketch(ctx, who, d.ID, l.Token)
+		s, err := v.Sketch(ctx, who, d.ID, engine.Condition{LockToken: l.Token})
 		must(t, err)
 		is := s.Document
 		say("%s: %q %s %q owner %v ext %q %q %v until %s, stale %v", at.name, is.Name, is.Category, is.Description,
@@ -269,7 +269,7 @@ func saveAll(t *testing.T, v *engine.Vault, told map[string]string) {
 	save(grace, "two", told["two.txt"], engine.Condition{})
 
 	d = named(t, v, "two, by Grace")
-	l, _, err := v.AcquireLock(ctx, ada, d.ID, engine.NewLock{UseScratchPad: true})
+	l, _, err := v.AcquireLock(ctx, ada, d.ID, engine.Condition{}, engine.NewLock{UseScratchPad: true})
 	must(t, err)
 	if !l.ScratchPadStale {
 		t.Error("the scratchpad that waited is not stale")
@@ -282,7 +282,7 @@ func saveAll(t *testing.T, v *engine.Vault, told map[string]string) {
 		t.Errorf("%+v", d)
 	}
 	d = named(t, v, "ended draft")
-	l, _, err = v.AcquireLock(ctx, grace, d.ID, engine.NewLock{UseScratchPad: true})
+	l, _, err = v.AcquireLock(ctx, grace, d.ID, engine.Condition{}, engine.NewLock{UseScratchPad: true})
 	must(t, err)
 	if d = save(grace, "ended draft", l.Token, engine.Condition{}); d.Description != "waits" {
 		t.Errorf("%+v", d)
@@ -312,11 +312,11 @@ func goOn(t *testing.T, v *engine.Vault, told map[string]string) {
 	for name, password := range map[string]string{"locked": "under lock and key", "protected": "open sesame", "set under lock": "later", "ended": "ended"} {
 		d := named(t, v, name)
 		for _, wrong := range []string{"", "wrong"} {
-			if _, _, err := v.AcquireLock(ctx, grace, d.ID, engine.NewLock{Password: wrong}); !errors.Is(err, engine.ErrLacksPermission) {
+			if _, _, err := v.AcquireLock(ctx, grace, d.ID, engine.Condition{}, engine.NewLock{Password: wrong}); !errors.Is(err, engine.ErrLacksPermission) {
 				t.Errorf("%s with %q: %v", name, wrong, err)
 			}
 		}
-		l, _, err := v.AcquireLock(ctx, grace, d.ID, engine.NewLock{Password: password})
+		l, _, err := v.AcquireLock(ctx, grace, d.ID, engine.Condition{}, engine.NewLock{Password: password})
 		must(t, err)
 		_, _, err = v.ReleaseLock(ctx, grace, d.ID, with(l.Token), true)
 		must(t, err)

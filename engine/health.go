@@ -65,7 +65,7 @@ func (v *Vault) Writable() error { return v.store.Writable() }
 type Level string
 
 const (
-	LevelOK    Level = "ok"
+	LevelOK    Level = "ok"    // there is nothing to do
 	LevelWarn  Level = "warn"  // it works, and will cost you one day
 	LevelError Level = "error" // it does not work, or what was promised is not kept
 )

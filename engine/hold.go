@@ -17,8 +17,8 @@ import (
 type HoldStatus string
 
 const (
-	HoldActive   HoldStatus = "active"
-	HoldReleased HoldStatus = "released"
+	HoldActive   HoldStatus = "active"   // it keeps its document
+	HoldReleased HoldStatus = "released" // it does not any more
 )
 
 // Hold is a legal hold: as long as a document bears one, nobody archives it or
@@ -104,17 +104,16 @@ func (d *document) unheld() error {
 }
 
 // PlaceHold places a legal hold, effective at once. It needs admin access. A
-// lock does not stand in its way and its token means nothing here; revision and
-// time of the document's last change stay as they are. m are revisions of the
-// document.
-func (v *Vault) PlaceHold(ctx context.Context, actor Actor, documentID string, m Match, n NewHold) (Hold, Receipt, error) {
+// lock does not stand in its way. The revision of the document and the time of
+// its last change stay as they are.
+func (v *Vault) PlaceHold(ctx context.Context, actor Actor, documentID string, cond Condition, n NewHold) (Hold, Receipt, error) {
 	if err := n.check(); err != nil {
 		return Hold{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Hold, audit.Event, error) {
 		d, err := t.holdable(documentID)
 		if err == nil {
-			err = m.check(d.Revision)
+			err = cond.IfMatch.check(d.Revision)
 		}
 		if err != nil {
 			return Hold{}, audit.Event{}, err
@@ -171,16 +170,16 @@ func (t *tx) placeHold(old *document, n NewHold) (Hold, audit.Event, error) {
 	}, nil
 }
 
-// ReleaseHold ends a hold, and disposes of nothing. It needs admin access; no
-// lock stands in its way, and the reason may be "". Releasing what is released
-// returns it as it is. m are revisions of the document. ErrHoldNotFound.
-func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, m Match, reason string) (Hold, Receipt, error) {
+// ReleaseHold ends a hold, and disposes of nothing. It needs admin access. A
+// lock does not stand in its way, and the reason may be "". Releasing what is
+// released returns it as it is. ErrHoldNotFound.
+func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, cond Condition, reason string) (Hold, Receipt, error) {
 	reason, err := releaseReason(reason)
 	if err != nil {
 		return Hold{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Hold, audit.Event, error) {
-		return t.releaseHold(holdID, m, reason)
+		return t.releaseHold(holdID, cond.IfMatch, reason)
 	})
 }
 
@@ -239,7 +238,7 @@ func (t *tx) putHold(old, h *hold) {
 	t.putRows(bucketHoldRows, before, holdRows(h))
 }
 
-// Hold returns one, released or not. ErrHoldNotFound.
+// Hold returns one hold, released or not. ErrHoldNotFound.
 func (v *Vault) Hold(ctx context.Context, holdID string) (Hold, error) {
 	return view(v, func(t *tx) (Hold, error) {
 		h, err := t.hold(holdID)

@@ -40,7 +40,7 @@ func testNobodyGetsRoundAHold(t *testing.T, seed uint64) {
 			who := actors[random.IntN(len(actors))]
 			switch random.IntN(10) {
 			case 0:
-				if h, _, err := k.PlaceHold(t.Context(), who, g.id, nil, engine.NewHold{Reason: "litigation", Matter: fmt.Sprint(random.IntN(3))}); err == nil {
+				if h, _, err := k.PlaceHold(t.Context(), who, g.id, engine.Condition{}, engine.NewHold{Reason: "litigation", Matter: fmt.Sprint(random.IntN(3))}); err == nil {
 					g.holds = append(g.holds, h.ID)
 				}
 			case 1, 3, 4:
@@ -73,7 +73,7 @@ func (g *guard) release(k *enginetest.Kit, who engine.Actor, random *rand.Rand) 
 		return
 	}
 	i := random.IntN(len(g.holds))
-	if _, _, err := k.ReleaseHold(k.TB.Context(), who, g.holds[i], nil, ""); err == nil {
+	if _, _, err := k.ReleaseHold(k.TB.Context(), who, g.holds[i], engine.Condition{}, ""); err == nil {
 		g.holds = append(g.holds[:i:i], g.holds[i+1:]...)
 	}
 }
@@ -108,9 +108,9 @@ func meanwhile(t *testing.T, k *enginetest.Kit, who engine.Actor, id string, ran
 	case 1:
 		k.Reopen()
 	case 2:
-		k.AcquireLock(ctx, who, id, engine.NewLock{UseScratchPad: random.IntN(2) == 0})
+		k.AcquireLock(ctx, who, id, engine.Condition{}, engine.NewLock{UseScratchPad: random.IntN(2) == 0})
 	case 3:
-		k.BreakLock(ctx, who, id, nil, "in the way")
+		k.BreakLock(ctx, who, id, engine.Condition{}, "in the way")
 	case 4:
 		if l, err := k.Lock(ctx, who, id); err == nil && l.Token != "" {
 			governed{k, who, id}.versionWith(with(l.Token))
@@ -120,13 +120,13 @@ func meanwhile(t *testing.T, k *enginetest.Kit, who engine.Actor, id string, ran
 		}
 	case 5:
 		k.UpdateDocument(ctx, who, id, engine.Condition{}, engine.DocumentPatch{CustomFields: map[string]any{"note": "x"}})
-		k.DeleteField(ctx, who, "note", nil, true)
+		k.DeleteField(ctx, who, "note", engine.Condition{}, true)
 		k.CreateField(ctx, k.Admin, engine.NewField{Key: "note", Type: engine.TextField})
 	case 6:
 		holds, err := k.Holds(ctx, engine.HoldQuery{Status: "released"})
 		must(t, err)
 		for _, h := range holds.Items { // what is released already lets go of nothing
-			k.ReleaseHold(ctx, who, h.ID, nil, "once more")
+			k.ReleaseHold(ctx, who, h.ID, engine.Condition{}, "once more")
 		}
 	case 7:
 		k.RequestErasure(ctx, who, engine.NewErasure{DocumentIDs: []string{id}, LegalBasis: "Art. 17", Requester: "case 1"})
@@ -137,7 +137,7 @@ func meanwhile(t *testing.T, k *enginetest.Kit, who engine.Actor, id string, ran
 			k.StartRun(ctx, who, engine.NewRun{AcceptClock: true, Reason: "now"})
 			_, err := k.Sweep(ctx)
 			must(t, err)
-			k.DeletePolicy(ctx, who, p.ID, nil)
+			k.DeletePolicy(ctx, who, p.ID, engine.Condition{})
 		}
 	}
 }

@@ -12,12 +12,12 @@ import (
 
 // HoldQuery chooses holds. Zero members choose all.
 type HoldQuery struct {
-	Status string // "", active or released
+	Status HoldStatus
 	Matter string
 	Paging
 }
 
-// Holds returns one page of a list, the hold placed last first.
+// Holds returns one page of the holds of the vault, the hold placed last first.
 func (v *Vault) Holds(ctx context.Context, q HoldQuery) (Page[Hold], error) {
 	return view(v, func(t *tx) (Page[Hold], error) {
 		kind, of := byte(holdAll), ""
@@ -31,7 +31,7 @@ func (v *Vault) Holds(ctx context.Context, q HoldQuery) (Page[Hold], error) {
 // DocumentHolds lists the holds of a document, the one placed last first.
 // ErrDocumentNotFound, *DeletedError; the holds of a deleted document are found
 // by their ids, and in Holds.
-func (v *Vault) DocumentHolds(ctx context.Context, documentID, status string, p Paging) (Page[Hold], error) {
+func (v *Vault) DocumentHolds(ctx context.Context, documentID string, status HoldStatus, p Paging) (Page[Hold], error) {
 	return view(v, func(t *tx) (Page[Hold], error) {
 		d, err := t.liveDocument(documentID)
 		if err != nil {
@@ -42,7 +42,7 @@ func (v *Vault) DocumentHolds(ctx context.Context, documentID, status string, p 
 }
 
 // holdPage walks the rows of one kind and value.
-func (t *tx) holdPage(kind byte, of, status string, p Paging) (page Page[Hold], err error) {
+func (t *tx) holdPage(kind byte, of string, status HoldStatus, p Paging) (page Page[Hold], err error) {
 	limit, err := pageLimit(p.Limit)
 	if err != nil {
 		return page, err
@@ -55,7 +55,7 @@ func (t *tx) holdPage(kind byte, of, status string, p Paging) (page Page[Hold], 
 		return page, err
 	}
 	var prefixes [][]byte
-	switch HoldStatus(status) {
+	switch status {
 	case "":
 		prefixes = [][]byte{indexPrefix(kind, of+holdActive), indexPrefix(kind, of+holdReleased)}
 	case HoldActive:

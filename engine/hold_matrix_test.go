@@ -111,7 +111,7 @@ func (g governed) versionWith(c engine.Condition) error {
 }
 
 func (g governed) restore() error {
-	_, _, err := g.k.RestoreVersion(g.k.TB.Context(), g.who, g.id, 1, engine.Condition{})
+	_, _, err := g.k.RestoreVersion(g.k.TB.Context(), g.who, g.id, engine.Condition{}, 1)
 	return err
 }
 
@@ -143,7 +143,7 @@ func (g governed) run() error {
 		return err
 	}
 	r := runNow(g.k)
-	_, _, err = g.k.DeletePolicy(ctx, g.who, p.ID, nil)
+	_, _, err = g.k.DeletePolicy(ctx, g.who, p.ID, engine.Condition{})
 	must(g.k.TB, err)
 	return map[string]error{"held": engine.ErrOnHold, "locked": engine.ErrLocked, "protected": engine.ErrRetained, "deleted": nil}[outcomes(g.k, r.ID)[g.id][0]]
 }
@@ -154,7 +154,7 @@ func (g governed) takeBack() error { return g.edit(engine.NewLock{}, false) }
 // edit locks the document, changes it and adds a version, and releases the lock.
 func (g governed) edit(n engine.NewLock, save bool) error {
 	ctx := g.k.TB.Context()
-	l, _, err := g.k.AcquireLock(ctx, g.who, g.id, n)
+	l, _, err := g.k.AcquireLock(ctx, g.who, g.id, engine.Condition{}, n)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (g governed) oblige() error {
 }
 
 func (g governed) hold() error {
-	_, _, err := g.k.PlaceHold(g.k.TB.Context(), g.who, g.id, nil, engine.NewHold{Reason: "one more"})
+	_, _, err := g.k.PlaceHold(g.k.TB.Context(), g.who, g.id, engine.Condition{}, engine.NewHold{Reason: "one more"})
 	return err
 }
 

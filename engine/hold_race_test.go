@@ -25,7 +25,7 @@ func TestAHoldRacesWithWhatItForbids(t *testing.T) {
 		var held, done error
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, _, held = k.PlaceHold(t.Context(), k.Admin, d.ID, nil, engine.NewHold{Reason: "litigation"})
+			_, _, held = k.PlaceHold(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewHold{Reason: "litigation"})
 		})
 		deletes := round%2 == 0
 		wg.Go(func() {

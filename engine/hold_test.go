@@ -11,7 +11,7 @@ import (
 
 func place(t testing.TB, k *enginetest.Kit, documentID, matter string) engine.Hold {
 	t.Helper()
-	h, receipt, err := k.PlaceHold(t.Context(), k.Admin, documentID, nil, engine.NewHold{Reason: "litigation is expected", Matter: matter})
+	h, receipt, err := k.PlaceHold(t.Context(), k.Admin, documentID, engine.Condition{}, engine.NewHold{Reason: "litigation is expected", Matter: matter})
 	if err != nil || receipt.Seq == 0 {
 		t.Fatalf("place a hold: receipt %v, %v", receipt, err)
 	}
@@ -29,7 +29,7 @@ func stored(t testing.TB, k *enginetest.Kit, documentID string) engine.Document 
 
 func release(t testing.TB, k *enginetest.Kit, holdID string) engine.Hold {
 	t.Helper()
-	h, _, err := k.ReleaseHold(t.Context(), k.Admin, holdID, nil, "settled")
+	h, _, err := k.ReleaseHold(t.Context(), k.Admin, holdID, engine.Condition{}, "settled")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestListsTellHeldDocumentsApart(t *testing.T) {
 		{engine.DocumentQuery{Matter: "M", Status: "all"}, []string{held.ID, both.ID}},
 		{engine.DocumentQuery{Matter: "N", Status: "all"}, []string{}},
 	} {
-		for _, sort := range []string{"createdAt", "name", "updatedAt"} {
+		for _, sort := range []engine.Sort{"createdAt", "name", "updatedAt"} {
 			ask.q.Sort = sort
 			got := ids(k.Documents(t.Context(), ask.q))
 			slices.Sort(got)

@@ -41,7 +41,7 @@ func busy(t *testing.T, k *enginetest.Kit, random *rand.Rand) (actors []engine.A
 		case 0:
 			_, _, err = k.CreateUser(ctx, a, engine.NewUser{Name: name, Access: engine.AccessView})
 		case 1:
-			_, _, err = k.RestoreVersion(ctx, a, id, 1, cond)
+			_, _, err = k.RestoreVersion(ctx, a, id, cond, 1)
 		default:
 			_, _, err = k.UpdateDocument(ctx, a, id, cond, engine.DocumentPatch{Name: &name})
 		}

@@ -46,6 +46,7 @@ type Secret struct{ token string }
 // Reveal returns the token.
 func (s Secret) Reveal() string { return s.token }
 
+// String keeps %v and %s from printing the token.
 func (s Secret) String() string { return "(secret)" }
 
 // GoString keeps %#v from printing the token.
@@ -107,7 +108,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 	})
 }
 
-// Key returns one key. ErrKeyNotFound.
+// Key returns one key, without its secret. ErrKeyNotFound.
 func (v *Vault) Key(ctx context.Context, keyID string) (Key, error) {
 	return view(v, func(t *tx) (Key, error) {
 		k, err := t.key(keyID)
@@ -150,8 +151,10 @@ func (t *tx) key(keyID string) (*key, error) {
 	return decodeKey(at, b)
 }
 
-// CreateKey needs admin access. A key may be narrower than its user, never
-// wider.
+// CreateKey makes a key for a user, and returns its token, which is shown this
+// once. It needs admin access. *InvalidError if there is no such user, if the
+// key would have wider access than its user, or if it would have expired
+// already.
 func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secret, Receipt, error) {
 	n.Name = strings.TrimSpace(n.Name)
 	if n.UserID == "" {
@@ -278,7 +281,8 @@ func (t *tx) rotateKey(old *key, overlap time.Duration, random secret.Key) (*key
 }
 
 // RevokeKey ends a key at once, also for requests that are on their way. It
-// needs admin access.
+// needs admin access. Revoking what is revoked returns it as it is.
+// ErrKeyNotFound.
 func (v *Vault) RevokeKey(ctx context.Context, actor Actor, keyID string) (Key, Receipt, error) {
 	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {

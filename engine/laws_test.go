@@ -42,7 +42,7 @@ func TestWhatHoldsAlreadyIsNotWritten(t *testing.T) {
 			return r, err
 		}, false},
 		{"the same user", func() (engine.Receipt, error) {
-			_, r, err := k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Name: &u.Name, Access: &u.Access})
+			_, r, err := k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Name: &u.Name, Access: &u.Access})
 			return r, err
 		}, false},
 		{"ensure a user", func() (engine.Receipt, error) {
@@ -50,15 +50,15 @@ func TestWhatHoldsAlreadyIsNotWritten(t *testing.T) {
 			return r, err
 		}, false},
 		{"close a user", func() (engine.Receipt, error) {
-			_, r, err := k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Status: &closed})
+			_, r, err := k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Status: &closed})
 			return r, err
 		}, true},
 		{"the same settings", func() (engine.Receipt, error) {
-			_, r, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{AuditReads: &off})
+			_, r, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &off})
 			return r, err
 		}, false},
 		{"release", func() (engine.Receipt, error) {
-			_, r, err := k.ReleaseHold(ctx, k.Admin, h.ID, nil, "settled")
+			_, r, err := k.ReleaseHold(ctx, k.Admin, h.ID, engine.Condition{}, "settled")
 			return r, err
 		}, true},
 		{"revoke", func() (engine.Receipt, error) { _, r, err := k.RevokeKey(ctx, k.Admin, key.ID); return r, err }, true},

@@ -14,7 +14,7 @@ import (
 // DocumentQuery chooses documents. Zero members choose all, but that the
 // default Status leaves out what is archived or deleted.
 type DocumentQuery struct {
-	Status      string // "", active, archived, legal_hold, deleted or all
+	Status      Status // "" is what is neither archived nor deleted
 	Archived    *bool
 	Category    string
 	OwnerID     string
@@ -29,9 +29,23 @@ type DocumentQuery struct {
 	CreatedTo   time.Time     // exclusive
 	UpdatedFrom time.Time     // inclusive
 	UpdatedTo   time.Time     // exclusive
-	Sort        string        // createdAt, updatedAt or name, "-" before it for descending; "" is -createdAt
+	Sort        Sort          // "" is SortCreated.Descending(), the one made last first
 	Paging
 }
+
+// Sort is the order of a list: rising, or falling with "-" before it. Each list
+// says which it knows.
+type Sort string
+
+const (
+	SortCreated Sort = "createdAt" // of documents
+	SortUpdated Sort = "updatedAt" // of documents
+	SortName    Sort = "name"      // of documents
+	SortDue     Sort = "dueDate"   // of obligations
+)
+
+// Descending is the order the other way round, of a rising one.
+func (s Sort) Descending() Sort { return "-" + s }
 
 // The work of one call is bounded: gatherMost documents are gathered and
 // sorted, or lookMost rows of the sorting index, or members of sets, looked at.
@@ -44,13 +58,10 @@ const (
 	lookFew    = 1_000
 )
 
-// Documents returns one page of a list.
-//
-// Every filter is a set of ids in the index, in the order of creation, and
-// several are intersected by walking them side by side. In another order, few
-// matches are gathered and sorted; if they are many, the index of that order is
-// walked, and since matches are many there, a page is soon full. A page may
-// still be short, or empty, and have a cursor.
+// Documents returns one page of the documents that match the query. A page may
+// be short, or empty, and still have a cursor: go on until it has none.
+// *InvalidError for a status, a sort or a cursor that is none, and for a field
+// that is not defined or has no such values.
 func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document], error) {
 	o, err := q.order()
 	if err != nil {
@@ -71,6 +82,10 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 	if err != nil {
 		return Page[Document]{}, err
 	}
+	// Every filter is a set of ids in the index, in the order of creation. Several
+	// are intersected by walking them side by side. In another order, few matches
+	// are gathered and sorted. If they are many, the index of that order is walked,
+	// and a page is soon full.
 	return view(v, func(t *tx) (Page[Document], error) {
 		l := &lister{t: t, q: q, order: o, states: states, limit: limit, place: place}
 		if err := l.addFields(); err != nil {
@@ -110,17 +125,17 @@ type order struct {
 }
 
 func (q *DocumentQuery) order() (order, error) {
-	key, desc := strings.CutPrefix(q.Sort, "-")
-	switch key {
+	key, desc := strings.CutPrefix(string(q.Sort), "-")
+	switch Sort(key) {
 	case "":
 		if !desc {
 			return order{listCreated, true}, nil
 		}
-	case "createdAt":
+	case SortCreated:
 		return order{listCreated, desc}, nil
-	case "updatedAt":
+	case SortUpdated:
 		return order{listUpdated, desc}, nil
-	case "name":
+	case SortName:
 		return order{listName, desc}, nil
 	}
 	return order{}, invalid("sort", "must be createdAt, updatedAt or name, with - before it for descending order")
@@ -136,15 +151,15 @@ func (q *DocumentQuery) states() ([]string, error) {
 		if q.Archived != nil {
 			states = []string{stateLive, stateLiveHeld, stateArchived, stateArchivedHeld}
 		}
-	case "active":
+	case StatusActive:
 		states = []string{stateLive}
-	case "archived":
+	case StatusArchived:
 		states = []string{stateArchived}
-	case "legal_hold":
+	case StatusLegalHold:
 		states = []string{stateLiveHeld, stateArchivedHeld}
-	case "deleted":
+	case StatusDeleted:
 		states = []string{stateDeleted}
-	case "all":
+	case StatusAll:
 		states = []string{stateLive, stateLiveHeld, stateArchived, stateArchivedHeld, stateDeleted}
 	default:
 		return nil, invalid("status", "must be active, archived, legal_hold, deleted or all")

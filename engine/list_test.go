@@ -26,7 +26,7 @@ func TestTimesAreBoundsOfTheIndex(t *testing.T) {
 		d = k.Create("zebra", "stripes")
 	}
 	for _, q := range []engine.DocumentQuery{{UpdatedFrom: d.UpdatedAt}, {CreatedFrom: d.CreatedAt}} {
-		for _, order := range []string{"", "createdAt", "updatedAt", "-updatedAt", "name", "-name"} {
+		for _, order := range []engine.Sort{"", "createdAt", "updatedAt", "-updatedAt", "name", "-name"} {
 			q.Sort = order
 			page, err := k.Documents(t.Context(), q)
 			if err != nil || len(page.Items) != 1 || page.Items[0].ID != d.ID || page.NextCursor != "" {

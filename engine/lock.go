@@ -12,11 +12,12 @@ import (
 	"strongroom/engine/internal/check"
 )
 
-// AcquireLock takes the lock of a document. It needs upload access, and a user
-// who may lock. *LockedError if somebody holds it, the caller included: they
-// have it already, and GET tells them the token. ErrLockState for an archived
-// document.
-func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string, n NewLock) (Lock, Receipt, error) {
+// AcquireLock takes the lock of a document, and returns it with its token. It
+// needs upload access, and a user who may lock (User.CanLockEnvelopes).
+// *LockedError if somebody holds it, the caller too: Lock tells its holder the
+// token. *PermissionError without the document's edit password, *ThrottledError
+// after too many wrong ones. ErrLockState for an archived document.
+func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string, cond Condition, n NewLock) (Lock, Receipt, error) {
 	window, err := lockWindow(n.Duration, defaultWindow)
 	if err != nil {
 		return Lock{}, Receipt{}, err
@@ -25,20 +26,20 @@ func (v *Vault) AcquireLock(ctx context.Context, actor Actor, documentID string,
 		return Lock{}, Receipt{}, err
 	}
 	for {
-		proof, err := v.provePassword(ctx, actor, documentID, n)
+		proof, err := v.provePassword(ctx, actor, documentID, cond, n)
 		if err != nil {
 			return Lock{}, Receipt{}, err
 		}
-		lock, receipt, err := v.acquireLock(ctx, actor, documentID, n, window, proof)
+		lock, receipt, err := v.acquireLock(ctx, actor, documentID, cond, n, window, proof)
 		if !errors.Is(err, errPasswordMoved) {
 			return lock, receipt, err
 		}
 	}
 }
 
-func (v *Vault) acquireLock(ctx context.Context, actor Actor, documentID string, n NewLock, window time.Duration, proof passwordProof) (Lock, Receipt, error) {
+func (v *Vault) acquireLock(ctx context.Context, actor Actor, documentID string, cond Condition, n NewLock, window time.Duration, proof passwordProof) (Lock, Receipt, error) {
 	taken, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) {
-		old, err := t.lockable(documentID, n.IfMatch)
+		old, err := t.lockable(documentID, cond.IfMatch)
 		if err == nil {
 			err = proof.stands(old)
 		}
@@ -123,8 +124,9 @@ func appDetail(app string) []byte {
 	return encodeDetail(map[string]any{"lockedByApp": app})
 }
 
-// Lock returns the lock of a document to anybody with view access; the token
-// is in it only for the key that took it. ErrNotLocked.
+// Lock returns the lock of a document. The actor must be an active user whose key
+// works; the host decides who may ask. The token is in it only for the key that
+// took the lock. ErrNotLocked.
 func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock, error) {
 	return view(v, func(t *tx) (Lock, error) {
 		if err := t.admit(actor); err != nil {
@@ -139,9 +141,9 @@ func (v *Vault) Lock(ctx context.Context, actor Actor, documentID string) (Lock,
 }
 
 // RenewLock moves the deadline on, by the lock's window or a new one, and may
-// change the application's name. It takes the token (Condition.LockToken).
-// ErrNotLocked, *LockedError.
-func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c Condition, p LockPatch) (Lock, Receipt, error) {
+// change the application's name. It needs upload access and takes
+// Condition.LockToken. ErrNotLocked, *LockedError.
+func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, cond Condition, p LockPatch) (Lock, Receipt, error) {
 	if p.Duration != nil {
 		window, err := lockWindow(*p.Duration, 0)
 		if err == nil && window == 0 {
@@ -150,7 +152,7 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 		if err != nil {
 			return Lock{}, Receipt{}, err
 		}
-		c.LockDuration = window // a value in the body wins
+		cond.LockDuration = window // a value in the body wins
 	}
 	if p.LockedByApp != nil {
 		if err := checkApp(*p.LockedByApp); err != nil {
@@ -158,7 +160,7 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 		}
 	}
 	return update(v, ctx, actor, func(t *tx) (Lock, audit.Event, error) {
-		old, g, err := t.held(documentID, c)
+		old, g, err := t.held(documentID, cond)
 		if err != nil {
 			return Lock{}, audit.Event{}, err
 		}
@@ -200,7 +202,7 @@ func (t *tx) held(documentID string, c Condition) (*document, grant, error) {
 // nothing, each with an entry of its own, and not to save drops them. If saving
 // fails, the lock stays. The lock returned is as it was. The receipt is of the
 // last entry, lock.released.
-func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string, c Condition, save bool) (Lock, Receipt, error) {
+func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string, cond Condition, save bool) (Lock, Receipt, error) {
 	scratchPad, err := view(v, func(t *tx) (bool, error) {
 		d, err := t.liveDocument(documentID)
 		return err == nil && d.lease != nil && d.lease.scratchPad, err
@@ -210,15 +212,15 @@ func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string,
 	}
 	switch {
 	case scratchPad && save:
-		return v.saveDraft(ctx, actor, documentID, c)
+		return v.saveDraft(ctx, actor, documentID, cond)
 	case save || scratchPad:
-		lock, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, c, scratchPad) })
+		lock, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond, scratchPad) })
 		v.purge(context.WithoutCancel(ctx), lock.litter...)
 		return lock.Lock, receipt, err
 	}
 	locks, receipts, err := updateAll(v, ctx, actor,
-		func(t *tx) (locked, audit.Event, error) { return t.revert(documentID, c) },
-		func(t *tx) (locked, audit.Event, error) { return t.release(documentID, c.token(), false) })
+		func(t *tx) (locked, audit.Event, error) { return t.revert(documentID, cond) },
+		func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond.token(), false) })
 	if err != nil {
 		return Lock{}, Receipt{}, err
 	}
@@ -263,10 +265,11 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	return locked{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
 }
 
-// BreakLock ends somebody's lock, without the token: for locks that were
-// forgotten. What has landed stays; a scratchpad waits for its user. It needs
-// admin access and a reason. ErrNotLocked.
-func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, m Match, reason string) (Lock, Receipt, error) {
+// BreakLock ends somebody's lock, without its token, and returns it as it was:
+// for locks that were forgotten. What has landed stays. A scratchpad waits for
+// its user to lock the document again. It needs admin access and a reason.
+// ErrNotLocked.
+func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, cond Condition, reason string) (Lock, Receipt, error) {
 	var c checks
 	c.Required("reason", reason, check.MaxComment)
 	if err := c.err(); err != nil {
@@ -285,7 +288,7 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, m
 			err = ErrNotLocked
 		}
 		if err == nil {
-			err = m.check(old.Revision)
+			err = cond.IfMatch.check(old.Revision)
 		}
 		if err != nil {
 			return Lock{}, audit.Event{}, err

@@ -99,11 +99,11 @@ func TestAScratchpadIsSeenByItsHolderAlone(t *testing.T) {
 	if n, _ := e.Facts["draft"].AsNumber(); err != nil || e.Op != audit.OpLockRenewed || n != 2 || e.Detail != nil {
 		t.Errorf("%+v, %v", e, err)
 	}
-	s, err := k.Sketch(t.Context(), k.Admin, d.ID, l.Token)
+	s, err := k.Sketch(t.Context(), k.Admin, d.ID, engine.Condition{LockToken: l.Token})
 	if err != nil || s.Document.Name != "drafted" || len(s.Versions) != 1 || s.Versions[0].Draft != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if _, err := k.Sketch(t.Context(), k.Admin, d.ID, "made up"); !errors.Is(err, engine.ErrNotLocked) {
+	if _, err := k.Sketch(t.Context(), k.Admin, d.ID, engine.Condition{LockToken: "made up"}); !errors.Is(err, engine.ErrNotLocked) {
 		t.Error(err)
 	}
 	head := k.Head().Seq
@@ -203,12 +203,12 @@ func TestABrokenScratchpadWaitsToo(t *testing.T) {
 	d := k.Create("contract", "text")
 	l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
 	doc(rename(k, k.Admin, d.ID, "drafted", with(l.Token)))
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "urgent"); err != nil {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, "urgent"); err != nil {
 		t.Fatal(err)
 	}
 	k.Reopen()
 	again := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
-	if s, err := k.Sketch(t.Context(), k.Admin, d.ID, again.Token); err != nil || s.Document.Name != "drafted" || again.ScratchPadStale {
+	if s, err := k.Sketch(t.Context(), k.Admin, d.ID, engine.Condition{LockToken: again.Token}); err != nil || s.Document.Name != "drafted" || again.ScratchPadStale {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -219,7 +219,7 @@ func TestADeletionTakesWaitingDraftsWithIt(t *testing.T) {
 	d := k.Create("contract", "text")
 	l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
 	digest := doc(addText(k, d.ID, "drafted bytes", with(l.Token))).Current.Digest
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "urgent"); err != nil {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, "urgent"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {

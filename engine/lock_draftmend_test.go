@@ -18,7 +18,7 @@ import (
 func setCategories(t *testing.T, k *enginetest.Kit, categories ...string) {
 	t.Helper()
 	categories = append([]string{}, categories...)
-	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{Categories: &categories}); err != nil {
+	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{Categories: &categories}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -39,7 +39,7 @@ func TestTwoDraftsOfTheSameBytes(t *testing.T) {
 		return l
 	}
 	draft(k.Admin)
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "urgent"); err != nil {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, "urgent"); err != nil {
 		t.Fatal(err)
 	}
 	l := draft(grace)
@@ -66,7 +66,7 @@ func TestADraftIsNotRevived(t *testing.T) {
 		orFail[engine.Document](t)(rename(k, k.Admin, d.ID, "drafted", with(l.Token)))
 		time.Sleep(5*time.Minute + 24*time.Hour)
 		l = lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
-		if s, err := k.Sketch(t.Context(), k.Admin, d.ID, l.Token); err != nil || s.Document.Name != "contract" {
+		if s, err := k.Sketch(t.Context(), k.Admin, d.ID, engine.Condition{LockToken: l.Token}); err != nil || s.Document.Name != "contract" {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})
@@ -88,7 +88,7 @@ func TestADraftWhoseCategoryIsGone(t *testing.T) {
 		doc(patch(engine.DocumentPatch{Name: new("drafted"), Category: new("short-lived"), AddTags: []string{"t"}}))
 		doc(patch(engine.DocumentPatch{Description: new("shown")}))
 		setCategories(t, k)
-		s, err := k.Sketch(t.Context(), k.Admin, d.ID, l.Token)
+		s, err := k.Sketch(t.Context(), k.Admin, d.ID, engine.Condition{LockToken: l.Token})
 		if err != nil || s.Document.Name != "contract" || s.Document.Category != "other" || len(s.Document.Tags) != 0 || s.Document.Description != "shown" {
 			t.Errorf("half shown: %+v, %v", s.Document, err)
 		}
@@ -165,7 +165,7 @@ func TestThousandsOfVersionsAreTakenBack(t *testing.T) {
 	for range clients {
 		working.Go(func() {
 			for range each {
-				if _, _, err := k.RestoreVersion(t.Context(), k.Admin, d.ID, 1, with(l.Token)); err != nil {
+				if _, _, err := k.RestoreVersion(t.Context(), k.Admin, d.ID, with(l.Token), 1); err != nil {
 					t.Error(err)
 					return
 				}

@@ -42,7 +42,6 @@ type NewLock struct {
 	LockedByApp   string
 	UseScratchPad bool
 	Password      string // the document's edit password, if it has one
-	IfMatch       Match  // revisions of the document
 }
 
 // LockPatch: nil leaves a member alone.
@@ -252,14 +251,14 @@ func (p passwordProof) raise(d *document) {
 // AcquireLock, so that nobody else learns whether it is right. The proof is
 // decided in the transaction: a password that changes meanwhile is not let
 // through.
-func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID string, n NewLock) (passwordProof, error) {
+func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID string, cond Condition, n NewLock) (passwordProof, error) {
 	var who guesser
 	d, err := view(v, func(t *tx) (*document, error) {
 		if err := t.admit(actor); err != nil {
 			return nil, err
 		}
 		who.userID = t.actor.UserID
-		return t.lockable(documentID, n.IfMatch)
+		return t.lockable(documentID, cond.IfMatch)
 	})
 	if err != nil || d.password == "" || n.Password == "" {
 		return passwordProof{}, err

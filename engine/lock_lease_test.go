@@ -16,7 +16,7 @@ import (
 
 func lock(t *testing.T, k *enginetest.Kit, who engine.Actor, documentID string, n engine.NewLock) engine.Lock {
 	t.Helper()
-	l, _, err := k.AcquireLock(t.Context(), who, documentID, n)
+	l, _, err := k.AcquireLock(t.Context(), who, documentID, engine.Condition{}, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestTheLifeOfALease(t *testing.T) {
 		}
 		// A second lock is refused, to the holder too.
 		for _, who := range []engine.Actor{grace, k.Admin} {
-			if _, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.NewLock{}); !errors.Is(err, engine.ErrLocked) {
+			if _, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.Condition{}, engine.NewLock{}); !errors.Is(err, engine.ErrLocked) {
 				t.Error(err)
 			}
 		}
@@ -137,7 +137,7 @@ func TestTheMatrixOfChangesAndLocks(t *testing.T) {
 			return err
 		},
 		"restore": func(k *enginetest.Kit, who engine.Actor, id string, c engine.Condition) error {
-			_, _, err := k.RestoreVersion(k.TB.Context(), who, id, 1, c)
+			_, _, err := k.RestoreVersion(k.TB.Context(), who, id, c, 1)
 			return err
 		},
 		"archive": func(k *enginetest.Kit, who engine.Actor, id string, c engine.Condition) error {
@@ -229,7 +229,7 @@ func TestSixRacersOneWinnerAThousandTimes(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, who := range racers {
 			wg.Go(func() {
-				l, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.NewLock{})
+				l, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.Condition{}, engine.NewLock{})
 				if err != nil && !errors.Is(err, engine.ErrLocked) {
 					t.Error(err)
 				}
@@ -255,13 +255,13 @@ func TestBreakingAForgottenLock(t *testing.T) {
 	grace, _ := k.Person("Grace", engine.AccessUpload)
 	d := k.Create("contract", "text")
 	l := lock(t, k, grace, d.ID, engine.NewLock{})
-	if _, _, err := k.BreakLock(t.Context(), grace, d.ID, nil, "mine"); !errors.Is(err, engine.ErrLacksPermission) {
+	if _, _, err := k.BreakLock(t.Context(), grace, d.ID, engine.Condition{}, "mine"); !errors.Is(err, engine.ErrLacksPermission) {
 		t.Error(err)
 	}
-	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, " "); !errors.Is(err, engine.ErrInvalid) {
+	if _, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, " "); !errors.Is(err, engine.ErrInvalid) {
 		t.Error(err)
 	}
-	if broken, r, err := k.BreakLock(t.Context(), k.Admin, d.ID, nil, "on holiday"); err != nil || broken.User.Name != "Grace" || r.Seq == 0 {
+	if broken, r, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, "on holiday"); err != nil || broken.User.Name != "Grace" || r.Seq == 0 {
 		t.Error(broken, r, err)
 	}
 	if _, err := rename(k, grace, d.ID, "late", with(l.Token)); !errors.Is(err, engine.ErrNotLocked) {
@@ -281,14 +281,14 @@ func TestWhoMayLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, who := range []engine.Actor{reader, {UserID: u.ID, Access: engine.AccessUpload}} {
-		if _, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.NewLock{}); !errors.Is(err, engine.ErrLacksPermission) {
+		if _, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.Condition{}, engine.NewLock{}); !errors.Is(err, engine.ErrLacksPermission) {
 			t.Error(err)
 		}
 	}
 	if _, _, err := k.ArchiveDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{}); !errors.Is(err, engine.ErrLockState) {
+	if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{}); !errors.Is(err, engine.ErrLockState) {
 		t.Error(err)
 	}
 }

@@ -94,11 +94,11 @@ func (m *lockModel) compareVersions(d *modelDocument) {
 func (m *lockModel) compareSketch(d *modelDocument) {
 	who := m.actors[d.lease.user]
 	want, text, versions, _ := m.replay(d, d.drafts[d.lease.user].current())
-	s, err := m.k.Sketch(m.ctx(), who, d.id, d.lease.token)
+	s, err := m.k.Sketch(m.ctx(), who, d.id, engine.Condition{LockToken: d.lease.token})
 	if err != nil || len(s.Versions) != versions || !metadataOf(s.Document).equal(want) {
 		m.t.Errorf("step %d: the holder of %s sees %+v, %v, want %+v and %d versions", m.n, d.id, s, err, want, versions)
 	}
-	_, f, _, err := m.k.OpenSketch(m.ctx(), who, d.id, d.lease.token)
+	_, f, _, err := m.k.OpenSketch(m.ctx(), who, d.id, engine.Condition{LockToken: d.lease.token})
 	if err != nil {
 		m.t.Errorf("step %d: %v", m.n, err)
 		return

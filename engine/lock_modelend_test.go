@@ -92,7 +92,7 @@ func (m *lockModel) breakLock(d *modelDocument) {
 	case d.live() == nil:
 		want = engine.ErrNotLocked
 	}
-	_, _, err := m.k.BreakLock(m.ctx(), m.k.Admin, d.id, nil, "forgotten")
+	_, _, err := m.k.BreakLock(m.ctx(), m.k.Admin, d.id, engine.Condition{}, "forgotten")
 	if !m.expect("break the lock of "+d.id, err, want) {
 		return
 	}
@@ -176,6 +176,6 @@ func (m *lockModel) sweep() {
 func (m *lockModel) settings() {
 	m.categories = oneOf(m, []string{}, []string{"c1"}, []string{"c1", "c2"})
 	categories := slices.Clone(m.categories)
-	_, _, err := m.k.UpdateSettings(m.ctx(), m.k.Admin, nil, engine.SettingsPatch{Categories: &categories})
+	_, _, err := m.k.UpdateSettings(m.ctx(), m.k.Admin, engine.Condition{}, engine.SettingsPatch{Categories: &categories})
 	m.expect(fmt.Sprint("categories ", categories), err, nil)
 }

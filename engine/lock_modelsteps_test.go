@@ -101,7 +101,7 @@ func (m *lockModel) acquire(d *modelDocument, user int) {
 	case d.password != "":
 		want = d.guess(user, n.Password)
 	}
-	l, _, err := m.k.AcquireLock(m.ctx(), m.actors[user], d.id, n)
+	l, _, err := m.k.AcquireLock(m.ctx(), m.actors[user], d.id, engine.Condition{}, n)
 	if !m.expect(fmt.Sprintf("user %d locks %s, %+v", user, d.id, n), err, want) {
 		return
 	}
@@ -259,7 +259,7 @@ func (m *lockModel) addVersion(d *modelDocument, user int) {
 	if m.random.IntN(3) == 0 {
 		n := 1 + m.random.IntN(len(d.texts))
 		text = d.texts[n-1]
-		_, _, err = m.k.RestoreVersion(m.ctx(), m.actors[user], d.id, uint64(n), c)
+		_, _, err = m.k.RestoreVersion(m.ctx(), m.actors[user], d.id, c, uint64(n))
 	} else {
 		u := m.k.Upload(text)
 		defer u.Discard()

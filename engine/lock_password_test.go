@@ -32,15 +32,15 @@ func TestTheEditPassword(t *testing.T) {
 		}
 		k.Reopen()
 		for range 5 {
-			if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
+			if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.Condition{}, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
 				t.Error(err)
 			}
 		}
-		if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{Password: "open sesame"}); !errors.Is(err, engine.ErrThrottled) {
+		if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.Condition{}, engine.NewLock{Password: "open sesame"}); !errors.Is(err, engine.ErrThrottled) {
 			t.Error(err)
 		}
 		time.Sleep(time.Minute)
-		if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{}); !errors.Is(err, engine.ErrLacksPermission) {
+		if _, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.Condition{}, engine.NewLock{}); !errors.Is(err, engine.ErrLacksPermission) {
 			t.Error(err)
 		}
 		l := lock(t, k, grace, d.ID, engine.NewLock{Password: "open sesame"})
@@ -66,7 +66,7 @@ func TestThePasswordIsJudgedLast(t *testing.T) {
 		setEditPassword(t, k, d.ID, "sesame")
 		refusal := func(who engine.Actor, password string, want error) string {
 			t.Helper()
-			_, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.NewLock{Password: password})
+			_, _, err := k.AcquireLock(t.Context(), who, d.ID, engine.Condition{}, engine.NewLock{Password: password})
 			if !errors.Is(err, want) {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestGuessesAreCountedByUserAndDocument(t *testing.T) {
 			setEditPassword(t, k, id, "sesame")
 		}
 		try := func(password string) error {
-			_, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.NewLock{Password: password})
+			_, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.Condition{}, engine.NewLock{Password: password})
 			return err
 		}
 		for range 5 {

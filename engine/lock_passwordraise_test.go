@@ -66,7 +66,7 @@ func TestAWeakPasswordIsRaised(t *testing.T) {
 		setEditPassword(t, k, d.ID, "password")
 		keepPassword(t, k, d.ID, cheap)
 		k.Check()
-		if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
+		if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
 			t.Error(err)
 		}
 		orFail[engine.Document](t)(rename(k, k.Admin, d.ID, "without a lock", engine.Condition{}))
@@ -96,7 +96,7 @@ func TestAWeakPasswordIsRaised(t *testing.T) {
 		_, _, err = k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), save)
 		must(t, err)
 		k.Check()
-		if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
+		if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{Password: "wrong"}); !errors.Is(err, engine.ErrLacksPermission) {
 			t.Error(err)
 		}
 		lock(t, k, k.Admin, d.ID, engine.NewLock{Password: "password", UseScratchPad: true})
@@ -120,7 +120,7 @@ func TestARaiseRefusesNobody(t *testing.T) {
 	for range 8 {
 		working.Go(func() {
 			for {
-				l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Password: "password"})
+				l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{Password: "password"})
 				if errors.Is(err, engine.ErrLocked) {
 					continue
 				}
@@ -158,7 +158,7 @@ func TestADamagedPasswordIsFound(t *testing.T) {
 		if err != nil || len(report.Findings) == 0 {
 			t.Errorf("%q: %+v, %v", text, report.Findings, err)
 		}
-		if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Password: "password"}); err == nil || errors.Is(err, engine.ErrLacksPermission) {
+		if _, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{Password: "password"}); err == nil || errors.Is(err, engine.ErrLacksPermission) {
 			t.Errorf("%q: %v", text, err)
 		}
 		closed(t, k, func() {

@@ -110,10 +110,10 @@ type Sketch struct {
 	Versions []Version
 }
 
-// Sketch returns the document as the holder of this token sees it. ErrNotLocked
-// if the token is not that of a live lock with a scratchpad: then there is
-// nothing to see but the document itself.
-func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token string) (Sketch, error) {
+// Sketch returns the document as the holder of the scratchpad sees it, who shows
+// Condition.LockToken. ErrNotLocked if that is not the token of a live lock with
+// a scratchpad: then there is nothing to see but the document itself.
+func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID string, cond Condition) (Sketch, error) {
 	return view(v, func(t *tx) (Sketch, error) {
 		if err := t.admit(actor); err != nil {
 			return Sketch{}, err
@@ -123,7 +123,7 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 			return Sketch{}, err
 		}
 		l := t.live(d)
-		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, token) {
+		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, cond.LockToken) {
 			return Sketch{}, ErrNotLocked
 		}
 		dr, err := t.draftOf(d, l.userID)
@@ -153,10 +153,11 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID, token strin
 // What the holder of a scratchpad reads beyond its [Sketch], and what is asked
 // before a long upload.
 
-// SketchVersions is [Vault.Versions] as the holder of this token sees them:
-// those of the scratchpad first. ErrNotLocked as for [Vault.Sketch].
-func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID, token string, p Paging) (Page[Version], error) {
-	s, err := v.Sketch(ctx, actor, documentID, token)
+// SketchVersions is [Vault.Versions] as the holder of the scratchpad sees them:
+// those in the scratchpad first. Condition.LockToken and ErrNotLocked as for
+// [Vault.Sketch].
+func (v *Vault) SketchVersions(ctx context.Context, actor Actor, documentID string, cond Condition, p Paging) (Page[Version], error) {
+	s, err := v.Sketch(ctx, actor, documentID, cond)
 	if err != nil {
 		return Page[Version]{}, err
 	}
@@ -209,13 +210,14 @@ func versionPlace(cursor string) (uint64, error) {
 	return binary.BigEndian.Uint64(place), nil
 }
 
-// OpenSketch opens the current version's bytes as the holder of this token
-// sees it. ErrNotLocked as for [Vault.Sketch]. What is in a scratchpad has no
-// version number, and its download no entry: the log tells nobody what is not
-// saved yet.
-func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID, token string) (Version, io.ReadSeekCloser, Receipt, error) {
+// OpenSketch opens the bytes of the current version as the holder of the
+// scratchpad sees it. Condition.LockToken and ErrNotLocked as for
+// [Vault.Sketch]. A version that waits in a scratchpad has no number, and its
+// download has no entry: the log tells nobody what is not saved yet. The caller
+// closes the file.
+func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID string, cond Condition) (Version, io.ReadSeekCloser, Receipt, error) {
 	for {
-		s, err := v.Sketch(ctx, actor, documentID, token)
+		s, err := v.Sketch(ctx, actor, documentID, cond)
 		if err != nil {
 			return Version{}, nil, Receipt{}, err
 		}
@@ -227,21 +229,21 @@ func (v *Vault) OpenSketch(ctx context.Context, actor Actor, documentID, token s
 		if err == nil {
 			return current, file, Receipt{}, nil
 		}
-		again, moved := v.Sketch(ctx, actor, documentID, token)
+		again, moved := v.Sketch(ctx, actor, documentID, cond)
 		if moved == nil && again.Document.Current.Digest == current.Digest || !errors.Is(err, blobstore.ErrNotFound) {
 			return Version{}, nil, Receipt{}, fmt.Errorf("open draft %d of document %s: %w", current.Draft, documentID, err)
 		}
 	}
 }
 
-// Expect asks what AddVersion will be asked, so that nobody sends a gigabyte to
-// be refused. That it is let through here promises nothing.
-func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, c Condition) error {
+// Expect checks what AddVersion will check, so that nobody sends a gigabyte to
+// be refused. That it is let through here promises nothing. It writes nothing.
+func (v *Vault) Expect(ctx context.Context, actor Actor, documentID string, cond Condition) error {
 	_, err := view(v, func(t *tx) (struct{}, error) {
 		if err := t.admit(actor); err != nil {
 			return struct{}{}, err
 		}
-		d, _, err := t.writable(documentID, AccessUpload, c)
+		d, _, err := t.writable(documentID, AccessUpload, cond)
 		if err == nil && d.Archived {
 			err = ErrDocumentArchived
 		}

@@ -174,7 +174,7 @@ func (t *tx) firstSince(at time.Time, last uint64) uint64 {
 	return uint64(n) + 1
 }
 
-// Entry returns one entry. ErrEntryNotFound if the log has none with this seq.
+// Entry returns the entry with this seq. ErrEntryNotFound if the log has none.
 func (v *Vault) Entry(ctx context.Context, seq uint64) (Entry, error) {
 	return view(v, func(t *tx) (Entry, error) { return t.entry(seq) })
 }

@@ -52,7 +52,7 @@ func TestEntriesWhileOthersWrite(t *testing.T) {
 func TestAnExportEndsWhereItsEntrySays(t *testing.T) {
 	k := enginetest.New(t)
 	on := true
-	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &on}); err != nil {
+	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &on}); err != nil {
 		t.Fatal(err)
 	}
 	stop := writing(t, k, k.Create("contract", "text"))
@@ -87,7 +87,7 @@ func TestAfterTheEndThereIsNothing(t *testing.T) {
 			}
 		}
 		for _, audited := range []bool{false, true} {
-			if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &audited}); err != nil {
+			if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &audited}); err != nil {
 				t.Fatal(err)
 			}
 			e, err := k.Export(t.Context(), k.Admin, after)

@@ -12,29 +12,37 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// This file is for readers of the audit log that keep an index of their own,
-// as engine/search does. They act for nobody: what they read is in no entry,
-// and whom they show it to is theirs to watch over.
+// LogReader is what readers of the log need beyond the log. They follow it with
+// Entries and Wait and keep something of their own: an index (engine/search), or
+// how far they have told others of it (engine/webhook). A host that is none needs
+// nothing of it.
+//
+// A reader acts for nobody. What it reads is in no entry and no access is checked:
+// the host decides who is shown it.
+type LogReader struct{ v *Vault }
 
-// A facet is what a filter can ask of a document: its state, category, a tag,
-// the value of a field, a matter it is held for. It is spelled as the index of
-// the vault spells it, and means nothing else to its reader: equal facets are
-// equal bytes, and of what has an order the bytes have it. The spelling may
-// change with the version of this package.
+// LogReader returns the vault as readers of its log see it. All methods may be
+// called from many goroutines.
+func (v *Vault) LogReader() LogReader { return LogReader{v} }
 
 // Faceted is a document with all its facets.
+//
+// A facet is what a filter can ask of a document: its state, category, a tag,
+// the value of a field, a matter it is held for. Its spelling means nothing to a
+// reader. Equal facets are equal bytes, and where values have an order the bytes
+// have it. The spelling may change with the version of this package.
 type Faceted struct {
 	Document
 	Facets []string
 }
 
-// Find returns the documents with these ids that are there and not deleted, in
-// the order of the ids. 500 ids at most.
-func (v *Vault) Find(ctx context.Context, ids []string) ([]Faceted, error) {
+// Find returns the documents with these ids, in the order of the ids. It leaves
+// out what is deleted, never was, or is no id. *InvalidError for more than 500.
+func (r LogReader) Find(ctx context.Context, ids []string) ([]Faceted, error) {
 	if len(ids) > maxLimit {
 		return nil, invalid("ids", "must be at most %d", maxLimit)
 	}
-	return view(v, func(t *tx) ([]Faceted, error) {
+	return view(r.v, func(t *tx) ([]Faceted, error) {
 		found := make([]Faceted, 0, len(ids))
 		for _, documentID := range ids {
 			d, err := t.document(documentID)
@@ -61,10 +69,11 @@ func (d *document) facets() (facets []string) {
 	return facets
 }
 
-// ReadContent opens the bytes of the version, for a reader: unlike OpenContent
-// it writes no entry, whatever the settings say. The caller closes the file.
+// OpenContent opens the bytes of the version. Unlike [Vault.OpenContent] it
+// writes no entry, whatever the settings say. The caller closes the file.
 // ErrVersionNotFound when they are gone: the log says, or will say, why.
-func (v *Vault) ReadContent(ctx context.Context, ver *Version) (io.ReadSeekCloser, error) {
+func (r LogReader) OpenContent(ctx context.Context, ver *Version) (io.ReadSeekCloser, error) {
+	v := r.v
 	if err := v.store.Enter(); err != nil {
 		return nil, err
 	}
@@ -87,14 +96,14 @@ type Criteria struct {
 // FacetRange is From inclusive, To exclusive.
 type FacetRange struct{ From, To string }
 
-// Criteria says what a document must have to match the query, and refuses what
-// Documents refuses. Sort and Paging are not looked at.
-func (v *Vault) Criteria(ctx context.Context, q DocumentQuery) (Criteria, error) {
+// Criteria says what a document must have to match the query. Sort and Paging are
+// not looked at. *InvalidError for what Documents refuses.
+func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, error) {
 	states, err := q.states()
 	if err != nil {
 		return Criteria{}, err
 	}
-	return view(v, func(t *tx) (Criteria, error) {
+	return view(r.v, func(t *tx) (Criteria, error) {
 		c := Criteria{UpdatedFrom: q.UpdatedFrom, UpdatedTo: q.UpdatedTo}
 		c.First, c.Last = (&lister{q: q}).bounds()
 		values, ranges, err := t.fieldRows(q.Fields)
@@ -159,7 +168,7 @@ func facetsOf(set store.IDSet) []string {
 
 // IDBytes returns the 16 bytes of an id, whose order is the order of creation.
 // ok is false for what is no id.
-func IDBytes(s string) (b [16]byte, ok bool) { return store.ParseID(s) }
+func (r LogReader) IDBytes(s string) (b [16]byte, ok bool) { return store.ParseID(s) }
 
 // IDText spells the id of 16 bytes.
-func IDText(b [16]byte) string { return id(b).String() }
+func (r LogReader) IDText(b [16]byte) string { return id(b).String() }

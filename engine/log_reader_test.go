@@ -17,11 +17,11 @@ func TestFindSkipsWhatIsGone(t *testing.T) {
 	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, b.ID, engine.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	found, err := k.Find(t.Context(), []string{c.ID, b.ID, engine.NewID(), "x", a.ID})
+	found, err := k.LogReader().Find(t.Context(), []string{c.ID, b.ID, engine.NewID(), "x", a.ID})
 	if err != nil || len(found) != 2 || found[0].Name != "c" || found[1].Name != "a" {
 		t.Errorf("%v, %v", found, err)
 	}
-	if _, err := k.Find(t.Context(), make([]string, 501)); !errors.Is(err, engine.ErrInvalid) {
+	if _, err := k.LogReader().Find(t.Context(), make([]string, 501)); !errors.Is(err, engine.ErrInvalid) {
 		t.Error(err)
 	}
 }
@@ -29,12 +29,12 @@ func TestFindSkipsWhatIsGone(t *testing.T) {
 func TestAReaderLeavesNoEntry(t *testing.T) {
 	k := enginetest.New(t)
 	on := true
-	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &on}); err != nil {
+	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &on}); err != nil {
 		t.Fatal(err)
 	}
 	d := k.Create("a", "the text")
 	before := k.Head()
-	f, err := k.ReadContent(t.Context(), d.Current)
+	f, err := k.LogReader().OpenContent(t.Context(), d.Current)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestAReaderLeavesNoEntry(t *testing.T) {
 	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.ReadContent(t.Context(), d.Current); !errors.Is(err, engine.ErrVersionNotFound) {
+	if _, err := k.LogReader().OpenContent(t.Context(), d.Current); !errors.Is(err, engine.ErrVersionNotFound) {
 		t.Error(err)
 	}
 }
@@ -57,14 +57,14 @@ func TestCriteriaAreMetByFacets(t *testing.T) {
 		Name: "a", Category: "contract", Tags: []string{"client:acme", "urgent"}, ExternalID: "erp-1",
 		CustomFields: map[string]any{"amount": 120, "renewalDate": "2027-01-31"},
 	}, "a")
-	found, err := k.Find(t.Context(), []string{d.ID})
+	found, err := k.LogReader().Find(t.Context(), []string{d.ID})
 	if err != nil || len(found) != 1 {
 		t.Fatal(found, err)
 	}
 	facets := found[0].Facets
-	key, ok := engine.IDBytes(d.ID)
-	if !ok || engine.IDText(key) != d.ID {
-		t.Errorf("%x is %s", key, engine.IDText(key))
+	key, ok := k.LogReader().IDBytes(d.ID)
+	if !ok || k.LogReader().IDText(key) != d.ID {
+		t.Errorf("%x is %s", key, k.LogReader().IDText(key))
 	}
 	field := func(f engine.FieldFilter) engine.DocumentQuery {
 		return engine.DocumentQuery{Fields: []engine.FieldFilter{f}}
@@ -86,7 +86,7 @@ func TestCriteriaAreMetByFacets(t *testing.T) {
 		{field(engine.FieldFilter{Key: "amount", From: "120"}), true},
 		{field(engine.FieldFilter{Key: "renewalDate", To: "2027-02-01"}), true},
 	} {
-		criteria, err := k.Criteria(t.Context(), c.query)
+		criteria, err := k.LogReader().Criteria(t.Context(), c.query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestCriteriaAreMetByFacets(t *testing.T) {
 		}
 	}
 	for _, wrong := range []engine.DocumentQuery{{Status: "odd"}, field(engine.FieldFilter{Key: "colour", Value: "x"}), field(engine.FieldFilter{Key: "amount", From: "x"})} {
-		if _, err := k.Criteria(t.Context(), wrong); !errors.Is(err, engine.ErrInvalid) {
+		if _, err := k.LogReader().Criteria(t.Context(), wrong); !errors.Is(err, engine.ErrInvalid) {
 			t.Errorf("%+v: %v", wrong, err)
 		}
 	}

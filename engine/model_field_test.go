@@ -119,7 +119,7 @@ func (m *model) field() {
 	if used := slices.ContainsFunc(slices.Collect(maps.Values(m.documents)), has); used && !force {
 		want = engine.ErrFieldInUse
 	}
-	_, _, err := m.k.DeleteField(m.ctx(), m.k.Admin, f.Key, nil, force)
+	_, _, err := m.k.DeleteField(m.ctx(), m.k.Admin, f.Key, engine.Condition{}, force)
 	m.answered("delete field", err, want)
 	if err != nil {
 		return

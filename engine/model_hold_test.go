@@ -69,7 +69,7 @@ func (m *model) placeHold() {
 	if strings.TrimSpace(n.Reason) == "" {
 		want = engine.ErrInvalid // before anything is asked
 	}
-	h, r, err := m.k.PlaceHold(m.ctx(), a, id, cond.IfMatch, n)
+	h, r, err := m.k.PlaceHold(m.ctx(), a, id, engine.Condition{IfMatch: cond.IfMatch}, n)
 	m.answered("place hold", err, want)
 	if err != nil {
 		return
@@ -117,7 +117,7 @@ func (m *model) releaseHold() {
 		want = engine.ErrPrecondition
 	}
 	reason := pick(m, "", "settled", " over ")
-	got, r, err := m.k.ReleaseHold(m.ctx(), a, id, match, reason)
+	got, r, err := m.k.ReleaseHold(m.ctx(), a, id, engine.Condition{IfMatch: match}, reason)
 	m.answered("release hold", err, want)
 	if err != nil {
 		return
@@ -229,11 +229,11 @@ func (m *model) allHolds() {
 		slices.SortFunc(list, func(a, b engine.Hold) int { return cmp.Compare(b.ID, a.ID) })
 		return list
 	}
-	for _, status := range []string{"", "active", "released"} {
+	for _, status := range []engine.HoldStatus{"", "active", "released"} {
 		for _, matter := range append(modelMatters, "", "none") {
 			q := engine.HoldQuery{Status: status, Matter: matter}
 			compareHolds(m, in(func(h engine.Hold) bool {
-				return (status == "" || string(h.Status) == status) && (matter == "" || h.Matter == matter)
+				return (status == "" || h.Status == status) && (matter == "" || h.Matter == matter)
 			}), func(ctx context.Context, p engine.Paging) (engine.Page[engine.Hold], error) {
 				q.Paging = p
 				return m.k.Holds(ctx, q)
@@ -244,7 +244,7 @@ func (m *model) allHolds() {
 				continue
 			}
 			compareHolds(m, in(func(h engine.Hold) bool {
-				return (status == "" || string(h.Status) == status) && h.DocumentID == id
+				return (status == "" || h.Status == status) && h.DocumentID == id
 			}), func(ctx context.Context, p engine.Paging) (engine.Page[engine.Hold], error) {
 				return m.k.DocumentHolds(ctx, id, status, p)
 			})

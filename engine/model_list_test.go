@@ -12,7 +12,7 @@ import (
 
 // query makes one up.
 func (m *model) query() engine.DocumentQuery {
-	q := engine.DocumentQuery{Status: pick(m, "", "", "all", "active", "archived", "deleted", "legal_hold"), Sort: pick(m, "", "createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt")}
+	q := engine.DocumentQuery{Status: pick[engine.Status](m, "", "", "all", "active", "archived", "deleted", "legal_hold"), Sort: pick[engine.Sort](m, "", "createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt")}
 	if m.random.IntN(4) == 0 {
 		archived := m.random.IntN(2) == 0
 		q.Archived = &archived
@@ -65,7 +65,7 @@ func (m *model) matches(q engine.DocumentQuery, d engine.Document) bool {
 			return false
 		}
 	case "active", "archived", "deleted", "legal_hold":
-		if string(d.Status) != q.Status {
+		if d.Status != q.Status {
 			return false
 		}
 	}
@@ -91,7 +91,7 @@ func (m *model) matches(q engine.DocumentQuery, d engine.Document) bool {
 
 // order compares by the query's sort, then by id.
 func order(q engine.DocumentQuery, a, b engine.Document) (c int) {
-	field, desc := strings.CutPrefix(cmp.Or(q.Sort, "-createdAt"), "-")
+	field, desc := strings.CutPrefix(string(cmp.Or(q.Sort, "-createdAt")), "-")
 	switch field {
 	case "name":
 		c = cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))

@@ -330,7 +330,7 @@ func (m *model) restore() {
 		from, err = m.k.Version(m.ctx(), id, number)
 		must(m.t, err)
 	}
-	got, r, err := m.k.RestoreVersion(m.ctx(), a, id, number, cond)
+	got, r, err := m.k.RestoreVersion(m.ctx(), a, id, cond, number)
 	m.answered("restore", err, want)
 	if err != nil {
 		return
@@ -505,7 +505,7 @@ func (m *model) account() {
 	}
 	was := is
 	is.Email, is.Status = email, status
-	u, r, err := m.k.UpdateUser(m.ctx(), a, id, nil, engine.UserPatch{Email: &email, Status: &status})
+	u, r, err := m.k.UpdateUser(m.ctx(), a, id, engine.Condition{}, engine.UserPatch{Email: &email, Status: &status})
 	m.answered("update user", err, want)
 	if err != nil {
 		return
@@ -527,7 +527,7 @@ func (m *model) categories() {
 	if a.Access < engine.AccessAdmin {
 		want = engine.ErrLacksPermission
 	}
-	s, _, err := m.k.UpdateSettings(m.ctx(), a, nil, engine.SettingsPatch{Categories: &list, AuditReads: &reads})
+	s, _, err := m.k.UpdateSettings(m.ctx(), a, engine.Condition{}, engine.SettingsPatch{Categories: &list, AuditReads: &reads})
 	m.answered("settings", err, want)
 	if err != nil {
 		return

@@ -16,9 +16,18 @@ import (
 type ObligationStatus string
 
 const (
-	ObligationPending   ObligationStatus = "pending"
-	ObligationOverdue   ObligationStatus = "overdue"
-	ObligationCompleted ObligationStatus = "completed"
+	ObligationPending   ObligationStatus = "pending"   // it is open, and due later
+	ObligationOverdue   ObligationStatus = "overdue"   // it is open, and was due
+	ObligationCompleted ObligationStatus = "completed" // it was met
+)
+
+// Recurrence is how often an obligation comes back once it is met. "" is never.
+type Recurrence string
+
+const (
+	RecurMonthly   Recurrence = "monthly"
+	RecurQuarterly Recurrence = "quarterly" // every three months
+	RecurYearly    Recurrence = "yearly"
 )
 
 // Obligation is something that somebody is to do because of a document.
@@ -32,8 +41,8 @@ type Obligation struct {
 	OwnerName    string
 	DocumentID   string
 	DocumentName string
-	Recurrence   string    // monthly, quarterly, yearly, or "": once
-	CompletedAt  time.Time // zero: it is not completed, and so the three below
+	Recurrence   Recurrence // "": once
+	CompletedAt  time.Time  // zero: it is not completed, and so the three below
 	CompletedBy  string
 	Note         string
 	Evidence     *Evidence
@@ -56,7 +65,7 @@ type NewObligation struct {
 	DueDate     Due
 	OwnerID     string
 	DocumentID  string
-	Recurrence  string // monthly, quarterly, yearly, or "": once
+	Recurrence  Recurrence // "": once
 }
 
 // notReminded is the place of an obligation before its first reminder.
@@ -78,7 +87,9 @@ type obligation struct {
 // made beyond it.
 const maxObligations = 1_000
 
-// CreateObligation needs upload access.
+// CreateObligation makes an obligation, which is deleted with its document. It
+// needs upload access. *InvalidError if there is no such document or owner, or
+// if the document has 1,000 obligations already.
 func (v *Vault) CreateObligation(ctx context.Context, actor Actor, n NewObligation) (Obligation, Receipt, error) {
 	if err := n.check(); err != nil {
 		return Obligation{}, Receipt{}, err
@@ -110,20 +121,20 @@ func (n *NewObligation) check() error {
 	return c.err()
 }
 
-func (c *checks) recurrence(r string) {
+func (c *checks) recurrence(r Recurrence) {
 	if r != "" && periodOf(r) == 0 {
 		c.Fail("recurrence", "must be monthly, quarterly or yearly, or empty for once")
 	}
 }
 
 // periodOf is how many months a recurrence takes; 0 if it is none.
-func periodOf(recurrence string) int {
+func periodOf(recurrence Recurrence) int {
 	switch recurrence {
-	case "monthly":
+	case RecurMonthly:
 		return 1
-	case "quarterly":
+	case RecurQuarterly:
 		return 3
-	case "yearly":
+	case RecurYearly:
 		return 12
 	}
 	return 0
@@ -177,7 +188,7 @@ func (t *tx) addObligation(o *obligation) (Obligation, audit.Event, error) {
 func (o *obligation) facts() audit.Facts {
 	f := audit.Facts{
 		"due": audit.Text(o.DueDate.String()), "obligation": audit.Text(o.ID), "owner": audit.Text(o.OwnerID),
-		"recurrence": audit.Text(o.Recurrence),
+		"recurrence": audit.Text(string(o.Recurrence)),
 	}
 	if o.anchor != o.DueDate {
 		f["anchor"] = audit.Text(o.anchor.String())
@@ -221,7 +232,7 @@ func (t *tx) putObligation(old, o *obligation) {
 	t.putRows(bucketDues, before, after)
 }
 
-// Obligation returns one. ErrObligationNotFound.
+// Obligation returns one obligation. ErrObligationNotFound.
 func (v *Vault) Obligation(ctx context.Context, obligationID string) (Obligation, error) {
 	return view(v, func(t *tx) (Obligation, error) {
 		o, err := t.obligation(obligationID)
@@ -295,10 +306,10 @@ func (t *tx) revise(old *obligation) *obligation {
 }
 
 // DeleteObligation removes an obligation and returns it as it was. It needs
-// upload access.
-func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID string, m Match) (Obligation, Receipt, error) {
+// upload access. ErrObligationNotFound.
+func (v *Vault) DeleteObligation(ctx context.Context, actor Actor, obligationID string, cond Condition) (Obligation, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
-		o, err := t.changeable(obligationID, m)
+		o, err := t.changeable(obligationID, cond.IfMatch)
 		if err != nil {
 			return Obligation{}, audit.Event{}, err
 		}

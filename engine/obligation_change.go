@@ -17,17 +17,18 @@ type ObligationPatch struct {
 	Description *string
 	DueDate     *Due
 	OwnerID     *string
-	Recurrence  *string
+	Recurrence  *Recurrence
 }
 
-// UpdateObligation needs upload access. Another due date begins the reminders
-// anew, and it, or another recurrence, is what recurrences are counted from.
-func (v *Vault) UpdateObligation(ctx context.Context, actor Actor, obligationID string, m Match, p ObligationPatch) (Obligation, Receipt, error) {
+// UpdateObligation changes an obligation. It needs upload access. Another due
+// date begins the reminders anew. If the due date or the recurrence changes,
+// recurrences are counted from the due date as it is then. ErrObligationNotFound.
+func (v *Vault) UpdateObligation(ctx context.Context, actor Actor, obligationID string, cond Condition, p ObligationPatch) (Obligation, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Obligation{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
-		old, err := t.changeable(obligationID, m)
+		old, err := t.changeable(obligationID, cond.IfMatch)
 		if err != nil {
 			return Obligation{}, audit.Event{}, err
 		}
@@ -80,7 +81,7 @@ func (p *ObligationPatch) apply(o *obligation) {
 }
 
 // moved works out what follows from another due date or recurrence.
-func (o *obligation) moved(due Due, recurrence string) {
+func (o *obligation) moved(due Due, recurrence Recurrence) {
 	if o.DueDate != due {
 		o.reminded = notReminded
 	}
@@ -101,7 +102,7 @@ func (o *obligation) differences(old *obligation) map[string]any {
 	note("description", old.Description, o.Description)
 	note("dueDate", old.DueDate.String(), o.DueDate.String())
 	note("ownerId", old.OwnerID, o.OwnerID)
-	note("recurrence", old.Recurrence, o.Recurrence)
+	note("recurrence", string(old.Recurrence), string(o.Recurrence))
 	return m
 }
 
@@ -111,17 +112,19 @@ type Completion struct {
 	Evidence *Evidence
 }
 
-// CompleteObligation needs upload access. One that recurs is followed by the
-// next, in the same transaction and with an entry of its own; the receipt is of
-// the completion. Completing what is completed returns it as it is.
-func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, m Match, c Completion) (Obligation, Receipt, error) {
+// CompleteObligation says that an obligation was met. It needs upload access.
+// One that recurs is followed by the next, in the same transaction and with an
+// entry of its own; the receipt is that of the completion. Completing what is
+// completed returns it as it is. ErrObligationNotFound; *InvalidError if the
+// evidence is no version of the vault.
+func (v *Vault) CompleteObligation(ctx context.Context, actor Actor, obligationID string, cond Condition, c Completion) (Obligation, Receipt, error) {
 	var wrong checks
 	wrong.Prose("note", c.Note, check.MaxComment)
 	if err := wrong.err(); err != nil {
 		return Obligation{}, Receipt{}, err
 	}
 	done, receipts, err := updateAll(v, ctx, actor,
-		func(t *tx) (Obligation, audit.Event, error) { return t.complete(obligationID, m, c) },
+		func(t *tx) (Obligation, audit.Event, error) { return t.complete(obligationID, cond.IfMatch, c) },
 		func(t *tx) (Obligation, audit.Event, error) { return t.recur(obligationID) })
 	if err != nil {
 		return Obligation{}, Receipt{}, err
@@ -217,12 +220,12 @@ func (t *tx) recur(obligationID string) (Obligation, audit.Event, error) {
 	}})
 }
 
-// ReopenObligation undoes a completion; the obligation that recurs after it
-// stays. It needs upload access. Reopening what is not completed returns it as it
-// is.
-func (v *Vault) ReopenObligation(ctx context.Context, actor Actor, obligationID string, m Match) (Obligation, Receipt, error) {
+// ReopenObligation undoes a completion. The obligation that recurs after it
+// stays. It needs upload access. Reopening what is not completed returns it as
+// it is. ErrObligationNotFound.
+func (v *Vault) ReopenObligation(ctx context.Context, actor Actor, obligationID string, cond Condition) (Obligation, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Obligation, audit.Event, error) {
-		old, err := t.changeable(obligationID, m)
+		old, err := t.changeable(obligationID, cond.IfMatch)
 		if err != nil {
 			return Obligation{}, audit.Event{}, err
 		}

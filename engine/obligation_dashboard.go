@@ -70,7 +70,7 @@ func (v *Vault) obligationSummary(ctx context.Context, most int) (ObligationSumm
 			}
 		}
 	}
-	page, err := v.Obligations(ctx, ObligationQuery{Status: string(ObligationPending), Paging: Paging{Limit: summaryNext}})
+	page, err := v.Obligations(ctx, ObligationQuery{Status: ObligationPending, Paging: Paging{Limit: summaryNext}})
 	if err != nil {
 		return s, err
 	}

@@ -26,7 +26,7 @@ func TestObligationSummary(t *testing.T) {
 		oblige(k, doc, "soon", "2000-01-06", "")
 		oblige(k, doc, "far", "2050-01-01", "") // beyond the months told
 		done := oblige(k, doc, "done", "1999-12-31", "")
-		_, _, err := k.CompleteObligation(ctx, k.Admin, done.ID, nil, engine.Completion{})
+		_, _, err := k.CompleteObligation(ctx, k.Admin, done.ID, engine.Condition{}, engine.Completion{})
 		must(t, err)
 		for range 5 {
 			_, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "Bob's", DueDate: due(t, "2000-01-07"), OwnerID: bob.UserID, DocumentID: doc})
@@ -65,7 +65,7 @@ func TestObligationSummaryOfSome(t *testing.T) {
 		o, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "t", DueDate: due(t, "2099-01-01"), OwnerID: owner, DocumentID: doc})
 		must(t, err)
 		if i < 2 { // one of each owner's
-			_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, nil, engine.Completion{})
+			_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{}, engine.Completion{})
 			must(t, err)
 		}
 	}

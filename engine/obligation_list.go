@@ -11,19 +11,19 @@ import (
 
 // ObligationQuery chooses obligations. Zero members choose all.
 type ObligationQuery struct {
-	Status     string // "", pending, overdue or completed
+	Status     ObligationStatus
 	OwnerID    string
 	DocumentID string
-	DueFrom    Due    // a date from its beginning on
-	DueTo      Due    // a date with its end; a time is left out
-	Sort       string // dueDate, "-" before it for descending; "" is dueDate
+	DueFrom    Due  // a date from its beginning on
+	DueTo      Due  // a date with its end; a time is left out
+	Sort       Sort // SortDue or its Descending; "" is SortDue
 	Paging
 }
 
-// Obligations returns one page of a list, in the order in which they are due; a
-// date stands behind the times of that day in UTC. The rows walked are those of
-// the document asked for, or of the owner, or all, between the bounds that status
-// and due dates set. A page may be short, or empty, and have a cursor.
+// Obligations returns one page of the obligations that match the query, in the
+// order in which they are due. A date stands behind the times of that day in
+// UTC. A page may be short, or empty, and still have a cursor. *InvalidError for
+// a status, a sort or a cursor that is none.
 func (v *Vault) Obligations(ctx context.Context, q ObligationQuery) (Page[Obligation], error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -43,7 +43,8 @@ func (v *Vault) Obligations(ctx context.Context, q ObligationQuery) (Page[Obliga
 	return view(v, l.page)
 }
 
-// dueLister is one call of Obligations.
+// dueLister is one call of Obligations. It walks the rows of the document asked
+// for, or of the owner, or all, between the bounds that status and due dates set.
 type dueLister struct {
 	q      ObligationQuery
 	desc   bool
@@ -57,13 +58,13 @@ type dueLister struct {
 // check reads the query, as far as that needs no vault.
 func (l *dueLister) check() error {
 	switch l.q.Sort {
-	case "", "dueDate":
-	case "-dueDate":
+	case "", SortDue:
+	case SortDue.Descending():
 		l.desc = true
 	default:
 		return invalid("sort", "must be dueDate, with - before it for descending order")
 	}
-	switch ObligationStatus(l.q.Status) {
+	switch l.q.Status {
 	case "":
 		l.states = []string{dueOpen, dueCompleted}
 	case ObligationPending, ObligationOverdue:
@@ -154,7 +155,7 @@ func (l *dueLister) bounds() (first, last []byte) {
 	if !l.q.DueTo.IsZero() {
 		to = l.q.DueTo.ends(l.zone)
 	}
-	switch ObligationStatus(l.q.Status) {
+	switch l.q.Status {
 	case ObligationPending:
 		if from.Before(l.now) {
 			from = l.now
@@ -176,9 +177,9 @@ func (l *dueLister) bounds() (first, last []byte) {
 // inTime decides what its place says of an obligation in one of the states.
 func (l *dueLister) inTime(due Due) bool {
 	at := due.last(l.zone)
-	switch ObligationStatus(l.q.Status) {
+	switch l.q.Status {
 	case ObligationPending, ObligationOverdue:
-		if string(statusAt(l.now, due, false, l.zone)) != l.q.Status {
+		if statusAt(l.now, due, false, l.zone) != l.q.Status {
 			return false
 		}
 	}

@@ -107,7 +107,7 @@ func (m *obligationModel) create() {
 	docs := slices.Sorted(maps.Keys(m.docs))
 	o, _, err := m.k.CreateObligation(m.t.Context(), m.k.Admin, engine.NewObligation{
 		Title: pickOne(m.random, "Pay", "Give notice"), Description: pickOne(m.random, "", "soon"), DueDate: m.when(),
-		OwnerID: m.k.Admin.UserID, DocumentID: pickOne(m.random, docs...), Recurrence: pickOne(m.random, "", "monthly", "yearly"),
+		OwnerID: m.k.Admin.UserID, DocumentID: pickOne(m.random, docs...), Recurrence: pickOne[engine.Recurrence](m.random, "", "monthly", "yearly"),
 	})
 	must(m.t, err)
 	m.holds[o.ID] = plain(o)
@@ -115,7 +115,7 @@ func (m *obligationModel) create() {
 
 func (m *obligationModel) update() {
 	id := m.any()
-	title, recurrence, day := pickOne(m.random, "Pay", "Terminate"), pickOne(m.random, "", "monthly", "quarterly"), m.when()
+	title, recurrence, day := pickOne(m.random, "Pay", "Terminate"), pickOne[engine.Recurrence](m.random, "", "monthly", "quarterly"), m.when()
 	p := engine.ObligationPatch{Title: &title}
 	if m.random.IntN(2) == 0 {
 		p.Recurrence = &recurrence
@@ -123,7 +123,7 @@ func (m *obligationModel) update() {
 	if m.random.IntN(2) == 0 {
 		p.DueDate = &day
 	}
-	o, r, err := m.k.UpdateObligation(m.t.Context(), m.k.Admin, id, nil, p)
+	o, r, err := m.k.UpdateObligation(m.t.Context(), m.k.Admin, id, engine.Condition{}, p)
 	m.settled(id, o, r, err, func(o *engine.Obligation) bool {
 		was := *o
 		o.Title = title
@@ -139,7 +139,7 @@ func (m *obligationModel) update() {
 
 func (m *obligationModel) complete() {
 	id := m.any()
-	o, r, err := m.k.CompleteObligation(m.t.Context(), m.k.Admin, id, nil, engine.Completion{Note: "done"})
+	o, r, err := m.k.CompleteObligation(m.t.Context(), m.k.Admin, id, engine.Condition{}, engine.Completion{Note: "done"})
 	m.settled(id, o, r, err, func(want *engine.Obligation) bool {
 		if !want.CompletedAt.IsZero() {
 			return false
@@ -160,7 +160,7 @@ func (m *obligationModel) complete() {
 
 func (m *obligationModel) reopen() {
 	id := m.any()
-	o, r, err := m.k.ReopenObligation(m.t.Context(), m.k.Admin, id, nil)
+	o, r, err := m.k.ReopenObligation(m.t.Context(), m.k.Admin, id, engine.Condition{})
 	m.settled(id, o, r, err, func(o *engine.Obligation) bool {
 		was := *o
 		o.CompletedAt, o.CompletedBy, o.Note = time.Time{}, "", ""
@@ -170,7 +170,7 @@ func (m *obligationModel) reopen() {
 
 func (m *obligationModel) remove() {
 	id := m.any()
-	_, _, err := m.k.DeleteObligation(m.t.Context(), m.k.Admin, id, nil)
+	_, _, err := m.k.DeleteObligation(m.t.Context(), m.k.Admin, id, engine.Condition{})
 	if _, ok := m.holds[id]; ok != (err == nil) || !ok && !errors.Is(err, engine.ErrObligationNotFound) {
 		m.t.Fatalf("delete %s: %v", id, err)
 	}

@@ -23,7 +23,7 @@ func due(t testing.TB, s string) engine.Due {
 }
 
 // oblige makes an obligation of the administrator's.
-func oblige(k *enginetest.Kit, documentID, title, dueDate, recurrence string) engine.Obligation {
+func oblige(k *enginetest.Kit, documentID, title, dueDate string, recurrence engine.Recurrence) engine.Obligation {
 	k.TB.Helper()
 	o, _, err := k.CreateObligation(k.TB.Context(), k.Admin, engine.NewObligation{
 		Title: title, DueDate: due(k.TB, dueDate), OwnerID: k.Admin.UserID, DocumentID: documentID, Recurrence: recurrence,
@@ -48,7 +48,7 @@ func obligations(k *enginetest.Kit, q engine.ObligationQuery) []engine.Obligatio
 
 func inZone(k *enginetest.Kit, zone string, days ...uint64) {
 	k.TB.Helper()
-	_, _, err := k.UpdateSettings(k.TB.Context(), k.Admin, nil, engine.SettingsPatch{TimeZone: &zone, ReminderDays: &days})
+	_, _, err := k.UpdateSettings(k.TB.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{TimeZone: &zone, ReminderDays: &days})
 	must(k.TB, err)
 }
 
@@ -72,7 +72,11 @@ func TestDueIsSpelledOneWay(t *testing.T) {
 
 // TestRecurrence completes one obligation after the other.
 func TestRecurrence(t *testing.T) {
-	for _, c := range []struct{ zone, recurrence, from, then string }{
+	for _, c := range []struct {
+		zone       string
+		recurrence engine.Recurrence
+		from, then string
+	}{
 		{"UTC", "monthly", "2026-01-31", "2026-02-28 2026-03-31 2026-04-30 2026-05-31"},
 		{"UTC", "monthly", "2028-01-31", "2028-02-29 2028-03-31"},
 		{"America/New_York", "monthly", "2026-11-15", "2026-12-15 2027-01-15"},
@@ -88,7 +92,7 @@ func TestRecurrence(t *testing.T) {
 		{"Europe/Berlin", "monthly", "2026-01-29T01:30:00Z", "2026-02-28T01:30:00.000Z 2026-03-29T01:30:00.000Z 2026-04-29T00:30:00.000Z"},
 		{"UTC", "yearly", "9998-03-01", "9999-03-01 "},
 	} {
-		t.Run(c.zone+" "+c.recurrence+" "+c.from, func(t *testing.T) {
+		t.Run(c.zone+" "+string(c.recurrence)+" "+c.from, func(t *testing.T) {
 			k := enginetest.New(t)
 			inZone(k, c.zone)
 			doc := k.Create("Lease", "x")
@@ -96,7 +100,7 @@ func TestRecurrence(t *testing.T) {
 			for _, want := range strings.Split(c.then, " ") {
 				open := obligations(k, engine.ObligationQuery{Sort: "-dueDate"})
 				before := k.Head().Seq
-				done, r, err := k.CompleteObligation(t.Context(), k.Admin, open[0].ID, nil, engine.Completion{})
+				done, r, err := k.CompleteObligation(t.Context(), k.Admin, open[0].ID, engine.Condition{}, engine.Completion{})
 				must(t, err)
 				if done.Status != engine.ObligationCompleted || done.ID != open[0].ID || r.Seq != before+1 {
 					t.Fatalf("%+v, %+v", done, r)
@@ -137,16 +141,16 @@ func TestObligationLifecycle(t *testing.T) {
 		}
 	}
 	title := "Pay rent"
-	_, r, err := k.UpdateObligation(ctx, k.Admin, o.ID, nil, engine.ObligationPatch{Title: &title})
+	_, r, err := k.UpdateObligation(ctx, k.Admin, o.ID, engine.Condition{}, engine.ObligationPatch{Title: &title})
 	quiet("the same title", r, err)
-	_, r, err = k.ReopenObligation(ctx, k.Admin, o.ID, nil)
+	_, r, err = k.ReopenObligation(ctx, k.Admin, o.ID, engine.Condition{})
 	quiet("reopen what is open", r, err)
-	done, r, err := k.CompleteObligation(ctx, k.Admin, o.ID, engine.Match{1}, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: proof.ID, Version: 1}})
+	done, r, err := k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{IfMatch: engine.Match{1}}, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: proof.ID, Version: 1}})
 	must(t, err)
 	if done.Note != "paid" || *done.Evidence != (engine.Evidence{DocumentID: proof.ID, Version: 1}) || done.CompletedBy != k.Admin.UserID || done.Revision != 2 || r.Seq == 0 {
 		t.Errorf("%+v, %+v", done, r)
 	}
-	again, r, err := k.CompleteObligation(ctx, k.Admin, o.ID, nil, engine.Completion{Note: "twice"})
+	again, r, err := k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{}, engine.Completion{Note: "twice"})
 	quiet("complete twice", r, err)
 	if again.Note != "paid" {
 		t.Errorf("%+v", again)
@@ -154,25 +158,25 @@ func TestObligationLifecycle(t *testing.T) {
 	if n := len(obligations(k, engine.ObligationQuery{})); n != 2 {
 		t.Errorf("%d obligations", n)
 	}
-	reopened, _, err := k.ReopenObligation(ctx, k.Admin, o.ID, nil)
+	reopened, _, err := k.ReopenObligation(ctx, k.Admin, o.ID, engine.Condition{})
 	must(t, err)
 	if reopened.Status != engine.ObligationPending || reopened.Note != "" || reopened.Evidence != nil || !reopened.CompletedAt.IsZero() || reopened.CompletedBy != "" {
 		t.Errorf("%+v", reopened)
 	}
-	_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, nil, engine.Completion{})
+	_, _, err = k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{}, engine.Completion{})
 	must(t, err)
 	if n := len(obligations(k, engine.ObligationQuery{})); n != 2 {
 		t.Errorf("completed again, there are %d obligations", n)
 	}
-	if _, _, err := k.DeleteObligation(ctx, k.Admin, o.ID, engine.Match{1}); !errors.Is(err, engine.ErrPrecondition) {
+	if _, _, err := k.DeleteObligation(ctx, k.Admin, o.ID, engine.Condition{IfMatch: engine.Match{1}}); !errors.Is(err, engine.ErrPrecondition) {
 		t.Error(err)
 	}
-	gone, _, err := k.DeleteObligation(ctx, k.Admin, o.ID, nil)
+	gone, _, err := k.DeleteObligation(ctx, k.Admin, o.ID, engine.Condition{})
 	must(t, err)
 	if gone.ID != o.ID {
 		t.Errorf("%+v", gone)
 	}
-	if _, _, err := k.DeleteObligation(ctx, k.Admin, o.ID, nil); !errors.Is(err, engine.ErrObligationNotFound) {
+	if _, _, err := k.DeleteObligation(ctx, k.Admin, o.ID, engine.Condition{}); !errors.Is(err, engine.ErrObligationNotFound) {
 		t.Error(err)
 	}
 }
@@ -184,7 +188,7 @@ func TestObligationsGoWithTheirDocument(t *testing.T) {
 	first := oblige(k, doc.ID, "One", "2099-01-01", "")
 	oblige(k, doc.ID, "Two", "2020-01-01", "monthly")
 	kept := oblige(k, other.ID, "Three", "2099-01-01", "")
-	_, _, err := k.CompleteObligation(ctx, k.Admin, first.ID, nil, engine.Completion{})
+	_, _, err := k.CompleteObligation(ctx, k.Admin, first.ID, engine.Condition{}, engine.Completion{})
 	must(t, err)
 	_, _, err = k.ArchiveDocument(ctx, k.Admin, doc.ID, engine.Condition{})
 	must(t, err)
@@ -223,11 +227,11 @@ func TestObligationRefusals(t *testing.T) {
 		return err
 	}
 	patch := func(p engine.ObligationPatch) error {
-		_, _, err := k.UpdateObligation(ctx, k.Admin, o.ID, nil, p)
+		_, _, err := k.UpdateObligation(ctx, k.Admin, o.ID, engine.Condition{}, p)
 		return err
 	}
 	complete := func(c engine.Completion) error {
-		_, _, err := k.CompleteObligation(ctx, k.Admin, o.ID, nil, c)
+		_, _, err := k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{}, c)
 		return err
 	}
 	var list []refused
@@ -250,7 +254,7 @@ func TestObligationRefusals(t *testing.T) {
 	for _, n := range []uint64{0, 2, 1 << 60} {
 		list = append(list, refused{"evidence.version", n, complete(engine.Completion{Evidence: &engine.Evidence{DocumentID: doc.ID, Version: n}})})
 	}
-	for _, r := range []string{"weekly", "Monthly", " "} {
+	for _, r := range []engine.Recurrence{"weekly", "Monthly", " "} {
 		list = append(list, refused{"recurrence", r, create(func(n *engine.NewObligation) { n.Recurrence = r })},
 			refused{"recurrence", r, patch(engine.ObligationPatch{Recurrence: &r})})
 	}
@@ -267,10 +271,10 @@ func TestObligationRefusals(t *testing.T) {
 	}
 	viewer, _ := k.Person("Vic", engine.AccessView)
 	_, _, noCreate := k.CreateObligation(ctx, viewer, good)
-	_, _, noUpdate := k.UpdateObligation(ctx, viewer, o.ID, nil, engine.ObligationPatch{})
-	_, _, noComplete := k.CompleteObligation(ctx, viewer, o.ID, nil, engine.Completion{})
-	_, _, noReopen := k.ReopenObligation(ctx, viewer, o.ID, nil)
-	_, _, noDelete := k.DeleteObligation(ctx, viewer, o.ID, nil)
+	_, _, noUpdate := k.UpdateObligation(ctx, viewer, o.ID, engine.Condition{}, engine.ObligationPatch{})
+	_, _, noComplete := k.CompleteObligation(ctx, viewer, o.ID, engine.Condition{}, engine.Completion{})
+	_, _, noReopen := k.ReopenObligation(ctx, viewer, o.ID, engine.Condition{})
+	_, _, noDelete := k.DeleteObligation(ctx, viewer, o.ID, engine.Condition{})
 	for _, err := range []error{noCreate, noUpdate, noComplete, noReopen, noDelete} {
 		if !errors.Is(err, engine.ErrLacksPermission) {
 			t.Error(err)
@@ -353,7 +357,7 @@ func testObligationLists(t *testing.T, seed uint64) {
 			o, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "t", DueDate: when(), OwnerID: any(owners...), DocumentID: any(docs...)})
 			must(t, err)
 			if random.IntN(3) == 0 {
-				_, _, err := k.CompleteObligation(ctx, k.Admin, o.ID, nil, engine.Completion{})
+				_, _, err := k.CompleteObligation(ctx, k.Admin, o.ID, engine.Condition{}, engine.Completion{})
 				must(t, err)
 			}
 		}
@@ -362,7 +366,7 @@ func testObligationLists(t *testing.T, seed uint64) {
 			inZone(k, zone)
 			where, err := time.LoadLocation(zone)
 			must(t, err)
-			q := engine.ObligationQuery{Status: any("", "pending", "overdue", "completed"), Sort: any("", "dueDate", "-dueDate")}
+			q := engine.ObligationQuery{Status: engine.ObligationStatus(any("", "pending", "overdue", "completed")), Sort: engine.Sort(any("", "dueDate", "-dueDate"))}
 			if random.IntN(2) == 0 {
 				q.OwnerID = any(owners...)
 			}
@@ -397,11 +401,11 @@ func testObligationLists(t *testing.T, seed uint64) {
 				if len(o.DueDate.String()) > 10 {
 					late = !time.Now().Before(last)
 				}
-				status := map[bool]string{false: "pending", true: "overdue"}[late]
+				status := map[bool]engine.ObligationStatus{false: "pending", true: "overdue"}[late]
 				if !o.CompletedAt.IsZero() {
 					status = "completed"
 				}
-				if status != string(o.Status) {
+				if status != o.Status {
 					t.Fatalf("%s: %+v is %s", zone, o, status)
 				}
 				if (q.Status == "" || q.Status == status) && (q.OwnerID == "" || q.OwnerID == o.OwnerID) && (q.DocumentID == "" || q.DocumentID == o.DocumentID) &&
@@ -467,7 +471,7 @@ func TestObligationsOfADocumentAreBounded(t *testing.T) {
 	_, _, err := k.CreateObligation(ctx, k.Admin, n)
 	wantField(t, err, "documentId")
 	first := obligations(k, engine.ObligationQuery{DocumentID: doc})[0]
-	_, _, err = k.CompleteObligation(ctx, k.Admin, first.ID, nil, engine.Completion{})
+	_, _, err = k.CompleteObligation(ctx, k.Admin, first.ID, engine.Condition{}, engine.Completion{})
 	must(t, err)
 	if all := obligations(k, engine.ObligationQuery{DocumentID: doc}); len(all) != 1_001 || all[1_000].DueDate.String() != "2099-02-28" {
 		t.Errorf("%d obligations, the last is %+v", len(all), all[len(all)-1])

@@ -404,7 +404,7 @@ func TestClosedVaultRefusesEverything(t *testing.T) {
 			_, _, err := k.AddVersion(ctx, k.Admin, d.ID, cond, engine.NewVersion{}, big)
 			return err
 		},
-		"RestoreVersion": func() error { _, _, err := k.RestoreVersion(ctx, k.Admin, d.ID, 1, cond); return err },
+		"RestoreVersion": func() error { _, _, err := k.RestoreVersion(ctx, k.Admin, d.ID, cond, 1); return err },
 		"UpdateDocument": func() error {
 			_, _, err := k.UpdateDocument(ctx, k.Admin, d.ID, cond, engine.DocumentPatch{Name: &name})
 			return err
@@ -421,18 +421,21 @@ func TestClosedVaultRefusesEverything(t *testing.T) {
 			return err
 		},
 		"UpdateUser": func() error {
-			_, _, err := k.UpdateUser(ctx, k.Admin, k.Admin.UserID, nil, engine.UserPatch{Name: &name})
+			_, _, err := k.UpdateUser(ctx, k.Admin, k.Admin.UserID, engine.Condition{}, engine.UserPatch{Name: &name})
 			return err
 		},
-		"CreateKey":      func() error { _, _, _, err := k.CreateKey(ctx, k.Admin, engine.NewKey{Name: name}); return err },
-		"RotateKey":      func() error { _, _, _, err := k.RotateKey(ctx, k.Admin, k.Admin.KeyID, 0); return err },
-		"RevokeKey":      func() error { _, _, err := k.RevokeKey(ctx, k.Admin, k.Admin.KeyID); return err },
-		"UpdateSettings": func() error { _, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{}); return err },
-		"Export":         func() error { _, err := k.Export(ctx, k.Admin, 0); return err },
-		"WriteLog":       func() error { return export.WriteLog(ctx, io.Discard) },
-		"WriteDetails":   func() error { return export.WriteDetails(ctx, io.Discard) },
-		"Verify":         func() error { _, err := k.Verify(ctx, engine.VerifyOptions{}); return err },
-		"Sweep":          func() error { _, err := k.Sweep(ctx); return err },
+		"CreateKey": func() error { _, _, _, err := k.CreateKey(ctx, k.Admin, engine.NewKey{Name: name}); return err },
+		"RotateKey": func() error { _, _, _, err := k.RotateKey(ctx, k.Admin, k.Admin.KeyID, 0); return err },
+		"RevokeKey": func() error { _, _, err := k.RevokeKey(ctx, k.Admin, k.Admin.KeyID); return err },
+		"UpdateSettings": func() error {
+			_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{})
+			return err
+		},
+		"Export":       func() error { _, err := k.Export(ctx, k.Admin, 0); return err },
+		"WriteLog":     func() error { return export.WriteLog(ctx, io.Discard) },
+		"WriteDetails": func() error { return export.WriteDetails(ctx, io.Discard) },
+		"Verify":       func() error { _, err := k.Verify(ctx, engine.VerifyOptions{}); return err },
+		"Sweep":        func() error { _, err := k.Sweep(ctx); return err },
 	} {
 		err := fn()
 		down, ok := errors.AsType[*engine.UnavailableError](err)

@@ -15,23 +15,26 @@ import (
 // The engine reads what a decision needs. The rules in
 // strongroom/engine/internal/retention decide, and need no database.
 
-// Because is why a document that is due is left alone. It is Planned if the
-// document is not left alone.
-type Because string
+// Result is what a run of retention has done to a document or would do, or why
+// it leaves it alone.
+type Result string
 
 const (
-	Planned   Because = "due"
-	Held      Because = "held"      // a legal hold keeps it
-	Locked    Because = "locked"    // somebody edits it
-	Protected Because = "protected" // a policy forbids its deletion, or a stamp of one that it has left
-	Failed    Because = "failed"    // of a run: the document was not as planned any more, or could not be dealt with
+	ResultDue       Result = "due"       // of a plan: the run would do it
+	ResultArchived  Result = "archived"  // it is archived
+	ResultDeleted   Result = "deleted"   // it is deleted
+	ResultErased    Result = "erased"    // it is deleted, for an erasure that was deferred and by no policy
+	ResultHeld      Result = "held"      // left alone: a legal hold keeps it
+	ResultLocked    Result = "locked"    // left alone: somebody edits it
+	ResultProtected Result = "protected" // left alone: a policy forbids its deletion, or a stamp of one that it has left
+	ResultFailed    Result = "failed"    // left alone: it was not as planned any more, or could not be dealt with
 )
 
 // forRules is what the rules look at.
 func (p *Policy) forRules() retention.Policy {
 	return retention.Policy{
 		ID: p.ID, Scope: retention.Scope(p.Scope), Target: p.Target, Action: retention.Action(p.Action),
-		Start: retention.Start{From: p.StartFrom}, Period: retention.Days(p.PeriodDays),
+		Start: retention.Start{From: string(p.StartFrom)}, Period: retention.Days(p.PeriodDays),
 		Protect: retention.Protect(p.Protect), Enabled: p.Enabled,
 	}
 }
@@ -67,12 +70,15 @@ func (t *tx) judge(d *document, action retention.Action, policies []retention.Po
 // shortestWins is the setting retentionConflict.
 func (t *tx) shortestWins() (bool, error) {
 	s, err := t.settings()
-	return s.RetentionConflict == conflictShortest, err
+	return s.RetentionConflict == ConflictShortest, err
 }
 
+// Conflict is which policy counts if several of the same rank are for a document.
+type Conflict string
+
 const (
-	conflictLongest  = "longest"
-	conflictShortest = "shortest"
+	ConflictLongest  Conflict = "longest"  // the one whose period ends last
+	ConflictShortest Conflict = "shortest" // the one whose period ends first
 )
 
 // rules reads the policies, with one of them replaced or added, if given.
@@ -156,12 +162,12 @@ func (t *tx) checkTarget(c *checks, p *Policy) error {
 	return nil
 }
 
-func (t *tx) checkStart(c *checks, from string) error {
+func (t *tx) checkStart(c *checks, from Start) error {
 	switch from {
-	case retention.FromCreated, retention.FromUpdated, retention.FromVersion:
+	case StartCreated, StartUpdated, StartVersion:
 		return nil
 	}
-	key, ok := strings.CutPrefix(from, retention.FromField)
+	key, ok := strings.CutPrefix(string(from), retention.FromField)
 	if !ok {
 		c.Fail("startFrom", "must be createdAt, updatedAt, currentVersion or field:<key>")
 		return nil
@@ -210,7 +216,7 @@ func (t *tx) policiesOf(d *document) (found []Policy, err error) {
 
 // fieldNamed says whether a policy counts from a field.
 func (t *tx) fieldNamed(key string) (named bool, err error) {
-	err = t.eachPolicy(func(p Policy) { named = named || p.StartFrom == retention.FromField+key })
+	err = t.eachPolicy(func(p Policy) { named = named || p.StartFrom == StartField(key) })
 	return named, err
 }
 
@@ -237,7 +243,7 @@ func (t *tx) count(bucket []byte, most int) (n int) {
 
 // retained is the refusal that a protection is.
 func retained(p *retention.Protection) error {
-	return &RetainedError{Until: p.Until, PolicyID: p.PolicyID, Protect: string(p.By)}
+	return &RetainedError{Until: p.Until, PolicyID: p.PolicyID, Protect: Protect(p.By)}
 }
 
 // compliance is all that protects a document by compliance now.
@@ -294,7 +300,7 @@ func (t *tx) mayLeave(old, d *document) error {
 		return err
 	}
 	if policyID := was.Leaves(is); policyID != "" {
-		return &RetainedError{PolicyID: policyID, Protect: string(ProtectCompliance)}
+		return &RetainedError{PolicyID: policyID, Protect: ProtectCompliance}
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 	if err != nil {
 		return out, err
 	}
-	holds, err := t.holdPage(holdDocument, string(d.id[:]), string(HoldActive), Paging{Limit: maxLimit})
+	holds, err := t.holdPage(holdDocument, string(d.id[:]), HoldActive, Paging{Limit: maxLimit})
 	if err != nil {
 		return out, err
 	}
@@ -98,16 +98,16 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 }
 
 // startWords say what a period counts from.
-func startWords(from string) string {
+func startWords(from Start) string {
 	switch from {
-	case retention.FromCreated:
+	case StartCreated:
 		return "its creation"
-	case retention.FromUpdated:
+	case StartUpdated:
 		return "its last change"
-	case retention.FromVersion:
+	case StartVersion:
 		return "its current version"
 	}
-	return fmt.Sprintf("the date in its field %q", strings.TrimPrefix(from, retention.FromField))
+	return fmt.Sprintf("the date in its field %q", strings.TrimPrefix(string(from), retention.FromField))
 }
 
 func (p *Policy) words() string {

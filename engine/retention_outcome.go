@@ -39,7 +39,7 @@ func (v *Vault) unfinished() (*run, error) {
 	})
 }
 
-// Run returns one. ErrRunNotFound.
+// Run returns one run of retention. ErrRunNotFound.
 func (v *Vault) Run(ctx context.Context, runID string) (Run, error) {
 	r, err := view(v, func(t *tx) (*run, error) { return t.run(runID) })
 	return r.value(), err
@@ -57,7 +57,7 @@ func (t *tx) run(runID string) (*run, error) {
 	return decodeRun(key, b)
 }
 
-// Runs lists the runs, the last one first.
+// Runs lists the runs of retention, the last one first.
 func (v *Vault) Runs(ctx context.Context, p Paging) (Page[Run], error) {
 	limit, err := pageLimit(p.Limit)
 	if err != nil {
@@ -94,15 +94,8 @@ type Outcome struct {
 	DocumentID string
 	Action     Action // what was to be done
 	PolicyID   string
-	Outcome    string // archived, deleted, erased, held, locked, protected or failed
+	Outcome    Result // not ResultDue
 }
-
-// What a run does, as outcomes spell it.
-const (
-	outcomeArchived = "archived"
-	outcomeDeleted  = "deleted"
-	outcomeErased   = "erased" // for an erasure that was deferred; PolicyID is ""
-)
 
 // RunOutcomes lists what has become of each document that was due: first what
 // was done, as the log tells it, then what was left alone, as far as that is
@@ -189,11 +182,11 @@ func (v *Vault) done(r *run, after uint64, limit int) (outcomesPage, error) {
 }
 
 func outcomeOf(e audit.Entry) Outcome {
-	o := Outcome{DocumentID: e.Document, Action: ActionDelete, Outcome: outcomeDeleted}
+	o := Outcome{DocumentID: e.Document, Action: ActionDelete, Outcome: ResultDeleted}
 	if e.Op == audit.OpDocumentArchived {
-		o.Action, o.Outcome = ActionArchive, outcomeArchived
-	} else if right, _ := e.Facts["right"].AsText(); right == rightErasure {
-		o.Outcome = outcomeErased
+		o.Action, o.Outcome = ActionArchive, ResultArchived
+	} else if right, _ := e.Facts["right"].AsText(); Right(right) == RightErasure {
+		o.Outcome = ResultErased
 	}
 	o.PolicyID, _ = e.Facts["policy"].AsText()
 	return o
@@ -204,7 +197,7 @@ func (v *Vault) left(r *run, from int64, limit int) (Page[Outcome], error) {
 	lines, next, err := v.leftLines(r.ID, from, limit)
 	var page Page[Outcome]
 	for _, p := range lines {
-		page.Items = append(page.Items, Outcome{p.documentID, p.action, p.policyID, string(p.because)})
+		page.Items = append(page.Items, Outcome{p.documentID, p.action, p.policyID, p.because})
 	}
 	if len(lines) == limit {
 		page.NextCursor = outcomeCursor(outcomesLeft, uint64(next))

@@ -27,7 +27,7 @@ type planLine struct {
 	name       string
 	action     Action
 	policyID   string
-	because    Because
+	because    Result
 	place      []byte // by which lines are in order
 }
 
@@ -121,7 +121,7 @@ func (p *planner) page(t *tx, s stretch, at []byte) (lines []planLine, next []by
 		doc := id(rest[8:])
 		switch d, err := t.documentAt(doc); {
 		case errors.Is(err, errDamaged): // it keeps nobody else from being disposed of
-			lines = append(lines, planLine{doc.String(), "", Action(s.action), winner.ID, Failed, append(s.order(), row...)})
+			lines = append(lines, planLine{doc.String(), "", Action(s.action), winner.ID, ResultFailed, append(s.order(), row...)})
 		case err != nil:
 			return nil, nil, false, err
 		case !p.rules.IsAlone(d.ID):
@@ -164,7 +164,7 @@ func (p *planner) line(t *tx, d *document, s stretch, lines []planLine) []planLi
 	} else {
 		place = append(place, startKey(s.from, d.startState(), d.group(), d.forRules().Fact(s.from), d.id)...)
 	}
-	return append(lines, planLine{d.ID, d.Name, Action(v.Action), v.PolicyID, Because(v.Because), place})
+	return append(lines, planLine{d.ID, d.Name, Action(v.Action), v.PolicyID, Result(v.Because), place})
 }
 
 // order begins the places of a stretch: deletions come first.
@@ -196,8 +196,8 @@ type PlannedOutcome struct {
 	DocumentID string
 	Name       string
 	Would      Action
-	PolicyID   string  // NewPolicyID for the one the query adds
-	Because    Because // Planned, or what keeps it
+	PolicyID   string // NewPolicyID for the one the query adds
+	Because    Result // ResultDue, or what keeps it
 }
 
 // NewPolicyID stands for the policy that a preview adds.
@@ -249,7 +249,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 // add counts a line, and puts it on the page if it is after the place.
 func (p *Preview) add(line *planLine, at time.Time, after []byte, limit int) {
 	switch {
-	case line.because != Planned:
+	case line.because != ResultDue:
 		p.Counts.left(line.because)
 	case line.action == ActionArchive:
 		p.Counts.Archived++

@@ -55,10 +55,10 @@ func parsePlanLine(line string) (p planLine, err error) {
 		return p, errPlanLine
 	}
 	p.documentID, p.policyID = parts[0], parts[2]
-	p.action, p.because = Action(parts[1]), Because(parts[3])
+	p.action, p.because = Action(parts[1]), Result(parts[3])
 	_, isID := store.ParseID(p.documentID)
 	if !isID || p.action != ActionArchive && p.action != ActionDelete ||
-		!slices.Contains([]Because{Planned, Held, Locked, Protected, Failed}, p.because) {
+		!slices.Contains([]Result{ResultDue, ResultHeld, ResultLocked, ResultProtected, ResultFailed}, p.because) {
 		return p, errPlanLine
 	}
 	return p, nil

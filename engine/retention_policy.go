@@ -21,7 +21,7 @@ type Policy struct {
 	Target     string // a product, a template id, a category or a document id; "" for an organization
 	PeriodDays uint64 // of 24 hours
 	Action     Action
-	StartFrom  string // createdAt, updatedAt, currentVersion, or field:<key> with the key of a date field
+	StartFrom  Start
 	Protect    Protect
 	Enabled    bool
 	CreatedAt  time.Time
@@ -34,26 +34,40 @@ type Scope string
 
 const (
 	ScopeOrganization Scope = "organization" // every document
-	ScopeProduct      Scope = "product"
-	ScopeTemplate     Scope = "template"
-	ScopeCategory     Scope = "category"
-	ScopeDocument     Scope = "document" // one
+	ScopeProduct      Scope = "product"      // those of one product
+	ScopeTemplate     Scope = "template"     // those made from one template
+	ScopeCategory     Scope = "category"     // those of one category
+	ScopeDocument     Scope = "document"     // one
 )
 
 // Action is what a policy does to a document that is due.
 type Action string
 
 const (
-	ActionArchive Action = "archive"
-	ActionDelete  Action = "delete"
+	ActionArchive Action = "archive" // takes it out of the default lists
+	ActionDelete  Action = "delete"  // removes it for good
 )
+
+// Start is what the period of a policy counts from. A document that lacks the
+// fact is not due.
+type Start string
+
+const (
+	StartCreated Start = retention.FromCreated // when the document was made
+	StartUpdated Start = retention.FromUpdated // when it was changed last
+	StartVersion Start = retention.FromVersion // when its current version was made
+)
+
+// StartField counts from the day in a custom field of type date: from noon in
+// UTC, when the day has begun everywhere.
+func StartField(key string) Start { return retention.FromField + Start(key) }
 
 // Protect is how a policy keeps documents from being deleted before their
 // period is over.
 type Protect string
 
 const (
-	ProtectNone       Protect = "none"
+	ProtectNone       Protect = "none"       // it does not
 	ProtectGovernance Protect = "governance" // an admin may bypass it, with a reason
 	ProtectCompliance Protect = "compliance" // nobody may bypass it, and the policy can only be prolonged
 )
@@ -67,7 +81,7 @@ type NewPolicy struct {
 	Target     string
 	PeriodDays uint64
 	Action     Action
-	StartFrom  string
+	StartFrom  Start   // "": StartCreated
 	Protect    Protect // none or governance
 	Disabled   bool
 }
@@ -80,18 +94,18 @@ type PolicyPatch struct {
 	Target     *string
 	PeriodDays *uint64
 	Action     *Action
-	StartFrom  *string
+	StartFrom  *Start
 	Protect    *Protect
 	Enabled    *bool
 	Confirm    string
 }
 
-// Policy returns one. ErrPolicyNotFound.
+// Policy returns one policy of retention. ErrPolicyNotFound.
 func (v *Vault) Policy(ctx context.Context, policyID string) (Policy, error) {
 	return view(v, func(t *tx) (Policy, error) { return t.policy(policyID) })
 }
 
-// Policies lists them in the order in which they were made.
+// Policies lists the policies of retention in the order in which they were made.
 func (v *Vault) Policies(ctx context.Context, p Paging) (Page[Policy], error) {
 	return view(v, func(t *tx) (Page[Policy], error) { return idPage(t, bucketPolicies, listPolicies, p, decodePolicy) })
 }
@@ -112,7 +126,10 @@ func (t *tx) policyAt(key id) (Policy, error) {
 	return decodePolicy(key, b)
 }
 
-// CreatePolicy makes a policy. It needs admin access.
+// CreatePolicy makes a policy. It needs admin access. *InvalidError for values
+// that do not go together, for a category or a field that the vault does not
+// have, and for one of compliance: a policy becomes one by UpdatePolicy, which
+// has it confirmed.
 func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
@@ -143,7 +160,7 @@ func (n NewPolicy) policy() Policy {
 		StartFrom: n.StartFrom, Protect: n.Protect, Enabled: !n.Disabled,
 	}
 	if p.StartFrom == "" {
-		p.StartFrom = retention.FromCreated
+		p.StartFrom = StartCreated
 	}
 	if p.Protect == "" {
 		p.Protect = ProtectNone
@@ -155,15 +172,16 @@ func (p *Policy) facts() audit.Facts {
 	return audit.Facts{
 		"action": audit.Text(string(p.Action)), "days": audit.Number(p.PeriodDays), "enabled": audit.Text(fmt.Sprint(p.Enabled)),
 		"policy": audit.Text(p.ID), "protect": audit.Text(string(p.Protect)), "scope": audit.Text(string(p.Scope)),
-		"startFrom": audit.Text(p.StartFrom),
+		"startFrom": audit.Text(string(p.StartFrom)),
 	}
 }
 
-// UpdatePolicy changes a policy. It needs admin access. A policy of compliance
-// can be renamed and prolonged: ErrPolicyLocked for anything else.
-func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, m Match, patch PolicyPatch) (Policy, Receipt, error) {
+// UpdatePolicy changes a policy. It needs admin access. One that protects by
+// compliance can only be renamed and prolonged: ErrPolicyLocked for anything
+// else. ErrPolicyNotFound.
+func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, cond Condition, patch PolicyPatch) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
-		old, err := t.changeablePolicy(policyID, m)
+		old, err := t.changeablePolicy(policyID, cond.IfMatch)
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
@@ -233,11 +251,12 @@ func (patch *PolicyPatch) confirms(old, p Policy) error {
 	return nil
 }
 
-// DeletePolicy removes a policy; what it has done stays. It needs admin access.
-// ErrPolicyLocked for one of compliance.
-func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, m Match) (Policy, Receipt, error) {
+// DeletePolicy removes a policy and returns it as it was. What it has done
+// stays. It needs admin access. ErrPolicyLocked for one of compliance,
+// ErrPolicyNotFound.
+func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, cond Condition) (Policy, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
-		p, err := t.changeablePolicy(policyID, m)
+		p, err := t.changeablePolicy(policyID, cond.IfMatch)
 		if err == nil && p.Protect == ProtectCompliance {
 			err = ErrPolicyLocked
 		}
@@ -262,7 +281,7 @@ func (t *tx) putPolicy(old, p *Policy) error {
 		key, _ := store.ParseID(p.ID)
 		after = policyRows(p)
 		t.Put(bucketPolicies, key[:], p.encode())
-		if err := t.index(p.StartFrom); err != nil {
+		if err := t.index(string(p.StartFrom)); err != nil {
 			return err
 		}
 	}

@@ -131,7 +131,7 @@ func TestPreviewPages(t *testing.T) {
 func TestPlanIsOfItsInstant(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
 		ctx, paused := t.Context(), true // so that no daily run does it
-		_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+		_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &paused})
 		must(t, err)
 		policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 1, Action: engine.ActionDelete})
 		early := k.Create("early", "text")
@@ -166,13 +166,13 @@ func TestPreviewOfAPolicyThatIsNotThere(t *testing.T) {
 			closed = k.CreateFrom(engine.NewDocument{Name: "n", Category: "invoice", CustomFields: map[string]any{"closed": fmt.Sprintf("199%d-06-30", n)}}, "text")
 		}
 		k.CreateFrom(engine.NewDocument{Name: "n", Category: "invoice"}, "text")
-		scope, target, from, days, action := engine.ScopeCategory, "invoice", "field:closed", uint64(3*365), engine.ActionArchive
+		scope, target, from, days, action := engine.ScopeCategory, "invoice", engine.StartField("closed"), uint64(3*365), engine.ActionArchive
 		q := engine.PreviewQuery{Policy: &engine.PolicyPatch{Scope: &scope, Target: &target, StartFrom: &from, PeriodDays: &days, Action: &action}}
 		seen, all := preview(k, q)
 		if seen.Counts != (engine.RunCounts{Archived: 3}) || all[0].PolicyID != engine.NewPolicyID || all[2].DocumentID != closed.ID {
 			t.Errorf("%+v, %+v", seen, all)
 		}
-		if kinds, err := k.Kinds(); err != nil || !kinds[from] || len(kinds) != 1 {
+		if kinds, err := k.Kinds(); err != nil || !kinds[string(from)] || len(kinds) != 1 {
 			t.Errorf("indexed: %v, %v", kinds, err)
 		}
 		k.Check()

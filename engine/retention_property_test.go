@@ -163,9 +163,9 @@ func (g *promises) step(t *testing.T) {
 		k.DeleteDocument(ctx, a, documentID, choice(g, cond, bypass("why not")))
 	case 9:
 		if holds := g.holds(t, documentID); len(holds) > 0 {
-			k.ReleaseHold(ctx, a, holds[0].ID, nil, "")
+			k.ReleaseHold(ctx, a, holds[0].ID, engine.Condition{}, "")
 		} else if g.random.IntN(3) == 0 {
-			k.PlaceHold(ctx, a, documentID, nil, engine.NewHold{Reason: "litigation"})
+			k.PlaceHold(ctx, a, documentID, engine.Condition{}, engine.NewHold{Reason: "litigation"})
 		}
 	case 10:
 		k.RequestErasure(ctx, a, engine.NewErasure{DocumentIDs: []string{documentID}, LegalBasis: "Art. 17", Requester: "case 1"})
@@ -190,7 +190,7 @@ func (g *promises) holds(t *testing.T, documentID string) []engine.Hold {
 
 // edit changes a document under a lock and, perhaps, takes it all back.
 func (g *promises) edit(t *testing.T, documentID string, patch engine.DocumentPatch) {
-	lock, _, err := g.k.AcquireLock(t.Context(), g.k.Admin, documentID, engine.NewLock{UseScratchPad: choice(g, true, false)})
+	lock, _, err := g.k.AcquireLock(t.Context(), g.k.Admin, documentID, engine.Condition{}, engine.NewLock{UseScratchPad: choice(g, true, false)})
 	if err != nil {
 		return
 	}
@@ -210,19 +210,19 @@ func (g *promises) edit(t *testing.T, documentID string, patch engine.DocumentPa
 // meddle tries to change the rules.
 func (g *promises) meddle(t *testing.T, a engine.Actor, documentID string) {
 	k, ctx, policyID := g.k, t.Context(), choice(g, g.policies...)
-	no, none, days, created := false, engine.ProtectNone, uint64(g.random.IntN(40)), choice(g, "createdAt", "updatedAt")
-	zone, conflict, categories := choice(g, "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"), choice(g, "shortest", "longest"), choice(g, []string{"minutes"}, nil)
+	no, none, days, created := false, engine.ProtectNone, uint64(g.random.IntN(40)), choice(g, engine.StartCreated, engine.StartUpdated)
+	zone, conflict, categories := choice(g, "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"), choice(g, engine.ConflictShortest, engine.ConflictLongest), choice(g, []string{"minutes"}, nil)
 	switch g.random.IntN(8) {
 	case 0:
-		k.UpdatePolicy(ctx, a, policyID, nil, engine.PolicyPatch{Enabled: &no})
+		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{Enabled: &no})
 	case 1:
-		k.UpdatePolicy(ctx, a, policyID, nil, engine.PolicyPatch{Protect: &none})
+		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{Protect: &none})
 	case 2:
-		k.UpdatePolicy(ctx, a, policyID, nil, engine.PolicyPatch{PeriodDays: &days})
+		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{PeriodDays: &days})
 	case 3:
-		k.UpdatePolicy(ctx, a, policyID, nil, engine.PolicyPatch{StartFrom: &created})
+		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{StartFrom: &created})
 	case 4:
-		k.DeletePolicy(ctx, a, policyID, nil)
+		k.DeletePolicy(ctx, a, policyID, engine.Condition{})
 	case 5:
 		p, _, err := k.CreatePolicy(ctx, a, engine.NewPolicy{
 			Name: "n", Scope: engine.ScopeDocument, Target: documentID, Action: choice(g, engine.ActionArchive, engine.ActionDelete), StartFrom: created,
@@ -231,8 +231,8 @@ func (g *promises) meddle(t *testing.T, a engine.Actor, documentID string) {
 			g.policies = append(g.policies, p.ID)
 		}
 	case 6:
-		k.UpdateSettings(ctx, a, nil, engine.SettingsPatch{TimeZone: &zone, RetentionConflict: &conflict, Categories: &categories})
+		k.UpdateSettings(ctx, a, engine.Condition{}, engine.SettingsPatch{TimeZone: &zone, RetentionConflict: &conflict, Categories: &categories})
 	default:
-		k.DeleteField(ctx, a, "closed", nil, true)
+		k.DeleteField(ctx, a, "closed", engine.Condition{}, true)
 	}
 }

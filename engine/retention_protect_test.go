@@ -81,11 +81,11 @@ func TestComplianceIsLocked(t *testing.T) {
 	}
 	p := policy(k, engine.NewPolicy{Name: "Law", Scope: engine.ScopeOrganization, PeriodDays: 10, Action: engine.ActionDelete})
 	change := func(patch engine.PolicyPatch) error {
-		_, _, err := k.UpdatePolicy(ctx, k.Admin, p.ID, nil, patch)
+		_, _, err := k.UpdatePolicy(ctx, k.Admin, p.ID, engine.Condition{}, patch)
 		return err
 	}
 	compliance, off, no, name := engine.ProtectCompliance, engine.ProtectNone, false, "The law"
-	shorter, longer, days := uint64(9), uint64(11), "updatedAt"
+	shorter, longer, days := uint64(9), uint64(11), engine.StartUpdated
 	for _, confirm := range []string{"", "law", "Law "} {
 		if err := change(engine.PolicyPatch{Protect: &compliance, Confirm: confirm}); !errors.Is(err, engine.ErrInvalid) {
 			t.Errorf("confirmed by %q: %v", confirm, err)
@@ -104,7 +104,7 @@ func TestComplianceIsLocked(t *testing.T) {
 			t.Errorf("%+v: %v", patch, err)
 		}
 	}
-	if _, _, err := k.DeletePolicy(ctx, k.Admin, p.ID, nil); !errors.Is(err, engine.ErrPolicyLocked) {
+	if _, _, err := k.DeletePolicy(ctx, k.Admin, p.ID, engine.Condition{}); !errors.Is(err, engine.ErrPolicyLocked) {
 		t.Errorf("deleted: %v", err)
 	}
 	must(t, change(engine.PolicyPatch{Name: &name, PeriodDays: &longer}))
@@ -119,7 +119,7 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
 		ctx := t.Context()
 		k.Define(engine.DateField, "closed", "signed")
-		cat := func(name string, days uint64, from string) {
+		cat := func(name string, days uint64, from engine.Start) {
 			comply(k, policy(k, engine.NewPolicy{Name: name, Scope: engine.ScopeCategory, Target: name, PeriodDays: days, Action: engine.ActionArchive, StartFrom: from}))
 		}
 		cat("contract", 100, "createdAt")
@@ -178,14 +178,14 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 		retained(t, patch(open, category("other")))
 
 		for _, key := range []string{"closed", "signed"} {
-			if _, _, err := k.DeleteField(ctx, k.Admin, key, nil, true); !errors.Is(err, engine.ErrFieldInUse) {
+			if _, _, err := k.DeleteField(ctx, k.Admin, key, engine.Condition{}, true); !errors.Is(err, engine.ErrFieldInUse) {
 				t.Errorf("a field that a policy counts from was deleted: %v", err)
 			}
 		}
 		if stored(t, k, dated.ID).CustomFields["closed"] == nil {
 			t.Error("and cleared")
 		}
-		lock, _, err := k.AcquireLock(ctx, k.Admin, open.ID, engine.NewLock{})
+		lock, _, err := k.AcquireLock(ctx, k.Admin, open.ID, engine.Condition{}, engine.NewLock{})
 		must(t, err)
 		k.Check()
 		_, _, err = k.ReleaseLock(ctx, k.Admin, open.ID, engine.Condition{LockToken: lock.Token}, false)
@@ -205,7 +205,7 @@ func TestRevertingStaysUnderCompliance(t *testing.T) {
 		d, c := k.Create("d", "text"), k.CreateFrom(engine.NewDocument{Name: "c", Category: "contract"}, "text")
 		days(5)
 		for _, d := range []engine.Document{d, c} {
-			lock, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.NewLock{})
+			lock, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.Condition{}, engine.NewLock{})
 			must(t, err)
 			held := engine.Condition{LockToken: lock.Token}
 			invoice, name := "invoice", "renamed"

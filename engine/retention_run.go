@@ -31,17 +31,17 @@ type Run struct {
 type RunStatus string
 
 const (
-	RunRunning   RunStatus = "running"
-	RunCompleted RunStatus = "completed"
-	RunRefused   RunStatus = "refused" // the clock could not be trusted: it did nothing, or nothing more
+	RunRunning   RunStatus = "running"   // Sweep has yet to end it
+	RunCompleted RunStatus = "completed" // all that was due was dealt with
+	RunRefused   RunStatus = "refused"   // the clock could not be trusted: it did nothing, or nothing more
 )
 
 // Trigger is why a run was started.
 type Trigger string
 
 const (
-	TriggerSchedule Trigger = "schedule"
-	TriggerManual   Trigger = "manual"
+	TriggerSchedule Trigger = "schedule" // Settings.RetentionRunAt had come
+	TriggerManual   Trigger = "manual"   // somebody called StartRun
 )
 
 // RunCounts says how many documents a run dealt with. While it runs, they are
@@ -59,13 +59,13 @@ func (c *RunCounts) list() []*uint64 {
 }
 
 // left counts a document that was left alone.
-func (c *RunCounts) left(why Because) {
+func (c *RunCounts) left(why Result) {
 	switch why {
-	case Held:
+	case ResultHeld:
 		c.Held++
-	case Locked:
+	case ResultLocked:
 		c.Locked++
-	case Protected:
+	case ResultProtected:
 		c.Protected++
 	default:
 		c.Failed++
@@ -74,11 +74,11 @@ func (c *RunCounts) left(why Because) {
 
 func (c *RunCounts) did(o Outcome) {
 	switch o.Outcome {
-	case outcomeArchived:
+	case ResultArchived:
 		c.Archived++
-	case outcomeDeleted:
+	case ResultDeleted:
 		c.Deleted++
-	case outcomeErased:
+	case ResultErased:
 		c.Erased++
 	}
 }

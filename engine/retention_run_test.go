@@ -42,7 +42,7 @@ func policy(k *enginetest.Kit, n engine.NewPolicy) engine.Policy {
 func comply(k *enginetest.Kit, p engine.Policy) engine.Policy {
 	k.TB.Helper()
 	compliance := engine.ProtectCompliance
-	p, _, err := k.UpdatePolicy(k.TB.Context(), k.Admin, p.ID, nil, engine.PolicyPatch{Protect: &compliance, Confirm: p.Name})
+	p, _, err := k.UpdatePolicy(k.TB.Context(), k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{Protect: &compliance, Confirm: p.Name})
 	must(k.TB, err)
 	return p
 }
@@ -69,7 +69,7 @@ func outcomes(k *enginetest.Kit, runID string) map[string][]string {
 		page, err := k.RunOutcomes(k.TB.Context(), runID, p)
 		must(k.TB, err)
 		for _, o := range page.Items {
-			all[o.DocumentID] = append(all[o.DocumentID], o.Outcome)
+			all[o.DocumentID] = append(all[o.DocumentID], string(o.Outcome))
 		}
 		if p.Cursor = page.NextCursor; p.Cursor == "" {
 			return all
@@ -112,7 +112,7 @@ func TestRun(t *testing.T) {
 		days(1)
 		_, _, err = k.UnarchiveDocument(ctx, k.Admin, locked.ID, engine.Condition{})
 		must(t, err)
-		lock, _, err := k.AcquireLock(ctx, k.Admin, locked.ID, engine.NewLock{})
+		lock, _, err := k.AcquireLock(ctx, k.Admin, locked.ID, engine.Condition{}, engine.NewLock{})
 		must(t, err)
 		r := runNow(k)
 		if r.Counts != (engine.RunCounts{Deleted: 2, Held: 1, Locked: 1, Protected: 1}) || r.Trigger != engine.TriggerManual {
@@ -196,7 +196,7 @@ func TestDailyRun(t *testing.T) {
 		k.Reopen()
 		sweep(k)
 		paused := true
-		_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+		_, _, err = k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &paused})
 		must(t, err)
 		pass(72)
 		if got := runs(); len(got) != 5 {
@@ -274,7 +274,7 @@ func TestRunOfSomebodyWhoLosesAccess(t *testing.T) {
 	r, _, err := k.StartRun(ctx, former, engine.NewRun{})
 	must(t, err)
 	lower := engine.AccessUpload
-	_, _, err = k.UpdateUser(ctx, k.Admin, former.UserID, nil, engine.UserPatch{Access: &lower})
+	_, _, err = k.UpdateUser(ctx, k.Admin, former.UserID, engine.Condition{}, engine.UserPatch{Access: &lower})
 	must(t, err)
 	sweep(k)
 	r, err = k.Run(ctx, r.ID)
@@ -329,7 +329,7 @@ func TestPausingStopsTheDailyRun(t *testing.T) {
 		days(1)
 		must(t, k.StartDailyRun(ctx))
 		pause := func(paused bool) {
-			_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Paused: &paused})
+			_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &paused})
 			must(t, err)
 		}
 		if err := k.WorkOffSlowly(ctx, func() { pause(true) }); err == nil {

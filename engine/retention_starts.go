@@ -211,7 +211,7 @@ func (t *tx) idleKind() (*kind, error) {
 		return nil, err
 	}
 	named := map[string]bool{}
-	if err := t.eachPolicy(func(p Policy) { named[p.StartFrom] = true }); err != nil {
+	if err := t.eachPolicy(func(p Policy) { named[string(p.StartFrom)] = true }); err != nil {
 		return nil, err
 	}
 	for _, k := range kinds {

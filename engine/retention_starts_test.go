@@ -89,12 +89,12 @@ func TestOnlyWhatPoliciesNameIsIndexed(t *testing.T) {
 		}
 		p := policy(k, engine.NewPolicy{Scope: engine.ScopeOrganization, PeriodDays: 9_999, Action: engine.ActionDelete, StartFrom: "field:closed"})
 		text := engine.TextField
-		if _, _, err := k.UpdateField(ctx, k.Admin, "closed", nil, engine.FieldPatch{Type: &text}); !errors.Is(err, engine.ErrFieldInUse) {
+		if _, _, err := k.UpdateField(ctx, k.Admin, "closed", engine.Condition{}, engine.FieldPatch{Type: &text}); !errors.Is(err, engine.ErrFieldInUse) {
 			t.Errorf("another type: %v", err)
 		}
 		runNow(k)
-		created := "createdAt"
-		_, _, err := k.UpdatePolicy(ctx, k.Admin, p.ID, nil, engine.PolicyPatch{StartFrom: &created})
+		created := engine.StartCreated
+		_, _, err := k.UpdatePolicy(ctx, k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{StartFrom: &created})
 		must(t, err)
 		sweep(k)
 		if kinds, err := k.Kinds(); err != nil || len(kinds) != 1 || kinds["createdAt"] {
@@ -104,7 +104,7 @@ func TestOnlyWhatPoliciesNameIsIndexed(t *testing.T) {
 		if kinds, err := k.Kinds(); err != nil || !kinds["createdAt"] {
 			t.Errorf("after a run: %v, %v", kinds, err)
 		}
-		_, _, err = k.DeleteField(ctx, k.Admin, "closed", nil, true)
+		_, _, err = k.DeleteField(ctx, k.Admin, "closed", engine.Condition{}, true)
 		must(t, err)
 	})
 }

@@ -20,14 +20,14 @@ func TestRulesSpellAlike(t *testing.T) {
 		{string(ProtectNone), string(retention.ProtectNone)},
 		{string(ProtectGovernance), string(retention.ProtectGovernance)},
 		{string(ProtectCompliance), string(retention.ProtectCompliance)},
-		{string(Planned), string(retention.Due)},
-		{string(Held), string(retention.Held)},
-		{string(Locked), string(retention.Locked)},
-		{string(Protected), string(retention.Protected)},
-		{rightManual, string(retention.RightManual)},
-		{rightBypass, string(retention.RightBypass)},
-		{rightPolicy, string(retention.RightPolicy)},
-		{rightErasure, string(retention.RightErasure)},
+		{string(ResultDue), string(retention.Due)},
+		{string(ResultHeld), string(retention.Held)},
+		{string(ResultLocked), string(retention.Locked)},
+		{string(ResultProtected), string(retention.Protected)},
+		{string(RightManual), string(retention.RightManual)},
+		{string(rightBypass), string(retention.RightBypass)},
+		{string(RightRetention), string(retention.RightPolicy)},
+		{string(RightErasure), string(retention.RightErasure)},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%q is %q to the rules", c[0], c[1])

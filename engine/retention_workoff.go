@@ -104,7 +104,7 @@ type worker struct {
 
 // lineOutcome is what became of a line, and the bytes that may now be litter.
 type lineOutcome struct {
-	because Because // Planned if it was done
+	because Result // ResultDue if it was done
 	litter  []Digest
 }
 
@@ -118,7 +118,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 	var fns []func(*tx) (audit.Event, error)
 	var at []int // the lines of fns
 	for i, line := range lines {
-		if outcomes[i].because = line.because; line.because != Planned {
+		if outcomes[i].because = line.because; line.because != ResultDue {
 			continue
 		}
 		at = append(at, i)
@@ -133,7 +133,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 	}
 	for n, err := range errs {
 		if err != nil {
-			outcomes[at[n]] = lineOutcome{because: Failed}
+			outcomes[at[n]] = lineOutcome{because: ResultFailed}
 		}
 	}
 	for _, out := range outcomes { // of some that landed, if others did not
@@ -143,7 +143,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 		return errs[i] // it is not about the document: the run goes on later
 	}
 	for i, out := range outcomes {
-		if out.because == Planned {
+		if out.because == ResultDue {
 			continue // the log tells
 		}
 		lines[i].because = out.because
@@ -224,10 +224,10 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 		return lineOutcome{}, audit.Event{}, err
 	}
 	if done, err := t.doneBy(r, d, line.action); done || err != nil {
-		return lineOutcome{because: Planned}, audit.Event{}, err
+		return lineOutcome{because: ResultDue}, audit.Event{}, err
 	}
 	if d.deleted {
-		return lineOutcome{because: Failed}, audit.Event{}, nil
+		return lineOutcome{because: ResultFailed}, audit.Event{}, nil
 	}
 	policies, err := t.policiesOf(d)
 	if err != nil {
@@ -239,18 +239,18 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 	}
 	v, due := t.judge(d, retention.Action(line.action), rulesOf(policies), shortest, r.At)
 	if !due || v.PolicyID != line.policyID {
-		return lineOutcome{because: Failed}, audit.Event{}, nil
+		return lineOutcome{because: ResultFailed}, audit.Event{}, nil
 	}
 	if v.Because != retention.Due {
-		return lineOutcome{because: Because(v.Because)}, audit.Event{}, nil
+		return lineOutcome{because: Result(v.Because)}, audit.Event{}, nil
 	}
-	w := warrant{right: rightPolicy, policyID: v.PolicyID, runID: r.ID}
+	w := warrant{right: RightRetention, policyID: v.PolicyID, runID: r.ID}
 	if line.action == ActionArchive {
 		_, event := t.archive(d, true, grant{}, w)
-		return lineOutcome{because: Planned}, event, nil
+		return lineOutcome{because: ResultDue}, event, nil
 	}
 	gone, event, err := t.dispose(d, w)
-	return lineOutcome{Planned, gone.litter}, event, err
+	return lineOutcome{ResultDue, gone.litter}, event, err
 }
 
 // doneBy says whether this run has done it. If so, an entry says so: it is among

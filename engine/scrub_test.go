@@ -140,7 +140,7 @@ func TestExamine(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 	paused := true
-	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &paused}); err != nil {
+	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &paused}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(k.Dir, "vault.db"), 0o644); err != nil {

@@ -15,7 +15,7 @@ import (
 // defaultSettings says.
 type Settings struct {
 	Categories        []string // beyond the built-in ones, sorted
-	RetentionConflict string   // which policy counts if several apply: longest or shortest
+	RetentionConflict Conflict // which policy counts if several apply
 	RetentionRunAt    string   // when the daily run of retention starts, HH:MM in TimeZone
 	TimeZone          string   // an IANA name: where days begin and end
 	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
@@ -29,7 +29,7 @@ type Settings struct {
 // SettingsPatch: nil leaves a member alone.
 type SettingsPatch struct {
 	Categories        *[]string
-	RetentionConflict *string
+	RetentionConflict *Conflict
 	RetentionRunAt    *string
 	TimeZone          *string
 	ReminderDays      *[]uint64
@@ -41,7 +41,7 @@ type SettingsPatch struct {
 
 func defaultSettings() Settings {
 	return Settings{
-		RetentionConflict: conflictLongest, RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
+		RetentionConflict: ConflictLongest, RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
 		MaxClockGapDays: 30, SearchLanguage: "en", Revision: 1,
 	}
 }
@@ -49,7 +49,7 @@ func defaultSettings() Settings {
 // members are the settings as entries tell them.
 func (s *Settings) members() map[string]any {
 	return map[string]any{
-		"categories": append([]string{}, s.Categories...), "retentionConflict": s.RetentionConflict,
+		"categories": append([]string{}, s.Categories...), "retentionConflict": string(s.RetentionConflict),
 		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
 		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
 	}
@@ -62,7 +62,7 @@ func BuiltinCategories() []string {
 
 const defaultCategory = "other"
 
-// Settings returns the vault's settings.
+// Settings returns the settings of the vault.
 func (v *Vault) Settings(ctx context.Context) (Settings, error) {
 	return view(v, (*tx).settings)
 }
@@ -71,13 +71,14 @@ func (t *tx) settings() (Settings, error) {
 	return decodeSettings(t.Get(bucketSettings, settingsKey))
 }
 
-// UpdateSettings needs admin access. A category that documents still use may
-// be removed: they keep it, and no other document can get it.
-func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, m Match, p SettingsPatch) (Settings, Receipt, error) {
+// UpdateSettings changes the settings. It needs admin access. A category that
+// documents still use may be removed: they keep it, and no other document can
+// get it.
+func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, cond Condition, p SettingsPatch) (Settings, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Settings{}, Receipt{}, err
 	}
-	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(m, p) })
+	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(cond.IfMatch, p) })
 }
 
 // updateSettings applies a patch that is checked.
@@ -122,7 +123,7 @@ func (p *SettingsPatch) check() error {
 		list := c.ReminderDays("reminderDays", *p.ReminderDays)
 		p.ReminderDays = &list
 	}
-	c.OneOf("retentionConflict", p.RetentionConflict, conflictLongest, conflictShortest)
+	c.OneOf("retentionConflict", (*string)(p.RetentionConflict), string(ConflictLongest), string(ConflictShortest))
 	c.OneOf("searchLanguage", p.SearchLanguage, "de", "en", "es", "fr", "it", "nl", "pt")
 	if p.RetentionRunAt != nil {
 		c.TimeOfDay("retentionRunAt", *p.RetentionRunAt)

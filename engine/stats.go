@@ -6,20 +6,16 @@ import (
 	"fmt"
 
 	"strongroom/blobstore"
-	"strongroom/engine/internal/store"
 )
 
-// Histogram counts values in ranges. Counting is cheap and may be done by many
-// at once.
-type Histogram = store.Histogram
-
-// Distribution is what a histogram has counted. UpTo says how many values were
-// at a bound or below it; Count is all of them.
-type Distribution = store.Distribution
-
-// NewHistogram returns a histogram whose ranges end at these bounds, which
-// rise, and one above them.
-func NewHistogram(bounds ...float64) *Histogram { return store.NewHistogram(bounds...) }
+// Distribution says how values were spread, in the manner of a Prometheus
+// histogram. UpTo[i] is how many were at Bounds[i] or below it.
+type Distribution struct {
+	Bounds []float64 // they rise
+	UpTo   []uint64
+	Count  uint64 // of all values, those above the last bound too
+	Sum    float64
+}
 
 // Stats counts since opening.
 type Stats struct {
@@ -31,10 +27,11 @@ type Stats struct {
 	CommitTimes Distribution // seconds a commit took, its fsyncs above all
 }
 
-// Stats may be called at any time.
+// Stats returns what was counted since the vault was opened. It works on a
+// closed vault too.
 func (v *Vault) Stats() Stats {
 	s := &v.store.Stats
-	return Stats{s.Commits.Load(), s.Changes.Load(), s.LateFailures.Load(), s.Groups.Read(), s.CommitTimes.Read()}
+	return Stats{s.Commits.Load(), s.Changes.Load(), s.LateFailures.Load(), Distribution(s.Groups.Read()), Distribution(s.CommitTimes.Read())}
 }
 
 // Measures are how a vault stands. They are cheap to take.
@@ -48,7 +45,7 @@ type Measures struct {
 	DiskReserve   uint64 // bytes that are kept free: below them, writes are refused
 }
 
-// Measure takes them.
+// Measure takes the measures of the vault. They cost a few system calls.
 func (v *Vault) Measure() (Measures, error) {
 	if err := v.store.Enter(); err != nil {
 		return Measures{}, err

@@ -3,7 +3,6 @@ package engine_test
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,17 +10,6 @@ import (
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
-
-func TestHistogram(t *testing.T) {
-	h := engine.NewHistogram(1, 2, 4)
-	for _, v := range []float64{0, 1, 1.5, 4, 5, 100} {
-		h.Observe(v)
-	}
-	d := h.Read()
-	if !slices.Equal(d.UpTo, []uint64{2, 3, 4}) || d.Count != 6 || d.Sum != 111.5 || !slices.Equal(d.Bounds, []float64{1, 2, 4}) {
-		t.Errorf("%+v", d)
-	}
-}
 
 func TestStats(t *testing.T) {
 	k := enginetest.New(t)
@@ -61,18 +49,18 @@ func TestCensus(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 2 {
-			h, _, err := k.PlaceHold(t.Context(), k.Admin, made[2].ID, nil, engine.NewHold{Reason: "a case"})
+			h, _, err := k.PlaceHold(t.Context(), k.Admin, made[2].ID, engine.Condition{}, engine.NewHold{Reason: "a case"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 {
-				if _, _, err := k.ReleaseHold(t.Context(), k.Admin, h.ID, nil, ""); err != nil {
+				if _, _, err := k.ReleaseHold(t.Context(), k.Admin, h.ID, engine.Condition{}, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		for i, d := range made[2:4] {
-			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
+			l, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{Duration: time.Minute, UseScratchPad: i == 1})
 			if err != nil {
 				t.Fatal(err)
 			}

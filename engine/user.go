@@ -15,8 +15,8 @@ import (
 type UserStatus string
 
 const (
-	UserActive UserStatus = "active"
-	UserClosed UserStatus = "closed"
+	UserActive UserStatus = "active" // they do
+	UserClosed UserStatus = "closed" // they do not, and nobody acts as the user
 )
 
 // User is a person or a program that acts in the vault.
@@ -26,18 +26,18 @@ type User struct {
 	Email            string // unique in the vault when set, compared without case
 	Access           Access
 	Status           UserStatus
-	CanLockEnvelopes bool
+	CanLockEnvelopes bool // may take the locks of documents
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	Revision         uint64
 }
 
-// NewUser describes a user to be made. Name is required.
+// NewUser describes a user to be made. Name and Access are required.
 type NewUser struct {
 	Name                string
-	Email               string
+	Email               string // unique among users; "": none
 	Access              Access
-	CannotLockEnvelopes bool
+	CannotLockEnvelopes bool // see User.CanLockEnvelopes
 }
 
 // UserPatch: nil leaves a member alone.
@@ -71,7 +71,9 @@ func (t *tx) user(userID string) (User, error) {
 	return decodeUser(key, b)
 }
 
-// CreateUser needs admin access. *ExistsError if the e-mail address is taken.
+// CreateUser makes a user, who may act as soon as somebody makes a key for them
+// or the host acts for them. It needs admin access. *ExistsError if the e-mail
+// address is taken.
 func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
 	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)
 	if err := n.check(); err != nil {
@@ -81,9 +83,9 @@ func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, R
 }
 
 // EnsureUser returns the user with this e-mail address, and makes one if there
-// is none: it maps a host's people to the vault's. A user who is there already
-// stays as it is, closed or active. It needs admin access, and
-// an e-mail address.
+// is none. With it a host maps its people to the vault's. A user who is there
+// already stays as it is, closed or active. It needs admin access. *InvalidError
+// without an e-mail address.
 func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
 	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)
 	if n.Email == "" {
@@ -156,15 +158,16 @@ func (t *tx) emailFree(email, userID string) error {
 		return nil
 	}
 	if key := t.Get(bucketEmails, emailKey(email)); key != nil && id(key).String() != userID {
-		return &ExistsError{What: "user", ID: id(key).String(), Field: "email"}
+		return &ExistsError{What: NounUser, ID: id(key).String(), Field: "email"}
 	}
 	return nil
 }
 
-// UpdateUser needs admin access. A user who is closed keeps name and history;
-// the keys stop at once, and work again if the user is made active. The last
-// active admin can be neither closed nor demoted: ErrLastAdmin.
-func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Match, p UserPatch) (User, Receipt, error) {
+// UpdateUser changes a user. It needs admin access. A user who is closed keeps
+// name and history. Their keys stop at once, and work again when the user is
+// made active. ErrLastAdmin if the vault would have no active admin any more,
+// *ExistsError if the e-mail address is taken, ErrUserNotFound.
+func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond Condition, p UserPatch) (User, Receipt, error) {
 	if err := p.check(); err != nil {
 		return User{}, Receipt{}, err
 	}
@@ -176,7 +179,7 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, m Ma
 		if err != nil {
 			return User{}, audit.Event{}, err
 		}
-		if err := m.check(old.Revision); err != nil {
+		if err := cond.IfMatch.check(old.Revision); err != nil {
 			return User{}, audit.Event{}, err
 		}
 		u := p.apply(old)

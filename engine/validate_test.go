@@ -222,10 +222,13 @@ func accounts(k *enginetest.Kit, userID string) (list []refused) {
 	ctx := k.TB.Context()
 	create := func(n engine.NewUser) error { _, _, err := k.CreateUser(ctx, k.Admin, n); return err }
 	ensure := func(n engine.NewUser) error { _, _, err := k.EnsureUser(ctx, k.Admin, n); return err }
-	update := func(p engine.UserPatch) error { _, _, err := k.UpdateUser(ctx, k.Admin, userID, nil, p); return err }
+	update := func(p engine.UserPatch) error {
+		_, _, err := k.UpdateUser(ctx, k.Admin, userID, engine.Condition{}, p)
+		return err
+	}
 	key := func(n engine.NewKey) error { _, _, _, err := k.CreateKey(ctx, k.Admin, n); return err }
 	settings := func(list []string) error {
-		_, _, err := k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &list})
+		_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Categories: &list})
 		return err
 	}
 	for _, name := range append(badLines(200), "", " ", "\t") {
@@ -265,10 +268,13 @@ func accounts(k *enginetest.Kit, userID string) (list []refused) {
 		many[i] = fmt.Sprint("category", i)
 	}
 	list = append(list, refused{"categories", "201", settings(many)})
-	patch := func(p engine.SettingsPatch) error { _, _, err := k.UpdateSettings(ctx, k.Admin, nil, p); return err }
+	patch := func(p engine.SettingsPatch) error {
+		_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, p)
+		return err
+	}
 	for _, word := range []string{"", "Longest", "long", "xx", "EN"} {
 		list = append(list,
-			refused{"retentionConflict", word, patch(engine.SettingsPatch{RetentionConflict: &word})},
+			refused{"retentionConflict", word, patch(engine.SettingsPatch{RetentionConflict: (*engine.Conflict)(&word)})},
 			refused{"searchLanguage", word, patch(engine.SettingsPatch{SearchLanguage: &word})})
 	}
 	for _, at := range []string{"", "2:00", "24:00", "02:60", "02:00:00", "ab:cd", " 02:00", "02:00\n"} {
@@ -312,10 +318,10 @@ func queries(k *enginetest.Kit, id string) (list []refused) {
 			list = append(list, refused{"cursor", cursor, err})
 		}
 	}
-	for _, sort := range []string{"x", "-", "--name", "name ", "-size"} {
+	for _, sort := range []engine.Sort{"x", "-", "--name", "name ", "-size"} {
 		list = append(list, refused{"sort", sort, documents(engine.DocumentQuery{Sort: sort})})
 	}
-	for _, status := range []string{"x", "Active", "active ", "live"} {
+	for _, status := range []engine.Status{"x", "Active", "active ", "live"} {
 		list = append(list, refused{"status", status, documents(engine.DocumentQuery{Status: status})})
 	}
 	return list

@@ -45,8 +45,8 @@ type Options struct {
 	Blobs BlobStore
 }
 
-// BlobStore keeps bytes under their digest. blobstore.Disk satisfies it, and
-// says what each call promises; another store can stand in for it.
+// BlobStore keeps bytes under their digest. blobstore.Disk is one, and says what
+// each call promises. A host may give another in Options.Blobs.
 type BlobStore interface {
 	Stage(ctx context.Context, r io.Reader, limit int64) (blobstore.Staged, error)
 	Open(blobstore.Digest) (io.ReadSeekCloser, error)
@@ -59,14 +59,15 @@ type BlobStore interface {
 // Digest names bytes by their SHA-256.
 type Digest = blobstore.Digest
 
-// Vault is one organization: its documents, users, keys, bytes and audit log.
-// All methods may be called from many goroutines. It starts none of its own.
-//
-// Locks, in the order in which they are taken: planning, bytes, that of reading
-// in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
-// report in scrub are leaves. Nobody who is in a transaction begins another: a
-// Close in between would wait for the one and block the other.
+// Vault is one organization: its documents, users, keys, bytes and audit log. All
+// methods may be called from many goroutines, but for Sweep. It starts none of its
+// own. After Close all calls return *UnavailableError.
 type Vault struct {
+	// Locks, in the order in which they are taken: planning, bytes, that of reading
+	// in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
+	// report in scrub are leaves. Nobody who is in a transaction begins another: a
+	// Close in between would wait for the one and block the other.
+
 	dir, name string
 
 	store    *store.Store
@@ -93,12 +94,13 @@ type Vault struct {
 // ID is the vault's ULID, which the first entry of its log carries.
 func (v *Vault) ID() string { return v.store.Vault() }
 
-// Name is the organization's name.
+// Name is the organization's name: Options.Name when the vault was made.
 func (v *Vault) Name() string { return v.name }
 
 // Create makes a vault in dir, which may exist, and opens it. Nobody can do
 // anything in it yet: CreateUser and CreateKey, as Operator, let the first
-// person in. ErrVaultExists if there is one.
+// person in. ErrVaultExists if there is one, ErrVaultInUse, ErrNetworkFS;
+// *InvalidError if it cannot have the name.
 func Create(dir string, o Options) (*Vault, error) {
 	name, err := vaultName(dir, o.Name)
 	if err != nil {
@@ -181,9 +183,9 @@ func (t *tx) found(name string) (audit.Event, error) {
 }
 
 // Open opens the vault in dir for this process alone. It writes nothing to an
-// up-to-date vault.db; one of an earlier format is migrated, and a copy of it
-// kept beside it, as vault.db.format-N, until the next Open. ErrVaultNotFound, ErrVaultInUse, ErrNetworkFS or
-// ErrFormat say why not.
+// up-to-date vault.db. One of an earlier format is migrated, and a copy of it is
+// kept beside it, as vault.db.format-N, until the next Open. ErrVaultNotFound,
+// ErrVaultInUse, ErrNetworkFS or ErrFormat say why not.
 func Open(dir string, o Options) (*Vault, error) {
 	info, err := os.Stat(filepath.Join(dir, fileDB))
 	switch {
@@ -269,8 +271,8 @@ func (v *Vault) load(t *tx) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// Close waits for what runs, wakes who waits for entries, and lets the vault
-// go. A second Close does nothing.
+// Close waits for the calls that run, wakes those that wait for entries, and lets
+// the vault go. A second Close does nothing.
 func (v *Vault) Close() error {
 	if !v.store.Shut() {
 		return nil
@@ -281,8 +283,8 @@ func (v *Vault) Close() error {
 	return errors.Join(stopped, v.release(v.used.save))
 }
 
-// release closes the files, and runs last when no call runs any more. The lock file is emptied only if nothing is left
-// to tidy, so that the next to open knows.
+// release closes the files, and runs last when no call runs any more. The lock
+// file is emptied only if nothing is left to tidy, so that the next to open knows.
 func (v *Vault) release(last func() error) error {
 	var errs []error
 	if v.store != nil {

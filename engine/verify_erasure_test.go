@@ -26,7 +26,7 @@ func TestVerifyFindsTamperedErasures(t *testing.T) {
 	must(t, err)
 	_, _, _, err = k.CreateKey(ctx, k.Admin, engine.NewKey{Name: "laptop", UserID: u.ID})
 	must(t, err)
-	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, nil, engine.UserPatch{Status: &closed})
+	_, _, err = k.UpdateUser(ctx, k.Admin, u.ID, engine.Condition{}, engine.UserPatch{Status: &closed})
 	must(t, err)
 	e := erase(t, k, gone.ID, held.ID)
 	person, _, err := k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})

@@ -34,7 +34,7 @@ func newRetentionEvidence(t *testing.T, k *enginetest.Kit) (e retentionEvidence)
 	e.rule = policy(k, engine.NewPolicy{Name: "Brief", Scope: engine.ScopeProduct, Target: "brief", Action: engine.ActionDelete})
 	stale := policy(k, engine.NewPolicy{Scope: engine.ScopeProduct, Target: "stale", Action: engine.ActionArchive, StartFrom: "updatedAt"})
 	e.run = runNow(k)
-	_, _, err := k.DeletePolicy(ctx, k.Admin, stale.ID, nil)
+	_, _, err := k.DeletePolicy(ctx, k.Admin, stale.ID, engine.Condition{})
 	must(t, err)
 	e.law = comply(k, policy(k, engine.NewPolicy{Name: "Law", Scope: engine.ScopeCategory, Target: "receipt", PeriodDays: 10, Action: engine.ActionArchive}))
 	category := "other"

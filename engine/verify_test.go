@@ -71,7 +71,7 @@ func newEvidence(t *testing.T) *evidence {
 	e.gone, _, err = k.DeleteDocument(ctx, k.Admin, gone.ID, cond)
 	must(t, err)
 	e.done = oblige(k, d.ID, "Pay rent", "2099-01-31", "monthly")
-	e.done, _, err = k.CompleteObligation(ctx, k.Admin, e.done.ID, nil, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: d.ID, Version: 1}})
+	e.done, _, err = k.CompleteObligation(ctx, k.Admin, e.done.ID, engine.Condition{}, engine.Completion{Note: "paid", Evidence: &engine.Evidence{DocumentID: d.ID, Version: 1}})
 	must(t, err)
 	e.open = obligations(k, engine.ObligationQuery{Status: "pending"})[0]
 	name := "Lease, signed"
@@ -82,12 +82,12 @@ func newEvidence(t *testing.T) *evidence {
 	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "stage", Type: engine.ChoiceField, Choices: []string{"draft", "signed"}, Description: "how far"})
 	must(t, err)
 	label := "Stage"
-	_, _, err = k.UpdateField(ctx, k.Admin, "stage", nil, engine.FieldPatch{Label: &label})
+	_, _, err = k.UpdateField(ctx, k.Admin, "stage", engine.Condition{}, engine.FieldPatch{Label: &label})
 	must(t, err)
 	k.Define(engine.TextField, "brief")
-	_, _, err = k.DeleteField(ctx, k.Admin, "brief", nil, false)
+	_, _, err = k.DeleteField(ctx, k.Admin, "brief", engine.Condition{}, false)
 	must(t, err)
-	_, _, err = k.UpdateSettings(ctx, k.Admin, nil, engine.SettingsPatch{Categories: &more})
+	_, _, err = k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Categories: &more})
 	must(t, err)
 	e.head = k.Head()
 	page, err := k.Entries(ctx, engine.EntryQuery{Limit: 500})

@@ -17,15 +17,15 @@ func webhooked(t *testing.T, k *enginetest.Kit) engine.Webhook {
 	ctx := t.Context()
 	subscribe(k, engine.NewWebhook{URL: "https://example.com/plain"})
 	gone, _ := subscribe(k, engine.NewWebhook{URL: "https://example.com/gone"})
-	_, _, err := k.DeleteWebhook(ctx, k.Admin, gone.ID, nil)
+	_, _, err := k.DeleteWebhook(ctx, k.Admin, gone.ID, engine.Condition{})
 	must(t, err)
 	w, _ := subscribe(k, engine.NewWebhook{URL: "https://example.com/before", Events: []string{"hold.*"}, Description: "the ERP"})
 	url := "https://example.com/after"
-	_, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, nil, engine.WebhookPatch{URL: &url})
+	_, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{URL: &url})
 	must(t, err)
-	_, _, _, err = k.RotateWebhook(ctx, k.Admin, w.ID, nil)
+	_, _, _, err = k.RotateWebhook(ctx, k.Admin, w.ID, engine.Condition{})
 	must(t, err)
-	w, _, err = k.DisableWebhook(ctx, engine.System(), w.ID, nil, engine.DisabledGone)
+	w, _, err = k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{}, engine.DisabledGone)
 	must(t, err)
 	return w
 }

@@ -68,9 +68,10 @@ func (v *Version) detail() map[string]any {
 	return m
 }
 
-// AddVersion makes the staged bytes the document's next and current version.
-// It needs upload access. ErrDocumentArchived. The Document returned has the
-// new version as its current one.
+// AddVersion makes the staged bytes the document's next and current version, and
+// returns the document with it. It needs upload access. With the token of a lock
+// that has a scratchpad the version waits in that. ErrDocumentArchived. An
+// Upload can be used once.
 func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, cond Condition, n NewVersion, u *Upload) (Document, Receipt, error) {
 	n.setDefaults()
 	var c checks
@@ -87,9 +88,10 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 	})
 }
 
-// RestoreVersion makes a new version with the bytes of an earlier one. It needs
-// upload access. ErrVersionNotFound, ErrDocumentArchived.
-func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, number uint64, cond Condition) (Document, Receipt, error) {
+// RestoreVersion makes a new version with the bytes of an earlier one, whose
+// number it takes. It needs upload access. ErrVersionNotFound,
+// ErrDocumentArchived.
+func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, cond Condition, number uint64) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		return t.nextVersion(documentID, cond, func(d *document) (draftChange, error) {
 			from, err := t.version(d, number)
@@ -164,8 +166,8 @@ func (t *tx) addVersion(d *document, n NewVersion, digest Digest, size int64) er
 	return nil
 }
 
-// Version returns one version, the current one for number 0.
-// ErrVersionNotFound, ErrDocumentNotFound, *DeletedError.
+// Version returns one version, the current one for number 0. ErrVersionNotFound,
+// ErrDocumentNotFound, *DeletedError.
 func (v *Vault) Version(ctx context.Context, documentID string, number uint64) (Version, error) {
 	return view(v, func(t *tx) (Version, error) {
 		ver, err := t.liveVersion(documentID, number)
@@ -202,7 +204,8 @@ func (t *tx) storedVersion(d *document, number uint64) (*Version, error) {
 	return decodeVersion(d.id, b)
 }
 
-// Versions lists a document's versions, newest first.
+// Versions lists the versions of a document, the newest first.
+// ErrDocumentNotFound, *DeletedError.
 func (v *Vault) Versions(ctx context.Context, documentID string, p Paging) (Page[Version], error) {
 	limit, err := pageLimit(p.Limit)
 	if err != nil {

@@ -25,17 +25,19 @@ type Webhook struct {
 	Active      bool
 	// DisabledReason says why it was taken out of service: gone or failing; "" if
 	// it was not, or an admin has activated it again.
-	DisabledReason string
+	DisabledReason DisabledReason
 	CreatedAt      time.Time
 	// CreatedSeq is the entry of its creation: it is told of what comes after.
 	CreatedSeq uint64
 	Revision   uint64
 }
 
-// Reasons of a webhook that was taken out of service.
+// DisabledReason is why a webhook was taken out of service.
+type DisabledReason string
+
 const (
-	DisabledGone    = "gone"    // the endpoint answered 410
-	DisabledFailing = "failing" // for days it answered nothing but failure
+	DisabledGone    DisabledReason = "gone"    // the endpoint answered 410
+	DisabledFailing DisabledReason = "failing" // for days it answered nothing but failure
 )
 
 // Wants says whether the webhook is told of an operation.
@@ -73,7 +75,7 @@ type webhook struct {
 	until  time.Time // zero: never rotated
 }
 
-// Webhook returns one webhook. ErrWebhookNotFound.
+// Webhook returns one webhook, without its secret. ErrWebhookNotFound.
 func (v *Vault) Webhook(ctx context.Context, webhookID string) (Webhook, error) {
 	return view(v, func(t *tx) (Webhook, error) {
 		w, err := t.webhook(webhookID)
@@ -111,8 +113,9 @@ func (t *tx) webhook(webhookID string) (*webhook, error) {
 
 func (t *tx) putWebhook(w *webhook) { t.Put(bucketWebhooks, w.at[:], w.encode()) }
 
-// CreateWebhook needs admin access. The Secret is what messages are signed with,
-// shown this once. It is told of what happens after its creation.
+// CreateWebhook makes a webhook, which is told of what happens from then on. The
+// Secret is what its messages are signed with, and is shown this once. It needs
+// admin access.
 func (v *Vault) CreateWebhook(ctx context.Context, actor Actor, n NewWebhook) (Webhook, Secret, Receipt, error) {
 	made := &webhook{secret: secret.NewSigningKey(), Webhook: Webhook{
 		URL: n.URL, Events: n.Events, Description: n.Description, Active: !n.Inactive,
@@ -176,11 +179,11 @@ func (w *Webhook) facts() audit.Facts {
 	return audit.Facts{"webhook": audit.Text(w.ID), "active": audit.Text(active), "events": audit.Texts(w.Events...)}
 }
 
-// UpdateWebhook needs admin access. A webhook that is not active keeps its place
-// in the log: activated again, it is told of what it has missed, first.
-// ErrWebhookNotFound.
-func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string, m Match, p WebhookPatch) (Webhook, Receipt, error) {
-	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+// UpdateWebhook changes a webhook. It needs admin access. A webhook that is not
+// active keeps its place in the log: activated again, it is told first of what
+// it has missed. ErrWebhookNotFound.
+func (v *Vault) UpdateWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, p WebhookPatch) (Webhook, Receipt, error) {
+	return v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		old := w.Webhook
 		p.apply(&w.Webhook)
 		if err := w.check(); err != nil {
@@ -241,16 +244,16 @@ func (v *Vault) changeWebhook(ctx context.Context, actor Actor, webhookID string
 	})
 }
 
-// DeleteWebhook needs admin access; it returns the webhook as it was.
-// ErrWebhookNotFound.
-func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Receipt, error) {
+// DeleteWebhook removes a webhook and returns it as it was. It needs admin
+// access. ErrWebhookNotFound.
+func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition) (Webhook, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Webhook, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return Webhook{}, audit.Event{}, err
 		}
 		w, err := t.webhook(webhookID)
 		if err == nil {
-			err = m.check(w.Revision)
+			err = cond.IfMatch.check(w.Revision)
 		}
 		if err != nil {
 			return Webhook{}, audit.Event{}, err
@@ -264,17 +267,17 @@ func (v *Vault) DeleteWebhook(ctx context.Context, actor Actor, webhookID string
 // answered: DisabledGone or DisabledFailing. Who delivers calls it, as System,
 // with the revision it delivered to, so that a webhook which an admin has
 // changed meanwhile is not disabled for what it was. It needs admin access.
-func (v *Vault) DisableWebhook(ctx context.Context, actor Actor, webhookID string, m Match, reason string) (Webhook, Receipt, error) {
+func (r LogReader) DisableWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition, reason DisabledReason) (Webhook, Receipt, error) {
 	if reason != DisabledGone && reason != DisabledFailing {
 		return Webhook{}, Receipt{}, invalid("reason", "must be %s or %s", DisabledGone, DisabledFailing)
 	}
-	return v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+	return r.v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		if !w.Active {
 			return audit.Event{}, nil
 		}
 		w.Active, w.DisabledReason = false, reason
 		return audit.Event{
-			Op: audit.OpWebhookDisabled, Facts: audit.Facts{"webhook": audit.Text(w.ID), "reason": audit.Text(reason)},
+			Op: audit.OpWebhookDisabled, Facts: audit.Facts{"webhook": audit.Text(w.ID), "reason": audit.Text(string(reason))},
 		}, nil
 	})
 }
@@ -288,9 +291,9 @@ func signingSecret(key []byte) Secret { return Secret{secret.SpellSigningKey(key
 // messages carry a signature by the old one too; if it was rotated within them,
 // the one before that signs no more. It needs admin access.
 // ErrWebhookNotFound.
-func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, m Match) (Webhook, Secret, Receipt, error) {
+func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string, cond Condition) (Webhook, Secret, Receipt, error) {
 	key := secret.NewSigningKey()
-	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, m, func(t *tx, w *webhook) (audit.Event, error) {
+	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		w.former, w.secret, w.until = w.secret, key, t.Now().Add(signingOverlap)
 		facts := w.facts()
 		facts["until"] = audit.Text(factTime(w.until))
@@ -313,9 +316,10 @@ type WebhookTarget struct {
 }
 
 // WebhookTarget is asked before each delivery, so that what an admin has changed
-// holds from the next one on. ErrWebhookNotFound.
-func (v *Vault) WebhookTarget(ctx context.Context, webhookID string) (WebhookTarget, error) {
-	return view(v, func(t *tx) (WebhookTarget, error) {
+// holds from the next one on. It hands out secrets that sign: never show it to
+// anybody. ErrWebhookNotFound.
+func (r LogReader) WebhookTarget(ctx context.Context, webhookID string) (WebhookTarget, error) {
+	return view(r.v, func(t *tx) (WebhookTarget, error) {
 		w, err := t.webhook(webhookID)
 		if err != nil {
 			return WebhookTarget{}, err
@@ -355,7 +359,7 @@ type DeliveryStatus string
 
 const (
 	DeliveryDone   DeliveryStatus = "delivered" // answered 2xx
-	DeliveryFailed DeliveryStatus = "failed"
+	DeliveryFailed DeliveryStatus = "failed"    // anything else
 	// DeliverySkipped: entries up to this one are not delivered, because what was
 	// kept of deliveries is lost.
 	DeliverySkipped DeliveryStatus = "skipped"

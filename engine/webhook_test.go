@@ -46,37 +46,37 @@ func TestTheLifeOfAWebhook(t *testing.T) {
 		t.Errorf("the secret is %q", secret)
 	}
 	events, off, on := []string{}, false, true
-	w, _, err := k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Match{1}, engine.WebhookPatch{Events: &events, Active: &off})
+	w, _, err := k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{IfMatch: engine.Match{1}}, engine.WebhookPatch{Events: &events, Active: &off})
 	must(t, err)
 	if w.Active || len(w.Events) > 0 || w.Revision != 2 || w.DisabledReason != "" {
 		t.Errorf("changed: %+v", w)
 	}
-	if _, r, err := k.UpdateWebhook(ctx, k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off}); err != nil || r != (engine.Receipt{}) {
+	if _, r, err := k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &off}); err != nil || r != (engine.Receipt{}) {
 		t.Errorf("the same again: %v, %v", r, err)
 	}
-	if _, r, err := k.DisableWebhook(ctx, engine.System(), w.ID, nil, engine.DisabledGone); err != nil || r != (engine.Receipt{}) {
+	if _, r, err := k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{}, engine.DisabledGone); err != nil || r != (engine.Receipt{}) {
 		t.Errorf("disabled, though it is not active: %v, %v", r, err)
 	}
-	_, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+	_, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &on})
 	must(t, err)
-	if _, _, err := k.DisableWebhook(ctx, engine.System(), w.ID, engine.Match{2}, engine.DisabledFailing); !errors.Is(err, engine.ErrPrecondition) {
+	if _, _, err := k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{IfMatch: engine.Match{2}}, engine.DisabledFailing); !errors.Is(err, engine.ErrPrecondition) {
 		t.Errorf("disabled for what it was: %v", err)
 	}
-	w, _, err = k.DisableWebhook(ctx, engine.System(), w.ID, engine.Match{3}, engine.DisabledFailing)
+	w, _, err = k.LogReader().DisableWebhook(ctx, engine.System(), w.ID, engine.Condition{IfMatch: engine.Match{3}}, engine.DisabledFailing)
 	must(t, err)
 	if e := lastEntry(k); w.Active || w.DisabledReason != "failing" || e.Op != audit.OpWebhookDisabled || e.Actor != "system" {
 		t.Errorf("%+v, entry %s", w, e.Line)
 	}
-	w, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+	w, _, err = k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &on})
 	must(t, err)
 	if !w.Active || w.DisabledReason != "" {
 		t.Errorf("activated again: %+v", w)
 	}
 	k.Check()
-	if _, _, err := k.DeleteWebhook(ctx, k.Admin, w.ID, engine.Match{1}); !errors.Is(err, engine.ErrPrecondition) {
+	if _, _, err := k.DeleteWebhook(ctx, k.Admin, w.ID, engine.Condition{IfMatch: engine.Match{1}}); !errors.Is(err, engine.ErrPrecondition) {
 		t.Errorf("deleted as it was: %v", err)
 	}
-	_, _, err = k.DeleteWebhook(ctx, k.Admin, w.ID, nil)
+	_, _, err = k.DeleteWebhook(ctx, k.Admin, w.ID, engine.Condition{})
 	must(t, err)
 	if _, err := k.Webhook(ctx, w.ID); !errors.Is(err, engine.ErrWebhookNotFound) {
 		t.Errorf("deleted: %v", err)
@@ -90,7 +90,7 @@ func TestRotatingTheSecretOfAWebhook(t *testing.T) {
 		ctx := t.Context()
 		w, first := subscribe(k, engine.NewWebhook{URL: "https://example.com/"})
 		secrets := func() (list []string) {
-			target, err := k.WebhookTarget(ctx, w.ID)
+			target, err := k.LogReader().WebhookTarget(ctx, w.ID)
 			must(t, err)
 			for _, s := range target.Secrets {
 				list = append(list, s.Reveal())
@@ -98,7 +98,7 @@ func TestRotatingTheSecretOfAWebhook(t *testing.T) {
 			return list
 		}
 		rotate := func() string {
-			_, s, _, err := k.RotateWebhook(ctx, k.Admin, w.ID, nil)
+			_, s, _, err := k.RotateWebhook(ctx, k.Admin, w.ID, engine.Condition{})
 			must(t, err)
 			return s.Reveal()
 		}
@@ -168,7 +168,7 @@ func TestWebhooksThatCannotBeAccepted(t *testing.T) {
 		if invalid, ok := errors.AsType[*engine.InvalidError](err); !ok || invalid.Fields[0].Field != "url" || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: %v, want %q", url, err, want)
 		}
-		if _, _, err := k.UpdateWebhook(ctx, k.Admin, w.ID, nil, engine.WebhookPatch{URL: &url}); !errors.Is(err, engine.ErrInvalid) {
+		if _, _, err := k.UpdateWebhook(ctx, k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{URL: &url}); !errors.Is(err, engine.ErrInvalid) {
 			t.Errorf("changed to %.60q: %v", url, err)
 		}
 	}
@@ -191,10 +191,10 @@ func TestWhoMayChangeWebhooks(t *testing.T) {
 	upload, _ := k.Person("Ulla Upload", engine.AccessUpload)
 	for _, actor := range []engine.Actor{view, upload} {
 		_, _, _, create := k.CreateWebhook(ctx, actor, engine.NewWebhook{URL: "https://a.example"})
-		_, _, change := k.UpdateWebhook(ctx, actor, w.ID, nil, engine.WebhookPatch{})
-		_, _, remove := k.DeleteWebhook(ctx, actor, w.ID, nil)
-		_, _, _, rotate := k.RotateWebhook(ctx, actor, w.ID, nil)
-		_, _, disable := k.DisableWebhook(ctx, actor, w.ID, nil, engine.DisabledGone)
+		_, _, change := k.UpdateWebhook(ctx, actor, w.ID, engine.Condition{}, engine.WebhookPatch{})
+		_, _, remove := k.DeleteWebhook(ctx, actor, w.ID, engine.Condition{})
+		_, _, _, rotate := k.RotateWebhook(ctx, actor, w.ID, engine.Condition{})
+		_, _, disable := k.LogReader().DisableWebhook(ctx, actor, w.ID, engine.Condition{}, engine.DisabledGone)
 		for i, err := range []error{create, change, remove, rotate, disable} {
 			if !errors.Is(err, engine.ErrLacksPermission) {
 				t.Errorf("call %d with %s access: %v", i, actor.Access, err)
@@ -202,9 +202,9 @@ func TestWhoMayChangeWebhooks(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"", "x", "01JD6QGZ3MZ4Y8T6V1E9B7K2RW"} {
-		_, target := k.WebhookTarget(ctx, id)
-		_, _, disable := k.DisableWebhook(ctx, engine.System(), id, nil, engine.DisabledGone)
-		_, _, _, rotate := k.RotateWebhook(ctx, k.Admin, id, nil)
+		_, target := k.LogReader().WebhookTarget(ctx, id)
+		_, _, disable := k.LogReader().DisableWebhook(ctx, engine.System(), id, engine.Condition{}, engine.DisabledGone)
+		_, _, _, rotate := k.RotateWebhook(ctx, k.Admin, id, engine.Condition{})
 		for i, err := range []error{target, disable, rotate} {
 			if !errors.Is(err, engine.ErrWebhookNotFound) {
 				t.Errorf("call %d about %q: %v", i, id, err)

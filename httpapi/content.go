@@ -72,7 +72,7 @@ func (c caller) content(ctx context.Context, id string, number uint64, reading r
 
 func (c caller) open(ctx context.Context, id string, number uint64, reading reading) (engine.Version, io.ReadSeekCloser, engine.Receipt, error) {
 	if token := reading.token(); number == 0 && token != "" {
-		v, file, receipt, err := c.vault.OpenSketch(ctx, c.actor, id, token)
+		v, file, receipt, err := c.vault.OpenSketch(ctx, c.actor, id, engine.Condition{LockToken: token})
 		if !errors.Is(err, engine.ErrNotLocked) {
 			return v, file, receipt, err
 		}

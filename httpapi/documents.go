@@ -63,26 +63,26 @@ func changedDocument(c caller, d engine.Document, r engine.Receipt) reply[Docume
 
 // documentFilter is what chooses documents, in a list and in a bulk change.
 type documentFilter struct {
-	Status      string       `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
-	Archived    *bool        `query:"archived" doc:"Whether it is archived, under a hold or not."`
-	Category    string       `query:"category"`
-	OwnerID     string       `query:"ownerId"`
-	ExternalID  string       `query:"externalId"`
-	Product     string       `query:"product"`
-	TemplateID  string       `query:"templateId"`
-	AgreementID string       `query:"agreementId"`
-	Matter      string       `query:"matter" doc:"On hold for it now."`
-	Tags        []string     `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
-	Fields      fieldFilters `query:"field.*" doc:"By custom fields: field.<key>= a value, and for numbers and dates field.<key>.from= at it or above, field.<key>.to= below it. All must match."`
-	CreatedFrom Time         `query:"createdFrom" doc:"At this time or later."`
-	CreatedTo   Time         `query:"createdTo" doc:"Before this time."`
-	UpdatedFrom Time         `query:"updatedFrom" doc:"At this time or later."`
-	UpdatedTo   Time         `query:"updatedTo" doc:"Before this time."`
+	Status      engine.Status `query:"status" enum:"active|archived|legal_hold|deleted|all" doc:"Absent: what is neither archived nor deleted."`
+	Archived    *bool         `query:"archived" doc:"Whether it is archived, under a hold or not."`
+	Category    string        `query:"category"`
+	OwnerID     string        `query:"ownerId"`
+	ExternalID  string        `query:"externalId"`
+	Product     string        `query:"product"`
+	TemplateID  string        `query:"templateId"`
+	AgreementID string        `query:"agreementId"`
+	Matter      string        `query:"matter" doc:"On hold for it now."`
+	Tags        []string      `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
+	Fields      fieldFilters  `query:"field.*" doc:"By custom fields: field.<key>= a value, and for numbers and dates field.<key>.from= at it or above, field.<key>.to= below it. All must match."`
+	CreatedFrom Time          `query:"createdFrom" doc:"At this time or later."`
+	CreatedTo   Time          `query:"createdTo" doc:"Before this time."`
+	UpdatedFrom Time          `query:"updatedFrom" doc:"At this time or later."`
+	UpdatedTo   Time          `query:"updatedTo" doc:"Before this time."`
 }
 
 type documentQuery struct {
 	documentFilter
-	Sort string `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
+	Sort engine.Sort `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
 	paging
 }
 

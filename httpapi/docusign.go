@@ -58,7 +58,7 @@ func createEnvelopeLock(ctx context.Context, c caller, in createEnvelopeLockInpu
 	if err := in.Lock.check(); err != nil {
 		return reply[LockInformation]{}, err
 	}
-	l, receipt, err := c.vault.AcquireLock(ctx, c.actor, in.ID, in.Lock.engine(in.IfMatch))
+	l, receipt, err := c.vault.AcquireLock(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Lock.engine())
 	return changedEnvelopeLock(c, l, receipt, err)
 }
 

@@ -45,6 +45,6 @@ func erasureSummaryOf(e engine.Erasure) ErasureSummary {
 
 func erasureOf(e engine.Erasure) Erasure {
 	return Erasure{erasureSummaryOf(e), mapped(e.Documents, func(d engine.ErasedDocument) ErasedDocument {
-		return ErasedDocument{d.DocumentID, string(d.Status), d.Why, Time(d.Until)}
+		return ErasedDocument{d.DocumentID, string(d.Status), string(d.Why), Time(d.Until)}
 	})}
 }

@@ -212,7 +212,7 @@ func (x *exchange) details(err error) any {
 		return map[string]any{"lockedByUser": l.LockedByUser, "lockedByApp": l.LockedByApp, "lockedUntilDateTime": l.LockedUntilDateTime}
 	}
 	if e, ok := errors.AsType[*engine.ExistsError](err); ok {
-		return map[string]any{e.What + "Id": e.ID}
+		return map[string]any{string(e.What) + "Id": e.ID}
 	}
 	if e, ok := errors.AsType[*engine.DeletedError](err); ok {
 		return certificateOf(e.Certificate)
@@ -221,7 +221,7 @@ func (x *exchange) details(err error) any {
 		return map[string]any{"holds": e.Holds}
 	}
 	if e, ok := errors.AsType[*engine.RetainedError](err); ok {
-		facts := map[string]any{"protect": e.Protect}
+		facts := map[string]any{"protect": string(e.Protect)}
 		if !e.Until.IsZero() {
 			facts["until"] = Time(e.Until)
 		}

@@ -63,7 +63,7 @@ type updateFieldInput struct {
 }
 
 func updateField(ctx context.Context, c caller, in updateFieldInput) (reply[Field], error) {
-	f, receipt, err := c.vault.UpdateField(ctx, c.actor, in.Key, engine.Match(in.IfMatch), engine.FieldPatch(in.Patch))
+	f, receipt, err := c.vault.UpdateField(ctx, c.actor, in.Key, in.IfMatch.condition(), engine.FieldPatch(in.Patch))
 	return changedField(f, receipt), err
 }
 
@@ -74,7 +74,7 @@ type deleteFieldInput struct {
 }
 
 func deleteField(ctx context.Context, c caller, in deleteFieldInput) (reply[Field], error) {
-	f, receipt, err := c.vault.DeleteField(ctx, c.actor, in.Key, engine.Match(in.IfMatch), in.Force)
+	f, receipt, err := c.vault.DeleteField(ctx, c.actor, in.Key, in.IfMatch.condition(), in.Force)
 	return reply[Field]{body: fieldOf(f), receipt: receipt}, err
 }
 

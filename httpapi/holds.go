@@ -37,7 +37,7 @@ type placeHoldInput struct {
 }
 
 func placeHold(ctx context.Context, c caller, in placeHoldInput) (reply[Hold], error) {
-	h, receipt, err := c.vault.PlaceHold(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.NewHold(in.Hold))
+	h, receipt, err := c.vault.PlaceHold(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.NewHold(in.Hold))
 	out := changedHold(h, receipt)
 	out.location = "/v1/holds/" + h.ID
 	return out, err
@@ -48,8 +48,8 @@ func changedHold(h engine.Hold, r engine.Receipt) reply[Hold] {
 }
 
 type documentHoldsInput struct {
-	ID     string `path:"id"`
-	Status string `query:"status" enum:"active|released"`
+	ID     string            `path:"id"`
+	Status engine.HoldStatus `query:"status" enum:"active|released"`
 	paging
 }
 
@@ -59,8 +59,8 @@ func listDocumentHolds(ctx context.Context, c caller, in documentHoldsInput) (re
 }
 
 type holdsQuery struct {
-	Status string `query:"status" enum:"active|released"`
-	Matter string `query:"matter"`
+	Status engine.HoldStatus `query:"status" enum:"active|released"`
+	Matter string            `query:"matter"`
 	paging
 }
 
@@ -89,7 +89,7 @@ type releaseHoldInput struct {
 }
 
 func releaseHold(ctx context.Context, c caller, in releaseHoldInput) (reply[Hold], error) {
-	h, receipt, err := c.vault.ReleaseHold(ctx, c.actor, in.ID, engine.Match(in.IfMatch), in.Release.Reason)
+	h, receipt, err := c.vault.ReleaseHold(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Release.Reason)
 	return changedHold(h, receipt), err
 }
 
@@ -153,7 +153,7 @@ func (c caller) chosenHolds(ctx context.Context, in bulkReleases) (ids []string,
 	case in.HoldIDs != nil:
 		return *in.HoldIDs, nil
 	}
-	q := engine.HoldQuery{Status: string(engine.HoldActive), Matter: strings.TrimSpace(*in.Matter), Paging: engine.Paging{Limit: 500}}
+	q := engine.HoldQuery{Status: engine.HoldActive, Matter: strings.TrimSpace(*in.Matter), Paging: engine.Paging{Limit: 500}}
 	for {
 		page, err := c.vault.Holds(ctx, q)
 		if err != nil {

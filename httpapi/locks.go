@@ -93,8 +93,8 @@ type newLock struct {
 	TemplatePassword string `json:"templatePassword" doc:"The document's edit password, if it has one."`
 }
 
-func (n newLock) engine(m ifMatch) engine.NewLock {
-	out := engine.NewLock{UseScratchPad: bool(n.UseScratchPad), Password: n.TemplatePassword, IfMatch: engine.Match(m)}
+func (n newLock) engine() engine.NewLock {
+	out := engine.NewLock{UseScratchPad: bool(n.UseScratchPad), Password: n.TemplatePassword}
 	if n.LockedByApp != nil {
 		out.LockedByApp = *n.LockedByApp
 	}
@@ -117,7 +117,7 @@ func acquireLock(ctx context.Context, c caller, in acquireLockInput) (reply[Lock
 	if err := in.Lock.check(); err != nil {
 		return reply[Lock]{}, err
 	}
-	l, receipt, err := c.vault.AcquireLock(ctx, c.actor, in.ID, in.Lock.engine(in.IfMatch))
+	l, receipt, err := c.vault.AcquireLock(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Lock.engine())
 	return changedLock(c, l, receipt, err)
 }
 
@@ -174,7 +174,7 @@ type lockBreak struct {
 }
 
 func breakLock(ctx context.Context, c caller, in breakLockInput) (reply[Lock], error) {
-	l, receipt, err := c.vault.BreakLock(ctx, c.actor, in.ID, engine.Match(in.IfMatch), in.Break.Reason)
+	l, receipt, err := c.vault.BreakLock(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Break.Reason)
 	return changedLock(c, l, receipt, err)
 }
 
@@ -182,7 +182,7 @@ func breakLock(ctx context.Context, c caller, in breakLockInput) (reply[Lock], e
 // the scratchpad, if that was the token of one.
 func (c caller) document(ctx context.Context, id string, r reading) (engine.Document, error) {
 	if token := r.token(); token != "" {
-		s, err := c.vault.Sketch(ctx, c.actor, id, token)
+		s, err := c.vault.Sketch(ctx, c.actor, id, engine.Condition{LockToken: token})
 		if !errors.Is(err, engine.ErrNotLocked) {
 			return s.Document, err
 		}

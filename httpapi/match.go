@@ -12,6 +12,9 @@ import (
 // which one must be the current one. Nil, and *, is any.
 type ifMatch engine.Match
 
+// condition is all that the header asks of a change that no lock stands before.
+func (m ifMatch) condition() engine.Condition { return engine.Condition{IfMatch: engine.Match(m)} }
+
 var errIfMatch = errors.New(`must be * or a list of ETags as they were received, like "7"`)
 
 func (m *ifMatch) bind(s string) error {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,7 +38,7 @@ type routeMeter struct {
 	classes  [6]atomic.Uint64 // by the first digit of the status; 0: none was sent
 	received atomic.Uint64    // bytes
 	sent     atomic.Uint64    // bytes
-	times    *engine.Histogram
+	times    *histogram
 }
 
 func (m *Metrics) route(key routeKey) *routeMeter {
@@ -45,7 +46,7 @@ func (m *Metrics) route(key routeKey) *routeMeter {
 		return found.(*routeMeter)
 	}
 	found, _ := m.routes.LoadOrStore(key, &routeMeter{
-		times: engine.NewHistogram(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60),
+		times: newHistogram(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60),
 	})
 	return found.(*routeMeter)
 }
@@ -63,7 +64,7 @@ func (m *Metrics) count(x *exchange, r *http.Request, took time.Duration) {
 	meter.classes[min(x.status/100, 5)].Add(1)
 	meter.received.Add(uint64(x.taken))
 	meter.sent.Add(uint64(x.sent))
-	meter.times.Observe(took.Seconds())
+	meter.times.observe(took.Seconds())
 }
 
 // getMetrics answers with all there is to be measured.
@@ -134,7 +135,7 @@ func (m *Metrics) expose(e *Exposition) {
 			}
 		})
 	each("strongroom_http_request_duration_seconds", "histogram", "How long requests took, from their header to the end of the answer.",
-		func(r *routeMeter, labels ...string) { e.Histogram(r.times.Read(), labels...) })
+		func(r *routeMeter, labels ...string) { e.Histogram(r.times.read(), labels...) })
 	each("strongroom_http_received_bytes_total", "counter", "Bytes of the bodies of requests.",
 		func(r *routeMeter, labels ...string) { e.Sample(float64(r.received.Load()), labels...) })
 	each("strongroom_http_sent_bytes_total", "counter", "Bytes of the bodies of answers.",
@@ -151,4 +152,42 @@ func statusClass(class int) string {
 		return "0"
 	}
 	return strconv.Itoa(class) + "xx"
+}
+
+// histogram counts values in ranges. Many may count at once.
+type histogram struct {
+	bounds []float64
+	counts []atomic.Uint64 // by range, each up to its bound; the last has none
+	sum    atomic.Uint64   // bits of a float64
+}
+
+// newHistogram has a range up to each of the bounds, which rise, and one above
+// them.
+func newHistogram(bounds ...float64) *histogram {
+	return &histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds)+1)}
+}
+
+// observe counts a value in the range that ends at it or above it.
+func (h *histogram) observe(value float64) {
+	at, _ := slices.BinarySearch(h.bounds, value)
+	h.counts[at].Add(1)
+	for {
+		was := h.sum.Load()
+		if h.sum.CompareAndSwap(was, math.Float64bits(math.Float64frombits(was)+value)) {
+			return
+		}
+	}
+}
+
+// read returns what was counted. A value that is counted meanwhile may be in one
+// part of it only.
+func (h *histogram) read() engine.Distribution {
+	d := engine.Distribution{Bounds: h.bounds, Sum: math.Float64frombits(h.sum.Load())}
+	for i := range h.counts {
+		d.Count += h.counts[i].Load()
+		if i < len(h.bounds) {
+			d.UpTo = append(d.UpTo, d.Count)
+		}
+	}
+	return d
 }

@@ -235,3 +235,14 @@ func TestConcerns(t *testing.T) {
 	page.expect(t, `strongroom_vault_writable{vault="main"}`, 0)
 	page.expect(t, `strongroom_vault_concerns{vault="main"}`, 1)
 }
+
+func TestHistogram(t *testing.T) {
+	h := newHistogram(1, 2, 4)
+	for _, v := range []float64{0, 1, 1.5, 4, 5, 100} {
+		h.observe(v)
+	}
+	d := h.read()
+	if !slices.Equal(d.UpTo, []uint64{2, 3, 4}) || d.Count != 6 || d.Sum != 111.5 || !slices.Equal(d.Bounds, []float64{1, 2, 4}) {
+		t.Errorf("%+v", d)
+	}
+}

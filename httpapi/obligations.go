@@ -12,12 +12,12 @@ type dueDate struct{ engine.Due }
 func (d *dueDate) bind(s string) error { return d.UnmarshalText([]byte(s)) }
 
 type newObligation struct {
-	Title       string     `json:"title" required:"true"`
-	Description string     `json:"description"`
-	DueDate     engine.Due `json:"dueDate" required:"true" doc:"A date (ISO 8601), until its end in the settings' timeZone, or a time."`
-	OwnerID     string     `json:"ownerId" required:"true" doc:"A user."`
-	DocumentID  string     `json:"documentId" required:"true" doc:"With this document it is deleted."`
-	Recurrence  string     `json:"recurrence" enum:"|monthly|quarterly|yearly" doc:"Completing it creates the next. Absent: once."`
+	Title       string            `json:"title" required:"true"`
+	Description string            `json:"description"`
+	DueDate     engine.Due        `json:"dueDate" required:"true" doc:"A date (ISO 8601), until its end in the settings' timeZone, or a time."`
+	OwnerID     string            `json:"ownerId" required:"true" doc:"A user."`
+	DocumentID  string            `json:"documentId" required:"true" doc:"With this document it is deleted."`
+	Recurrence  engine.Recurrence `json:"recurrence" enum:"|monthly|quarterly|yearly" doc:"Completing it creates the next. Absent: once."`
 }
 
 type createObligationInput struct {
@@ -36,12 +36,12 @@ func changedObligation(o engine.Obligation, r engine.Receipt) reply[Obligation] 
 }
 
 type obligationQuery struct {
-	Status     string  `query:"status" enum:"pending|overdue|completed"`
-	OwnerID    string  `query:"ownerId"`
-	DocumentID string  `query:"documentId"`
-	DueFrom    dueDate `query:"dueFrom" doc:"Due at this time or later, or on this date or later."`
-	DueTo      dueDate `query:"dueTo" doc:"Due before this time, or on this date or earlier."`
-	Sort       string  `query:"sort" enum:"dueDate|-dueDate" default:"dueDate" doc:"With - in front: descending. A date stands behind the times of that day in UTC."`
+	Status     engine.ObligationStatus `query:"status" enum:"pending|overdue|completed"`
+	OwnerID    string                  `query:"ownerId"`
+	DocumentID string                  `query:"documentId"`
+	DueFrom    dueDate                 `query:"dueFrom" doc:"Due at this time or later, or on this date or later."`
+	DueTo      dueDate                 `query:"dueTo" doc:"Due before this time, or on this date or earlier."`
+	Sort       engine.Sort             `query:"sort" enum:"dueDate|-dueDate" default:"dueDate" doc:"With - in front: descending. A date stands behind the times of that day in UTC."`
 	paging
 }
 
@@ -70,11 +70,11 @@ type obligationChange struct {
 
 // obligationPatch is a merge patch (RFC 7396).
 type obligationPatch struct {
-	Title       *string        `json:"title"`
-	Description member[string] `json:"description"`
-	DueDate     *engine.Due    `json:"dueDate" doc:"Another one begins the reminders anew."`
-	OwnerID     *string        `json:"ownerId"`
-	Recurrence  member[string] `json:"recurrence" doc:"monthly, quarterly, yearly, or null or empty for once."`
+	Title       *string                   `json:"title"`
+	Description member[string]            `json:"description"`
+	DueDate     *engine.Due               `json:"dueDate" doc:"Another one begins the reminders anew."`
+	OwnerID     *string                   `json:"ownerId"`
+	Recurrence  member[engine.Recurrence] `json:"recurrence" doc:"monthly, quarterly, yearly, or null or empty for once."`
 }
 
 type updateObligationInput struct {
@@ -84,14 +84,14 @@ type updateObligationInput struct {
 
 func updateObligation(ctx context.Context, c caller, in updateObligationInput) (reply[Obligation], error) {
 	p := in.Patch
-	o, receipt, err := c.vault.UpdateObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.ObligationPatch{
+	o, receipt, err := c.vault.UpdateObligation(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.ObligationPatch{
 		Title: p.Title, Description: orZero(p.Description), DueDate: p.DueDate, OwnerID: p.OwnerID, Recurrence: orZero(p.Recurrence),
 	})
 	return changedObligation(o, receipt), err
 }
 
 func deleteObligation(ctx context.Context, c caller, in obligationChange) (reply[Obligation], error) {
-	o, receipt, err := c.vault.DeleteObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	o, receipt, err := c.vault.DeleteObligation(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return reply[Obligation]{body: obligationOf(o), receipt: receipt}, err
 }
 
@@ -111,14 +111,14 @@ type completeObligationInput struct {
 }
 
 func completeObligation(ctx context.Context, c caller, in completeObligationInput) (reply[Obligation], error) {
-	o, receipt, err := c.vault.CompleteObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.Completion{
+	o, receipt, err := c.vault.CompleteObligation(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.Completion{
 		Note: in.Completion.Note, Evidence: (*engine.Evidence)(in.Completion.Evidence),
 	})
 	return changedObligation(o, receipt), err
 }
 
 func reopenObligation(ctx context.Context, c caller, in obligationChange) (reply[Obligation], error) {
-	o, receipt, err := c.vault.ReopenObligation(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	o, receipt, err := c.vault.ReopenObligation(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return changedObligation(o, receipt), err
 }
 

@@ -21,7 +21,7 @@ func TestEveryRefusalIsDeclared(t *testing.T) {
 	yes := true
 	for _, state := range []string{"well", "full", "closed"} {
 		k := enginetest.New(t)
-		if _, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &yes}); err != nil {
+		if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &yes}); err != nil {
 			t.Fatal(err)
 		}
 		documents := func() []string {

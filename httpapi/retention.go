@@ -32,7 +32,7 @@ type newPolicy struct {
 	Target     string         `json:"target" doc:"The product, templateId, category or document it is for; none for an organization."`
 	PeriodDays *uint64        `json:"periodDays" required:"true" max:"73000" doc:"Of 24 hours."`
 	Action     engine.Action  `json:"action" required:"true" enum:"archive|delete"`
-	StartFrom  string         `json:"startFrom" doc:"createdAt, updatedAt, currentVersion, or field: and the key of a date field. A date begins at noon, UTC, when it has begun everywhere. Absent: createdAt."`
+	StartFrom  engine.Start   `json:"startFrom" doc:"createdAt, updatedAt, currentVersion, or field: and the key of a date field. A date begins at noon, UTC, when it has begun everywhere. Absent: createdAt."`
 	Protect    engine.Protect `json:"protect" enum:"none|governance" doc:"Absent: none. A policy becomes one of compliance by a change of it."`
 	Enabled    *bool          `json:"enabled" doc:"Absent: true."`
 }
@@ -85,7 +85,7 @@ type policyMembers struct {
 	Target     *string         `json:"target"`
 	PeriodDays *uint64         `json:"periodDays" max:"73000"`
 	Action     *engine.Action  `json:"action" enum:"archive|delete"`
-	StartFrom  *string         `json:"startFrom"`
+	StartFrom  *engine.Start   `json:"startFrom"`
 	Protect    *engine.Protect `json:"protect" enum:"none|governance|compliance"`
 	Enabled    *bool           `json:"enabled"`
 }
@@ -111,12 +111,12 @@ type updatePolicyInput struct {
 func updatePolicy(ctx context.Context, c caller, in updatePolicyInput) (reply[Policy], error) {
 	patch := in.Patch.engine()
 	patch.Confirm = in.Patch.Confirm
-	p, receipt, err := c.vault.UpdatePolicy(ctx, c.actor, in.ID, engine.Match(in.IfMatch), patch)
+	p, receipt, err := c.vault.UpdatePolicy(ctx, c.actor, in.ID, in.IfMatch.condition(), patch)
 	return changedPolicy(p, receipt), err
 }
 
 func deletePolicy(ctx context.Context, c caller, in policyChange) (reply[Policy], error) {
-	p, receipt, err := c.vault.DeletePolicy(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	p, receipt, err := c.vault.DeletePolicy(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return reply[Policy]{body: policyOf(p), receipt: receipt}, err
 }
 

@@ -21,7 +21,7 @@ type Policy struct {
 func policyOf(p engine.Policy) Policy {
 	return Policy{
 		ID: p.ID, Name: p.Name, Scope: string(p.Scope), Target: p.Target, PeriodDays: p.PeriodDays, Action: string(p.Action),
-		StartFrom: p.StartFrom, Protect: string(p.Protect), Enabled: p.Enabled,
+		StartFrom: string(p.StartFrom), Protect: string(p.Protect), Enabled: p.Enabled,
 		CreatedAt: Time(p.CreatedAt), UpdatedAt: Time(p.UpdatedAt), Revision: p.Revision,
 	}
 }
@@ -67,7 +67,7 @@ type Outcome struct {
 }
 
 func outcomeOf(o engine.Outcome) Outcome {
-	return Outcome{o.DocumentID, string(o.Action), o.PolicyID, o.Outcome}
+	return Outcome{o.DocumentID, string(o.Action), o.PolicyID, string(o.Outcome)}
 }
 
 // Preview is what a run would do.

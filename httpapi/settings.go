@@ -14,7 +14,7 @@ func getSettings(ctx context.Context, c caller, _ struct{}) (reply[Settings], er
 func changedSettings(s engine.Settings, r engine.Receipt) reply[Settings] {
 	return reply[Settings]{
 		body: Settings{
-			Categories: orEmpty(s.Categories), RetentionConflict: s.RetentionConflict, RetentionRunAt: s.RetentionRunAt,
+			Categories: orEmpty(s.Categories), RetentionConflict: string(s.RetentionConflict), RetentionRunAt: s.RetentionRunAt,
 			TimeZone: s.TimeZone, ReminderDays: orEmpty(s.ReminderDays), AuditReads: s.AuditReads,
 			MaxClockGapDays: s.MaxClockGapDays, Paused: s.Paused, SearchLanguage: s.SearchLanguage,
 		},
@@ -23,15 +23,15 @@ func changedSettings(s engine.Settings, r engine.Receipt) reply[Settings] {
 }
 
 type settingsPatch struct {
-	Categories        *[]string `json:"categories"`
-	RetentionConflict *string   `json:"retentionConflict" enum:"longest|shortest"`
-	RetentionRunAt    *string   `json:"retentionRunAt"`
-	TimeZone          *string   `json:"timeZone"`
-	ReminderDays      *[]uint64 `json:"reminderDays"`
-	AuditReads        *bool     `json:"auditReads"`
-	MaxClockGapDays   *uint64   `json:"maxClockGapDays" min:"1" max:"3650"`
-	Paused            *bool     `json:"paused"`
-	SearchLanguage    *string   `json:"searchLanguage" enum:"de|en|es|fr|it|nl|pt"`
+	Categories        *[]string        `json:"categories"`
+	RetentionConflict *engine.Conflict `json:"retentionConflict" enum:"longest|shortest"`
+	RetentionRunAt    *string          `json:"retentionRunAt"`
+	TimeZone          *string          `json:"timeZone"`
+	ReminderDays      *[]uint64        `json:"reminderDays"`
+	AuditReads        *bool            `json:"auditReads"`
+	MaxClockGapDays   *uint64          `json:"maxClockGapDays" min:"1" max:"3650"`
+	Paused            *bool            `json:"paused"`
+	SearchLanguage    *string          `json:"searchLanguage" enum:"de|en|es|fr|it|nl|pt"`
 }
 
 type updateSettingsInput struct {
@@ -40,6 +40,6 @@ type updateSettingsInput struct {
 }
 
 func updateSettings(ctx context.Context, c caller, in updateSettingsInput) (reply[Settings], error) {
-	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, engine.Match(in.IfMatch), engine.SettingsPatch(in.Patch))
+	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, in.IfMatch.condition(), engine.SettingsPatch(in.Patch))
 	return changedSettings(s, receipt), err
 }

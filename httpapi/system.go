@@ -123,7 +123,7 @@ func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {
 		return o.String()
 	case o.vault != nil && o.vault == vault:
 		if e, ok := errors.AsType[*engine.UnavailableError](o.err); ok {
-			return "the vault cannot be used: " + e.Reason
+			return "the vault cannot be used: " + string(e.Reason)
 		}
 		return "the vault cannot be used"
 	}

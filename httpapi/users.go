@@ -60,7 +60,7 @@ type updateUserInput struct {
 }
 
 func updateUser(ctx context.Context, c caller, in updateUserInput) (reply[User], error) {
-	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.UserPatch(in.Patch))
+	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.UserPatch(in.Patch))
 	return changedUser(u, receipt), err
 }
 

@@ -59,7 +59,7 @@ type listVersionsInput struct {
 
 func listVersions(ctx context.Context, c caller, in listVersionsInput) (reply[List[Version]], error) {
 	if token := in.token(); token != "" {
-		page, err := c.vault.SketchVersions(ctx, c.actor, in.ID, token, in.paging.engine())
+		page, err := c.vault.SketchVersions(ctx, c.actor, in.ID, engine.Condition{LockToken: token}, in.paging.engine())
 		if !errors.Is(err, engine.ErrNotLocked) {
 			return answer(listOf(page, versionOf)), err
 		}
@@ -90,6 +90,6 @@ type restoreVersionInput struct {
 }
 
 func restoreVersion(ctx context.Context, c caller, in restoreVersionInput) (reply[Version], error) {
-	d, receipt, err := c.vault.RestoreVersion(ctx, c.actor, in.ID, uint64(in.Number), in.condition())
+	d, receipt, err := c.vault.RestoreVersion(ctx, c.actor, in.ID, in.condition(), uint64(in.Number))
 	return newVersion(d, receipt, err)
 }

@@ -102,19 +102,19 @@ type updateWebhookInput struct {
 
 func updateWebhook(ctx context.Context, c caller, in updateWebhookInput) (reply[Webhook], error) {
 	p := in.Patch
-	w, receipt, err := c.vault.UpdateWebhook(ctx, c.actor, in.ID, engine.Match(in.IfMatch), engine.WebhookPatch{
+	w, receipt, err := c.vault.UpdateWebhook(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.WebhookPatch{
 		URL: p.URL, Events: orZero(p.Events), Description: orZero(p.Description), Active: p.Active,
 	})
 	return changedWebhook(w, receipt), err
 }
 
 func deleteWebhook(ctx context.Context, c caller, in webhookChange) (reply[Webhook], error) {
-	w, receipt, err := c.vault.DeleteWebhook(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	w, receipt, err := c.vault.DeleteWebhook(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return reply[Webhook]{body: webhookOf(w), receipt: receipt}, err
 }
 
 func rotateWebhook(ctx context.Context, c caller, in webhookChange) (reply[WebhookWithSecret], error) {
-	w, secret, receipt, err := c.vault.RotateWebhook(ctx, c.actor, in.ID, engine.Match(in.IfMatch))
+	w, secret, receipt, err := c.vault.RotateWebhook(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return signedBy(w, secret, receipt), err
 }
 
@@ -136,8 +136,8 @@ func (s *Server) testWebhook(ctx context.Context, c caller, in webhookInput) (re
 }
 
 type deliveriesQuery struct {
-	ID     string `path:"id"`
-	Status string `query:"status" enum:"delivered|failed|skipped"`
+	ID     string                `path:"id"`
+	Status engine.DeliveryStatus `query:"status" enum:"delivered|failed|skipped"`
 	paging
 }
 
@@ -146,7 +146,7 @@ func (s *Server) listDeliveries(ctx context.Context, c caller, in deliveriesQuer
 	if err != nil {
 		return reply[List[Delivery]]{}, err
 	}
-	page, err := deliver.Deliveries(ctx, in.ID, engine.DeliveryQuery{Status: engine.DeliveryStatus(in.Status), Paging: in.paging.engine()})
+	page, err := deliver.Deliveries(ctx, in.ID, engine.DeliveryQuery{Status: in.Status, Paging: in.paging.engine()})
 	return answer(listOf(page, deliveryOf)), err
 }
 

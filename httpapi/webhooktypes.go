@@ -17,7 +17,7 @@ type Webhook struct {
 func webhookOf(w engine.Webhook) Webhook {
 	return Webhook{
 		ID: w.ID, URL: w.URL, Events: orEmpty(w.Events), Description: w.Description, Active: w.Active,
-		CreatedAt: Time(w.CreatedAt), DisabledReason: w.DisabledReason, Revision: w.Revision,
+		CreatedAt: Time(w.CreatedAt), DisabledReason: string(w.DisabledReason), Revision: w.Revision,
 	}
 }
 

@@ -40,7 +40,7 @@ func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID) 
 	if before.digest == c.digest {
 		return before, nil
 	}
-	file, err := x.vault.ReadContent(ctx, d.Current)
+	file, err := x.vault.LogReader().OpenContent(ctx, d.Current)
 	if errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
 		return c, errors.Join(err, ctx.Err())
 	}
@@ -113,7 +113,7 @@ func decodeContent(b []byte) (c content, err error) {
 	return c, nil
 }
 
-func idOf(documentID string) (segment.ID, bool) {
-	b, ok := engine.IDBytes(documentID)
+func (x *Index) idOf(documentID string) (segment.ID, bool) {
+	b, ok := x.vault.LogReader().IDBytes(documentID)
 	return segment.ID(b), ok
 }

@@ -109,7 +109,9 @@ func (x *Index) Match(ctx context.Context, text string, filter engine.DocumentQu
 	if err != nil {
 		return nil, false, err
 	}
-	err = x.view(e, func(part *segment.Part, doc uint32, _ float32) { ids = append(ids, engine.IDText(part.ID(doc))) })
+	err = x.view(e, func(part *segment.Part, doc uint32, _ float32) {
+		ids = append(ids, x.vault.LogReader().IDText(part.ID(doc)))
+	})
 	if damaged(err) {
 		return nil, false, nil
 	}
@@ -130,7 +132,7 @@ func (x *Index) prepare(ctx context.Context, q Query) (*evaluation, *hit, error)
 	if e.clauses, err = parse(split, q.Text); err != nil {
 		return nil, nil, err
 	}
-	if e.criteria, err = x.vault.Criteria(ctx, q.Filter); err != nil {
+	if e.criteria, err = x.vault.LogReader().Criteria(ctx, q.Filter); err != nil {
 		return nil, nil, err
 	}
 	if q.Cursor == "" {
@@ -162,10 +164,10 @@ func (x *Index) show(ctx context.Context, e *evaluation, hits []hit) ([]Hit, err
 	ids := make([]string, len(hits))
 	scores := map[string]float32{}
 	for i, h := range hits {
-		ids[i] = engine.IDText(h.id)
+		ids[i] = x.vault.LogReader().IDText(h.id)
 		scores[ids[i]] = h.score
 	}
-	documents, err := x.vault.Find(ctx, ids)
+	documents, err := x.vault.LogReader().Find(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

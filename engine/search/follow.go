@@ -95,7 +95,7 @@ func (b *batch) build(ctx context.Context) error {
 		for _, d := range page.Items {
 			ids = append(ids, d.ID)
 		}
-		found, err := b.x.vault.Find(ctx, ids)
+		found, err := b.x.vault.LogReader().Find(ctx, ids)
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
 		}
 	}
 	slices.Sort(ids)
-	found, err := b.x.vault.Find(ctx, slices.Compact(ids))
+	found, err := b.x.vault.LogReader().Find(ctx, slices.Compact(ids))
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*e
 		}
 		return err
 	case audit.OpDocumentDeleted, audit.OpErasureCompleted:
-		if id, ok := idOf(e.Document); ok {
+		if id, ok := b.x.idOf(e.Document); ok {
 			b.drop(id)
 			b.changes.Forget = append(b.changes.Forget, id)
 		}
@@ -229,7 +229,7 @@ func concerns(op audit.Op) bool {
 
 // put gathers a document in the place of what was gathered of it before.
 func (b *batch) put(ctx context.Context, d *engine.Faceted) error {
-	id, ok := idOf(d.ID)
+	id, ok := b.x.idOf(d.ID)
 	if !ok {
 		return fmt.Errorf("%w: document %q", engine.ErrDocumentNotFound, d.ID)
 	}

@@ -126,7 +126,7 @@ func (c *corpus) change() {
 		c.must(err)
 		d, err = c.Document(ctx, id)
 	case 5:
-		_, _, err = c.PlaceHold(ctx, c.Admin, id, nil, engine.NewHold{Reason: "litigation", Matter: c.pick("", "Acme ./. Bolt", "tax")})
+		_, _, err = c.PlaceHold(ctx, c.Admin, id, engine.Condition{}, engine.NewHold{Reason: "litigation", Matter: c.pick("", "Acme ./. Bolt", "tax")})
 		c.must(err)
 		d, err = c.Document(ctx, id)
 	case 4:
@@ -243,7 +243,7 @@ func wordsAgainstAnOracle(t *testing.T, r *rand.Rand) {
 func never() error { return nil }
 
 func (c *corpus) filter() engine.DocumentQuery {
-	q := engine.DocumentQuery{Status: c.pick("", "", "active", "archived", "legal_hold", "deleted", "all")}
+	q := engine.DocumentQuery{Status: engine.Status(c.pick("", "", "active", "archived", "legal_hold", "deleted", "all"))}
 	some := func(value string) string {
 		if c.random.IntN(5) > 0 {
 			return ""

@@ -133,7 +133,7 @@ func TestLanguageOfTheSettings(t *testing.T) {
 	k.doc("Mietvertrag", "Die Kündigungen der Verträge")
 	k.expect("kündigung", "")
 	german := "de"
-	_, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{SearchLanguage: &german})
+	_, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{SearchLanguage: &german})
 	k.must(err)
 	k.expect("kündigung vertrag", "Mietvertrag")
 }

@@ -94,7 +94,7 @@ func TestFollowsChanges(t *testing.T) {
 	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, d.ID, engine.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range []string{"", "all", "deleted"} {
+	for _, status := range []engine.Status{"", "all", "deleted"} {
 		if r := k.search(Query{Text: "final", Filter: engine.DocumentQuery{Status: status}}); r.Total != 0 {
 			t.Errorf("%q: %+v", status, r)
 		}
@@ -104,7 +104,7 @@ func TestFollowsChanges(t *testing.T) {
 func TestDraftsAreNotFound(t *testing.T) {
 	k := newKit(t)
 	d := k.doc("open", "settled words")
-	lock, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+	lock, _, err := k.AcquireLock(t.Context(), k.Admin, d.ID, engine.Condition{}, engine.NewLock{UseScratchPad: true})
 	k.must(err)
 	cond := engine.Condition{LockToken: lock.Token}
 	_, _, err = k.AddVersion(t.Context(), k.Admin, d.ID, cond, text("b.txt"), k.Upload("sketched words"))
@@ -225,7 +225,7 @@ func TestPages(t *testing.T) {
 func TestIndexingIsNoDownload(t *testing.T) {
 	k := newKit(t)
 	on := true
-	_, _, err := k.UpdateSettings(t.Context(), k.Admin, nil, engine.SettingsPatch{AuditReads: &on})
+	_, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: &on})
 	k.must(err)
 	k.doc("audited", "words")
 	k.expect("words", "audited")

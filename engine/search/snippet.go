@@ -40,7 +40,7 @@ func (x *Index) snippets(m *marker, d *engine.Document) ([]string, error) {
 			snippets = append(snippets, m.passages(text, maxSnippets-len(snippets))...)
 		}
 	}
-	if id, ok := idOf(d.ID); ok {
+	if id, ok := x.idOf(d.ID); ok {
 		c, err := x.stored(id)
 		if err != nil && !damaged(err) {
 			return nil, err

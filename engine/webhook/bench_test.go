@@ -109,7 +109,7 @@ func BenchmarkDelivery(b *testing.B) {
 	defer k.deliver()()
 	w := k.hook(server.URL, string(audit.OpDocumentUpdated))
 	active := func(is bool) {
-		if _, _, err := k.UpdateWebhook(b.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &is}); err != nil {
+		if _, _, err := k.UpdateWebhook(b.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &is}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -98,7 +98,7 @@ func TestTheSchedule(t *testing.T) {
 		down.forget()
 		down.change(func() { down.answer = nil })
 		on := true
-		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &on})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(down.seqs(), seqs) {

@@ -198,7 +198,7 @@ var errPaused = errors.New("the vault is paused, so nothing is delivered; an adm
 
 // once makes an attempt that an admin asks for. The schedule knows nothing of it.
 func (d *Deliverer) once(ctx context.Context, e *endpoint, event event) (engine.Delivery, error) {
-	target, err := d.v.WebhookTarget(ctx, e.id)
+	target, err := d.v.LogReader().WebhookTarget(ctx, e.id)
 	if err != nil {
 		return engine.Delivery{}, err
 	}

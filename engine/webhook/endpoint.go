@@ -161,7 +161,7 @@ func (e *endpoint) rest(ctx context.Context, d time.Duration) {
 
 // step makes one attempt if one is due, and says how long to wait otherwise.
 func (e *endpoint) step(r *running) (wait time.Duration, err error) {
-	target, err := e.d.v.WebhookTarget(r.ctx, e.id)
+	target, err := e.d.v.LogReader().WebhookTarget(r.ctx, e.id)
 	if err != nil {
 		return 0, err
 	}

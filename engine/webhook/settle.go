@@ -44,7 +44,7 @@ func (e *endpoint) tell(r *running, target engine.WebhookTarget, i *item) error 
 
 // settle records what became of the entry that is next, and returns why the
 // webhook is to be disabled, if it is.
-func (e *endpoint) settle(i *item, o outcome) (reason string) {
+func (e *endpoint) settle(i *item, o outcome) (reason engine.DisabledReason) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := &e.place
@@ -66,7 +66,7 @@ func (p *place) answered(seq uint64, o outcome) {
 }
 
 // failed waits, unless it is enough.
-func (p *place) failed(o outcome) (reason string) {
+func (p *place) failed(o outcome) (reason engine.DisabledReason) {
 	if p.Failing.IsZero() || o.at.Sub(p.Last) > longestWait+time.Hour { // when nothing was tried, nothing failed
 		p.Failing = o.at
 	}
@@ -98,7 +98,7 @@ func (e *endpoint) probe(r *running, target engine.WebhookTarget, first, second 
 	return e.disable(r, target, e.settleProbe(first, second, o))
 }
 
-func (e *endpoint) settleProbe(first, second *item, o outcome) (reason string) {
+func (e *endpoint) settleProbe(first, second *item, o outcome) (reason engine.DisabledReason) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := &e.place
@@ -131,7 +131,7 @@ func (e *endpoint) retry(r *running, target engine.WebhookTarget, set aside) err
 	return e.disable(r, target, e.settleAside(i, set, o))
 }
 
-func (e *endpoint) settleAside(i *item, set aside, o outcome) (reason string) {
+func (e *endpoint) settleAside(i *item, set aside, o outcome) (reason engine.DisabledReason) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := &e.place
@@ -156,11 +156,11 @@ func (e *endpoint) settleAside(i *item, set aside, o outcome) (reason string) {
 
 // disable takes the webhook out of service, if it is still the one that was
 // delivered to.
-func (e *endpoint) disable(r *running, target engine.WebhookTarget, reason string) error {
+func (e *endpoint) disable(r *running, target engine.WebhookTarget, reason engine.DisabledReason) error {
 	if reason == "" {
 		return nil
 	}
-	_, _, err := e.d.v.DisableWebhook(r.attempts, engine.System(), e.id, engine.Match{target.Revision}, reason)
+	_, _, err := e.d.v.LogReader().DisableWebhook(r.attempts, engine.System(), e.id, engine.Condition{IfMatch: engine.Match{target.Revision}}, reason)
 	if errors.Is(err, engine.ErrPrecondition) || errors.Is(err, engine.ErrWebhookNotFound) {
 		return nil
 	}

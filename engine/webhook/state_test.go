@@ -186,7 +186,7 @@ func TestTheListIsBounded(t *testing.T) {
 		}
 
 		// With the webhook its list goes.
-		_, _, err = k.DeleteWebhook(k.t.Context(), k.Admin, w.ID, nil)
+		_, _, err = k.DeleteWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{})
 		k.must(err)
 		time.Sleep(time.Second)
 		if _, err := k.d.Deliveries(k.t.Context(), w.ID, q); !errors.Is(err, engine.ErrWebhookNotFound) {
@@ -209,7 +209,7 @@ func TestDeletingWhileItIsAway(t *testing.T) {
 		k.make("one")
 		time.Sleep(time.Second)
 		k.halt()
-		_, _, err := k.DeleteWebhook(k.t.Context(), k.Admin, w.ID, nil)
+		_, _, err := k.DeleteWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{})
 		k.must(err)
 		k.start()
 		k.halt()

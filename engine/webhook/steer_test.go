@@ -21,7 +21,7 @@ func TestRotation(t *testing.T) {
 		r := k.receive(here, nil)
 		k.start()
 		w := k.hook(r, "document.*")
-		_, secret, _, err := k.RotateWebhook(k.t.Context(), k.Admin, w.ID, nil)
+		_, secret, _, err := k.RotateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{})
 		k.must(err)
 		r.change(func() { r.secrets = append(r.secrets, secret.Reveal()) })
 		k.make("within the day")
@@ -47,7 +47,7 @@ func TestPausing(t *testing.T) {
 		w := k.hook(r, "document.*")
 		k.hook(other, "document.*")
 		on, off := true, false
-		_, _, err := k.UpdateSettings(k.t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &on})
+		_, _, err := k.UpdateSettings(k.t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &on})
 		k.must(err)
 		seqs := k.make("paused")
 		time.Sleep(time.Hour)
@@ -60,16 +60,16 @@ func TestPausing(t *testing.T) {
 		}
 		k.halt()
 		k.start()
-		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &off})
 		k.must(err)
-		_, _, err = k.UpdateSettings(k.t.Context(), k.Admin, nil, engine.SettingsPatch{Paused: &off})
+		_, _, err = k.UpdateSettings(k.t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &off})
 		k.must(err)
 		seqs = append(seqs, k.make("not active")...)
 		time.Sleep(time.Second)
 		if len(r.messages()) > 0 || !slices.Equal(other.seqs(), seqs) {
 			t.Errorf("told %d, though not active; and %d", r.seqs(), other.seqs())
 		}
-		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &on})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(r.seqs(), seqs) {
@@ -88,14 +88,14 @@ func TestMending(t *testing.T) {
 		right.change(func() { right.secrets = wrong.secrets })
 		seqs := k.make("one", "two")
 		time.Sleep(48 * time.Hour)
-		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{URL: &right.url})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{URL: &right.url})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(right.seqs(), seqs) {
 			t.Errorf("told %d, want %d", right.seqs(), seqs)
 		}
 		events := []string{"hold.*"}
-		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Events: &events})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Events: &events})
 		k.must(err)
 		k.make("three")
 		time.Sleep(time.Second)
@@ -120,7 +120,7 @@ func TestMendingWhatIsSetAside(t *testing.T) {
 		poison = k.Head().Seq + 1
 		k.make("poison", "fine")
 		time.Sleep(48 * time.Hour)
-		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{URL: &right.url})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{URL: &right.url})
 		k.must(err)
 		time.Sleep(time.Second)
 		if !slices.Equal(right.seqs(), []uint64{poison}) {
@@ -160,7 +160,7 @@ func TestTestingAndRedelivering(t *testing.T) {
 			t.Errorf("after a test that arrived: %v", told)
 		}
 		off := false
-		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &off})
 		k.must(err)
 		if d, err = k.d.Redeliver(k.t.Context(), w.ID, 1); err != nil || d.Status != "delivered" || d.Type != "document.created" {
 			t.Errorf("%+v, %v", d, err)
@@ -230,7 +230,7 @@ func TestFarBehind(t *testing.T) {
 		k.start()
 		w = k.hook(r, "document.*")
 		off, on := false, true
-		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &off})
+		_, _, err := k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &off})
 		k.must(err)
 		seqs := k.make("document")
 		document := k.last(audit.OpDocumentCreated).Document
@@ -243,7 +243,7 @@ func TestFarBehind(t *testing.T) {
 			_, err := k.UpdateDocuments(k.t.Context(), k.Admin, changes, false)
 			k.must(err)
 		}
-		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, nil, engine.WebhookPatch{Active: &on})
+		_, _, err = k.UpdateWebhook(k.t.Context(), k.Admin, w.ID, engine.Condition{}, engine.WebhookPatch{Active: &on})
 		k.must(err)
 		time.Sleep(time.Minute)
 		if !slices.Equal(r.seqs(), seqs) {

@@ -81,7 +81,7 @@ func newProber(t *testing.T, o webhook.Options) *prober {
 // to sends a test to a URL.
 func (p *prober) to(url string) engine.Delivery {
 	p.t.Helper()
-	if _, _, err := p.UpdateWebhook(p.t.Context(), p.Admin, p.id, nil, engine.WebhookPatch{URL: &url}); err != nil {
+	if _, _, err := p.UpdateWebhook(p.t.Context(), p.Admin, p.id, engine.Condition{}, engine.WebhookPatch{URL: &url}); err != nil {
 		p.t.Fatal(err)
 	}
 	d, err := p.d.Test(p.t.Context(), p.id)

@@ -24,18 +24,20 @@ var (
 	ErrDamaged = errors.New("engine: stored data is damaged")
 )
 
-// Reasons of an UnavailableError.
+// Reason is why a vault is unavailable.
+type Reason string
+
 const (
-	ReasonClosed         = "closed"          // Close was called
-	ReasonOutcomeUnknown = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
-	ReasonDamaged        = "damaged"         // vault.db cannot be read
-	ReasonClock          = "clock"           // the clock is behind the log: writes are refused, reads go on
+	ReasonClosed         Reason = "closed"          // Close was called
+	ReasonOutcomeUnknown Reason = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
+	ReasonDamaged        Reason = "damaged"         // vault.db cannot be read
+	ReasonClock          Reason = "clock"           // the clock is behind the log: writes are refused, reads go on
 )
 
 // UnavailableError says why the vault refuses reads and writes. Err is the
 // cause, nil when it was closed.
 type UnavailableError struct {
-	Reason string
+	Reason Reason
 	Err    error
 }
 

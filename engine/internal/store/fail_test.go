@@ -87,7 +87,7 @@ func TestACommitThatFails(t *testing.T) {
 }
 
 // stopped holds that every call says that the store has stopped, or none.
-func (k *kit) stopped(stopped bool, reason string) {
+func (k *kit) stopped(stopped bool, reason store.Reason) {
 	k.t.Helper()
 	ctx := k.t.Context()
 	check := func(call string, err error) {
@@ -127,7 +127,7 @@ func TestAPanicInACommitStopsTheStore(t *testing.T) {
 
 // The first reason stays, until the store is closed; who waits is woken.
 func TestAStopWakesWhoWaits(t *testing.T) {
-	for reason, stop := range map[string]func(k *kit){
+	for reason, stop := range map[store.Reason]func(k *kit){
 		store.ReasonDamaged: func(k *kit) { k.Stop(store.ReasonDamaged, io.EOF); k.Stop(store.ReasonOutcomeUnknown, io.EOF) },
 		store.ReasonClosed:  func(k *kit) { k.close() },
 	} {

@@ -250,7 +250,7 @@ func (s *Store) Ready() error {
 
 // Stop makes the store refuse every call, for the reason it gives, and wakes
 // who waits. The first reason stays.
-func (s *Store) Stop(reason string, cause error) {
+func (s *Store) Stop(reason Reason, cause error) {
 	s.down.CompareAndSwap(nil, &UnavailableError{Reason: reason, Err: cause})
 	if s.onFail != nil {
 		s.onFail()

@@ -1,0 +1,76 @@
+package httpapi
+
+import "strongroom/engine"
+
+// User is a person of the vault.
+type User struct {
+	ID               string        `json:"id"`
+	Name             string        `json:"name"`
+	Email            string        `json:"email"`
+	Access           engine.Access `json:"access"`
+	Status           string        `json:"status" enum:"active|closed"`
+	CanLockEnvelopes bool          `json:"canLockEnvelopes"`
+	CreatedAt        Time          `json:"createdAt"`
+	UpdatedAt        Time          `json:"updatedAt"`
+	Revision         uint64        `json:"revision" doc:"It is the ETag."`
+}
+
+func userOf(u engine.User) User {
+	return User{
+		ID: u.ID, Name: u.Name, Email: u.Email, Access: u.Access, Status: string(u.Status),
+		CanLockEnvelopes: u.CanLockEnvelopes, CreatedAt: Time(u.CreatedAt), UpdatedAt: Time(u.UpdatedAt), Revision: u.Revision,
+	}
+}
+
+// Key is an API key without its secret, which the vault does not know.
+type Key struct {
+	ID         string        `json:"id"`
+	Name       string        `json:"name"`
+	Prefix     string        `json:"prefix" doc:"What its token begins with, to tell keys apart."`
+	UserID     string        `json:"userId"`
+	Access     engine.Access `json:"access" doc:"May be narrower than its user's; the lower of the two counts."`
+	CreatedAt  Time          `json:"createdAt"`
+	ExpiresAt  Time          `json:"expiresAt" null:"never"`
+	LastUsedAt Time          `json:"lastUsedAt" null:"never"`
+	RevokedAt  Time          `json:"revokedAt" null:"never"`
+}
+
+func keyOf(k engine.Key) Key {
+	return Key{
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, UserID: k.UserID, Access: k.Access, CreatedAt: Time(k.CreatedAt),
+		ExpiresAt: Time(k.ExpiresAt), LastUsedAt: Time(k.LastUsedAt), RevokedAt: Time(k.RevokedAt),
+	}
+}
+
+// KeyWithSecret is a key with its secret, which is shown this once.
+type KeyWithSecret struct {
+	Key
+	Secret string `json:"secret" doc:"The token: send it as Authorization: Bearer. It is not shown again."`
+}
+
+// Me is who asks.
+type Me struct {
+	User         *User         `json:"user,omitempty" doc:"Absent for the operator, who is no user."`
+	Key          *Key          `json:"key,omitempty" doc:"Absent if no API key was used."`
+	Access       engine.Access `json:"access" doc:"What this caller may do: the lower of the user's and the key's."`
+	Organization Organization  `json:"organization"`
+}
+
+// Organization is the vault.
+type Organization struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Settings are those of the vault.
+type Settings struct {
+	Categories        []string `json:"categories" doc:"Beyond the built-in ones."`
+	RetentionConflict string   `json:"retentionConflict" enum:"longest|shortest" doc:"Which policy counts if several apply to a document."`
+	RetentionRunAt    string   `json:"retentionRunAt" doc:"When the daily run of retention starts, HH:MM in timeZone."`
+	TimeZone          string   `json:"timeZone" doc:"An IANA name: where the days of the organization begin and end."`
+	ReminderDays      []uint64 `json:"reminderDays" doc:"How many days before an obligation is due to remind of it, falling; 10 at most, each from 1 to 365."`
+	AuditReads        bool     `json:"auditReads" doc:"Whether each download and each export is an audit entry of its own."`
+	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
+	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
+	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
+}
