@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -181,10 +182,9 @@ func (t *tx) writable(documentID string, required Access, c Condition) (*documen
 // was shown for it. The entry that the running closure will have is linked to the
 // one before, and tells of the stamp that is returned.
 func (t *tx) store(old, d *document, g grant) stamp {
-	kinds, err := t.kinds()
-	t.Fail(err)
+	kinds, unknown := t.kinds()
 	left, err := t.retain(old, d)
-	t.Fail(err)
+	t.Fail(errors.Join(unknown, err))
 	var before, began [][]byte
 	var prev uint64
 	if old != nil {

@@ -159,7 +159,7 @@ const (
 )
 
 // indexRows returns every index row of a document. It is the only place that
-// knows: putDocument writes the difference between the rows before and after a
+// knows: store writes the difference between the rows before and after a
 // change, Verify compares all rows with it. A later kind of row is added here
 // and the bucket built anew from the documents, which stay as they are.
 func indexRows(d *document) [][]byte {

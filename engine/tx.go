@@ -19,7 +19,7 @@ type tx struct {
 // records it; the event is appended to the log in the same transaction. fn
 // asks its guards first and writes after, captures nothing, and may run more
 // than once. The zero event says that nothing changed, and then nothing may
-// have been written: wrote ⇔ entry is checked there, and a breach rolls back.
+// have been written: the store checks wrote ⇔ entry, and a breach rolls back.
 //
 // The receipt names the entry, and is zero if nothing changed.
 func update[T any](v *Vault, ctx context.Context, actor Actor, fn func(*tx) (T, audit.Event, error)) (T, Receipt, error) {
@@ -50,8 +50,11 @@ func updateAll[T any](v *Vault, ctx context.Context, actor Actor, fns ...func(*t
 }
 
 // call makes the closures a call of the store's. Who acts is looked up before
-// the first of them, in the same transaction.
+// the first of them, in the same transaction, and also if there are none.
 func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.Event, error)) *store.Call {
+	if len(fns) == 0 {
+		fns = append(fns, func(*tx) (audit.Event, error) { return audit.Event{}, nil })
+	}
 	c := &store.Call{Ctx: ctx, Steps: make([]store.Step, len(fns))}
 	admitted := actor
 	for i, fn := range fns {

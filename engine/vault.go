@@ -61,7 +61,8 @@ type Digest = blobstore.Digest
 
 // Vault is one organization: its documents, users, keys, bytes and audit log. All
 // methods may be called from many goroutines, but for Sweep. It starts none of its
-// own. After Close all calls return *UnavailableError.
+// own. After Close, calls that can fail return *UnavailableError; a second Close
+// does nothing.
 type Vault struct {
 	// Locks, in the order in which they are taken: planning, bytes, that of reading
 	// in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
@@ -283,8 +284,8 @@ func (v *Vault) Close() error {
 	return errors.Join(stopped, v.release(v.used.save))
 }
 
-// release closes the files, and runs last when no call runs any more. The lock
-// file is emptied only if nothing is left to tidy, so that the next to open knows.
+// release waits for the calls that run, then calls last, if it is not nil, and
+// closes the files. The lock file is emptied only if nothing is left to tidy, so that the next to open knows.
 func (v *Vault) release(last func() error) error {
 	var errs []error
 	if v.store != nil {

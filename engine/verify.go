@@ -177,7 +177,7 @@ func byID[T any](decode func(at id, b []byte) (T, error)) func(k, value []byte) 
 // differ is a finding for each member that is not what the log says.
 func (c *checker) differ(seq uint64, what string, is, said replay.Thing) {
 	for _, d := range said.Differences(is) {
-		c.find(seq, CodeState, "%s: %s is %v, the log says %v", what, d.Name, d.Is, d.Was)
+		c.find(seq, CodeState, "%s: %v", what, d)
 	}
 }
 

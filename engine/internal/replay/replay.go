@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"strongroom/audit"
 )
@@ -108,7 +109,8 @@ func Given(v any) Value {
 	return Value{kind: isGiven, text: fmt.Sprint(v)}
 }
 
-// String spells a Value for people, cut short after some words.
+// String spells a Value for people, cut short after some words. What a terminal
+// would not print as it stands is quoted.
 func (v Value) String() string {
 	switch v.kind {
 	case isNothing:
@@ -120,7 +122,23 @@ func (v Value) String() string {
 	case isTime:
 		return audit.FormatTime(time.UnixMilli(v.number))
 	}
-	return fmt.Sprintf("%.80s", v.text)
+	text := fmt.Sprintf("%.80s", v.text)
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
+// as spells a Value beside another, whose kind says what nothing is.
+func (v Value) as(beside Value) string {
+	switch {
+	case v.kind != isNothing:
+	case beside.kind == isFlag:
+		return "false"
+	case beside.kind == isNumber:
+		return "0"
+	}
+	return v.String()
 }
 
 // Members are members of a thing by name.
@@ -138,27 +156,38 @@ type Thing struct {
 type Difference struct {
 	Name    string
 	Is, Was Value // Was is what the log says
+	Text    bool  // it is one of Thing.Texts
+}
+
+// String says what differs. It does not repeat what a person wrote: a finding
+// goes to terminals and logs, where that has no place.
+func (d Difference) String() string {
+	is, was := d.Is.as(d.Was), d.Was.as(d.Is)
+	if d.Text || is == was {
+		return d.Name + " is not what the log says"
+	}
+	return fmt.Sprintf("%s is %s, the log says %s", d.Name, is, was)
 }
 
 // Differences compares a thing with what the log says of it, by name.
 func (said Thing) Differences(is Thing) []Difference {
-	found := differences(nil, said.Facts, is.Facts)
+	found := differences(nil, said.Facts, is.Facts, false)
 	if !said.Erased {
-		found = differences(found, said.Texts, is.Texts)
+		found = differences(found, said.Texts, is.Texts, true)
 	}
 	slices.SortFunc(found, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
 	return found
 }
 
-func differences(found []Difference, said, is Members) []Difference {
+func differences(found []Difference, said, is Members, text bool) []Difference {
 	for name, value := range is {
 		if was := said[name]; value != was {
-			found = append(found, Difference{name, value, was})
+			found = append(found, Difference{name, value, was, text})
 		}
 	}
 	for name, was := range said {
 		if _, compared := is[name]; !compared && was != (Value{}) {
-			found = append(found, Difference{name, Value{}, was})
+			found = append(found, Difference{name, Value{}, was, text})
 		}
 	}
 	return found

@@ -101,8 +101,23 @@ func TestDifferences(t *testing.T) {
 	was := Thing{Facts: Members{"a": Number(1), "b": Text("x"), "left": Flag(true), "none": {}}, Texts: Members{"name": Text("Ada")}}
 	is := Thing{Facts: Members{"a": Number(2), "b": Text("x"), "more": Flag(true), "empty": {}}, Texts: Members{"name": Text("Eve")}}
 	want(t, "differences", was.Differences(is), []Difference{
-		{"a", Number(2), Number(1)}, {"left", Value{}, Flag(true)}, {"more", Flag(true), Value{}}, {"name", Text("Eve"), Text("Ada")},
+		{"a", Number(2), Number(1), false}, {"left", Value{}, Flag(true), false}, {"more", Flag(true), Value{}, false}, {"name", Text("Eve"), Text("Ada"), true},
 	})
+	// What a person wrote is not repeated, and nothing is spelled as its kind is.
+	long := strings.Repeat("x", 80)
+	for want, d := range map[string]Difference{
+		"a is 2, the log says 1":                  {"a", Number(2), Number(1), false},
+		"a is 0, the log says 1":                  {"a", Value{}, Number(1), false},
+		"left is false, the log says true":        {"left", Value{}, Flag(true), false},
+		"owner is nothing, the log says 01M":      {"owner", Value{}, Text("01M"), false},
+		`url is "\x1b[31m", the log says nothing`: {"url", Text("\x1b[31m"), Value{}, false},
+		"name is not what the log says":           {"name", Text("Eve"), Text("Ada"), true},
+		"status is not what the log says":         {"status", Text(long + "a"), Text(long + "b"), false},
+	} {
+		if got := d.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 	was.Erased = true
 	if found := was.Differences(is); len(found) != 3 {
 		t.Errorf("what is erased is compared: %v", found)

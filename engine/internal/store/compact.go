@@ -22,12 +22,12 @@ type Compaction struct {
 	Rows          uint64
 }
 
-// Compact gives the free pages of vault.db back to the file system and closes
-// the store: it writes every row into a new file, compares that with the old row
+// Compact gives the free pages of vault.db back to the file system, and leaves
+// the store without its file, so that the caller can only close it: it writes every row into a new file, compares that with the old row
 // by row, and puts it in its place. A crash leaves the old file or the new. It
 // takes room for a second database while it runs. ErrNoSpace.
 func (s *Store) Compact(ctx context.Context) (report Compaction, err error) {
-	fresh := filepath.Join(s.dir, FileNew)
+	fresh := filepath.Join(s.dir, fileNew)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Compaction{}, err
 	}

@@ -18,7 +18,7 @@
 //
 // # Reading
 //
-// [Store.Read] runs a closure in a read transaction. It sees only what is on
+// [Read] runs a closure in a read transaction. It sees only what is on
 // disk. Views from a transaction end with it.
 //
 // # Time

@@ -85,10 +85,11 @@ func lockVault(path string) (f *os.File, clean bool, err error) {
 
 // A program that starts another one shares its locks with it for a moment, until
 // the other is loaded. So a lock may linger that this process let go of: the file
-// is empty then, or has our process id. It is asked for again for a while.
+// is empty then, or has our process id. It is asked for again for a
+// fifth of a second, which a second Open by this process waits, too.
 const (
 	lingerPause = 10 * time.Millisecond
-	lingerTries = 50
+	lingerTries = 20
 )
 
 // holder reads what the lock file says of who holds it; pid is 0 if nobody does.

@@ -116,8 +116,8 @@ func (s *Store) keepCopy(format int) error {
 	})
 }
 
-// DropCopies removes the copies that migrations left, whole or not.
-func (s *Store) DropCopies() error {
+// dropCopies removes the copies that migrations left, whole or not.
+func (s *Store) dropCopies() error {
 	var left bool
 	for format := 1; format < s.schema.Format; format++ {
 		path := s.copyPath(format)

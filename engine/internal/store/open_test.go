@@ -48,7 +48,7 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	// A crash before the renaming leaves a file that was whole, or was not.
-	must(t, os.WriteFile(filepath.Join(dir, store.FileNew), []byte("half a database"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, store.FileDB+".new"), []byte("half a database"), 0o600))
 	must(t, store.Create(dir, schema(), found, put("a", "1"), put("b", "2")))
 	if got := names(t, dir); !slices.Equal(got, []string{store.FileDB}) {
 		t.Errorf("there is %q", got)

@@ -21,8 +21,8 @@ import (
 // FileDB is the name of the database in a vault's directory.
 const FileDB = "vault.db"
 
-// FileNew is that of one being made, which is renamed when it is whole.
-const FileNew = FileDB + ".new"
+// fileNew is that of one being made, which is renamed when it is whole.
+const fileNew = FileDB + ".new"
 
 // Options of Open.
 type Options struct {
@@ -136,7 +136,7 @@ func (s *Store) load() error {
 	if migrated {
 		return nil
 	}
-	if err := s.DropCopies(); err != nil {
+	if err := s.dropCopies(); err != nil {
 		return fmt.Errorf("remove the copy of its former format: %w", err)
 	}
 	return nil
@@ -179,7 +179,7 @@ func lastHead(b *bbolt.Tx) (audit.Head, error) {
 // written beside its final name and renamed when it is on disk: a crash before
 // that leaves no vault, and a file that the next Create removes.
 func Create(dir string, schema Schema, steps ...Step) error {
-	fresh := filepath.Join(dir, FileNew)
+	fresh := filepath.Join(dir, fileNew)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -269,7 +269,7 @@ func (s *Store) Shut() (first bool) {
 }
 
 // Close waits for the calls that run, runs last, if it is not nil, and closes
-// the file. The caller has called Shut.
+// the file. The caller has called Shut, or nobody else has the store.
 func (s *Store) Close(last func() error) (err error) {
 	s.life.Lock()
 	defer s.life.Unlock()

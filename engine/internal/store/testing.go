@@ -6,7 +6,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// What tests of the engine need of the inside. The program calls none of it.
+// What tests of the engine need of the inside. The program sets no Options.Commit
+// and calls none of this.
 
 // Interpose sets Options.Commit.
 func (s *Store) Interpose(fn func(commit, rollback func() error) error) {

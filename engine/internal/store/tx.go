@@ -112,6 +112,9 @@ func (t *Tx) bucket(name []byte) *bbolt.Bucket {
 		t.buckets = make(map[string]*bbolt.Bucket)
 	}
 	b := t.b.Bucket(name)
+	if b == nil { // they are made with the file: its root page lies
+		panic(fmt.Sprintf("assertion failed: bucket %s is missing", name))
+	}
 	b.FillPercent = fillPercent(name)
 	t.buckets[string(name)] = b
 	return b

@@ -53,7 +53,7 @@ type wiping struct {
 func (s *Store) Wipe(ctx context.Context, wait func() bool) (wiped uint64, done bool, err error) {
 	w := &s.wiping
 	if !w.begun {
-		if err := s.DropCopies(); err != nil {
+		if err := s.dropCopies(); err != nil {
 			return 0, false, err
 		}
 		seq, freed := s.Head().Seq, s.durable.Load()
