@@ -381,3 +381,36 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCommit changes one of 128 documents, alone and among others who wait:
+// what the write path takes beside the disk, where the temporary directory is
+// memory.
+func BenchmarkCommit(b *testing.B) {
+	for _, callers := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(callers), func(b *testing.B) {
+			k := enginetest.New(b)
+			ids := make([]string, 128)
+			for i := range ids {
+				ids[i] = k.Create(fmt.Sprint("document ", i), fmt.Sprint(i)).ID
+			}
+			ctx := b.Context()
+			var next atomic.Int64
+			b.ReportAllocs()
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for range callers {
+				wg.Go(func() {
+					for i := int(next.Add(1)); i <= b.N; i = int(next.Add(1)) {
+						text := fmt.Sprint("text ", i)
+						if _, _, err := k.UpdateDocument(ctx, k.Admin, ids[i%len(ids)], engine.Condition{}, engine.DocumentPatch{Description: &text}); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.StopTimer()
+		})
+	}
+}
