@@ -253,7 +253,7 @@ func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string,
 		if err != nil || old.Archived == archived {
 			return old.value(), audit.Event{}, err
 		}
-		if t.drafting(old) {
+		if t.inScratchpad(old) {
 			return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 		}
 		if err := old.unheld(); archived && err != nil {

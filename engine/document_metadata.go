@@ -53,11 +53,11 @@ func (v *Vault) UpdateDocument(ctx context.Context, actor Actor, documentID stri
 		if err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		if t.drafting(old) {
+		if t.inScratchpad(old) {
 			if p.EditPassword != nil {
 				return Document{}, audit.Event{}, invalid("editPassword", "cannot be set in a scratchpad")
 			}
-			return t.sketch(old, draftChange{Patch: &p}, g)
+			return t.pend(old, pendingChange{Patch: &p}, g)
 		}
 		return t.patchDocument(old, p, g)
 	})
@@ -303,7 +303,7 @@ func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, aud
 		return out, audit.Event{}, err
 	}
 	out.DocumentID, out.Revision = old.ID, old.Revision
-	if t.drafting(old) {
+	if t.inScratchpad(old) {
 		return out, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 	}
 	if dryRun {

@@ -100,7 +100,7 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 		if deleted, ok := err.(*DeletedError); ok {
 			return disposal{Certificate: deleted.Certificate}, audit.Event{}, nil
 		}
-		if err == nil && t.drafting(d) {
+		if err == nil && t.inScratchpad(d) {
 			err = fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 		}
 		if err == nil {
@@ -166,7 +166,7 @@ type disposal struct {
 // dispose leaves tombstone and certificate in a document's place. The bytes are
 // purged after the commit.
 func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
-	litter, err := t.dropDrafts(d)
+	litter, err := t.dropScratchpads(d)
 	if err != nil {
 		return disposal{}, audit.Event{}, err
 	}

@@ -150,11 +150,11 @@ func decodeSettings(b []byte) (Settings, error) {
 // What a change in a scratchpad is. None is 0, so that a record that was cut
 // short is no change.
 const (
-	draftPatch   = 1
-	draftVersion = 2
+	pendingPatch   = 1
+	pendingVersion = 2
 )
 
-func (d *draft) encode() []byte {
+func (d *scratchpad) encode() []byte {
 	e := store.NewEncoder(128 + 128*len(d.Changes))
 	e.Num(d.Base)
 	e.Time(d.Ends)
@@ -165,39 +165,39 @@ func (d *draft) encode() []byte {
 	return e.Bytes()
 }
 
-// decodeDraft reads a scratchpad; nil is an empty one.
-func decodeDraft(b []byte) (*draft, error) {
-	dr := &draft{}
+// decodeScratchpad reads a scratchpad; nil is an empty one.
+func decodeScratchpad(b []byte) (*scratchpad, error) {
+	pad := &scratchpad{}
 	if b == nil {
-		return dr, nil
+		return pad, nil
 	}
 	d := store.NewDecoder(b)
-	dr.Base = d.Num()
-	dr.Ends = d.Time()
+	pad.Base = d.Num()
+	pad.Ends = d.Time()
 	n := d.Count()
-	if n > maxDraft {
+	if n > maxPending {
 		d.Fail()
 		n = 0
 	}
 	for range n {
-		c, err := decodeDraftChange(d.Nested())
+		c, err := decodePendingChange(d.Nested())
 		if err != nil {
 			return nil, err
 		}
-		dr.Changes = append(dr.Changes, c)
+		pad.Changes = append(pad.Changes, c)
 	}
-	return dr, d.Done("scratchpad")
+	return pad, d.Done("scratchpad")
 }
 
-func (c *draftChange) encode() []byte {
+func (c *pendingChange) encode() []byte {
 	e := store.NewEncoder(128)
 	if c.Version == nil {
-		e.Num(draftPatch)
+		e.Num(pendingPatch)
 		e.Time(c.At)
 		encodePatch(e, c.Patch)
 		return e.Bytes()
 	}
-	e.Num(draftVersion)
+	e.Num(pendingVersion)
 	e.Time(c.At)
 	e.Str(c.Version.MediaType)
 	e.Str(c.Version.FileName)
@@ -210,14 +210,14 @@ func (c *draftChange) encode() []byte {
 	return e.Bytes()
 }
 
-func decodeDraftChange(b []byte) (c draftChange, err error) {
+func decodePendingChange(b []byte) (c pendingChange, err error) {
 	d := store.NewDecoder(b)
 	kind := d.Num()
 	c.At = d.Time()
 	switch kind {
-	case draftPatch:
+	case pendingPatch:
 		c.Patch = decodePatch(d)
-	case draftVersion:
+	case pendingVersion:
 		c.Version = &NewVersion{MediaType: d.Str(), FileName: d.Str(), Comment: d.Str(), Label: d.Str()}
 		d.Raw(c.Digest[:])
 		c.Size = int64(d.Num())

@@ -84,11 +84,11 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 		if b == nil { // there is none
 			return nil, nil, errDamaged
 		}
-		dr, err := decodeDraft(b)
+		pad, err := decodeScratchpad(b)
 		if err != nil {
 			return nil, nil, err
 		}
-		return dr, dr.encode(), nil
+		return pad, pad.encode(), nil
 	},
 	"erasing": func(b []byte) (any, []byte, error) { r, err := decodeErasing(b); return r, r.encode(), err },
 	"detail":  func(b []byte) (any, []byte, error) { r, err := store.DecodeDetail(b); return r, r.Encode(), err },
@@ -110,7 +110,7 @@ func FuzzRecords(f *testing.F) {
 	}}
 	doc.password = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 	doc.EditProtected = true
-	pad := &draft{Base: 3, Ends: at, Changes: []draftChange{
+	pad := &scratchpad{Base: 3, Ends: at, Changes: []pendingChange{
 		{At: at, Patch: &DocumentPatch{
 			Name: new("n"), Description: new(""), Tags: new([]string{"a"}), RemoveTags: []string{"b"},
 			CustomFields: map[string]any{"yes": true, "gone": nil, "number": json.Number("1")}, ClearCustomFields: true,
@@ -129,7 +129,7 @@ func FuzzRecords(f *testing.F) {
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
 		(&Field{Label: "Kind", Type: ChoiceField, Choices: []string{"a", "b"}, Required: true, CreatedAt: at, Revision: 2}).encode(),
 		store.DetailRow{Prev: 7, Salt: make([]byte, store.SaltSize), Detail: []byte("{}")}.Encode(), store.DetailRow{Prev: 7}.Encode(),
-		pad.encode(), (&draft{}).encode(),
+		pad.encode(), (&scratchpad{}).encode(),
 	} {
 		f.Add(seed)
 	}
@@ -170,13 +170,13 @@ func FuzzDraftOfFormat2(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		record := draftOfFormat2(nil, b)
+		record := scratchpadOfFormat2(nil, b)
 		if record == nil {
 			return
 		}
-		dr, err := decodeDraft(record)
-		if err != nil || !bytes.Equal(dr.encode(), record) {
-			t.Errorf("%s becomes %x, read as %+v, %v", b, record, dr, err)
+		pad, err := decodeScratchpad(record)
+		if err != nil || !bytes.Equal(pad.encode(), record) {
+			t.Errorf("%s becomes %x, read as %+v, %v", b, record, pad, err)
 		}
 	})
 }

@@ -172,7 +172,7 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 		}
 		left := t.store(old, d, g)
 		if d.lease.scratchPad {
-			if err := t.keepDraftUntil(d, d.lease.until); err != nil {
+			if err := t.keepScratchpadUntil(d, d.lease.until); err != nil {
 				return Lock{}, audit.Event{}, err
 			}
 		}
@@ -212,7 +212,7 @@ func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string,
 	}
 	switch {
 	case scratchPad && save:
-		return v.saveDraft(ctx, actor, documentID, cond)
+		return v.saveScratchpad(ctx, actor, documentID, cond)
 	case save || scratchPad:
 		lock, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond, scratchPad) })
 		v.purge(context.WithoutCancel(ctx), lock.litter...)
@@ -252,7 +252,7 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	d := old.clone()
 	var litter []Digest
 	if scratchPad {
-		if litter, err = t.dropDraft(d, d.lease.userID); err != nil {
+		if litter, err = t.dropScratchpad(d, d.lease.userID); err != nil {
 			return locked{}, audit.Event{}, err
 		}
 		if litter != nil {
@@ -295,7 +295,7 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, c
 		}
 		d := old.clone()
 		if d.lease.scratchPad {
-			if err := t.keepDraftUntil(d, t.Now()); err != nil {
+			if err := t.keepScratchpadUntil(d, t.Now()); err != nil {
 				return Lock{}, audit.Event{}, err
 			}
 		}

@@ -9,12 +9,12 @@ import (
 	"strongroom/audit"
 )
 
-// saveDraft lands a scratchpad and releases the lock: one transaction, an entry
+// saveScratchpad lands a scratchpad and releases the lock: one transaction, an entry
 // for each change. Everything is checked anew; if one part fails, nothing is
 // saved and the lock stays.
-func (v *Vault) saveDraft(ctx context.Context, actor Actor, documentID string, c Condition) (Lock, Receipt, error) {
+func (v *Vault) saveScratchpad(ctx context.Context, actor Actor, documentID string, c Condition) (Lock, Receipt, error) {
 	for {
-		dr, err := view(v, func(t *tx) (*draft, error) {
+		pad, err := view(v, func(t *tx) (*scratchpad, error) {
 			if err := t.admit(actor); err != nil {
 				return nil, err
 			}
@@ -22,29 +22,29 @@ func (v *Vault) saveDraft(ctx context.Context, actor Actor, documentID string, c
 			if err != nil {
 				return nil, err
 			}
-			return t.draftOf(d, t.actor.UserID)
+			return t.scratchpadOf(d, t.actor.UserID)
 		})
 		if err != nil {
 			return Lock{}, Receipt{}, err
 		}
-		lock, receipt, err := v.land(ctx, actor, documentID, c, dr)
-		if !errors.Is(err, errDraftMoved) {
+		lock, receipt, err := v.land(ctx, actor, documentID, c, pad)
+		if !errors.Is(err, errScratchpadMoved) {
 			return lock, receipt, err
 		}
 	}
 }
 
-// errDraftMoved: another request of the holder's changed the scratchpad between
+// errScratchpadMoved: another request of the holder's changed the scratchpad between
 // reading and saving it.
-var errDraftMoved = errors.New("engine: the scratchpad has changed meanwhile")
+var errScratchpadMoved = errors.New("engine: the scratchpad has changed meanwhile")
 
-func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Condition, dr *draft) (Lock, Receipt, error) {
+func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Condition, pad *scratchpad) (Lock, Receipt, error) {
 	type step = func(*tx) (locked, audit.Event, error)
 	steps := []step{func(t *tx) (locked, audit.Event, error) {
-		return locked{}, audit.Event{}, t.mayLand(documentID, c, dr)
+		return locked{}, audit.Event{}, t.mayLand(documentID, c, pad)
 	}}
 	held := c.token()
-	for _, change := range dr.current() {
+	for _, change := range pad.current() {
 		steps = append(steps, func(t *tx) (locked, audit.Event, error) {
 			old, g, err := t.held(documentID, held)
 			if err != nil {
@@ -69,17 +69,17 @@ func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Cond
 }
 
 // mayLand is the guard of saving.
-func (t *tx) mayLand(documentID string, c Condition, dr *draft) error {
+func (t *tx) mayLand(documentID string, c Condition, pad *scratchpad) error {
 	d, _, err := t.held(documentID, c)
 	if err != nil {
 		return err
 	}
-	now, err := t.draftOf(d, d.lease.userID)
+	now, err := t.scratchpadOf(d, d.lease.userID)
 	if err != nil {
 		return err
 	}
-	if len(now.Changes) != len(dr.Changes) || now.Base != dr.Base {
-		return errDraftMoved
+	if len(now.Changes) != len(pad.Changes) || now.Base != pad.Base {
+		return errScratchpadMoved
 	}
 	if now.stale(d) && !c.Overwrite {
 		return fmt.Errorf("%w: the document has changed since the scratchpad was begun; look at it and save with overwrite=true, or drop the scratchpad", ErrLockState)
@@ -89,7 +89,7 @@ func (t *tx) mayLand(documentID string, c Condition, dr *draft) error {
 
 // current are the changes as they count: of what the vault may refuse later, a
 // category, an owner or an external id, only the last one set.
-func (d *draft) current() []draftChange {
+func (d *scratchpad) current() []pendingChange {
 	changes := slices.Clone(d.Changes)
 	var category, owner, external bool
 	for i := len(changes) - 1; i >= 0; i-- {
@@ -112,7 +112,7 @@ func supersede(value **string, set *bool) {
 	*set = *set || *value != nil
 }
 
-func (t *tx) landChange(old *document, change draftChange, g grant) (Document, audit.Event, error) {
+func (t *tx) landChange(old *document, change pendingChange, g grant) (Document, audit.Event, error) {
 	if change.Version == nil {
 		return t.patchDocument(old, *change.Patch, g)
 	}

@@ -13,23 +13,23 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// drafting says whether a change that was let through belongs in a scratchpad.
-func (t *tx) drafting(d *document) bool {
+// inScratchpad says whether a change that was let through belongs in a scratchpad.
+func (t *tx) inScratchpad(d *document) bool {
 	l := t.live(d)
 	return l != nil && l.scratchPad
 }
 
-// sketch puts a change into the holder's scratchpad. The answer is the document
+// pend puts a change into the holder's scratchpad. The answer is the document
 // as the holder sees it from then on.
-func (t *tx) sketch(old *document, change draftChange, g grant) (Document, audit.Event, error) {
-	dr, err := t.draftOf(old, old.lease.userID)
+func (t *tx) pend(old *document, change pendingChange, g grant) (Document, audit.Event, error) {
+	pad, err := t.scratchpadOf(old, old.lease.userID)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
-	if len(dr.Changes) == 0 {
-		dr.Base = old.Revision
+	if len(pad.Changes) == 0 {
+		pad.Base = old.Revision
 	}
-	before, refused, err := t.sketched(old, dr)
+	before, refused, err := t.sketchOf(old, pad)
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
@@ -37,8 +37,8 @@ func (t *tx) sketch(old *document, change draftChange, g grant) (Document, audit
 	if change.Version != nil {
 		change.Ref = draftRef(t.Seq())
 	}
-	dr.Changes = append(dr.Changes, change)
-	after, still, err := t.sketched(old, dr)
+	pad.Changes = append(pad.Changes, change)
+	after, still, err := t.sketchOf(old, pad)
 	if err == nil {
 		err = still[len(still)-1]
 	}
@@ -49,16 +49,16 @@ func (t *tx) sketch(old *document, change draftChange, g grant) (Document, audit
 	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 {
 		return before.Document, audit.Event{}, nil
 	}
-	dr.Ends = t.Now().Add(g.window)
-	record := dr.encode()
-	if len(dr.Changes) > maxDraft || len(record) > maxDraftBytes {
+	pad.Ends = t.Now().Add(g.window)
+	record := pad.encode()
+	if len(pad.Changes) > maxPending || len(record) > maxScratchpad {
 		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
 	}
 	d := old.clone()
-	d.lease.base = dr.Base
-	facts := audit.Facts{"draft": audit.Number(uint64(len(dr.Changes)))}
+	d.lease.base = pad.Base
+	facts := audit.Facts{"draft": audit.Number(uint64(len(pad.Changes)))}
 	t.store(old, d, g).tell(facts)
-	t.Put(bucketDrafts, draftKey(d.id, d.lease.userID), record)
+	t.Put(bucketDrafts, scratchpadKey(d.id, d.lease.userID), record)
 	if change.Version != nil {
 		t.Put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
 	}
@@ -68,11 +68,11 @@ func (t *tx) sketch(old *document, change draftChange, g grant) (Document, audit
 	}, nil
 }
 
-// sketched is the document as the holder of a scratchpad sees it, and for each
+// sketchOf is the document as the holder of a scratchpad sees it, and for each
 // change nil, or why the vault refuses it by now: then nothing of it is shown.
-func (t *tx) sketched(d *document, dr *draft) (shown *document, refused []error, err error) {
+func (t *tx) sketchOf(d *document, pad *scratchpad) (shown *document, refused []error, err error) {
 	shown, n := d.clone(), uint64(0)
-	for _, change := range dr.current() {
+	for _, change := range pad.current() {
 		if change.Version != nil {
 			n++
 		}
@@ -90,7 +90,7 @@ func (t *tx) sketched(d *document, dr *draft) (shown *document, refused []error,
 }
 
 // replay applies a change to a document that is only shown.
-func (t *tx) replay(d *document, change draftChange, n uint64) error {
+func (t *tx) replay(d *document, change pendingChange, n uint64) error {
 	if change.Version == nil {
 		return t.patch(d, *change.Patch)
 	}
@@ -126,23 +126,23 @@ func (v *Vault) Sketch(ctx context.Context, actor Actor, documentID string, cond
 		if l == nil || !l.scratchPad || l.userID != t.actor.UserID || !v.isToken(d.ID, l, cond.LockToken) {
 			return Sketch{}, ErrNotLocked
 		}
-		dr, err := t.draftOf(d, l.userID)
+		pad, err := t.scratchpadOf(d, l.userID)
 		if err != nil {
 			return Sketch{}, err
 		}
-		shown, _, err := t.sketched(d, dr)
+		shown, _, err := t.sketchOf(d, pad)
 		if err != nil {
 			return Sketch{}, err
 		}
 		s := Sketch{Document: shown.Document}
 		only := d.clone()
-		for _, change := range dr.Changes {
+		for _, change := range pad.Changes {
 			if change.Version == nil {
 				continue
 			}
 			t.replay(only, change, uint64(len(s.Versions)+1))
 			ver := *only.Current
-			ver.Current = ver.Draft == dr.versions()
+			ver.Current = ver.Draft == pad.versions()
 			s.Versions = append(s.Versions, ver)
 		}
 		slices.Reverse(s.Versions)

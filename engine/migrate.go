@@ -29,7 +29,7 @@ func (v *Vault) migrated(in *store.Tx, from int) (store.Record, error) {
 // rewrite brings the rows of an earlier format into the form of this version's.
 func (t *tx) rewrite(from int) {
 	if from < 3 {
-		t.rewriteRows(bucketDrafts, draftOfFormat2)
+		t.rewriteRows(bucketDrafts, scratchpadOfFormat2)
 		t.rewriteRows(bucketDocuments, documentOfFormat2)
 		t.rewriteRows(bucketSnapshots, documentOfFormat2)
 	}
@@ -75,28 +75,28 @@ func passwordOfFormat2(text string) (secret.Password, error) {
 	return secret.Of(secret.Cost{Memory: 19 << 10, Passes: 2, Lanes: 1}, []byte(text[:salt]), []byte(text[salt:]))
 }
 
-// draftOfFormat2 rewrites a scratchpad, which was JSON up to format 2.
-func draftOfFormat2(_, value []byte) []byte {
+// scratchpadOfFormat2 rewrites a scratchpad, which was JSON up to format 2.
+func scratchpadOfFormat2(_, value []byte) []byte {
 	r := json.NewDecoder(bytes.NewReader(value))
 	r.UseNumber() // in custom fields
-	var was oldDraft
-	if r.Decode(&was) != nil || len(was.Changes) > maxDraft {
+	var was oldScratchpad
+	if r.Decode(&was) != nil || len(was.Changes) > maxPending {
 		return nil
 	}
-	dr := &draft{Base: was.Base, Ends: was.Ends}
+	pad := &scratchpad{Base: was.Base, Ends: was.Ends}
 	for _, c := range was.Changes {
 		change, ok := c.change()
 		if !ok {
 			return nil
 		}
-		dr.Changes = append(dr.Changes, change)
+		pad.Changes = append(pad.Changes, change)
 	}
-	return dr.encode()
+	return pad.encode()
 }
 
-// oldDraft is a scratchpad as the formats up to 2 have it. Its names are those
+// oldScratchpad is a scratchpad as the formats up to 2 have it. Its names are those
 // that are stored, and never change.
-type oldDraft struct {
+type oldScratchpad struct {
 	Base    uint64
 	Ends    time.Time
 	Changes []oldChange
@@ -132,11 +132,11 @@ type oldVersion struct {
 	Label     string
 }
 
-func (c *oldChange) change() (change draftChange, ok bool) {
+func (c *oldChange) change() (change pendingChange, ok bool) {
 	change.At = c.At
 	switch {
 	case (c.Patch == nil) == (c.Version == nil):
-		return draftChange{}, false
+		return pendingChange{}, false
 	case c.Patch != nil:
 		p := DocumentPatch{
 			Name: c.Patch.Name, Category: c.Patch.Category, Description: c.Patch.Description, OwnerID: c.Patch.OwnerID, ExternalID: c.Patch.ExternalID,

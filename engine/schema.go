@@ -123,7 +123,7 @@ func refKey(d Digest, doc id, number uint64) []byte {
 	return append(d[:], versionKey(doc, number)...)
 }
 
-func draftKey(doc id, userID string) []byte { return append(doc[:], userID...) }
+func scratchpadKey(doc id, userID string) []byte { return append(doc[:], userID...) }
 
 // erasureKey is that of a document, or of a user, in an erasure.
 func erasureKey(erasure, subject id) []byte { return append(erasure[:], subject[:]...) }

@@ -24,7 +24,7 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
 	}{
 		{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }},
-		{"drop scratchpads nobody came back for", v.purgeDrafts},
+		{"drop scratchpads nobody came back for", v.purgeScratchpads},
 		{"remind of obligations", v.remind},
 		{"dispose of what has run out its retention", v.sweepRetention},
 		{"erase", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.erase(ctx) }},

@@ -210,7 +210,7 @@ func (c *Certificate) record() replay.Thing {
 func (c *checker) scratchpads() error {
 	return c.each(bucketDrafts, CodeState, len(id{})+26, func(t *tx, k, value []byte) error {
 		doc, userID := id(k[:16]), string(k[16:])
-		dr, err := decodeDraft(value)
+		pad, err := decodeScratchpad(value)
 		if err != nil {
 			c.find(0, CodeState, "of document %s and user %s: %v", doc, userID, err)
 			return nil
@@ -219,10 +219,10 @@ func (c *checker) scratchpads() error {
 			c.find(0, CodeState, "a scratchpad is of document %s, which is not there", doc)
 			return nil
 		}
-		if _, err := t.user(userID); err != nil || len(dr.Changes) == 0 {
-			c.find(0, CodeState, "a scratchpad of document %s is of user %s, with %d changes", doc, userID, len(dr.Changes))
+		if _, err := t.user(userID); err != nil || len(pad.Changes) == 0 {
+			c.find(0, CodeState, "a scratchpad of document %s is of user %s, with %d changes", doc, userID, len(pad.Changes))
 		}
-		for i, change := range dr.Changes {
+		for i, change := range pad.Changes {
 			if change.Version == nil {
 				continue
 			}

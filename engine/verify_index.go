@@ -145,7 +145,7 @@ func (c *checker) references() error {
 	return c.rows(bucketRefs, 56, func(t *tx, k []byte) error {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), store.SeqOf(k[48:])
 		if isDraftRef(number) {
-			if !t.drafted(doc, digest, number) {
+			if !t.inAnyScratchpad(doc, digest, number) {
 				c.find(0, CodeIndex, "a reference of document %s to %s is of no scratchpad", doc, digest)
 			}
 			return nil

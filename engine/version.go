@@ -81,8 +81,8 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 	}
 	return keep(v, ctx, u, func() (Document, Receipt, error) {
 		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-			return t.nextVersion(documentID, cond, func(*document) (draftChange, error) {
-				return draftChange{Version: &n, Digest: u.Digest(), Size: u.Size()}, nil
+			return t.nextVersion(documentID, cond, func(*document) (pendingChange, error) {
+				return pendingChange{Version: &n, Digest: u.Digest(), Size: u.Size()}, nil
 			})
 		})
 	})
@@ -93,20 +93,20 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 // ErrDocumentArchived.
 func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, cond Condition, number uint64) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
-		return t.nextVersion(documentID, cond, func(d *document) (draftChange, error) {
+		return t.nextVersion(documentID, cond, func(d *document) (pendingChange, error) {
 			from, err := t.version(d, number)
 			if err != nil {
-				return draftChange{}, err
+				return pendingChange{}, err
 			}
 			n := &NewVersion{MediaType: from.MediaType, FileName: from.FileName}
-			return draftChange{Version: n, Digest: from.Digest, Size: from.Size, Restored: number}, nil
+			return pendingChange{Version: n, Digest: from.Digest, Size: from.Size, Restored: number}, nil
 		})
 	})
 }
 
 // nextVersion asks the guards, then source for what the version is made of,
 // and adds it.
-func (t *tx) nextVersion(documentID string, cond Condition, source func(*document) (draftChange, error)) (Document, audit.Event, error) {
+func (t *tx) nextVersion(documentID string, cond Condition, source func(*document) (pendingChange, error)) (Document, audit.Event, error) {
 	old, g, err := t.writable(documentID, AccessUpload, cond)
 	if err != nil {
 		return Document{}, audit.Event{}, err
@@ -115,8 +115,8 @@ func (t *tx) nextVersion(documentID string, cond Condition, source func(*documen
 	if err != nil {
 		return Document{}, audit.Event{}, err
 	}
-	if t.drafting(old) {
-		return t.sketch(old, c, g)
+	if t.inScratchpad(old) {
+		return t.pend(old, c, g)
 	}
 	return t.appendVersion(old, *c.Version, c.Digest, c.Size, c.Restored, g)
 }
