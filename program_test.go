@@ -69,10 +69,6 @@ func (p *program) commands() (all []command) {
 	return all
 }
 
-func (p *program) writeCommand(w io.Writer, cmd command) {
-	io.WriteString(w, p.help(strings.Fields(cmd.name)...))
-}
-
 // result is what a command line came to.
 type result struct {
 	code           int

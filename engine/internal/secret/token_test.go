@@ -88,7 +88,8 @@ func TestTokenOfALock(t *testing.T) {
 }
 
 func TestSecretsAreRandom(t *testing.T) {
-	if secret.NewKey() == secret.NewKey() || bytes.Equal(secret.NewSigningKey(), secret.NewSigningKey()) || bytes.Equal(secret.NewLockKey(), secret.NewLockKey()) {
+	one, other := secret.NewKey(), secret.NewKey()
+	if one == other || bytes.Equal(secret.NewSigningKey(), secret.NewSigningKey()) || bytes.Equal(secret.NewLockKey(), secret.NewLockKey()) {
 		t.Error("two secrets are the same")
 	}
 	if len(secret.NewSigningKey()) != 24 || len(secret.NewLockKey()) != secret.LockKeySize {
