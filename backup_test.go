@@ -73,7 +73,7 @@ func TestControlRoutesAreNotPublic(t *testing.T) {
 	data := t.TempDir()
 	s := startServer(t, data)
 	key := s.firstKey(t)
-	for _, c := range [][2]string{{"POST", control.RouteBackup}, {"GET", control.RouteDoctor}} {
+	for _, c := range [][2]string{{"POST", control.RouteBackup}, {"GET", control.RouteDoctor}, {"POST", control.RouteImport}} {
 		resp, _ := s.do(t, key, c[0], c[1], strings.NewReader(`{"to":"`+filepath.Join(data, "stolen")+`"}`), "Content-Type", "application/json")
 		if resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s %s: %s", c[0], c[1], resp.Status)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"strongroom/engine"
 	"strongroom/httpapi/datadir"
@@ -211,6 +212,23 @@ type givenValue struct {
 
 func (g *givenValue) String() string     { return g.text }
 func (g *givenValue) Set(s string) error { g.text, g.given = s, true; return nil }
+
+// delimiterValue is the flag --delimiter; 0 stands for a comma.
+type delimiterValue rune
+
+func (d *delimiterValue) String() string { return "," }
+
+func (d *delimiterValue) Set(s string) error {
+	if s == "tab" {
+		s = "\t"
+	}
+	sign, size := utf8.DecodeRuneInString(s)
+	if size == 0 || size != len(s) || sign == utf8.RuneError || strings.ContainsRune("\"\r\n\x00", sign) {
+		return errors.New("want one sign such as ';', or the word tab")
+	}
+	*d = delimiterValue(sign)
+	return nil
+}
 
 // addressValue is the flag --public-url.
 type addressValue string

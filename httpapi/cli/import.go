@@ -40,18 +40,20 @@ Only regular files are taken, in sorted order: no symbolic links, nothing whose
 name begins with a dot, and never the data directory. Names have to be UTF-8 and
 are kept as the file system spells them.
 
-A CSV is UTF-8 with commas, and its first line names the columns: path (required,
-with slashes, below DIR), name, category, description, owner (e-mail or id), tags
-(with commas between), externalId, product, templateId, agreementId, label,
-comment, field.KEY for custom fields, and error, which is passed over. An empty
-cell says nothing. Without an owner in the CSV and without --owner the documents
-belong to the administrator who is longest in the vault.
+A CSV is UTF-8 with commas, or what --delimiter says, and its first line names the
+columns: path (required, with slashes, below DIR), name, category, description, owner
+(e-mail or id), tags (with commas between), externalId, product, templateId,
+agreementId, label, comment, field.KEY for custom fields, and error, which is passed
+over. An empty cell says nothing. Without an owner in the CSV and without --owner the
+documents belong to the administrator who is longest in the vault.
 
-Everything is checked first, and if any row is wrong, nothing is written; --check
-does no more than that. What fails later does not stop the rest: it is told on
-standard error and, with --failed, in a CSV that has the columns of the first and
-the error, to be corrected and given as --csv. Ctrl-C stops after the files in
-hand. What is imported is on disk, with the time of the import as createdAt.
+Everything is checked first, and if any row is wrong, all that is wrong with it is
+said and nothing is written; --check does no more than that. What fails later does not
+stop the rest: it is told on standard error and, with --failed, in a CSV that has the
+columns of the first, its delimiter and the error, to be corrected and given as --csv.
+Ctrl-C stops after the files in hand. What is imported is on disk, with the time of
+the import as createdAt. The log of a server that is imported into has a line for each
+thousand files.
 
 Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
@@ -61,6 +63,7 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 			var o importFlags
 			f.place(&o.Place)
 			f.set.StringVar(&o.options.CSV, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
+			f.set.Var((*delimiterValue)(&o.options.Delimiter), "delimiter", "`SIGN` between the cells of the CSV: ';' or '|', or the word tab")
 			f.set.StringVar(&o.options.Category, "category", "", "`CATEGORY` of documents whose row has none")
 			f.set.StringVar(&o.options.Tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
 			f.set.StringVar(&o.options.Owner, "owner", "", "`USER` who owns documents whose row names nobody, by e-mail address or id")

@@ -31,6 +31,7 @@ const MaxConnections = 256
 type Client struct {
 	client *http.Client
 	vault  string
+	bulk   bool // see Bulk
 	hangUp func() error
 }
 
@@ -141,6 +142,9 @@ func (c *Client) Request(ctx context.Context, method, path string, body io.Reade
 		return nil, err
 	}
 	req.Header.Set(vaultHeader, c.vault)
+	if c.bulk {
+		req.Header.Set(bulkHeader, "import")
+	}
 	return req, nil
 }
 

@@ -44,7 +44,7 @@ func openTable(root *os.Root, o Options) (*table, error) {
 		}
 		return treeTable(root, o.Dir, data), nil
 	}
-	t, err := csvTable(o.CSV)
+	t, err := csvTable(o.CSV, o.delimiter())
 	if err != nil {
 		return nil, &OptionError{"csv", o.CSV, err}
 	}
@@ -133,7 +133,7 @@ const (
 	fieldColumn = "field." // and the key of a custom field
 )
 
-func csvTable(name string) (*table, error) {
+func csvTable(name string, delimiter rune) (*table, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -144,25 +144,25 @@ func csvTable(name string) (*table, error) {
 	} else if !info.Mode().IsRegular() {
 		return nil, errors.New("must be a regular file: it is read twice")
 	}
-	_, columns, err := readHead(f)
+	_, columns, err := readHead(f, delimiter)
 	if err != nil {
 		return nil, err
 	}
 	t := &table{name: name, columns: columns, repeats: true}
 	t.rows = func(ctx context.Context) iter.Seq2[Row, error] {
-		return func(yield func(Row, error) bool) { csvRows(ctx, name, columns, yield) }
+		return func(yield func(Row, error) bool) { csvRows(ctx, name, delimiter, columns, yield) }
 	}
 	return t, nil
 }
 
-func csvRows(ctx context.Context, name string, columns []string, yield func(Row, error) bool) {
+func csvRows(ctx context.Context, name string, delimiter rune, columns []string, yield func(Row, error) bool) {
 	f, err := os.Open(name)
 	if err != nil {
 		yield(Row{}, err)
 		return
 	}
 	defer f.Close()
-	r, again, err := readHead(f)
+	r, again, err := readHead(f, delimiter)
 	if err == nil && !slices.Equal(again, columns) {
 		err = errors.New("it changed while it was read")
 	}
@@ -176,9 +176,11 @@ func csvRows(ctx context.Context, name string, columns []string, yield func(Row,
 			return
 		}
 		if errors.Is(err, csv.ErrFieldCount) {
-			row.defect, err = fmt.Errorf("has %d cells, the first line has %d; put quotes around text with commas", len(row.cells), len(columns)), nil
+			row.defect, err = fmt.Errorf("has %d cells, the first line has %d; put quotes around text with %s",
+				len(row.cells), len(columns), delimiterName(delimiter)), nil
 		}
 		if err != nil {
+			err = spelled(err)
 			break
 		}
 		row.Line, _ = r.FieldPos(0)
@@ -196,7 +198,7 @@ func csvRows(ctx context.Context, name string, columns []string, yield func(Row,
 }
 
 // readHead reads the first line, which names the columns.
-func readHead(f io.Reader) (*csv.Reader, []string, error) {
+func readHead(f io.Reader, delimiter rune) (*csv.Reader, []string, error) {
 	b := bufio.NewReaderSize(f, 1<<16)
 	switch mark, _ := b.Peek(3); {
 	case bytes.HasPrefix(mark, []byte{0xEF, 0xBB, 0xBF}):
@@ -204,18 +206,38 @@ func readHead(f io.Reader) (*csv.Reader, []string, error) {
 	case bytes.HasPrefix(mark, []byte{0xFF, 0xFE}), bytes.HasPrefix(mark, []byte{0xFE, 0xFF}):
 		return nil, nil, errors.New("is UTF-16; save it as UTF-8")
 	}
+	if mark, _ := b.Peek(4); bytes.Equal(mark, []byte("sep=")) {
+		return nil, nil, errors.New("begins with a line sep=, which is no column; take that line out and give the sign as --delimiter")
+	}
 	r := csv.NewReader(b)
+	r.Comma = delimiter
 	columns, err := r.Read()
 	if err == io.EOF {
 		return nil, nil, errors.New("is empty; its first line names the columns, and path is one of them")
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, spelled(err)
 	}
-	return r, columns, checkColumns(columns)
+	return r, columns, checkColumns(columns, delimiter)
 }
 
-func checkColumns(columns []string) error {
+// spelled says what is wrong with the form of a CSV, where encoding/csv speaks of
+// an error of parsing.
+func spelled(err error) error {
+	form, ok := errors.AsType[*csv.ParseError](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, csv.ErrQuote):
+		return fmt.Errorf("line %d: a quotation mark is not closed, or something follows the closing one; inside a quoted cell it is written twice", form.Line)
+	case errors.Is(err, csv.ErrBareQuote):
+		return fmt.Errorf("line %d: a quotation mark stands in a cell without quotes; put the cell in quotes and write the mark twice", form.Line)
+	}
+	return fmt.Errorf("line %d: %w", form.Line, form.Err)
+}
+
+func checkColumns(columns []string, delimiter rune) error {
 	seen := map[string]bool{}
 	for i := range columns {
 		columns[i] = strings.TrimSpace(columns[i])
@@ -227,7 +249,8 @@ func checkColumns(columns []string) error {
 		case seen[name]:
 			return fmt.Errorf("the column %q is there twice", name)
 		case !isField && !slices.Contains(csvColumns, name):
-			return fmt.Errorf("there is no column %q; it may have %s, separated by commas", name, strings.Join(csvColumns, ", ")+", "+fieldColumn+"KEY")
+			return fmt.Errorf("there is no column %q%s; it may have %s, separated by %s", name, otherDelimiter(name, delimiter),
+				strings.Join(csvColumns, ", ")+", "+fieldColumn+"KEY", delimiterName(delimiter))
 		}
 		seen[name] = true
 	}
@@ -235,4 +258,30 @@ func checkColumns(columns []string) error {
 		return errors.New("the column path is missing: it names the files")
 	}
 	return nil
+}
+
+// delimiters are what spreadsheets put between cells.
+var delimiters = []struct {
+	sign rune
+	name string
+	flag string
+}{{',', "commas", "','"}, {';', "semicolons", "';'"}, {'\t', "tabs", "tab"}, {'|', "bars", "'|'"}}
+
+func delimiterName(sign rune) string {
+	for _, d := range delimiters {
+		if d.sign == sign {
+			return d.name
+		}
+	}
+	return string(sign)
+}
+
+// otherDelimiter advises, where what was read as one column's name is several.
+func otherDelimiter(name string, sign rune) string {
+	for _, d := range delimiters {
+		if d.sign != sign && strings.ContainsRune(name, d.sign) {
+			return fmt.Sprintf(" (are the cells separated by %s? give --delimiter %s)", d.name, d.flag)
+		}
+	}
+	return ""
 }
