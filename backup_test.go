@@ -21,6 +21,9 @@ func TestBackupAndRestore(t *testing.T) {
 	s := startServer(t, data)
 	s.upload(t, key, "kept.txt", "kept")
 	t.Chdir(medium) // what is relative is relative to here, not to the server
+	for _, to := range []string{data, filepath.Join(data, "backup"), filepath.Join(data, "vaults")} {
+		run(t, "backup", "--data", data, "--to", to).expect(t, 2, "data directory", "outside")
+	}
 	out := mustRun(t, "backup", "--data", data, "--to", "monday", "--all")
 	for _, want := range []string{filepath.Join("monday", "main") + ": 1 documents, 1 versions, 1 files of 4 bytes", filepath.Join("monday", "legal") + ": 0 documents"} {
 		if !strings.Contains(out, want) {

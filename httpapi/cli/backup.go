@@ -30,7 +30,8 @@ If DIR/<vault> holds an earlier backup of the vault, only what is new is copied;
 earlier one can be restored until the new one counts, and what has been deleted or
 erased since is removed from it then. A backup that was interrupted is gone on
 with by the next. DIR can be on any medium, FAT included: no file is longer than
-2 GiB. Keep several media, turn by turn, and one of them elsewhere.
+2 GiB. Keep several media, turn by turn, and one of them elsewhere; DIR cannot be in
+the data directory.
 
 The key of the edit locks (lock.key) and what can be derived again is not in it.
 Restore a backup with the audit log exported since, so export that more often than
@@ -57,6 +58,11 @@ func (p *Program) backup(ctx context.Context, o backupOptions) error {
 	to, err := filepath.Abs(o.to)
 	if err != nil {
 		return err
+	}
+	if own, err := datadir.Holds(o.Data, to); err != nil {
+		return err
+	} else if own {
+		return usagef("--to %s is, or lies in, the data directory %s: what takes that takes the backup too; give a place outside, on another medium", o.to, o.Data)
 	}
 	names := []string{o.Vault}
 	if o.all {

@@ -84,6 +84,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 		log.Warn().Err(err).Msg("what a crash left cannot be removed")
 	}
 
+	if err := o.canListen(); err != nil {
+		return err
+	}
 	names, err := o.namesToServe(ctx)
 	if err != nil {
 		return err
