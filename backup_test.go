@@ -94,7 +94,7 @@ func TestScrubWhileServing(t *testing.T) {
 	data := t.TempDir()
 	s := startServer(t, data, "--scrub-rate", "0")
 	key := s.firstKey(t)
-	s.upload(t, key, "contract.txt", "the text")
+	document := s.upload(t, key, "contract.txt", "the text")
 	s.end()
 	files, err := filepath.Glob(filepath.Join(data, "vaults", "main", "blobs", "sha256", "*", "*"))
 	if err != nil || len(files) != 1 {
@@ -109,14 +109,20 @@ func TestScrubWhileServing(t *testing.T) {
 	s = startServer(t, data)
 	s.stderr.await(t, s.ended, `.*`+regexp.QuoteMeta(filepath.Base(files[0]))+`.*restore it from a backup.*`)
 	resp, answer := s.do(t, key, "GET", "/readyz", nil)
-	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte("1 files do not have the bytes they came with")) {
+	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte("1 files do not have the bytes they came with, among them that of document "+document+" version 1")) {
 		t.Errorf("readyz: %s\n%s", resp.Status, answer)
 	}
 	if _, answer := s.do(t, "none", "GET", "/readyz", nil); bytes.Contains(answer, []byte("files")) {
 		t.Errorf("readyz tells everybody:\n%s", answer)
 	}
-	run(t, "doctor", "--data", data).expect(t, 1, "1 error")
-	run(t, "backup", "--data", data, "--to", filepath.Join(t.TempDir(), "medium")).expect(t, 1, filepath.Base(files[0]))
+	of := "document " + document + " version 1"
+	doctor := run(t, "doctor", "--data", data)
+	doctor.expect(t, 1, "1 error")
+	verify := run(t, "verify", "--data", data, "--bytes")
+	if verify.code != 1 || !strings.Contains(doctor.stdout, of) || !strings.Contains(verify.stdout, "blob: "+of+": ") {
+		t.Errorf("the damaged file is not called by its document:\n%s%s", doctor.stdout, verify.stdout)
+	}
+	run(t, "backup", "--data", data, "--to", filepath.Join(t.TempDir(), "medium")).expect(t, 1, filepath.Base(files[0]), of)
 }
 
 // TestADamagedDatabase holds that the doctor says which vault's is, and that the

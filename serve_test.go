@@ -52,6 +52,10 @@ func TestFirstRun(t *testing.T) {
 		t.Errorf("the key is in the log:\n%s", said)
 	}
 
+	if said := s.stderr.String(); strings.Contains(said, "anew") {
+		t.Errorf("a first start makes something anew:\n%s", said)
+	}
+
 	// The next start makes nothing.
 	s = startServer(t, data)
 	if again := s.firstKey(t); again != key {

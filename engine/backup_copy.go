@@ -178,7 +178,11 @@ func (b *backup) damage(d Digest, err error) error {
 	if _, missing := b.archive.Check(b.ctx, d); missing == nil {
 		return nil
 	}
-	if b.wrong = append(b.wrong, err.Error()); len(b.wrong) == maxFindings {
+	what, unknown := b.v.of(d, err)
+	if unknown != nil {
+		return unknown
+	}
+	if b.wrong = append(b.wrong, what); len(b.wrong) == maxFindings {
 		return &DamagedError{b.wrong}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/fixity"
 	"strongroom/engine/internal/store"
@@ -116,6 +117,20 @@ func (t *tx) versionsOf(d Digest) (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+// of says of a mistake in bytes whose they are: a person knows no digests.
+func (t *tx) of(d Digest, mistake error) string {
+	names := t.versionsOf(d)
+	if len(names) == 0 {
+		return mistake.Error()
+	}
+	return "document " + strings.Join(names, ", document ") + ": " + mistake.Error()
+}
+
+// of is that of tx in a transaction of its own.
+func (v *Vault) of(d Digest, mistake error) (string, error) {
+	return view(v, func(t *tx) (string, error) { return t.of(d, mistake), nil })
 }
 
 // pins keep the bytes that a running backup has yet to copy: a purge leaves

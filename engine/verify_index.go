@@ -267,7 +267,11 @@ func (c *checker) bytes() error {
 			if missed, unknown := missed(d); unknown != nil {
 				return unknown
 			} else if missed {
-				c.find(0, CodeBlob, "%v", err)
+				what, unknown := c.v.of(d, err)
+				if unknown != nil {
+					return unknown
+				}
+				c.find(0, CodeBlob, "%s", what)
 			}
 		}
 		c.report.Blobs++
