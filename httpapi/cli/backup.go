@@ -13,8 +13,9 @@ import (
 
 type backupOptions struct {
 	datadir.Place
-	to  string
-	all bool
+	to   string
+	all  bool
+	json bool
 }
 
 func (p *Program) backupCommand() command {
@@ -45,6 +46,7 @@ serves it, which then writes to DIR.`,
 			f.place(&o.Place)
 			f.set.StringVar(&o.to, "to", "", "`DIR` for the backup; it is made if what is above it is there (required)")
 			f.set.BoolVar(&o.all, "all", false, "back up all vaults of the data directory, one after the other")
+			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.backup(ctx, o) }
 		},
 	}
@@ -95,6 +97,13 @@ func (p *Program) backupVault(ctx context.Context, o backupOptions, to string) e
 		stop()
 		if made == nil {
 			return err
+		}
+		if o.json {
+			return errors.Join(err, p.writeJSON(struct {
+				Vault     string `json:"vault"`
+				Directory string `json:"directory"`
+				control.Made
+			}{o.Vault, filepath.Join(to, o.Vault), *made}))
 		}
 		fmt.Fprintf(p.Stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
 			filepath.Join(o.to, o.Vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)

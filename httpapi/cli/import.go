@@ -22,6 +22,7 @@ type importFlags struct {
 	check   bool
 	failed  string
 	workers uint
+	json    bool
 }
 
 func (p *Program) importCommand() command {
@@ -71,6 +72,7 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 			f.set.BoolVar(&o.check, "check", false, "check every row and file, and write nothing")
 			f.set.StringVar(&o.failed, "failed", "", "`FILE` to write what failed to, as a CSV for --csv")
 			f.set.UintVar(&o.workers, "workers", 16, "`NUMBER` of files in hand at a time, 1 to 256")
+			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, operands []string) error {
 				if len(operands) != 1 {
 					return usagef("import takes one directory; see `strongroom help import`")
@@ -125,6 +127,9 @@ func (p *Program) importTree(ctx context.Context, o importFlags) error {
 			return err
 		}
 		if o.check {
+			if o.json {
+				return p.writeJSON(map[string]int64{"checked": int64(total.Files), "bytes": total.Bytes})
+			}
 			_, err := fmt.Fprintf(p.Stdout, "checked   %d\n", total.Files)
 			return err
 		}
@@ -219,14 +224,20 @@ func (p *Program) runImport(ctx context.Context, m *importer.Import, total impor
 		}
 	})
 	stop()
-	return errors.Join(p.writeTally(tally), verdictOf(ctx, tally, err, failures != nil))
+	return errors.Join(p.writeTally(tally, o.json), verdictOf(ctx, tally, err, failures != nil))
 }
 
 // writeTally writes what became of the files.
-func (p *Program) writeTally(t importer.Tally) error {
+func (p *Program) writeTally(t importer.Tally, asJSON bool) error {
 	each := t.Elapsed.Seconds()
 	fmt.Fprintf(p.Stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(t.Files, "file", "files"), bytesValue(t.Bytes).short(),
 		t.Elapsed.Round(time.Millisecond), float64(t.Files)/each, bytesValue(float64(t.Bytes)/each).short())
+	if asJSON {
+		return p.writeJSON(map[string]int64{
+			"imported": int64(t.Imported), "versions": int64(t.Versions), "skipped": int64(t.Skipped), "failed": int64(t.Failed),
+			"bytes": t.Bytes,
+		})
+	}
 	_, err := fmt.Fprintf(p.Stdout, "imported  %d\nversions  %d\nskipped   %d\nfailed    %d\n", t.Imported, t.Versions, t.Skipped, t.Failed)
 	return err
 }

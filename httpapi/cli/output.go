@@ -7,10 +7,27 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+
+	"strongroom/audit"
 )
 
+const usageJSON = "print JSON, one object to a line"
+
+// headRow is a head as the API spells it.
+type headRow struct {
+	Vault string `json:"vault"`
+	Seq   uint64 `json:"seq"`
+	Time  string `json:"time"`
+	Hash  string `json:"hash"`
+	Text  string `json:"text"`
+}
+
+func rowOfHead(h audit.Head) headRow {
+	return headRow{h.Vault, h.Seq, audit.FormatTime(h.Time), h.Hash.String(), h.Text()}
+}
+
 func (f *flagSet) asJSON() *bool {
-	return f.set.Bool("json", false, "print JSON, one object to a line")
+	return f.set.Bool("json", false, usageJSON)
 }
 
 // writeJSON writes a value as one line.
