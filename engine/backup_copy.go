@@ -179,8 +179,11 @@ func (b *backup) damage(d Digest, err error) error {
 		return nil
 	}
 	what, unknown := b.v.of(d, err)
-	if unknown != nil {
+	switch {
+	case unknown != nil:
 		return unknown
+	case errors.Is(err, os.ErrPermission): // nothing is known of the bytes
+		return fmt.Errorf("%s: %w", what, os.ErrPermission)
 	}
 	if b.wrong = append(b.wrong, what); len(b.wrong) == maxFindings {
 		return &DamagedError{b.wrong}

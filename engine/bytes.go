@@ -31,6 +31,7 @@ type DamagedBlob struct {
 	Versions []string // that have these bytes, "<document> version <n>", ten at most
 	Problem  string
 	Found    time.Time
+	Denied   bool // they may not be read: nothing is known of the bytes themselves
 }
 
 const fileFixity = "fixity.json" // derived: deleted, it says that nothing was read yet
@@ -50,7 +51,7 @@ func (v *Vault) Fixity() Fixity {
 	r := v.scrub.Report()
 	f := Fixity{Oldest: r.Oldest, Read: r.Read}
 	for _, found := range r.Findings {
-		f.Damaged = append(f.Damaged, DamagedBlob{Digest(found.Digest), found.Owners, found.Problem, found.Found})
+		f.Damaged = append(f.Damaged, DamagedBlob{Digest(found.Digest), found.Owners, found.Problem, found.Found, found.Denied})
 	}
 	return f
 }
@@ -117,6 +118,15 @@ func (t *tx) versionsOf(d Digest) (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+// heal says that bytes were read and are whole: an alarm about them ends. A copy that
+// is only read has none.
+func (v *Vault) heal(d Digest) error {
+	if v.scrub == nil {
+		return nil
+	}
+	return v.scrub.Whole(fixity.Digest(d))
 }
 
 // of says of a mistake in bytes whose they are: a person knows no digests.

@@ -49,7 +49,7 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 		concerns = append(concerns, err.Error())
 	}
 	if damaged := v.Fixity().Damaged; len(damaged) > 0 {
-		concerns = append(concerns, damagedFiles(damaged))
+		concerns = append(concerns, damagedFiles(damaged)...)
 	}
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {
@@ -188,10 +188,24 @@ func (v *Vault) examineDatabase() Diagnosis {
 	return Diagnosis{LevelOK, what, says}
 }
 
-// damagedFiles says that there are some, and whose the first is.
-func damagedFiles(damaged []DamagedBlob) string {
-	return fmt.Sprintf("%d files do not have the bytes they came with, among them that of document %s (%s); restore them from a backup",
-		len(damaged), strings.Join(damaged[0].Versions, ", document "), damaged[0].Digest)
+// damagedFiles says that there are some, and whose the first is, apart from those
+// that may not be read: a backup would not mend these.
+func damagedFiles(damaged []DamagedBlob) (says []string) {
+	kinds := map[bool][]DamagedBlob{}
+	for _, d := range damaged {
+		kinds[d.Denied] = append(kinds[d.Denied], d)
+	}
+	first := func(of []DamagedBlob) string {
+		return fmt.Sprintf("among them that of document %s (%s)", strings.Join(of[0].Versions, ", document "), of[0].Digest)
+	}
+	if of := kinds[true]; len(of) > 0 {
+		says = append(says, fmt.Sprintf("%d files may not be read by the user this runs as, %s: permission is denied; give the vault's directory to that user (chown -R)",
+			len(of), first(of)))
+	}
+	if of := kinds[false]; len(of) > 0 {
+		says = append(says, fmt.Sprintf("%d files do not have the bytes they came with, %s; restore them from a backup", len(of), first(of)))
+	}
+	return says
 }
 
 func (v *Vault) examineFixity() Diagnosis {
@@ -199,7 +213,7 @@ func (v *Vault) examineFixity() Diagnosis {
 	f := v.Fixity()
 	switch {
 	case len(f.Damaged) > 0:
-		return Diagnosis{LevelError, what, damagedFiles(f.Damaged)}
+		return Diagnosis{LevelError, what, strings.Join(damagedFiles(f.Damaged), "; ")}
 	case f.Oldest.IsZero():
 		return Diagnosis{LevelOK, what, "not every file was read yet since it came in; serve reads them in the background"}
 	case v.scrub.Report().Late:

@@ -257,6 +257,9 @@ func (c *checker) bytes() error {
 		_, err := c.v.blobs.Check(c.ctx, d)
 		switch {
 		case err == nil:
+			if err := c.v.heal(d); err != nil {
+				return err
+			}
 		case c.ctx.Err() != nil:
 			return c.ctx.Err()
 		default:

@@ -32,8 +32,13 @@ The vault must be at rest: stop the server first.`,
 func (p *Program) compact(ctx context.Context, at datadir.Place, asJSON bool) error {
 	stop := p.showProgress(func() string { return "compacting " + at.Vault })
 	defer stop()
+	loan, err := datadir.Borrow(at)
+	if err != nil {
+		return err
+	}
 	r, err := engine.Compact(ctx, at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
 	stop()
+	err = errors.Join(err, loan.Return())
 	if errors.Is(err, engine.ErrVaultNotFound) {
 		return fmt.Errorf("there is no vault %q under %s", at.Vault, at.Data)
 	}

@@ -105,7 +105,7 @@ func findBackup(dir, vault string) (string, engine.Backup, error) {
 
 func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
 	parent := datadir.VaultsDir(at.Data)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+	if err := datadir.MakeVaultsDir(at.Data); err != nil {
 		return engine.RestoreReport{}, err
 	}
 	var done, total atomic.Int64
@@ -126,7 +126,7 @@ func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from strin
 		}
 		return report, err
 	}
-	return report, blobstore.SyncDir(filepath.Dir(filepath.Clean(at.Data)))
+	return report, errors.Join(datadir.BorrowLike(at).Return(), blobstore.SyncDir(filepath.Dir(filepath.Clean(at.Data))))
 }
 
 // tellRestored says what is there, and what is not.

@@ -48,6 +48,10 @@ func Open(ctx context.Context, at datadir.Place, build httpapi.Build) (*Client, 
 	// No server, or one that does not serve this vault. If that is not the
 	// truth, the lock on the vault says so.
 	c.client.CloseIdleConnections()
+	loan, openErr := datadir.Borrow(at)
+	if openErr != nil {
+		return nil, openErr
+	}
 	v, openErr := datadir.Open(at)
 	if errors.Is(openErr, engine.ErrVaultInUse) && err != nil {
 		return nil, fmt.Errorf("%w, and no server answers at its control socket: %v", openErr, err)
@@ -55,7 +59,7 @@ func Open(ctx context.Context, at datadir.Place, build httpapi.Build) (*Client, 
 	if openErr != nil {
 		return nil, openErr
 	}
-	c.atRest(v, build)
+	c.atRest(v, loan, build)
 	return c, nil
 }
 
@@ -72,7 +76,7 @@ func (c *Client) connect(dial func(context.Context) (net.Conn, error)) {
 }
 
 // atRest serves v in process, to this end alone.
-func (c *Client) atRest(v *engine.Vault, build httpapi.Build) {
+func (c *Client) atRest(v *engine.Vault, loan *datadir.Loan, build httpapi.Build) {
 	pipes := newPipeListener()
 	server := &http.Server{
 		Handler: New(map[string]*engine.Vault{c.vault: v}, httpapi.Options{
@@ -89,7 +93,7 @@ func (c *Client) atRest(v *engine.Vault, build httpapi.Build) {
 		c.client.CloseIdleConnections()
 		server.Close()
 		serving.Wait()
-		return v.Close()
+		return errors.Join(v.Close(), loan.Return())
 	}
 }
 

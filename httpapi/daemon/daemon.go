@@ -91,11 +91,11 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	vaults, unopened, err := openVaults(o.Place, names, log)
+	vaults, loans, unopened, err := openVaults(o.Place, names, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
+	defer func() { err = errors.Join(err, closeVaults(vaults), loans.giveBack()) }()
 
 	if o.AcceptClock {
 		if err := acceptClocks(ctx, vaults, log); err != nil {
