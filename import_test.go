@@ -210,10 +210,14 @@ func defineFields(t *testing.T, data string) {
 func TestImportRefused(t *testing.T) {
 	data := newVault(t)
 	defineFields(t, data)
-	dir := tree(t, map[string]string{"good.txt": "1", "sub/x": "2"})
+	dir := tree(t, map[string]string{"good.txt": "1", "sub/x": "2", ".hidden": "3", ".ssh/id_rsa": "4", "sub/.git/config": "5"})
+	if err := os.Rename(data, filepath.Join(dir, "vaults")); err != nil {
+		t.Fatal(err)
+	}
+	data = filepath.Join(dir, "vaults")
 	outside := writeFile(t, filepath.Join(t.TempDir(), "secret"), "s")
 	symlinks := os.Symlink(outside, filepath.Join(dir, "out")) == nil &&
-		os.Symlink(filepath.Dir(outside), filepath.Join(dir, "away")) == nil
+		os.Symlink(filepath.Dir(outside), filepath.Join(dir, "away")) == nil && os.Symlink("sub", filepath.Join(dir, "inner")) == nil
 	for _, c := range []struct{ csv, say string }{
 		{"", "is empty"},
 		{"path,colour\ngood.txt,red\n", `no column "colour"`},
@@ -240,6 +244,13 @@ func TestImportRefused(t *testing.T) {
 		{"path\nout\n", "path: "},
 		{"path\naway/secret\n", "path: "},
 		{"path\ngood.txt\nsub/../good.txt\n", "line 3: sub/../good.txt: path: an earlier row"},
+		{"path\n.hidden\n", "path: \".hidden\" begins with a dot"},
+		{"path\n.ssh/id_rsa\n", "path: \".ssh\" begins with a dot"},
+		{"path\nsub/.git/config\n", "path: \"sub/.git\" begins with a dot"},
+		{"path\nsub/../.hidden\n", "path: \".hidden\" begins with a dot"},
+		{"path\nvaults/vaults/main/lock.key\n", "path: \"vaults\" is the data directory"},
+		{"path\nvaults/vaults/main/vault.db\n", "path: \"vaults\" is the data directory"},
+		{"path\ninner/x\n", "path: \"inner\" is a symbolic link"},
 		{"path,externalId\ngood.txt,1\nsub/x,1\n", "externalId: an earlier row"},
 		{"path,externalId\ngood.txt,\nsub/x,import:good.txt\n", "externalId: an earlier row"},
 		{"path,category\ngood.txt,poem\n", "category: must be one of contract,"},
@@ -257,15 +268,18 @@ func TestImportRefused(t *testing.T) {
 			continue
 		}
 		list := writeFile(t, "list.csv", c.csv)
-		r := run(t, "import", dir, "--csv", list, "--failed", "failed.csv")
+		r := run(t, "import", dir, "--data", data, "--csv", list, "--failed", "failed.csv")
 		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, c.say) || strings.Contains(r.stderr, "parse error") {
 			t.Errorf("%q: exit status %d, does not say %q\n%s%s", c.csv, r.code, c.say, r.stdout, r.stderr)
 		}
 	}
+	for _, own := range []string{data, filepath.Join(data, "vaults", "main")} {
+		run(t, "import", own, "--data", data).expect(t, 2, "the data directory", "not imported")
+	}
 	// All that is wrong with a row is told at once.
 	list := writeFile(t, "list.csv", "path,category,owner,tags,field.amount,field.signed\n"+
 		"missing.txt,poem,nobody,a:,lots,perhaps\ngood.txt,,,,,\ngood.txt,,,,much,\n")
-	r := run(t, "import", dir, "--csv", list)
+	r := run(t, "import", dir, "--data", data, "--csv", list)
 	for _, say := range []string{
 		"line 2: missing.txt: path: there is no such file; owner: no user has this id or e-mail address; field.amount: must be a number such as 1250.5; " +
 			"field.signed: must be true or false; tags[0]: must be a word or key:value; category: must be one of contract",

@@ -37,9 +37,10 @@ what is in the vault with the same bytes is skipped. Other bytes are a failure, 
 with --update, a new version; metadata of documents that are there already is left
 alone. So after an interruption the same command goes on where it stopped.
 
-Only regular files are taken, in sorted order: no symbolic links, nothing whose
-name begins with a dot, and never the data directory. Names have to be UTF-8 and
-are kept as the file system spells them.
+Only regular files are taken, in sorted order: no symbolic links, nothing whose name
+begins with a dot, or lies in such a directory, and never the data directory. What a
+tree leaves out, a CSV cannot name. Names have to be UTF-8 and are kept as the file
+system spells them.
 
 A CSV is UTF-8 with commas, or what --delimiter says, and its first line names the
 columns: path (required, with slashes, below DIR), name, category, description, owner
@@ -88,6 +89,11 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 func (o *importFlags) usage() error {
 	if o.workers < 1 || o.workers > importer.MaxWorkers {
 		return usagef("--workers %d: want 1 to %d", o.workers, importer.MaxWorkers)
+	}
+	if own, err := datadir.Holds(o.Data, o.options.Dir); err != nil {
+		return err
+	} else if own {
+		return usagef("%s is, or lies in, the data directory %s, which is not imported", o.options.Dir, o.Data)
 	}
 	if o.failed == "" || o.options.CSV != "" {
 		return nil

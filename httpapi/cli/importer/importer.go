@@ -18,7 +18,9 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -67,6 +69,7 @@ type Measure struct {
 // Source is where files and what is said of them come from.
 type Source struct {
 	root    *os.Root
+	data    fs.FileInfo // the data directory, which is left out; nil: there is none
 	table   *table
 	options Options
 }
@@ -77,12 +80,17 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTable(root, o)
+	data, err := os.Stat(o.Data)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		root.Close()
+		return nil, err
+	}
+	t, err := openTable(root, data, o)
 	if err != nil {
 		root.Close()
 		return nil, err
 	}
-	return &Source{root: root, table: t, options: o}, nil
+	return &Source{root: root, data: data, table: t, options: o}, nil
 }
 
 // Name returns what a person calls the source: the CSV's name, or that of the tree.
@@ -110,7 +118,7 @@ type Import struct {
 
 // New asks the vault for what the rows of the source can refer to.
 func New(ctx context.Context, line *control.Client, s *Source) (*Import, error) {
-	j, err := newJudge(ctx, line, s.root, s.table.columns, s.options)
+	j, err := newJudge(ctx, line, s.root, s.data, s.table.columns, s.options)
 	if err != nil {
 		return nil, err
 	}

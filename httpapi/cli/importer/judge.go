@@ -25,6 +25,7 @@ type file struct {
 	row        Row
 	path       string // below the root, clean, with slashes
 	size       int64
+	info       fs.FileInfo // of the file that was found
 	externalID string
 	document   url.Values // fields of the upload that makes the document, those of version included
 	version    url.Values // fields of the upload that adds a version
@@ -34,6 +35,7 @@ type file struct {
 // asks the vault once, for what rows can refer to.
 type judge struct {
 	root       *os.Root
+	data       fs.FileInfo // the data directory; nil: there is none
 	columns    []string
 	fields     map[string]fieldRow
 	users      map[string]string // id, and e-mail address in lower case, to id
@@ -60,8 +62,8 @@ type fieldRow struct {
 	Choices []string         `json:"choices"`
 }
 
-func newJudge(ctx context.Context, line *control.Client, root *os.Root, columns []string, o Options) (*judge, error) {
-	j := &judge{root: root, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
+func newJudge(ctx context.Context, line *control.Client, root *os.Root, data fs.FileInfo, columns []string, o Options) (*judge, error) {
+	j := &judge{root: root, data: data, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
 	if err := j.learn(ctx, line); err != nil {
 		return nil, err
 	}
@@ -204,8 +206,7 @@ func set(values url.Values, name, value string) {
 	}
 }
 
-// locate finds the file of a row. The root lets no path out, neither by "..",
-// nor by a symbolic link.
+// locate finds the file of a row.
 func (j *judge) locate(f *file) error {
 	local := filepath.FromSlash(f.row.Path)
 	switch {
@@ -216,16 +217,15 @@ func (j *judge) locate(f *file) error {
 	case !filepath.IsLocal(local):
 		return errors.New("path: must lie below the directory that is imported, and be written from there")
 	}
-	info, err := j.root.Lstat(local)
+	clean := path.Clean(filepath.ToSlash(local))
+	info, err := locate(j.root, clean, j.data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("path: there is no such file")
 	case err != nil:
 		return fmt.Errorf("path: %w", err)
-	case !info.Mode().IsRegular():
-		return errors.New("path: is no regular file")
 	}
-	f.path, f.size = path.Clean(filepath.ToSlash(local)), info.Size()
+	f.path, f.size, f.info = clean, info.Size(), info
 	return nil
 }
 

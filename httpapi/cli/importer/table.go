@@ -11,8 +11,10 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // table is where the rows of an import come from: a CSV, or the tree
@@ -36,12 +38,8 @@ type Row struct {
 	defect error // why it is no row
 }
 
-func openTable(root *os.Root, o Options) (*table, error) {
+func openTable(root *os.Root, data fs.FileInfo, o Options) (*table, error) {
 	if o.CSV == "" {
-		data, err := os.Stat(o.Data)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
 		return treeTable(root, o.Dir, data), nil
 	}
 	t, err := csvTable(o.CSV, o.delimiter())
@@ -65,7 +63,7 @@ func treeTable(root *os.Root, name string, data fs.FileInfo) *table {
 				}
 				if err != nil {
 					row.defect = err
-				} else if kind := leaveOut(path, d, data); kind != "" {
+				} else if kind := leaveOut(path, d.Type(), d.Info, data); kind != "" {
 					t.left[kind]++
 					if d.IsDir() {
 						return fs.SkipDir
@@ -87,31 +85,89 @@ func treeTable(root *os.Root, name string, data fs.FileInfo) *table {
 	return t
 }
 
-// leaveOut returns what kind of thing it is that is not imported, "" if it is.
-func leaveOut(path string, d fs.DirEntry, data fs.FileInfo) string {
+// What leaveOut calls things.
+const (
+	hidden        = "hidden"
+	symbolicLink  = "symbolic link"
+	specialFile   = "special file"
+	dataDirectory = "data directory"
+)
+
+// leaveOut returns what kind of thing it is that is not imported, "" if it is. It is
+// the one judgement of that, for a tree and for what a CSV names. Data is the data
+// directory, nil if there is none.
+func leaveOut(path string, kind fs.FileMode, info func() (fs.FileInfo, error), data fs.FileInfo) string {
+	name := path[strings.LastIndexByte(path, '/')+1:]
 	switch {
 	case path == ".":
 		return ""
-	case strings.HasPrefix(d.Name(), "."):
-		return "hidden"
-	case d.IsDir() && data != nil:
-		if info, err := d.Info(); err == nil && os.SameFile(info, data) {
-			return "data directory"
+	case strings.HasPrefix(name, "."):
+		return hidden
+	case kind.IsDir() && data != nil:
+		if is, err := info(); err == nil && os.SameFile(is, data) {
+			return dataDirectory
 		}
 		return ""
-	case d.IsDir() || d.Type().IsRegular():
+	case kind.IsDir() || kind.IsRegular():
 		return ""
-	case d.Type()&fs.ModeSymlink != 0:
-		return "symbolic link"
+	case kind&fs.ModeSymlink != 0:
+		return symbolicLink
 	}
-	return "special file"
+	return specialFile
+}
+
+// locate finds a file below root, and refuses what a tree would leave out, it or
+// what it lies in. Path is clean.
+func locate(root *os.Root, path string, data fs.FileInfo) (info fs.FileInfo, err error) {
+	for end := 0; end < len(path); end++ {
+		if next := strings.IndexByte(path[end:], '/'); next >= 0 {
+			end += next
+		} else {
+			end = len(path)
+		}
+		at := path[:end]
+		if info, err = root.Lstat(filepath.FromSlash(at)); err != nil {
+			return nil, err
+		}
+		switch leaveOut(at, info.Mode().Type(), func() (fs.FileInfo, error) { return info, nil }, data) {
+		case hidden:
+			return nil, fmt.Errorf("%q begins with a dot: such files, and what is in such directories, are not imported", at)
+		case dataDirectory:
+			return nil, fmt.Errorf("%q is the data directory of the vaults", at)
+		case symbolicLink:
+			return nil, fmt.Errorf("%q is a symbolic link, and no regular file", at)
+		case specialFile:
+			return nil, fmt.Errorf("%q is no regular file", at)
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is no regular file")
+	}
+	return info, nil
+}
+
+// open opens a file that was found, and nothing that has taken its place since: a
+// pipe would never open, and a link leads to what was not judged.
+func open(root *os.Root, f *file) (*os.File, error) {
+	opened, err := root.OpenFile(filepath.FromSlash(f.path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := opened.Stat()
+	if err == nil && !os.SameFile(info, f.info) {
+		err = ErrReplaced
+	}
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	return opened, nil
 }
 
 // leftOut says what the last reading has left out, for a person.
 func (t *table) leftOut() string {
 	var parts []string
 	for _, kind := range []struct{ one, many string }{
-		{"hidden", "hidden"}, {"symbolic link", "symbolic links"}, {"special file", "special files"}, {"data directory", "data directories"},
+		{hidden, "hidden"}, {symbolicLink, "symbolic links"}, {specialFile, "special files"}, {dataDirectory, "data directories"},
 	} {
 		switch n := t.left[kind.one]; {
 		case n == 1:
@@ -134,7 +190,7 @@ const (
 )
 
 func csvTable(name string, delimiter rune) (*table, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a pipe
 	if err != nil {
 		return nil, err
 	}
