@@ -21,6 +21,9 @@ func TestBackupAndRestore(t *testing.T) {
 	s := startServer(t, data)
 	s.upload(t, key, "kept.txt", "kept")
 	t.Chdir(medium) // what is relative is relative to here, not to the server
+	for _, to := range []string{data, filepath.Join(data, "backup"), filepath.Join(data, "vaults")} {
+		run(t, "backup", "--data", data, "--to", to).expect(t, 2, "data directory", "outside")
+	}
 	out := mustRun(t, "backup", "--data", data, "--to", "monday", "--all")
 	for _, want := range []string{filepath.Join("monday", "main") + ": 1 documents, 1 versions, 1 files of 4 bytes", filepath.Join("monday", "legal") + ": 0 documents"} {
 		if !strings.Contains(out, want) {
@@ -73,7 +76,7 @@ func TestControlRoutesAreNotPublic(t *testing.T) {
 	data := t.TempDir()
 	s := startServer(t, data)
 	key := s.firstKey(t)
-	for _, c := range [][2]string{{"POST", control.RouteBackup}, {"GET", control.RouteDoctor}} {
+	for _, c := range [][2]string{{"POST", control.RouteBackup}, {"GET", control.RouteDoctor}, {"POST", control.RouteImport}} {
 		resp, _ := s.do(t, key, c[0], c[1], strings.NewReader(`{"to":"`+filepath.Join(data, "stolen")+`"}`), "Content-Type", "application/json")
 		if resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s %s: %s", c[0], c[1], resp.Status)
@@ -91,7 +94,7 @@ func TestScrubWhileServing(t *testing.T) {
 	data := t.TempDir()
 	s := startServer(t, data, "--scrub-rate", "0")
 	key := s.firstKey(t)
-	s.upload(t, key, "contract.txt", "the text")
+	document := s.upload(t, key, "contract.txt", "the text")
 	s.end()
 	files, err := filepath.Glob(filepath.Join(data, "vaults", "main", "blobs", "sha256", "*", "*"))
 	if err != nil || len(files) != 1 {
@@ -106,14 +109,20 @@ func TestScrubWhileServing(t *testing.T) {
 	s = startServer(t, data)
 	s.stderr.await(t, s.ended, `.*`+regexp.QuoteMeta(filepath.Base(files[0]))+`.*restore it from a backup.*`)
 	resp, answer := s.do(t, key, "GET", "/readyz", nil)
-	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte("1 files do not have the bytes they came with")) {
+	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte("1 files do not have the bytes they came with, among them that of document "+document+" version 1")) {
 		t.Errorf("readyz: %s\n%s", resp.Status, answer)
 	}
 	if _, answer := s.do(t, "none", "GET", "/readyz", nil); bytes.Contains(answer, []byte("files")) {
 		t.Errorf("readyz tells everybody:\n%s", answer)
 	}
-	run(t, "doctor", "--data", data).expect(t, 1, "1 error")
-	run(t, "backup", "--data", data, "--to", filepath.Join(t.TempDir(), "medium")).expect(t, 1, filepath.Base(files[0]))
+	of := "document " + document + " version 1"
+	doctor := run(t, "doctor", "--data", data)
+	doctor.expect(t, 1, "1 error")
+	verify := run(t, "verify", "--data", data, "--bytes")
+	if verify.code != 1 || !strings.Contains(doctor.stdout, of) || !strings.Contains(verify.stdout, "blob: "+of+": ") {
+		t.Errorf("the damaged file is not called by its document:\n%s%s", doctor.stdout, verify.stdout)
+	}
+	run(t, "backup", "--data", data, "--to", filepath.Join(t.TempDir(), "medium")).expect(t, 1, filepath.Base(files[0]), of)
 }
 
 // TestADamagedDatabase holds that the doctor says which vault's is, and that the

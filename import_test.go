@@ -124,6 +124,10 @@ func TestImportServed(t *testing.T) {
 	s := startServer(t, "data")
 	dir := tree(t, map[string]string{"a.txt": "A", "b.txt": "B"})
 	importing(t, 0, counts(2, 0, 0, 0), dir, "--data", s.data)
+	if log := s.stderr.String(); strings.Contains(log, `"route":"/v1/documents"`) ||
+		strings.Count(log, `"files":2,"imported":2,"versions":0,"skipped":0,"failed":0,`) != 1 || !strings.Contains(log, "import ended") {
+		t.Errorf("the log is\n%s", log)
+	}
 	importing(t, 0, counts(0, 0, 2, 0), dir, "--data", s.data, "--workers", "1")
 	resp, answer := s.do(t, s.firstKey(t), "GET", "/v1/documents?externalId=import:a.txt", nil)
 	if resp.StatusCode != http.StatusOK || !bytes.Contains(answer, []byte(`"name":"a.txt"`)) {
@@ -164,6 +168,26 @@ func TestImportCSV(t *testing.T) {
 	importing(t, 0, counts(0, 0, 2, 0), dir, "--csv", list)
 }
 
+// TestImportDelimiter takes a CSV as spreadsheets write it where the comma is in
+// numbers, and gives back what failed in the same form.
+func TestImportDelimiter(t *testing.T) {
+	data := newVault(t)
+	dir := tree(t, map[string]string{"one.txt": "1", "two.txt": "2"})
+	list := writeFile(t, "list.csv", "\ufeffpath;name;tags\r\none.txt;One, or 1;a,b\r\n")
+	importing(t, 0, counts(1, 0, 0, 0), dir, "--csv", list, "--delimiter", ";")
+	if d := importedDocuments(t, data)["import:one.txt"]; d.Name != "One, or 1" || !slices.Equal(d.Tags, []string{"a", "b"}) {
+		t.Errorf("imported as %+v", d)
+	}
+	writeFile(t, filepath.Join(dir, "one.txt"), "changed")
+	importing(t, 1, counts(0, 0, 0, 1), dir, "--csv", list, "--delimiter", ";", "--failed", "failed.csv")
+	importing(t, 0, counts(0, 1, 0, 0), dir, "--csv", "failed.csv", "--delimiter", ";", "--update")
+	list = writeFile(t, "tabs.csv", "path\tname\ntwo.txt\tTwo\n")
+	importing(t, 0, counts(1, 0, 0, 0), dir, "--csv", list, "--delimiter", "tab")
+	for _, wrong := range []string{"", ";;", "\"", "\n"} {
+		run(t, "import", dir, "--csv", list, "--delimiter", wrong).expect(t, 2, "--delimiter", "the word tab")
+	}
+}
+
 func defineFields(t *testing.T, data string) {
 	t.Helper()
 	v, err := datadir.Open(datadir.Place{Data: data, Vault: "main"})
@@ -186,10 +210,14 @@ func defineFields(t *testing.T, data string) {
 func TestImportRefused(t *testing.T) {
 	data := newVault(t)
 	defineFields(t, data)
-	dir := tree(t, map[string]string{"good.txt": "1", "sub/x": "2"})
+	dir := tree(t, map[string]string{"good.txt": "1", "sub/x": "2", ".hidden": "3", ".ssh/id_rsa": "4", "sub/.git/config": "5"})
+	if err := os.Rename(data, filepath.Join(dir, "vaults")); err != nil {
+		t.Fatal(err)
+	}
+	data = filepath.Join(dir, "vaults")
 	outside := writeFile(t, filepath.Join(t.TempDir(), "secret"), "s")
 	symlinks := os.Symlink(outside, filepath.Join(dir, "out")) == nil &&
-		os.Symlink(filepath.Dir(outside), filepath.Join(dir, "away")) == nil
+		os.Symlink(filepath.Dir(outside), filepath.Join(dir, "away")) == nil && os.Symlink("sub", filepath.Join(dir, "inner")) == nil
 	for _, c := range []struct{ csv, say string }{
 		{"", "is empty"},
 		{"path,colour\ngood.txt,red\n", `no column "colour"`},
@@ -200,7 +228,13 @@ func TestImportRefused(t *testing.T) {
 		{"\xff\xfep\x00", "is UTF-16"},
 		{"path,field.none\n", `"field.none"`},
 		{"path,name\ngood.txt\n", "line 2: good.txt: has 1 cells"},
-		{"path\n\"good.txt\n", "quote"},
+		{"path\n\"good.txt\n", "line 2: a quotation mark is not closed"},
+		{"path\n\"good\".txt\n", "line 2: a quotation mark is not closed, or something follows"},
+		{"path,name\ngood.txt,a \"b\" c\n", "line 2: a quotation mark stands in a cell without quotes"},
+		{"pa\"th\n", "line 1: a quotation mark stands in a cell without quotes"},
+		{"sep=;\npath;name\n", "take that line out"},
+		{"path;name\ngood.txt;x\n", "separated by semicolons? give --delimiter ';'"},
+		{"path\tname\ngood.txt\tx\n", "give --delimiter tab"},
 		{"path\nmissing.txt\n", "line 2: missing.txt: path: there is no such file"},
 		{"path\n../secret\n", "must lie below"},
 		{"path\nsub/../../secret\n", "must lie below"},
@@ -210,6 +244,13 @@ func TestImportRefused(t *testing.T) {
 		{"path\nout\n", "path: "},
 		{"path\naway/secret\n", "path: "},
 		{"path\ngood.txt\nsub/../good.txt\n", "line 3: sub/../good.txt: path: an earlier row"},
+		{"path\n.hidden\n", "path: \".hidden\" begins with a dot"},
+		{"path\n.ssh/id_rsa\n", "path: \".ssh\" begins with a dot"},
+		{"path\nsub/.git/config\n", "path: \"sub/.git\" begins with a dot"},
+		{"path\nsub/../.hidden\n", "path: \".hidden\" begins with a dot"},
+		{"path\nvaults/vaults/main/lock.key\n", "path: \"vaults\" is the data directory"},
+		{"path\nvaults/vaults/main/vault.db\n", "path: \"vaults\" is the data directory"},
+		{"path\ninner/x\n", "path: \"inner\" is a symbolic link"},
 		{"path,externalId\ngood.txt,1\nsub/x,1\n", "externalId: an earlier row"},
 		{"path,externalId\ngood.txt,\nsub/x,import:good.txt\n", "externalId: an earlier row"},
 		{"path,category\ngood.txt,poem\n", "category: must be one of contract,"},
@@ -227,9 +268,26 @@ func TestImportRefused(t *testing.T) {
 			continue
 		}
 		list := writeFile(t, "list.csv", c.csv)
-		r := run(t, "import", dir, "--csv", list, "--failed", "failed.csv")
-		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, c.say) {
+		r := run(t, "import", dir, "--data", data, "--csv", list, "--failed", "failed.csv")
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, c.say) || strings.Contains(r.stderr, "parse error") {
 			t.Errorf("%q: exit status %d, does not say %q\n%s%s", c.csv, r.code, c.say, r.stdout, r.stderr)
+		}
+	}
+	for _, own := range []string{data, filepath.Join(data, "vaults", "main")} {
+		run(t, "import", own, "--data", data).expect(t, 2, "the data directory", "not imported")
+	}
+	// All that is wrong with a row is told at once.
+	list := writeFile(t, "list.csv", "path,category,owner,tags,field.amount,field.signed\n"+
+		"missing.txt,poem,nobody,a:,lots,perhaps\ngood.txt,,,,,\ngood.txt,,,,much,\n")
+	r := run(t, "import", dir, "--data", data, "--csv", list)
+	for _, say := range []string{
+		"line 2: missing.txt: path: there is no such file; owner: no user has this id or e-mail address; field.amount: must be a number such as 1250.5; " +
+			"field.signed: must be true or false; tags[0]: must be a word or key:value; category: must be one of contract",
+		"line 4: good.txt: field.amount: must be a number such as 1250.5; path: an earlier row names the same file",
+		"2 rows are wrong",
+	} {
+		if !strings.Contains(r.stderr, say) {
+			t.Errorf("does not say %q:\n%s", say, r.stderr)
 		}
 	}
 	if len(importedDocuments(t, data)) > 0 {

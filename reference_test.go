@@ -141,6 +141,10 @@ func needed(name string) []string {
 	switch name {
 	case "user add":
 		return []string{"--name", "x"}
+	case "user set":
+		return []string{"x", "--name", "y"}
+	case "user close":
+		return []string{"x"}
 	case "key add":
 		return []string{"--name", "x", "--user", "x"}
 	case "key revoke":

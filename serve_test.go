@@ -52,6 +52,10 @@ func TestFirstRun(t *testing.T) {
 		t.Errorf("the key is in the log:\n%s", said)
 	}
 
+	if said := s.stderr.String(); strings.Contains(said, "anew") {
+		t.Errorf("a first start makes something anew:\n%s", said)
+	}
+
 	// The next start makes nothing.
 	s = startServer(t, data)
 	if again := s.firstKey(t); again != key {
@@ -220,6 +224,18 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	data := t.TempDir()
+	for _, args := range [][]string{
+		{"--listen", taken.Addr().String()},
+		{"--listen", "127.0.0.1:0", "--metrics-listen", taken.Addr().String()},
+	} {
+		run(t, append([]string{"serve", "--data", data}, args...)...).code1(t, taken.Addr().String(), args[len(args)-2])
+		// Neither a vault nor a key was made on the way.
+		if _, err := os.Stat(filepath.Join(data, datadir.FirstKeyName)); err == nil {
+			t.Error("there is a first key")
+		}
+		run(t, "user", "list", "--data", data).expect(t, 1, `no vault "main"`)
+	}
+	mustRun(t, "init", "--data", data)
 	run(t, "serve", "--data", data, "--listen", taken.Addr().String()).code1(t, taken.Addr().String(), "--listen")
 	mustRun(t, "user", "list", "--data", data)
 	noGoroutines(t)

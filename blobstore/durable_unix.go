@@ -30,6 +30,12 @@ func syncDir(path string) error {
 
 func openBlob(path string) (*os.File, error) { return os.Open(path) }
 
+// openUnlinked is openBlob for a name that may stand for anything: it follows no
+// link and waits for no pipe.
+func openUnlinked(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+}
+
 func freeBytes(path string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

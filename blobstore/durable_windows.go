@@ -54,6 +54,9 @@ func openBlob(path string) (*os.File, error) {
 	return os.NewFile(uintptr(h), path), nil
 }
 
+// openUnlinked is openBlob for a name that may stand for anything.
+func openUnlinked(path string) (*os.File, error) { return openBlob(path) }
+
 func freeBytes(path string) (uint64, error) {
 	p, err := windows.UTF16PtrFromString(path)
 	if err != nil {

@@ -23,10 +23,11 @@ func Rename(from, to string) error {
 
 // WriteFile replaces the file at path by one of these bytes, durably: a crash
 // leaves the old or the new, whole. It is for the small files that stand
-// beside the blobs, and uses path+".new" on the way, which a crash may leave.
+// beside the blobs, and uses path+".new" on the way, which a crash may leave. What
+// stands there is removed and not followed: on a medium, others may have laid a link.
 func WriteFile(path string, data []byte) error {
 	fresh := path + ".new"
-	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := CreateFresh(fresh)
 	if err != nil {
 		return spaceError(err)
 	}
@@ -48,16 +49,39 @@ func SyncDir(dir string) error { return syncDir(dir) }
 // system of a directory.
 func Free(dir string) (uint64, error) { return freeBytes(dir) }
 
+// CreateFresh makes a file of this process's own, for it alone, in the place of
+// whatever stands at path, which must be no directory with something in it. A link is
+// removed and never followed, and what somebody lays there meanwhile is an error.
+func CreateFresh(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
 // OpenRegular opens a file that came from elsewhere to be read. What is no
 // regular file is refused: a pipe would never open, a device never end, and a
-// link leads to what is none of that medium.
+// link leads to what is none of that medium. It is the opened file that is judged:
+// a name may come to stand for something else at any time.
 func OpenRegular(path string) (*os.File, error) {
+	notRegular := &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 	info, err := os.Lstat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
-	}
 	if err != nil {
 		return nil, err
 	}
-	return openBlob(path)
+	if !info.Mode().IsRegular() {
+		return nil, notRegular
+	}
+	f, err := openUnlinked(path)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := f.Stat()
+	if err == nil && !(opened.Mode().IsRegular() && os.SameFile(info, opened)) {
+		err = notRegular
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

@@ -187,10 +187,36 @@ func (b *backup) place() error {
 	default:
 		return err
 	}
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+	if err := os.Mkdir(b.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := b.ours(); err != nil {
 		return err
 	}
 	b.archive = blobstore.NewArchive(b.dir, b.o.Cut)
+	return nil
+}
+
+// ours refuses a directory that somebody else has laid in our way: a link, or one
+// whose owner could put links into it.
+func (b *backup) ours() error {
+	info, err := os.Lstat(b.dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return invalid("to", "%s is no directory; remove it, or give another one", b.dir)
+	}
+	var above, vault os.FileInfo
+	if above, err = os.Stat(filepath.Dir(b.dir)); err == nil {
+		vault, err = os.Stat(b.v.dir)
+	}
+	if err != nil {
+		return err
+	}
+	if !store.OwnedLike(info, above, vault) {
+		return invalid("to", "%s belongs to another user, who could make us write elsewhere; remove it, or give another directory", b.dir)
+	}
 	return nil
 }
 

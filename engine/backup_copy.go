@@ -178,7 +178,14 @@ func (b *backup) damage(d Digest, err error) error {
 	if _, missing := b.archive.Check(b.ctx, d); missing == nil {
 		return nil
 	}
-	if b.wrong = append(b.wrong, err.Error()); len(b.wrong) == maxFindings {
+	what, unknown := b.v.of(d, err)
+	switch {
+	case unknown != nil:
+		return unknown
+	case errors.Is(err, os.ErrPermission): // nothing is known of the bytes
+		return fmt.Errorf("%s: %w", what, os.ErrPermission)
+	}
+	if b.wrong = append(b.wrong, what); len(b.wrong) == maxFindings {
 		return &DamagedError{b.wrong}
 	}
 	return nil

@@ -170,7 +170,7 @@ func databaseSize(parts []blobstore.Part) (size int64) {
 // durably, and compares each with its digest. *DamagedError names those that
 // are wrong, and leaves nothing.
 func joinParts(ctx context.Context, dir string, parts []blobstore.Part, path string) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := blobstore.CreateFresh(path)
 	if err != nil {
 		return err
 	}

@@ -272,7 +272,7 @@ func (r *restore) blobs() error {
 		return struct{}{}, t.eachNeeded(func(d Digest) error {
 			f, err := r.archive.Open(d)
 			if err != nil {
-				r.wrong = append(r.wrong, err.Error())
+				r.wrong = append(r.wrong, t.of(d, err))
 				return r.ctx.Err()
 			}
 			defer f.Close()
@@ -283,7 +283,7 @@ func (r *restore) blobs() error {
 			case errors.Is(err, blobstore.ErrNoSpace):
 				return blobError(err)
 			case err != nil:
-				r.wrong = append(r.wrong, err.Error())
+				r.wrong = append(r.wrong, t.of(d, err))
 			}
 			blobs, bytes = blobs+1, bytes+size
 			r.progress(size)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/fixity"
 	"strongroom/engine/internal/store"
@@ -30,6 +31,7 @@ type DamagedBlob struct {
 	Versions []string // that have these bytes, "<document> version <n>", ten at most
 	Problem  string
 	Found    time.Time
+	Denied   bool // they may not be read: nothing is known of the bytes themselves
 }
 
 const fileFixity = "fixity.json" // derived: deleted, it says that nothing was read yet
@@ -49,7 +51,7 @@ func (v *Vault) Fixity() Fixity {
 	r := v.scrub.Report()
 	f := Fixity{Oldest: r.Oldest, Read: r.Read}
 	for _, found := range r.Findings {
-		f.Damaged = append(f.Damaged, DamagedBlob{Digest(found.Digest), found.Owners, found.Problem, found.Found})
+		f.Damaged = append(f.Damaged, DamagedBlob{Digest(found.Digest), found.Owners, found.Problem, found.Found, found.Denied})
 	}
 	return f
 }
@@ -116,6 +118,29 @@ func (t *tx) versionsOf(d Digest) (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+// heal says that bytes were read and are whole: an alarm about them ends. A copy that
+// is only read has none.
+func (v *Vault) heal(d Digest) error {
+	if v.scrub == nil {
+		return nil
+	}
+	return v.scrub.Whole(fixity.Digest(d))
+}
+
+// of says of a mistake in bytes whose they are: a person knows no digests.
+func (t *tx) of(d Digest, mistake error) string {
+	names := t.versionsOf(d)
+	if len(names) == 0 {
+		return mistake.Error()
+	}
+	return "document " + strings.Join(names, ", document ") + ": " + mistake.Error()
+}
+
+// of is that of tx in a transaction of its own.
+func (v *Vault) of(d Digest, mistake error) (string, error) {
+	return view(v, func(t *tx) (string, error) { return t.of(d, mistake), nil })
 }
 
 // pins keep the bytes that a running backup has yet to copy: a purge leaves

@@ -54,8 +54,12 @@ func (n *NewDocument) Check() error {
 		n.Category = defaultCategory
 	}
 	var c checks
-	n.Name = strings.TrimSpace(n.Name)
-	c.Required("name", n.Name, check.MaxName)
+	if n.Name == "" {
+		c.Fail("name", "is missing, and so is the fileName that would stand for it; give one of the two")
+	} else {
+		n.Name = strings.TrimSpace(n.Name)
+		c.Required("name", n.Name, check.MaxName)
+	}
 	c.Prose("description", n.Description, check.MaxDescription)
 	c.Line("externalId", n.ExternalID, check.MaxShort)
 	c.Line("product", n.Product, check.MaxShort)

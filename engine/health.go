@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -47,8 +48,8 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.store.Clock.Unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
 	}
-	if n := len(v.Fixity().Damaged); n > 0 {
-		concerns = append(concerns, fmt.Sprintf("%d files do not have the bytes they came with; restore them from a backup", n))
+	if damaged := v.Fixity().Damaged; len(damaged) > 0 {
+		concerns = append(concerns, damagedFiles(damaged)...)
 	}
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {
@@ -187,13 +188,32 @@ func (v *Vault) examineDatabase() Diagnosis {
 	return Diagnosis{LevelOK, what, says}
 }
 
+// damagedFiles says that there are some, and whose the first is, apart from those
+// that may not be read: a backup would not mend these.
+func damagedFiles(damaged []DamagedBlob) (says []string) {
+	kinds := map[bool][]DamagedBlob{}
+	for _, d := range damaged {
+		kinds[d.Denied] = append(kinds[d.Denied], d)
+	}
+	first := func(of []DamagedBlob) string {
+		return fmt.Sprintf("among them that of document %s (%s)", strings.Join(of[0].Versions, ", document "), of[0].Digest)
+	}
+	if of := kinds[true]; len(of) > 0 {
+		says = append(says, fmt.Sprintf("%d files may not be read by the user this runs as, %s: permission is denied; give the vault's directory to that user (chown -R)",
+			len(of), first(of)))
+	}
+	if of := kinds[false]; len(of) > 0 {
+		says = append(says, fmt.Sprintf("%d files do not have the bytes they came with, %s; restore them from a backup", len(of), first(of)))
+	}
+	return says
+}
+
 func (v *Vault) examineFixity() Diagnosis {
 	const what = "fixity"
 	f := v.Fixity()
 	switch {
 	case len(f.Damaged) > 0:
-		return Diagnosis{LevelError, what, fmt.Sprintf("%d files do not have the bytes they came with, among them %s of %v: restore them from a backup",
-			len(f.Damaged), f.Damaged[0].Digest, f.Damaged[0].Versions)}
+		return Diagnosis{LevelError, what, strings.Join(damagedFiles(f.Damaged), "; ")}
 	case f.Oldest.IsZero():
 		return Diagnosis{LevelOK, what, "not every file was read yet since it came in; serve reads them in the background"}
 	case v.scrub.Report().Late:

@@ -1,6 +1,9 @@
 package engine_test
 
 import (
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +93,59 @@ func TestScrub(t *testing.T) {
 	scrubbed(t, k.Vault, 1<<30)
 	if damaged := k.Fixity().Damaged; len(damaged) != 0 {
 		t.Errorf("mended and gone: %+v", damaged)
+	}
+}
+
+// forbidding is a disk whose files this process may not read.
+type forbidding struct {
+	*blobstore.Disk
+	all bool
+}
+
+func (f *forbidding) Open(d blobstore.Digest) (io.ReadSeekCloser, error) {
+	if f.all {
+		return nil, &fs.PathError{Op: "open", Path: d.String(), Err: fs.ErrPermission}
+	}
+	return f.Disk.Open(d)
+}
+
+// TestForbiddenBytes holds that a file that may not be read is called that, and no
+// damage, and that the alarm ends with a clean reading.
+func TestForbiddenBytes(t *testing.T) {
+	k := enginetest.New(t)
+	d := k.Create("kept", "kept")
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := blobstore.Open(filepath.Join(k.Dir, "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs := &forbidding{disk, true}
+	k.Options.Blobs = blobs
+	if k.Vault, err = engine.Open(k.Dir, k.Options); err != nil {
+		t.Fatal(err)
+	}
+	scrubbed(t, k.Vault, 1<<30)
+	concerns, err := k.Concerns(t.Context())
+	if err != nil || len(concerns) != 1 || !strings.Contains(concerns[0], "1 files may not be read") || !strings.Contains(concerns[0], d.ID+" version 1") ||
+		strings.Contains(concerns[0], "backup") {
+		t.Errorf("%q, %v", concerns, err)
+	}
+	if list := k.Examine(t.Context()); !says(list, engine.LevelError, "fixity", "permission is denied") {
+		t.Errorf("%+v", list)
+	}
+	_, _, err = k.Backup(t.Context(), engine.Operator(), engine.BackupOptions{To: filepath.Join(t.TempDir(), "to")})
+	if damaged := (*engine.DamagedError)(nil); !errors.Is(err, fs.ErrPermission) || errors.As(err, &damaged) || !strings.Contains(err.Error(), d.ID) {
+		t.Errorf("a backup: %v", err)
+	}
+
+	blobs.all = false
+	if r, err := k.Verify(t.Context(), engine.VerifyOptions{Bytes: true}); err != nil || len(r.Findings) > 0 {
+		t.Errorf("%+v, %v", r.Findings, err)
+	}
+	if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) > 0 {
+		t.Errorf("the alarm goes on: %q, %v", concerns, err)
 	}
 }
 

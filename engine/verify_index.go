@@ -257,6 +257,9 @@ func (c *checker) bytes() error {
 		_, err := c.v.blobs.Check(c.ctx, d)
 		switch {
 		case err == nil:
+			if err := c.v.heal(d); err != nil {
+				return err
+			}
 		case c.ctx.Err() != nil:
 			return c.ctx.Err()
 		default:
@@ -267,7 +270,11 @@ func (c *checker) bytes() error {
 			if missed, unknown := missed(d); unknown != nil {
 				return unknown
 			} else if missed {
-				c.find(0, CodeBlob, "%v", err)
+				what, unknown := c.v.of(d, err)
+				if unknown != nil {
+					return unknown
+				}
+				c.find(0, CodeBlob, "%s", what)
 			}
 		}
 		c.report.Blobs++

@@ -13,8 +13,9 @@ import (
 
 type backupOptions struct {
 	datadir.Place
-	to  string
-	all bool
+	to   string
+	all  bool
+	json bool
 }
 
 func (p *Program) backupCommand() command {
@@ -30,7 +31,8 @@ If DIR/<vault> holds an earlier backup of the vault, only what is new is copied;
 earlier one can be restored until the new one counts, and what has been deleted or
 erased since is removed from it then. A backup that was interrupted is gone on
 with by the next. DIR can be on any medium, FAT included: no file is longer than
-2 GiB. Keep several media, turn by turn, and one of them elsewhere.
+2 GiB. Keep several media, turn by turn, and one of them elsewhere; DIR cannot be in
+the data directory.
 
 The key of the edit locks (lock.key) and what can be derived again is not in it.
 Restore a backup with the audit log exported since, so export that more often than
@@ -44,6 +46,7 @@ serves it, which then writes to DIR.`,
 			f.place(&o.Place)
 			f.set.StringVar(&o.to, "to", "", "`DIR` for the backup; it is made if what is above it is there (required)")
 			f.set.BoolVar(&o.all, "all", false, "back up all vaults of the data directory, one after the other")
+			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.backup(ctx, o) }
 		},
 	}
@@ -57,6 +60,11 @@ func (p *Program) backup(ctx context.Context, o backupOptions) error {
 	to, err := filepath.Abs(o.to)
 	if err != nil {
 		return err
+	}
+	if own, err := datadir.Holds(o.Data, to); err != nil {
+		return err
+	} else if own {
+		return usagef("--to %s is, or lies in, the data directory %s: what takes that takes the backup too; give a place outside, on another medium", o.to, o.Data)
 	}
 	names := []string{o.Vault}
 	if o.all {
@@ -89,6 +97,13 @@ func (p *Program) backupVault(ctx context.Context, o backupOptions, to string) e
 		stop()
 		if made == nil {
 			return err
+		}
+		if o.json {
+			return errors.Join(err, p.writeJSON(struct {
+				Vault     string `json:"vault"`
+				Directory string `json:"directory"`
+				control.Made
+			}{o.Vault, filepath.Join(to, o.Vault), *made}))
 		}
 		fmt.Fprintf(p.Stdout, "%s: %d documents, %d versions, %d files of %d bytes; copied %d files and the database, %d bytes; removed %d files\n",
 			filepath.Join(o.to, o.Vault), made.Documents, made.Versions, made.Files, made.Bytes, made.Copied, made.CopiedBytes, made.Removed)

@@ -73,9 +73,12 @@ func (p *Program) commands() []command {
 		p.serveCommand(),
 		p.userAddCommand(),
 		p.userListCommand(),
+		p.userSetCommand(),
+		p.userCloseCommand(),
 		p.keyAddCommand(),
 		p.keyListCommand(),
 		p.keyRevokeCommand(),
+		p.vaultListCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),
 		p.backupCommand(),
@@ -84,6 +87,7 @@ func (p *Program) commands() []command {
 		p.compactCommand(),
 		p.doctorCommand(),
 		p.importCommand(),
+		p.completionCommand(),
 		p.versionCommand(),
 		p.helpCommand(),
 	}
@@ -124,6 +128,8 @@ func (p *Program) dispatch(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "-h", "-help", "--help":
 		args = append([]string{"help"}, args[1:]...)
+	case "-version", "--version":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	cmd, rest, err := p.lookup(args)
 	if err != nil {

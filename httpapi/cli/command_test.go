@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -41,6 +42,19 @@ func TestUsage(t *testing.T) {
 		{"init --vault Main", []string{"--vault", `"Main"`, "lower-case"}},
 		{"init --vault ../main", []string{"--vault"}},
 		{"init --admin <ada@example.com>", []string{"--admin", "name is missing"}},
+		{"serve --insecure-http=perhaps", []string{"true or false"}},
+		{"serve --max-uploads many", []string{"--max-uploads", "want a whole number"}},
+		{"serve --public-url foo", []string{"--public-url", `"foo"`, "https://documents.example.com"}},
+		{"serve --public-url https://", []string{"--public-url"}},
+		{"serve --public-url ftp://x", []string{"--public-url"}},
+		{"serve --public-url https://x?y=1", []string{"--public-url"}},
+		{"user set", []string{"one user", "strongroom user list"}},
+		{"user set x", []string{"--name, --email or --access"}},
+		{"user close", []string{"one user"}},
+		{"user close a b", []string{"one user"}},
+		{"vault", []string{"vault list"}},
+		{"completion", []string{"bash, zsh or fish"}},
+		{"completion tcsh", []string{"bash, zsh or fish"}},
 		{"user add", []string{"--name"}},
 		{"user add --name x --access god", []string{"--access", "view, upload or admin"}},
 		{"key add --name x", []string{"--user"}},
@@ -72,6 +86,9 @@ func TestUsage(t *testing.T) {
 				r.stderr = r.stderr[strings.LastIndex(strings.TrimSpace(r.stderr), "\n")+1:]
 			}
 			r.expect(t, 2, c.words...)
+			if strings.Contains(r.stderr, "parse error") {
+				t.Errorf("what is wanted is not said: %s", r.stderr)
+			}
 			if r.stdout != "" {
 				t.Errorf("standard output has %q", r.stdout)
 			}
@@ -143,6 +160,13 @@ func TestHelpOfGroup(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	if mustRun(t, "--version") != mustRun(t, "version") {
+		t.Error("--version is not version")
+	}
+	var built map[string]string
+	if err := json.Unmarshal([]byte(mustRun(t, "version", "--json")), &built); err != nil || built["platform"] == "" {
+		t.Errorf("%v, %v", built, err)
+	}
 	lines := strings.Split(strings.TrimSpace(mustRun(t, "version")), "\n")
 	for i, name := range []string{"version", "commit", "go", "platform"} {
 		if fields := strings.Fields(lines[i]); fields[0] != name || len(fields) < 2 {

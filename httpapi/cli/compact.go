@@ -23,21 +23,36 @@ The vault must be at rest: stop the server first.`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at datadir.Place
 			f.place(&at)
-			return func(ctx context.Context, _ []string) error { return p.compact(ctx, at) }
+			asJSON := f.asJSON()
+			return func(ctx context.Context, _ []string) error { return p.compact(ctx, at, *asJSON) }
 		},
 	}
 }
 
-func (p *Program) compact(ctx context.Context, at datadir.Place) error {
+func (p *Program) compact(ctx context.Context, at datadir.Place, asJSON bool) error {
 	stop := p.showProgress(func() string { return "compacting " + at.Vault })
 	defer stop()
+	loan, err := datadir.Borrow(at)
+	if err != nil {
+		return err
+	}
 	r, err := engine.Compact(ctx, at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
 	stop()
+	err = errors.Join(err, loan.Return())
 	if errors.Is(err, engine.ErrVaultNotFound) {
 		return fmt.Errorf("there is no vault %q under %s", at.Vault, at.Data)
 	}
 	if err != nil {
 		return fmt.Errorf("vault %q: %w", at.Vault, err)
+	}
+	if asJSON {
+		return p.writeJSON(struct {
+			Vault  string  `json:"vault"`
+			Rows   uint64  `json:"rows"`
+			Before int64   `json:"before"` // bytes
+			After  int64   `json:"after"`
+			Head   headRow `json:"head"`
+		}{at.Vault, r.Rows, r.Before, r.After, rowOfHead(r.Head)})
 	}
 	_, err = fmt.Fprintf(p.Stdout, "%s: %d rows; %d bytes before, %d after\n", at.Vault, r.Rows, r.Before, r.After)
 	return err

@@ -20,8 +20,8 @@ func (p *Program) doctorCommand() command {
 		about: `Looks, for every vault of the data directory, at its file system, at whether a
 sync takes as long as one that reaches a disk must, at free space, the clock, the
 free pages of the database, how long ago its files were last read whole, and who can
-read it. Each line begins with ok, warn or error. Exit status 1 says that there is
-an error.
+read it. Each line begins with ok, warn or error, or is a JSON object with --json.
+Exit status 1 says that there is an error.
 
 Works on vaults at rest and, through the control socket, on those a server
 serves. A doctor looks and treats nothing: ` + "`strongroom verify --bytes`" + ` proves what a
@@ -34,19 +34,20 @@ With --systemd it looks at no vault and prints the unit file of this version, fo
 			var at datadir.Place
 			var unit bool
 			f.data(&at)
+			asJSON := f.asJSON()
 			f.set.BoolVar(&unit, "systemd", false, "print the systemd unit of a server, and do nothing else")
 			return func(ctx context.Context, _ []string) error {
 				if unit {
 					_, err := io.WriteString(p.Stdout, p.SystemdUnit)
 					return err
 				}
-				return p.doctor(ctx, at)
+				return p.doctor(ctx, at, *asJSON)
 			}
 		},
 	}
 }
 
-func (p *Program) doctor(ctx context.Context, at datadir.Place) error {
+func (p *Program) doctor(ctx context.Context, at datadir.Place, asJSON bool) error {
 	names, err := datadir.Vaults(at.Data)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (p *Program) doctor(ctx context.Context, at datadir.Place) error {
 	if len(names) == 0 {
 		return fmt.Errorf("there is no vault under %s", at.Data)
 	}
-	wrong := p.tell(at.Data, examineData(at.Data))
+	wrong := p.tell(at.Data, examineData(at.Data), asJSON)
 	for _, name := range names {
 		at.Vault = name
 		var list []control.Diagnosis
@@ -62,7 +63,7 @@ func (p *Program) doctor(ctx context.Context, at datadir.Place) error {
 		if err != nil {
 			list = append(list, control.Diagnosis{Level: engine.LevelError, What: "vault", Says: err.Error()})
 		}
-		wrong += p.tell(name, list)
+		wrong += p.tell(name, list, asJSON)
 	}
 	switch {
 	case wrong == 1:
@@ -74,10 +75,17 @@ func (p *Program) doctor(ctx context.Context, at datadir.Place) error {
 }
 
 // tell prints diagnoses and counts the errors among them.
-func (p *Program) tell(of string, list []control.Diagnosis) (wrong int) {
+func (p *Program) tell(of string, list []control.Diagnosis, asJSON bool) (wrong int) {
 	for _, d := range list {
 		if d.Level == engine.LevelError {
 			wrong++
+		}
+		if asJSON {
+			p.writeJSON(struct {
+				Of string `json:"of"`
+				control.Diagnosis
+			}{of, d})
+			continue
 		}
 		fmt.Fprintf(p.Stdout, "%-5s  %s: %s: %s\n", d.Level, of, d.What, plain(d.Says))
 	}

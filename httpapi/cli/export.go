@@ -25,7 +25,8 @@ person. Anyone can check both with ` + "`strongroom verify --log`" + `, and the 
 nothing but sha256sum: the prev of each line is the SHA-256 of the line before.
 
 A file appears under its name when it is whole and on disk; one that was there is
-replaced. The head of what was written is printed to standard error.
+replaced. The head of what was written is printed to standard error or, with --json,
+to standard output.
 
 Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
@@ -35,20 +36,23 @@ serves it, as the actor "operator".`,
 			f.place(&at)
 			log := f.set.String("log", "", "`FILE` for the log, - for standard output (required)")
 			details := f.set.String("details", "", "`FILE` for the details; keep it as you keep personal data")
+			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
 				switch {
+				case *log == "-" && *asJSON:
+					return usagef("--json and a log on standard output do not go together: give --log a file")
 				case *log == "":
 					return usagef("--log is missing: give the file to write, or - for standard output")
 				case *details == "-":
 					return usagef("--details cannot go to standard output: give a file")
 				}
-				return withVault(ctx, at, func(o *control.Client) error { return p.export(ctx, o, *log, *details) })
+				return withVault(ctx, at, func(o *control.Client) error { return p.export(ctx, o, *log, *details, *asJSON) })
 			}
 		},
 	}
 }
 
-func (p *Program) export(ctx context.Context, o *control.Client, log, details string) error {
+func (p *Program) export(ctx context.Context, o *control.Client, log, details string, asJSON bool) error {
 	stop := p.showProgress(func() string { return "exporting" })
 	defer stop()
 	var head audit.Head
@@ -73,6 +77,13 @@ func (p *Program) export(ctx context.Context, o *control.Client, log, details st
 		}
 	}
 	stop()
+	if asJSON {
+		return p.writeJSON(struct {
+			Log     string  `json:"log"`
+			Details string  `json:"details,omitzero"`
+			Head    headRow `json:"head"`
+		}{log, details, rowOfHead(head)})
+	}
 	fmt.Fprint(p.Stderr, head.Text())
 	return nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"strongroom/engine"
 	"strongroom/httpapi/datadir"
@@ -49,6 +51,7 @@ func (f *flagSet) any() bool {
 // variable.
 func (f *flagSet) parse(args []string) ([]string, error) {
 	var operands []string
+	f.set.VisitAll(tellWanted)
 	for {
 		if err := f.set.Parse(args); errors.Is(err, errHelp) {
 			return nil, errHelp
@@ -78,6 +81,38 @@ func (f *flagSet) parse(args []string) ([]string, error) {
 		}
 	})
 	return operands, err
+}
+
+// wanted is a flag whose refusal says what it takes, where package flag says
+// "parse error".
+type wanted struct {
+	flag.Value
+	want string
+	bool bool
+}
+
+func (w wanted) Set(s string) error {
+	if w.Value.Set(s) != nil {
+		return errors.New("want " + w.want)
+	}
+	return nil
+}
+
+// IsBoolFlag says to package flag that the flag needs no value.
+func (w wanted) IsBoolFlag() bool { return w.bool }
+
+// tellWanted makes a flag of package flag's own kinds a wanted one.
+func tellWanted(x *flag.Flag) {
+	getter, ok := x.Value.(flag.Getter)
+	if !ok {
+		return
+	}
+	switch getter.Get().(type) {
+	case bool:
+		x.Value = wanted{x.Value, "true or false", true}
+	case uint:
+		x.Value = wanted{x.Value, "a whole number such as 0 or 16", false}
+	}
 }
 
 // twoDashes respells the flag in an error of package flag as help spells it.
@@ -168,6 +203,47 @@ type listValue []string
 
 func (l *listValue) String() string     { return strings.Join(*l, " ") }
 func (l *listValue) Set(s string) error { *l = append(*l, s); return nil }
+
+// givenValue is a flag's text, which may be empty and yet be given.
+type givenValue struct {
+	text  string
+	given bool
+}
+
+func (g *givenValue) String() string     { return g.text }
+func (g *givenValue) Set(s string) error { g.text, g.given = s, true; return nil }
+
+// delimiterValue is the flag --delimiter; 0 stands for a comma.
+type delimiterValue rune
+
+func (d *delimiterValue) String() string { return "," }
+
+func (d *delimiterValue) Set(s string) error {
+	if s == "tab" {
+		s = "\t"
+	}
+	sign, size := utf8.DecodeRuneInString(s)
+	if size == 0 || size != len(s) || sign == utf8.RuneError || strings.ContainsRune("\"\r\n\x00", sign) {
+		return errors.New("want one sign such as ';', or the word tab")
+	}
+	*d = delimiterValue(sign)
+	return nil
+}
+
+// addressValue is the flag --public-url.
+type addressValue string
+
+func (a *addressValue) String() string { return string(*a) }
+
+func (a *addressValue) Set(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#") {
+		return errors.New("want an address that begins with https:// or http:// and ends with its host or a path, such as https://documents.example.com")
+	}
+	*a = addressValue(s)
+	return nil
+}
 
 // rateValue is a flag's number of requests a second.
 type rateValue float64

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"strongroom/audit"
 )
 
 func TestFlagsStandAnywhere(t *testing.T) {
@@ -49,15 +52,32 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestExpiry holds that a day ends where the vault is, an hour early or late where
+// the clocks change.
 func TestExpiry(t *testing.T) {
+	for _, c := range []struct{ given, zone, want string }{
+		{"2030-12-31", "UTC", "2031-01-01T00:00:00.000Z"},
+		{"2030-12-31", "America/Los_Angeles", "2031-01-01T08:00:00.000Z"},
+		{"2030-12-31", "Asia/Tokyo", "2030-12-31T15:00:00.000Z"},
+		{"2027-03-27", "Europe/Berlin", "2027-03-27T23:00:00.000Z"},
+		{"2027-03-28", "Europe/Berlin", "2027-03-28T22:00:00.000Z"},
+	} {
+		location, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e expiryValue
+		if err := e.Set(c.given); err != nil || audit.FormatTime(e.endIn(location)) != c.want {
+			t.Errorf("%s in %s ends at %s, %v; want %s", c.given, c.zone, audit.FormatTime(e.endIn(location)), err, c.want)
+		}
+	}
 	for s, want := range map[string]string{
-		"2030-12-31":                "2031-01-01T00:00:00.000Z",
 		"2030-12-31T18:00:00Z":      "2030-12-31T18:00:00.000Z",
 		"2030-12-31T18:00:00+02:00": "2030-12-31T16:00:00.000Z",
 	} {
 		var e expiryValue
-		if err := e.Set(s); err != nil || e.text() != want {
-			t.Errorf("%s is %s, %v; want %s", s, e.text(), err, want)
+		if err := e.Set(s); err != nil || audit.FormatTime(e.time) != want {
+			t.Errorf("%s is %s, %v; want %s", s, audit.FormatTime(e.time), err, want)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type importFlags struct {
 	check   bool
 	failed  string
 	workers uint
+	json    bool
 }
 
 func (p *Program) importCommand() command {
@@ -36,22 +37,25 @@ what is in the vault with the same bytes is skipped. Other bytes are a failure, 
 with --update, a new version; metadata of documents that are there already is left
 alone. So after an interruption the same command goes on where it stopped.
 
-Only regular files are taken, in sorted order: no symbolic links, nothing whose
-name begins with a dot, and never the data directory. Names have to be UTF-8 and
-are kept as the file system spells them.
+Only regular files are taken, in sorted order: no symbolic links, nothing whose name
+begins with a dot, or lies in such a directory, and never the data directory. What a
+tree leaves out, a CSV cannot name. Names have to be UTF-8 and are kept as the file
+system spells them.
 
-A CSV is UTF-8 with commas, and its first line names the columns: path (required,
-with slashes, below DIR), name, category, description, owner (e-mail or id), tags
-(with commas between), externalId, product, templateId, agreementId, label,
-comment, field.KEY for custom fields, and error, which is passed over. An empty
-cell says nothing. Without an owner in the CSV and without --owner the documents
-belong to the administrator who is longest in the vault.
+A CSV is UTF-8 with commas, or what --delimiter says, and its first line names the
+columns: path (required, with slashes, below DIR), name, category, description, owner
+(e-mail or id), tags (with commas between), externalId, product, templateId,
+agreementId, label, comment, field.KEY for custom fields, and error, which is passed
+over. An empty cell says nothing. Without an owner in the CSV and without --owner the
+documents belong to the administrator who is longest in the vault.
 
-Everything is checked first, and if any row is wrong, nothing is written; --check
-does no more than that. What fails later does not stop the rest: it is told on
-standard error and, with --failed, in a CSV that has the columns of the first and
-the error, to be corrected and given as --csv. Ctrl-C stops after the files in
-hand. What is imported is on disk, with the time of the import as createdAt.
+Everything is checked first, and if any row is wrong, all that is wrong with it is
+said and nothing is written; --check does no more than that. What fails later does not
+stop the rest: it is told on standard error and, with --failed, in a CSV that has the
+columns of the first, its delimiter and the error, to be corrected and given as --csv.
+Ctrl-C stops after the files in hand. What is imported is on disk, with the time of
+the import as createdAt. The log of a server that is imported into has a line for each
+thousand files.
 
 Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
@@ -61,6 +65,7 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 			var o importFlags
 			f.place(&o.Place)
 			f.set.StringVar(&o.options.CSV, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
+			f.set.Var((*delimiterValue)(&o.options.Delimiter), "delimiter", "`SIGN` between the cells of the CSV: ';' or '|', or the word tab")
 			f.set.StringVar(&o.options.Category, "category", "", "`CATEGORY` of documents whose row has none")
 			f.set.StringVar(&o.options.Tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
 			f.set.StringVar(&o.options.Owner, "owner", "", "`USER` who owns documents whose row names nobody, by e-mail address or id")
@@ -68,6 +73,7 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 			f.set.BoolVar(&o.check, "check", false, "check every row and file, and write nothing")
 			f.set.StringVar(&o.failed, "failed", "", "`FILE` to write what failed to, as a CSV for --csv")
 			f.set.UintVar(&o.workers, "workers", 16, "`NUMBER` of files in hand at a time, 1 to 256")
+			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, operands []string) error {
 				if len(operands) != 1 {
 					return usagef("import takes one directory; see `strongroom help import`")
@@ -83,6 +89,11 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 func (o *importFlags) usage() error {
 	if o.workers < 1 || o.workers > importer.MaxWorkers {
 		return usagef("--workers %d: want 1 to %d", o.workers, importer.MaxWorkers)
+	}
+	if own, err := datadir.Holds(o.Data, o.options.Dir); err != nil {
+		return err
+	} else if own {
+		return usagef("%s is, or lies in, the data directory %s, which is not imported", o.options.Dir, o.Data)
 	}
 	if o.failed == "" || o.options.CSV != "" {
 		return nil
@@ -122,6 +133,9 @@ func (p *Program) importTree(ctx context.Context, o importFlags) error {
 			return err
 		}
 		if o.check {
+			if o.json {
+				return p.writeJSON(map[string]int64{"checked": int64(total.Files), "bytes": total.Bytes})
+			}
 			_, err := fmt.Fprintf(p.Stdout, "checked   %d\n", total.Files)
 			return err
 		}
@@ -216,14 +230,20 @@ func (p *Program) runImport(ctx context.Context, m *importer.Import, total impor
 		}
 	})
 	stop()
-	return errors.Join(p.writeTally(tally), verdictOf(ctx, tally, err, failures != nil))
+	return errors.Join(p.writeTally(tally, o.json), verdictOf(ctx, tally, err, failures != nil))
 }
 
 // writeTally writes what became of the files.
-func (p *Program) writeTally(t importer.Tally) error {
+func (p *Program) writeTally(t importer.Tally, asJSON bool) error {
 	each := t.Elapsed.Seconds()
 	fmt.Fprintf(p.Stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(t.Files, "file", "files"), bytesValue(t.Bytes).short(),
 		t.Elapsed.Round(time.Millisecond), float64(t.Files)/each, bytesValue(float64(t.Bytes)/each).short())
+	if asJSON {
+		return p.writeJSON(map[string]int64{
+			"imported": int64(t.Imported), "versions": int64(t.Versions), "skipped": int64(t.Skipped), "failed": int64(t.Failed),
+			"bytes": t.Bytes,
+		})
+	}
 	_, err := fmt.Fprintf(p.Stdout, "imported  %d\nversions  %d\nskipped   %d\nfailed    %d\n", t.Imported, t.Versions, t.Skipped, t.Failed)
 	return err
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,9 +19,11 @@ func (p *Program) keyAddCommand() command {
 	return command{
 		name:    "key add",
 		summary: "make an API key for a user",
-		about: `Makes an API key and prints it, alone on one line, to standard output. The key is
-not kept anywhere: store it now. A key may be narrower than its user, never
-wider: what it may do is the lower of the two.
+		about: `Makes an API key and prints it, alone on one line, to standard output or, with
+--json, the JSON object of POST /v1/api-keys, whose secret it is. The key is not kept
+anywhere: store it now. A key may be narrower than its user, never wider: what it may
+do is the lower of the two. A day that it expires on is one of the vault's time zone,
+the setting timeZone, and standard error says when that is.
 
 Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
@@ -33,7 +36,8 @@ serves it, as the actor "operator".`,
 			var access accessValue
 			f.set.Var(&access, "access", "`LEVEL` of access: view, upload or admin (the user's, if not given)")
 			var expires expiryValue
-			f.set.Var(&expires, "expires", "`TIME` the key stops: 2030-12-31 for the end of that day in UTC, or\n2030-12-31T18:00:00Z (never, if not given)")
+			f.set.Var(&expires, "expires", "`TIME` the key stops: 2030-12-31 for the end of that day in the vault's\ntime zone, or 2030-12-31T18:00:00Z (never, if not given)")
+			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
 				switch {
 				case *user == "":
@@ -41,7 +45,7 @@ serves it, as the actor "operator".`,
 				case *name == "":
 					return usagef("--name is missing: what is the key for?")
 				}
-				return p.keyAdd(ctx, at, *user, newKey{Name: *name, Access: engine.Access(access), ExpiresAt: expires.text()})
+				return p.keyAdd(ctx, at, *user, newKey{Name: *name, Access: engine.Access(access)}, expires, *asJSON)
 			}
 		},
 	}
@@ -55,12 +59,16 @@ type newKey struct {
 	ExpiresAt string        `json:"expiresAt,omitzero"`
 }
 
-func (p *Program) keyAdd(ctx context.Context, at datadir.Place, user string, in newKey) error {
-	var made struct {
+func (p *Program) keyAdd(ctx context.Context, at datadir.Place, user string, in newKey, expires expiryValue, asJSON bool) error {
+	var made answer[struct {
 		Secret string `json:"secret"`
-	}
+	}]
+	var zone string
 	err := withVault(ctx, at, func(o *control.Client) (err error) {
 		if in.UserID, err = findUser(ctx, o, user); err != nil {
+			return err
+		}
+		if in.ExpiresAt, zone, err = expires.in(ctx, o); err != nil {
 			return err
 		}
 		return o.Call(ctx, "POST", "/v1/api-keys", in, &made)
@@ -68,8 +76,10 @@ func (p *Program) keyAdd(ctx context.Context, at datadir.Place, user string, in 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(p.Stdout, made.Secret)
-	return err
+	if zone != "" {
+		fmt.Fprintf(p.Stderr, "the key stops at %s, the end of %s in %s\n", in.ExpiresAt, expires.day.Format(time.DateOnly), zone)
+	}
+	return p.writeAnswer(made.sent, asJSON, made.row.Secret)
 }
 
 func (p *Program) keyListCommand() command {
@@ -116,7 +126,8 @@ func (p *Program) keyRevokeCommand() command {
 		name:     "key revoke",
 		operands: "ID",
 		summary:  "revoke an API key at once",
-		about: `Revokes an API key: from now on it is refused. The operand is the key's id as
+		about: `Revokes an API key: from now on it is refused. With --json, its JSON object as in
+GET /v1/api-keys/ID is printed. The operand is the key's id as
 ` + "`strongroom key list`" + ` shows it; it is also the part of the key between its second
 and third underscore. Revoking a revoked key changes nothing.
 
@@ -126,11 +137,12 @@ serves it, as the actor "operator".`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at datadir.Place
 			f.place(&at)
+			asJSON := f.asJSON()
 			return func(ctx context.Context, operands []string) error {
 				if len(operands) != 1 || operands[0] == "" {
 					return usagef("key revoke takes one id; `strongroom key list` shows them")
 				}
-				var revoked keyRow
+				var revoked answer[keyRow]
 				err := withVault(ctx, at, func(o *control.Client) error {
 					return o.Call(ctx, "DELETE", "/v1/api-keys/"+url.PathEscape(operands[0]), nil, &revoked)
 				})
@@ -140,35 +152,57 @@ serves it, as the actor "operator".`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(p.Stderr, "key %s (%s) is revoked since %s\n", revoked.ID, plain(revoked.Name), revoked.RevokedAt)
+				if *asJSON {
+					return p.writeLines([]json.RawMessage{revoked.sent})
+				}
+				_, err = fmt.Fprintf(p.Stderr, "key %s (%s) is revoked since %s\n", revoked.row.ID, plain(revoked.row.Name), revoked.row.RevokedAt)
 				return err
 			}
 		},
 	}
 }
 
-// expiryValue is the flag --expires: a time, or a day that is valid to its
-// end.
-type expiryValue time.Time
+// expiryValue is the flag --expires: a time, or a day that is valid to its end.
+// Both are zero if it is not given.
+type expiryValue struct{ time, day time.Time }
 
-func (e *expiryValue) text() string {
-	if t := time.Time(*e); !t.IsZero() {
-		return audit.FormatTime(t)
+// in returns the time as the API spells it, "" if there is none. Where a day ends
+// depends on the vault; its time zone is returned if that was asked for.
+func (e *expiryValue) in(ctx context.Context, o *control.Client) (at, zone string, err error) {
+	switch {
+	case !e.time.IsZero():
+		return audit.FormatTime(e.time), "", nil
+	case e.day.IsZero():
+		return "", "", nil
 	}
-	return ""
+	var settings struct {
+		TimeZone string `json:"timeZone"`
+	}
+	if err := o.Call(ctx, "GET", "/v1/settings", nil, &settings); err != nil {
+		return "", "", err
+	}
+	location, err := time.LoadLocation(settings.TimeZone)
+	if err != nil {
+		return "", "", err
+	}
+	return audit.FormatTime(e.endIn(location)), settings.TimeZone, nil
 }
 
-func (e *expiryValue) String() string { return e.text() }
+// endIn is the first instant after the day.
+func (e *expiryValue) endIn(location *time.Location) time.Time {
+	year, month, day := e.day.Date()
+	return time.Date(year, month, day+1, 0, 0, 0, 0, location)
+}
 
-func (e *expiryValue) Set(s string) error {
-	if day, err := time.Parse(time.DateOnly, s); err == nil {
-		*e = expiryValue(day.AddDate(0, 0, 1))
+func (e *expiryValue) String() string { return "" }
+
+func (e *expiryValue) Set(s string) (err error) {
+	*e = expiryValue{}
+	if e.day, err = time.Parse(time.DateOnly, s); err == nil {
 		return nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+	if e.time, err = time.Parse(time.RFC3339, s); err != nil {
 		return errors.New("want a day such as 2030-12-31 or a time such as 2030-12-31T18:00:00Z")
 	}
-	*e = expiryValue(t)
 	return nil
 }

@@ -20,6 +20,7 @@ type restoreOptions struct {
 	from       string
 	log        string
 	withoutLog bool
+	json       bool
 }
 
 func (p *Program) restoreCommand() command {
@@ -47,6 +48,7 @@ strongroom restore --from ./backup --log since.jsonl --data ./restored`,
 			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to (required)")
 			f.set.StringVar(&o.log, "log", "", "`FILE` with the audit log exported since the backup")
 			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased since is not known")
+			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.restore(ctx, o) }
 		},
 	}
@@ -103,7 +105,7 @@ func findBackup(dir, vault string) (string, engine.Backup, error) {
 
 func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
 	parent := datadir.VaultsDir(at.Data)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+	if err := datadir.MakeVaultsDir(at.Data); err != nil {
 		return engine.RestoreReport{}, err
 	}
 	var done, total atomic.Int64
@@ -124,11 +126,14 @@ func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from strin
 		}
 		return report, err
 	}
-	return report, blobstore.SyncDir(filepath.Dir(filepath.Clean(at.Data)))
+	return report, errors.Join(datadir.BorrowLike(at).Return(), blobstore.SyncDir(filepath.Dir(filepath.Clean(at.Data))))
 }
 
 // tellRestored says what is there, and what is not.
 func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
+	if o.json {
+		return p.writeJSON(restored(r, o.log != ""))
+	}
 	fmt.Fprintf(p.Stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
 	fmt.Fprintf(p.Stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
 	if o.log == "" {
@@ -157,4 +162,51 @@ func (p *Program) tellSince(s engine.Since) {
 	for _, id := range s.Erased {
 		fmt.Fprintf(p.Stdout, "erased again: %s\n", id)
 	}
+}
+
+// restoredRow is what a restore came to, for a program.
+type restoredRow struct {
+	Vault     string    `json:"vault"`
+	Made      string    `json:"made"` // when the backup was
+	Head      headRow   `json:"head"` // of the backup
+	Restored  headRow   `json:"restored"`
+	Documents uint64    `json:"documents"`
+	Versions  uint64    `json:"versions"`
+	Files     uint64    `json:"files"`
+	Bytes     int64     `json:"bytes"`
+	Locks     uint64    `json:"locksBroken"`
+	Since     *sinceRow `json:"since,omitempty"` // absent: without a log, nobody knows
+}
+
+type sinceRow struct {
+	Entries uint64              `json:"entries"`
+	Head    headRow             `json:"head"`
+	Ops     map[audit.Op]uint64 `json:"ops"`
+	Missing []missingRow        `json:"missing"`
+	Deleted []string            `json:"thereAgain"` // documents deleted since
+	Erased  []string            `json:"erasedAgain"`
+}
+
+type missingRow struct {
+	DocumentID string `json:"documentId"`
+	Version    uint64 `json:"version"`
+	Digest     string `json:"digest"`
+}
+
+func restored(r engine.RestoreReport, logged bool) restoredRow {
+	row := restoredRow{
+		Vault: r.Vault, Made: audit.FormatTime(r.Made), Head: rowOfHead(r.Head), Restored: rowOfHead(r.Restored),
+		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks,
+	}
+	if !logged {
+		return row
+	}
+	row.Since = &sinceRow{
+		Entries: r.Since.Entries, Head: rowOfHead(r.Since.Head), Ops: r.Since.Ops, Missing: []missingRow{},
+		Deleted: append([]string{}, r.Since.Deleted...), Erased: append([]string{}, r.Since.Erased...),
+	}
+	for _, v := range r.Since.Versions {
+		row.Since.Missing = append(row.Since.Missing, missingRow{v.DocumentID, v.Number, v.Digest})
+	}
+	return row
 }

@@ -23,27 +23,31 @@ serves it.`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at datadir.Place
 			f.place(&at)
+			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
-				return withVault(ctx, at, func(o *control.Client) error { return p.resume(ctx, o, at.Vault) })
+				return withVault(ctx, at, func(o *control.Client) error { return p.resume(ctx, o, at.Vault, *asJSON) })
 			}
 		},
 	}
 }
 
-func (p *Program) resume(ctx context.Context, o *control.Client, vault string) error {
+func (p *Program) resume(ctx context.Context, o *control.Client, vault string, asJSON bool) error {
 	var settings struct {
 		Paused bool `json:"paused"`
 	}
 	if err := o.Call(ctx, "GET", "/v1/settings", nil, &settings); err != nil {
 		return err
 	}
-	if !settings.Paused {
-		fmt.Fprintf(p.Stderr, "vault %q is not paused\n", vault)
-		return nil
+	says := "is not paused"
+	if settings.Paused {
+		says = "goes on"
+		if err := o.Call(ctx, "PATCH", "/v1/settings", map[string]bool{"paused": false}, &settings); err != nil {
+			return err
+		}
 	}
-	if err := o.Call(ctx, "PATCH", "/v1/settings", map[string]bool{"paused": false}, &settings); err != nil {
-		return err
+	if asJSON {
+		return p.writeJSON(map[string]any{"vault": vault, "paused": settings.Paused})
 	}
-	fmt.Fprintf(p.Stderr, "vault %q goes on\n", vault)
+	fmt.Fprintf(p.Stderr, "vault %q %s\n", vault, says)
 	return nil
 }

@@ -19,7 +19,7 @@ type serveFlags struct {
 	insecureHTTP bool
 	tlsCert      string
 	tlsKey       string
-	publicURL    string
+	publicURL    addressValue
 	maxUpload    bytesValue
 	maxUploads   uint
 	rate         rateValue
@@ -65,7 +65,7 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.BoolVar(&o.insecureHTTP, "insecure-http", false, "listen beyond this machine without TLS")
 			f.set.StringVar(&o.tlsCert, "tls-cert", "", "`FILE` with the TLS certificate chain, PEM")
 			f.set.StringVar(&o.tlsKey, "tls-key", "", "`FILE` with the key of the certificate, PEM")
-			f.set.StringVar(&o.publicURL, "public-url", "", "`URL` clients reach the server by, if it is behind a proxy")
+			f.set.Var(&o.publicURL, "public-url", "`URL` clients reach the server by, if it is behind a proxy")
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
@@ -89,7 +89,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		return usagef("--tls-cert and --tls-key go together: give both")
 	}
 	options := daemon.Options{
-		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: o.publicURL,
+		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL),
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,

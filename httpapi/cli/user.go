@@ -18,7 +18,8 @@ func (p *Program) userAddCommand() command {
 	return command{
 		name:    "user add",
 		summary: "add a user to a vault",
-		about: `Adds a user and prints their id to standard output. A user enters by an API key:
+		about: `Adds a user and prints their id to standard output or, with --json, the JSON
+object of POST /v1/users. A user enters by an API key:
 see ` + "`strongroom help key add`" + `. Access is cumulative: view reads everything in the
 vault, upload also creates documents, versions and metadata, admin also
 archives, deletes and governs.
@@ -33,6 +34,7 @@ serves it, as the actor "operator".`,
 			email := f.set.String("email", "", "`ADDRESS` of the user, unique in the vault")
 			access := accessValue(engine.AccessView)
 			f.set.Var(&access, "access", "`LEVEL` of access: view, upload or admin")
+			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
 				if *name == "" {
 					return usagef("--name is missing: whose account is it?")
@@ -42,15 +44,14 @@ serves it, as the actor "operator".`,
 					Email  string        `json:"email"`
 					Access engine.Access `json:"access"`
 				}{*name, *email, engine.Access(access)}
-				var added userRow
+				var added answer[userRow]
 				err := withVault(ctx, at, func(o *control.Client) error {
 					return o.Call(ctx, "POST", "/v1/users", in, &added)
 				})
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintln(p.Stdout, added.ID)
-				return err
+				return p.writeAnswer(added.sent, *asJSON, added.row.ID)
 			}
 		},
 	}

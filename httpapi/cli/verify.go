@@ -25,6 +25,7 @@ type verifyOptions struct {
 	details  string
 	receipts listValue
 	file     string
+	json     bool
 }
 
 func (p *Program) verifyCommand() command {
@@ -34,7 +35,8 @@ func (p *Program) verifyCommand() command {
 		about: `Checks that the audit log is one unbroken chain, that the vault's state is what
 the log says, that the indexes are complete and, with --bytes, that every file
 kept has the SHA-256 it is kept under. Prints each finding on a line of its own,
-then the head of the log. Exit status 1 says that there are findings.
+then the head of the log, or all of that as one JSON object with --json. Exit status
+1 says that there are findings.
 
 With --log it checks an exported log instead and needs no vault: the chain, the
 versions in it, the details if there are any (--details), and what you kept:
@@ -61,6 +63,7 @@ strongroom verify --log audit.jsonl --details details.jsonl`,
 			f.set.StringVar(&o.details, "details", "", "exported details `FILE` that belongs to --log")
 			f.set.Var(&o.receipts, "receipt", "`SEQ:HASH` of a change that must be in --log; may be given again")
 			f.set.StringVar(&o.file, "file", "", "`FILE` whose bytes to look up in --log")
+			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.verify(ctx, o) }
 		},
 	}
@@ -68,10 +71,19 @@ strongroom verify --log audit.jsonl --details details.jsonl`,
 
 // verdict is what either way of verifying came to.
 type verdict struct {
-	head     audit.Head
-	counts   string
-	findings []audit.Finding
-	matches  []audit.Match
+	head                     audit.Head
+	entries, versions, files uint64
+	ofVault                  bool // and so of files
+	findings                 []audit.Finding
+	matches                  []audit.Match
+}
+
+func (v verdict) counts() string {
+	counts := fmt.Sprintf("%d entries, %d versions", v.entries, v.versions)
+	if v.ofVault {
+		counts += fmt.Sprintf(", %d files", v.files)
+	}
+	return counts
 }
 
 func (p *Program) verify(ctx context.Context, o verifyOptions) error {
@@ -88,20 +100,13 @@ func (p *Program) verify(ctx context.Context, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, found := range v.findings {
-		fmt.Fprintln(p.Stdout, describe(found))
+	tell := p.tellVerdict
+	if o.json {
+		tell = p.tellVerdictJSON
 	}
-	for _, m := range v.matches {
-		fmt.Fprintf(p.Stdout, "%s: document %s version %d, %s at %s, entry %d\n",
-			o.file, m.Document, m.Version, m.Op, audit.FormatTime(m.Time), m.Seq)
-	}
-	if o.file != "" && len(v.matches) == 0 {
-		fmt.Fprintf(p.Stdout, "%s: no version in this log has these bytes\n", o.file)
-	}
-	if _, err := io.WriteString(p.Stdout, v.head.Text()); err != nil {
+	if err := tell(v, o.file); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stderr, "checked: %s\n", v.counts)
 	switch n := len(v.findings); {
 	case n == 1:
 		return errors.New("1 finding: something is wrong")
@@ -111,6 +116,59 @@ func (p *Program) verify(ctx context.Context, o verifyOptions) error {
 		return fmt.Errorf("%s is not in this log", o.file)
 	}
 	return nil
+}
+
+// tellVerdict tells a person. File is what was looked up, if anything was.
+func (p *Program) tellVerdict(v verdict, file string) error {
+	for _, found := range v.findings {
+		fmt.Fprintln(p.Stdout, describe(found))
+	}
+	for _, m := range v.matches {
+		fmt.Fprintf(p.Stdout, "%s: document %s version %d, %s at %s, entry %d\n",
+			file, m.Document, m.Version, m.Op, audit.FormatTime(m.Time), m.Seq)
+	}
+	if file != "" && len(v.matches) == 0 {
+		fmt.Fprintf(p.Stdout, "%s: no version in this log has these bytes\n", file)
+	}
+	if _, err := io.WriteString(p.Stdout, v.head.Text()); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Stderr, "checked: %s\n", v.counts())
+	return nil
+}
+
+// tellVerdictJSON tells a program, in the names that the API has.
+func (p *Program) tellVerdictJSON(v verdict, file string) error {
+	type finding struct {
+		Seq     uint64     `json:"seq,omitzero"`
+		Code    audit.Code `json:"code"`
+		Message string     `json:"message"`
+	}
+	type match struct {
+		DocumentID string   `json:"documentId"`
+		Version    uint64   `json:"version"`
+		Op         audit.Op `json:"op"`
+		Time       string   `json:"time"`
+		Seq        uint64   `json:"seq"`
+	}
+	out := struct {
+		Head     headRow   `json:"head"`
+		Entries  uint64    `json:"entries"`
+		Versions uint64    `json:"versions"`
+		Blobs    *uint64   `json:"blobs,omitempty"`
+		Findings []finding `json:"findings"`
+		Matches  []match   `json:"matches,omitempty"`
+	}{Head: rowOfHead(v.head), Entries: v.entries, Versions: v.versions, Findings: []finding{}}
+	if v.ofVault {
+		out.Blobs = &v.files
+	}
+	for _, f := range v.findings {
+		out.Findings = append(out.Findings, finding{f.Seq, f.Code, f.Message})
+	}
+	for _, m := range v.matches {
+		out.Matches = append(out.Matches, match{m.Document, m.Version, m.Op, audit.FormatTime(m.Time), m.Seq})
+	}
+	return p.writeJSON(out)
 }
 
 func describe(f audit.Finding) string {
@@ -175,7 +233,7 @@ func verifyThrough(ctx context.Context, line *control.Client, bytes bool, heads 
 	if err != nil {
 		return verdict{}, fmt.Errorf("the head: %w", err)
 	}
-	v := verdict{head: head, counts: fmt.Sprintf("%d entries, %d versions, %d files", out.Entries, out.Versions, out.Blobs)}
+	v := verdict{head: head, entries: out.Entries, versions: out.Versions, files: out.Blobs, ofVault: true}
 	for _, f := range out.Findings {
 		v.findings = append(v.findings, audit.Finding{Seq: f.Seq, Code: audit.Code(f.Code), Message: f.Message})
 	}
@@ -222,8 +280,7 @@ func (p *Program) verifyLog(ctx context.Context, o verifyOptions) (verdict, erro
 		return verdict{}, err
 	}
 	return verdict{
-		head: r.Head, findings: r.Findings, matches: r.Matches,
-		counts: fmt.Sprintf("%d entries, %d versions", r.Entries, r.Versions),
+		head: r.Head, findings: r.Findings, matches: r.Matches, entries: r.Entries, versions: r.Versions,
 	}, nil
 }
 

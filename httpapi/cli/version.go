@@ -14,11 +14,15 @@ func (p *Program) versionCommand() command {
 		name:    "version",
 		summary: "print version, commit, Go version and platform",
 		about: `Prints what this program was built from, one fact to a line. A commit is known
-only if it was built inside its repository.`,
+only if it was built inside its repository. ` + "`strongroom --version`" + ` is the same.`,
 		example: `strongroom version`,
-		setup: func(*flagSet) func(context.Context, []string) error {
+		setup: func(f *flagSet) func(context.Context, []string) error {
+			asJSON := f.asJSON()
 			return func(context.Context, []string) error {
 				b := buildInfo()
+				if *asJSON {
+					return p.writeJSON(map[string]string{"version": b.Version, "commit": b.Commit, "go": b.Go, "platform": b.Platform})
+				}
 				_, err := fmt.Fprintf(p.Stdout, "version   %s\ncommit    %s\ngo        %s\nplatform  %s\n",
 					b.Version, b.Commit, b.Go, b.Platform)
 				return err

@@ -31,6 +31,7 @@ const MaxConnections = 256
 type Client struct {
 	client *http.Client
 	vault  string
+	bulk   bool // see Bulk
 	hangUp func() error
 }
 
@@ -47,6 +48,10 @@ func Open(ctx context.Context, at datadir.Place, build httpapi.Build) (*Client, 
 	// No server, or one that does not serve this vault. If that is not the
 	// truth, the lock on the vault says so.
 	c.client.CloseIdleConnections()
+	loan, openErr := datadir.Borrow(at)
+	if openErr != nil {
+		return nil, openErr
+	}
 	v, openErr := datadir.Open(at)
 	if errors.Is(openErr, engine.ErrVaultInUse) && err != nil {
 		return nil, fmt.Errorf("%w, and no server answers at its control socket: %v", openErr, err)
@@ -54,7 +59,7 @@ func Open(ctx context.Context, at datadir.Place, build httpapi.Build) (*Client, 
 	if openErr != nil {
 		return nil, openErr
 	}
-	c.atRest(v, build)
+	c.atRest(v, loan, build)
 	return c, nil
 }
 
@@ -71,7 +76,7 @@ func (c *Client) connect(dial func(context.Context) (net.Conn, error)) {
 }
 
 // atRest serves v in process, to this end alone.
-func (c *Client) atRest(v *engine.Vault, build httpapi.Build) {
+func (c *Client) atRest(v *engine.Vault, loan *datadir.Loan, build httpapi.Build) {
 	pipes := newPipeListener()
 	server := &http.Server{
 		Handler: New(map[string]*engine.Vault{c.vault: v}, httpapi.Options{
@@ -88,7 +93,7 @@ func (c *Client) atRest(v *engine.Vault, build httpapi.Build) {
 		c.client.CloseIdleConnections()
 		server.Close()
 		serving.Wait()
-		return v.Close()
+		return errors.Join(v.Close(), loan.Return())
 	}
 }
 
@@ -141,6 +146,9 @@ func (c *Client) Request(ctx context.Context, method, path string, body io.Reade
 		return nil, err
 	}
 	req.Header.Set(vaultHeader, c.vault)
+	if c.bulk {
+		req.Header.Set(bulkHeader, "import")
+	}
 	return req, nil
 }
 

@@ -6,8 +6,8 @@
 // serves the same API there (package httpapi), with the operator as the caller and
 // the vault named in a header. Who may connect is decided by the socket's mode,
 // 0600, and on Linux by the process's user as well: the same persons who could read
-// the vault's files. Two routes are the socket's alone, for they are about files of
-// this machine: a backup and the doctor's look.
+// the vault's files. Three routes are the socket's alone, for they are about files of
+// this machine: a backup, the doctor's look, and how far an import has come.
 //
 // Open is the other end. It finds the server of a data directory or, where none
 // serves the vault, opens the vault at rest and serves it in process to this client
@@ -34,13 +34,16 @@ const (
 	SocketName = "control.sock"
 	// vaultHeader names the vault a request to the control socket is about.
 	vaultHeader = "X-Strongroom-Vault"
+	// bulkHeader marks the requests of an import, which tells of itself.
+	bulkHeader = "X-Strongroom-Bulk"
 )
 
 // Server serves the API to the operator.
 type Server struct {
 	vaults map[string]*engine.Vault
 	api    *httpapi.Server
-	own    *http.ServeMux // routes that no other listener has
+	bulk   *httpapi.Server // the same, without a line of the log for each request
+	own    *http.ServeMux  // routes that no other listener has
 	log    zerolog.Logger
 	// running ends when stop is called.
 	running context.Context
@@ -52,6 +55,7 @@ type Server struct {
 const (
 	RouteBackup = "/control/backup"
 	RouteDoctor = "/control/doctor"
+	RouteImport = "/control/import"
 )
 
 // New returns what serves the vaults, by their names, to the operator; o is as for
@@ -60,10 +64,18 @@ func New(vaults map[string]*engine.Vault, o httpapi.Options) *Server {
 	o.Authenticate = func(r *http.Request) (*engine.Vault, engine.Actor, error) {
 		return vaults[r.Header.Get(vaultHeader)], engine.Operator(), nil
 	}
-	s := &Server{vaults: vaults, api: httpapi.New(vaults, o), own: http.NewServeMux(), log: o.Logger}
+	if o.Metrics == nil {
+		o.Metrics = httpapi.NewMetrics()
+	}
+	quiet := o
+	if o.Logger.GetLevel() == zerolog.InfoLevel { // at debug, each request is wanted
+		quiet.Logger = o.Logger.Level(zerolog.WarnLevel)
+	}
+	s := &Server{vaults: vaults, api: httpapi.New(vaults, o), bulk: httpapi.New(vaults, quiet), own: http.NewServeMux(), log: o.Logger}
 	s.running, s.stop = context.WithCancel(context.Background())
 	s.own.HandleFunc("POST "+RouteBackup, s.backup)
 	s.own.HandleFunc("GET "+RouteDoctor, s.doctor)
+	s.own.HandleFunc("POST "+RouteImport, s.imported)
 	return s
 }
 
@@ -71,6 +83,7 @@ func New(vaults map[string]*engine.Vault, o httpapi.Options) *Server {
 func (s *Server) Stop() {
 	s.stop()
 	s.api.Stop()
+	s.bulk.Stop()
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
@@ -89,6 +102,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.URL.Path, "/control/") {
 		s.own.ServeHTTP(w, r)
+		return
+	}
+	if r.Header.Get(bulkHeader) != "" {
+		s.bulk.ServeHTTP(w, r)
 		return
 	}
 	s.api.ServeHTTP(w, r)

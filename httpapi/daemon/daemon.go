@@ -84,15 +84,18 @@ func Serve(ctx context.Context, o Options) (err error) {
 		log.Warn().Err(err).Msg("what a crash left cannot be removed")
 	}
 
+	if err := o.canListen(); err != nil {
+		return err
+	}
 	names, err := o.namesToServe(ctx)
 	if err != nil {
 		return err
 	}
-	vaults, unopened, err := openVaults(o.Place, names, log)
+	vaults, loans, unopened, err := openVaults(o.Place, names, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeVaults(vaults)) }()
+	defer func() { err = errors.Join(err, closeVaults(vaults), loans.giveBack()) }()
 
 	if o.AcceptClock {
 		if err := acceptClocks(ctx, vaults, log); err != nil {

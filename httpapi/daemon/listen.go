@@ -35,13 +35,13 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 
 	public, err := d.listen(o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("%w; give another --listen if the address is taken", err)
+		return nil, listenError(err)
 	}
 	fronts := []front{{public, api, api.Stop}}
 	if o.Metrics != nil {
 		metrics, err := d.listen(o.Metrics)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("--metrics-listen: %w", err), closeAll(fronts))
+			return nil, errors.Join(metricsError(err), closeAll(fronts))
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", api.MetricsHandler())
@@ -65,6 +65,30 @@ func closeAll(fronts []front) error {
 	}
 	return errors.Join(errs...)
 }
+
+// canListen takes the addresses and lets them go again: one that cannot be had is
+// found before a vault and a key are made. Nobody connects until the vaults are open.
+func (o Options) canListen() error {
+	public, err := net.ListenTCP("tcp", o.Listen)
+	if err != nil {
+		return listenError(err)
+	}
+	defer public.Close()
+	if o.Metrics == nil {
+		return nil
+	}
+	metrics, err := net.ListenTCP("tcp", o.Metrics)
+	if err != nil {
+		return metricsError(err)
+	}
+	return metrics.Close()
+}
+
+func listenError(err error) error {
+	return fmt.Errorf("%w; give another --listen if the address is taken", err)
+}
+
+func metricsError(err error) error { return fmt.Errorf("--metrics-listen: %w", err) }
 
 // door is how strangers come in.
 type door struct {

@@ -22,6 +22,9 @@ const (
 	// searchRetry is how long after a failure, a full disk mostly, an index is
 	// run again.
 	searchRetry = 30 * time.Second
+	// fewEntries are those of a vault nobody has worked with yet: of what init makes,
+	// and of some users and keys.
+	fewEntries = 10
 )
 
 // searches is the full-text index of each vault, and what keeps it up to date.
@@ -48,7 +51,8 @@ func startSearch(at datadir.Place, vaults map[string]*engine.Vault, log zerolog.
 			s.blind = append(s.blind, name)
 			continue
 		}
-		if s := x.Stats(); s.Building {
+		// That of a new vault is made at once.
+		if s := x.Stats(); s.Building && (s.Rebuilds > 0 || v.Head().Seq > fewEntries) {
 			log.Info().Msg("the search index is made anew while the vault is served")
 		}
 		s.indexes[v] = x

@@ -34,20 +34,25 @@ func (o Options) namesToServe(ctx context.Context) ([]string, error) {
 	if o.Terminal {
 		fmt.Fprintf(o.Stderr, "the key: %s\n", secret.Reveal())
 	}
-	return []string{at.Vault}, nil
+	return []string{at.Vault}, datadir.GiveLike(at.Data, path)
 }
 
 // openVaults opens all vaults under a data directory. One that is damaged is
 // logged and left out, with the reason in unopened, so that it does not take the
 // others along; one that another process holds is an error, for then something
 // is going on that a person has to know of.
-func openVaults(at datadir.Place, names []string, log zerolog.Logger) (vaults map[string]*engine.Vault, unopened map[string]string, err error) {
+func openVaults(at datadir.Place, names []string, log zerolog.Logger) (vaults map[string]*engine.Vault, loans loans, unopened map[string]string, err error) {
 	vaults, unopened = make(map[string]*engine.Vault, len(names)), map[string]string{}
 	for _, name := range names {
 		at.Vault = name
+		loan, err := datadir.Borrow(at)
+		if err != nil {
+			return nil, nil, nil, errors.Join(err, closeVaults(vaults), loans.giveBack())
+		}
 		v, err := datadir.Open(at)
+		loans = append(loans, loan)
 		if errors.Is(err, engine.ErrVaultInUse) {
-			return nil, nil, errors.Join(err, closeVaults(vaults))
+			return nil, nil, nil, errors.Join(err, closeVaults(vaults), loans.giveBack())
 		}
 		if err != nil {
 			log.Error().Str("vault", name).Err(err).Msg("vault not opened; the others are served")
@@ -57,9 +62,21 @@ func openVaults(at datadir.Place, names []string, log zerolog.Logger) (vaults ma
 		vaults[name] = v
 	}
 	if len(vaults) == 0 {
-		return nil, nil, fmt.Errorf("none of the vaults under %s could be opened; the log says why", at.Data)
+		return nil, nil, nil, errors.Join(fmt.Errorf("none of the vaults under %s could be opened; the log says why", at.Data), loans.giveBack())
 	}
-	return vaults, unopened, nil
+	return vaults, loans, unopened, nil
+}
+
+// loans are the directories of vaults that root serves for their owners.
+type loans []*datadir.Loan
+
+// giveBack gives what was made to the owners. The vaults are closed.
+func (l loans) giveBack() error {
+	var errs []error
+	for _, loan := range l {
+		errs = append(errs, loan.Return())
+	}
+	return errors.Join(errs...)
 }
 
 func closeVaults(vaults map[string]*engine.Vault) error {

@@ -14,7 +14,12 @@
 // flags. Its errors are for a person, and name the command or flag that helps.
 package datadir
 
-import "path/filepath"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
 // FirstKeyName is the file, in the data directory, that a first start leaves the
 // key of the first administrator in.
@@ -34,3 +39,38 @@ func (at Place) Dir() string { return filepath.Join(VaultsDir(at.Data), at.Vault
 
 // VaultsDir returns the directory that the vaults of a data directory lie in.
 func VaultsDir(data string) string { return filepath.Join(data, "vaults") }
+
+// Holds reports whether a path is the data directory or would lie in it, by
+// whatever names and links it is reached. The path and what is above it need not be
+// there.
+func Holds(data, path string) (bool, error) {
+	own, err := os.Stat(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return false, err
+	}
+	for {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && os.SameFile(info, own):
+			return true, nil
+		case err == nil:
+			// What is above is that of the directory itself, not of a link to it.
+			if path, err = filepath.EvalSymlinks(path); err != nil {
+				return false, err
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			return false, err
+		}
+		above := filepath.Dir(path)
+		if above == path {
+			return false, nil
+		}
+		path = above
+	}
+}

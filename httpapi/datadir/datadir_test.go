@@ -105,3 +105,33 @@ func TestRemoveLeftovers(t *testing.T) {
 		}
 	}
 }
+
+// TestHolds holds that no name and no link hides that a path lies in the data
+// directory.
+func TestHolds(t *testing.T) {
+	top := t.TempDir()
+	data := filepath.Join(top, "data")
+	for _, dir := range []string{"data/vaults/main", "outside"} {
+		if err := os.MkdirAll(filepath.Join(top, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]bool{
+		"data": true, "data/": true, "data/backup": true, "data/not/there/yet": true, "data/vaults": true, "outside/../data/x": true,
+		"outside": false, "outside/data": false, "data-of-another": false, ".": false, "data/..": false,
+	}
+	if os.Symlink(filepath.Join(data, "vaults"), filepath.Join(top, "link")) == nil {
+		want["link"], want["link/main/x"] = true, true
+	}
+	if os.Symlink(filepath.Join(top, "outside"), filepath.Join(data, "out")) == nil {
+		want["data/out"] = false // the bytes lie elsewhere
+	}
+	for path, want := range want {
+		if got, err := Holds(data, filepath.Join(top, path)); err != nil || got != want {
+			t.Errorf("%s: %v, %v", path, got, err)
+		}
+	}
+	if got, err := Holds(filepath.Join(top, "none"), data); err != nil || got {
+		t.Errorf("a data directory that is not there holds something: %v", err)
+	}
+}

@@ -19,6 +19,10 @@ func Lock(data string) (*os.File, error) {
 	path := filepath.Join(data, "server.lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
+		return nil, denied(err, data)
+	}
+	if err := GiveLike(data, path); err != nil {
+		f.Close()
 		return nil, err
 	}
 	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 50) {

@@ -43,9 +43,22 @@ func Open(at Place) (*engine.Vault, error) {
 	case errors.Is(err, engine.ErrNetworkFS):
 		return nil, fmt.Errorf("%w; move it to a local disk, or give --allow-network-fs and take the risk", err)
 	case err != nil:
-		return nil, fmt.Errorf("vault %q: %w", at.Vault, err)
+		return nil, denied(fmt.Errorf("vault %q: %w", at.Vault, err), at.Dir())
 	}
 	return v, nil
+}
+
+// MakeVaultsDir makes the directory that vaults lie in. Where root makes it, it is
+// the data directory's owner's.
+func MakeVaultsDir(data string) error {
+	parent := VaultsDir(data)
+	if _, err := os.Stat(parent); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	return GiveLike(data, parent)
 }
 
 // Create makes a vault with its first administrator and returns a key of
@@ -59,7 +72,7 @@ func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret,
 		return engine.Secret{}, err
 	}
 	parent := VaultsDir(at.Data)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+	if err := MakeVaultsDir(at.Data); err != nil {
 		return engine.Secret{}, err
 	}
 	aside, err := os.MkdirTemp(parent, vaultAside+"*")
@@ -71,6 +84,12 @@ func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret,
 	secret, err := fillVault(ctx, whole, at, admin)
 	if err != nil {
 		return engine.Secret{}, err
+	}
+	if loan := BorrowLike(at); loan != nil {
+		loan.dir = whole
+		if err := loan.Return(); err != nil {
+			return engine.Secret{}, err
+		}
 	}
 	if err := os.Rename(whole, at.Dir()); err != nil {
 		return engine.Secret{}, err

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,9 @@ type Contents interface {
 const (
 	// every is how long after its content was read a shelf is read again.
 	every = 7 * 24 * time.Hour
+	// again is how long after that it is if something was wrong with it: an alarm
+	// ends when what was wrong is mended.
+	again = time.Hour
 	// late is how old what was read may be before reading does not keep up.
 	late = 5 * every
 
@@ -49,6 +53,7 @@ type Finding struct {
 	Owners  []string // some of those who need it
 	Problem string
 	Found   time.Time
+	Denied  bool // it may not be read: nothing is known of the content itself
 }
 
 // Report is what a scrub knows.
@@ -62,7 +67,7 @@ type Report struct {
 }
 
 // Scrub is the machine. New makes one. All methods may be called from many
-// goroutines; of several calls of Read and Stop, one runs at a time.
+// goroutines; of several calls of Read, Stop and Whole, one runs at a time.
 type Scrub struct {
 	now  func() time.Time
 	save func(state []byte) error
@@ -156,13 +161,31 @@ func (s *Scrub) Stop() error {
 	return s.shut()
 }
 
-// nextShelf takes up the shelf that was read longest ago, or says when.
+// Whole says that somebody else has read content, and it is what it was when it came
+// in: nothing is wrong with it any more. If that is news, the state is saved.
+func (s *Scrub) Whole(d Digest) error {
+	about := func(f Finding) bool { return f.Digest == d }
+	s.mu.Lock()
+	news := slices.ContainsFunc(s.state.findings, about)
+	s.mu.Unlock()
+	if !news {
+		return nil
+	}
+	s.running.Lock()
+	defer s.running.Unlock()
+	s.mu.Lock()
+	s.state.findings = slices.DeleteFunc(s.state.findings, about)
+	s.mu.Unlock()
+	return s.keep()
+}
+
+// nextShelf takes up the shelf that is due first, or says when.
 func (s *Scrub) nextShelf() (next time.Time) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first, read := s.state.oldest(now)
-	if due := read.Add(every); now.Before(due) {
+	first, due := s.state.due(now)
+	if now.Before(due) {
 		return due
 	}
 	s.at = &shelf{began: now, next: Digest{first}}
@@ -242,9 +265,9 @@ func (s *Scrub) note(of Contents, d Digest, wrong error) error {
 			list = slices.Delete(list, at, at+1)
 		}
 	case at >= 0:
-		list[at].Problem, list[at].Owners = wrong.Error(), owners
+		list[at].Problem, list[at].Owners, list[at].Denied = wrong.Error(), owners, errors.Is(wrong, fs.ErrPermission)
 	default:
-		list = append(list, Finding{d, owners, wrong.Error(), now})
+		list = append(list, Finding{d, owners, wrong.Error(), now, errors.Is(wrong, fs.ErrPermission)})
 		slices.SortFunc(list, func(a, b Finding) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
 	}
 	s.state.findings = list

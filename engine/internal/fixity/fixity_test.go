@@ -25,6 +25,7 @@ type store struct {
 	content map[fixity.Digest][]byte // as it is now
 	order   []fixity.Digest          // of content, if it is as long
 	gone    map[fixity.Digest]bool   // needed, but not there
+	missing map[fixity.Digest]error  // why it cannot be opened, if it is gone; nil: it does not exist
 	open    int
 	reads   map[fixity.Digest]int // how often each was opened
 
@@ -66,6 +67,49 @@ func (s *store) start() *fixity.Scrub {
 	})
 }
 
+// TestAnAlarmEnds holds that what is mended is not complained of for another week,
+// and that somebody else's reading counts.
+func TestAnAlarmEnds(t *testing.T) {
+	s := newStore()
+	all := fill(s)
+	gone, denied, still := all[30], all[31], all[32]
+	for _, d := range []fixity.Digest{gone, denied, still} {
+		s.gone[d] = true
+	}
+	s.missing = map[fixity.Digest]error{denied: fs.ErrPermission}
+	scrub := s.start()
+	s.round(t, scrub, 1<<20)
+	finds(t, scrub, gone, denied, still)
+	for _, f := range scrub.Report().Findings {
+		if f.Denied != (f.Digest == denied) {
+			t.Errorf("found: %+v", f)
+		}
+	}
+	delete(s.gone, gone)
+	delete(s.gone, denied)
+	others := s.reads[all[50]]
+	s.now = s.now.Add(time.Hour)
+	scrub = s.start()
+	if _, next := s.round(t, scrub, 1<<20); !next.Equal(s.now.Add(time.Hour)) {
+		t.Errorf("the next on %v", next)
+	}
+	finds(t, scrub, still)
+	if all[50][0] != still[0] && all[50][0] != gone[0] && all[50][0] != denied[0] && s.reads[all[50]] != others {
+		t.Error("what nothing was wrong with was read again")
+	}
+	saves := s.saves
+	for range 2 {
+		if err := errors.Join(scrub.Whole(still), scrub.Whole(gone)); err != nil {
+			t.Error(err)
+		}
+	}
+	finds(t, scrub)
+	finds(t, s.start())
+	if s.saves != saves+1 {
+		t.Errorf("the state was saved %d times", s.saves-saves)
+	}
+}
+
 func compare(a, b fixity.Digest) int { return bytes.Compare(a[:], b[:]) }
 
 func (s *store) From(d fixity.Digest) (fixity.Digest, bool, error) {
@@ -81,7 +125,11 @@ func (s *store) From(d fixity.Digest) (fixity.Digest, bool, error) {
 
 func (s *store) Open(d fixity.Digest) (io.ReadCloser, error) {
 	if s.gone[d] {
-		return nil, &fs.PathError{Op: "open", Path: "memory", Err: fs.ErrNotExist}
+		err := s.missing[d]
+		if err == nil {
+			err = fs.ErrNotExist
+		}
+		return nil, &fs.PathError{Op: "open", Path: "memory", Err: err}
 	}
 	s.open++
 	s.reads[d]++
@@ -448,7 +496,11 @@ func TestDamagedStates(t *testing.T) {
 		if r := scrub.Report(); !r.Oldest.IsZero() {
 			t.Errorf("read in the future: %+v", r)
 		}
-		if _, next := s.round(t, scrub, 1<<30); s.reads[want] != 1 || !next.Equal(s.now.Add(week)) {
+		due := s.now.Add(week)
+		if replaced == 1 { // the finding stands, and is looked at again sooner
+			due = s.now.Add(time.Hour)
+		}
+		if _, next := s.round(t, scrub, 1<<30); s.reads[want] != 1 || !next.Equal(due) {
 			t.Errorf("read in the future: it was read %d times, the next on %v", s.reads[want], next)
 		}
 	}

@@ -27,6 +27,7 @@ type storedFinding struct {
 	Versions []string
 	Problem  string
 	Found    time.Time
+	Denied   bool `json:",omitempty"`
 }
 
 // parseState reads what encode wrote. Of anything else it is as if nothing was
@@ -48,7 +49,7 @@ func parseState(text []byte) state {
 		if !ok {
 			return state{}
 		}
-		s.findings = append(s.findings, Finding{digest, d.Versions, d.Problem, d.Found})
+		s.findings = append(s.findings, Finding{digest, d.Versions, d.Problem, d.Found, d.Denied})
 	}
 	return s
 }
@@ -61,9 +62,31 @@ func (s *state) encode() ([]byte, error) {
 		}
 	}
 	for _, d := range s.findings {
-		f.Damaged = append(f.Damaged, storedFinding{d.Digest.String(), d.Owners, d.Problem, d.Found})
+		f.Damaged = append(f.Damaged, storedFinding{d.Digest.String(), d.Owners, d.Problem, d.Found, d.Denied})
 	}
 	return json.Marshal(f)
+}
+
+// due is the shelf that is to be read next, and when. One that something is wrong in
+// is due sooner.
+func (s *state) due(now time.Time) (first byte, at time.Time) {
+	var wrong [256]bool
+	for _, f := range s.findings {
+		wrong[f.Digest[0]] = true
+	}
+	for i, read := range s.read {
+		if read.After(now) {
+			read = time.Time{}
+		}
+		due := read.Add(every)
+		if wrong[i] {
+			due = read.Add(again)
+		}
+		if i == 0 || due.Before(at) {
+			first, at = byte(i), due
+		}
+	}
+	return first, at
 }
 
 func shelfName(first int) string { return fmt.Sprintf("%02x", first) }

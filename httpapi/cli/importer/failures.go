@@ -17,6 +17,7 @@ type Failures struct {
 func NewFailures(w io.Writer, s *Source) (*Failures, error) {
 	columns := s.table.columns
 	f := &Failures{to: csv.NewWriter(w), at: slices.Index(columns, errorColumn)}
+	f.to.Comma = s.options.delimiter()
 	if f.at < 0 {
 		f.at = len(columns)
 		columns = append(slices.Clone(columns), errorColumn)

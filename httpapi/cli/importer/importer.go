@@ -18,7 +18,9 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -27,14 +29,24 @@ import (
 
 // Options say what is imported, and as what.
 type Options struct {
-	Dir  string // the tree
-	CSV  string // file that names files below Dir and says what they are; "": all below Dir
-	Data string // the data directory, which is left out if it lies in the tree
+	Dir string // the tree
+	CSV string // file that names files below Dir and says what they are; "": all below Dir
+	// Delimiter is what stands between the cells of the CSV; 0 is a comma.
+	Delimiter rune
+	Data      string // the data directory, which is left out if it lies in the tree
 
 	Category string // of documents whose row has none; "": the default of the API
 	Tags     string // of all documents, with commas between, beside those of their rows
 	Owner    string // of documents whose row names nobody, by id or e-mail address; "": the first administrator
 	Update   bool   // other bytes of a document are a new version, not a failure
+}
+
+// delimiter is what stands between cells.
+func (o Options) delimiter() rune {
+	if o.Delimiter == 0 {
+		return ','
+	}
+	return o.Delimiter
 }
 
 // OptionError says that an option cannot be meant. Err alone does not name it.
@@ -57,6 +69,7 @@ type Measure struct {
 // Source is where files and what is said of them come from.
 type Source struct {
 	root    *os.Root
+	data    fs.FileInfo // the data directory, which is left out; nil: there is none
 	table   *table
 	options Options
 }
@@ -67,12 +80,17 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTable(root, o)
+	data, err := os.Stat(o.Data)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		root.Close()
+		return nil, err
+	}
+	t, err := openTable(root, data, o)
 	if err != nil {
 		root.Close()
 		return nil, err
 	}
-	return &Source{root, t, o}, nil
+	return &Source{root: root, data: data, table: t, options: o}, nil
 }
 
 // Name returns what a person calls the source: the CSV's name, or that of the tree.
@@ -94,16 +112,17 @@ type Import struct {
 	mu    sync.Mutex // guards what follows
 	done  Measure
 	tally [outcomes]int
+	told  int   // files that the other end was told of
 	end   error // why nothing more can be imported
 }
 
 // New asks the vault for what the rows of the source can refer to.
 func New(ctx context.Context, line *control.Client, s *Source) (*Import, error) {
-	j, err := newJudge(ctx, line, s.root, s.table.columns, s.options)
+	j, err := newJudge(ctx, line, s.root, s.data, s.table.columns, s.options)
 	if err != nil {
 		return nil, err
 	}
-	return &Import{source: s, line: line, judge: j}, nil
+	return &Import{source: s, line: line.Bulk(), judge: j}, nil
 }
 
 // DefaultOwner is the name of the administrator who will own what no row and no
@@ -120,8 +139,12 @@ func (m *Import) Check(ctx context.Context, tell func(Row, error)) (Measure, err
 			return Measure{}, err
 		}
 		file, err := m.judge.file(row)
-		if err == nil && m.source.table.repeats {
-			err = seen.check(file)
+		if file != nil && m.source.table.repeats {
+			if repeated := seen.check(file); err != nil && repeated != nil {
+				err = mistakes{err, repeated}
+			} else if err == nil {
+				err = repeated
+			}
 		}
 		if err != nil {
 			tell(row, err)

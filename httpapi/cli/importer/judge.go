@@ -25,6 +25,7 @@ type file struct {
 	row        Row
 	path       string // below the root, clean, with slashes
 	size       int64
+	info       fs.FileInfo // of the file that was found
 	externalID string
 	document   url.Values // fields of the upload that makes the document, those of version included
 	version    url.Values // fields of the upload that adds a version
@@ -34,6 +35,7 @@ type file struct {
 // asks the vault once, for what rows can refer to.
 type judge struct {
 	root       *os.Root
+	data       fs.FileInfo // the data directory; nil: there is none
 	columns    []string
 	fields     map[string]fieldRow
 	users      map[string]string // id, and e-mail address in lower case, to id
@@ -60,8 +62,8 @@ type fieldRow struct {
 	Choices []string         `json:"choices"`
 }
 
-func newJudge(ctx context.Context, line *control.Client, root *os.Root, columns []string, o Options) (*judge, error) {
-	j := &judge{root: root, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
+func newJudge(ctx context.Context, line *control.Client, root *os.Root, data fs.FileInfo, columns []string, o Options) (*judge, error) {
+	j := &judge{root: root, data: data, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
 	if err := j.learn(ctx, line); err != nil {
 		return nil, err
 	}
@@ -127,18 +129,51 @@ func (j *judge) learn(ctx context.Context, line *control.Client) error {
 	return err
 }
 
-// file judges a row.
+// mistakes are all that is wrong with one row.
+type mistakes []error
+
+func (m mistakes) Error() string {
+	parts := make([]string, len(m))
+	for i, err := range m {
+		parts[i] = err.Error()
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Unwrap lets errors.Is and errors.As look at each.
+func (m mistakes) Unwrap() []error { return m }
+
+// err is nil if nothing is wrong.
+func (m mistakes) err() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// also adds err, unless it is nil.
+func (m *mistakes) also(err error) {
+	if err != nil {
+		*m = append(*m, err)
+	}
+}
+
+// file judges a row, and says all that is wrong with it. If its path is right, the
+// file is returned with the error.
 func (j *judge) file(row Row) (*file, error) {
 	if row.defect != nil {
 		return nil, row.defect
 	}
 	f := &file{row: row}
-	if err := j.locate(f); err != nil {
+	var wrong mistakes
+	wrong.also(j.locate(f))
+	n := j.describe(f, &wrong)
+	switch err := wrong.err(); {
+	case err != nil && f.path == "":
 		return nil, err
-	}
-	n, err := j.describe(f)
-	if err != nil {
-		return nil, err
+	case err != nil:
+		f.externalID = n.ExternalID
+		return f, err
 	}
 	f.externalID = n.ExternalID
 	f.version = url.Values{}
@@ -171,8 +206,7 @@ func set(values url.Values, name, value string) {
 	}
 }
 
-// locate finds the file of a row. The root lets no path out, neither by "..",
-// nor by a symbolic link.
+// locate finds the file of a row.
 func (j *judge) locate(f *file) error {
 	local := filepath.FromSlash(f.row.Path)
 	switch {
@@ -183,26 +217,27 @@ func (j *judge) locate(f *file) error {
 	case !filepath.IsLocal(local):
 		return errors.New("path: must lie below the directory that is imported, and be written from there")
 	}
-	f.path = path.Clean(filepath.ToSlash(local))
-	info, err := j.root.Lstat(local)
+	clean := path.Clean(filepath.ToSlash(local))
+	info, err := locate(j.root, clean, j.data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("path: there is no such file")
 	case err != nil:
 		return fmt.Errorf("path: %w", err)
-	case !info.Mode().IsRegular():
-		return errors.New("path: is no regular file")
 	}
-	f.size = info.Size()
+	f.path, f.size, f.info = clean, info.Size(), info
 	return nil
 }
 
-// describe is what the document of a row is to be.
-func (j *judge) describe(f *file) (engine.NewDocument, error) {
+// describe is what the document of a row is to be. It adds what is wrong with that;
+// nothing is said of the name of a file that was not found.
+func (j *judge) describe(f *file, wrong *mistakes) engine.NewDocument {
 	n := engine.NewDocument{
-		Category: j.category, OwnerID: j.owner, Tags: slices.Clone(j.tags), ExternalID: defaultExternalID(f.path),
-		CustomFields: map[string]any{},
-		Version:      engine.NewVersion{FileName: f.path[lastSlash(f.path)+1:]},
+		Category: j.category, OwnerID: j.owner, Tags: slices.Clone(j.tags),
+		CustomFields: map[string]any{}, Version: engine.NewVersion{FileName: "unknown"},
+	}
+	if f.path != "" {
+		n.ExternalID, n.Version.FileName = defaultExternalID(f.path), f.path[lastSlash(f.path)+1:]
 	}
 	texts := map[string]*string{
 		"name": &n.Name, "category": &n.Category, "description": &n.Description, "externalId": &n.ExternalID, "product": &n.Product,
@@ -222,24 +257,24 @@ func (j *judge) describe(f *file) (engine.NewDocument, error) {
 		case column == "owner":
 			id, ok := j.users[strings.ToLower(cell)]
 			if !ok {
-				return n, errors.New("owner: no user has this id or e-mail address")
+				wrong.also(errors.New("owner: no user has this id or e-mail address"))
+				continue
 			}
 			n.OwnerID = id
 		case isField:
 			value, err := j.value(j.fields[key], cell)
 			if err != nil {
-				return n, fmt.Errorf("%s: %w", column, err)
+				wrong.also(fmt.Errorf("%s: %w", column, err))
+				continue
 			}
 			n.CustomFields[key] = value
 		}
 	}
-	if err := n.Check(); err != nil {
-		return n, err
-	}
+	wrong.also(n.Check())
 	if !slices.Contains(j.categories, n.Category) {
-		return n, fmt.Errorf("category: must be one of %s", strings.Join(j.categories, ", "))
+		wrong.also(fmt.Errorf("category: must be one of %s", strings.Join(j.categories, ", ")))
 	}
-	return n, nil
+	return n
 }
 
 // value reads a cell as the custom field has it.

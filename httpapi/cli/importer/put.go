@@ -12,7 +12,6 @@ import (
 	"mime/multipart"
 	"net/url"
 	"os"
-	"path/filepath"
 
 	"strongroom/httpapi/control"
 )
@@ -78,7 +77,7 @@ func (m *Import) find(ctx context.Context, externalID string) (*presentRow, erro
 
 // digest is the digest of a file as the API spells it.
 func (m *Import) digest(f *file) (string, error) {
-	file, err := m.source.root.Open(filepath.FromSlash(f.path))
+	file, err := open(m.source.root, f)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +92,7 @@ func (m *Import) digest(f *file) (string, error) {
 // upload sends a file with its fields. They go into the body, where they may be
 // as long as they are allowed to be, and the file is not held in memory.
 func (m *Import) upload(ctx context.Context, path string, f *file, fields url.Values) error {
-	file, err := m.source.root.Open(filepath.FromSlash(f.path))
+	file, err := open(m.source.root, f)
 	if err != nil {
 		return err
 	}
@@ -135,6 +134,10 @@ func (e *OtherBytesError) Error() string {
 // ErrChanged says that a file was written to while it was read: the document may
 // have bytes that the file never had at any one time.
 var ErrChanged = errors.New("it changed while it was read")
+
+// ErrReplaced says that the name of a file stood for another one, or for something
+// that is no file, when it was to be read.
+var ErrReplaced = errors.New("another file took its place while it was imported")
 
 // unchanged holds that what was sent is the file: it may have been written to
 // meanwhile.

@@ -51,12 +51,14 @@ func (m *Import) Run(ctx context.Context, workers int, tell func(Row, error)) (T
 				if m.take(context.WithoutCancel(ctx), row, tell) != nil {
 					cease()
 				}
+				m.report(context.WithoutCancel(ctx), false)
 			}
 		})
 	}
 	err := m.feed(feeding, rows)
 	close(rows)
 	working.Wait()
+	m.report(context.WithoutCancel(ctx), true)
 	if m.end != nil {
 		err = m.end
 	}
@@ -64,6 +66,26 @@ func (m *Import) Run(ctx context.Context, workers int, tell func(Row, error)) (T
 		Imported: m.tally[imported], Versions: m.tally[versioned], Skipped: m.tally[skipped], Failed: m.tally[failed],
 		Measure: m.done, Elapsed: time.Since(began),
 	}, err
+}
+
+// reported is after how many files the other end is told how far the import is.
+const reported = 1_000
+
+// report tells the other end, for its log, how far the import is: after so many
+// files, and at the end. If that fails, the log lacks a line and nothing else.
+func (m *Import) report(ctx context.Context, ended bool) {
+	m.mu.Lock()
+	if !ended && m.done.Files < m.told+reported {
+		m.mu.Unlock()
+		return
+	}
+	m.told = m.done.Files
+	far := control.Imported{
+		Files: m.done.Files, Imported: m.tally[imported], Versions: m.tally[versioned],
+		Skipped: m.tally[skipped], Failed: m.tally[failed], Ended: ended,
+	}
+	m.mu.Unlock()
+	m.line.Import(ctx, far)
 }
 
 // feed hands the rows to the workers until ctx is done.

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// decoded decodes one line of JSON that a command printed.
+func decoded(t *testing.T, line string) (fields map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(line), &fields); err != nil || strings.Count(line, "\n") != 1 {
+		t.Fatalf("%q: %v", line, err)
+	}
+	return fields
+}
+
+func TestUserSetAndClose(t *testing.T) {
+	data := t.TempDir()
+	on := func(args ...string) []string { return append(args, "--data", data) }
+	mustRun(t, on("init", "--admin", "Ada <ada@example.com>")...)
+	grace := decoded(t, mustRun(t, on("user", "add", "--name", "Grace", "--email", "grace@example.com", "--json")...))
+	id := grace["id"].(string)
+
+	set := decoded(t, mustRun(t, on("user", "set", "GRACE@example.com", "--access", "upload", "--name", "Grace Hopper", "--json")...))
+	if set["id"] != id || set["access"] != "upload" || set["name"] != "Grace Hopper" || set["email"] != "grace@example.com" {
+		t.Errorf("%v", set)
+	}
+	if out := mustRun(t, on("user", "set", id, "--email", "")...); out != "" {
+		t.Errorf("standard output has %q", out)
+	}
+	if set := decoded(t, mustRun(t, on("user", "set", id, "--email", "g@example.com", "--json")...)); set["access"] != "upload" || set["email"] != "g@example.com" {
+		t.Errorf("%v", set)
+	}
+	run(t, on("user", "set", id, "--email", "ada@example.com")...).expect(t, 1, "has this email already")
+	run(t, on("user", "set", "nobody@example.com", "--name", "x")...).expect(t, 1, "nobody@example.com", "strongroom user list")
+
+	key := decoded(t, mustRun(t, on("key", "add", "--user", id, "--name", "k", "--json")...))
+	if secret, _ := key["secret"].(string); !strings.HasPrefix(secret, "sr_main_") {
+		t.Errorf("%v", key)
+	}
+	if revoked := decoded(t, mustRun(t, on("key", "revoke", key["id"].(string), "--json")...)); revoked["revokedAt"] == nil {
+		t.Errorf("%v", revoked)
+	}
+	for range 2 { // closing twice is no error
+		if closed := decoded(t, mustRun(t, on("user", "close", "g@example.com", "--json")...)); closed["status"] != "closed" {
+			t.Errorf("%v", closed)
+		}
+	}
+	run(t, on("user", "close", "ada@example.com")...).expect(t, 1, "last active admin")
+}
+
+// TestKeyExpiresInTheZone holds that a day ends where the vault is, and that this
+// is said.
+func TestKeyExpiresInTheZone(t *testing.T) {
+	data := t.TempDir()
+	mustRun(t, "init", "--data", data, "--admin", "Ada <ada@example.com>")
+	r := run(t, "key", "add", "--data", data, "--user", "ada@example.com", "--name", "k", "--expires", "2999-12-31")
+	r.expect(t, 0, "3000-01-01T00:00:00.000Z", "the end of 2999-12-31 in UTC")
+}
+
+func TestVaultList(t *testing.T) {
+	data := t.TempDir()
+	if out := mustRun(t, "vault", "list", "--data", data, "--json"); out != "" {
+		t.Errorf("where nothing is: %q", out)
+	}
+	mustRun(t, "init", "--data", data, "--vault", "legal")
+	if v := decoded(t, mustRun(t, "vault", "list", "--data", data, "--json")); v["name"] != "legal" || v["directory"] != filepath.Join(data, "vaults", "legal") {
+		t.Errorf("%v", v)
+	}
+	if out := mustRun(t, "vault", "list", "--data", data); !strings.Contains(out, "NAME") || !strings.Contains(out, "legal") {
+		t.Errorf("%q", out)
+	}
+}
+
+// TestCompletion asks bash what it would complete.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		script := mustRun(t, "completion", shell)
+		for _, word := range []string{"backup", "close", "expires", "webhook-allow"} {
+			if !strings.Contains(script, word) {
+				t.Errorf("%s: %s is not completed", shell, word)
+			}
+		}
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			continue
+		}
+		cmd := exec.Command(path, "-n") // does it parse?
+		cmd.Stdin = strings.NewReader(script)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", shell, err, out)
+		}
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	script := mustRun(t, "completion", "bash")
+	for line, want := range map[string][]string{
+		"strongroom ba":                   {"backup"},
+		"strongroom user ":                {"add", "close", "list", "set"},
+		"strongroom user close --j":       {"--json"},
+		"strongroom key add --ex":         {"--expires"},
+		"strongroom backup --to x --al":   {"--all", "--allow-network-fs"},
+		"strongroom completion --no-such": {},
+	} {
+		words := strings.Split(line, " ")
+		ask := script + "\nCOMP_WORDS=(" + strings.TrimSuffix(line, " ") + strings.Repeat(" ''", strings.Count(line, " ")+1-len(strings.Fields(line))) + ")\n" +
+			"COMP_CWORD=" + string(rune('0'+len(words)-1)) + "\n_strongroom\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n"
+		out, err := exec.Command(bash, "-c", ask).CombinedOutput()
+		got := strings.Fields(string(out))
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, want) && len(got)+len(want) > 0 {
+			t.Errorf("%q: %q, %v; want %q", line, got, err, want)
+		}
+	}
+}
