@@ -181,6 +181,7 @@ func (s *Server) Stop() { s.stop() }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, server: s, id: requestID(r), began: time.Now(), fields: codeInvalidParameter}
 	w.Header().Set("X-Request-Id", x.id)
+	guard(w.Header(), r)
 	s.metrics.running.Add(1)
 	defer s.finish(x, r)
 	defer func() {
@@ -194,6 +195,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handle(x, r, params)
+}
+
+// guard says of every answer what browsers are to keep to: nothing is another
+// site's to embed, and who once came by TLS comes by TLS for a year.
+func guard(h http.Header, r *http.Request) {
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // lookup finds the route by hand instead of through the router's ServeHTTP,
