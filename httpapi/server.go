@@ -190,6 +190,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	handle, params, err := s.lookup(x, r)
+	if r.Header["Transfer-Encoding"] != nil {
+		// net/http takes it out of every request of which it is certain where it
+		// ends: what stands before may be certain of another end (RFC 9112 section 6.3).
+		w.Header().Set("Connection", "close")
+		err = inParameter("Content-Length", "cannot be sent beside Transfer-Encoding; send the one or the other")
+	}
 	if err != nil {
 		s.fail(x, r, err)
 		return
