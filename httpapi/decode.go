@@ -109,7 +109,7 @@ type decoder struct {
 	data   []byte
 	shapes shapes
 	depth  int
-	nulls  bool // null is as good as absent
+	nulls  bool // null is as good as absent, and so is a number or truth that is ""
 	lax    bool // unknown members are ignored
 	spent  int  // bytes of all tokens but those in base64, which become no more than they are
 }
@@ -138,7 +138,7 @@ func (d *decoder) token(path string) (json.Token, error) {
 }
 
 func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path string) error {
-	if tok == nil && d.nulls {
+	if d.nulls && (tok == nil || tok == "" && isScalar(v.Type())) {
 		return nil
 	}
 	if m, ok := v.Addr().Interface().(nullable); ok {

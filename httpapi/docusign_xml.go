@@ -144,12 +144,16 @@ func (e *element) fill(v reflect.Value) error {
 	if e.children != nil {
 		return errors.New("must be text")
 	}
+	text := strings.TrimSpace(e.text.String())
+	if isScalar(v.Type()) && text == "" {
+		return nil
+	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
 	if n, ok := v.Addr().Interface().(scalar); ok {
-		return n.scalar(strings.TrimSpace(e.text.String()))
+		return n.scalar(text)
 	}
 	v.SetString(e.text.String())
 	return nil

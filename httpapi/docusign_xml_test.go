@@ -26,6 +26,9 @@ func TestLockXML(t *testing.T) {
 		`<lockRequest><lockedByApp/></lockRequest>`:                                                                     "",
 		`<lockRequest ` + ns + `><x:lockedByApp xmlns:x="urn:x">b</x:lockedByApp></lockRequest>`:                        "-",
 		`<lockRequest/>`: "-",
+		`<lockRequest><lockDurationInSeconds/><useScratchPad></useScratchPad></lockRequest>`:                                                           "-",
+		`<lockRequest><lockDurationInSeconds> </lockDurationInSeconds></lockRequest>`:                                                                  "-",
+		`<lockRequest><lockDurationInSeconds><![CDATA[]]></lockDurationInSeconds></lockRequest>`:                                                       "-",
 		`<lockRequest xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><lockedByApp i:nil="true"/><lockDurationInSeconds i:nil="1"/></lockRequest>`: "-",
 	} {
 		in, err := lockRequestOf(body)
@@ -33,7 +36,7 @@ func TestLockXML(t *testing.T) {
 		if in.LockedByApp != nil {
 			got = *in.LockedByApp
 		}
-		if err != nil || got != app {
+		if err != nil || got != app || in.LockDurationInSeconds != nil {
 			t.Errorf("%s: %q %v, want %q", body, got, err, app)
 		}
 	}
@@ -59,7 +62,6 @@ func TestLockXML(t *testing.T) {
 		`<lockRequest><lockedByApp><b/></lockedByApp></lockRequest>`:                    "lockedByApp: must be text",
 		`<lockRequest><lockType>edit</lockType><lockType>edit</lockType></lockRequest>`: "lockType: is given twice",
 		`<lockRequest><lockDurationInSeconds>0</lockDurationInSeconds></lockRequest>`:   "lockDurationInSeconds: must be",
-		`<lockRequest><lockDurationInSeconds/></lockRequest>`:                           "lockDurationInSeconds: must be",
 		`<lockRequest><useScratchPad>1</useScratchPad></lockRequest>`:                   "useScratchPad: must be true or false",
 		strings.Repeat("<a>", maxElements+1):                                            "body: lies deeper",
 	} {
