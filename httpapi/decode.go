@@ -13,8 +13,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep arrays and objects may lie in one another.
-const maxDepth = 64
+const (
+	// maxDepth is how deep arrays and objects may lie in one another.
+	maxDepth = 64
+	// maxTokens is how many names, values, and ends of arrays and objects a body
+	// may have. One of two bytes takes forty of memory.
+	maxTokens = 100_000
+)
+
+var errTooMany = fmt.Errorf("is too much: the body has more than %d names and values", maxTokens)
 
 var errFieldsTooLong = fmt.Errorf("is too long: the fields together have more than %d bytes", maxFields)
 
@@ -80,6 +87,22 @@ func (s shapes) decode(data []byte, v reflect.Value, path string) error {
 	return s.decoder(data).decode(v, path)
 }
 
+// overlong is the refusal of a body of which data is the beginning, with more than
+// fields may have: by the name of the one that is too much.
+func (s shapes) overlong(data []byte, v reflect.Value) error {
+	d := s.decoder(data)
+	d.UseNumber()
+	d.cut = true
+	tok, err := d.token("")
+	if err == nil {
+		err = d.value(tok, v, bounds{}, "")
+	}
+	if err == nil {
+		err = d.refuse("", "%v", errFieldsTooLong)
+	}
+	return err
+}
+
 func (s shapes) decoder(data []byte) *decoder {
 	return &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
 }
@@ -111,7 +134,9 @@ type decoder struct {
 	depth  int
 	nulls  bool // null is as good as absent, and so is a number or truth that is ""
 	lax    bool // unknown members are ignored
-	spent  int  // bytes of all tokens but those in base64, which become no more than they are
+	cut    bool // data ends before the body does
+	tokens int
+	spent  int // bytes of all tokens but those in base64, which become no more than they are
 }
 
 func (d *decoder) refuse(path, format string, args ...any) error {
@@ -127,10 +152,16 @@ func (d *decoder) token(path string) (json.Token, error) {
 	}
 	from := d.InputOffset()
 	tok, err := d.Token()
+	if err != nil && d.cut {
+		return nil, d.refuse(path, "%v", errFieldsTooLong)
+	}
 	if err != nil {
 		return nil, d.refuse(path, "is not JSON: %v", err)
 	}
 	d.spent += int(d.InputOffset() - from)
+	if d.tokens++; d.tokens > maxTokens {
+		return nil, d.refuse(path, "%v", errTooMany)
+	}
 	if _, ok := tok.(string); ok && loneSurrogate(d.data[from:d.InputOffset()]) {
 		return nil, d.refuse(path, `is not Unicode: half of a pair of \u escapes stands alone`)
 	}
