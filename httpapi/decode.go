@@ -282,8 +282,7 @@ func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
 	return d.members(path, func(name string, tok json.Token, path string) error {
 		m, ok := known[name]
 		if !ok && (d.lax || d.nulls && tok == nil) {
-			_, err := d.any(tok, path)
-			return err
+			return d.skip(tok, path)
 		}
 		if !ok {
 			for known := range known {
@@ -317,6 +316,17 @@ func (d *decoder) any(tok json.Token, path string) (any, error) {
 		return object, err
 	}
 	return tok, nil
+}
+
+// skip goes past a value that nobody wants, without making anything of it.
+func (d *decoder) skip(tok json.Token, path string) error {
+	switch tok {
+	case json.Delim('['):
+		return d.elements(path, d.skip)
+	case json.Delim('{'):
+		return d.members(path, func(_ string, tok json.Token, path string) error { return d.skip(tok, path) })
+	}
+	return nil
 }
 
 // elements calls fn with the first token of each element of an array.

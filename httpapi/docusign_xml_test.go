@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -97,4 +98,42 @@ func FuzzLockXML(f *testing.F) {
 			t.Errorf("%q has become longer", body)
 		}
 	})
+}
+
+// TestXMLCostsWhatTheBodyDoes holds that no body of a request takes much more
+// memory than it is long: what is kept of it is measured, and what the parser
+// throws away again.
+func TestXMLCostsWhatTheBodyDoes(t *testing.T) {
+	const size = 1 << 20
+	fill := func(before, unit, after string) string {
+		return before + strings.Repeat(unit, (size-len(before)-len(after))/len(unit)) + after
+	}
+	for what, body := range map[string]string{
+		"empty elements":     fill("<lockRequest>", "<a/>", "</lockRequest>"),
+		"nested":             fill("<lockRequest><a>", "<b/>", "</a></lockRequest>"),
+		"known":              fill("<lockRequest>", "<lockType/>", "</lockRequest>"),
+		"attributes":         fill("<lockRequest", " a=''", "/>"),
+		"quoted attributes":  fill("<lockRequest", ` a=">"`, "/>"),
+		"namespaces":         fill("<lockRequest", " xmlns:a='b'", "/>"),
+		"attributes of many": fill("<lockRequest>", "<a"+strings.Repeat(" a=''", 200)+"/>", "</lockRequest>"),
+		"attributes at last": fill("<lockRequest><!--<a> '--><![CDATA[<b \"]]><a", " a=''", "/></lockRequest>"),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := lockRequestOf(body)
+		runtime.ReadMemStats(&after)
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > 25<<20 {
+			t.Errorf("%s: %d MiB: %v", what, spent>>20, err)
+		}
+	}
+	for _, body := range []string{
+		fill("<lockRequest><lockedByApp>", "text ", "</lockedByApp></lockRequest>"),
+		fill("<lockRequest><!-- ", "<a ", "--></lockRequest>"),
+		fill("<lockRequest><lockedByApp><![CDATA[", "<a ' ", "]]></lockedByApp></lockRequest>"),
+		fill("<lockRequest>", "<a>b</a>                                                                                                           ", "</lockRequest>"),
+	} {
+		if _, err := lockRequestOf(body); err != nil {
+			t.Errorf("%.50s: %v", body, err)
+		}
+	}
 }
