@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime/debug"
 
 	"github.com/rs/zerolog"
 
@@ -24,6 +25,7 @@ type serveFlags struct {
 	maxUploads   uint
 	rate         rateValue
 	burst        uint
+	memory       bytesValue
 	headLog      string
 	scrubRate    uint // MiB a second
 	webhooks     webhookFlags
@@ -71,6 +73,8 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
+			o.memory = 384 << 20
+			f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			f.webhooks(&o.webhooks)
@@ -103,6 +107,9 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		if options.Metrics, err = o.checkAddress("--metrics-listen", o.metrics, "metrics"); err != nil {
 			return err
 		}
+	}
+	if p.Env("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(o.memory)))
 	}
 	return daemon.Serve(ctx, options)
 }
