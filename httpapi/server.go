@@ -71,12 +71,13 @@ type Options struct {
 	MaxUpload int64
 
 	// BodyTimeout is how long a request's body may make no progress before the
-	// request is given up, and how long a client may take to receive 256 KiB of
+	// request is given up (as it is if it brings less than 64 KiB in a minute), and how long a client may take to receive 256 KiB of
 	// an answer before its connection is. 0: 30 seconds.
 	BodyTimeout time.Duration
 
 	// MaxUploads is how many uploads may be received at a time; more are
-	// RATE_LIMITED. Each takes up to 2 MiB of memory. 0: any number.
+	// RATE_LIMITED, and so are those of one user beyond half of it, or beyond an
+	// equal share if several upload. Each takes up to 2 MiB of memory. 0: any number.
 	MaxUploads int
 
 	// Rate is how many requests a second an API key may make, or, if there are
@@ -134,8 +135,9 @@ type Server struct {
 	// verifying has the vaults a request verifies now.
 	verifying sync.Map
 	metrics   *Metrics
-	limit     *rateLimit // nil: none
-	uploads   atomic.Int64
+	limit     *rateLimit   // nil: none
+	uploads   atomic.Int64 // that are received now
+	places    places
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -155,7 +157,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 		o.Metrics = NewMetrics()
 	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
-	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst)}
+	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
 		s.options.Authenticate = s.authenticateKey

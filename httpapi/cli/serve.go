@@ -56,8 +56,10 @@ To listen on an address that other machines can reach takes a TLS certificate, o
 read again when its files change; TLS is 1.2 or later, and brings HTTP/2.
 
 A client has 10 seconds for a request's header and 2 minutes between requests; a
-body that makes no progress for 30 seconds is given up, and so is a client that
-does not take 256 KiB of an answer in that time.`,
+body that makes no progress for 30 seconds, or brings less than 64 KiB in a minute
+of waiting, is given up, and so is a client that does not take 256 KiB of an answer
+in 30 seconds. Of connections that wait for their next request, 128 of one address
+are kept, and 1,024 in all.`,
 		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveFlags
@@ -70,7 +72,7 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.StringVar(&o.publicURL, "public-url", "", "`URL` clients reach the server by, if it is behind a proxy")
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
-			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
+			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			o.memory = 384 << 20

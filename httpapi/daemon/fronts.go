@@ -38,6 +38,7 @@ func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error 
 		servers[i] = &http.Server{
 			Handler:           framed(f.handler),
 			ConnContext:       withConn,
+			ConnState:         newIdlers(idleEach, idleAll).state,
 			ErrorLog:          httpErrors(log),
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,
