@@ -35,6 +35,20 @@ type exchange struct {
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.
 	fields errorCode
+
+	who     *caller   // nil until known, and on routes open to all
+	trusted time.Time // until when who is believed
+}
+
+// trust asks who is answered again, now and then, so that a long answer ends with
+// the access of its reader.
+func (x *exchange) trust() error {
+	now := time.Now()
+	if x.who == nil || now.Before(x.trusted) {
+		return nil
+	}
+	x.trusted = now.Add(doubt)
+	return x.who.again()
 }
 
 // WriteHeader sends the status, once.
@@ -42,6 +56,7 @@ func (x *exchange) WriteHeader(status int) {
 	x.hurry()
 	if x.status == 0 && status >= 200 {
 		x.status = status
+		x.trusted = time.Now().Add(doubt) // the beginning of an answer is what was decided
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -49,6 +64,10 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
+	}
+	if err := x.trust(); err != nil {
+		x.gone = true
+		return 0, err
 	}
 	x.hurry()
 	n, err := x.ResponseWriter.Write(b)
@@ -89,6 +108,9 @@ func (x *exchange) ReadFrom(src io.Reader) (total int64, err error) {
 		defer func() { limited.N -= total }()
 	}
 	for total < left {
+		if err := x.trust(); err != nil {
+			return total, err
+		}
 		x.hurry()
 		most := min(step, left-total)
 		n, err := io.Copy(x.ResponseWriter, &io.LimitedReader{R: src, N: most})

@@ -55,7 +55,7 @@ type Options struct {
 
 	// Authenticate tells who asks, and of which vault. Its errors are answered
 	// as those of the engine are: engine.ErrInvalidToken is 401. It must not
-	// read the body. Nil: the API keys of the vaults, as Authorization: Bearer.
+	// read the body. While a request waits for the log to grow it is asked again. Nil: the API keys of the vaults, as Authorization: Bearer.
 	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
 
 	// Unopened names vaults that are this server's but could not be opened, with
@@ -273,6 +273,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 			return err
 		}
 		x.user, x.vault = c.actor.UserID, c.vault
+		c.access = rt.access
+		c.who = func() (engine.Actor, error) {
+			_, actor, err := s.options.Authenticate(r)
+			return actor, err
+		}
 		if err := s.spend(x, c); err != nil {
 			return err
 		}
@@ -282,6 +287,9 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if c.actor.Access < rt.access {
 			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
 		}
+	}
+	if c.who != nil {
+		x.who = &caller{vault: c.vault, access: c.access, who: c.who}
 	}
 	x.base = s.base(r)
 	c.base = x.base
