@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"strongroom/engine"
 )
 
 // TestGuards holds what every answer says to browsers: those of errors and of
@@ -29,6 +31,38 @@ func TestGuards(t *testing.T) {
 		a.Body.Close()
 		if a.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" || !strings.HasPrefix(a.Header.Get("Strict-Transport-Security"), "max-age=") {
 			t.Errorf("over TLS, %s: %v", path, a.Header)
+		}
+	}
+}
+
+// TestHosts holds that no answer makes a URL of a Host that is not known to be
+// this server's.
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for _, c := range []struct{ public, host, want string }{
+		{"", "127.0.0.1:8080", "http://127.0.0.1:8080/vault"}, {"", "localhost", "http://localhost/vault"}, {"", "LocalHost:1", "http://LocalHost:1/vault"},
+		{"", "[::1]:8080", "http://[::1]:8080/vault"}, {"", "127.9.9.9", "http://127.9.9.9/vault"},
+		{"", "vault.example", "http://vault.example/vault"}, {"", "Vault.Example:8443", "http://Vault.Example:8443/vault"}, {"", "10.0.0.7:8080", "http://10.0.0.7:8080/vault"},
+		{"", "[2001:db8::7]:8080", "http://[2001:db8::7]:8080/vault"},
+		{"", "evil.example", "/vault"}, {"", "10.0.0.8", "/vault"}, {"", "vault.example.evil.example", "/vault"}, {"", "localhost.evil.example", "/vault"},
+		{"", "evil.example:80", "/vault"}, {"", "vault.example:evil", "/vault"}, {"", "vault.example:80:80", "/vault"}, {"", "127.0.0.1.evil.example", "/vault"}, {"", "", "/vault"}, {"", ":80", "/vault"},
+		{"https://documents.example", "evil.example", "https://documents.example/vault"}, {"https://documents.example", "localhost", "https://documents.example/vault"},
+	} {
+		s := New(map[string]*engine.Vault{"main": k.vaults["main"].Vault}, Options{Prefix: "/vault", PublicURL: c.public, AllowedHosts: []string{"vault.example", "10.0.0.7", "[2001:db8::7]"}})
+		ask := func(method, path, body string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(method, path, strings.NewReader(body))
+			r.Host = c.host
+			r.Header.Set("Authorization", "Bearer "+k.tokens["upload"])
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			return w
+		}
+		if w := ask("POST", "/vault/v1/documents?fileName=a", "a"); !strings.HasPrefix(w.Header().Get("Location"), c.want+"/v1/documents/") {
+			t.Errorf("%s: Location: %s", c.host, w.Header().Get("Location"))
+		}
+		if w := ask("GET", "/vault/oauth/userinfo", ""); !strings.Contains(w.Body.String(), `"base_uri":"`+c.want+`"`) {
+			t.Errorf("%s: %s", c.host, w.Body)
 		}
 	}
 }

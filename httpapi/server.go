@@ -33,8 +33,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,10 +103,16 @@ type Options struct {
 	// each page of metrics. Nil: none.
 	Collect func(*Exposition)
 
-	// PublicURL is what stands before Prefix in a Location, for a server behind
-	// a proxy: "https://documents.example.com". "": the scheme and the Host of
-	// the request.
+	// PublicURL is what stands before Prefix in a Location, and what userinfo
+	// calls this server, for one behind a proxy: "https://documents.example.com".
+	// "": the scheme and the Host of the request, if that is one to believe.
 	PublicURL string
+
+	// AllowedHosts are the hosts to believe, without a port, beside those that
+	// are this machine to itself (localhost, 127.0.0.1, ::1). Who asks by another
+	// one gets a Location that begins with Prefix: a Host is what a client, or
+	// who led it here, says it is.
+	AllowedHosts []string
 
 	// Search finds documents by their words. Nil: there is no GET /v1/search,
 	// and no q in the filter of a bulk change.
@@ -305,15 +314,33 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 }
 
 // base is what a path below the mount is appended to in a Location. A request
-// that names no host, as HTTP/1.0 may, gets a path.
+// that names no host, as HTTP/1.0 may, or one that is not to be believed, gets a
+// path.
 func (s *Server) base(r *http.Request) string {
 	switch {
-	case s.options.PublicURL != "" || r.Host == "":
+	case s.options.PublicURL != "" || !s.believes(r.Host):
 		return s.options.PublicURL + s.options.Prefix
 	case r.TLS != nil:
 		return "https://" + r.Host + s.options.Prefix
 	}
 	return "http://" + r.Host + s.options.Prefix
+}
+
+// believes reports whether a Host is one of this server's names.
+func (s *Server) believes(host string) bool {
+	name := host
+	if at, port, err := net.SplitHostPort(host); err == nil {
+		if strings.Trim(port, "0123456789") != "" {
+			return false
+		}
+		name = at
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if addr, err := netip.ParseAddr(name); err == nil && addr.Unmap().IsLoopback() && addr.Zone() == "" {
+		return true
+	}
+	same := func(allowed string) bool { return strings.EqualFold(strings.Trim(allowed, "[]"), name) }
+	return same("localhost") || name != "" && slices.ContainsFunc(s.options.AllowedHosts, same)
 }
 
 // recovered answers a panic, which is a defect of the program, as any unknown

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime/debug"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -21,6 +23,7 @@ type serveFlags struct {
 	tlsCert      string
 	tlsKey       string
 	publicURL    string
+	hosts        hostsValue
 	maxUpload    bytesValue
 	maxUploads   uint
 	rate         rateValue
@@ -70,6 +73,7 @@ are kept, and 1,024 in all.`,
 			f.set.StringVar(&o.tlsCert, "tls-cert", "", "`FILE` with the TLS certificate chain, PEM")
 			f.set.StringVar(&o.tlsKey, "tls-key", "", "`FILE` with the key of the certificate, PEM")
 			f.set.StringVar(&o.publicURL, "public-url", "", "`URL` clients reach the server by, if it is behind a proxy")
+			f.set.Var(&o.hosts, "allowed-hosts", "`HOST,...` by which clients reach the server, if there is no --public-url;\nfor those who name another one, localhost and its addresses apart, the\nURLs in answers begin with the path")
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
@@ -95,7 +99,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		return usagef("--tls-cert and --tls-key go together: give both")
 	}
 	options := daemon.Options{
-		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: o.publicURL,
+		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: o.publicURL, AllowedHosts: o.hosts,
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
@@ -129,6 +133,25 @@ func (o *serveFlags) checkAddress(flag, given, what string) (*net.TCPAddr, error
 			"give --tls-cert and --tls-key, or --insecure-http if something in front of the server adds TLS", flag, given, what)
 	}
 	return address, nil
+}
+
+// hostsValue is the flag --allowed-hosts: names or addresses, without ports.
+type hostsValue []string
+
+func (h *hostsValue) String() string { return strings.Join(*h, ",") }
+
+func (h *hostsValue) Set(s string) error {
+	var hosts []string
+	for host := range strings.SplitSeq(s, ",") {
+		host = strings.TrimSpace(host)
+		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if host == "" || err != nil && strings.ContainsAny(host, " /:@[]*") {
+			return fmt.Errorf("want names or addresses without a port, such as vault.example.com,10.0.0.7")
+		}
+		hosts = append(hosts, host)
+	}
+	*h = hosts
+	return nil
 }
 
 // levelValue is the flag --log-level.

@@ -23,7 +23,7 @@ import (
 // open listens at every address, and says so.
 func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
-		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, Build: o.Build,
+		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, AllowedHosts: o.AllowedHosts, Build: o.Build,
 		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
 		Deliveries: r.deliveries.served(), Warnings: r.warnings,
 	}
