@@ -21,7 +21,7 @@ func TestMetricsListen(t *testing.T) {
 		return resp.StatusCode, b.String()
 	}
 	status, page := get(metrics)
-	for _, family := range []string{`strongroom_vault_up{vault="main"} 1`, "process_start_time_seconds 1", "go_goroutines "} {
+	for _, family := range []string{`strongroom_vault_up{vault="main"} 1`, "process_start_time_seconds 1", "go_goroutines ", "go_gc_gomemlimit_bytes 4.02653184e+08"} {
 		if status != http.StatusOK || !strings.Contains(page, "\n"+family) {
 			t.Errorf("%d, without %s:\n%s", status, family, page)
 		}

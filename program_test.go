@@ -130,7 +130,7 @@ func (o *output) state() (string, <-chan struct{}) {
 
 // await returns the first match of pattern, or fails when the writer ends or
 // nothing comes for long.
-func (o *output) await(t *testing.T, ended <-chan struct{}, pattern string) string {
+func (o *output) await(t testing.TB, ended <-chan struct{}, pattern string) string {
 	t.Helper()
 	wanted := regexp.MustCompile(pattern)
 	late := time.After(time.Minute)
@@ -165,7 +165,7 @@ type server struct {
 
 var listening = `listening on https?://\S+`
 
-func (s *server) ready(t *testing.T) *server {
+func (s *server) ready(t testing.TB) *server {
 	t.Helper()
 	s.url = strings.TrimPrefix(s.stderr.await(t, s.ended, listening+`\n`), "listening on ")
 	s.url = strings.TrimSpace(s.url)
@@ -199,7 +199,7 @@ func startServer(t *testing.T, data string, args ...string) *server {
 }
 
 // executable returns a path of this test binary under the program's name.
-func executable(t *testing.T) string {
+func executable(t testing.TB) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -217,7 +217,7 @@ func executable(t *testing.T) string {
 
 // spawn runs `strongroom serve` as a process of its own on a free port. The
 // test ends it; if it does not, it is killed.
-func spawn(t *testing.T, data string, args ...string) *server {
+func spawn(t testing.TB, data string, args ...string) *server {
 	t.Helper()
 	cmd := exec.Command(executable(t), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
 	s := &server{data: data, stderr: newOutput(), ended: make(chan struct{})}
@@ -240,7 +240,7 @@ func spawn(t *testing.T, data string, args ...string) *server {
 }
 
 // kill ends a spawned server at once.
-func (s *server) kill(t *testing.T) {
+func (s *server) kill(t testing.TB) {
 	t.Helper()
 	process, err := os.FindProcess(s.pid)
 	if err != nil {
@@ -251,7 +251,7 @@ func (s *server) kill(t *testing.T) {
 }
 
 // firstKey returns the key a server wrote at its first start.
-func (s *server) firstKey(t *testing.T) string {
+func (s *server) firstKey(t testing.TB) string {
 	t.Helper()
 	key, err := os.ReadFile(filepath.Join(s.data, datadir.FirstKeyName))
 	if err != nil {
@@ -261,7 +261,7 @@ func (s *server) firstKey(t *testing.T) string {
 }
 
 // do sends a request with a key and returns the answer with its body read.
-func (s *server) do(t *testing.T, key, method, path string, body io.Reader, header ...string) (*http.Response, []byte) {
+func (s *server) do(t testing.TB, key, method, path string, body io.Reader, header ...string) (*http.Response, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)
 	if err != nil {
@@ -285,7 +285,7 @@ func (s *server) do(t *testing.T, key, method, path string, body io.Reader, head
 }
 
 // upload creates a document of these bytes and returns its id.
-func (s *server) upload(t *testing.T, key, name, content string) string {
+func (s *server) upload(t testing.TB, key, name, content string) string {
 	t.Helper()
 	resp, answer := s.do(t, key, "POST", "/v1/documents?fileName="+name, strings.NewReader(content), "Content-Type", "text/plain")
 	var document struct{ ID string }

@@ -21,8 +21,8 @@ type Upload struct {
 
 // Stage reads the bytes of a version to come, outside any transaction, so a
 // slow reader holds up nobody. limit is in bytes, 0 is none. ErrTooLarge as
-// soon as it is passed, ErrNoSpace when the disk is; nothing is left behind
-// then. Errors of r come back as they are, wrapped.
+// soon as it is passed, ErrNoSpace when the disk is full but for its reserve,
+// however far the reading is; nothing is left behind then. Errors of r come back as they are, wrapped.
 func (v *Vault) Stage(ctx context.Context, r io.Reader, limit int64) (*Upload, error) {
 	if err := v.store.Ready(); err != nil {
 		return nil, err
@@ -30,11 +30,31 @@ func (v *Vault) Stage(ctx context.Context, r io.Reader, limit int64) (*Upload, e
 	if err := v.store.CheckReserve(); err != nil {
 		return nil, err
 	}
-	staged, err := v.blobs.Stage(ctx, r, limit)
+	staged, err := v.blobs.Stage(ctx, &frugal{r: r, room: v.store.CheckReserve}, limit)
 	if err != nil {
 		return nil, fmt.Errorf("stage an upload: %w", blobError(err))
 	}
 	return &Upload{staged: staged}, nil
+}
+
+// frugal is a reader that asks, for each MiB it has brought, whether there is room
+// for more: many slow uploads begin while there is.
+type frugal struct {
+	r    io.Reader
+	room func() error
+	came int // bytes since it was asked
+}
+
+func (f *frugal) Read(p []byte) (int, error) {
+	if f.came >= 1<<20 {
+		f.came = 0
+		if err := f.room(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := f.r.Read(p)
+	f.came += n
+	return n, err
 }
 
 // blobError gives the errors of the store the engine's names.

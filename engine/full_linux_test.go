@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"strongroom/engine"
@@ -76,6 +77,52 @@ func TestADiskFullToTheLastByte(t *testing.T) {
 		})
 	}
 }
+
+// TestStagingKeepsTheReserve holds that an upload is refused when it comes to the
+// reserve, not when the disk is full.
+func TestStagingKeepsTheReserve(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root mounts disks")
+	}
+	disk := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=64M", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Skipf("no disk can be made here: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("umount", "-l", disk).Run() })
+	v, _ := paged(t, filepath.Join(disk, "main"))
+	dir := filepath.Join(disk, "main")
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const reserve = 24 << 20
+	v, err := engine.Open(dir, engine.Options{Name: "main", ReserveBytes: reserve})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	least := uint64(1 << 62)
+	watch := readerFunc(func(p []byte) (int, error) {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(disk, &s); err != nil {
+			return 0, err
+		}
+		least = min(least, s.Bavail*uint64(s.Bsize))
+		return len(p), nil // without an end
+	})
+	if _, err := v.Stage(t.Context(), watch, 0); !errors.Is(err, engine.ErrNoSpace) {
+		t.Error(err)
+	}
+	if least < reserve-4<<20 {
+		t.Errorf("%d bytes were free at the end, of a reserve of %d", least, reserve)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "blobs", "staging")); err != nil || len(left) > 0 {
+		t.Error(left, err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // fillUp writes until not a byte more goes in.
 func fillUp(t *testing.T, path string) {

@@ -46,7 +46,7 @@ func (s *Server) listEntries(ctx context.Context, c caller, in entriesQuery) (re
 	if err != nil {
 		return reply[List[Entry]]{}, err
 	}
-	page, err := s.awaitEntries(ctx, c.vault, q, time.Duration(in.Wait)*time.Second)
+	page, err := s.awaitEntries(ctx, &c, q, time.Duration(in.Wait)*time.Second)
 	if err != nil {
 		return reply[List[Entry]]{}, err
 	}
@@ -59,8 +59,10 @@ func (s *Server) listEntries(ctx context.Context, c caller, in entriesQuery) (re
 
 // awaitEntries asks again whenever the log has grown, until there is an answer
 // or the time is up: by the wait, by Stop, or because the client went away. Each
-// entry is looked at once, however many commits wake it.
-func (s *Server) awaitEntries(ctx context.Context, v *engine.Vault, q engine.EntryQuery, wait time.Duration) (engine.EntryPage, error) {
+// entry is looked at once, however many commits wake it. c is who may see the
+// answer when it is there.
+func (s *Server) awaitEntries(ctx context.Context, c *caller, q engine.EntryQuery, wait time.Duration) (engine.EntryPage, error) {
+	v := c.vault
 	patience, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(s.running, cancel)()
@@ -73,8 +75,32 @@ func (s *Server) awaitEntries(ctx context.Context, v *engine.Vault, q engine.Ent
 			return page, err
 		}
 		q.After = max(q.After, seen)
-		if err := v.Wait(patience, q.After); err != nil && patience.Err() == nil {
+		if err := awaitNews(patience, c, q.After); err != nil {
 			return page, err
+		}
+	}
+}
+
+// doubt is how long a caller is believed who waits: an expiry is no entry that
+// would wake it.
+const doubt = time.Second
+
+// awaitNews returns when there is an entry after the one given, or the time is up,
+// or as soon as the caller may not know any more.
+func awaitNews(patience context.Context, c *caller, after uint64) error {
+	for {
+		step, cancel := context.WithTimeout(patience, doubt)
+		err := c.vault.Wait(step, after)
+		over := step.Err() != nil
+		cancel()
+		if err != nil && !over {
+			return err
+		}
+		if err := c.again(); err != nil {
+			return err
+		}
+		if err == nil || patience.Err() != nil {
+			return nil
 		}
 	}
 }

@@ -3,9 +3,11 @@ package httpapi
 import (
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
@@ -67,4 +69,67 @@ func TestOneVerificationAtATime(t *testing.T) {
 	k.server.verifying.Delete(k.vaults["main"].Vault)
 	verify("view", 200)
 	verify("view", 200)
+}
+
+// TestLongPollEndsWithTheAccess holds that whose access ends while they wait are
+// told so, and nothing else, as soon as it ends.
+func TestLongPollEndsWithTheAccess(t *testing.T) {
+	closed, lower := engine.UserClosed, engine.AccessView
+	for name, c := range map[string]struct {
+		access  engine.Access
+		expires time.Duration
+		end     func(*testing.T, *enginetest.Kit, engine.Actor) error
+		after   time.Duration // at most
+		status  int
+		says    string
+	}{
+		"revoked": {engine.AccessView, 0, func(t *testing.T, k *enginetest.Kit, who engine.Actor) error {
+			_, _, err := k.RevokeKey(t.Context(), k.Admin, who.KeyID)
+			return err
+		}, 0, 401, "AUTHORIZATION_TOKEN_REVOKED"},
+		"closed": {engine.AccessView, 0, func(t *testing.T, k *enginetest.Kit, who engine.Actor) error {
+			_, _, err := k.UpdateUser(t.Context(), k.Admin, who.UserID, engine.Condition{}, engine.UserPatch{Status: &closed})
+			return err
+		}, 0, 401, "AUTHORIZATION"},
+		"expired": {engine.AccessView, 10 * time.Second, nil, 10*time.Second + doubt, 401, "AUTHORIZATION_TOKEN_EXPIRED"},
+		"lowered": {engine.AccessAdmin, 0, func(t *testing.T, k *enginetest.Kit, who engine.Actor) error {
+			_, _, err := k.UpdateUser(t.Context(), k.Admin, who.UserID, engine.Condition{}, engine.UserPatch{Access: &lower})
+			return err
+		}, 0, 200, `"op":"user.updated"`},
+		"nothing": {engine.AccessView, 0, nil, 60 * time.Second, 200, `{"items":[]}`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := enginetest.New(t)
+			who, token := k.Person("Grace", c.access)
+			if c.expires > 0 {
+				key, secret, _, err := k.CreateKey(t.Context(), k.Admin, engine.NewKey{Name: "short", UserID: who.UserID, ExpiresAt: time.Now().Add(c.expires)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				who.KeyID, token = key.ID, secret.Reveal()
+			}
+			s := New(map[string]*engine.Vault{"main": k.Vault}, Options{})
+			answer := httptest.NewRecorder()
+			began := time.Now()
+			var polling sync.WaitGroup
+			polling.Go(func() {
+				r := httptest.NewRequest("GET", fmt.Sprintf("/v1/audit/entries?after=%d&wait=60", k.Head().Seq), nil)
+				r.Header.Set("Authorization", "Bearer "+token)
+				s.ServeHTTP(answer, r)
+			})
+			synctest.Wait()
+			if c.end != nil {
+				if err := c.end(t, k, who); err != nil {
+					t.Fatal(err)
+				}
+			}
+			polling.Wait()
+			if took := time.Since(began); answer.Code != c.status || !strings.Contains(answer.Body.String(), c.says) || took > c.after {
+				t.Errorf("%s: after %v %d %s", name, took, answer.Code, answer.Body)
+			}
+			if c.access == engine.AccessAdmin && strings.Contains(answer.Body.String(), `"detail":`) {
+				t.Errorf("%s: what only admins see is shown: %s", name, answer.Body)
+			}
+		})
+	}
 }

@@ -14,8 +14,24 @@ import (
 type caller struct {
 	vault  *engine.Vault
 	actor  engine.Actor
-	search Search // nil: there is none
-	base   string // where the caller reaches this server, for the few who are told
+	search Search                       // nil: there is none
+	access engine.Access                // that the route takes
+	who    func() (engine.Actor, error) // asks again who it is
+	base   string                       // where the caller reaches this server, for the few who are told
+}
+
+// again asks once more who the caller is, after a wait: a key may have been revoked
+// meanwhile, or narrowed, or have expired.
+func (c *caller) again() error {
+	actor, err := c.who()
+	if err != nil {
+		return err
+	}
+	c.actor = actor
+	if actor.Access < c.access {
+		return &engine.PermissionError{Required: c.access, Actual: actor.Access}
+	}
+	return nil
 }
 
 // authenticateKey is the Authenticate of servers that were given none. Vaults

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,13 +15,13 @@ import (
 type contentInput struct {
 	ID     string        `path:"id"`
 	Number versionNumber `path:"n"`
-	Inline bool          `query:"inline" doc:"To be shown in the browser instead of saved."`
+	Inline bool          `query:"inline" doc:"To be shown in the browser instead of saved, if it is a PDF, text, an image, sound or video."`
 }
 
 type currentContentInput struct {
 	ID string `path:"id"`
 	reading
-	Inline bool `query:"inline" doc:"To be shown in the browser instead of saved."`
+	Inline bool `query:"inline" doc:"To be shown in the browser instead of saved, if it is a PDF, text, an image, sound or video."`
 }
 
 func downloadCurrent(c caller, x *exchange, r *http.Request, in currentContentInput) error {
@@ -117,7 +118,7 @@ func withoutBytes(x *exchange, r *http.Request, v engine.Version) (answered bool
 // describeContent says in the header all there is to say of a version's bytes.
 func describeContent(h http.Header, v engine.Version, inline bool) {
 	kind, name := "attachment", v.FileName
-	if inline {
+	if inline && isShown(v.MediaType) {
 		kind = "inline"
 	}
 	if name == "" {
@@ -131,9 +132,23 @@ func describeContent(h http.Header, v engine.Version, inline bool) {
 	// time: what it may see can change.
 	h.Set("Cache-Control", "private, no-cache")
 	// What was uploaded is never a page of this server's: no guessing, no
-	// scripts, no origin.
+	// scripts, no origin, and nothing that it would load.
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
+// inlineTypes are what a browser may show in the place of a page: formats in
+// which nothing can run. All else is saved, whatever was asked for.
+var inlineTypes = []string{
+	"application/pdf", "text/plain", "text/csv", "text/markdown",
+	"image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp",
+	"audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm", "video/mp4", "video/ogg", "video/webm",
+}
+
+// isShown reports whether a browser may show what is of this media type.
+func isShown(mediaType string) bool {
+	base, _, _ := strings.Cut(mediaType, ";")
+	return slices.Contains(inlineTypes, strings.ToLower(strings.TrimSpace(base)))
 }
 
 // conditional reports whether the answer may be another than all bytes.

@@ -53,7 +53,7 @@ func TestConversations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := &conversation{options: Options{MaxUpload: 1 << 20}}
+			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}}
 			c.parse(t, string(was))
 			is := c.replay(t)
 			if *update {

@@ -13,8 +13,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep arrays and objects may lie in one another.
-const maxDepth = 64
+const (
+	// maxDepth is how deep arrays and objects may lie in one another.
+	maxDepth = 64
+	// maxTokens is how many names, values, and ends of arrays and objects a body
+	// may have. One of two bytes takes forty of memory.
+	maxTokens = 100_000
+)
+
+var errTooMany = fmt.Errorf("is too much: the body has more than %d names and values", maxTokens)
 
 var errFieldsTooLong = fmt.Errorf("is too long: the fields together have more than %d bytes", maxFields)
 
@@ -80,6 +87,22 @@ func (s shapes) decode(data []byte, v reflect.Value, path string) error {
 	return s.decoder(data).decode(v, path)
 }
 
+// overlong is the refusal of a body of which data is the beginning, with more than
+// fields may have: by the name of the one that is too much.
+func (s shapes) overlong(data []byte, v reflect.Value) error {
+	d := s.decoder(data)
+	d.UseNumber()
+	d.cut = true
+	tok, err := d.token("")
+	if err == nil {
+		err = d.value(tok, v, bounds{}, "")
+	}
+	if err == nil {
+		err = d.refuse("", "%v", errFieldsTooLong)
+	}
+	return err
+}
+
 func (s shapes) decoder(data []byte) *decoder {
 	return &decoder{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, shapes: s}
 }
@@ -109,9 +132,11 @@ type decoder struct {
 	data   []byte
 	shapes shapes
 	depth  int
-	nulls  bool // null is as good as absent
+	nulls  bool // null is as good as absent, and so is a number or truth that is ""
 	lax    bool // unknown members are ignored
-	spent  int  // bytes of all tokens but those in base64, which become no more than they are
+	cut    bool // data ends before the body does
+	tokens int
+	spent  int // bytes of all tokens but those in base64, which become no more than they are
 }
 
 func (d *decoder) refuse(path, format string, args ...any) error {
@@ -127,10 +152,16 @@ func (d *decoder) token(path string) (json.Token, error) {
 	}
 	from := d.InputOffset()
 	tok, err := d.Token()
+	if err != nil && d.cut {
+		return nil, d.refuse(path, "%v", errFieldsTooLong)
+	}
 	if err != nil {
 		return nil, d.refuse(path, "is not JSON: %v", err)
 	}
 	d.spent += int(d.InputOffset() - from)
+	if d.tokens++; d.tokens > maxTokens {
+		return nil, d.refuse(path, "%v", errTooMany)
+	}
 	if _, ok := tok.(string); ok && loneSurrogate(d.data[from:d.InputOffset()]) {
 		return nil, d.refuse(path, `is not Unicode: half of a pair of \u escapes stands alone`)
 	}
@@ -138,7 +169,7 @@ func (d *decoder) token(path string) (json.Token, error) {
 }
 
 func (d *decoder) value(tok json.Token, v reflect.Value, within bounds, path string) error {
-	if tok == nil && d.nulls {
+	if d.nulls && (tok == nil || tok == "" && isScalar(v.Type())) {
 		return nil
 	}
 	if m, ok := v.Addr().Interface().(nullable); ok {
@@ -251,8 +282,7 @@ func (d *decoder) object(tok json.Token, v reflect.Value, path string) error {
 	return d.members(path, func(name string, tok json.Token, path string) error {
 		m, ok := known[name]
 		if !ok && (d.lax || d.nulls && tok == nil) {
-			_, err := d.any(tok, path)
-			return err
+			return d.skip(tok, path)
 		}
 		if !ok {
 			for known := range known {
@@ -286,6 +316,17 @@ func (d *decoder) any(tok json.Token, path string) (any, error) {
 		return object, err
 	}
 	return tok, nil
+}
+
+// skip goes past a value that nobody wants, without making anything of it.
+func (d *decoder) skip(tok json.Token, path string) error {
+	switch tok {
+	case json.Delim('['):
+		return d.elements(path, d.skip)
+	case json.Delim('{'):
+		return d.members(path, func(_ string, tok json.Token, path string) error { return d.skip(tok, path) })
+	}
+	return nil
 }
 
 // elements calls fn with the first token of each element of an array.

@@ -159,7 +159,8 @@ func isAccount(v *engine.Vault, account string) bool {
 }
 
 // bindDressed reads a body in JSON or XML, by its Content-Type. None, null and
-// {} are the same, and so are a member that is null and one that is absent.
+// {} are the same, and so are a member that is null, a number or truth that is
+// left empty, and one that is absent.
 func (in *input) bindDressed(v reflect.Value, x *exchange, r *http.Request) error {
 	data, err := readBody(x, r, maxBody)
 	if err != nil || len(bytes.TrimSpace(data)) == 0 {

@@ -20,7 +20,7 @@ func TestDocuSignMounted(t *testing.T) {
 	doc := main.Create("lease.txt", "The lease.")
 	for _, public := range []string{"", "https://documents.example.com"} {
 		s := New(map[string]*engine.Vault{"main": main.Vault}, Options{
-			Prefix: "/vault", PublicURL: public,
+			Prefix: "/vault", PublicURL: public, AllowedHosts: []string{"example.com"},
 			Authenticate: func(r *http.Request) (*engine.Vault, engine.Actor, error) {
 				if r.Header.Get("Cookie") != "session=grace" {
 					return nil, engine.Actor{}, engine.ErrInvalidToken

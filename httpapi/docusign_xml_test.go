@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -26,6 +27,9 @@ func TestLockXML(t *testing.T) {
 		`<lockRequest><lockedByApp/></lockRequest>`:                                                                     "",
 		`<lockRequest ` + ns + `><x:lockedByApp xmlns:x="urn:x">b</x:lockedByApp></lockRequest>`:                        "-",
 		`<lockRequest/>`: "-",
+		`<lockRequest><lockDurationInSeconds/><useScratchPad></useScratchPad></lockRequest>`:                                                           "-",
+		`<lockRequest><lockDurationInSeconds> </lockDurationInSeconds></lockRequest>`:                                                                  "-",
+		`<lockRequest><lockDurationInSeconds><![CDATA[]]></lockDurationInSeconds></lockRequest>`:                                                       "-",
 		`<lockRequest xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><lockedByApp i:nil="true"/><lockDurationInSeconds i:nil="1"/></lockRequest>`: "-",
 	} {
 		in, err := lockRequestOf(body)
@@ -33,7 +37,7 @@ func TestLockXML(t *testing.T) {
 		if in.LockedByApp != nil {
 			got = *in.LockedByApp
 		}
-		if err != nil || got != app {
+		if err != nil || got != app || in.LockDurationInSeconds != nil {
 			t.Errorf("%s: %q %v, want %q", body, got, err, app)
 		}
 	}
@@ -59,7 +63,6 @@ func TestLockXML(t *testing.T) {
 		`<lockRequest><lockedByApp><b/></lockedByApp></lockRequest>`:                    "lockedByApp: must be text",
 		`<lockRequest><lockType>edit</lockType><lockType>edit</lockType></lockRequest>`: "lockType: is given twice",
 		`<lockRequest><lockDurationInSeconds>0</lockDurationInSeconds></lockRequest>`:   "lockDurationInSeconds: must be",
-		`<lockRequest><lockDurationInSeconds/></lockRequest>`:                           "lockDurationInSeconds: must be",
 		`<lockRequest><useScratchPad>1</useScratchPad></lockRequest>`:                   "useScratchPad: must be true or false",
 		strings.Repeat("<a>", maxElements+1):                                            "body: lies deeper",
 	} {
@@ -95,4 +98,42 @@ func FuzzLockXML(f *testing.F) {
 			t.Errorf("%q has become longer", body)
 		}
 	})
+}
+
+// TestXMLCostsWhatTheBodyDoes holds that no body of a request takes much more
+// memory than it is long: what is kept of it is measured, and what the parser
+// throws away again.
+func TestXMLCostsWhatTheBodyDoes(t *testing.T) {
+	const size = 1 << 20
+	fill := func(before, unit, after string) string {
+		return before + strings.Repeat(unit, (size-len(before)-len(after))/len(unit)) + after
+	}
+	for what, body := range map[string]string{
+		"empty elements":     fill("<lockRequest>", "<a/>", "</lockRequest>"),
+		"nested":             fill("<lockRequest><a>", "<b/>", "</a></lockRequest>"),
+		"known":              fill("<lockRequest>", "<lockType/>", "</lockRequest>"),
+		"attributes":         fill("<lockRequest", " a=''", "/>"),
+		"quoted attributes":  fill("<lockRequest", ` a=">"`, "/>"),
+		"namespaces":         fill("<lockRequest", " xmlns:a='b'", "/>"),
+		"attributes of many": fill("<lockRequest>", "<a"+strings.Repeat(" a=''", 200)+"/>", "</lockRequest>"),
+		"attributes at last": fill("<lockRequest><!--<a> '--><![CDATA[<b \"]]><a", " a=''", "/></lockRequest>"),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := lockRequestOf(body)
+		runtime.ReadMemStats(&after)
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > 25<<20 {
+			t.Errorf("%s: %d MiB: %v", what, spent>>20, err)
+		}
+	}
+	for _, body := range []string{
+		fill("<lockRequest><lockedByApp>", "text ", "</lockedByApp></lockRequest>"),
+		fill("<lockRequest><!-- ", "<a ", "--></lockRequest>"),
+		fill("<lockRequest><lockedByApp><![CDATA[", "<a ' ", "]]></lockedByApp></lockRequest>"),
+		fill("<lockRequest>", "<a>b</a>                                                                                                           ", "</lockRequest>"),
+	} {
+		if _, err := lockRequestOf(body); err != nil {
+			t.Errorf("%.50s: %v", body, err)
+		}
+	}
 }

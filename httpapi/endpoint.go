@@ -54,7 +54,7 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 				return err
 			}
 			if u, ok := any(&in).(uploader); ok {
-				end, err := x.server.beginUpload()
+				end, err := x.server.beginUpload(c)
 				if err != nil {
 					return err
 				}

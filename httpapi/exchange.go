@@ -35,6 +35,20 @@ type exchange struct {
 	// fields is the code for a value the engine refuses: it depends on where
 	// the values of this request came from.
 	fields errorCode
+
+	who     *caller   // nil until known, and on routes open to all
+	trusted time.Time // until when who is believed
+}
+
+// trust asks who is answered again, now and then, so that a long answer ends with
+// the access of its reader.
+func (x *exchange) trust() error {
+	now := time.Now()
+	if x.who == nil || now.Before(x.trusted) {
+		return nil
+	}
+	x.trusted = now.Add(doubt)
+	return x.who.again()
 }
 
 // WriteHeader sends the status, once.
@@ -42,6 +56,7 @@ func (x *exchange) WriteHeader(status int) {
 	x.hurry()
 	if x.status == 0 && status >= 200 {
 		x.status = status
+		x.trusted = time.Now().Add(doubt) // the beginning of an answer is what was decided
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
@@ -49,6 +64,10 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
+	}
+	if err := x.trust(); err != nil {
+		x.gone = true
+		return 0, err
 	}
 	x.hurry()
 	n, err := x.ResponseWriter.Write(b)
@@ -89,6 +108,9 @@ func (x *exchange) ReadFrom(src io.Reader) (total int64, err error) {
 		defer func() { limited.N -= total }()
 	}
 	for total < left {
+		if err := x.trust(); err != nil {
+			return total, err
+		}
 		x.hurry()
 		most := min(step, left-total)
 		n, err := io.Copy(x.ResponseWriter, &io.LimitedReader{R: src, N: most})
@@ -159,14 +181,24 @@ func requestID(r *http.Request) string {
 	return id
 }
 
+// Of a body, paceBytes must come in each pace that it is waited for.
+const (
+	pace      = time.Minute
+	paceBytes = 64 << 10
+)
+
 // patientBody is a request body of which each read must bring something within
-// its patience. A body that only drips is read on; one that stands still frees
-// the request, and what it holds, although the connection is open.
+// its patience, and which must keep a pace. One that stands still, or drips, frees
+// the request, and what it holds, although the connection is open. Only the time
+// counts in which the client is waited for.
 type patientBody struct {
 	io.ReadCloser
 	control  *http.ResponseController
 	patience time.Duration
 	count    *int64 // of bytes
+
+	waited time.Duration // in this pace
+	came   int           // bytes in it
 }
 
 // Read translates what goes wrong with the connection: whoever reads, knows from
@@ -174,11 +206,15 @@ type patientBody struct {
 func (b *patientBody) Read(p []byte) (int, error) {
 	// In a server that has no deadlines (a handler called in process) nothing
 	// can stand still either.
-	b.control.SetReadDeadline(time.Now().Add(b.patience))
+	began := time.Now()
+	b.control.SetReadDeadline(began.Add(b.patience))
 	n, err := b.ReadCloser.Read(p)
 	*b.count += int64(n)
 	switch {
 	case err == nil:
+		if !b.keepsPace(time.Since(began), n) {
+			err = errSlowBody
+		}
 	case err == io.EOF:
 		// From here the server itself reads on, to notice a client that goes
 		// away: a deadline left behind would look like one.
@@ -189,4 +225,16 @@ func (b *patientBody) Read(p []byte) (int, error) {
 		err = inBody("body", "cannot be read to its end; send the request again")
 	}
 	return n, err
+}
+
+// keepsPace counts a read that took so long and brought so many bytes.
+func (b *patientBody) keepsPace(took time.Duration, n int) bool {
+	b.waited += took
+	b.came += n
+	if b.waited < pace {
+		return true
+	}
+	kept := b.came >= paceBytes
+	b.waited, b.came = 0, 0
+	return kept
 }

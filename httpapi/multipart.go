@@ -128,13 +128,24 @@ func (rc *reception) part(r *http.Request, part *multipart.Part) error {
 	if err != nil {
 		return err
 	}
-	if err := rc.named(inBody, "file", part.FileName(), "file", part.Header.Get("Content-Type")); err != nil {
+	if err := rc.named(inBody, "file", fileNameOf(part), "file", part.Header.Get("Content-Type")); err != nil {
 		return err
 	}
 	if err := rc.stage(r.Context(), &partBody{part}, "file"); err != nil {
 		return err
 	}
 	return promise.check(rc.staged.Digest())
+}
+
+// fileNameOf is the name of a part's file. Browsers send a quote in it as %22, and
+// all else as it is (the HTML standard, multipart/form-data encoding algorithm),
+// so that alone is undone; filename* has been decoded as its own rule says.
+func fileNameOf(part *multipart.Part) string {
+	name := part.FileName()
+	if strings.Contains(strings.ToLower(part.Header.Get("Content-Disposition")), "filename*") {
+		return name
+	}
+	return strings.ReplaceAll(name, "%22", `"`)
 }
 
 // takes reports whether name is a field of the form.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http/httptest"
 	"reflect"
 	"strings"
@@ -43,4 +44,28 @@ func FuzzMultipart(f *testing.F) {
 			t.Errorf("accepted: %q", body)
 		}
 	})
+}
+
+// TestFileNamesOfForms holds what a file is called by the forms in which clients
+// write its name. (web-platform-tests, "form-data-filename")
+func TestFileNamesOfForms(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	for disposition, want := range map[string]string{
+		`filename="quo%22te.txt"`:                              `quo"te.txt`,
+		`filename="%22%22.txt"`:                                `"".txt`,
+		`filename="quo\"te.txt"`:                               `quo"te.txt`,
+		`filename="per%20cent%.txt"`:                           `per%20cent%.txt`,
+		`filename="line%0Aend%0D.txt"`:                         `line%0Aend%0D.txt`,
+		`filename="a%2522.txt"`:                                `a%2522.txt`,
+		`filename*=UTF-8''a%2522b.txt`:                         `a%22b.txt`,
+		`filename="a%22b.txt"; filename*=UTF-8''%E2%82%AC.txt`: `€.txt`,
+	} {
+		body := "--cut\r\nContent-Disposition: form-data; name=\"file\"; " + disposition + "\r\n\r\ntext\r\n--cut--\r\n"
+		a, answer := k.do("upload", "POST", "/v1/documents", strings.NewReader(body), "Content-Type", "multipart/form-data; boundary=cut")
+		var d Document
+		if err := json.Unmarshal([]byte(answer), &d); err != nil || a.StatusCode != 201 || d.CurrentVersion.FileName != want {
+			t.Errorf("%s: %d %s, want %s", disposition, a.StatusCode, answer, want)
+		}
+	}
 }

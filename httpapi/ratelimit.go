@@ -132,13 +132,54 @@ func (e *limitedError) Unwrap() error { return errLimited }
 // errUploads is what clients are told who come while as many upload as may.
 var errUploads = &limitedError{after: time.Second, message: "as many uploads are running as this server takes at a time; try again in a moment"}
 
+// errShare is what they are told who have their share of the places already.
+var errShare = &limitedError{after: time.Second, message: "you have as many uploads running as this server takes of one user at a time; try again when one of them is over"}
+
+// places are those for uploads that are taken, by user. One user's keys count
+// together, for a key can make others that replace it.
+type places struct {
+	mu    sync.Mutex // leaf lock
+	taken map[spender]int
+}
+
 // beginUpload takes one of the places for uploads. Whoever has it calls end.
-func (s *Server) beginUpload() (end func(), err error) {
-	end = func() { s.uploads.Add(-1) }
-	if most := int64(s.options.MaxUploads); s.uploads.Add(1) > most && most > 0 {
-		end()
-		s.metrics.limitedUploads.Add(1)
-		return nil, errUploads
+//
+// Nobody gets them all: of those who upload, with one more who may come, each has
+// an equal share, so that slow uploads of one leave room for the others.
+func (s *Server) beginUpload(c caller) (end func(), err error) {
+	most := s.options.MaxUploads
+	if most <= 0 {
+		s.uploads.Add(1)
+		return func() { s.uploads.Add(-1) }, nil
 	}
-	return end, nil
+	p, who := &s.places, spender{c.vault, c.actor.UserID}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	others := len(p.taken)
+	if p.taken[who] > 0 {
+		others--
+	}
+	switch {
+	case s.uploads.Load() >= int64(most):
+		err = errUploads
+	case p.taken[who] >= max(1, most/(others+2)):
+		err = errShare
+	}
+	if err != nil {
+		s.metrics.limitedUploads.Add(1)
+		return nil, err
+	}
+	s.uploads.Add(1)
+	p.taken[who]++
+	return func() { s.endUpload(who) }, nil
+}
+
+func (s *Server) endUpload(who spender) {
+	p := &s.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.uploads.Add(-1)
+	if p.taken[who]--; p.taken[who] == 0 {
+		delete(p.taken, who)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,5 +146,97 @@ func TestUploadsAtATime(t *testing.T) {
 	}
 	if a, said := k.do("upload", "POST", "/v1/documents?fileName=b.txt", strings.NewReader("b")); a.StatusCode != 201 {
 		t.Errorf("after it: %d %s", a.StatusCode, said)
+	}
+}
+
+// TestShares holds that one user, with all keys there are, leaves places for
+// uploads to others, however slowly its own proceed.
+func TestShares(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{MaxUploads: 8})
+	main := k.vaults["main"]
+	by := func(id string) caller {
+		return caller{vault: main.Vault, actor: engine.Actor{UserID: id, KeyID: engine.NewID()}}
+	}
+	var ends []func()
+	take := func(id string) (n int) {
+		for {
+			end, err := k.server.beginUpload(by(id))
+			if err != nil {
+				return n
+			}
+			ends = append(ends, end)
+			n++
+		}
+	}
+	for i, want := range []struct {
+		user   string
+		places int
+	}{{"a", 4}, {"a", 0}, {"b", 2}, {"c", 2}, {"d", 0}} {
+		if n := take(want.user); n != want.places {
+			t.Errorf("%d: %s gets %d places, want %d", i, want.user, n, want.places)
+		}
+	}
+	for _, end := range ends {
+		end()
+	}
+	if n := take("d"); n != 4 || len(k.server.places.taken) != 1 {
+		t.Errorf("afterwards %d, %v", n, k.server.places.taken)
+	}
+	if a, said := k.do("upload", "POST", "/v1/documents?fileName=b.txt", strings.NewReader("b")); a.StatusCode != 201 {
+		t.Errorf("%d %s", a.StatusCode, said)
+	}
+}
+
+// drip is a body that brings so many bytes with each wait.
+type drip struct {
+	wait  time.Duration
+	bytes int
+	left  int
+}
+
+func (d *drip) Read(p []byte) (int, error) {
+	if d.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(d.wait)
+	n := min(d.bytes, d.left, len(p))
+	d.left -= n
+	return n, nil
+}
+
+// TestPace holds that a body which drips is given up after a minute, one that is
+// slow is not, and that no client pays for the time the server takes.
+func TestPace(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		drip  drip
+		works time.Duration // the server, after each read
+		after time.Duration
+		err   error
+	}{
+		{"a byte in ten seconds", drip{10 * time.Second, 1, 1 << 20}, 0, time.Minute, errSlowBody},
+		{"slow", drip{10 * time.Second, 11 << 10, 110 << 10}, 0, 100 * time.Second, nil},
+		{"short", drip{10 * time.Second, 1, 5}, 0, 50 * time.Second, nil},
+		{"slows down", drip{time.Second, 1 << 10, 70 << 10}, 0, time.Minute, errSlowBody},
+		{"waits for the server", drip{time.Millisecond, 1 << 10, 10 << 10}, time.Minute, 10*time.Minute + 10*time.Millisecond, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var count int64
+			body := &patientBody{ReadCloser: io.NopCloser(&c.drip), control: http.NewResponseController(httptest.NewRecorder()), patience: 30 * time.Second, count: &count}
+			began := time.Now()
+			var err error
+			for p := make([]byte, 64<<10); err == nil; {
+				if _, err = body.Read(p); err == nil {
+					time.Sleep(c.works)
+				}
+			}
+			if err == io.EOF {
+				err = nil
+			}
+			if took := time.Since(began); err != c.err || took != c.after {
+				t.Errorf("%s: %v after %v, want %v after %v", c.name, err, took, c.err, c.after)
+			}
+		})
 	}
 }

@@ -193,7 +193,7 @@ func (s *Server) getRun(ctx context.Context, c caller, in runInput) (reply[Run],
 		if err != nil || r.Status != engine.RunRunning || patience.Err() != nil {
 			return answer(runOf(r)), err
 		}
-		if err := c.vault.Wait(patience, seen); err != nil && patience.Err() == nil {
+		if err := awaitNews(patience, &c, seen); err != nil {
 			return reply[Run]{}, err
 		}
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,14 @@ import (
 
 // scalar is a number or a truth that may also be sent as the string of it.
 type scalar interface{ scalar(string) error }
+
+// isScalar reports whether a member of this type is one.
+func isScalar(t reflect.Type) bool {
+	if t.Kind() != reflect.Pointer {
+		t = reflect.PointerTo(t)
+	}
+	return t.Implements(reflect.TypeFor[scalar]())
+}
 
 func (d *decoder) scalar(tok json.Token, s scalar, path string) error {
 	var spelling string

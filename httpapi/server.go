@@ -33,8 +33,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,7 +58,7 @@ type Options struct {
 
 	// Authenticate tells who asks, and of which vault. Its errors are answered
 	// as those of the engine are: engine.ErrInvalidToken is 401. It must not
-	// read the body. Nil: the API keys of the vaults, as Authorization: Bearer.
+	// read the body. While a request waits for the log to grow it is asked again. Nil: the API keys of the vaults, as Authorization: Bearer.
 	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
 
 	// Unopened names vaults that are this server's but could not be opened, with
@@ -71,12 +74,13 @@ type Options struct {
 	MaxUpload int64
 
 	// BodyTimeout is how long a request's body may make no progress before the
-	// request is given up, and how long a client may take to receive 256 KiB of
+	// request is given up (as it is if it brings less than 64 KiB in a minute), and how long a client may take to receive 256 KiB of
 	// an answer before its connection is. 0: 30 seconds.
 	BodyTimeout time.Duration
 
 	// MaxUploads is how many uploads may be received at a time; more are
-	// RATE_LIMITED. Each takes up to 2 MiB of memory. 0: any number.
+	// RATE_LIMITED, and so are those of one user beyond half of it, or beyond an
+	// equal share if several upload. Each takes up to 2 MiB of memory. 0: any number.
 	MaxUploads int
 
 	// Rate is how many requests a second an API key may make, or, if there are
@@ -99,10 +103,16 @@ type Options struct {
 	// each page of metrics. Nil: none.
 	Collect func(*Exposition)
 
-	// PublicURL is what stands before Prefix in a Location, for a server behind
-	// a proxy: "https://documents.example.com". "": the scheme and the Host of
-	// the request.
+	// PublicURL is what stands before Prefix in a Location, and what userinfo
+	// calls this server, for one behind a proxy: "https://documents.example.com".
+	// "": the scheme and the Host of the request, if that is one to believe.
 	PublicURL string
+
+	// AllowedHosts are the hosts to believe, without a port, beside those that
+	// are this machine to itself (localhost, 127.0.0.1, ::1). Who asks by another
+	// one gets a Location that begins with Prefix: a Host is what a client, or
+	// who led it here, says it is.
+	AllowedHosts []string
 
 	// Search finds documents by their words. Nil: there is no GET /v1/search,
 	// and no q in the filter of a bulk change.
@@ -134,8 +144,9 @@ type Server struct {
 	// verifying has the vaults a request verifies now.
 	verifying sync.Map
 	metrics   *Metrics
-	limit     *rateLimit // nil: none
-	uploads   atomic.Int64
+	limit     *rateLimit   // nil: none
+	uploads   atomic.Int64 // that are received now
+	places    places
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -155,7 +166,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 		o.Metrics = NewMetrics()
 	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
-	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst)}
+	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
 		s.options.Authenticate = s.authenticateKey
@@ -181,6 +192,7 @@ func (s *Server) Stop() { s.stop() }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, server: s, id: requestID(r), began: time.Now(), fields: codeInvalidParameter}
 	w.Header().Set("X-Request-Id", x.id)
+	guard(w.Header(), r)
 	s.metrics.running.Add(1)
 	defer s.finish(x, r)
 	defer func() {
@@ -189,11 +201,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	handle, params, err := s.lookup(x, r)
+	if r.Header["Transfer-Encoding"] != nil {
+		// net/http takes it out of every request of which it is certain where it
+		// ends: what stands before may be certain of another end (RFC 9112 section 6.3).
+		w.Header().Set("Connection", "close")
+		err = inParameter("Content-Length", "cannot be sent beside Transfer-Encoding; send the one or the other")
+	}
 	if err != nil {
 		s.fail(x, r, err)
 		return
 	}
 	handle(x, r, params)
+}
+
+// guard says of every answer what browsers are to keep to: nothing is another
+// site's to embed, and who once came by TLS comes by TLS for a year.
+func guard(h http.Header, r *http.Request) {
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // lookup finds the route by hand instead of through the router's ServeHTTP,
@@ -255,6 +282,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 			return err
 		}
 		x.user, x.vault = c.actor.UserID, c.vault
+		c.access = rt.access
+		c.who = func() (engine.Actor, error) {
+			_, actor, err := s.options.Authenticate(r)
+			return actor, err
+		}
 		if err := s.spend(x, c); err != nil {
 			return err
 		}
@@ -264,6 +296,9 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if c.actor.Access < rt.access {
 			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
 		}
+	}
+	if c.who != nil {
+		x.who = &caller{vault: c.vault, access: c.access, who: c.who}
 	}
 	x.base = s.base(r)
 	c.base = x.base
@@ -279,15 +314,33 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 }
 
 // base is what a path below the mount is appended to in a Location. A request
-// that names no host, as HTTP/1.0 may, gets a path.
+// that names no host, as HTTP/1.0 may, or one that is not to be believed, gets a
+// path.
 func (s *Server) base(r *http.Request) string {
 	switch {
-	case s.options.PublicURL != "" || r.Host == "":
+	case s.options.PublicURL != "" || !s.believes(r.Host):
 		return s.options.PublicURL + s.options.Prefix
 	case r.TLS != nil:
 		return "https://" + r.Host + s.options.Prefix
 	}
 	return "http://" + r.Host + s.options.Prefix
+}
+
+// believes reports whether a Host is one of this server's names.
+func (s *Server) believes(host string) bool {
+	name := host
+	if at, port, err := net.SplitHostPort(host); err == nil {
+		if strings.Trim(port, "0123456789") != "" {
+			return false
+		}
+		name = at
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if addr, err := netip.ParseAddr(name); err == nil && addr.Unmap().IsLoopback() && addr.Zone() == "" {
+		return true
+	}
+	same := func(allowed string) bool { return strings.EqualFold(strings.Trim(allowed, "[]"), name) }
+	return same("localhost") || name != "" && slices.ContainsFunc(s.options.AllowedHosts, same)
 }
 
 // recovered answers a panic, which is a defect of the program, as any unknown

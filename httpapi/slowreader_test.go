@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"strongroom/engine"
 )
 
 // large is more than the buffers of a connection hold.
@@ -115,5 +117,33 @@ func TestHTTP2(t *testing.T) {
 	defer a.Body.Close()
 	if got, err := io.ReadAll(a.Body); err != nil || !bytes.Equal(got, content) {
 		t.Error(a.Status, len(got), err)
+	}
+}
+
+// TestDownloadEndsWithTheKey: who loses the right to read while a file is sent gets
+// no more of it.
+func TestDownloadEndsWithTheKey(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	content := largeContent()
+	d := main.Create("large.bin", string(content))
+	grace, token := main.Person("Grace", engine.AccessView)
+	r, err := http.NewRequest("GET", k.http.URL+"/v1/documents/"+d.ID+"/content", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	a, err := k.http.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	if _, _, err := main.RevokeKey(t.Context(), main.Admin, grace.KeyID); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(doubt + doubt/10) // believed until then; what is sent waits for a reader
+	if got, err := io.ReadAll(a.Body); err == nil || len(got) == len(content) {
+		t.Errorf("all %d bytes came", len(got))
 	}
 }

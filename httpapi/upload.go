@@ -1,11 +1,11 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"hash"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// maxContent is the size of a file sent as base64 in JSON, which is held in
-	// memory. Larger ones have the two forms that are streamed.
+	// maxContent is the size of a file sent as base64 in JSON. Larger ones have the
+	// two forms that do not grow on the way.
 	maxContent = 16 << 20
 	// maxFields is the size of the fields beside a file, all together.
 	maxFields = 1 << 20
@@ -131,28 +131,59 @@ func (rc *reception) json(x *exchange, r *http.Request) error {
 	if err := contentTypeIn(r.Header, []string{"application/json"}); err != nil {
 		return err
 	}
-	data, err := readBody(x, r, int64(base64.StdEncoding.EncodedLen(maxContent))+maxFields)
+	body, err := limitBody(x, r, int64(base64.StdEncoding.EncodedLen(maxContent))+maxFields)
 	if err != nil {
 		return err
 	}
-	if err := rc.promise.check(sha256.Sum256(data)); err != nil {
+	var sum hash.Hash
+	if rc.promise != nil {
+		sum = sha256.New()
+		body = io.TeeReader(body, sum)
+	}
+	file := newJSONFile(body)
+	found, err := file.untilContent()
+	if err != nil {
 		return err
 	}
-	if err := rc.plan.shapes.decode(data, rc.fields, ""); err != nil {
+	if found {
+		if err := rc.keep(r.Context(), file.file()); err != nil {
+			return err
+		}
+	}
+	if err := file.toEnd(); err != nil {
+		return err
+	}
+	if file.long {
+		return rc.plan.shapes.overlong(file.rest, rc.fields)
+	}
+	if sum != nil {
+		if err := rc.promise.check(engine.Digest(sum.Sum(nil))); err != nil {
+			return err
+		}
+	}
+	if err := rc.plan.shapes.decode(file.rest, rc.fields, ""); err != nil {
 		return err
 	}
 	if rc.Content == nil {
 		return inBody("content", "is missing; send the file in base64")
 	}
-	if len(*rc.Content) > maxContent {
-		return refuse(errTooLarge, "content is larger than %d bytes; send the file as multipart/form-data or as the body itself", maxContent)
-	}
 	if err := rc.named(inBody, "fileName", rc.FileName, "mediaType", rc.MediaType); err != nil {
 		return err
 	}
-	content := *rc.Content
-	rc.Content = nil
-	return rc.stage(r.Context(), bytes.NewReader(content), "content")
+	return rc.described("content")
+}
+
+// keep stages the file of an upload in JSON, which must not be larger than both
+// this form and the server take.
+func (rc *reception) keep(ctx context.Context, file io.Reader) (err error) {
+	rc.staged, err = rc.vault.Stage(ctx, file, min(rc.limit, maxContent))
+	if errors.Is(err, engine.ErrTooLarge) && rc.limit > maxContent {
+		return refuse(errTooLarge, "content is larger than %d bytes; send the file as multipart/form-data or as the body itself", maxContent)
+	}
+	if e, ok := errors.AsType[*invalidError](err); ok {
+		return e // the client's mistake, not that of staging
+	}
+	return err
 }
 
 // named settles what the file is called and what it is said to be, before a byte
@@ -172,6 +203,11 @@ func (rc *reception) stage(ctx context.Context, r io.Reader, field string) (err 
 	if rc.staged, err = rc.vault.Stage(ctx, r, rc.limit); err != nil {
 		return err
 	}
+	return rc.described(field)
+}
+
+// described settles what the file is, now that its beginning is known.
+func (rc *reception) described(field string) error {
 	if rc.MediaType == "" {
 		rc.MediaType = sniff(rc.FileName, rc.staged.Prefix())
 	}

@@ -54,7 +54,7 @@ func (r *reach) dial(ctx context.Context, network, address string) (net.Conn, er
 	}
 	var errs []error
 	for i, addr := range addrs {
-		if err := r.admit(addr); err != nil {
+		if err := r.admit(host, addr); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -62,9 +62,9 @@ func (r *reach) dial(ctx context.Context, network, address string) (net.Conn, er
 		if err == nil {
 			return conn, nil
 		}
-		errs = append(errs, err)
+		errs = append(errs, told(host, err))
 	}
-	return nil, errors.Join(errs...)
+	return nil, errors.Join(once(errs)...)
 }
 
 // bounded gives a dial the time of an attempt. The transport takes away the
@@ -80,7 +80,7 @@ func (r *reach) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 	}
 	addrs, err := r.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, err
+		return nil, unresolved(host, err)
 	}
 	if len(addrs) == 0 {
 		return nil, fmt.Errorf("%s has no address", host)
@@ -88,10 +88,14 @@ func (r *reach) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 	return addrs[:min(len(addrs), perHost)], nil
 }
 
-func (r *reach) admit(addr netip.Addr) error {
+// admit is nil if what host leads to may be delivered to.
+func (r *reach) admit(host string, addr netip.Addr) error {
 	allowed, err := judge(addr, r.allow)
+	if e, ok := errors.AsType[*refusal](err); ok {
+		return e.of(host)
+	}
 	if err == nil && r.plain && !allowed {
-		err = fmt.Errorf("%w: http is for targets that the operator has allowed, and %s is none; use https", ErrTarget, addr)
+		err = fmt.Errorf("%w: http is for targets that the operator has allowed, and %s is none; use https", ErrTarget, host)
 	}
 	return err
 }
@@ -139,9 +143,9 @@ func newClient(o Options) *client {
 		case err != nil:
 			return nil
 		case scheme == "http":
-			return plain.admit(addr)
+			return plain.admit(host, addr)
 		}
-		return secure.admit(addr)
+		return secure.admit(host, addr)
 	}
 	return c
 }
@@ -182,7 +186,7 @@ func (c *client) do(r *http.Request) (*http.Response, error) {
 	}
 	answer, err := speaks.Do(r)
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // the URL may hold what is nobody's business
+		err = told(r.URL.Hostname(), e.Err) // the URL may hold what is nobody's business
 	}
 	return answer, err
 }

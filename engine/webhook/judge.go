@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -84,7 +83,7 @@ func judge(addr netip.Addr, allow []netip.Prefix) (allowed bool, err error) {
 	inside := embedded(addr)
 	isMetadata := func(a netip.Addr) bool { return slices.Contains(metadata, a) }
 	if isMetadata(addr) || slices.ContainsFunc(inside, isMetadata) {
-		return false, fmt.Errorf("%w: %s is where a cloud keeps this machine's credentials", ErrTarget, addr)
+		return false, &refusal{addr: addr, why: "where a cloud keeps this machine's credentials"}
 	}
 	named := func(p netip.Prefix) bool { return p.Contains(addr) }
 	if slices.ContainsFunc(allow, named) {
@@ -94,7 +93,7 @@ func judge(addr netip.Addr, allow []netip.Prefix) (allowed bool, err error) {
 		return judge(inside[0], allow)
 	}
 	if class := classOf(addr); class != "" {
-		return false, fmt.Errorf("%w: %s is %s; the operator can allow it with --webhook-allow", ErrTarget, addr, class)
+		return false, &refusal{addr: addr, why: class + "; the operator can allow it with --webhook-allow"}
 	}
 	return false, nil
 }

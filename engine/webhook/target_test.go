@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -258,6 +261,51 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 	for _, url := range []string{"https://example.com/?token=hush", "https://8.8.8.8/hush", "http://8.8.8.8/hush"} {
 		if d := p.to(url); strings.Contains(d.Error, "hush") || d.Error == "" {
 			t.Errorf("%s: %q", url, d.Error)
+		}
+	}
+}
+
+// leaky is a network whose own errors name what is inside.
+type leaky struct{ dial, resolve error }
+
+func (l *leaky) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	if l.resolve != nil {
+		return nil, l.resolve
+	}
+	return addrs("8.8.8.8", "10.77.1.9"), nil
+}
+
+func (l *leaky) DialContext(context.Context, string, string) (net.Conn, error) { return nil, l.dial }
+
+// TestErrorsTellNothingInside holds that what is told of a failure names no
+// resolver, no proxy and no address but one that stands in the URL.
+func TestErrorsTellNothingInside(t *testing.T) {
+	inside := &net.TCPAddr{IP: net.IPv4(10, 77, 1, 9), Port: 443}
+	refused := &net.OpError{Op: "dial", Net: "tcp", Source: inside, Addr: inside, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	wire := &leaky{}
+	direct := newProber(t, webhook.Options{Resolver: wire, Dialer: wire})
+	proxied := newProber(t, webhook.Options{Resolver: wire, Dialer: wire, Proxy: &url.URL{Scheme: "http", Host: "10.77.1.9:3128"}})
+	for _, c := range []struct {
+		p             *prober
+		dial, resolve error
+		want          string
+	}{
+		{direct, refused, nil, "no connection: connection refused"},
+		{direct, &net.OpError{Op: "read", Net: "tcp", Source: inside, Addr: inside, Err: os.NewSyscallError("read", syscall.ECONNRESET)}, nil, "the connection broke: connection reset"},
+		{direct, &net.OpError{Op: "dial", Net: "tcp", Addr: inside, Err: os.ErrDeadlineExceeded}, nil, "timed out"},
+		{direct, &net.OpError{Op: "dial", Net: "tcp", Addr: inside, Err: errors.New("10.77.1.9 is not there")}, nil, "no connection"},
+		{direct, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"db.77.inside"}}, Host: "hooks.example"}, nil, "not valid for hooks.example"},
+		{direct, refused, nil, "hooks.example leads to an address that is private"},
+		{direct, nil, &net.DNSError{Err: "no such host", Name: "hooks.example", Server: "10.77.0.53:53", IsNotFound: true}, "hooks.example has no address"},
+		{direct, nil, &net.DNSError{Err: "server misbehaving", Name: "hooks.example.corp.77.inside", Server: "10.77.0.53:53"}, "hooks.example could not be resolved"},
+		{direct, nil, &net.DNSError{Err: "i/o timeout", Name: "hooks.example", Server: "10.77.0.53:53", IsTimeout: true}, "in time"},
+		{direct, nil, errors.New("read udp 10.77.1.9:5->10.77.0.53:53: nothing"), "could not be resolved"},
+		{proxied, refused, nil, "the proxy does not connect"},
+	} {
+		wire.dial, wire.resolve = c.dial, c.resolve
+		d := c.p.to("https://hooks.example/")
+		if !strings.Contains(d.Error, c.want) || strings.Contains(d.Error, "77") {
+			t.Errorf("%v, %v: %q, want %q", c.dial, c.resolve, d.Error, c.want)
 		}
 	}
 }

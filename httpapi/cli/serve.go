@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
+	"runtime/debug"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -20,10 +23,12 @@ type serveFlags struct {
 	tlsCert      string
 	tlsKey       string
 	publicURL    addressValue
+	hosts        hostsValue
 	maxUpload    bytesValue
 	maxUploads   uint
 	rate         rateValue
 	burst        uint
+	memory       bytesValue
 	headLog      string
 	scrubRate    uint // MiB a second
 	webhooks     webhookFlags
@@ -54,8 +59,10 @@ To listen on an address that other machines can reach takes a TLS certificate, o
 read again when its files change; TLS is 1.2 or later, and brings HTTP/2.
 
 A client has 10 seconds for a request's header and 2 minutes between requests; a
-body that makes no progress for 30 seconds is given up, and so is a client that
-does not take 256 KiB of an answer in that time.`,
+body that makes no progress for 30 seconds, or brings less than 64 KiB in a minute
+of waiting, is given up, and so is a client that does not take 256 KiB of an answer
+in 30 seconds. Of connections that wait for their next request, 128 of one address
+are kept, and 1,024 in all.`,
 		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveFlags
@@ -66,11 +73,14 @@ does not take 256 KiB of an answer in that time.`,
 			f.set.StringVar(&o.tlsCert, "tls-cert", "", "`FILE` with the TLS certificate chain, PEM")
 			f.set.StringVar(&o.tlsKey, "tls-key", "", "`FILE` with the key of the certificate, PEM")
 			f.set.Var(&o.publicURL, "public-url", "`URL` clients reach the server by, if it is behind a proxy")
+			f.set.Var(&o.hosts, "allowed-hosts", "`HOST,...` by which clients reach the server, if there is no --public-url;\nfor those who name another one, localhost and its addresses apart, the\nURLs in answers begin with the path")
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
-			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
+			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
+			o.memory = 384 << 20
+			f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			f.webhooks(&o.webhooks)
@@ -89,7 +99,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		return usagef("--tls-cert and --tls-key go together: give both")
 	}
 	options := daemon.Options{
-		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL),
+		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL), AllowedHosts: o.hosts,
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
@@ -103,6 +113,9 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		if options.Metrics, err = o.checkAddress("--metrics-listen", o.metrics, "metrics"); err != nil {
 			return err
 		}
+	}
+	if p.Env("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(o.memory)))
 	}
 	return daemon.Serve(ctx, options)
 }
@@ -120,6 +133,25 @@ func (o *serveFlags) checkAddress(flag, given, what string) (*net.TCPAddr, error
 			"give --tls-cert and --tls-key, or --insecure-http if something in front of the server adds TLS", flag, given, what)
 	}
 	return address, nil
+}
+
+// hostsValue is the flag --allowed-hosts: names or addresses, without ports.
+type hostsValue []string
+
+func (h *hostsValue) String() string { return strings.Join(*h, ",") }
+
+func (h *hostsValue) Set(s string) error {
+	var hosts []string
+	for host := range strings.SplitSeq(s, ",") {
+		host = strings.TrimSpace(host)
+		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if host == "" || err != nil && strings.ContainsAny(host, " /:@[]*") {
+			return fmt.Errorf("want names or addresses without a port, such as vault.example.com,10.0.0.7")
+		}
+		hosts = append(hosts, host)
+	}
+	*h = hosts
+	return nil
 }
 
 // levelValue is the flag --log-level.

@@ -40,6 +40,9 @@ type Options struct {
 	// cross the network in the clear: who sets Listen has to see to that.
 	TLSCert, TLSKey string
 	PublicURL       string // by which clients reach it; "": as a request says
+	// AllowedHosts are whom a request's Host is believed to be, beside this machine
+	// by its own names, if there is no PublicURL.
+	AllowedHosts []string
 
 	MaxUpload  int64   // bytes of a file; 0: 1 GiB
 	MaxUploads int     // at a time; more are told to try again; 0: any number

@@ -36,7 +36,9 @@ func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error 
 	servers := make([]*http.Server, len(fronts))
 	for i, f := range fronts {
 		servers[i] = &http.Server{
-			Handler:           f.handler,
+			Handler:           framed(f.handler),
+			ConnContext:       withConn,
+			ConnState:         newIdlers(idleEach, idleAll).state,
 			ErrorLog:          httpErrors(log),
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,

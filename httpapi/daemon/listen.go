@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,7 +23,7 @@ import (
 // open listens at every address, and says so.
 func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
-		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, Build: o.Build,
+		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, AllowedHosts: o.AllowedHosts, Build: o.Build,
 		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
 		Deliveries: r.deliveries.served(), Warnings: r.warnings,
 	}
@@ -117,8 +119,95 @@ func (d door) scheme() string {
 
 func (d door) listen(at *net.TCPAddr) (net.Listener, error) {
 	listener, err := net.ListenTCP("tcp", at)
-	if err != nil || d.tls == nil {
-		return listener, err
+	if err != nil {
+		return nil, err
 	}
-	return tls.NewListener(listener, d.tls), nil
+	if d.tls == nil {
+		return plainListener{listener}, nil
+	}
+	return newSecureListener(listener, d.tls), nil
+}
+
+// plainListener takes connections of HTTP/1 without TLS.
+type plainListener struct{ *net.TCPListener }
+
+func (l plainListener) Accept() (net.Conn, error) {
+	conn, err := l.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	return &plainConn{TCPConn: conn}, nil
+}
+
+// secureListener takes connections over TLS and hands them on when their
+// handshake is over, for only then it is known what is spoken on them: HTTP/2,
+// which net/http knows by the type of the connection, or HTTP/1, whose requests
+// are looked at.
+type secureListener struct {
+	*net.TCPListener
+	config *tls.Config
+	begin  sync.Once
+	ready  chan accepted
+	closed chan struct{}
+	close  sync.Once
+}
+
+type accepted struct {
+	conn net.Conn
+	err  error
+}
+
+func newSecureListener(l *net.TCPListener, config *tls.Config) *secureListener {
+	return &secureListener{TCPListener: l, config: config, ready: make(chan accepted), closed: make(chan struct{})}
+}
+
+func (l *secureListener) Accept() (net.Conn, error) {
+	l.begin.Do(func() { go l.run() })
+	select {
+	case a := <-l.ready:
+		return a.conn, a.err
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *secureListener) Close() error {
+	l.close.Do(func() { close(l.closed) })
+	return l.TCPListener.Close()
+}
+
+func (l *secureListener) run() {
+	for {
+		conn, err := l.TCPListener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // net/http waits a while and asks again
+			l.hand(accepted{err: err})
+		default:
+			go func() { l.hand(accepted{conn: l.greet(conn)}) }()
+		}
+	}
+}
+
+func (l *secureListener) hand(a accepted) {
+	select {
+	case l.ready <- a:
+	case <-l.closed:
+		if a.conn != nil {
+			a.conn.Close()
+		}
+	}
+}
+
+// greet shakes hands. A connection with which that fails is handed on as it is:
+// net/http meets the same error, and says it.
+func (l *secureListener) greet(conn net.Conn) net.Conn {
+	secure := tls.Server(conn, l.config)
+	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	defer cancel()
+	if err := secure.HandshakeContext(ctx); err != nil || secure.ConnectionState().NegotiatedProtocol == "h2" {
+		return secure
+	}
+	return &secureConn{Conn: secure}
 }

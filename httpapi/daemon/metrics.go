@@ -19,10 +19,12 @@ func exposeProcess(e *httpapi.Exposition, began time.Time) {
 	e.Sample(float64(began.UnixMilli()) / 1000)
 	e.Family("go_goroutines", "gauge", "Goroutines there are.")
 	e.Sample(float64(runtime.NumGoroutine()))
-	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/gc/gomemlimit:bytes"}}
 	metrics.Read(samples)
 	e.Family("go_memstats_heap_alloc_bytes", "gauge", "Bytes of objects on the heap.")
 	e.Sample(float64(samples[0].Value.Uint64()))
 	e.Family("go_memory_used_bytes", "gauge", "Bytes the Go runtime has from the system and has not given back, the database's pages apart.")
 	e.Sample(float64(samples[1].Value.Uint64() - samples[2].Value.Uint64()))
+	e.Family("go_gc_gomemlimit_bytes", "gauge", "Bytes from which on the Go runtime frees memory rather than taking more.")
+	e.Sample(float64(samples[3].Value.Uint64()))
 }
