@@ -158,7 +158,8 @@ func firstUser(t *testing.T, data string) string {
 func TestAStrangerIsRefused(t *testing.T) {
 	data := serviceData(t)
 	mustRun(t, "init", "--data", data)
-	for _, args := range [][]string{{"user", "list"}, {"verify"}, {"compact"}, {"import", "/"}} {
+	for _, args := range [][]string{{"user", "list"}, {"verify"}, {"compact"}, {"import", "/"}, {"vault", "list"}, {"doctor"},
+		{"backup", "--all", "--to", "x"}, {"init", "--vault", "other"}, {"serve", "--listen", "127.0.0.1:0"}} {
 		r := asUser(t, stranger, append(args, "--data", data)...)
 		r.expect(t, 1, "permission", "sudo -u '#61001' strongroom")
 	}

@@ -171,10 +171,15 @@ func BorrowLike(at Place) *Loan {
 	return &Loan{dir: at.Dir(), to: to}
 }
 
-// denied adds to an error about permission what mends it.
+// denied adds to an error about permission what mends it: that the owner of the
+// directory is asked, or is given what is in it.
 func denied(err error, dir string) error {
-	if !errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "chown") {
+	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w: somebody else's file is in %s; as root, type `chown -R '%s' %[2]s`", err, dir, strings.TrimPrefix(owner{uid: os.Geteuid()}.name(), "#"))
+	me := owner{uid: os.Geteuid()}
+	if to, known, unknown := nearestOwner(dir); unknown == nil && known && me.uid != to.uid && me.uid != root {
+		return fmt.Errorf("%w: %s belongs to the user %s; type `sudo -u '%[3]s' strongroom …`", err, dir, to.name())
+	}
+	return fmt.Errorf("%w: somebody else's file is in %s; as root, type `chown -R '%s' %[2]s`", err, dir, strings.TrimPrefix(me.name(), "#"))
 }

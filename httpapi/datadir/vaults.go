@@ -21,7 +21,7 @@ func Vaults(data string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, denied(err, data)
 	}
 	var names []string
 	for _, entry := range entries {
@@ -56,7 +56,7 @@ func MakeVaultsDir(data string) error {
 		return nil
 	}
 	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return err
+		return denied(err, data)
 	}
 	return GiveLike(data, parent)
 }
@@ -69,7 +69,7 @@ func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret,
 		return engine.Secret{}, fmt.Errorf("vault %q exists already in %s; choose another --vault, or `strongroom key add` for a new key",
 			at.Vault, at.Dir())
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return engine.Secret{}, err
+		return engine.Secret{}, denied(err, at.Data)
 	}
 	parent := VaultsDir(at.Data)
 	if err := MakeVaultsDir(at.Data); err != nil {
@@ -77,7 +77,7 @@ func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret,
 	}
 	aside, err := os.MkdirTemp(parent, vaultAside+"*")
 	if err != nil {
-		return engine.Secret{}, err
+		return engine.Secret{}, denied(err, at.Data)
 	}
 	defer os.RemoveAll(aside)
 	whole := filepath.Join(aside, at.Vault)
