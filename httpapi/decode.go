@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -85,22 +84,6 @@ func (m *member[T]) member(null bool) any {
 // name, which begins with path; without one, the whole is called body.
 func (s shapes) decode(data []byte, v reflect.Value, path string) error {
 	return s.decoder(data).decode(v, path)
-}
-
-// overlong is the refusal of a body of which data is the beginning, with more than
-// fields may have: by the name of the one that is too much.
-func (s shapes) overlong(data []byte, v reflect.Value) error {
-	d := s.decoder(data)
-	d.UseNumber()
-	d.cut = true
-	tok, err := d.token("")
-	if err == nil {
-		err = d.value(tok, v, bounds{}, "")
-	}
-	if err == nil {
-		err = d.refuse("", "%v", errFieldsTooLong)
-	}
-	return err
 }
 
 func (s shapes) decoder(data []byte) *decoder {
@@ -393,33 +376,4 @@ func (d *decoder) inside(path string, fn func() error) error {
 	d.depth--
 	_, err := d.token(path)
 	return err
-}
-
-// loneSurrogate reports whether the text of a JSON string has a \u escape that
-// is half of a UTF-16 pair without the other half.
-func loneSurrogate(text []byte) bool {
-	unit := func(i int) rune {
-		if i+6 > len(text) || text[i] != '\\' || text[i+1] != 'u' {
-			return -1
-		}
-		n, _ := strconv.ParseUint(string(text[i+2:i+6]), 16, 16)
-		return rune(n)
-	}
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' {
-			continue
-		}
-		r := unit(i)
-		switch {
-		case r < 0:
-			i++
-		case !utf16.IsSurrogate(r):
-			i += 5
-		case utf16.DecodeRune(r, unit(i+6)) == utf8.RuneError:
-			return true
-		default:
-			i += 11
-		}
-	}
-	return false
 }

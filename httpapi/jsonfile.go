@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strconv"
 )
 
@@ -234,4 +235,20 @@ func (t *base64Text) escaped() (byte, error) {
 		}
 	}
 	return 0, errNotBase64
+}
+
+// overlong is the refusal of a body of which data is the beginning, with more than
+// fields may have: by the name of the one that is too much.
+func (s shapes) overlong(data []byte, v reflect.Value) error {
+	d := s.decoder(data)
+	d.UseNumber()
+	d.cut = true
+	tok, err := d.token("")
+	if err == nil {
+		err = d.value(tok, v, bounds{}, "")
+	}
+	if err == nil {
+		err = d.refuse("", "%v", errFieldsTooLong)
+	}
+	return err
 }
