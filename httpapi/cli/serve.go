@@ -69,7 +69,7 @@ does not take 256 KiB of an answer in that time.`,
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again; 0 is any number")
-			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
+			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
