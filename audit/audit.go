@@ -307,7 +307,7 @@
 //	    facts    access word, expires time, key word, successor word,
 //	             until time, user word
 //	key.revoked (none)
-//	    facts    key word, user word
+//	    facts    key word, successors? number, user word
 //	webhook.created (none)
 //	    facts    active flag, events list, webhook word
 //	    detail   url description
@@ -409,6 +409,7 @@
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows
+//	successors       how many keys that followed, and still worked, were revoked
 //	through          the seq of the last entry exported
 //	trigger          schedule or manual
 //	type             text, number, boolean, date, choice or user

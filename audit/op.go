@@ -168,7 +168,7 @@ var rules = []rule{
 	{OpUserUpdated, noDocument, userFacts, "{member: {old, new}}"},
 	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
-	{OpKeyRevoked, noDocument, []fact{must("key", aWord), must("user", aWord)}, ""},
+	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("successors", aNumber), must("user", aWord)}, ""},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
