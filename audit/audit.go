@@ -231,7 +231,7 @@
 //	             versions number
 //	    detail   reason
 //	document.downloaded (version)
-//	    facts    digest digest
+//	    facts    digest digest, part? word
 //	lock.acquired (document)
 //	    facts    fence number, scratchpad flag, seconds number
 //	    detail   lockedByApp
@@ -389,6 +389,7 @@
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document
 //	owner            the id of the owner from now on
+//	part             what of the version was shown, passages; absent: all of it
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy
 //	protect          none, governance or compliance

@@ -135,7 +135,7 @@ var rules = []rule{
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
 		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
-	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest)}, ""},
+	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},
 	{OpLockRenewed, oneDocument, []fact{may("draft", aNumber), may("fence", aNumber), may("seconds", aNumber)}, "lockedByApp"},
