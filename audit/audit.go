@@ -231,7 +231,7 @@
 //	             versions number
 //	    detail   reason
 //	document.downloaded (version)
-//	    facts    digest digest
+//	    facts    digest digest, part? word
 //	lock.acquired (document)
 //	    facts    fence number, scratchpad flag, seconds number
 //	    detail   lockedByApp
@@ -307,7 +307,7 @@
 //	    facts    access word, expires time, key word, successor word,
 //	             until time, user word
 //	key.revoked (none)
-//	    facts    key word, user word
+//	    facts    key word, successors? number, user word
 //	webhook.created (none)
 //	    facts    active flag, events list, webhook word
 //	    detail   url description
@@ -389,6 +389,7 @@
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document
 //	owner            the id of the owner from now on
+//	part             what of the version was shown, passages; absent: all of it
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy
 //	protect          none, governance or compliance
@@ -409,6 +410,7 @@
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows
+//	successors       how many keys that followed, and still worked, were revoked
 //	through          the seq of the last entry exported
 //	trigger          schedule or manual
 //	type             text, number, boolean, date, choice or user

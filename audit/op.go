@@ -135,7 +135,7 @@ var rules = []rule{
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
 		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
-	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest)}, ""},
+	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},
 	{OpLockRenewed, oneDocument, []fact{may("draft", aNumber), may("fence", aNumber), may("seconds", aNumber)}, "lockedByApp"},
@@ -168,7 +168,7 @@ var rules = []rule{
 	{OpUserUpdated, noDocument, userFacts, "{member: {old, new}}"},
 	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
-	{OpKeyRevoked, noDocument, []fact{must("key", aWord), must("user", aWord)}, ""},
+	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("successors", aNumber), must("user", aWord)}, ""},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},

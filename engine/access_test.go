@@ -624,6 +624,66 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// TestAKeyIsRotatedOnce: a key that has a successor gets no other, however long
+// it works on, and not from an admin either.
+func TestAKeyIsRotatedOnce(t *testing.T) {
+	k := enginetest.New(t)
+	person, token := k.Person("Paul", engine.AccessView)
+	_, _, _, err := k.RotateKey(t.Context(), person, person.KeyID, time.Hour)
+	must(t, err)
+	for _, actor := range []engine.Actor{person, k.Admin} {
+		_, _, _, err = k.RotateKey(t.Context(), actor, person.KeyID, time.Hour)
+		wantField(t, err, "id")
+	}
+	_, err = k.Authenticate(t.Context(), token)
+	must(t, err)
+}
+
+// TestRevokingAKeyRevokesItsSuccessors: what a key made of itself ends with it,
+// in one entry; a key that has expired stays as it was.
+func TestRevokingAKeyRevokesItsSuccessors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.New(t)
+		line, tokens := []string{}, []string{}
+		actor, token := k.Person("Paul", engine.AccessView)
+		first, other := actor.KeyID, token
+		for range 30 {
+			next, secret, _, err := k.RotateKey(t.Context(), actor, actor.KeyID, time.Duration(len(line)%3)*time.Hour)
+			must(t, err)
+			actor.KeyID = next.ID
+			line, tokens = append(line, next.ID), append(tokens, secret.Reveal())
+			time.Sleep(time.Minute)
+		}
+		_, err := k.Authenticate(t.Context(), tokens[29])
+		must(t, err)
+		_, _, err = k.RevokeKey(t.Context(), k.Admin, line[3])
+		must(t, err)
+		for i, id := range line {
+			key, err := k.Key(t.Context(), id)
+			must(t, err)
+			// Without an overlap every third has ended; those before the fourth live on.
+			if revoked := i >= 3 && (i%3 != 2 || i == 29); key.RevokedAt.IsZero() == revoked {
+				t.Errorf("%d: %+v", i, key)
+			}
+		}
+		_, err = k.Authenticate(t.Context(), tokens[29])
+		wantIs(t, err, engine.ErrTokenRevoked)
+		_, err = k.Authenticate(t.Context(), tokens[0])
+		must(t, err)
+		_, r, err := k.RevokeKey(t.Context(), k.Admin, first)
+		must(t, err)
+		e, err := k.Entry(t.Context(), r.Seq)
+		must(t, err)
+		if n, _ := e.Facts["successors"].AsNumber(); n != 2 {
+			t.Errorf("%+v", e)
+		}
+		for _, token := range []string{other, tokens[0], tokens[1]} {
+			_, err = k.Authenticate(t.Context(), token)
+			wantIs(t, err, engine.ErrTokenRevoked)
+		}
+	})
+}
+
 func TestWhenAKeyWasLastUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.New(t)

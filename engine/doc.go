@@ -64,7 +64,8 @@
 //     user with a key that works, and show the token or the scratchpad only to who
 //     holds the lock.
 //   - OpenContent checks view access only if the setting AuditReads is on: then it
-//     writes an entry. Otherwise the host authorizes it too.
+//     writes an entry. Otherwise the host authorizes it too. RecordShown does the
+//     same for passages that a search found, before the host shows them.
 //   - Expect checks what AddVersion will check.
 //   - Disposition, Preview, Export and Backup need admin access, and check it.
 //

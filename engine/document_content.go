@@ -163,19 +163,28 @@ func (v *Vault) content(documentID string, number uint64) (content, error) {
 
 func (v *Vault) recordDownload(ctx context.Context, actor Actor, ver *Version) (Receipt, error) {
 	_, receipt, err := update(v, ctx, actor, func(t *tx) (struct{}, audit.Event, error) {
-		var none struct{}
-		if err := t.may(AccessView); err != nil {
-			return none, audit.Event{}, err
-		}
-		old, err := t.liveDocument(ver.DocumentID)
-		if err != nil {
-			return none, audit.Event{}, err
-		}
-		t.touch(old)
-		return none, audit.Event{
-			Op: audit.OpDocumentDownloaded, Document: old.ID, Version: ver.Number,
-			Facts: audit.Facts{"digest": audit.Text(ver.Digest.String())},
-		}, nil
+		event, err := t.download(ver.DocumentID, ver.Number)
+		return struct{}{}, event, err
 	})
 	return receipt, err
+}
+
+// download notes that a version is read. Its digest is the record's.
+func (t *tx) download(documentID string, number uint64) (audit.Event, error) {
+	if err := t.may(AccessView); err != nil {
+		return audit.Event{}, err
+	}
+	ver, err := t.liveVersion(documentID, number)
+	if err != nil {
+		return audit.Event{}, err
+	}
+	old, err := t.liveDocument(ver.DocumentID)
+	if err != nil {
+		return audit.Event{}, err
+	}
+	t.touch(old)
+	return audit.Event{
+		Op: audit.OpDocumentDownloaded, Document: old.ID, Version: ver.Number,
+		Facts: audit.Facts{"digest": audit.Text(ver.Digest.String())},
+	}, nil
 }

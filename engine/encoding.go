@@ -270,6 +270,7 @@ func (k *key) encode() []byte {
 	e.Time(k.CreatedAt)
 	e.Time(k.ExpiresAt)
 	e.Time(k.RevokedAt)
+	e.Strs(k.successors)
 	return e.Bytes()
 }
 
@@ -284,5 +285,6 @@ func decodeKey(at id, b []byte) (*key, error) {
 	k.CreatedAt = d.Time()
 	k.ExpiresAt = d.Time()
 	k.RevokedAt = d.Time()
+	k.successors = d.Strs()
 	return k, d.Done("key " + k.ID)
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -58,7 +60,8 @@ const maxOverlap = 30 * 24 * time.Hour
 // key is a Key as stored.
 type key struct {
 	Key
-	secret [sha256.Size]byte // the hash of the secret in its token
+	secret     [sha256.Size]byte // the hash of the secret in its token
+	successors []string          // one at most; keys of before that rule may have several
 }
 
 // usable is nil while the key works.
@@ -236,7 +239,7 @@ func (v *Vault) issued(k *key, random secret.Key, receipt Receipt, err error) (K
 // RotateKey makes a successor with the same user, name, access and expiry. The
 // old key works on for the overlap, at most 30 days; 0 ends it at once. An
 // admin may rotate any key, everybody the key they act with. A key that has
-// ended cannot be rotated.
+// ended cannot be rotated, nor can one that has a successor.
 func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overlap time.Duration) (Key, Secret, Receipt, error) {
 	if overlap < 0 || overlap > maxOverlap {
 		return Key{}, Secret{}, Receipt{}, invalid("overlapSeconds", "must be between 0 and %d", int(maxOverlap.Seconds()))
@@ -255,6 +258,9 @@ func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overla
 		if err := old.usable(t.Now()); err != nil {
 			return nil, audit.Event{}, invalid("id", "this key has ended and has no successor; create a new key")
 		}
+		if len(old.successors) > 0 {
+			return nil, audit.Event{}, invalid("id", "this key was rotated before; rotate its successor")
+		}
 		return t.rotateKey(old, overlap, random)
 	})
 	return v.issued(k, random, receipt, err)
@@ -268,8 +274,8 @@ func (t *tx) rotateKey(old *key, overlap time.Duration, random secret.Key) (*key
 	if until := t.Now().Add(overlap); old.ExpiresAt.IsZero() || until.Before(old.ExpiresAt) {
 		old.ExpiresAt = until.Truncate(time.Millisecond)
 	}
-	at, _ := store.ParseID(old.ID)
-	t.Put(bucketKeys, at[:], old.encode())
+	old.successors = []string{k.ID}
+	t.putKey(old)
 	return k, audit.Event{
 		Op: audit.OpKeyRotated,
 		Facts: audit.Facts{
@@ -280,8 +286,13 @@ func (t *tx) rotateKey(old *key, overlap time.Duration, random secret.Key) (*key
 	}, nil
 }
 
-// RevokeKey ends a key at once, also for requests that are on their way. It
-// needs admin access. Revoking what is revoked returns it as it is.
+func (t *tx) putKey(k *key) {
+	at, _ := store.ParseID(k.ID)
+	t.Put(bucketKeys, at[:], k.encode())
+}
+
+// RevokeKey ends a key at once, also for requests that are on their way, and
+// with it its successors and theirs. It needs admin access. Revoking what is revoked returns it as it is.
 // ErrKeyNotFound.
 func (v *Vault) RevokeKey(ctx context.Context, actor Actor, keyID string) (Key, Receipt, error) {
 	k, receipt, err := update(v, ctx, actor, func(t *tx) (*key, audit.Event, error) {
@@ -293,17 +304,44 @@ func (v *Vault) RevokeKey(ctx context.Context, actor Actor, keyID string) (Key, 
 			return k, audit.Event{}, err
 		}
 		k.RevokedAt = t.Now()
-		at, _ := store.ParseID(k.ID)
-		t.Put(bucketKeys, at[:], k.encode())
-		return k, audit.Event{
-			Op:    audit.OpKeyRevoked,
-			Facts: audit.Facts{"key": audit.Text(k.ID), "user": audit.Text(k.UserID)},
-		}, nil
+		t.putKey(k)
+		facts := audit.Facts{"key": audit.Text(k.ID), "user": audit.Text(k.UserID)}
+		if len(k.successors) > 0 {
+			revoked, err := t.revokeLine(k)
+			if err != nil {
+				return nil, audit.Event{}, err
+			}
+			facts["successors"] = audit.Number(revoked)
+		}
+		return k, audit.Event{Op: audit.OpKeyRevoked, Facts: facts}, nil
 	})
 	if err != nil {
 		return Key{}, Receipt{}, err
 	}
 	return v.shown(k), receipt, nil
+}
+
+// revokeLine revokes the successors of a key, theirs too, that still work, and
+// returns how many did. Those that have ended are passed over: a line may be
+// long.
+func (t *tx) revokeLine(first *key) (revoked uint64, err error) {
+	line := slices.Clone(first.successors)
+	for len(line) > 0 {
+		k, err := t.key(line[0])
+		if err != nil {
+			return 0, fmt.Errorf("a successor of key %s: %w", first.ID, err)
+		}
+		if k.ID <= first.ID { // a damaged record: nothing comes after itself
+			return 0, fmt.Errorf("a successor of key %s: %w", first.ID, errDamaged)
+		}
+		line = append(line[1:], k.successors...)
+		if k.usable(t.Now()) == nil {
+			k.RevokedAt = t.Now()
+			t.putKey(k)
+			revoked++
+		}
+	}
+	return revoked, nil
 }
 
 // factTime spells a time in facts; "" is none.

@@ -263,14 +263,14 @@ func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID strin
 	if err != nil || d.password == "" || n.Password == "" {
 		return passwordProof{}, err
 	}
-	if who.doc = d.id; v.guesses.Wait(who, v.store.Clock.Now()) > 0 {
-		return passwordProof{}, &ThrottledError{After: v.guesses.Wait(who, v.store.Clock.Now())}
-	}
-	right, err := v.hasher.Fits(ctx, n.Password, d.password)
-	if err != nil {
+	who.doc = d.id
+	right, wait, err := v.guesses.Try(ctx, v.hasher, who, v.store.Clock.Now, n.Password, d.password)
+	switch {
+	case err != nil:
 		return passwordProof{}, fmt.Errorf("compare the edit password of %s: %w", d, err)
-	}
-	if v.guesses.Note(who, v.store.Clock.Now(), right); !right {
+	case wait > 0:
+		return passwordProof{}, &ThrottledError{After: wait}
+	case !right:
 		return passwordProof{}, &PermissionError{Required: AccessUpload, Actual: AccessUpload, Reason: "templatePassword is not the document's edit password"}
 	}
 	proof := passwordProof{fits: d.password}

@@ -1,7 +1,11 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,4 +120,52 @@ func TestGuessesAreCountedByUserAndDocument(t *testing.T) {
 		lock(t, k, grace, other.ID, engine.NewLock{Password: "sesame"})
 		lock(t, k, k.Admin, d.ID, engine.NewLock{Password: "sesame"})
 	})
+}
+
+// TestGuessesInParallelAreThrottled: whoever guesses many passwords at once has
+// no more of them hashed than whoever guesses one after another.
+func TestGuessesInParallelAreThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.New(t)
+		grace, _ := k.Person("Grace", engine.AccessUpload)
+		d := k.Create("contract", "text")
+		setEditPassword(t, k, d.ID, "sesame")
+		var hashed, throttled atomic.Int64
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				_, _, err := k.AcquireLock(t.Context(), grace, d.ID, engine.Condition{}, engine.NewLock{Password: strconv.Itoa(i)})
+				switch {
+				case errors.Is(err, engine.ErrLacksPermission):
+					hashed.Add(1)
+				case errors.Is(err, engine.ErrThrottled):
+					throttled.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if hashed.Load() != 5 || throttled.Load() != 35 {
+			t.Errorf("%d guesses were hashed, %d throttled", hashed.Load(), throttled.Load())
+		}
+		time.Sleep(time.Minute)
+		lock(t, k, grace, d.ID, engine.NewLock{Password: "sesame"})
+	})
+}
+
+// TestGuessesNeverTriedAreNotCounted: who gives up while others are hashed has
+// guessed nothing.
+func TestGuessesNeverTriedAreNotCounted(t *testing.T) {
+	k := enginetest.New(t)
+	d := k.Create("contract", "text")
+	setEditPassword(t, k, d.ID, "sesame")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		_, _, err := k.AcquireLock(gone, k.Admin, d.ID, engine.Condition{}, engine.NewLock{Password: "wrong"})
+		if err == nil || errors.Is(err, engine.ErrThrottled) {
+			t.Fatal(err)
+		}
+	}
 }

@@ -32,6 +32,30 @@ func (t *tx) rewrite(from int) {
 		t.rewriteRows(bucketDrafts, scratchpadOfFormat2)
 		t.rewriteRows(bucketDocuments, documentOfFormat2)
 		t.rewriteRows(bucketSnapshots, documentOfFormat2)
+		t.linkKeys()
+	}
+}
+
+// linkKeys tells keys what they were rotated to, which only the log knew up to
+// format 2. There is no index of it, so all lines are looked at, few of them
+// closely.
+func (t *tx) linkKeys() {
+	rotation := []byte(`"op":"` + audit.OpKeyRotated + `"`)
+	c := t.Cursor(bucketLog)
+	for at, line := c.First(); at != nil; at, line = c.Next() {
+		if !bytes.Contains(line, rotation) {
+			continue
+		}
+		e, err := audit.ParseEntry(line)
+		if err != nil || e.Op != audit.OpKeyRotated {
+			continue
+		}
+		old, _ := e.Facts["key"].AsText()
+		successor, _ := e.Facts["successor"].AsText()
+		if k, err := t.key(old); err == nil {
+			k.successors = append(k.successors, successor)
+			t.putKey(k)
+		}
 	}
 }
 

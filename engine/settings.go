@@ -19,7 +19,7 @@ type Settings struct {
 	RetentionRunAt    string   // when the daily run of retention starts, HH:MM in TimeZone
 	TimeZone          string   // an IANA name: where days begin and end
 	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
-	AuditReads        bool     // each content download and export of the log is an entry
+	AuditReads        bool     // each content download, passage that a search shows, and export of the log is an entry
 	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
 	Paused            bool     // no webhooks, no scheduled retention and no erasure
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1

@@ -79,6 +79,7 @@ type Vault struct {
 	lockKey  secret.LockKey
 	guesses  secret.Guesses[guesser]
 	hasher   secret.Hasher
+	recent   recent                        // passages that were shown
 	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone
 	planning sync.Mutex                    // held while a run of retention is planned and recorded; taken before all other locks
 	previews previews

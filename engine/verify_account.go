@@ -95,11 +95,12 @@ func (c *checker) emailOf(t *tx, u User) {
 func (k *key) record() replay.Thing {
 	return replay.Thing{
 		Facts: replay.Members{
-			"its user":   replay.Text(k.UserID),
-			"access":     replay.Text(k.Access.String()),
-			"created at": replay.Time(k.CreatedAt),
-			"the expiry": replay.Time(k.ExpiresAt),
-			"revoked at": replay.Time(k.RevokedAt),
+			"its user":       replay.Text(k.UserID),
+			"access":         replay.Text(k.Access.String()),
+			"created at":     replay.Time(k.CreatedAt),
+			"the expiry":     replay.Time(k.ExpiresAt),
+			"revoked at":     replay.Time(k.RevokedAt),
+			"its successors": replay.List(k.successors),
 		},
 		Texts: replay.Members{"the name": replay.Text(k.Name)},
 	}

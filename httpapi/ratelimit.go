@@ -9,7 +9,8 @@ import (
 	"strongroom/engine"
 )
 
-// rateLimit bounds the requests of each API key. It is a bucket of so many
+// rateLimit bounds the requests of each user, whose API keys count together, so
+// that another key is no more requests. It is a bucket of so many
 // tokens that fills at so many a second, kept as one instant: that at which the
 // bucket would be full again if nobody came (the generic cell rate algorithm).
 // A bucket that is full needs no memory, so only those are kept that were used
@@ -100,11 +101,7 @@ func (s *Server) spend(x *exchange, c caller) error {
 	if l == nil || c.actor == engine.Operator() {
 		return nil
 	}
-	who := spender{c.vault, c.actor.KeyID}
-	if who.id == "" { // of a host that has people and no keys
-		who.id = c.actor.UserID
-	}
-	now := l.take(who, time.Now())
+	now := l.take(spender{c.vault, c.actor.UserID}, time.Now())
 	h := x.Header()
 	h.Set("RateLimit-Policy", fmt.Sprintf(`"key";q=%d;w=%d`, l.burst, wholeSeconds(time.Duration(l.burst)*l.every)))
 	h.Set("RateLimit", fmt.Sprintf(`"key";r=%d;t=%d`, now.left, wholeSeconds(now.reset)))
@@ -112,7 +109,7 @@ func (s *Server) spend(x *exchange, c caller) error {
 		s.metrics.limitedRate.Add(1)
 		return &limitedError{
 			after:   now.wait,
-			message: "the API key has made more requests than it may; wait as long as Retry-After says, and spread them out",
+			message: "the API keys of this user have made more requests than they may; wait as long as Retry-After says, and spread them out",
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -32,7 +33,7 @@ func TestRateLimit(t *testing.T) {
 		t.Errorf("%d %s %v", a.StatusCode, body, a.Header)
 	}
 	if a, _ := k.do("upload", "GET", "/v1/me", nil); a.StatusCode != 200 {
-		t.Errorf("another key gets %d", a.StatusCode)
+		t.Errorf("another user gets %d", a.StatusCode)
 	}
 	if a, body := k.do("view", "GET", "/restapi/v2.1/accounts/main/envelopes/"+someID+"/lock", nil); a.StatusCode != 429 ||
 		a.Header.Get("Retry-After") == "" || !strings.HasPrefix(body, `{"errorCode":"RATE_LIMITED","message":`) {
@@ -42,6 +43,36 @@ func TestRateLimit(t *testing.T) {
 		if a, _ := k.do("view", "GET", "/v1/version", nil); a.StatusCode != 200 || a.Header.Get("RateLimit") != "" {
 			t.Errorf("%d %v", a.StatusCode, a.Header)
 		}
+	}
+}
+
+// TestRateLimitOfAUser: more keys are no more requests.
+func TestRateLimitOfAUser(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{Rate: 0.001, Burst: 4})
+	_, body := k.do("view", "GET", "/v1/me", nil)
+	var me struct{ Key struct{ ID string } }
+	if err := json.Unmarshal([]byte(body), &me); err != nil {
+		t.Fatal(err)
+	}
+	a, body := k.do("view", "POST", "/v1/api-keys/"+me.Key.ID+"/rotate", strings.NewReader(`{"overlapSeconds":60}`), "Content-Type", "application/json")
+	var next struct{ Secret string }
+	if err := json.Unmarshal([]byte(body), &next); err != nil || a.StatusCode != 201 {
+		t.Fatal(body, err)
+	}
+	k.tokens["next"] = next.Secret
+	for i, key := range []string{"next", "view"} {
+		if a, body := k.do(key, "GET", "/v1/me", nil); a.StatusCode != 200 || !strings.HasPrefix(a.Header.Get("RateLimit"), fmt.Sprintf(`"key";r=%d;`, 1-i)) {
+			t.Errorf("%s: %d %s %v", key, a.StatusCode, body, a.Header)
+		}
+	}
+	for _, key := range []string{"next", "view"} {
+		if a, body := k.do(key, "GET", "/v1/me", nil); a.StatusCode != 429 {
+			t.Errorf("%s: %d %s", key, a.StatusCode, body)
+		}
+	}
+	if a, _ := k.do("upload", "GET", "/v1/me", nil); a.StatusCode != 200 {
+		t.Errorf("another user gets %d", a.StatusCode)
 	}
 }
 

@@ -40,11 +40,12 @@ type SearchResult struct {
 }
 
 // SearchHit is a document that was found. Snippets are HTML in which nothing
-// but <mark> is markup.
+// but <mark> is markup. Content: some are of the document's content.
 type SearchHit struct {
 	Document engine.Document
 	Score    float64
 	Snippets []string
+	Content  bool
 }
 
 // FoundDocument is a document that was found, and why.
@@ -83,6 +84,9 @@ func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) 
 	if err != nil {
 		return reply[Found]{}, err
 	}
+	if err := c.vault.RecordShown(ctx, c.actor, withContent(r.Hits)); err != nil {
+		return reply[Found]{}, err
+	}
 	out := Found{Total: uint64(r.Total), NextCursor: r.NextCursor, Took: uint64(time.Since(began).Milliseconds())}
 	out.Items = mapped(r.Hits, func(h SearchHit) FoundDocument {
 		return FoundDocument{documentOf(c.vault, h.Document), math.Round(h.Score*1000) / 1000, orEmpty(h.Snippets)}
@@ -91,6 +95,16 @@ func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) 
 		out.CompleteThrough = &r.Through
 	}
 	return answer(out), nil
+}
+
+// withContent returns the documents of whose content passages are shown.
+func withContent(hits []SearchHit) (documents []engine.Document) {
+	for _, h := range hits {
+		if h.Content {
+			documents = append(documents, h.Document)
+		}
+	}
+	return documents
 }
 
 // searchFilter is what chooses documents in a bulk change where there is a

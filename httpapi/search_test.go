@@ -65,3 +65,31 @@ func TestAnIndexThatIsBehind(t *testing.T) {
 		t.Errorf("%d %s", answer.StatusCode, body)
 	}
 }
+
+// TestSearchesThatShowContentAreEntries: with auditReads on, a passage of a
+// document is read as its file is; a name is not.
+func TestSearchesThatShowContentAreEntries(t *testing.T) {
+	x := indexes{}
+	k := newKit(t, Options{Search: x})
+	x.follow(t, k)
+	if answer, body := k.do("upload", "POST", "/v1/documents?fileName=lease.txt", strings.NewReader("rent is due"), "Content-Type", "text/plain"); answer.StatusCode != 201 {
+		t.Fatal(body)
+	}
+	search := func(words string, entries uint64) {
+		t.Helper()
+		before := k.vaults["main"].Head().Seq
+		if answer, body := k.do("view", "GET", "/v1/search?q="+words, nil); answer.StatusCode != 200 || !strings.Contains(body, "<mark>"+words) {
+			t.Errorf("%d %s", answer.StatusCode, body)
+		}
+		if n := k.vaults["main"].Head().Seq - before; n != entries {
+			t.Errorf("%s: %d entries, want %d", words, n, entries)
+		}
+	}
+	search("rent", 0)
+	if answer, body := k.do("admin", "PATCH", "/v1/settings", strings.NewReader(`{"auditReads":true}`), "Content-Type", "application/json"); answer.StatusCode != 200 {
+		t.Fatal(body)
+	}
+	search("lease", 0)
+	search("rent", 1)
+	search("rent", 0)
+}

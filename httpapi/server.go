@@ -83,9 +83,9 @@ type Options struct {
 	// equal share if several upload. Each takes up to 2 MiB of memory. 0: any number.
 	MaxUploads int
 
-	// Rate is how many requests a second an API key may make, or, if there are
-	// no keys, a user; more are RATE_LIMITED, and all answers say in RateLimit how
-	// many are left. The operator is not counted. 0: any number.
+	// Rate is how many requests a second a user may make, with all API keys
+	// together; more are RATE_LIMITED, and all answers say in RateLimit how many
+	// are left. The operator is not counted. 0: any number.
 	Rate float64
 
 	// Burst is how many of them may come at once. 0: those of two seconds.

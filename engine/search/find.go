@@ -33,11 +33,13 @@ type Result struct {
 }
 
 // Hit is a document that was found. Snippets are passages with the words that
-// were looked for: HTML in which nothing but <mark> is markup.
+// were looked for: HTML in which nothing but <mark> is markup. Content: some are
+// of the content.
 type Hit struct {
 	Document engine.Document
 	Score    float64
 	Snippets []string
+	Content  bool
 }
 
 const (
@@ -180,11 +182,11 @@ func (x *Index) show(ctx context.Context, e *evaluation, hits []hit) ([]Hit, err
 		if !meets(d.Facets, e.criteria) {
 			continue
 		}
-		snippets, err := x.snippets(marks, &d.Document)
+		snippets, content, err := x.snippets(marks, &d.Document)
 		if err != nil {
 			return nil, err
 		}
-		shown = append(shown, Hit{d.Document, float64(scores[d.ID]), snippets})
+		shown = append(shown, Hit{d.Document, float64(scores[d.ID]), snippets, content})
 	}
 	return shown, nil
 }

@@ -32,9 +32,10 @@ func newMarker(e *evaluation) (*marker, error) {
 }
 
 // snippets are passages of the document with words of the query: of its
-// content, then of its description and fields, or else its tags and name.
-func (x *Index) snippets(m *marker, d *engine.Document) ([]string, error) {
-	snippets := []string{}
+// content, then of its description and fields, or else its tags and name. They
+// say whether any is of the content.
+func (x *Index) snippets(m *marker, d *engine.Document) (snippets []string, content bool, err error) {
+	snippets = []string{}
 	take := func(text string) {
 		if len(snippets) < maxSnippets {
 			snippets = append(snippets, m.passages(text, maxSnippets-len(snippets))...)
@@ -43,10 +44,11 @@ func (x *Index) snippets(m *marker, d *engine.Document) ([]string, error) {
 	if id, ok := x.idOf(d.ID); ok {
 		c, err := x.stored(id)
 		if err != nil && !damaged(err) {
-			return nil, err
+			return nil, false, err
 		}
 		if d.Current != nil && c.digest == d.Current.Digest { // else it is of another version
 			take(c.text[:min(len(c.text), markBytes)])
+			content = len(snippets) > 0
 		}
 	}
 	take(d.Description)
@@ -59,7 +61,7 @@ func (x *Index) snippets(m *marker, d *engine.Document) ([]string, error) {
 		}
 		take(d.Name)
 	}
-	return snippets, nil
+	return snippets, content, nil
 }
 
 // span is a part of a text.

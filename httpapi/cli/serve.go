@@ -77,7 +77,7 @@ are kept, and 1,024 in all.`,
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
-			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that an API key may make; 0 is any number")
+			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			o.memory = 384 << 20
 			f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")

@@ -46,7 +46,7 @@ type Options struct {
 
 	MaxUpload  int64   // bytes of a file; 0: 1 GiB
 	MaxUploads int     // at a time; more are told to try again; 0: any number
-	Rate       float64 // requests a second that a key may make; 0: any number
+	Rate       float64 // requests a second that a user may make; 0: any number
 	Burst      int     // of them at once; 0: those of two seconds
 
 	HeadLog   string // file that heads are appended to; "": none

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 
 	"strongroom/audit"
 )
@@ -34,13 +35,15 @@ type Accounts struct {
 	Settings Thing
 	things   map[Kind]map[string]*Thing
 	running  map[string]*done
-	seq      uint64 // the last entry that was followed
+	// successors are the keys that each key was rotated to.
+	successors map[string][]string
+	seq        uint64 // the last entry that was followed
 }
 
 // NewAccounts returns what an empty log says: the settings that a vault begins
 // with, and nothing else.
 func NewAccounts() *Accounts {
-	a := &Accounts{Vault: *newThing(), Settings: *newThing(), things: map[Kind]map[string]*Thing{}, running: map[string]*done{}}
+	a := &Accounts{Vault: *newThing(), Settings: *newThing(), things: map[Kind]map[string]*Thing{}, running: map[string]*done{}, successors: map[string][]string{}}
 	for _, kind := range []Kind{Users, Keys, Fields, Webhooks, Policies, Runs, Erasures} {
 		a.things[kind] = map[string]*Thing{}
 	}
@@ -167,12 +170,39 @@ func (a *Accounts) key(e *entry) error {
 			return fmt.Errorf("rotates to the key %q, which has no name or was made before", name)
 		}
 		k.Facts["the expiry"] = e.time("until")
+		line := append(a.successors[e.word("key")], name)
+		a.successors[e.word("key")] = line
+		k.Facts["its successors"] = List(line)
 		a.things[Keys][name] = next
 		next.Facts = Members{}
 		e.made(next)
 		grant(next, e)
 	case audit.OpKeyRevoked:
 		k.Facts["revoked at"] = Time(e.Time)
+		if _, told := e.Facts["successors"]; told {
+			return a.revokeLine(e)
+		}
+	}
+	return nil
+}
+
+// revokeLine revokes the successors of a key, theirs too, that still work.
+func (a *Accounts) revokeLine(e *entry) error {
+	var revoked uint64
+	line := slices.Clone(a.successors[e.word("key")])
+	for len(line) > 0 {
+		name := line[0]
+		line = append(line[1:], a.successors[name]...)
+		k := a.things[Keys][name]
+		expiry := k.Facts["the expiry"]
+		if k.Facts["revoked at"] != (Value{}) || expiry.kind == isTime && expiry.number <= e.Time.UnixMilli() {
+			continue
+		}
+		k.Facts["revoked at"] = Time(e.Time)
+		revoked++
+	}
+	if n := e.number("successors"); n != revoked {
+		return fmt.Errorf("revokes %d successors, it says %d", revoked, n)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func TestUsersAndKeys(t *testing.T) {
 	a.tell(audit.OpKeyCreated, `{"name":"scanner"}`, "key", "K", "user", "U", "access", "view", "expires", "")
 	a.tell(audit.OpKeyRotated, "", "key", "K", "user", "U", "access", "view", "expires", "2027-01-01T00:00:00.000Z", "successor", "L", "until", "2026-12-01T00:00:00.000Z")
 	a.tell(audit.OpKeyRevoked, "", "key", "L", "user", "U")
-	a.stands(Keys, "K", "access: view; created at: 2026-11-21T17:36:04.123Z; its user: U; the expiry: 2026-12-01T00:00:00.000Z", "the name: scanner")
+	a.stands(Keys, "K", "access: view; created at: 2026-11-21T17:36:04.123Z; its successors: \"L\" ; its user: U; the expiry: 2026-12-01T00:00:00.000Z", "the name: scanner")
 	a.stands(Keys, "L", "access: view; created at: 2026-11-21T17:36:05.123Z; its user: U; revoked at: 2026-11-21T17:36:06.123Z; the expiry: 2027-01-01T00:00:00.000Z",
 		"the name: scanner")
 	a.tell(audit.OpErasureRequested, `{"legalBasis":"Art. 17","requester":"case 7"}`, "erasure", "E", "user", "U", "documents", 0)
@@ -83,6 +83,36 @@ func TestUsersAndKeys(t *testing.T) {
 	fails(t, a.try(audit.OpErasureRequested, "", "erasure", "E"), "was made before")
 	fails(t, a.try(audit.OpUserUpdated, `["no object"]`, "user", "U"), "its detail")
 	fails(t, a.Follow(said(3, audit.OpUserUpdated, "", 0, "", "user", "U")), "comes after entry")
+}
+
+// TestSuccessors: what revokes a key says how many of its line that still worked
+// were revoked with it. An entry of before that rule says nothing and revokes
+// one.
+func TestSuccessors(t *testing.T) {
+	a := newTeller(t)
+	a.tell(audit.OpKeyCreated, "", "key", "K", "user", "U", "access", "view", "expires", "")
+	rotate := func(key, successor, until string) {
+		a.tell(audit.OpKeyRotated, "", "key", key, "user", "U", "access", "view", "expires", "", "successor", successor, "until", until)
+	}
+	rotate("K", "L", "2026-12-01T00:00:00.000Z")
+	rotate("K", "M", "2026-12-01T00:00:00.000Z")
+	rotate("L", "N", "2026-11-21T17:36:01.000Z")
+	want(t, "its successors", a.Things(Keys)["K"].Facts["its successors"], List([]string{"L", "M"}))
+	a.tell(audit.OpKeyRevoked, "", "key", "M", "user", "U")
+	a.tell(audit.OpKeyRevoked, "", "key", "K", "user", "U", "successors", 1)
+	for name, revoked := range map[string]int64{"K": 7, "L": 0, "M": 6, "N": 7} {
+		got := a.Things(Keys)[name].Facts["revoked at"]
+		if (got == Value{}) != (revoked == 0) {
+			t.Errorf("%s is revoked at %s", name, got)
+		}
+	}
+	a.tell(audit.OpKeyCreated, "", "key", "X", "user", "U", "access", "view", "expires", "")
+	rotate("X", "Y", "2026-12-01T00:00:00.000Z")
+	a.tell(audit.OpKeyRevoked, "", "key", "X", "user", "U")
+	if at := a.Things(Keys)["Y"].Facts["revoked at"]; at != (Value{}) {
+		t.Errorf("by an entry of before: %s", at)
+	}
+	fails(t, a.try(audit.OpKeyRevoked, "", "key", "X", "user", "U", "successors", 7), "it says 7")
 }
 
 // What was said by details that are gone is not known, until it is said anew

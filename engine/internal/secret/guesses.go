@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
@@ -12,8 +13,9 @@ const (
 )
 
 // Guesses counts the wrong passwords that each guesser gave for each thing; who
-// and what that is, K says. It is derived state that a restart forgets. The zero
-// value is ready to use, by many goroutines.
+// and what that is, K says. A guess counts as wrong before it is hashed. It is
+// derived state that a restart forgets. The zero value is ready to use, by many
+// goroutines.
 type Guesses[K comparable] struct {
 	mu    sync.Mutex // leaf lock
 	wrong map[K]guess
@@ -24,27 +26,50 @@ type guess struct {
 	last  time.Time
 }
 
-// Wait is how long this guesser is not asked any more; 0: go on.
-func (g *Guesses[K]) Wait(who K, now time.Time) time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if was := g.wrong[who]; was.count >= maxWrong {
-		return throttleFor - now.Sub(was.last)
+// Try says whether a password is the one that was kept, if this guesser may
+// guess: wait says how long they are not asked any more, 0 that they were. It
+// has the hasher's turn from the question to the count, so guesses that wait
+// are judged as if they had come one after another. ErrMalformed, or the error
+// of ctx, and then nothing was guessed.
+func (g *Guesses[K]) Try(ctx context.Context, h Hasher, who K, now func() time.Time, password string, kept Password) (right bool, wait time.Duration, err error) {
+	s, err := kept.parts()
+	if err != nil {
+		return false, 0, err
 	}
-	return 0
+	end, err := h.begin(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	defer end()
+	if wait := g.begin(who, now()); wait > 0 {
+		return false, wait, nil
+	}
+	if right = s.fits(password); right {
+		g.right(who)
+	}
+	return right, 0, nil
 }
 
-// Note counts a wrong guess, or forgets those before a right one.
-func (g *Guesses[K]) Note(who K, now time.Time, right bool) {
+// begin counts a guess as wrong and returns 0; or else how long this guesser is
+// not asked any more.
+func (g *Guesses[K]) begin(who K, now time.Time) (wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	maps.DeleteFunc(g.wrong, func(_ K, was guess) bool { return now.Sub(was.last) >= throttleFor })
+	was := g.wrong[who]
+	if was.count >= maxWrong {
+		return throttleFor - now.Sub(was.last)
+	}
 	if g.wrong == nil {
 		g.wrong = map[K]guess{}
 	}
-	maps.DeleteFunc(g.wrong, func(_ K, was guess) bool { return now.Sub(was.last) >= throttleFor })
-	if right {
-		delete(g.wrong, who)
-		return
-	}
-	g.wrong[who] = guess{g.wrong[who].count + 1, now}
+	g.wrong[who] = guess{was.count + 1, now}
+	return 0
+}
+
+// right forgets the guesses of who guessed right.
+func (g *Guesses[K]) right(who K) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.wrong, who)
 }

@@ -128,11 +128,12 @@ func NewHasher() Hasher { return Hasher{make(chan struct{}, 1)} }
 func (h Hasher) New(ctx context.Context, password string) (Password, error) {
 	s := parts{cost: Today(), salt: make([]byte, saltSize), hash: make([]byte, hashSize)}
 	rand.Read(s.salt) // never fails: crypto/rand
-	hash, err := h.derive(ctx, password, s)
+	end, err := h.begin(ctx)
 	if err != nil {
 		return "", err
 	}
-	s.hash = hash
+	defer end()
+	s.hash = s.derive(password)
 	return Password(s.spell()), nil
 }
 
@@ -143,17 +144,32 @@ func (h Hasher) Fits(ctx context.Context, password string, kept Password) (bool,
 	if err != nil {
 		return false, err
 	}
-	hash, err := h.derive(ctx, password, s)
-	return err == nil && subtle.ConstantTimeCompare(hash, s.hash) == 1, err
+	end, err := h.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer end()
+	return s.fits(password), nil
 }
 
-// derive hashes as s was hashed.
-func (h Hasher) derive(ctx context.Context, password string, s parts) ([]byte, error) {
+// begin waits for a turn. Whoever has it calls end.
+func (h Hasher) begin(ctx context.Context) (end func(), err error) {
+	if err := ctx.Err(); err != nil { // select would toss a coin
+		return nil, err
+	}
 	select {
 	case h.turn <- struct{}{}:
-		defer func() { <-h.turn }()
+		return func() { <-h.turn }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return argon2.IDKey([]byte(password), s.salt, s.cost.Passes, s.cost.Memory, s.cost.Lanes, uint32(len(s.hash))), nil
+}
+
+// derive hashes as p was hashed. It needs a turn.
+func (p parts) derive(password string) []byte {
+	return argon2.IDKey([]byte(password), p.salt, p.cost.Passes, p.cost.Memory, p.cost.Lanes, uint32(len(p.hash)))
+}
+
+func (p parts) fits(password string) bool {
+	return subtle.ConstantTimeCompare(p.derive(password), p.hash) == 1
 }

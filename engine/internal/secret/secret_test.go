@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -117,30 +119,70 @@ func TestGuesses(t *testing.T) {
 	var g Guesses[string]
 	at := time.Unix(1_000_000, 0)
 	for range maxWrong {
-		if wait := g.Wait("a", at); wait != 0 {
+		if wait := g.begin("a", at); wait != 0 {
 			t.Fatal(wait)
 		}
-		g.Note("a", at, false)
 	}
-	if wait := g.Wait("a", at.Add(time.Second)); wait != throttleFor-time.Second {
+	if wait := g.begin("a", at.Add(time.Second)); wait != throttleFor-time.Second {
 		t.Error(wait)
 	}
-	if wait := g.Wait("b", at); wait != 0 {
+	if wait := g.begin("b", at); wait != 0 {
 		t.Error("another has to wait", wait)
 	}
-	if wait := g.Wait("a", at.Add(throttleFor)); wait > 0 {
+	if wait := g.begin("a", at.Add(throttleFor)); wait != 0 {
 		t.Error(wait)
 	}
-	g.Note("a", at.Add(throttleFor), false)
-	if wait := g.Wait("a", at.Add(throttleFor)); wait != 0 {
+	if wait := g.begin("a", at.Add(throttleFor)); wait != 0 {
 		t.Error("what was over still counts", wait)
 	}
+	g.right("a")
 	for range maxWrong {
-		g.Note("a", at, false)
+		if wait := g.begin("a", at); wait != 0 {
+			t.Fatal("a right one forgets nothing", wait)
+		}
 	}
-	g.Note("a", at, true)
-	if wait := g.Wait("a", at); wait != 0 {
-		t.Error("a right one forgets nothing", wait)
+	if wait := g.begin("a", at); wait != throttleFor {
+		t.Error(wait)
+	}
+}
+
+// TestGuessesInParallel: however many guess at once, no more wrong ones are
+// hashed than one after another, and no right one is refused.
+func TestGuessesInParallel(t *testing.T) {
+	cheap := parts{cost: Cost{Memory: 8, Passes: 1, Lanes: 1}, salt: make([]byte, saltSize), hash: make([]byte, hashSize)}
+	cheap.hash = cheap.derive("right")
+	kept, h := Password(cheap.spell()), NewHasher()
+	now := func() time.Time { return time.Unix(1_000_000, 0) }
+	for password, want := range map[string]int64{"wrong": maxWrong, "right": 200} {
+		var g Guesses[string]
+		var hashed atomic.Int64
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() {
+				right, wait, err := g.Try(t.Context(), h, "a", now, password, kept)
+				if err != nil || wait == 0 && right != (password == "right") {
+					t.Error(right, wait, err)
+				}
+				if wait == 0 {
+					hashed.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := hashed.Load(); n != want {
+			t.Errorf("%s: %d guesses are hashed", password, n)
+		}
+	}
+	var g Guesses[string]
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range maxWrong + 1 {
+		if _, wait, err := g.Try(gone, h, "a", now, "wrong", kept); wait != 0 || !errors.Is(err, context.Canceled) {
+			t.Error("one that was never tried counts", wait, err)
+		}
+	}
+	if _, _, err := g.Try(t.Context(), h, "a", now, "", ""); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
 	}
 }
 
