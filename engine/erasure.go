@@ -36,7 +36,8 @@ type Deferral string
 const (
 	DeferredHeld      Deferral = "held"      // it bears a legal hold
 	DeferredProtected Deferral = "protected" // a policy of compliance protects it
-	// DeferredRun: the hold or the protection has ended, and the next run of
+	// DeferredRun: nothing stands in the way but a clock that is doubted, or the hold
+	// or the protection has ended, and the next run that is not refused of
 	// retention erases the document. No entry spells it.
 	DeferredRun Deferral = "run"
 )
@@ -287,6 +288,9 @@ func deferral(forbidden error) (why Deferral, until time.Time, err error) {
 	}
 	if retained, ok := errors.AsType[*RetainedError](forbidden); ok {
 		return DeferredProtected, retained.Until, nil
+	}
+	if e, ok := errors.AsType[*UnavailableError](forbidden); ok && e.Reason == ReasonClock {
+		return DeferredRun, time.Time{}, nil
 	}
 	return "", time.Time{}, forbidden
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,8 @@ import (
 // AcceptClock says that the clock is right although the log is ahead of it, so
 // that writing goes on while this vault is open; the log's time runs on from
 // its last entry until the clock has caught up. It needs admin access. Without a
-// clock that writes are refused for, it does nothing.
+// clock that writes are refused for, it does nothing. It ends no doubt: what that
+// keeps from being destroyed waits for a run that accepts the clock (see NewRun).
 func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 	if v.store.Clock.Unwritable() == nil {
 		return Receipt{}, v.store.Ready()
@@ -42,7 +44,8 @@ func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 
 // Concerns says what the vault's operator should see to, although the vault
 // works: that nothing can be written because of the clock, that the last run of
-// retention was refused because of it, and that files were found damaged.
+// retention was refused or nothing is destroyed because of it, and that files were
+// found damaged.
 func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.store.Clock.Unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
@@ -53,6 +56,12 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {
 		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
+	}
+	if err == nil && (last == nil || last.Status != RunRefused) {
+		var kept []byte
+		if kept, err = view(v, func(t *tx) ([]byte, error) { return bytes.Clone(t.Get(bucketMeta, metaDoubt)), nil }); kept != nil {
+			concerns = append(concerns, "nothing is destroyed: the entry of "+string(kept)+" was followed by none for longer than maxClockGapDays; if the clock is right, start a run with acceptClock and a reason")
+		}
 	}
 	return concerns, err
 }
