@@ -2,13 +2,18 @@ package engine_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"strongroom/audit"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
+
+	"go.etcd.io/bbolt"
 )
 
 // years is how far the clock is wrong in what follows.
@@ -168,4 +173,35 @@ func TestNoDoubt(t *testing.T) {
 			t.Error("a doubt was kept")
 		}
 	})
+}
+
+// What is kept of a doubt is bound by an entry: without it, or with another time,
+// the vault is not what its log says.
+func TestVerifyFindsADoubtThatIsGone(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(b *bbolt.Bucket) error{
+		"gone":  func(b *bbolt.Bucket) error { return b.Delete([]byte("doubt")) },
+		"later": func(b *bbolt.Bucket) error { return b.Put([]byte("doubt"), []byte("2009-12-31T00:00:00.000Z")) },
+	} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			k := enginetest.New(t)
+			leap(k, years)
+			k.Create("after the silence", "text")
+			must(t, k.Close())
+			must(t, os.CopyFS(dir, os.DirFS(k.Dir)))
+			k.Reopen()
+		})
+		db, err := bbolt.Open(filepath.Join(dir, "vault.db"), 0o600, &bbolt.Options{NoSync: true})
+		must(t, err)
+		must(t, db.Update(func(b *bbolt.Tx) error { return change(b.Bucket([]byte("meta"))) }))
+		must(t, db.Close())
+		v, err := engine.Open(dir, engine.Options{Name: "test"})
+		must(t, err)
+		report, err := v.Verify(t.Context(), engine.VerifyOptions{})
+		if err != nil || len(report.Findings) != 1 || report.Findings[0].Code != engine.CodeState {
+			t.Errorf("%s: %+v, %v", what, report.Findings, err)
+		}
+		must(t, v.Close())
+	}
 }

@@ -36,9 +36,9 @@ type Deferral string
 const (
 	DeferredHeld      Deferral = "held"      // it bears a legal hold
 	DeferredProtected Deferral = "protected" // a policy of compliance protects it
-	// DeferredRun: nothing stands in the way but a clock that is doubted, or the hold
-	// or the protection has ended, and the next run that is not refused of
-	// retention erases the document. No entry spells it.
+	// DeferredRun: the hold or the protection has ended, or nothing but a clock that is
+	// doubted stands in the way. The next run of retention that is not refused erases
+	// the document. Only of a doubt does an entry spell it.
 	DeferredRun Deferral = "run"
 )
 

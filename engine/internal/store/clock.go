@@ -121,7 +121,7 @@ func (c *Clock) Unwritable() error {
 	if c.last.Sub(wall)-c.lead <= clockBehind {
 		return nil
 	}
-	return &UnavailableError{Reason: ReasonClock, Err: fmt.Errorf("it says %s, the last entry of the log is of %s; set the clock right, or accept it",
+	return &UnavailableError{Reason: ReasonClock, Err: fmt.Errorf("nothing can be written while the clock is wrong: it says %s, the last entry of the log is of %s; set the clock right, or accept it",
 		audit.FormatTime(wall), audit.FormatTime(c.last))}
 }
 
