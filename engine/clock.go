@@ -143,3 +143,15 @@ func (t *tx) loadDoubt() error {
 	t.v.store.Clock.Suspect(last)
 	return nil
 }
+
+// keptDoubt says what is kept; "" if nothing is.
+func (v *Vault) keptDoubt() (string, error) {
+	return view(v, func(t *tx) (string, error) {
+		b := t.Get(bucketMeta, metaDoubt)
+		if b == nil {
+			return "", nil
+		}
+		return fmt.Sprintf("nothing is destroyed: after the entry of %s there was none for longer than the setting maxClockGapDays; "+
+			"if the clock is right, start a run with acceptClock and a reason", b), nil
+	})
+}

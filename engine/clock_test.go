@@ -81,6 +81,10 @@ func TestDoubtIsSticky(t *testing.T) {
 		keeps(t, k, kept, plain)
 		for range 2 {
 			k.Reopen()
+			says := slices.ContainsFunc(k.Examine(t.Context()), func(d engine.Diagnosis) bool { return d.What == "clock" && d.Level == engine.LevelWarn })
+			if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 || !says {
+				t.Errorf("%v, %v, doctor says so: %v", concerns, err, says)
+			}
 			days(1)
 			keeps(t, k, kept, plain)
 			k.Check()

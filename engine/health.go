@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -58,9 +57,9 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
 	}
 	if err == nil && (last == nil || last.Status != RunRefused) {
-		var kept []byte
-		if kept, err = view(v, func(t *tx) ([]byte, error) { return bytes.Clone(t.Get(bucketMeta, metaDoubt)), nil }); kept != nil {
-			concerns = append(concerns, "nothing is destroyed: the entry of "+string(kept)+" was followed by none for longer than maxClockGapDays; if the clock is right, start a run with acceptClock and a reason")
+		var kept string
+		if kept, err = v.keptDoubt(); kept != "" {
+			concerns = append(concerns, kept)
 		}
 	}
 	return concerns, err
@@ -174,6 +173,12 @@ func (v *Vault) examineClock() Diagnosis {
 	const noGap = math.MaxInt64 // how long it was silent is for retention to judge
 	if doubt := v.store.Clock.Doubt(noGap); doubt != "" {
 		return Diagnosis{LevelWarn, what, Doubt(doubt).words()}
+	}
+	switch kept, err := v.keptDoubt(); {
+	case err != nil:
+		return Diagnosis{LevelError, what, err.Error()}
+	case kept != "":
+		return Diagnosis{LevelWarn, what, kept}
 	}
 	return Diagnosis{LevelOK, what, "not behind the last entry of the log, of " + v.Head().Time.Format(time.RFC3339)}
 }
