@@ -260,7 +260,7 @@
 //	policy.deleted (document?)
 //	    facts    policy word
 //	retention.started (none)
-//	    facts    plan hash, run word, trigger word
+//	    facts    clock? time, plan hash, run word, trigger word
 //	    detail   reason
 //	retention.completed (none)
 //	    facts    archived number, deleted number, erased number, failed number,
@@ -356,6 +356,7 @@
 //	chain            the chain of the version; of a deletion, of the last one
 //	changed          the names of the settings that changed
 //	cleared          how many documents had the field
+//	clock            what the clock said when the run accepted it
 //	days             the period of the policy; or how long until the obligation is due
 //	deleted          how many documents the run deleted by retention
 //	digest           of the bytes of the version

@@ -148,7 +148,7 @@ var rules = []rule{
 	{OpPolicyCreated, maybeDocument, policyFacts, "name target"},
 	{OpPolicyUpdated, maybeDocument, policyFacts, "{member: {old, new}}"},
 	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord)}, ""},
-	{OpRetentionStarted, noDocument, []fact{must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
+	{OpRetentionStarted, noDocument, []fact{may("clock", aTime), must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
 	{OpRetentionCompleted, noDocument, []fact{must("archived", aNumber), must("deleted", aNumber), must("erased", aNumber), must("failed", aNumber), must("held", aNumber),
 		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord), may("why", aWord)}, ""},
 

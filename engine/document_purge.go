@@ -65,7 +65,7 @@ const (
 
 // disposable is the one place that asks whether a document may be disposed of by
 // this right. [retention.ObstacleTo] decides: a hold stands before every right,
-// then protection. A run asks the same through [tx.judge].
+// then protection, then a clock that is doubted. A run asks the same through [tx.judge].
 func (t *tx) disposable(d *document, right Right) error {
 	if err := d.unheld(); err != nil { // before anything is read
 		return err
@@ -74,7 +74,13 @@ func (t *tx) disposable(d *document, right Right) error {
 	if err != nil {
 		return err
 	}
-	obstacle := retention.ObstacleTo(retention.Right(right), d.forRules(), rulesOf(policies), t.Now())
+	doubt, err := t.doubt()
+	if err != nil {
+		return err
+	}
+	facts := d.forRules()
+	facts.Doubted = doubt != ""
+	obstacle := retention.ObstacleTo(retention.Right(right), facts, rulesOf(policies), t.sure(doubt))
 	switch {
 	case obstacle == nil:
 		return nil
@@ -82,6 +88,8 @@ func (t *tx) disposable(d *document, right Right) error {
 		return d.unheld()
 	case obstacle.Because == retention.Archived:
 		return ErrDocumentArchived
+	case obstacle.Because == retention.Doubted:
+		return doubtful(doubt)
 	}
 	return retained(obstacle.Protection)
 }
@@ -90,7 +98,8 @@ func (t *tx) disposable(d *document, right Right) error {
 // obligations, which have no entry of their own then; bytes that
 // nobody else needs are gone when it returns. It needs admin access. *HeldError,
 // ErrDocumentArchived, *RetainedError, unless only governance protects it and the
-// condition says to bypass that. Deleting what is deleted returns its certificate.
+// condition says to bypass that; *UnavailableError with ReasonClock while the clock
+// is doubted. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
 	if err := cond.checkReason(); err != nil {
 		return Certificate{}, Receipt{}, err

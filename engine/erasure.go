@@ -36,8 +36,9 @@ type Deferral string
 const (
 	DeferredHeld      Deferral = "held"      // it bears a legal hold
 	DeferredProtected Deferral = "protected" // a policy of compliance protects it
-	// DeferredRun: the hold or the protection has ended, and the next run of
-	// retention erases the document. No entry spells it.
+	// DeferredRun: the hold or the protection has ended, or nothing but a clock that is
+	// doubted stands in the way. The next run of retention that is not refused erases
+	// the document. Only of a doubt does an entry spell it.
 	DeferredRun Deferral = "run"
 )
 
@@ -287,6 +288,9 @@ func deferral(forbidden error) (why Deferral, until time.Time, err error) {
 	}
 	if retained, ok := errors.AsType[*RetainedError](forbidden); ok {
 		return DeferredProtected, retained.Until, nil
+	}
+	if e, ok := errors.AsType[*UnavailableError](forbidden); ok && e.Reason == ReasonClock {
+		return DeferredRun, time.Time{}, nil
 	}
 	return "", time.Time{}, forbidden
 }

@@ -265,7 +265,7 @@ const (
 	ReasonClosed         = store.ReasonClosed         // Close was called
 	ReasonOutcomeUnknown = store.ReasonOutcomeUnknown // a commit failed in a way that may or may not have reached the disk
 	ReasonDamaged        = store.ReasonDamaged        // vault.db cannot be read
-	ReasonClock          = store.ReasonClock          // the clock is behind the log: writes are refused, reads go on
+	ReasonClock          = store.ReasonClock          // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 
 // UnavailableError says why the vault refuses reads and writes: Reason is one of

@@ -11,39 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store"
 )
 
-// AcceptClock says that the clock is right although the log is ahead of it, so
-// that writing goes on while this vault is open; the log's time runs on from
-// its last entry until the clock has caught up. It needs admin access. Without a
-// clock that writes are refused for, it does nothing.
-func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
-	if v.store.Clock.Unwritable() == nil {
-		return Receipt{}, v.store.Ready()
-	}
-	c := v.call(ctx, actor, func(t *tx) (audit.Event, error) {
-		if err := t.may(AccessAdmin); err != nil {
-			return audit.Event{}, err
-		}
-		t.Note()
-		return audit.Event{Op: audit.OpClockCorrected, Facts: audit.Facts{
-			"last": audit.Text(audit.FormatTime(t.Head().Time)), "wall": audit.Text(audit.FormatTime(store.WallTime())),
-		}}, nil
-	})
-	c.AcceptsClock = true
-	if err := v.store.Submit(c); err != nil {
-		return Receipt{}, err
-	}
-	v.store.Clock.Accept()
-	return receipts(c)[0], nil
-}
-
 // Concerns says what the vault's operator should see to, although the vault
 // works: that nothing can be written because of the clock, that the last run of
-// retention was refused because of it, and that files were found damaged.
+// retention was refused or nothing is destroyed because of it, and that files were
+// found damaged.
 func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.store.Clock.Unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
@@ -54,6 +29,12 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {
 		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
+	}
+	if err == nil && (last == nil || last.Status != RunRefused) {
+		var kept string
+		if kept, err = v.keptDoubt(); kept != "" {
+			concerns = append(concerns, kept)
+		}
 	}
 	return concerns, err
 }
@@ -166,6 +147,12 @@ func (v *Vault) examineClock() Diagnosis {
 	const noGap = math.MaxInt64 // how long it was silent is for retention to judge
 	if doubt := v.store.Clock.Doubt(noGap); doubt != "" {
 		return Diagnosis{LevelWarn, what, Doubt(doubt).words()}
+	}
+	switch kept, err := v.keptDoubt(); {
+	case err != nil:
+		return Diagnosis{LevelError, what, err.Error()}
+	case kept != "":
+		return Diagnosis{LevelWarn, what, kept}
 	}
 	return Diagnosis{LevelOK, what, "not behind the last entry of the log, of " + v.Head().Time.Format(time.RFC3339)}
 }

@@ -60,11 +60,11 @@ func (d *document) forRules() *retention.Document {
 
 // judge decides on one document for retention: what is to be done to it by an
 // action that is due at an instant. The policies are all that are for it. due is
-// false if nothing is.
-func (t *tx) judge(d *document, action retention.Action, policies []retention.Policy, shortest bool, at time.Time) (v retention.Verdict, due bool) {
+// false if nothing is. A plan has no doubt: who accepts the clock has it carried out.
+func (t *tx) judge(d *document, action retention.Action, policies []retention.Policy, shortest bool, at time.Time, doubt Doubt) (v retention.Verdict, due bool) {
 	facts := d.forRules()
-	facts.Locked = t.live(d) != nil
-	return retention.Judge(facts, action, policies, shortest, at, t.Now())
+	facts.Locked, facts.Doubted = t.live(d) != nil, doubt != ""
+	return retention.Judge(facts, action, policies, shortest, at, t.sure(doubt))
 }
 
 // shortestWins is the setting retentionConflict.
@@ -249,7 +249,11 @@ func retained(p *retention.Protection) error {
 // compliance is all that protects a document by compliance now.
 func (t *tx) compliance(d *document) (retention.Compliance, error) {
 	policies, err := t.policiesOf(d)
-	return retention.ComplianceOf(d.forRules(), rulesOf(policies), t.Now()), err
+	if err != nil || len(policies) == 0 && d.retainUntil.IsZero() {
+		return retention.Compliance{}, err
+	}
+	doubt, err := t.doubt() // or a change would be a way out while the clock is wrong
+	return retention.ComplianceOf(d.forRules(), rulesOf(policies), t.sure(doubt)), err
 }
 
 // retain keeps a change from leading out of compliance. It stamps on the document

@@ -74,7 +74,11 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 	}
 	out.Holds, out.Lock = holds.Items, d.Lock
 	facts, rules := d.forRules(), rulesOf(policies)
-	if longest := retention.LongestProtection(facts, rules, t.Now()); longest != nil {
+	doubt, err := t.doubt()
+	if err != nil {
+		return out, err
+	}
+	if longest := retention.LongestProtection(facts, rules, t.sure(doubt)); longest != nil {
 		out.Protected, out.ProtectedUntil = Protect(longest.By), longest.Until
 	}
 	winners := map[Action]*Policy{}
@@ -169,7 +173,7 @@ func (p *Policy) beats(other *retention.Policy, shortest bool) string {
 // next says in one sentence what happens next.
 func (t *tx) next(d *document, x *Disposition, policies []retention.Policy, shortest bool) string {
 	for _, action := range []retention.Action{retention.ActionDelete, retention.ActionArchive} {
-		if v, due := t.judge(d, action, policies, shortest, t.Now()); due {
+		if v, due := t.judge(d, action, policies, shortest, t.sure(""), ""); due {
 			if text := x.dueNow(d, v); text != "" {
 				return text
 			}

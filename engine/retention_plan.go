@@ -154,7 +154,7 @@ func (p *planner) alone(t *tx, action retention.Action) (lines []planLine, err e
 
 // line adds the line of a document, if it is due.
 func (p *planner) line(t *tx, d *document, s stretch, lines []planLine) []planLine {
-	v, due := t.judge(d, s.action, p.rules.For(d.forRules()), p.rules.Shortest, p.at)
+	v, due := t.judge(d, s.action, p.rules.For(d.forRules()), p.rules.Shortest, p.at, "")
 	if !due {
 		return lines
 	}
@@ -219,7 +219,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 	if err := v.mayAsk(actor, AccessAdmin); err != nil {
 		return Preview{}, err
 	}
-	if now := v.store.Clock.Now(); at.IsZero() {
+	if now := v.store.Clock.Sure(v.store.Clock.Now(), false); at.IsZero() {
 		at = now
 	} else if at.After(now) { // a run bound to it would dispose of what is not due yet
 		return Preview{}, errPlanPlace

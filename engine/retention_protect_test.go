@@ -191,6 +191,9 @@ func TestNoChangeLeadsOutOfCompliance(t *testing.T) {
 		_, _, err = k.ReleaseLock(ctx, k.Admin, open.ID, engine.Condition{LockToken: lock.Token}, false)
 		must(t, err)
 		days(100)
+		wantDoubt(t, deleteOne(k, d.ID, engine.Condition{}))
+		_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{AcceptClock: true, Reason: "nobody came by"})
+		must(t, err)
 		must(t, deleteOne(k, d.ID, engine.Condition{}))
 	})
 }

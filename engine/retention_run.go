@@ -10,7 +10,6 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
-	"strongroom/engine/internal/store"
 )
 
 // Run is one run of retention: the plan of an instant, and what has become of it.
@@ -137,7 +136,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 	}
 	r, receipt, err := v.startRun(ctx, actor, TriggerManual, n)
 	if err == nil && n.AcceptClock { // also if the run's own entry is the first to show that it is behind
-		v.store.Clock.Accept()
+		v.store.Clock.Trust()
 	}
 	return r, receipt, err
 }
@@ -164,31 +163,11 @@ func (v *Vault) mayAsk(actor Actor, required Access) error {
 	return err
 }
 
-// doubt is why retention must not trust the clock. A long silence stays a reason
-// until somebody has accepted it: the very entry of the refusal ends it in the
-// log.
-func (v *Vault) doubt() (Doubt, error) {
-	return view(v, func(t *tx) (Doubt, error) {
-		s, err := t.settings()
-		if err != nil {
-			return "", err
-		}
-		if doubt := v.store.Clock.Doubt(time.Duration(s.MaxClockGapDays) * 24 * time.Hour); doubt != "" {
-			return Doubt(doubt), nil
-		}
-		last, err := t.lastRun()
-		if err != nil || last == nil || last.Why != DoubtSilence {
-			return "", err
-		}
-		return DoubtSilence, nil
-	})
-}
-
 // startRun makes the plan and records the run. Called under planning. The plan
 // is on disk before the run is recorded, for it is what the run works off after
 // a crash.
 func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n NewRun) (Run, Receipt, error) {
-	at := v.store.Clock.Now()
+	at := v.store.Clock.Sure(v.store.Clock.Now(), false) // who accepts a clock that is doubted vouches for it
 	if n.PlanDigest != nil {
 		at = v.previews.at(*n.PlanDigest, at)
 	}
@@ -204,12 +183,12 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 		return Run{}, Receipt{}, errors.Join(ErrPlanChanged, v.dropPlans())
 	}
 	r := &run{Run: Run{Status: RunRunning, Trigger: trigger, At: at, PlanDigest: plan.digest}}
-	start := func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, n.Reason) }
+	start := func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, n) }
 	ended, err := v.deferralsEnded()
 	if err != nil {
 		return Run{}, Receipt{}, err
 	}
-	if plan.lines > 0 || ended {
+	if plan.lines > 0 || ended || n.AcceptClock { // with the doubt, deferrals end that it was the reason of
 		out, receipt, err := update(v, ctx, actor, start)
 		if err == nil {
 			v.signalDue()
@@ -223,7 +202,7 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 // refuseRun records a run that did nothing.
 func (v *Vault) refuseRun(ctx context.Context, actor Actor, trigger Trigger, why Doubt) (Run, Receipt, error) {
 	r := &run{Run: Run{Status: RunRefused, Trigger: trigger, At: v.store.Clock.Now(), PlanDigest: emptyPlan(), Why: why}}
-	return v.recordBoth(ctx, actor, r, func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, "") })
+	return v.recordBoth(ctx, actor, r, func(t *tx) (Run, audit.Event, error) { return t.recordStart(r, NewRun{}) })
 }
 
 func (v *Vault) recordBoth(ctx context.Context, actor Actor, r *run, start func(*tx) (Run, audit.Event, error)) (Run, Receipt, error) {
@@ -240,7 +219,7 @@ func (v *Vault) recordBoth(ctx context.Context, actor Actor, r *run, start func(
 	return out[1], receipts[0], nil
 }
 
-func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
+func (t *tx) recordStart(r *run, n NewRun) (Run, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return Run{}, audit.Event{}, err
 	}
@@ -252,12 +231,13 @@ func (t *tx) recordStart(r *run, reason string) (Run, audit.Event, error) {
 	started.id, started.ID, started.began = key, key.String(), t.Seq()
 	started.StartedAt, started.StartedBy = t.Now(), t.actor.UserID
 	t.Put(bucketRuns, key[:], started.encode())
+	facts := audit.Facts{"plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger))}
+	if n.AcceptClock {
+		t.endDoubt(facts)
+	}
 	detail := detailMembers{}
-	detail.text("reason", reason)
-	return started.Run, audit.Event{
-		Op: audit.OpRetentionStarted, Detail: encodeDetail(detail),
-		Facts: audit.Facts{"plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger))},
-	}, nil
+	detail.text("reason", n.Reason)
+	return started.Run, audit.Event{Op: audit.OpRetentionStarted, Detail: encodeDetail(detail), Facts: facts}, nil
 }
 
 // newRunID is behind the last run's, which an id need not be that was issued in
@@ -289,23 +269,4 @@ func (t *tx) recordEnd(r *run, counts RunCounts) (Run, audit.Event, error) {
 		facts["why"] = audit.Text(string(done.Why))
 	}
 	return done.Run, audit.Event{Op: audit.OpRetentionCompleted, Facts: facts}, nil
-}
-
-// Doubt is why the clock is not trusted with what cannot be undone.
-type Doubt string
-
-const (
-	DoubtBehind  = Doubt(store.DoubtBehind)  // the clock is behind the last entry
-	DoubtParted  = Doubt(store.DoubtParted)  // it has been set, by more than an hour, since the vault was opened
-	DoubtSilence = Doubt(store.DoubtSilence) // there was no entry for longer than the setting maxClockGapDays
-)
-
-func (d Doubt) words() string {
-	switch d {
-	case DoubtBehind:
-		return "the clock is behind the last entry of the log"
-	case DoubtParted:
-		return "the clock was set by more than an hour since the vault was opened"
-	}
-	return "there had been no entry for longer than the setting maxClockGapDays"
 }

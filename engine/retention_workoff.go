@@ -237,9 +237,16 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err
 	}
-	v, due := t.judge(d, retention.Action(line.action), rulesOf(policies), shortest, r.At)
+	doubt, err := t.doubt()
+	if err != nil {
+		return lineOutcome{}, audit.Event{}, err
+	}
+	v, due := t.judge(d, retention.Action(line.action), rulesOf(policies), shortest, r.At, doubt)
 	if !due || v.PolicyID != line.policyID {
 		return lineOutcome{because: ResultFailed}, audit.Event{}, nil
+	}
+	if v.Because == retention.Doubted { // since the batch began: the run looks again
+		return lineOutcome{}, audit.Event{}, doubtful(doubt)
 	}
 	if v.Because != retention.Due {
 		return lineOutcome{because: Result(v.Because)}, audit.Event{}, nil

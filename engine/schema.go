@@ -19,6 +19,7 @@ const formatVersion = 3
 // in an encoding file.
 //
 //	meta        format, vault, name, created      what the vault is
+//	            doubt                             the time of the last entry before the clock was doubted, while it is
 //	log         seq                               the exact line of an entry
 //	detail      seq                               previous seq of the document ‖ salt ‖ detail
 //	documents   document                          document with its current version, or its tombstone
@@ -112,6 +113,7 @@ func bucketsOf(format int) [][]byte {
 var (
 	metaName    = []byte("name")
 	metaCreated = []byte("created")
+	metaDoubt   = []byte("doubt")
 	settingsKey = []byte("settings")
 )
 

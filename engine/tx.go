@@ -50,13 +50,15 @@ func updateAll[T any](v *Vault, ctx context.Context, actor Actor, fns ...func(*t
 }
 
 // call makes the closures a call of the store's. Who acts is looked up before
-// the first of them, in the same transaction, and also if there are none.
+// the first of them, in the same transaction, and also if there are none. Behind
+// them is a step that keeps a doubt of the clock (see keepDoubt).
 func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.Event, error)) *store.Call {
 	if len(fns) == 0 {
 		fns = append(fns, func(*tx) (audit.Event, error) { return audit.Event{}, nil })
 	}
-	c := &store.Call{Ctx: ctx, Steps: make([]store.Step, len(fns))}
+	c := &store.Call{Ctx: ctx, Steps: make([]store.Step, len(fns), len(fns)+1)}
 	admitted := actor
+	var before silence
 	for i, fn := range fns {
 		c.Steps[i] = func(in *store.Tx) (store.Record, error) {
 			t := &tx{Tx: in, v: v, actor: admitted}
@@ -65,17 +67,32 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 					return store.Record{}, err
 				}
 				admitted = t.actor
+				var err error
+				if before, err = t.silent(); err != nil {
+					return store.Record{}, err
+				}
 			}
 			event, err := fn(t)
+			if _, accepts := event.Facts[factAccepted]; accepts {
+				before.ended = true
+			}
 			return store.Record{Event: event, Actor: t.actor.UserID, Key: t.actor.KeyID}, err
 		}
 	}
+	c.Steps = append(c.Steps, func(in *store.Tx) (store.Record, error) {
+		event := (&tx{Tx: in, v: v}).keepDoubt(before)
+		if event.IsZero() {
+			return store.Record{}, nil
+		}
+		return store.Record{Event: event, Actor: systemActor}, nil
+	})
 	return c
 }
 
+// receipts are those of the closures, without that of the step behind them.
 func receipts(c *store.Call) []Receipt {
-	all := make([]Receipt, len(c.Heads))
-	for i, head := range c.Heads {
+	all := make([]Receipt, len(c.Heads)-1)
+	for i, head := range c.Heads[:len(all)] {
 		all[i] = Receipt{Seq: head.Seq, Hash: head.Hash}
 	}
 	return all

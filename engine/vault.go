@@ -263,6 +263,9 @@ func (v *Vault) load(t *tx) (struct{}, error) {
 		return struct{}{}, fmt.Errorf("%w: the vault's name cannot be read", errDamaged)
 	}
 	v.name = string(name)
+	if err := t.loadDoubt(); err != nil {
+		return struct{}{}, err
+	}
 	// Nobody knows what was overwritten before an unclean end.
 	if first, _ := t.Cursor(bucketErasures).First(); first != nil && v.litter.Load() {
 		v.erased = v.Head().Seq

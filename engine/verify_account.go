@@ -32,11 +32,13 @@ func (c *checker) accounts() error {
 func (c *checker) vault() error {
 	_, err := view(c.v, func(t *tx) (struct{}, error) {
 		c.catchUp(t)
-		created := t.Get(bucketMeta, metaCreated)
+		created, doubt := t.Get(bucketMeta, metaCreated), t.Get(bucketMeta, metaDoubt)
 		is := replay.Thing{Facts: replay.Members{
 			"its id":     replay.Text(c.v.ID()),
 			"its name":   replay.Text(c.v.name),
 			"created at": replay.Text(string(created[:min(len(created), 64)])), // a damaged one may seem longer than memory
+
+			replay.ClockDoubted: replay.Text(string(doubt[:min(len(doubt), 64)])),
 		}}
 		c.differ(1, "the vault", is, c.said.Vault)
 		s, err := t.settings()

@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"strongroom/audit"
 )
@@ -27,6 +28,10 @@ const (
 	erasedUser = "erased user"
 	erasedKey  = "erased key"
 )
+
+// ClockDoubted is the member of the vault with the time of the last entry before
+// its clock was doubted; none if it is not.
+const ClockDoubted = "the last entry before its clock was doubted"
 
 // Accounts is what a log says of all but documents. Documents it only counts,
 // for the runs that dealt with them.
@@ -79,6 +84,8 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		a.Vault.Facts["its id"] = Text(r.word("vault"))
 		a.Vault.Facts["its name"] = Text(r.text("name"))
 		a.Vault.Facts["created at"] = Text(audit.FormatTime(e.Time))
+	case audit.OpClockCorrected:
+		a.corrected(r)
 	case audit.OpSettingsUpdated:
 		revise(&a.Settings)
 		for name := range r.members {
@@ -105,6 +112,19 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return a.erased(r)
 	}
 	return nil
+}
+
+// shortestSilence is the least that the setting maxClockGapDays can be.
+const shortestSilence = 24 * time.Hour
+
+// corrected tells a doubt, for which the time has leapt forward, from a clock that
+// was accepted although the log is ahead of it.
+func (a *Accounts) corrected(e *entry) {
+	last, err := time.Parse(time.RFC3339Nano, e.word("last"))
+	wall, failed := time.Parse(time.RFC3339Nano, e.word("wall"))
+	if err == nil && failed == nil && wall.Sub(last) > shortestSilence && a.Vault.Facts[ClockDoubted] == (Value{}) {
+		a.Vault.Facts[ClockDoubted] = Text(e.word("last"))
+	}
 }
 
 // made returns the new thing that an entry tells of.

@@ -61,6 +61,9 @@ func (a *Accounts) started(e *entry) error {
 		return err
 	}
 	a.running[e.word("run")] = &done{}
+	if e.word("clock") != "" {
+		delete(a.Vault.Facts, ClockDoubted)
+	}
 	r.Facts["the status"] = Text("running")
 	r.Facts["the trigger"] = Text(e.word("trigger"))
 	r.Facts["started at"] = Time(e.Time)

@@ -17,6 +17,7 @@ type Document struct {
 	Archived    bool
 	Held        bool      // it bears a legal hold
 	Locked      bool      // somebody edits it
+	Doubted     bool      // nobody knows what time it is
 	RetainUntil time.Time // what was stamped last; zero: nothing (see Compliance.Stamp)
 }
 

@@ -21,11 +21,12 @@ const (
 	Locked    Because = "locked"    // somebody edits it
 	Protected Because = "protected" // it must not be deleted yet
 	Archived  Because = "archived"  // it would have to be unarchived before
+	Doubted   Because = "doubted"   // the clock is not trusted with what cannot be undone
 )
 
 // Obstacle is what keeps a document from being disposed of.
 type Obstacle struct {
-	Because    Because     // Held, Archived or Protected
+	Because    Because     // Held, Archived, Protected or Doubted
 	Protection *Protection // not nil if Protected
 }
 
@@ -46,10 +47,13 @@ func ObstacleTo(right Right, d *Document, policies []Policy, now time.Time) *Obs
 	} else {
 		p = LongestProtection(d, policies, now)
 	}
-	if p == nil {
-		return nil
+	switch {
+	case p != nil:
+		return &Obstacle{Protected, p}
+	case d.Doubted:
+		return &Obstacle{Because: Doubted}
 	}
-	return &Obstacle{Protected, p}
+	return nil
 }
 
 // Verdict is what the rules say of one document that is due.

@@ -36,7 +36,7 @@ func rowsAfter(t *testing.T, head string) (rows [][]string) {
 // The table of rights stands where the rules are told. Each of its rows holds
 // for every combination of what can stand in the way.
 func TestTableOfRights(t *testing.T) {
-	head := "right      held  archived  stamped    compliance  governance"
+	head := "right      held  archived  stamped    compliance  governance  doubted"
 	facts := strings.Fields(head)[1:]
 	rows := rowsAfter(t, head)
 	if len(rows) != 4 {
@@ -55,6 +55,8 @@ func TestTableOfRights(t *testing.T) {
 					want = row[i+1]
 				}
 				switch fact {
+				case "doubted":
+					d.Doubted = true
 				case "held":
 					d.Held = true
 				case "archived":

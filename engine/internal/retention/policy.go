@@ -47,15 +47,16 @@
 //
 // # What may be disposed of
 //
-// A hold stands before every right, then protection. The first obstacle of a row
-// counts, from left to right; - is no obstacle. Stamped is the end of a period of
-// compliance that the document has left (see Compliance.Stamp).
+// A hold stands before every right, then protection, then a clock that is doubted.
+// The first obstacle of a row counts, from left to right; - is no obstacle. Stamped
+// is the end of a period of compliance that the document has left (see
+// Compliance.Stamp).
 //
-//	right      held  archived  stamped    compliance  governance
-//	manual     held  archived  protected  protected   protected
-//	bypass     held  archived  protected  protected   -
-//	retention  held  -         protected  protected   protected
-//	erasure    held  -         protected  protected   -
+//	right      held  archived  stamped    compliance  governance  doubted
+//	manual     held  archived  protected  protected   protected   doubted
+//	bypass     held  archived  protected  protected   -           doubted
+//	retention  held  -         protected  protected   protected   doubted
+//	erasure    held  -         protected  protected   -           doubted
 //
 // TestTruthTable and TestTableOfRights hold each row.
 package retention

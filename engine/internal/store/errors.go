@@ -31,7 +31,7 @@ const (
 	ReasonClosed         Reason = "closed"          // Close was called
 	ReasonOutcomeUnknown Reason = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
 	ReasonDamaged        Reason = "damaged"         // vault.db cannot be read
-	ReasonClock          Reason = "clock"           // the clock is behind the log: writes are refused, reads go on
+	ReasonClock          Reason = "clock"           // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 
 // UnavailableError says why the vault refuses reads and writes. Err is the
@@ -46,7 +46,7 @@ func (e *UnavailableError) Error() string {
 	case e.Reason == ReasonClosed:
 		return "the vault is closed"
 	case e.Reason == ReasonClock:
-		return fmt.Sprintf("nothing can be written while the clock is wrong: %v", e.Err)
+		return e.Err.Error()
 	case e.Reason == ReasonOutcomeUnknown:
 		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
 	}
