@@ -57,30 +57,35 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 		fns = append(fns, func(*tx) (audit.Event, error) { return audit.Event{}, nil })
 	}
 	c := &store.Call{Ctx: ctx, Steps: make([]store.Step, len(fns), len(fns)+1)}
-	admitted := actor
-	var before silence
+	first := &struct { // what the first step finds, in each attempt anew
+		actor  Actor
+		before silence
+	}{actor: actor}
 	for i, fn := range fns {
 		c.Steps[i] = func(in *store.Tx) (store.Record, error) {
-			t := &tx{Tx: in, v: v, actor: admitted}
+			t := &tx{Tx: in, v: v, actor: first.actor}
 			if i == 0 {
 				if err := t.admit(actor); err != nil {
 					return store.Record{}, err
 				}
-				admitted = t.actor
+				first.actor = t.actor
 				var err error
-				if before, err = t.silent(); err != nil {
+				if first.before, err = t.silent(); err != nil {
 					return store.Record{}, err
 				}
 			}
 			event, err := fn(t)
 			if _, accepts := event.Facts[factAccepted]; accepts {
-				before.ended = true
+				first.before.ended = true
 			}
 			return store.Record{Event: event, Actor: t.actor.UserID, Key: t.actor.KeyID}, err
 		}
 	}
 	c.Steps = append(c.Steps, func(in *store.Tx) (store.Record, error) {
-		event := (&tx{Tx: in, v: v}).keepDoubt(before)
+		if first.before.last.IsZero() {
+			return store.Record{}, nil
+		}
+		event := (&tx{Tx: in, v: v}).keepDoubt(first.before)
 		if event.IsZero() {
 			return store.Record{}, nil
 		}
