@@ -142,7 +142,7 @@ func (m *Metrics) expose(e *Exposition) {
 		func(r *routeMeter, labels ...string) { e.Sample(float64(r.sent.Load()), labels...) })
 	e.Family("strongroom_http_requests_running", "gauge", "Requests that are being answered.")
 	e.Sample(float64(m.running.Load()))
-	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because their key had made too many (rate) or because too many uploads were running (uploads).")
+	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because the keys of their user had made too many together (rate) or because too many uploads were running (uploads).")
 	e.Sample(float64(m.limitedRate.Load()), "limit", "rate")
 	e.Sample(float64(m.limitedUploads.Load()), "limit", "uploads")
 }
