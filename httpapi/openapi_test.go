@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -46,12 +47,14 @@ type info struct{ title, description string }
 // describe prints a description and compares it with what is served.
 func describe(t *testing.T, file string, served []byte, table []route, about info) {
 	t.Helper()
-	p := &printer{object{}, object{}, object{}}
+	p := &printer{object{}, object{}, object{}, nil, map[string]string{}}
 	var is bytes.Buffer
 	e := json.NewEncoder(&is)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	if err := e.Encode(p.document(table, about)); err != nil {
+	document := p.document(table, about)
+	p.explain(t)
+	if err := e.Encode(document); err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref": "#/components/([^"]*)"`).FindAllStringSubmatch(is.String(), -1) {
@@ -72,7 +75,11 @@ func describe(t *testing.T, file string, served []byte, table []route, about inf
 type object = map[string]any
 
 // printer prints routes and collects what they refer to.
-type printer struct{ schemas, refusals, named object }
+type printer struct {
+	schemas, refusals, named object
+	inline                   map[string]object // schemas that stand where they are used
+	bodies                   map[string]string // what a body is for, by its schema
+}
 
 func (p *printer) document(table []route, about info) object {
 	paths := object{}
@@ -84,6 +91,64 @@ func (p *printer) document(table []route, about info) object {
 		paths[path].(object)[strings.ToLower(rt.method)] = p.operation(rt)
 	}
 	p.schemas["Error"] = p.structSchema(typeOf[Error]())
+	var codes []string
+	for _, row := range errorTable {
+		if !slices.Contains(codes, string(row.code)) {
+			codes = append(codes, string(row.code))
+		}
+	}
+	for _, code := range []errorCode{codeInvalidBody, codeInvalidParameter, codeInternal} {
+		if !slices.Contains(codes, string(code)) {
+			codes = append(codes, string(code))
+		}
+	}
+	slices.Sort(codes)
+	p.schemas["Error"].(object)["properties"].(object)["errorCode"].(object)["enum"] = codes
+	out := p.head(about, paths)
+	if slices.ContainsFunc(table, func(rt route) bool { return rt.operation == "createWebhook" }) {
+		out["webhooks"] = p.webhooks()
+	}
+	return out
+}
+
+// webhooks are the messages an organization has sent to it.
+func (p *printer) webhooks() object {
+	event := p.structSchema(typeOf[Event]())
+	properties := event["properties"].(object)
+	properties["type"].(object)["enum"] = audit.Ops()
+	data := p.structSchema(typeOf[EventData]())
+	delete(p.schemas, "EventData") // in its place: some generators leave out what only webhooks refer to
+	properties["data"] = data
+	p.inline = map[string]object{"Event": event, "EventData": data}
+	return object{"event": object{"post": object{
+		"operationId": "receiveEvent",
+		"summary":     "What happened in the vault",
+		"description": "Sent as Standard Webhooks has it: webhook-id stays the same over retries, webhook-signature is v1 over id, time and body. It carries ids, not contents: read what changed through the API.",
+		"requestBody": object{"required": true, "content": object{jsonMedia: object{"schema": event}}},
+		"responses":   object{"200": object{"description": "Any 2xx within 15 s: it is delivered."}},
+	}}}
+}
+
+// Event is what a webhook is sent: an entry of the audit log without its detail.
+type Event struct {
+	ID        string    `json:"id" doc:"The vault, the entry and the beginning of its hash; stays the same over retries."`
+	Type      string    `json:"type" doc:"The entry's op."`
+	Timestamp Time      `json:"timestamp"`
+	Data      EventData `json:"data"`
+}
+
+// EventData is the entry.
+type EventData struct {
+	Seq        uint64          `json:"seq"`
+	Hash       audit.Hash      `json:"hash"`
+	ActorID    string          `json:"actorId"`
+	DocumentID string          `json:"documentId"`
+	Version    uint64          `json:"version" doc:"The version it is about; 0: none."`
+	Facts      json.RawMessage `json:"facts"`
+}
+
+// head is all of a description but what is in it.
+func (p *printer) head(about info, paths object) object {
 	return object{
 		"openapi":  "3.1.0",
 		"info":     object{"title": about.title, "version": "1", "description": about.description},
@@ -107,6 +172,7 @@ func (p *printer) operation(rt route) object {
 	}
 	if rt.access == engine.AccessNone {
 		op["security"] = []any{}
+		op["description"] = "Open to all."
 	} else {
 		op["description"] = "Access: " + rt.access.String() + "."
 	}
@@ -144,6 +210,9 @@ func (p *printer) parameter(f field, doc string) object {
 	if f.in == "path" || f.required {
 		out["required"] = true
 	}
+	if doc == "" {
+		doc = words[f.name].doc
+	}
 	if doc != "" {
 		out["description"] = doc
 	}
@@ -178,6 +247,7 @@ func (p *printer) requestBody(rt route) object {
 		return nil
 	}
 	content := object{"application/json": object{"schema": p.schema(body.typ)}}
+	p.bodies[schemaName(body.typ)] = "What goes with: " + rt.summary + "."
 	if body.name == "docusign" {
 		content["application/xml"] = content["application/json"]
 	}
@@ -204,6 +274,7 @@ func (p *printer) uploadForms(rt route) object {
 	}
 	name := strings.ToUpper(rt.operation[:1]) + rt.operation[1:]
 	p.schemas[name] = p.structSchema(rt.input.typ)
+	p.bodies[name] = "What goes with: " + rt.summary + "."
 	return object{
 		"multipart/form-data": object{"schema": object{"type": "object", "properties": properties, "required": []string{"file"}}},
 		"application/json":    object{"schema": ref(name)},

@@ -51,7 +51,7 @@ func (p *printer) schema(t reflect.Type) object {
 		return s()
 	}
 	if m, ok := reflect.New(t).Interface().(nullable); ok {
-		return orNull(p.schema(reflect.TypeOf(m.member(false)).Elem()))
+		return p.orNull(p.schema(reflect.TypeOf(m.member(false)).Elem()))
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -70,7 +70,8 @@ func (p *printer) schema(t reflect.Type) object {
 		return object{"type": "array", "items": p.schema(t.Elem())}
 	case reflect.Map:
 		p.schemas["Scalar"] = object{"oneOf": scalars, "description": "A text, a number, true or false."}
-		return object{"type": "object", "additionalProperties": ref("Scalar")}
+		p.schemas["CustomFields"] = object{"type": "object", "additionalProperties": ref("Scalar"), "description": "Values of fields, by key."}
+		return ref("CustomFields")
 	case reflect.Struct:
 		name := schemaName(t)
 		if p.schemas[name] == nil {
@@ -116,14 +117,18 @@ func schemaName(t reflect.Type) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// orNull is a schema that allows null too, and, in an object, null for each
-// member: it is that of a merge patch.
-func orNull(s object) object {
+// orNull is a schema that allows null too, and, in custom fields, null for each
+// of them: it is that of a merge patch.
+func (p *printer) orNull(s object) object {
+	if s["$ref"] == ref("CustomFields")["$ref"] {
+		p.schemas["CustomFieldsPatch"] = object{
+			"type": []string{"object", "null"}, "additionalProperties": object{"oneOf": append(slices.Clone(scalars), object{"type": "null"})},
+			"description": "Values of fields, by key; null takes one away, and null in place of all of them takes all.",
+		}
+		return ref("CustomFieldsPatch")
+	}
 	if t, ok := s["type"].(string); ok {
 		s["type"] = []string{t, "null"}
-	}
-	if s["additionalProperties"] != nil {
-		s["additionalProperties"] = object{"oneOf": append(slices.Clone(scalars), object{"type": "null"})}
 	}
 	return s
 }
@@ -161,7 +166,7 @@ func (p *printer) structSchema(t reflect.Type) object {
 			s = p.filter()
 		}
 		if f.Tag.Get("null") != "" {
-			s = orNull(s)
+			s = p.orNull(s)
 		}
 		boundsOf(f.Tag).describe(s)
 		if words := f.Tag.Get("enum"); words != "" {
