@@ -240,8 +240,8 @@ func (p *printer) explain(t *testing.T) {
 	for name, s := range p.inline {
 		all[name] = s
 	}
-	for name, value := range all {
-		s := value.(object)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s := all[name].(object)
 		if one, ok := strings.CutSuffix(name, "List"); ok && docs[name] == "" {
 			docs[name] = "A page: each item is one " + one + "."
 		}
