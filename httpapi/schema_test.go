@@ -26,19 +26,19 @@ var known = map[reflect.Type]func() object{
 	typeOf[json.RawMessage](): func() object { return object{"type": "object"} },
 	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
 	typeOf[ifMatch]():         func() object { return object{"type": "string"} },
-	typeOf[versionNumber]():   func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[versionNumber]():   func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
 	typeOf[lockToken]():       func() object { return object{"type": "string"} },
 	typeOf[claimedToken]():    func() object { return object{"type": "string"} },
 	typeOf[edit]():            func() object { return object{"type": "string"} },
 	typeOf[claimedEdit]():     func() object { return object{"type": "string"} },
 	typeOf[seconds](): func() object {
-		return object{"oneOf": []object{{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+$"}}, "description": "300 if it is absent."}
+		return object{"oneOf": []object{{"type": "integer", "format": "int64", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+$"}}, "description": "300 if it is absent."}
 	},
 	typeOf[truth](): func() object {
 		return object{"oneOf": []object{{"type": "boolean"}, {"type": "string", "enum": []string{"true", "false"}}}}
 	},
-	typeOf[deliveryNumber](): func() object { return object{"type": "integer", "minimum": 1} },
-	typeOf[entrySeq]():       func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[deliveryNumber](): func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
+	typeOf[entrySeq]():       func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
 }
 
 func dueSchema() object {
@@ -61,9 +61,9 @@ func (p *printer) schema(t reflect.Type) object {
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Uint64, reflect.Int64:
-		return object{"type": "integer", "minimum": 0}
+		return object{"type": "integer", "format": "int64", "minimum": 0}
 	case reflect.Float64:
-		return object{"type": "number"}
+		return object{"type": "number", "format": "double"}
 	case reflect.Interface:
 		return object{}
 	case reflect.Slice:
@@ -100,9 +100,12 @@ func (p *printer) filter() object {
 		}
 		properties[f.name] = s
 	}
-	p.schemas["Scalar"] = object{"oneOf": scalars, "description": "A text, a number, true or false."}
+	p.schemas["FilterValue"] = object{
+		"oneOf":       append(slices.Clone(scalars), object{"type": "array", "items": object{"type": "string"}}),
+		"description": "A text, a number, true or false, or several texts.",
+	}
 	p.schemas["DocumentFilter"] = object{
-		"type": "object", "properties": properties, "additionalProperties": ref("Scalar"),
+		"type": "object", "properties": properties, "additionalProperties": ref("FilterValue"),
 		"description": "Chooses documents as the parameters of GET /v1/documents do, and q of GET /v1/search: each member narrows. field.<key>, field.<key>.from and field.<key>.to choose by custom fields.",
 	}
 	return ref("DocumentFilter")
@@ -135,7 +138,7 @@ func (p *printer) orNull(s object) object {
 
 // scalars are what a custom field may hold. No type is written as a list of
 // several, which generators of clients do not take.
-var scalars = []object{{"type": "string"}, {"type": "number"}, {"type": "boolean"}}
+var scalars = []object{{"type": "string"}, {"type": "number", "format": "double"}, {"type": "boolean"}}
 
 // oneOf bounds a text, or each of a list, to words.
 func oneOf(s object, words string) {
