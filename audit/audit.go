@@ -205,6 +205,10 @@
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
+//	session.started (none)
+//	    facts    session word, user word
+//	session.ended (none)
+//	    facts    session word, user word
 //	document.created (version 1)
 //	    facts    chain hash, digest digest, mediaType word, owner word,
 //	             size number
@@ -407,6 +411,7 @@
 //	scratchpad       whether changes wait for the release of the lock
 //	seconds          how long the lock lives without a change
 //	seq              the seq of the last entry in the backup
+//	session          the id of a session in the console, which is no secret
 //	size             of the version, in bytes
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused

@@ -18,6 +18,9 @@ const (
 	OpBackupCompleted Op = "backup.completed"
 	OpAuditExported   Op = "audit.exported"
 
+	OpSessionStarted Op = "session.started"
+	OpSessionEnded   Op = "session.ended"
+
 	OpDocumentCreated      Op = "document.created"
 	OpDocumentUpdated      Op = "document.updated"
 	OpDocumentVersionAdded Op = "document.version_added"
@@ -123,6 +126,9 @@ var rules = []rule{
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
+
+	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
+	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
