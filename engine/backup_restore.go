@@ -38,6 +38,7 @@ type RestoreReport struct {
 	Documents uint64     // tombstones too
 	Versions  uint64
 	Locks     uint64 // that were live at the instant of the backup, and are broken
+	AdminKeys uint64 // that work, of users who administer the vault
 	Since     Since  // zero without a log
 }
 
@@ -212,7 +213,11 @@ func (r *restore) change() error {
 	if err := v.repeatChanges(r.ctx, &r.report.Since); err != nil {
 		return err
 	}
-	return v.repeatErasures(r.ctx, r.report.Since.erasures)
+	if err := v.repeatErasures(r.ctx, r.report.Since.erasures); err != nil {
+		return err
+	}
+	r.report.AdminKeys, err = view(v, (*tx).adminKeys)
+	return err
 }
 
 // recordRestore writes vault.restored and pauses the vault, in one transaction.

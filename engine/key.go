@@ -344,6 +344,28 @@ func (t *tx) revokeLine(first *key) (revoked uint64, err error) {
 	return revoked, nil
 }
 
+// adminKeys counts the keys that administer the vault now.
+func (t *tx) adminKeys() (n uint64, err error) {
+	c := t.Cursor(bucketKeys)
+	for at, b := c.First(); at != nil; at, b = c.Next() {
+		k, err := decodeKey(id(at), b)
+		if err != nil {
+			return 0, err
+		}
+		if k.Access != AccessAdmin || k.usable(t.Now()) != nil {
+			continue
+		}
+		u, err := t.user(k.UserID)
+		if err != nil {
+			return 0, err
+		}
+		if u.leads() {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // factTime spells a time in facts; "" is none.
 func factTime(t time.Time) string {
 	if t.IsZero() {
