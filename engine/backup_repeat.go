@@ -39,6 +39,7 @@ type pastStep func(*tx) (pastOutcome, audit.Event, error)
 type pastOutcome struct {
 	loosens string // what governs less than before; "": nothing
 	lost    string // what of it is not there again; "": nothing
+	deletes string // the policy that came to delete; "": none
 }
 
 func (c pastChange) step(t *tx) (pastOutcome, audit.Event, error) {
@@ -62,6 +63,7 @@ const repeatRows = 500
 // *InvalidError if the log loosens what no head covers.
 func (v *Vault) repeatChanges(ctx context.Context, s *Since) error {
 	var loose []string
+	s.deleting = map[string]uint64{}
 	last := uint64(0)
 	for some := range slices.Chunk(s.changes, repeatRows) {
 		fns := make([]func(*tx) (pastOutcome, audit.Event, error), len(some))
@@ -79,6 +81,9 @@ func (v *Vault) repeatChanges(ctx context.Context, s *Since) error {
 			if out := outcomes[i]; out.lost != "" {
 				s.Lost = append(s.Lost, LostChange{c.seq, c.op, out.lost})
 			}
+			if out := outcomes[i]; out.deletes != "" && c.seq > s.Covered.Seq {
+				s.deleting[out.deletes] = c.seq
+			}
 			if out := outcomes[i]; out.loosens != "" && c.seq > s.Covered.Seq {
 				if last = c.seq; len(loose) < 3 {
 					loose = append(loose, fmt.Sprintf("entry %d %s", c.seq, out.loosens))
@@ -92,6 +97,36 @@ func (v *Vault) repeatChanges(ctx context.Context, s *Since) error {
 		return nil
 	}
 	return uncovered(loose, last)
+}
+
+// dueAtOnce refuses policies that came to delete, covered by no head, if they
+// would at once: such a policy is a way to have everything destroyed.
+func (v *Vault) dueAtOnce(ctx context.Context, s *Since) error {
+	if len(s.deleting) == 0 {
+		return nil
+	}
+	p, err := v.newPlanner(ctx, v.store.Clock.Sure(v.store.Clock.Now(), false), nil)
+	if err != nil {
+		return err
+	}
+	due, last := map[string]uint64{}, uint64(0)
+	err = p.each(ctx, func(lines []planLine) error {
+		for _, line := range lines {
+			if seq, is := s.deleting[line.policyID]; is && line.action == ActionDelete && line.because == ResultDue {
+				due[line.policyID]++
+				last = max(last, seq)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	var loose []string
+	for _, policyID := range sortedKeys(due) {
+		loose = append(loose, fmt.Sprintf("entry %d has policy %s delete %d documents at once", s.deleting[policyID], policyID, due[policyID]))
+	}
+	return uncovered(loose[:min(len(loose), 3)], last)
 }
 
 // uncovered is the refusal of a log that loosens what governs.

@@ -43,6 +43,9 @@ func (e pastEntry) policyRuled(t *tx) (pastOutcome, audit.Event, error) {
 	if err := t.checkPolicy(p, &p); err != nil { // as if it had been so: what it names may have gone
 		return pastOutcome{}, audit.Event{}, err
 	}
+	if p.Enabled && p.Action == ActionDelete && (made || !old.Enabled || old.Action != ActionDelete) {
+		out.deletes = name
+	}
 	switch {
 	case made:
 		_, event, err := t.addPolicy(p)

@@ -415,3 +415,98 @@ func TestRestoreEndsRotatedKeys(t *testing.T) {
 		t.Errorf("lost:\n%s", lost)
 	}
 }
+
+// A policy that came since and would delete at once is taken only up to a head,
+// as what loosens is; one that would not is taken.
+func TestRestoreTakesNoPolicyThatDeletesAtOnce(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	k.Create("document", "1")
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	n := engine.NewPolicy{Name: "P", Scope: engine.ScopeOrganization, PeriodDays: 3650, Action: engine.ActionDelete}
+	p, _, err := k.CreatePolicy(t.Context(), k.Admin, n)
+	must(t, err)
+	s := exportSince(t, k, 0)
+	r, _ := restoredWith(t, k, to, s)
+	if got, err := r.Policy(t.Context(), p.ID); err != nil || got.PeriodDays != 3650 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	n.PeriodDays = 0
+	_, _, err = k.CreatePolicy(t.Context(), k.Admin, n)
+	must(t, err)
+	_, _, err = k.UpdatePolicy(t.Context(), k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{Enabled: new(false)})
+	must(t, err)
+	_, _, err = k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{RetentionConflict: new(engine.ConflictShortest)})
+	must(t, err)
+	all := exportSince(t, k, 0)
+	refusedWith(t, "all", to, engine.RestoreOptions{Log: bytes.NewReader(all.log)}, "weakens policy")
+	restoredWith(t, k, to, all, all.head)
+
+	other := enginetest.New(t)
+	other.Create("document", "1")
+	to = filepath.Join(t.TempDir(), "backup")
+	backUp(t, other, to)
+	n.Scope, n.Target = engine.ScopeCategory, "other"
+	_, _, err = other.CreatePolicy(t.Context(), other.Admin, n)
+	must(t, err)
+	s = exportSince(t, other, 0)
+	refusedWith(t, "at once", to, engine.RestoreOptions{Log: bytes.NewReader(s.log)}, "delete 1 documents at once")
+	restoredWith(t, other, to, s, s.head)
+}
+
+// A field, its description and choices, and a webhook that was taken out of
+// service or away, are as they were; what of them is not in the log is said.
+func TestRestoreRepeatsFieldsAndWebhooks(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	webhook := func() string {
+		w, _, _, err := k.CreateWebhook(ctx, k.Admin, engine.NewWebhook{URL: "https://example.com/in"})
+		must(t, err)
+		return w.ID
+	}
+	off, gone, moved := webhook(), webhook(), webhook()
+	k.Define(engine.TextField, "old")
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	_, _, err := k.UpdateWebhook(ctx, k.Admin, off, engine.Condition{}, engine.WebhookPatch{Active: new(false)})
+	must(t, err)
+	_, _, err = k.DeleteWebhook(ctx, k.Admin, gone, engine.Condition{})
+	must(t, err)
+	_, _, err = k.UpdateWebhook(ctx, k.Admin, moved, engine.Condition{}, engine.WebhookPatch{URL: new("https://example.com/out")})
+	must(t, err)
+	k.Define(engine.DateField, "ends")
+	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "colour", Type: engine.ChoiceField, Choices: []string{"red", "green"}})
+	must(t, err)
+	_, _, err = k.UpdateField(ctx, k.Admin, "ends", engine.Condition{}, engine.FieldPatch{Required: new(true), Label: new("Ends")})
+	must(t, err)
+	_, _, err = k.CreatePolicy(ctx, k.Admin, engine.NewPolicy{Name: "P", Scope: engine.ScopeOrganization, PeriodDays: 10, Action: engine.ActionArchive,
+		StartFrom: engine.StartField("ends"), Protect: engine.ProtectGovernance})
+	must(t, err)
+	_, _, err = k.DeleteField(ctx, k.Admin, "old", engine.Condition{}, false)
+	must(t, err)
+	s := exportSince(t, k, 0)
+	for _, withDetails := range []bool{true, false} {
+		if !withDetails {
+			s.details = nil
+		}
+		r, told := restoredWith(t, k, to, s)
+		if w, err := r.Webhook(ctx, off); err != nil || w.Active {
+			t.Errorf("%+v, %v", w, err)
+		}
+		if _, err := r.Webhook(ctx, gone); !errors.Is(err, engine.ErrWebhookNotFound) {
+			t.Errorf("the deleted webhook: %v", err)
+		}
+		if f, err := r.Field(ctx, "ends"); err != nil || f.Type != engine.DateField || !f.Required || withDetails != (f.Label == "Ends") {
+			t.Errorf("%+v, %v", f, err)
+		}
+		if _, err := r.Field(ctx, "colour"); withDetails != (err == nil) {
+			t.Errorf("with details %v: %v", withDetails, err)
+		}
+		lost := lostOf(told)
+		if !strings.Contains(lost, moved) || !strings.Contains(lost, "the field old is there again") || withDetails == strings.Contains(lost, "colour") {
+			t.Errorf("with details %v, lost:\n%s", withDetails, lost)
+		}
+	}
+}

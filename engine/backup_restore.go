@@ -216,6 +216,9 @@ func (r *restore) change() error {
 	if err := v.repeatErasures(r.ctx, r.report.Since.erasures); err != nil {
 		return err
 	}
+	if err := v.dueAtOnce(r.ctx, &r.report.Since); err != nil {
+		return err
+	}
 	r.report.AdminKeys, err = view(v, (*tx).adminKeys)
 	return err
 }

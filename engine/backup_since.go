@@ -30,7 +30,8 @@ type Since struct {
 	Lost     []LostChange // in order: what else is not in the vault again
 	Covered  audit.Head   // the last of the heads given that the log has; zero: none was given
 	erasures pastErasures
-	changes  []pastChange // those that govern, in order
+	changes  []pastChange      // those that govern, in order
+	deleting map[string]uint64 // policies that came to delete, and the entry no head covers by which they did
 }
 
 // LostChange is a change of which the restored vault has nothing, or not all.
