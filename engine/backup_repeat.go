@@ -139,7 +139,7 @@ func uncovered(loose []string, last uint64) error {
 		first.WriteString(what)
 	}
 	return invalid("head", "is needed, because the log loosens what governs, and whoever wrote its end could have made that up: %s. "+
-		"Give a head that was kept elsewhere, of entry %d or a later one of this log; the answer of /v1/audit/head, a printed head and the file of --head-log are such", &first, last)
+		"Give one of this log that was kept elsewhere (--head), of entry %d or a later one: the text of an answer of /v1/audit/head, a printed head, the file of --head-log", &first, last)
 }
 
 // pastEntry is an entry of the log with the members of its detail; where that says

@@ -301,15 +301,15 @@ func TestRestoreRefusesOtherDetails(t *testing.T) {
 		"changed":          bytes.Replace(whole.details, []byte("litigation"), []byte("litigatio"), 1),
 		"in another order": bytes.Join([][]byte{lines[1], lines[0]}, nil),
 		"twice":            bytes.Join([][]byte{lines[0], lines[0]}, nil),
-		"of later":         late.details,
 		"cut":              whole.details[:len(whole.details)-5],
 		"none":             []byte("these are none\n"),
-		"of no detail":     bytes.Replace(whole.details, []byte(`{"seq":1,`), []byte(`{"seq":9007199254740991,`), 1),
+		"of no detail":     bytes.Replace(whole.details, []byte(`{"seq":1,`), fmt.Appendf(nil, `{"seq":%d,`, made.Head.Seq+1), 1),
 	} {
 		refusedWith(t, name, to, engine.RestoreOptions{Log: bytes.NewReader(whole.log), Details: bytes.NewReader(details)}, "details:")
 	}
 	restoredWith(t, k, to, since{log: part.log, details: whole.details})
 	restoredWith(t, k, to, since{log: whole.log, details: part.details})
+	restoredWith(t, k, to, since{log: whole.log, details: late.details})
 	restoredWith(t, k, to, since{log: whole.log, details: []byte{}})
 }
 

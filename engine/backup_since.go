@@ -111,7 +111,7 @@ func (v *Vault) readSince(ctx context.Context, backup audit.Head, o RestoreOptio
 	if s.Head.Seq < backup.Seq {
 		return Since{}, invalid("log", "ends at entry %d, before the backup, which ends at %d; export it anew", s.Head.Seq, backup.Seq)
 	}
-	if err := errors.Join(details.end(s.Head.Seq), heads.end(s.Head)); err != nil {
+	if err := heads.end(s.Head); err != nil {
 		return Since{}, err
 	}
 	s.Covered = heads.last

@@ -14,7 +14,8 @@ import (
 // elsewhere.
 
 // pastDetails goes through the details beside a log. Both are in the order of
-// seq, so one row in hand is enough.
+// seq, so one row in hand is enough. Rows after the last entry are not looked at:
+// the details may have been exported a moment after the log.
 type pastDetails struct {
 	rows *audit.DetailRows // nil: none were given, or there are no more
 	row  audit.DetailRow   // in hand; of seq 0: none
@@ -73,17 +74,6 @@ func (d *pastDetails) of(e audit.Entry) ([]byte, error) {
 		return nil, invalid("details", "are not those of this log: that of entry %d is not the one the entry was written with", row.Seq)
 	}
 	return row.Detail, nil
-}
-
-// end is reached after the last entry.
-func (d *pastDetails) end(last uint64) error {
-	if err := d.next(); err != nil {
-		return err
-	}
-	if d.row.Seq > 0 {
-		return invalid("details", "go on after the log, which ends at entry %d; export both anew", last)
-	}
-	return nil
 }
 
 // headsKept are heads of the log that were kept elsewhere: what whoever could
