@@ -428,7 +428,7 @@
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows
 //	successors       how many keys that followed, and still worked, were revoked
-//	target           of the policy, percent-encoded as in a query: a product, a template, a category or a document
+//	target           of the policy, with % and two hexadecimal digits for each byte but letters, digits and - _ . ~: a product, a template, a category or a document
 //	through          the seq of the last entry exported
 //	timeZone         the setting
 //	trigger          schedule or manual

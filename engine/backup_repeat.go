@@ -45,12 +45,21 @@ type pastOutcome struct {
 func (c pastChange) step(t *tx) (pastOutcome, audit.Event, error) {
 	out, event, err := c.apply(t)
 	if _, is := errors.AsType[*InvalidError](err); is {
-		err = invalid("log", "cannot be worked off: entry %d, %s: %v", c.seq, c.op, err)
+		err = cannotBe(c.seq, c.op, err)
 	}
 	if err == nil && !event.IsZero() {
 		event.Facts[factRepeats] = audit.Number(c.seq)
 	}
 	return out, event, err
+}
+
+// cannotBe is the refusal of a log with an entry that cannot be.
+func cannotBe(seq uint64, op audit.Op, err error) error {
+	why := err.Error()
+	if e, is := errors.AsType[*InvalidError](err); is && len(e.Fields) == 1 {
+		why = e.Fields[0].Message
+	}
+	return invalid("log", "cannot be worked off: entry %d, %s: %s", seq, op, why)
 }
 
 // factRepeats is the seq of the entry of a log that an entry repeats.
@@ -196,7 +205,7 @@ func (e *pastEntry) read(detail []byte) error {
 		return fmt.Errorf("its detail: %w", err)
 	}
 	switch e.Op {
-	case audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpPolicyUpdated:
+	case audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated, audit.OpPolicyUpdated, audit.OpDocumentUpdated, audit.OpDocumentReverted:
 		for name, value := range e.members {
 			change, _ := value.(map[string]any)
 			e.members[name] = change["new"]
@@ -209,7 +218,7 @@ func (e *pastEntry) read(detail []byte) error {
 func (e pastEntry) again(detail []byte) (pastStep, error) {
 	switch e.Op {
 	case audit.OpHoldPlaced, audit.OpPolicyCreated, audit.OpPolicyUpdated, audit.OpSettingsUpdated, audit.OpUserUpdated,
-		audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpHoldReleased:
+		audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpHoldReleased, audit.OpDocumentUpdated, audit.OpDocumentReverted:
 		if err := e.read(detail); err != nil {
 			return nil, err
 		}

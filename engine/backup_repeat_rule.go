@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/retention"
@@ -20,7 +21,10 @@ func (e pastEntry) policyRuled(t *tx) (pastOutcome, audit.Event, error) {
 	key, ok := store.ParseID(name)
 	old, err := t.policy(name)
 	made := errors.Is(err, ErrPolicyNotFound)
-	if !ok || err != nil && !made {
+	if !ok {
+		return impossible("the policy %q has no id", name)
+	}
+	if err != nil && !made {
 		return pastOutcome{}, audit.Event{}, err
 	}
 	p := old
@@ -39,6 +43,9 @@ func (e pastEntry) policyRuled(t *tx) (pastOutcome, audit.Event, error) {
 	}
 	if p.Scope != ScopeOrganization && p.Target == "" {
 		return nothingRepeated(fmt.Sprintf("policy %s: the log does not say what it is for, and the details do not either", name))
+	}
+	if _, field := strings.CutPrefix(string(p.StartFrom), retention.FromField); !field && !slices.Contains([]Start{StartCreated, StartUpdated, StartVersion}, p.StartFrom) {
+		return impossible("policy %s counts from %q", name, p.StartFrom)
 	}
 	if err := t.checkPolicy(p, &p); err != nil { // as if it had been so: what it names may have gone
 		return pastOutcome{}, audit.Event{}, err

@@ -157,32 +157,6 @@ func (e pastEntry) doubtEnded(*tx) (pastOutcome, audit.Event, error) {
 	return pastOutcome{loosens: "accepts a clock that was doubted"}, audit.Event{}, nil
 }
 
-// documentUpdated repeats until when a document is retained. What else was
-// changed is text of people.
-func (e pastEntry) documentUpdated() (pastStep, error) {
-	until, err := e.time("retainUntil")
-	lost := ""
-	if !e.Detail.IsZero() || e.word("owner") != "" {
-		lost = fmt.Sprintf("document %s has the metadata it had before", e.Document)
-	}
-	return func(t *tx) (pastOutcome, audit.Event, error) {
-		old, err := t.document(e.Document)
-		if errors.Is(err, ErrDocumentNotFound) || err == nil && old.deleted {
-			return nothingRepeated("")
-		}
-		if err != nil || !until.After(old.retainUntil) {
-			return pastOutcome{lost: lost}, audit.Event{}, err
-		}
-		d := old.clone()
-		d.retainUntil = until
-		t.changes(d)
-		t.store(old, d, grant{})
-		return pastOutcome{lost: lost}, audit.Event{Op: audit.OpDocumentUpdated, Document: d.ID, Facts: audit.Facts{
-			"revision": audit.Number(d.Revision), "retainUntil": audit.Text(audit.FormatTime(d.retainUntil)),
-		}}, nil
-	}, err
-}
-
 func (e pastEntry) documentArchived(t *tx) (pastOutcome, audit.Event, error) {
 	old, err := t.document(e.Document)
 	archived := e.Op == audit.OpDocumentArchived

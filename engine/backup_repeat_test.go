@@ -161,8 +161,13 @@ func TestRestoreRepeatsWhatGoverns(t *testing.T) {
 			t.Errorf("repeated %v", told.Repeated)
 		}
 		lost := lostOf(told)
-		if !strings.Contains(lost, "key.created: key ") || !strings.Contains(lost, bound.ID) ||
-			withDetails == strings.Contains(lost, "without its reason") || withDetails == strings.Contains(lost, "categories") {
+		if d, err := r.Document(ctx, bound.ID); err != nil || withDetails != (d.Category == "other") {
+			t.Errorf("the document that left the policy: %+v, %v", d, err)
+		}
+		if told.Repeated[audit.OpDocumentUpdated] != 1 {
+			t.Errorf("repeated %v", told.Repeated)
+		}
+		if !strings.Contains(lost, "key.created: key ") || withDetails == strings.Contains(lost, bound.ID) || withDetails == strings.Contains(lost, "without its reason") || withDetails == strings.Contains(lost, "categories") {
 			t.Errorf("with details %v, lost:\n%s", withDetails, lost)
 		}
 	}
@@ -509,4 +514,160 @@ func TestRestoreRepeatsFieldsAndWebhooks(t *testing.T) {
 			t.Errorf("with details %v, lost:\n%s", withDetails, lost)
 		}
 	}
+}
+
+// Metadata that is in the details is as it was, and with it which policy is for a
+// document. What would free one from a policy, or have it deleted, takes a head.
+func TestRestoreRepeatsMetadata(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	k.Define(engine.DateField, "ends")
+	d, free := k.Create("document", "1"), k.CreateFrom(engine.NewDocument{Name: "free", Category: "receipt"}, "2")
+	owner, _ := k.Person("owner", engine.AccessUpload)
+	policy := func(category string, days uint64, protect engine.Protect) {
+		_, _, err := k.CreatePolicy(ctx, k.Admin, engine.NewPolicy{Name: category, Scope: engine.ScopeCategory, Target: category, PeriodDays: days,
+			Action: engine.ActionDelete, Protect: protect})
+		must(t, err)
+	}
+	policy("contract", 100, engine.ProtectGovernance)
+	policy("receipt", 100, engine.ProtectGovernance)
+	policy("report", 0, engine.ProtectNone)
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	change := func(id string, p engine.DocumentPatch) {
+		_, _, err := k.UpdateDocument(ctx, k.Admin, id, engine.Condition{}, p)
+		must(t, err)
+	}
+	change(d.ID, engine.DocumentPatch{Category: new("contract"), Name: new("Lease"), OwnerID: &owner.UserID, ExternalID: new("X-1"),
+		Tags: &[]string{"a", "b:c"}, CustomFields: map[string]any{"ends": "2031-05-06"}, Description: new("of a house")})
+	s := exportSince(t, k, 0)
+	r, told := restoredWith(t, k, to, s)
+	is, was := stored(t, r, d.ID), stored(t, k, d.ID)
+	if told.Lost != nil || is.Category != "contract" || is.Name != "Lease" || is.OwnerID != owner.UserID || is.ExternalID != "X-1" ||
+		fmt.Sprint(is.Tags, is.CustomFields, is.Description) != fmt.Sprint(was.Tags, was.CustomFields, was.Description) {
+		t.Errorf("%+v\nlost %v", is, told.Lost)
+	}
+	if _, _, err := r.DeleteDocument(ctx, r.Admin, d.ID, engine.Condition{}); !errors.Is(err, engine.ErrRetained) {
+		t.Errorf("delete what came to be protected: %v", err)
+	}
+	r, told = restoredWith(t, k, to, since{log: s.log})
+	if lost := lostOf(told); !strings.Contains(lost, d.ID) || stored(t, r, d.ID).OwnerID != owner.UserID {
+		t.Errorf("without details, lost:\n%s", lost)
+	}
+
+	change(d.ID, engine.DocumentPatch{EditPassword: &engine.EditPassword{Password: "a secret word"}})
+	change(free.ID, engine.DocumentPatch{Category: new("invoice")})
+	change(free.ID, engine.DocumentPatch{Category: new("report")})
+	s = exportSince(t, k, 0)
+	o := engine.RestoreOptions{Log: bytes.NewReader(s.log), Details: bytes.NewReader(s.details)}
+	refusedWith(t, "out of a policy", to, o, fmt.Sprintf("entry %d takes document %s out of", s.head.Seq-1, free.ID))
+	o = engine.RestoreOptions{Log: bytes.NewReader(s.log), Details: bytes.NewReader(s.details)}
+	refusedWith(t, "deleted at once", to, o, fmt.Sprintf("entry %d has a policy delete document %s", s.head.Seq, free.ID))
+	_, told = restoredWith(t, k, to, s, s.head)
+	if lost := lostOf(told); !strings.Contains(lost, "document.updated: document "+d.ID) {
+		t.Errorf("an edit password is not in the log, and lost:\n%s", lost)
+	}
+}
+
+// forgeTail writes entries behind a log, as whoever has the file can.
+func forgeTail(t *testing.T, s since, events ...audit.Event) engine.RestoreOptions {
+	t.Helper()
+	head, log := s.head, bytes.Clone(s.log)
+	for _, e := range events {
+		line, next, err := head.Next(audit.Stamp{Time: head.Time, Actor: "operator"}, e, audit.Hash{})
+		must(t, err)
+		head, log = next, append(log, line...)
+	}
+	return engine.RestoreOptions{Log: bytes.NewReader(log), Heads: []audit.Head{head}}
+}
+
+// An end that was made up and cannot be is refused, whatever heads go with it, and
+// so is one with values that the vault could not have had.
+func TestRestoreRefusesWhatCannotBe(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	held, gone := k.Create("held", "1"), k.Create("gone", "2")
+	h := place(t, k, held.ID, "M")
+	p, _, err := k.CreatePolicy(ctx, k.Admin, engine.NewPolicy{Name: "P", Scope: engine.ScopeCategory, Target: "contract", PeriodDays: 100, Action: engine.ActionDelete})
+	must(t, err)
+	_, _, err = k.UpdatePolicy(ctx, k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{Protect: new(engine.ProtectCompliance), Confirm: "P"})
+	must(t, err)
+	_, _, err = k.DeleteDocument(ctx, k.Admin, gone.ID, engine.Condition{})
+	must(t, err)
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	s := exportSince(t, k, 0)
+	text := audit.Text
+	policy := func(policyID, days, protect string, n uint64) audit.Facts {
+		return audit.Facts{"action": text("delete"), "days": audit.Number(n), "enabled": text("true"), "policy": text(policyID), "protect": text(protect),
+			"scope": text("category"), "startFrom": text(days), "target": text("contract")}
+	}
+	unknown := "01JD6QGZ3MZ4Y8T6V1E9B7K2RW"
+	user := func(access, status string) audit.Facts {
+		return audit.Facts{"access": text(access), "canLock": text("true"), "status": text(status), "user": text(k.Admin.UserID)}
+	}
+	for name, events := range map[string][]audit.Event{
+		"a hold twice":               {{Op: audit.OpHoldPlaced, Document: held.ID, Facts: audit.Facts{"hold": text(h.ID)}}},
+		"a hold without an id":       {{Op: audit.OpHoldPlaced, Document: held.ID, Facts: audit.Facts{"hold": text("x")}}},
+		"a hold of what is gone":     {{Op: audit.OpHoldPlaced, Document: gone.ID, Facts: audit.Facts{"hold": text(unknown)}}},
+		"another's hold":             {{Op: audit.OpHoldReleased, Document: gone.ID, Facts: audit.Facts{"hold": text(h.ID)}}},
+		"compliance deleted":         {{Op: audit.OpPolicyDeleted, Facts: audit.Facts{"policy": text(p.ID)}}},
+		"compliance shortened":       {{Op: audit.OpPolicyUpdated, Facts: policy(p.ID, "createdAt", "compliance", 1)}},
+		"compliance ended":           {{Op: audit.OpPolicyUpdated, Facts: policy(p.ID, "createdAt", "none", 100)}},
+		"a policy for ever":          {{Op: audit.OpPolicyCreated, Facts: policy(unknown, "createdAt", "none", 1<<40)}},
+		"a policy of nothing":        {{Op: audit.OpPolicyCreated, Facts: policy(unknown, "never", "none", 1)}},
+		"a policy of nobody":         {{Op: audit.OpPolicyCreated, Facts: policy("x", "createdAt", "none", 1)}},
+		"a policy of its own":        {{Op: audit.OpPolicyCreated, Facts: policy(unknown, "createdAt", "some", 1)}},
+		"a root":                     {{Op: audit.OpUserUpdated, Facts: user("root", "active")}},
+		"a ghost":                    {{Op: audit.OpUserUpdated, Facts: user("admin", "ghost")}},
+		"no zone":                    {{Op: audit.OpSettingsUpdated, Facts: audit.Facts{"changed": audit.Texts("timeZone"), "timeZone": text("Mars/Olympus")}}},
+		"no days":                    {{Op: audit.OpSettingsUpdated, Facts: audit.Facts{"changed": audit.Texts("maxClockGapDays"), "maxClockGapDays": audit.Number(1 << 50)}}},
+		"an archive of what is held": {{Op: audit.OpDocumentArchived, Document: held.ID, Facts: audit.Facts{"revision": audit.Number(2)}}},
+		"an erasure of what is held": {{Op: audit.OpErasureCompleted, Document: held.ID, Facts: audit.Facts{"erasure": text(unknown)}}},
+	} {
+		refusedWith(t, name, to, forgeTail(t, s, events...), "cannot be worked off")
+	}
+	o := forgeTail(t, s, audit.Event{Op: audit.OpHoldReleased, Document: held.ID, Facts: audit.Facts{"hold": text(h.ID)}})
+	o.Heads = nil
+	refusedWith(t, "a release", to, o, "releases hold "+h.ID)
+}
+
+// A doubt of the clock that came since, and that no run ended, is there again:
+// nothing is destroyed. One that was ended is not.
+func TestRestoreRepeatsDoubts(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	d := k.Create("document", "1")
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	s := exportSince(t, k, 0)
+	doubt := audit.Event{Op: audit.OpClockCorrected, Facts: audit.Facts{
+		"last": audit.Text(audit.FormatTime(s.head.Time)), "wall": audit.Text(audit.FormatTime(s.head.Time.AddDate(10, 0, 0)))}}
+	accepted := audit.Event{Op: audit.OpRetentionStarted, Facts: audit.Facts{"clock": audit.Text(audit.FormatTime(s.head.Time)),
+		"plan": audit.Text(audit.Hash{1}.String()), "run": audit.Text("01JD6QGZ3MZ4Y8T6V1E9B7K2RW"), "trigger": audit.Text("manual")}}
+	restore := func(events ...audit.Event) *enginetest.Kit {
+		dir, o := filepath.Join(t.TempDir(), "main"), forgeTail(t, s, events...)
+		o.From = to
+		_, err := engine.Restore(t.Context(), dir, o)
+		must(t, err)
+		r := &enginetest.Kit{TB: t, Dir: dir, Options: engine.Options{ReserveBytes: -1}, Admin: engine.Operator()}
+		r.Vault, err = engine.Open(dir, r.Options)
+		must(t, err)
+		t.Cleanup(func() { r.Close() })
+		r.Check()
+		return r
+	}
+	r := restore(doubt)
+	if _, _, err := r.DeleteDocument(t.Context(), r.Admin, d.ID, engine.Condition{}); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("delete while the clock is doubted: %v", err)
+	}
+	r = restore(doubt, accepted)
+	if _, _, err := r.DeleteDocument(t.Context(), r.Admin, d.ID, engine.Condition{}); err != nil {
+		t.Errorf("delete after the clock was accepted: %v", err)
+	}
+	o := forgeTail(t, s, doubt, accepted)
+	o.Heads = nil
+	refusedWith(t, "an acceptance without a head", to, o, "accepts a clock that was doubted")
 }

@@ -160,7 +160,7 @@ func (s *sinceReader) entry(e pastEntry, detail []byte) error {
 	}
 	apply, err := e.again(detail)
 	if err != nil {
-		return invalid("log", "cannot be worked off: entry %d, %s: %v", e.Seq, e.Op, err)
+		return cannotBe(e.Seq, e.Op, err)
 	}
 	if apply != nil {
 		s.changes = append(s.changes, pastChange{e.Seq, e.Op, apply})

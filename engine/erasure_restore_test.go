@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"strongroom/audit"
@@ -59,6 +60,9 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(report.Since.Erased, want) || report.Since.Deleted != nil {
 		t.Errorf("erased %v, deleted %v", report.Since.Erased, report.Since.Deleted)
+	}
+	if lost := lostOf(report.Since); !strings.Contains(lost, "document "+kept.ID+" waits to be erased") {
+		t.Errorf("lost:\n%s", lost)
 	}
 	for n, word := range words {
 		if files := left(t, dir, word); (files != nil) != (n == 2) {

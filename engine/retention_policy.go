@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"strongroom/audit"
@@ -182,7 +181,7 @@ func (p *Policy) facts() audit.Facts {
 		"startFrom": audit.Text(string(p.StartFrom)),
 	}
 	if p.Target != "" {
-		facts["target"] = audit.Text(url.QueryEscape(p.Target))
+		facts["target"] = audit.Text(audit.Escape(p.Target))
 	}
 	return facts
 }
@@ -197,7 +196,7 @@ func (p *Policy) take(facts audit.Facts) {
 	p.PeriodDays, _ = facts["days"].AsNumber()
 	p.Action, p.Protect, p.Enabled = Action(word("action")), Protect(word("protect")), word("enabled") == "true"
 	p.Scope, p.StartFrom = Scope(word("scope")), Start(word("startFrom"))
-	if target, err := url.QueryUnescape(word("target")); err == nil && target != "" {
+	if target, err := audit.Unescape(word("target")); err == nil && target != "" {
 		p.Target = target
 	}
 	if p.Scope == ScopeOrganization {

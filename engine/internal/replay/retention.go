@@ -2,7 +2,6 @@ package replay
 
 import (
 	"fmt"
-	"net/url"
 
 	"strongroom/audit"
 )
@@ -27,7 +26,7 @@ func (a *Accounts) policy(e *entry) error {
 	p.Facts["protect"] = Text(e.word("protect"))
 	p.Facts["enabled"] = Flag(e.flag("enabled"))
 	e.tell(p, "name", "the name", "target", "the target")
-	if target, err := url.QueryUnescape(e.word("target")); err == nil && target != "" {
+	if target, err := audit.Unescape(e.word("target")); err == nil && target != "" {
 		p.Texts["the target"] = Text(target)
 	}
 	e.changed(p)
