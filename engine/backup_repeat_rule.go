@@ -19,36 +19,24 @@ import (
 func (e pastEntry) policyRuled(t *tx) (pastOutcome, audit.Event, error) {
 	name := e.word("policy")
 	key, ok := store.ParseID(name)
-	old, err := t.policy(name)
-	made := errors.Is(err, ErrPolicyNotFound)
 	if !ok {
 		return impossible("the policy %q has no id", name)
 	}
+	old, err := t.policy(name)
+	made := errors.Is(err, ErrPolicyNotFound)
 	if err != nil && !made {
 		return pastOutcome{}, audit.Event{}, err
 	}
-	p := old
-	p.ID = key.String()
-	if target, told := e.members["target"].(string); told {
-		p.Target = target
-	}
-	p.take(e.Facts)
-	if p.Name = e.text("name"); p.Name == "" {
-		p.Name = old.Name
-	}
-	out := pastOutcome{}
-	if p.Name == "" {
-		p.Name = fmt.Sprintf("made again from the log, entry %d", e.Seq)
-		out.lost = fmt.Sprintf("policy %s is in force, without its name: the details have none", name)
-	}
+	old.ID = key.String()
+	p, out := e.policy(old)
 	if p.Scope != ScopeOrganization && p.Target == "" {
 		return nothingRepeated(fmt.Sprintf("policy %s: the log does not say what it is for, and the details do not either", name))
 	}
-	if _, field := strings.CutPrefix(string(p.StartFrom), retention.FromField); !field && !slices.Contains([]Start{StartCreated, StartUpdated, StartVersion}, p.StartFrom) {
-		return impossible("policy %s counts from %q", name, p.StartFrom)
-	}
 	if err := t.checkPolicy(p, &p); err != nil { // as if it had been so: what it names may have gone
 		return pastOutcome{}, audit.Event{}, err
+	}
+	if _, field := strings.CutPrefix(string(p.StartFrom), retention.FromField); !field && !slices.Contains([]Start{StartCreated, StartUpdated, StartVersion}, p.StartFrom) {
+		return impossible("policy %s counts from %q", name, p.StartFrom)
 	}
 	if p.Enabled && p.Action == ActionDelete && (made || !old.Enabled || old.Action != ActionDelete) {
 		out.deletes = name
@@ -66,6 +54,20 @@ func (e pastEntry) policyRuled(t *tx) (pastOutcome, audit.Event, error) {
 	}
 	_, event, err := t.changePolicy(old, p)
 	return out, event, err
+}
+
+// policy is what a policy is from the entry on.
+func (e *pastEntry) policy(old Policy) (Policy, pastOutcome) {
+	p, out := old, pastOutcome{}
+	if target, told := e.members["target"].(string); told {
+		p.Target = target
+	}
+	p.take(e.Facts)
+	if p.Name = cmp.Or(e.text("name"), old.Name); p.Name == "" {
+		p.Name = fmt.Sprintf("made again from the log, entry %d", e.Seq)
+		out.lost = fmt.Sprintf("policy %s is in force, without its name: the details have none", p.ID)
+	}
+	return p, out
 }
 
 // weaker says whether a policy that is enabled keeps documents less than before.

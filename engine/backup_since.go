@@ -51,6 +51,7 @@ type LostVersion struct {
 // sinceReader follows a log and gathers what came after a backup.
 type sinceReader struct {
 	backup audit.Head
+	begun  bool // a line was read
 	Since
 	created map[string]bool       // documents that the backup does not have
 	deleted map[string]bool       // documents
@@ -65,7 +66,6 @@ func (v *Vault) readSince(ctx context.Context, backup audit.Head, o RestoreOptio
 	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]bool{}, waiting: map[string]LostChange{}}
 	s.Ops, s.Repeated = map[audit.Op]uint64{}, map[audit.Op]uint64{}
 	details, heads := newPastDetails(o.Details), newHeadsKept(o.Heads)
-	first := true
 	for lines := bufio.NewReaderSize(o.Log, audit.MaxLine); ; {
 		if err := ctx.Err(); err != nil {
 			return Since{}, err
@@ -77,27 +77,18 @@ func (v *Vault) readSince(ctx context.Context, backup audit.Head, o RestoreOptio
 		if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
 			return Since{}, fmt.Errorf("read the log: %w", err)
 		}
-		e, err := audit.ParseEntry(line)
-		if err == nil && first {
-			s.Head, err = v.headBefore(e.Seq, backup)
-		}
-		if err == nil {
-			s.Head, err = s.Head.Follow(line)
-		}
-		if err == nil && s.Head.Seq == backup.Seq && s.Head.Hash != backup.Hash {
-			err = fmt.Errorf("its entry %d is not the backup's last", backup.Seq)
-		}
+		e, first, err := s.follow(v, line)
 		if err != nil {
 			return Since{}, invalid("log", "is not the log of this backup, after entry %d: %v", s.Head.Seq, err)
 		}
 		if first {
-			first = false
-			details.skip(e.Seq)
-			if err := heads.before(v, e.Seq); err != nil {
-				return Since{}, err
-			}
+			details.from = e.Seq
+			err = heads.before(v, e.Seq)
 		}
-		detail, err := details.of(e)
+		var detail []byte
+		if err == nil {
+			detail, err = details.of(e)
+		}
 		if err == nil {
 			err = heads.meet(s.Head)
 		}
@@ -116,6 +107,22 @@ func (v *Vault) readSince(ctx context.Context, backup audit.Head, o RestoreOptio
 	}
 	s.Covered = heads.last
 	return s.result(), nil
+}
+
+// follow takes the next line, and says whether it is the log's first.
+func (s *sinceReader) follow(v *Vault, line []byte) (e audit.Entry, first bool, err error) {
+	e, err = audit.ParseEntry(line)
+	if first = !s.begun; err == nil && first {
+		s.begun = true
+		s.Head, err = v.headBefore(e.Seq, s.backup)
+	}
+	if err == nil {
+		s.Head, err = s.Head.Follow(line)
+	}
+	if err == nil && s.Head.Seq == s.backup.Seq && s.Head.Hash != s.backup.Hash {
+		err = fmt.Errorf("its entry %d is not the backup's last", s.backup.Seq)
+	}
+	return e, first, err
 }
 
 // headBefore is the head that the first line of a log has to follow. A log that

@@ -19,7 +19,7 @@ import (
 type pastDetails struct {
 	rows *audit.DetailRows // nil: none were given, or there are no more
 	row  audit.DetailRow   // in hand; of seq 0: none
-	from uint64            // the first entry of the log
+	from uint64            // the first entry of the log: rows before it are of entries that the backup has
 }
 
 func newPastDetails(rows io.Reader) *pastDetails {
@@ -28,10 +28,6 @@ func newPastDetails(rows io.Reader) *pastDetails {
 	}
 	return &pastDetails{rows: audit.NewDetailRows(rows)}
 }
-
-// skip says with which entry the log begins: rows before it are of entries that
-// the backup has.
-func (d *pastDetails) skip(from uint64) { d.from = from }
 
 // next takes the next row in hand, if none is.
 func (d *pastDetails) next() error {
