@@ -201,7 +201,7 @@
 //	clock.corrected (none)
 //	    facts    last time, wall time
 //	backup.completed (none)
-//	    facts    blobs number, bytes number, head hash, seq number
+//	    facts    blobs number, bytes number, head hash, missing number?, seq number
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
@@ -386,6 +386,7 @@
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
 //	mediaType        of the bytes of the version
+//	missing          how many blobs the backup lacks, because they were damaged
 //	next             the id of the obligation that recurs after this one
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document

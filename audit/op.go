@@ -121,7 +121,7 @@ var rules = []rule{
 	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber)}, ""},
 	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), must("wall", aTime)}, ""},
-	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
+	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
 
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},

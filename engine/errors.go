@@ -277,13 +277,21 @@ type UnavailableError = store.UnavailableError
 type InUseError = store.InUseError
 
 // DamagedError names the files, or what is in them, that are not what they must
-// be. It comes from Backup, Restore and Compact, which have then done nothing.
-type DamagedError struct{ Files []string }
+// be. It comes from Restore and Compact, which have then done nothing, and from
+// Backup, which has if its report has a head.
+type DamagedError struct {
+	Files []string
+	More  uint64 // that are not named
+	// Bytes says that it is all about the bytes of versions, so that a restore that
+	// skips what is damaged would do.
+	Bytes bool
+}
 
 func (e *DamagedError) Error() string {
 	const most = 10
-	text := fmt.Sprintf("%d damaged: %s", len(e.Files), strings.Join(e.Files[:min(most, len(e.Files))], "; "))
-	if more := len(e.Files) - most; more > 0 {
+	all := uint64(len(e.Files)) + e.More
+	text := fmt.Sprintf("%d damaged: %s", all, strings.Join(e.Files[:min(most, len(e.Files))], "; "))
+	if more := all - uint64(min(most, len(e.Files))); more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
 	return text
