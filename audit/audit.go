@@ -201,7 +201,8 @@
 //	clock.corrected (none)
 //	    facts    last time, wall time
 //	backup.completed (none)
-//	    facts    blobs number, bytes number, head hash, missing number?, seq number
+//	    facts    blobs number, bytes number, head hash, missing? number,
+//	             seq number
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number

@@ -20,6 +20,7 @@ type restoreOptions struct {
 	from       string
 	log        string
 	withoutLog bool
+	skip       bool
 	json       bool
 }
 
@@ -30,7 +31,9 @@ func (p *Program) restoreCommand() command {
 		about: `Makes the vault of the backup in DIR/<vault>, or in DIR itself, under the data
 directory, which must not have a vault of that name. Everything is checked while it
 is copied, and the state against the audit log at the end; every damaged file is
-named, and nothing is left if anything is wrong.
+named, and nothing is left if anything is wrong. With --skip-damaged the rest is
+restored: what is missing is listed, by document and version, and the vault says so
+where it is asked for those bytes, until somebody uploads them again.
 
 --log is the audit log exported since, whole or from any entry up to the backup's
 last. What it names as erased since is erased again, and what is missing is said:
@@ -48,6 +51,7 @@ strongroom restore --from ./backup --log since.jsonl --data ./restored`,
 			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to (required)")
 			f.set.StringVar(&o.log, "log", "", "`FILE` with the audit log exported since the backup")
 			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased since is not known")
+			f.set.BoolVar(&o.skip, "skip-damaged", false, "restore the rest if files of the backup are damaged or missing")
 			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.restore(ctx, o) }
 		},
@@ -81,7 +85,10 @@ func (p *Program) restore(ctx context.Context, o restoreOptions) error {
 		defer f.Close()
 		since = f
 	}
-	report, err := p.restoreVault(ctx, o.Place, from, since)
+	report, err := p.restoreVault(ctx, o.Place, from, since, o.skip)
+	if damaged, ok := errors.AsType[*engine.DamagedError](err); ok && damaged.Bytes {
+		return fmt.Errorf("%w; nothing was restored: find another backup, or give --skip-damaged to restore the rest and have listed what is missing", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -103,7 +110,7 @@ func findBackup(dir, vault string) (string, engine.Backup, error) {
 	return dir, made, err
 }
 
-func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
+func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader, skip bool) (engine.RestoreReport, error) {
 	parent := datadir.VaultsDir(at.Data)
 	if err := datadir.MakeVaultsDir(at.Data); err != nil {
 		return engine.RestoreReport{}, err
@@ -114,7 +121,7 @@ func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from strin
 	})
 	defer stop()
 	report, err := engine.Restore(ctx, at.Dir(), engine.RestoreOptions{
-		From: from, Log: since, AllowNetworkFS: at.NetworkFS,
+		From: from, Log: since, AllowNetworkFS: at.NetworkFS, SkipDamaged: skip,
 		Progress: func(d, t int64) { done.Store(d); total.Store(t) },
 	})
 	if err != nil {
@@ -136,6 +143,9 @@ func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 	}
 	fmt.Fprintf(p.Stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
 	fmt.Fprintf(p.Stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
+	for _, v := range r.Damaged {
+		fmt.Fprintf(p.Stdout, "damaged in the backup, and not restored: document %s %s, %s\n", v.DocumentID, numbered(v), v.Digest)
+	}
 	if o.log == "" {
 		fmt.Fprintln(p.Stdout, "without a log: what was changed, deleted or erased since is not known")
 	} else {
@@ -144,6 +154,14 @@ func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 	_, err := io.WriteString(p.Stdout, r.Restored.Text())
 	fmt.Fprintf(p.Stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
 	return err
+}
+
+// numbered names a version whose bytes were skipped.
+func numbered(v engine.LostVersion) string {
+	if v.Number == 0 {
+		return "a scratchpad"
+	}
+	return fmt.Sprintf("version %d", v.Number)
 }
 
 func (p *Program) tellSince(s engine.Since) {
@@ -166,16 +184,18 @@ func (p *Program) tellSince(s engine.Since) {
 
 // restoredRow is what a restore came to, for a program.
 type restoredRow struct {
-	Vault     string    `json:"vault"`
-	Made      string    `json:"made"` // when the backup was
-	Head      headRow   `json:"head"` // of the backup
-	Restored  headRow   `json:"restored"`
-	Documents uint64    `json:"documents"`
-	Versions  uint64    `json:"versions"`
-	Files     uint64    `json:"files"`
-	Bytes     int64     `json:"bytes"`
-	Locks     uint64    `json:"locksBroken"`
-	Since     *sinceRow `json:"since,omitempty"` // absent: without a log, nobody knows
+	Vault     string  `json:"vault"`
+	Made      string  `json:"made"` // when the backup was
+	Head      headRow `json:"head"` // of the backup
+	Restored  headRow `json:"restored"`
+	Documents uint64  `json:"documents"`
+	Versions  uint64  `json:"versions"`
+	Files     uint64  `json:"files"`
+	Bytes     int64   `json:"bytes"`
+	Locks     uint64  `json:"locksBroken"`
+	// Damaged are versions whose bytes the backup did not have; 0 is a scratchpad.
+	Damaged []missingRow `json:"damaged"`
+	Since   *sinceRow    `json:"since,omitempty"` // absent: without a log, nobody knows
 }
 
 type sinceRow struct {
@@ -196,7 +216,10 @@ type missingRow struct {
 func restored(r engine.RestoreReport, logged bool) restoredRow {
 	row := restoredRow{
 		Vault: r.Vault, Made: audit.FormatTime(r.Made), Head: rowOfHead(r.Head), Restored: rowOfHead(r.Restored),
-		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks,
+		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks, Damaged: []missingRow{},
+	}
+	for _, v := range r.Damaged {
+		row.Damaged = append(row.Damaged, missingRow{v.DocumentID, v.Number, v.Digest})
 	}
 	if !logged {
 		return row
