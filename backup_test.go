@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/httpapi/control"
 )
 
@@ -237,4 +239,48 @@ func TestBackupsOfWhatIsDamaged(t *testing.T) {
 	if _, answer := s.do(t, key, "GET", "/v1/documents/"+lost+"/content", nil); string(answer) != texts[lost] {
 		t.Errorf("the bytes came again, and it is %s", answer)
 	}
+}
+
+// TestAConsumerAfterARestore is a reader of the log that has seen more of it than the
+// vault has, now that it was restored.
+func TestAConsumerAfterARestore(t *testing.T) {
+	data, medium := t.TempDir(), t.TempDir()
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	s := startServer(t, data)
+	s.upload(t, key, "kept.txt", "kept")
+	mustRun(t, "backup", "--data", data, "--to", medium)
+	for _, text := range []string{"1", "2", "3", "4", "5", "6"} {
+		s.upload(t, key, text, text)
+	}
+	seen := headSeq(t, data)
+	s.end()
+	fresh := filepath.Join(t.TempDir(), "restored")
+	mustRun(t, "restore", "--data", fresh, "--from", medium, "--without-log")
+	head := headSeq(t, fresh)
+	if head >= seen {
+		t.Fatal(head, seen)
+	}
+	s = startServer(t, fresh)
+	behind := fmt.Sprintf(`"details":{"head":%d,"restoredAt":"20`, head)
+	for _, path := range []string{"entries?after=%d", "entries?after=%d&wait=60", "entries?cursor=%d", "entries?op=document.created&after=%d", "export?after=%d", "details?after=%d"} {
+		resp, answer := s.do(t, key, "GET", "/v1/audit/"+fmt.Sprintf(path, seen), nil)
+		if resp.StatusCode != http.StatusConflict || !bytes.Contains(answer, []byte(`"errorCode":"LOG_BEHIND"`)) || !bytes.Contains(answer, []byte(behind)) {
+			t.Errorf("%s: %s\n%s", path, resp.Status, answer)
+		}
+		if resp, answer := s.do(t, key, "GET", "/v1/audit/"+fmt.Sprintf(strings.TrimSuffix(path, "&wait=60"), head), nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s at the head: %s\n%s", path, resp.Status, answer)
+		}
+	}
+	if resp, _ := s.do(t, key, "HEAD", fmt.Sprintf("/v1/audit/export?after=%d", seen), nil); resp.StatusCode != http.StatusConflict {
+		t.Errorf("HEAD: %s", resp.Status)
+	}
+}
+
+func headSeq(t *testing.T, data string) uint64 {
+	t.Helper()
+	head, err := audit.ParseHead(mustRun(t, "verify", "--data", data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head.Seq
 }

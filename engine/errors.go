@@ -61,6 +61,9 @@ var (
 	ErrPolicyLocked = errors.New("the policy protects by compliance")
 	// ErrPlanChanged: a run of retention would not do what its preview said.
 	ErrPlanChanged = errors.New("the plan has changed")
+	// ErrLogBehind: entries were asked for after one that the log does not have.
+	// Facts: *LogBehindError.
+	ErrLogBehind = errors.New("the log does not reach so far")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
 )
