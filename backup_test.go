@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/httpapi/control"
 )
 
@@ -205,4 +208,137 @@ func TestADamagedDatabase(t *testing.T) {
 	medium := t.TempDir()
 	run(t, "backup", "--data", data, "--to", medium, "--all").expect(t, 1, `"torn"`)
 	mustRun(t, "restore", "--data", filepath.Join(t.TempDir(), "new"), "--from", medium, "--without-log")
+}
+
+// TestBackupsOfWhatIsDamaged is a disk that rots: a file of the vault, then one of the
+// backup. Each is named by its document, the rest is backed up and restored, and what
+// is missing is said from then on.
+func TestBackupsOfWhatIsDamaged(t *testing.T) {
+	data, medium := t.TempDir(), t.TempDir()
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	s := startServer(t, data)
+	texts := map[string]string{}
+	for _, text := range []string{"first", "second", "third", "fourth"} {
+		texts[s.upload(t, key, text+".txt", text)] = text
+	}
+	spoil := func(pattern string) string {
+		t.Helper()
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, files, err)
+		}
+		whole, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(files[0], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(files[0], bytes.ToUpper(whole), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for id, text := range texts {
+			if text == string(whole) {
+				return id
+			}
+		}
+		t.Fatalf("%s is %q", files[0], whole)
+		return ""
+	}
+	lost := spoil(filepath.Join(data, "vaults", "main", "blobs", "sha256", "*", "*"))
+	r := run(t, "backup", "--data", data, "--to", medium)
+	r.expect(t, 1, "document "+lost+" version 1: damaged in the vault, and not in the backup")
+	if !strings.Contains(r.stdout, "--skip-damaged") || !strings.Contains(r.stdout, "4 documents, 4 versions, 3 files") || !strings.Contains(r.stdout, "document "+lost) {
+		t.Errorf("the rest is not backed up:\n%s", r.stdout)
+	}
+	rotten := spoil(filepath.Join(medium, "main", "blobs", "*", "*"))
+	verify := run(t, "verify", "--from", medium, "--bytes")
+	if verify.code != 1 || !strings.Contains(verify.stderr, "2 findings") {
+		t.Errorf("%+v", verify)
+	}
+	for _, id := range []string{lost, rotten} {
+		if !strings.Contains(verify.stdout, "blob: document "+id) {
+			t.Errorf("verify --from does not name %s:\n%s", id, verify.stdout)
+		}
+	}
+	var made struct {
+		Rechecked, Mended, Missing int
+		Damaged                    []struct{ Says string }
+	}
+	again := run(t, "backup", "--data", data, "--to", medium, "--recheck", "all", "--json")
+	again.expect(t, 1, rotten)
+	if err := json.Unmarshal([]byte(again.stdout), &made); err != nil || made.Rechecked != 3 || made.Mended != 1 || made.Missing != 1 || len(made.Damaged) != 2 {
+		t.Errorf("%v: %s", err, again.stdout)
+	}
+	if verify := run(t, "verify", "--from", filepath.Join(medium, "main"), "--bytes"); verify.code != 1 || !strings.Contains(verify.stderr, "1 finding:") {
+		t.Errorf("%+v", verify)
+	}
+	run(t, "verify", "--from", medium, "--log", "x").expect(t, 2, "--from")
+	run(t, "verify", "--from", data).expect(t, 1, "no backup")
+	run(t, "backup", "--data", data, "--to", medium, "--recheck", "200%").expect(t, 2, "--recheck", "10%")
+	s.end()
+
+	fresh := filepath.Join(t.TempDir(), "restored")
+	run(t, "restore", "--data", fresh, "--from", medium, "--without-log").expect(t, 1, lost, "--skip-damaged")
+	if out := mustRun(t, "restore", "--data", fresh, "--from", medium, "--without-log", "--skip-damaged"); !strings.Contains(out, "not restored: document "+lost+" version 1, sha256:") {
+		t.Errorf("restore does not say what is missing:\n%s", out)
+	}
+	if verify := run(t, "verify", "--data", fresh, "--bytes"); verify.code != 1 || !strings.Contains(verify.stdout, lost) || strings.Contains(verify.stdout, rotten) {
+		t.Errorf("%+v", verify)
+	}
+	s = startServer(t, fresh)
+	for id, text := range texts {
+		resp, answer := s.do(t, key, "GET", "/v1/documents/"+id+"/content", nil)
+		if whole := resp.StatusCode == http.StatusOK && string(answer) == text; whole == (id == lost) {
+			t.Errorf("%s: %s\n%s", id, resp.Status, answer)
+		}
+	}
+	s.upload(t, key, "again.txt", texts[lost])
+	if _, answer := s.do(t, key, "GET", "/v1/documents/"+lost+"/content", nil); string(answer) != texts[lost] {
+		t.Errorf("the bytes came again, and it is %s", answer)
+	}
+}
+
+// TestAConsumerAfterARestore is a reader of the log that has seen more of it than the
+// vault has, now that it was restored.
+func TestAConsumerAfterARestore(t *testing.T) {
+	data, medium := t.TempDir(), t.TempDir()
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	s := startServer(t, data)
+	s.upload(t, key, "kept.txt", "kept")
+	mustRun(t, "backup", "--data", data, "--to", medium)
+	for _, text := range []string{"1", "2", "3", "4", "5", "6"} {
+		s.upload(t, key, text, text)
+	}
+	seen := headSeq(t, data)
+	s.end()
+	fresh := filepath.Join(t.TempDir(), "restored")
+	mustRun(t, "restore", "--data", fresh, "--from", medium, "--without-log")
+	head := headSeq(t, fresh)
+	if head >= seen {
+		t.Fatal(head, seen)
+	}
+	s = startServer(t, fresh)
+	behind := fmt.Sprintf(`"details":{"head":%d,"restoredAt":"20`, head)
+	for _, path := range []string{"entries?after=%d", "entries?after=%d&wait=60", "entries?cursor=%d", "entries?op=document.created&after=%d", "export?after=%d", "details?after=%d"} {
+		resp, answer := s.do(t, key, "GET", "/v1/audit/"+fmt.Sprintf(path, seen), nil)
+		if resp.StatusCode != http.StatusConflict || !bytes.Contains(answer, []byte(`"errorCode":"LOG_BEHIND"`)) || !bytes.Contains(answer, []byte(behind)) {
+			t.Errorf("%s: %s\n%s", path, resp.Status, answer)
+		}
+		if resp, answer := s.do(t, key, "GET", "/v1/audit/"+fmt.Sprintf(strings.TrimSuffix(path, "&wait=60"), head), nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s at the head: %s\n%s", path, resp.Status, answer)
+		}
+	}
+	if resp, _ := s.do(t, key, "HEAD", fmt.Sprintf("/v1/audit/export?after=%d", seen), nil); resp.StatusCode != http.StatusConflict {
+		t.Errorf("HEAD: %s", resp.Status)
+	}
+}
+
+func headSeq(t *testing.T, data string) uint64 {
+	t.Helper()
+	head, err := audit.ParseHead(mustRun(t, "verify", "--data", data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head.Seq
 }

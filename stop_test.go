@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"strongroom/audit"
 )
 
 // slowUpload begins an upload and returns what sends the rest of it and reads
@@ -50,9 +52,13 @@ func TestStopFinishesWhatRuns(t *testing.T) {
 	s := spawn(t, data)
 	key := s.firstKey(t)
 	finish := slowUpload(t, s, key)
+	head, err := audit.ParseHead(mustRun(t, "verify", "--data", data))
+	if err != nil {
+		t.Fatal(err)
+	}
 	polled := make(chan *http.Response, 1)
 	go func() {
-		req, _ := http.NewRequest("GET", s.url+"/v1/audit/entries?after=1000&wait=60", nil)
+		req, _ := http.NewRequest("GET", fmt.Sprintf("%s/v1/audit/entries?after=%d&wait=60", s.url, head.Seq), nil)
 		req.Header.Set("Authorization", "Bearer "+key)
 		resp, _ := http.DefaultTransport.RoundTrip(req)
 		polled <- resp

@@ -201,7 +201,8 @@
 //	clock.corrected (none)
 //	    facts    last time, repeats? number, wall time
 //	backup.completed (none)
-//	    facts    blobs number, bytes number, head hash, seq number
+//	    facts    blobs number, bytes number, head hash, missing? number,
+//	             seq number
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
@@ -400,6 +401,7 @@
 //	log              whether a log later than the backup was at hand
 //	maxClockGapDays  the setting
 //	mediaType        of the bytes of the version
+//	missing          how many blobs the backup lacks, because they were damaged
 //	next             the id of the obligation that recurs after this one
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document

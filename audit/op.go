@@ -124,7 +124,7 @@ var rules = []rule{
 	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber)}, ""},
 	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
-	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
+	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
 
 	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},

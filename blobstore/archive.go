@@ -40,7 +40,8 @@ func (a *Archive) path(d Digest) string {
 // Sweep removes what an earlier writer left on its way in.
 func (a *Archive) Sweep() error { return os.RemoveAll(filepath.Join(a.dir, "staging")) }
 
-// Stat is the size of a blob, all parts together. ErrNotFound.
+// Stat is the size of a blob, all parts together. ErrNotFound; ErrCorrupt if what
+// stands there is no file.
 func (a *Archive) Stat(d Digest) (int64, error) {
 	_, size, err := parts(a.path(d))
 	if err != nil {
@@ -82,6 +83,9 @@ func (a *Archive) Remove(d Digest) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if errors.Is(err, ErrCorrupt) {
+		return a.Clear(d)
+	}
 	for _, name := range names {
 		err = errors.Join(err, os.Remove(name))
 	}
@@ -94,8 +98,31 @@ func (a *Archive) Remove(d Digest) error {
 	return nil
 }
 
+// Clear removes whatever stands in the place of a blob: parts that do not join, a
+// link, a directory. It reads the names of all that stand beside it.
+func (a *Archive) Clear(d Digest) error {
+	dir := filepath.Dir(a.path(d))
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		if text, _, _ := strings.Cut(entry.Name(), "."); text == d.Hex() {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+		}
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return blobError("clear", d, err)
+	}
+	return nil
+}
+
 // Each calls fn with every blob and its size in the order of the digests, and
-// stops at the first error. What is no blob is passed over.
+// stops at the first error. What has a blob's name and is no file has the size 0;
+// what has another name is passed over.
 func (a *Archive) Each(ctx context.Context, fn func(Digest, int64) error) error {
 	for first := range 256 {
 		names, err := os.ReadDir(filepath.Join(a.dir, "blobs", fmt.Sprintf("%02x", first)))
@@ -118,7 +145,7 @@ func (a *Archive) Each(ctx context.Context, fn func(Digest, int64) error) error 
 				return err
 			}
 			size, err := a.Stat(d)
-			if err == nil {
+			if err == nil || errors.Is(err, ErrCorrupt) {
 				err = fn(d, size)
 			}
 			if err != nil && !errors.Is(err, ErrNotFound) {
@@ -165,14 +192,17 @@ func (a *Archive) Batch() *Batch {
 
 // parts are the files of what stands at path, whole or cut, and their size.
 func parts(path string) (names []string, size int64, err error) {
-	info, err := os.Lstat(path)
+	info, err := lstatKept(path)
 	if err == nil {
 		return []string{path}, info.Size(), nil
 	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, 0, err
+	}
 	for number := 0; ; number++ {
 		name := partName(path, number)
-		info, missing := os.Lstat(name)
-		if missing != nil && number == 0 {
+		info, missing := lstatKept(name)
+		if errors.Is(missing, os.ErrNotExist) && number == 0 {
 			return nil, 0, err
 		}
 		if errors.Is(missing, os.ErrNotExist) {

@@ -114,21 +114,51 @@ func (d *Disk) syncFanout(first byte, failures uint64) error {
 // it to a socket needs no user memory (sendfile). The caller closes it. A blob
 // removed while it is open stays readable. ErrNotFound if it is not kept.
 func (d *Disk) Open(digest Digest) (io.ReadSeekCloser, error) {
-	f, err := openBlob(d.path(digest))
+	f, err := openKept(d.path(digest))
 	if err != nil {
 		return nil, blobError("open", digest, err)
 	}
 	return f, nil
 }
 
+// openKept opens a blob. What somebody laid in its place, a link or a pipe, is
+// neither followed nor waited for: ErrCorrupt.
+func openKept(path string) (*os.File, error) {
+	f, err := openUnlinked(path)
+	if err == nil {
+		var info os.FileInfo
+		if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+			err = notRegular(path)
+		}
+		if err == nil {
+			return f, nil
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if info, lost := os.Lstat(path); lost == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, notRegular(path))
+	}
+	return nil, err
+}
+
 // Stat returns the blob's size in bytes, as the file system tells it; whether
-// the bytes are right, Check tells. ErrNotFound if it is not kept.
+// the bytes are right, Check tells. ErrNotFound if it is not kept, ErrCorrupt if
+// what stands there is no file.
 func (d *Disk) Stat(digest Digest) (size int64, err error) {
-	info, err := os.Lstat(d.path(digest))
+	info, err := lstatKept(d.path(digest))
 	if err != nil {
 		return 0, blobError("stat", digest, err)
 	}
 	return info.Size(), nil
+}
+
+// lstatKept is os.Lstat for a blob.
+func lstatKept(path string) (os.FileInfo, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %w", ErrCorrupt, notRegular(path))
+	}
+	return info, err
 }
 
 // Remove unlinks the blob and returns nil when it is durably gone; so too if
@@ -152,7 +182,7 @@ func (d *Disk) Remove(digest Digest) error {
 // the number of bytes read, ErrCorrupt if they are not the blob's, ErrNotFound
 // if it is not kept, and the system's error if it cannot be read.
 func (d *Disk) Check(ctx context.Context, digest Digest) (size int64, err error) {
-	f, err := openBlob(d.path(digest))
+	f, err := openKept(d.path(digest))
 	if err != nil {
 		return 0, blobError("check", digest, err)
 	}

@@ -28,10 +28,8 @@ func syncDir(path string) error {
 	return dir.Sync()
 }
 
-func openBlob(path string) (*os.File, error) { return os.Open(path) }
-
-// openUnlinked is openBlob for a name that may stand for anything: it follows no
-// link and waits for no pipe.
+// openUnlinked opens a name that may stand for anything: it follows no link and
+// waits for no pipe.
 func openUnlinked(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 }

@@ -38,9 +38,18 @@ func moveFile(from, to string) error {
 // names in a journal. Moves are written through, see rename. A removal lost in a crash leaves garbage.
 func syncDir(string) error { return nil }
 
-// openBlob shares deletion, which os.Open does not: a blob can be removed while
-// it is read, and the reader keeps its bytes.
-func openBlob(path string) (*os.File, error) {
+// openUnlinked opens a name that may stand for anything. It looks first: to open the
+// link itself would open no file that NTFS has deduplicated. It shares deletion,
+// which os.Open does not: a blob can be removed while it is read, and the reader
+// keeps its bytes.
+func openUnlinked(path string) (*os.File, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = notRegular(path)
+	}
+	if err != nil {
+		return nil, err
+	}
 	p, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -53,9 +62,6 @@ func openBlob(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
-
-// openUnlinked is openBlob for a name that may stand for anything.
-func openUnlinked(path string) (*os.File, error) { return openBlob(path) }
 
 func freeBytes(path string) (uint64, error) {
 	p, err := windows.UTF16PtrFromString(path)

@@ -64,13 +64,12 @@ func CreateFresh(path string) (*os.File, error) {
 // link leads to what is none of that medium. It is the opened file that is judged:
 // a name may come to stand for something else at any time.
 func OpenRegular(path string) (*os.File, error) {
-	notRegular := &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 	info, err := os.Lstat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, notRegular
+		return nil, notRegular(path)
 	}
 	f, err := openUnlinked(path)
 	if err != nil {
@@ -78,10 +77,14 @@ func OpenRegular(path string) (*os.File, error) {
 	}
 	opened, err := f.Stat()
 	if err == nil && !(opened.Mode().IsRegular() && os.SameFile(info, opened)) {
-		err = notRegular
+		err = notRegular(path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+func notRegular(path string) error {
+	return &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
 }

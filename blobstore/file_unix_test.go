@@ -3,6 +3,10 @@
 package blobstore
 
 import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -75,4 +79,69 @@ func TestOpenRegular(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
+}
+
+// TestNothingButFiles holds that what somebody laid in the place of a blob, in a
+// store or in an archive, is not followed, not waited for, and called no blob.
+func TestNothingButFiles(t *testing.T) {
+	disk := diskIn(t)
+	archive := NewArchive(t.TempDir(), 1<<20)
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	content := []byte("the bytes of the blob")
+	digest := Digest(sha256.Sum256(content))
+	if err := os.WriteFile(elsewhere, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"disk": disk.path(digest), "archive": archive.path(digest), "part": archive.path(digest) + ".000"} {
+		var kept interface {
+			Open(Digest) (io.ReadSeekCloser, error)
+			Stat(Digest) (int64, error)
+			Check(context.Context, Digest) (int64, error)
+		} = archive
+		if name == "disk" {
+			kept = disk
+		}
+		for what, lay := range map[string]func() error{
+			"symbolic link": func() error { return os.Symlink(elsewhere, path) },
+			"dead link":     func() error { return os.Symlink(elsewhere+"-none", path) },
+			"pipe":          func() error { return syscall.Mkfifo(path, 0o666) },
+			"directory":     func() error { return os.MkdirAll(filepath.Join(path, "full"), 0o700) },
+		} {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), lay()); err != nil {
+				t.Fatal(err)
+			}
+			if f, err := kept.Open(digest); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s: a %s: open: %v, %v", name, what, f, err)
+			}
+			if size, err := kept.Stat(digest); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s: a %s: stat: %d, %v", name, what, size, err)
+			}
+			if _, err := kept.Check(t.Context(), digest); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s: a %s: check: %v", name, what, err)
+			}
+			if err := archive.Clear(digest); err != nil {
+				t.Errorf("%s: a %s: clear: %v", name, what, err)
+			}
+			if _, err := os.Lstat(path); name != "disk" && !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s: a %s is left: %v", name, what, err)
+			}
+			os.RemoveAll(path)
+		}
+	}
+	if _, err := os.Stat(elsewhere); err != nil {
+		t.Error("what the links led to:", err)
+	}
+}
+
+func diskIn(t *testing.T) *Disk {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "blobs")
+	if err := Init(dir); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

@@ -24,7 +24,11 @@ type BackupOptions struct {
 	To string
 	// Cut is the size, in bytes, of the longest file; 0 is 2 GiB, which every
 	// file system can hold.
-	Cut      int64
+	Cut int64
+	// Recheck is the share, up to 1, of the files carried over from the earlier backup
+	// that are read again, those that were read longest ago first; 0 is a tenth,
+	// negative none.
+	Recheck  float64
 	Progress func(done, total int64) // bytes; nil: none
 }
 
@@ -33,8 +37,12 @@ type BackupReport struct {
 	Backup
 	Documents, Versions uint64
 	CopiedBlobs         uint64
-	CopiedBytes         int64  // the database, and the blobs that were not there
-	RemovedBlobs        uint64 // of the earlier backup, which nothing needs any more
+	CopiedBytes         int64         // the database, and the blobs that were not there
+	RemovedBlobs        uint64        // of the earlier backup, which nothing needs any more
+	Reread              uint64        // files carried over that were read again
+	Mended              uint64        // of those that were damaged there, and were copied again
+	Damaged             []DamagedFile // here or there, in order; the first 10,000
+	DamagedFiles        uint64        // in all
 }
 
 const (
@@ -55,10 +63,14 @@ const (
 // named is removed after. A backup that did not come to its end is gone on with
 // by the next: blobs that are there are not copied again.
 //
+// Of the files carried over from the earlier backup a share is read again. One that is
+// damaged there is copied again from the vault; one that is damaged in the vault stays
+// as the earlier backup has it; what neither has is missing in this one, and in its
+// manifest. The rest is backed up and counts, and *DamagedError names what was damaged,
+// beside the report.
+//
 // lock.key and derived files are not in it. *InvalidError if To cannot be a
-// backup of this vault, ErrNoSpace, and *DamagedError, naming every file, if
-// bytes are not what their digest says and the earlier backup does not have
-// them either.
+// backup of this vault, and ErrNoSpace.
 func (v *Vault) Backup(ctx context.Context, actor Actor, o BackupOptions) (report BackupReport, receipt Receipt, err error) {
 	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	if err := v.mayBackup(actor); err != nil {
@@ -79,9 +91,9 @@ func (v *Vault) Backup(ctx context.Context, actor Actor, o BackupOptions) (repor
 	}
 	receipt, err = v.recordBackup(ctx, actor, b.report.Backup, o.To)
 	if err != nil {
-		err = fmt.Errorf("the backup in %s is whole and counts, but its entry could not be written: %w", o.To, err)
+		err = fmt.Errorf("the backup in %s counts, but its entry could not be written: %w", o.To, err)
 	}
-	return b.report, receipt, err
+	return b.report, receipt, errors.Join(err, b.damaged())
 }
 
 func (v *Vault) mayBackup(actor Actor) error {
@@ -100,14 +112,14 @@ func (v *Vault) recordBackup(ctx context.Context, actor Actor, made Backup, to s
 			return struct{}{}, audit.Event{}, err
 		}
 		t.Note()
-		return struct{}{}, audit.Event{
-			Op: audit.OpBackupCompleted,
-			Facts: audit.Facts{
-				"blobs": audit.Number(made.Blobs), "bytes": audit.Number(uint64(made.Bytes)),
-				"head": audit.Text(made.Head.Hash.String()), "seq": audit.Number(made.Head.Seq),
-			},
-			Detail: encodeDetail(map[string]any{"to": to}),
-		}, nil
+		facts := audit.Facts{
+			"blobs": audit.Number(made.Blobs), "bytes": audit.Number(uint64(made.Bytes)),
+			"head": audit.Text(made.Head.Hash.String()), "seq": audit.Number(made.Head.Seq),
+		}
+		if made.Lost > 0 {
+			facts["missing"] = audit.Number(made.Lost)
+		}
+		return struct{}{}, audit.Event{Op: audit.OpBackupCompleted, Facts: facts, Detail: encodeDetail(map[string]any{"to": to})}, nil
 	})
 	return receipt, err
 }
@@ -124,7 +136,9 @@ type backup struct {
 	report  BackupReport
 	done    int64 // bytes, of total
 	total   int64
-	wrong   []string
+	copied  *copiedVault    // while blobs are brought in
+	reads   readRows        // when those that the backup has were last read
+	lost    map[Digest]bool // those that neither has
 }
 
 func (b *backup) run() (err error) {
@@ -303,7 +317,7 @@ func (b *backup) progress(n int64) {
 
 // verify holds the copy to what Verify holds a vault to.
 func (b *backup) verify(copied *copiedVault) error {
-	report, err := copied.Verify(b.ctx, VerifyOptions{Heads: []audit.Head{b.report.Head}})
+	report, err := copied.Verify(b.ctx, VerifyOptions{Heads: []audit.Head{b.report.Head}, lost: b.lost})
 	if err != nil {
 		return fmt.Errorf("verify the copy: %w", err)
 	}
@@ -322,7 +336,10 @@ func (b *backup) verify(copied *copiedVault) error {
 func (b *backup) count() error {
 	made := Backup{
 		VaultID: b.v.ID(), Vault: b.v.name, Head: b.report.Head, Made: b.v.store.Clock.Now(),
-		Database: b.parts, Blobs: b.report.Blobs, Bytes: b.report.Bytes,
+		Database: b.parts, Blobs: b.report.Blobs, Bytes: b.report.Bytes, Missing: b.report.Missing, Lost: b.report.Lost,
+	}
+	if err := b.reads.write(b.dir); err != nil {
+		return err
 	}
 	if err := made.write(b.dir); err != nil {
 		return err

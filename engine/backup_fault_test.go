@@ -3,11 +3,13 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
@@ -123,41 +125,64 @@ func TestABackupRefusesWhatIsElse(t *testing.T) {
 	}
 }
 
-// Bytes that the vault has lost are named, and the backup does not count; one
-// that the earlier backup still has is no loss.
+// Bytes that the vault has lost are named, and the rest is backed up; one that the
+// earlier backup still has stays there, and is named too.
 func TestABackupOfADamagedVault(t *testing.T) {
 	k := enginetest.New(t)
 	d := k.Create("old", "bytes that an earlier backup has")
 	to := filepath.Join(t.TempDir(), "main")
 	backUp(t, k, to)
-	mend := rot(t, blobOf(k.Dir, d.Current.Digest))
-	if report := backUp(t, k, to); report.CopiedBlobs != 0 {
-		t.Errorf("%+v", report)
-	}
-	restored(t, to)
-	mend()
-	if err := os.Truncate(blobOf(k.Dir, d.Current.Digest), 1); err != nil { // found by its size
-		t.Fatal(err)
-	}
-	backUp(t, k, to)
-	restored(t, to)
-	mend()
-	counted, err := engine.ReadBackup(to)
-	if err != nil {
-		t.Fatal(err)
+	for what, damage := range map[string]func(path string) error{
+		"truncated": func(path string) error { return os.Truncate(path, 1) }, // found by its size
+		"gone":      os.Remove,
+	} {
+		mend := rot(t, blobOf(k.Dir, d.Current.Digest))
+		if report := backUp(t, k, to); report.CopiedBlobs != 0 { // nobody has read it
+			t.Errorf("%+v", report)
+		}
+		if err := damage(blobOf(k.Dir, d.Current.Digest)); err != nil {
+			t.Fatal(err)
+		}
+		report := backUpDamaged(t, k, engine.BackupOptions{To: to}, d.ID+" version 1: damaged in the vault, the backup has kept it whole")
+		if report.Lost != 0 || report.Blobs != 1 || report.Bytes != d.Current.Size {
+			t.Errorf("%s: %+v", what, report)
+		}
+		restored(t, to)
+		mend()
 	}
 	fresh := k.Create("new", "bytes that nobody else has")
-	mend = rot(t, blobOf(k.Dir, fresh.Current.Digest))
-	_, _, err = k.Backup(t.Context(), engine.Operator(), engine.BackupOptions{To: to})
-	damaged, ok := errors.AsType[*engine.DamagedError](err)
-	if !ok || len(damaged.Files) != 1 || !strings.Contains(err.Error(), fresh.Current.Digest.Hex()) {
-		t.Errorf("got %v", err)
+	whole := k.Create("whole", "bytes that are whole")
+	mend := rot(t, blobOf(k.Dir, fresh.Current.Digest))
+	report := backUpDamaged(t, k, engine.BackupOptions{To: to}, fresh.ID+" version 1: damaged in the vault, and not in the backup")
+	if b, err := engine.ReadBackup(to); err != nil || b.Head != report.Head || b.Lost != 1 || len(b.Missing) != 1 || b.Missing[0] != fresh.Current.Digest || b.Blobs != 2 {
+		t.Errorf("it does not count: %+v %v", b, err)
 	}
-	if b, err := engine.ReadBackup(to); err != nil || b.Head != counted.Head {
-		t.Errorf("it counts all the same: %v %v", b.Head, err)
+	if page, err := k.Entries(t.Context(), engine.EntryQuery{After: report.Head.Seq}); err != nil || len(page.Items) != 1 || fmt.Sprint(page.Items[0].Facts["missing"]) != fmt.Sprint(audit.Number(1)) {
+		t.Errorf("the entry: %+v, %v", page.Items, err)
 	}
+	if _, err := os.Stat(blobFile(to, whole.Current.Digest)); err != nil {
+		t.Error("the rest was not backed up:", err)
+	}
+	backUpDamaged(t, k, engine.BackupOptions{To: to}, fresh.ID) // it is said until it is mended
 	mend()
-	backUp(t, k, to)
+	if report := backUp(t, k, to); report.Lost != 0 || report.CopiedBlobs != 1 {
+		t.Errorf("mended: %+v", report)
+	}
+	restored(t, to)
+}
+
+// backUpDamaged makes a backup that finds one damaged file, and counts.
+func backUpDamaged(t *testing.T, k *enginetest.Kit, o engine.BackupOptions, says string) engine.BackupReport {
+	t.Helper()
+	report, _, err := k.Backup(t.Context(), engine.Operator(), o)
+	damaged, ok := errors.AsType[*engine.DamagedError](err)
+	if !ok || len(damaged.Files) != 1 || !strings.Contains(err.Error(), says) {
+		t.Fatalf("got %v, want %q", err, says)
+	}
+	if b, err := engine.ReadBackup(o.To); err != nil || b.Head != report.Head || report.Head.Seq == 0 {
+		t.Errorf("it does not count: %v, %v", b, err)
+	}
+	return report
 }
 
 // rot changes a byte of a file and returns what mends it.
@@ -169,7 +194,7 @@ func rot(t *testing.T, path string) (mend func()) {
 	}
 	write := func(b []byte) {
 		t.Helper()
-		if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, b, 0o600)); err != nil {
+		if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, b, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,14 +25,14 @@ const (
 	fileCheckDB    = "vault.db.check" // a copy that is put together to be looked at
 )
 
-// backupFormat is the format of backups this package writes. A higher one is
-// refused.
-const backupFormat = 1
+// backupFormat is the highest format of backups that this package reads. It writes 2
+// where files are missing, else 1.
+const backupFormat = 2
 
 const (
 	// maxManifest is more than a manifest ever has: some 150 bytes for 2 GiB of
-	// the database.
-	maxManifest = 1 << 20
+	// the database, and 75 for each of maxDamaged files.
+	maxManifest = 2 << 20
 	// maxSize bounds what a manifest says of bytes, so that sums of it are right.
 	maxSize = 1 << 60
 )
@@ -45,6 +45,10 @@ type Backup struct {
 	Database       []blobstore.Part // its files, in order
 	Blobs          uint64
 	Bytes          int64 // of the blobs
+	// Missing are blobs that the database names, and neither vault nor backup had
+	// whole; the first 10,000.
+	Missing []Digest
+	Lost    uint64 // how many those are in all
 }
 
 // manifest is Backup as it is written.
@@ -57,6 +61,8 @@ type manifest struct {
 	Database []manifestPart `json:"database"`
 	Blobs    uint64         `json:"blobs"`
 	Bytes    int64          `json:"bytes"`
+	Missing  []string       `json:"missing,omitempty"`
+	Lost     uint64         `json:"lost,omitzero"`
 	Check    string         `json:"check"` // SHA-256 of the manifest as it is spelled with this empty
 }
 
@@ -85,7 +91,16 @@ func databaseName() string { return databasePrefix + NewID() + ".db" }
 
 // write replaces the manifest: from here on the backup in dir is this one.
 func (b *Backup) write(dir string) error {
-	m := manifest{backupFormat, b.VaultID, b.Vault, audit.FormatTime(b.Made), b.Head.Text(), nil, b.Blobs, b.Bytes, ""}
+	m := manifest{
+		Format: 1, VaultID: b.VaultID, Vault: b.Vault, Made: audit.FormatTime(b.Made), Head: b.Head.Text(),
+		Blobs: b.Blobs, Bytes: b.Bytes, Lost: b.Lost,
+	}
+	if b.Lost > 0 {
+		m.Format = 2
+	}
+	for _, d := range b.Missing {
+		m.Missing = append(m.Missing, d.String())
+	}
 	for _, p := range b.Database {
 		m.Database = append(m.Database, manifestPart(p))
 	}
@@ -123,7 +138,7 @@ func ReadBackup(dir string) (Backup, error) {
 	if m.Format > backupFormat {
 		return Backup{}, fmt.Errorf("%w: %s has format %d, this version reads up to %d; use a newer strongroom", ErrFormat, path, m.Format, backupFormat)
 	}
-	b := Backup{VaultID: m.VaultID, Vault: m.Vault, Blobs: m.Blobs, Bytes: m.Bytes}
+	b := Backup{VaultID: m.VaultID, Vault: m.Vault, Blobs: m.Blobs, Bytes: m.Bytes, Lost: m.Lost}
 	for _, p := range m.Database {
 		b.Database = append(b.Database, blobstore.Part(p))
 	}
@@ -150,6 +165,12 @@ func ReadBackup(dir string) (Backup, error) {
 	for _, p := range m.Database {
 		if p.File != filepath.Base(p.File) || !filepath.IsLocal(p.File) {
 			err = fmt.Errorf("%q is no name of a file", p.File)
+		}
+	}
+	for _, text := range m.Missing {
+		d, bad := blobstore.ParseDigest(text)
+		if b.Missing = append(b.Missing, d); bad != nil {
+			err = bad
 		}
 	}
 	if err != nil {
@@ -186,7 +207,7 @@ func joinParts(ctx context.Context, dir string, parts []blobstore.Part, path str
 		}
 	}
 	if wrong != nil {
-		return errors.Join(&DamagedError{wrong}, f.Close(), os.Remove(path))
+		return errors.Join(&DamagedError{Files: wrong}, f.Close(), os.Remove(path))
 	}
 	return errors.Join(f.Sync(), f.Close(), blobstore.SyncDir(filepath.Dir(path)))
 }

@@ -27,8 +27,11 @@ type RestoreOptions struct {
 	// Heads of the log that were kept elsewhere. The last of them covers what the
 	// log says up to there that loosens what governs; beyond it nothing may.
 	Heads          []audit.Head
-	AllowNetworkFS bool                    // see Options
-	Progress       func(done, total int64) // bytes; nil: none
+	AllowNetworkFS bool // see Options
+	// SkipDamaged restores what is whole: bytes that are damaged or missing are so in
+	// the vault then, and named in the report.
+	SkipDamaged bool
+	Progress    func(done, total int64) // bytes; nil: none
 }
 
 // RestoreReport is what was restored, and what the log says happened since.
@@ -40,6 +43,9 @@ type RestoreReport struct {
 	Locks     uint64 // that were live at the instant of the backup, and are broken
 	AdminKeys uint64 // that work, of users who administer the vault
 	Since     Since  // zero without a log
+	// Damaged are the versions whose bytes were skipped, all of them. Number 0 is a
+	// scratchpad.
+	Damaged []LostVersion
 }
 
 // Restore makes the vault of a backup in dir, where nothing may be but an empty
@@ -55,7 +61,7 @@ type RestoreReport struct {
 // what was restored, and those after it what was changed so.
 //
 // ErrVaultExists, ErrNoBackup, ErrFormat, ErrNoSpace; *DamagedError names every
-// file that is wrong; *InvalidError if the log is not that of this vault or
+// file that is wrong, unless SkipDamaged says to do without; *InvalidError if the log is not that of this vault or
 // does not reach back to the backup, if the details are not those of the log, if a
 // head is no entry of it, and if it loosens what governs and no head covers that.
 func Restore(ctx context.Context, dir string, o RestoreOptions) (report RestoreReport, err error) {
@@ -88,6 +94,7 @@ type restore struct {
 	report  RestoreReport
 	done    int64 // bytes
 	wrong   []string
+	lost    map[Digest]bool // skipped
 }
 
 func (r *restore) run(dir string) (err error) {
@@ -193,11 +200,11 @@ func (r *restore) progress(n int64) {
 func (r *restore) change() error {
 	v, b := r.v, &r.report.Backup
 	if v.ID() != b.VaultID {
-		return &DamagedError{[]string{fmt.Sprintf("the manifest is of vault %s, the database of %s", b.VaultID, v.ID())}}
+		return &DamagedError{Files: []string{fmt.Sprintf("the manifest is of vault %s, the database of %s", b.VaultID, v.ID())}}
 	}
 	hash, err := view(v, func(t *tx) (audit.Hash, error) { return t.entryHash(b.Head.Seq) })
 	if err != nil || hash != b.Head.Hash {
-		return &DamagedError{[]string{fmt.Sprintf("the manifest says that entry %d is %s, in the database it is %s", b.Head.Seq, b.Head.Hash, hash)}}
+		return &DamagedError{Files: []string{fmt.Sprintf("the manifest says that entry %d is %s, in the database it is %s", b.Head.Seq, b.Head.Hash, hash)}}
 	}
 	if r.o.Log != nil {
 		if r.report.Since, err = v.readSince(r.ctx, b.Head, r.o); err != nil {
@@ -289,20 +296,13 @@ func (r *restore) blobs() error {
 	var bytes int64
 	_, err := view(r.v, func(t *tx) (struct{}, error) {
 		return struct{}{}, t.eachNeeded(func(d Digest) error {
-			f, err := r.archive.Open(d)
+			size, wrong, err := r.blob(batch, d)
 			if err != nil {
-				r.wrong = append(r.wrong, t.of(d, err))
-				return r.ctx.Err()
+				return err
 			}
-			defer f.Close()
-			size, err := batch.Add(r.ctx, d, f)
-			switch {
-			case r.ctx.Err() != nil:
-				return r.ctx.Err()
-			case errors.Is(err, blobstore.ErrNoSpace):
-				return blobError(err)
-			case err != nil:
-				r.wrong = append(r.wrong, t.of(d, err))
+			if wrong != nil {
+				r.skip(t, d, wrong)
+				return nil
 			}
 			blobs, bytes = blobs+1, bytes+size
 			r.progress(size)
@@ -313,16 +313,58 @@ func (r *restore) blobs() error {
 		err = batch.Close()
 	}
 	r.report.Blobs, r.report.Bytes = blobs, bytes // what is there, not what the manifest says
-	if err == nil && r.wrong != nil {
-		err = &DamagedError{r.wrong}
+	if err == nil && r.wrong != nil && !r.o.SkipDamaged {
+		err = &DamagedError{Files: r.wrong, Bytes: true}
 	}
 	return err
+}
+
+// blob copies one. wrong is what is the matter with that of the backup; err is about
+// anything else.
+func (r *restore) blob(batch *blobstore.Batch, d Digest) (size int64, wrong, err error) {
+	f, err := r.archive.Open(d)
+	if err != nil {
+		return 0, err, r.ctx.Err()
+	}
+	defer f.Close()
+	size, err = batch.Add(r.ctx, d, f)
+	switch {
+	case err == nil:
+		return size, nil, nil
+	case r.ctx.Err() != nil:
+		return 0, nil, r.ctx.Err()
+	case errors.Is(err, blobstore.ErrCorrupt):
+		return 0, err, nil
+	}
+	if _, wrong := r.archive.Check(r.ctx, d); wrong != nil {
+		return 0, wrong, r.ctx.Err()
+	}
+	return 0, nil, blobError(err) // it is whole, and cannot be written
+}
+
+// skip notes what is missing, by version.
+func (r *restore) skip(t *tx, d Digest, wrong error) {
+	r.wrong = append(r.wrong, t.of(d, wrong))
+	if !r.o.SkipDamaged {
+		return
+	}
+	if r.lost == nil {
+		r.lost = map[Digest]bool{}
+	}
+	r.lost[d] = true
+	t.eachVersionOf(d, func(document string, number uint64) bool {
+		if isDraftRef(number) {
+			number = 0
+		}
+		r.report.Damaged = append(r.report.Damaged, LostVersion{document, number, d.String()})
+		return true
+	})
 }
 
 // verify checks the state against the log. Every blob's bytes were compared with
 // its digest when they were copied.
 func (r *restore) verify() error {
-	report, err := r.v.Verify(r.ctx, VerifyOptions{Heads: []audit.Head{r.report.Head}})
+	report, err := r.v.Verify(r.ctx, VerifyOptions{Heads: []audit.Head{r.report.Head}, lost: r.lost})
 	if err != nil {
 		return err
 	}

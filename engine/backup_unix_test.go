@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"strongroom/engine"
@@ -79,5 +80,40 @@ func TestBackupIntoATrap(t *testing.T) {
 	}
 	if b, err := engine.ReadBackup(to); err != nil || b.Blobs != 2 {
 		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+// TestBackupOfLinksAndPipes holds that what somebody laid in the place of a file, in
+// the vault or in the backup, is not followed, holds up nobody, and is named.
+func TestBackupOfLinksAndPipes(t *testing.T) {
+	for what, lay := range map[string]func(at string) error{
+		"pipe": func(at string) error { return syscall.Mkfifo(at, 0o600) },
+		"link": func(at string) error { return os.Symlink("/dev/zero", at) },
+	} {
+		k := enginetest.New(t)
+		d := k.Create("a", "text")
+		k.Create("b", "more text")
+		to := filepath.Join(t.TempDir(), "main")
+		o := engine.BackupOptions{To: to, Recheck: 1}
+		backUp(t, k, to)
+		path := blobFile(to, d.Current.Digest)
+		if err := errors.Join(os.Remove(path), lay(path)); err != nil {
+			t.Fatal(err)
+		}
+		verifyBackup(t, to, 2) // when it is looked for, and when it is read
+		backUpDamaged(t, k, o, d.ID+" version 1: damaged in the backup, mended")
+		verifyBackup(t, to, 0)
+		kept := blobOf(k.Dir, d.Current.Digest)
+		if err := errors.Join(os.Rename(kept, kept+"-"), lay(kept)); err != nil {
+			t.Fatal(err)
+		}
+		backUpDamaged(t, k, o, d.ID+" version 1: damaged in the vault, the backup has kept it whole")
+		if _, f, _, err := k.OpenContent(t.Context(), engine.Operator(), d.ID, 0); err == nil {
+			t.Errorf("a %s is opened: %v", what, f)
+		}
+		if err := os.Rename(kept+"-", kept); err != nil {
+			t.Fatal(err)
+		}
+		restored(t, to)
 	}
 }

@@ -109,15 +109,26 @@ func (n needed) Owners(d fixity.Digest) ([]string, error) {
 // versionsOf names versions that need these bytes; nil: none does.
 func (t *tx) versionsOf(d Digest) (names []string) {
 	const most = 10
-	rows := t.Cursor(bucketRefs)
-	for k, _ := rows.Seek(d[:]); bytes.HasPrefix(k, d[:]) && len(k) == 56 && len(names) < most; k, _ = rows.Next() {
-		name := fmt.Sprintf("%s version %d", id(k[32:48]), store.SeqOf(k[48:]))
-		if isDraftRef(store.SeqOf(k[48:])) {
-			name = fmt.Sprintf("%s, a scratchpad", id(k[32:48]))
+	t.eachVersionOf(d, func(document string, number uint64) bool {
+		name := fmt.Sprintf("%s version %d", document, number)
+		if isDraftRef(number) {
+			name = fmt.Sprintf("%s, a scratchpad", document)
 		}
 		names = append(names, name)
-	}
+		return len(names) < most
+	})
 	return names
+}
+
+// eachVersionOf calls fn with the versions that need these bytes, and the references
+// of scratchpads, while it returns true.
+func (t *tx) eachVersionOf(d Digest, fn func(document string, number uint64) bool) {
+	rows := t.Cursor(bucketRefs)
+	for k, _ := rows.Seek(d[:]); bytes.HasPrefix(k, d[:]) && len(k) == 56; k, _ = rows.Next() {
+		if !fn(id(k[32:48]).String(), store.SeqOf(k[48:])) {
+			return
+		}
+	}
 }
 
 // heal says that bytes were read and are whole: an alarm about them ends. A copy that

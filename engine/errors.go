@@ -61,6 +61,9 @@ var (
 	ErrPolicyLocked = errors.New("the policy protects by compliance")
 	// ErrPlanChanged: a run of retention would not do what its preview said.
 	ErrPlanChanged = errors.New("the plan has changed")
+	// ErrLogBehind: entries were asked for after one that the log does not have.
+	// Facts: *LogBehindError.
+	ErrLogBehind = errors.New("the log does not reach so far")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
 )
@@ -277,13 +280,21 @@ type UnavailableError = store.UnavailableError
 type InUseError = store.InUseError
 
 // DamagedError names the files, or what is in them, that are not what they must
-// be. It comes from Backup, Restore and Compact, which have then done nothing.
-type DamagedError struct{ Files []string }
+// be. It comes from Restore and Compact, which have then done nothing, and from
+// Backup, which has if its report has a head.
+type DamagedError struct {
+	Files []string
+	More  uint64 // that are not named
+	// Bytes says that it is all about the bytes of versions, so that a restore that
+	// skips what is damaged would do.
+	Bytes bool
+}
 
 func (e *DamagedError) Error() string {
 	const most = 10
-	text := fmt.Sprintf("%d damaged: %s", len(e.Files), strings.Join(e.Files[:min(most, len(e.Files))], "; "))
-	if more := len(e.Files) - most; more > 0 {
+	all := uint64(len(e.Files)) + e.More
+	text := fmt.Sprintf("%d damaged: %s", all, strings.Join(e.Files[:min(most, len(e.Files))], "; "))
+	if more := all - uint64(min(most, len(e.Files))); more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
 	return text

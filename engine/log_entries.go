@@ -18,8 +18,18 @@ import (
 func (v *Vault) Head() audit.Head { return v.store.Head() }
 
 // Wait returns nil as soon as there is an entry after the one given, at once
-// if there is. ErrUnavailable when the vault is closed meanwhile.
-func (v *Vault) Wait(ctx context.Context, after uint64) error { return v.store.Wait(ctx, after) }
+// if there is. *LogBehindError if the log does not have that one;
+// ErrUnavailable when the vault is closed meanwhile.
+func (v *Vault) Wait(ctx context.Context, after uint64) error {
+	if after > v.Head().Seq {
+		// A page may tell of an entry an instant before the head moves.
+		_, err := view(v, func(t *tx) (struct{}, error) { return struct{}{}, t.beyond(after) })
+		if err != nil {
+			return v.behind(ctx, after, err)
+		}
+	}
+	return v.store.Wait(ctx, after)
+}
 
 // Entry is an entry of the log with what belongs to it. Detail and Salt are
 // nil where there was no detail, or an erasure has removed it.
@@ -55,7 +65,8 @@ const maxLook = 10_000
 
 // Entries returns entries in order. DocumentID follows the document's chain of
 // entries and the times are bisected; ActorID and Op are compared entry by
-// entry, 10,000 a call at most.
+// entry, 10,000 a call at most. *LogBehindError if the log does not have the entry
+// After.
 func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 	limit, err := pageLimit(q.Limit)
 	if err != nil {
@@ -70,9 +81,12 @@ func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 			return EntryPage{}, err
 		}
 	}
-	return view(v, func(t *tx) (EntryPage, error) {
+	page, err := view(v, func(t *tx) (EntryPage, error) {
+		if err := t.beyond(q.After); err != nil {
+			return EntryPage{}, err
+		}
 		last := t.Last()
-		first := min(q.After, last) + 1
+		first := q.After + 1
 		if !q.From.IsZero() {
 			first = max(first, t.firstSince(q.From, last))
 		}
@@ -85,6 +99,7 @@ func (v *Vault) Entries(ctx context.Context, q EntryQuery) (EntryPage, error) {
 		}
 		return t.entries(q, limit, next)
 	})
+	return page, v.behind(ctx, q.After, err)
 }
 
 // A page of entries is full at this many bytes too.

@@ -22,11 +22,15 @@ type Export struct {
 
 // Export fixes the head up to which entries are given. With
 // settings.AuditReads on it first writes the entry audit.exported, which is
-// then the last one exported. It needs admin access.
+// then the last one exported. It needs admin access. *LogBehindError if the log
+// does not have the entry after which it is to begin.
 func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export, error) {
 	at, receipt, err := update(v, ctx, actor, func(t *tx) (time.Time, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return t.Now(), audit.Event{}, err
+		}
+		if after >= t.Seq() {
+			return t.Now(), audit.Event{}, errBeyond
 		}
 		s, err := t.settings()
 		if err != nil || !s.AuditReads {
@@ -35,17 +39,17 @@ func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export,
 		t.Note()
 		return t.Now(), audit.Event{
 			Op:    audit.OpAuditExported,
-			Facts: audit.Facts{"after": audit.Number(min(after, t.Seq())), "through": audit.Number(t.Seq())},
+			Facts: audit.Facts{"after": audit.Number(after), "through": audit.Number(t.Seq())},
 		}, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, v.behind(ctx, after, err)
 	}
 	head := v.Head()
 	if receipt.Seq != 0 {
 		head = audit.Head{Vault: v.ID(), Seq: receipt.Seq, Hash: receipt.Hash, Time: at}
 	}
-	return &Export{Head: head, Receipt: receipt, v: v, after: min(after, head.Seq)}, nil
+	return &Export{Head: head, Receipt: receipt, v: v, after: after}, nil
 }
 
 // WriteLog writes the exact lines. It may be called more than once.

@@ -490,7 +490,7 @@ func TestNoGoroutineIsLeftAfterClose(t *testing.T) {
 	d := k.Create("a.txt", strings.Repeat("long enough for the disk. ", 10_000))
 	ctx, cancel := context.WithCancel(t.Context())
 	waits := make(chan error)
-	go func() { waits <- k.Wait(ctx, 1_000) }()
+	go func() { waits <- k.Wait(ctx, k.Head().Seq) }()
 	cancel()
 	wantIs(t, <-waits, context.Canceled)
 	slow, w := io.Pipe()

@@ -64,8 +64,8 @@ type Digest = blobstore.Digest
 // own. After Close, calls that can fail return *UnavailableError; a second Close
 // does nothing.
 type Vault struct {
-	// Locks, in the order in which they are taken: planning, bytes, that of reading
-	// in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
+	// Locks, in the order in which they are taken: planning, bytes, restored.mu, that of
+	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
 	// report in scrub are leaves. Nobody who is in a transaction begins another: a
 	// Close in between would wait for the one and block the other.
 
@@ -91,6 +91,7 @@ type Vault struct {
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
 	scrub    *fixity.Scrub
+	restored restorations
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.

@@ -18,6 +18,7 @@ type VerifyOptions struct {
 	Bytes    bool         // read every blob and compare it with its digest
 	Heads    []audit.Head // heads kept elsewhere: each must be an entry of the log
 	Progress func(done, total uint64)
+	lost     map[Digest]bool // bytes that are known to be missing, and no finding
 }
 
 // VerifyReport is what Verify looked at and what it found. Without findings

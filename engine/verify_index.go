@@ -198,6 +198,7 @@ type absent struct {
 func (c *checker) bytesOf(seq uint64, what string, digest Digest, size int64) {
 	is, err := c.v.blobs.Stat(digest)
 	switch {
+	case c.o.lost[digest]:
 	case errors.Is(err, blobstore.ErrNotFound):
 		c.absent = append(c.absent, absent{seq, what, digest})
 	case err != nil:

@@ -173,6 +173,9 @@ func export(c caller, x *exchange, r *http.Request, after uint64, write func(*en
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
+		if err := beyondLog(r.Context(), c.vault, after); err != nil {
+			return err
+		}
 		h.Set("X-Audit-Head", headLine(c.vault.Head()))
 		x.WriteHeader(http.StatusOK)
 		return nil
@@ -185,6 +188,12 @@ func export(c caller, x *exchange, r *http.Request, after uint64, write func(*en
 	x.receipt(e.Receipt)
 	x.WriteHeader(http.StatusOK)
 	return write(e, r.Context(), x)
+}
+
+// beyondLog is the error of whoever has read more than the log has.
+func beyondLog(ctx context.Context, v *engine.Vault, after uint64) error {
+	_, err := v.Entries(ctx, engine.EntryQuery{After: after, Limit: 1})
+	return err
 }
 
 // headLine is a head in the form of a receipt.

@@ -84,6 +84,7 @@ var errorTable = []errorRow{
 	{engine.ErrLockState, 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "%s"},
 	{engine.ErrExists, 409, "ALREADY_EXISTS", "%s; use that one, or give another value"},
 	{engine.ErrFieldInUse, 409, "FIELD_IN_USE", "%s"},
+	{engine.ErrLogBehind, 409, "LOG_BEHIND", "%s; read on after its last entry, and look at what you did since"},
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
@@ -227,6 +228,13 @@ func (x *exchange) details(err error) any {
 		}
 		if e.PolicyID != "" {
 			facts["policyId"] = e.PolicyID
+		}
+		return facts
+	}
+	if e, ok := errors.AsType[*engine.LogBehindError](err); ok {
+		facts := map[string]any{"head": e.Head.Seq}
+		if !e.RestoredAt.IsZero() {
+			facts["restoredAt"] = Time(e.RestoredAt)
 		}
 		return facts
 	}

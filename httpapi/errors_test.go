@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -89,6 +90,8 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 		{&engine.HeldError{Holds: 2}, 409, "DOCUMENT_ON_LEGAL_HOLD", "", `"details":{"holds":2}`},
 		{&engine.RetainedError{Until: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), PolicyID: "P", Protect: "governance"}, 409, "DOCUMENT_RETAINED", "", `"details":{"policyId":"P","protect":"governance","until":"2030-01-02T03:04:05.000Z"}`},
 		{&engine.RetainedError{Protect: "compliance"}, 409, "DOCUMENT_RETAINED", "", `"details":{"protect":"compliance"}`},
+		{&engine.LogBehindError{After: 9, Head: audit.Head{Seq: 7}, RestoredAt: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}, 409, "LOG_BEHIND", "", `"details":{"head":7,"restoredAt":"2030-01-02T03:04:05.000Z"}`},
+		{&engine.LogBehindError{After: 9, Head: audit.Head{Seq: 7}}, 409, "LOG_BEHIND", "", `"details":{"head":7}`},
 		{&engine.PreconditionError{Revision: 7}, 412, "PRECONDITION_FAILED", `ETag: "7"`, ""},
 		{&engine.UnavailableError{Reason: "closed"}, 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"closed"}`},
 		{&engine.PermissionError{Required: engine.AccessUpload, Actual: engine.AccessUpload, Reason: "why"}, 403, "USER_LACKS_PERMISSIONS", "", `"details":{"actual":"upload","reason":"why","required":"upload"}`},

@@ -135,11 +135,11 @@ func obligationRoutes() []route {
 
 func (s *Server) auditRoutes() []route {
 	return []route{
-		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries, noDocument),
+		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries, noDocument, engine.ErrLogBehind),
 		endpoint("GET", "/v1/audit/entries/:seq", 200, view, "Read an audit entry", getEntry, engine.ErrEntryNotFound),
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
-		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace),
-		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace),
+		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace, engine.ErrLogBehind),
+		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace, engine.ErrLogBehind),
 		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
 	}
 }

@@ -57,6 +57,7 @@ func (d *Deliverer) newEndpoint(w engine.Webhook) (*endpoint, error) {
 	if !known {
 		e.place.Cursor = max(w.CreatedSeq, d.state.start)
 		if w.CreatedSeq < d.state.start {
+			d.o.Report(fmt.Errorf("webhook %s goes on after entry %d, the head of the log: what it was not told up to there is in the audit log", w.ID, e.place.Cursor))
 			e.note(engine.Delivery{
 				Seq: e.place.Cursor, At: time.Now().UTC().Truncate(time.Millisecond), Status: engine.DeliverySkipped,
 				Error: "what was kept of deliveries is lost; read what is missing up to this entry from the audit log",

@@ -93,6 +93,12 @@ func lost(t *testing.T, lose func(k *kit, path string)) {
 		if !slices.Equal(r.seqs(), seqs) {
 			t.Errorf("told %d, want %d", r.seqs(), seqs)
 		}
+		named := func(report string) bool {
+			return strings.Contains(report, w.ID) && strings.Contains(report, fmt.Sprintf("after entry %d,", head))
+		}
+		if !slices.ContainsFunc(k.reports, named) {
+			t.Errorf("the webhook is not named: %q", k.reports)
+		}
 		list := k.deliveries(w)
 		if len(list) != 2 || list[0].Status != "skipped" || list[0].Seq != head || list[0].Error == "" || list[1].Seq != seqs[1] {
 			t.Errorf("the list says %+v", list)
@@ -121,7 +127,7 @@ func TestLosingTheFile(t *testing.T) {
 			k.must(err)
 			k.must(os.WriteFile(path, damage(b), 0o600))
 			t.Cleanup(func() {
-				if len(k.reports) != 1 || !strings.Contains(k.reports[0], "is lost") {
+				if len(k.reports) != 2 || !strings.Contains(k.reports[0], "is lost") || !strings.Contains(k.reports[1], "goes on after entry") {
 					t.Errorf("%s: reported %q", name, k.reports)
 				}
 			})

@@ -40,7 +40,7 @@ func (p *Program) compact(ctx context.Context, at datadir.Place, asJSON bool) er
 	stop()
 	err = errors.Join(err, loan.Return())
 	if errors.Is(err, engine.ErrVaultNotFound) {
-		return fmt.Errorf("there is no vault %q under %s", at.Vault, at.Data)
+		return datadir.NotFound(at)
 	}
 	if err != nil {
 		return fmt.Errorf("vault %q: %w", at.Vault, err)

@@ -134,9 +134,9 @@ func (p *Program) completeFish(w io.Writer) error {
 	b.WriteString(`# Completion of strongroom for fish.
 function __strongroom_after
     set -l said (commandline -opc)
-    set -l want strongroom $argv
-    test (count $said) -ge (count $want); or return 1
-    test "$said[1..(count $want)]" = "$want"
+    set -l last (math (count $argv) + 1)
+    test (count $said) -ge $last; or return 1
+    test (count $argv) -eq 0; or test "$said[2..$last]" = "$argv"
 end
 function __strongroom_alone
     test (count (commandline -opc)) -eq (math (count $argv) + 1); and __strongroom_after $argv

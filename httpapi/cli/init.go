@@ -18,20 +18,23 @@ prints that user's API key, alone on one line, to standard output. The key is
 not kept anywhere: store it now. A vault that exists is refused.
 
 A vault is an organization: it shares nothing with the other vaults under the
-same data directory. A running server serves a new vault after its next start.`,
+same data directory. A running server serves a new vault after its next start.
+
+With --json the key is a member of a JSON object, beside the vault's name and directory.`,
 		example: `strongroom init --vault legal --admin "Ada Lovelace <ada@example.com>"`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at datadir.Place
 			f.place(&at)
 			admin := f.set.String("admin", "Administrator", "`NAME` of the first administrator, with an e-mail\naddress if there is one: \"Ada Lovelace <ada@example.com>\"")
+			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
-				return p.init(ctx, at, *admin)
+				return p.init(ctx, at, *admin, *asJSON)
 			}
 		},
 	}
 }
 
-func (p *Program) init(ctx context.Context, at datadir.Place, admin string) error {
+func (p *Program) init(ctx context.Context, at datadir.Place, admin string, asJSON bool) error {
 	user, err := parseAdmin(admin)
 	if err != nil {
 		return err
@@ -41,6 +44,13 @@ func (p *Program) init(ctx context.Context, at datadir.Place, admin string) erro
 		return err
 	}
 	fmt.Fprintf(p.Stderr, "created vault %q in %s; this is the API key of its administrator, shown this once:\n", at.Vault, at.Dir())
+	if asJSON {
+		return p.writeJSON(struct {
+			Vault     string `json:"vault"`
+			Directory string `json:"directory"`
+			Secret    string `json:"secret"`
+		}{at.Vault, at.Dir(), secret.Reveal()})
+	}
 	_, err = fmt.Fprintln(p.Stdout, secret.Reveal())
 	return err
 }

@@ -22,6 +22,7 @@ type restoreOptions struct {
 	details    string
 	heads      listValue
 	withoutLog bool
+	skip       bool
 	json       bool
 }
 
@@ -32,7 +33,9 @@ func (p *Program) restoreCommand() command {
 		about: `Makes the vault of the backup in DIR/<vault>, or in DIR itself, under the data
 directory, which must not have a vault of that name. Everything is checked while it
 is copied, and the state against the audit log at the end; every damaged file is
-named, and nothing is left if anything is wrong.
+named, and nothing is left if anything is wrong. With --skip-damaged the rest is
+restored: what is missing is listed, by document and version, and the vault says so
+where it is asked for those bytes, until somebody uploads them again.
 
 --log is the audit log exported since, whole or from any entry up to the backup's
 last. Everything in it that governs is put in force again before anybody can come
@@ -62,6 +65,7 @@ strongroom restore --from backup --log since.jsonl --details details.jsonl --hea
 			f.set.StringVar(&o.details, "details", "", "`FILE` with the details exported with that log")
 			f.set.Var(&o.heads, "head", "`FILE` with heads of that log kept elsewhere, - for standard input; may be given again")
 			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased, held or revoked since is not known")
+			f.set.BoolVar(&o.skip, "skip-damaged", false, "restore the rest if files of the backup are damaged or missing")
 			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.restore(ctx, o) }
 		},
@@ -90,6 +94,9 @@ func (p *Program) restore(ctx context.Context, o restoreOptions) error {
 			audit.FormatTime(made.Made), made.Head.Seq)
 	}
 	report, err := p.restoreVault(ctx, o, from, made)
+	if damaged, ok := errors.AsType[*engine.DamagedError](err); ok && damaged.Bytes {
+		return fmt.Errorf("%w; nothing was restored: find another backup, or give --skip-damaged to restore the rest and have listed what is missing", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +143,7 @@ func (p *Program) restoreVault(ctx context.Context, o restoreOptions, from strin
 	at := o.Place
 	var done, total atomic.Int64
 	options := engine.RestoreOptions{
-		From: from, AllowNetworkFS: at.NetworkFS,
+		From: from, AllowNetworkFS: at.NetworkFS, SkipDamaged: o.skip,
 		Progress: func(d, t int64) { done.Store(d); total.Store(t) },
 	}
 	opened, err := p.openSince(o, made.VaultID, &options)
@@ -176,6 +183,9 @@ func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 	}
 	fmt.Fprintf(p.Stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
 	fmt.Fprintf(p.Stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
+	for _, v := range r.Damaged {
+		fmt.Fprintf(p.Stdout, "damaged in the backup, and not restored: document %s %s, %s\n", v.DocumentID, numbered(v), v.Digest)
+	}
 	if o.log == "" {
 		fmt.Fprintf(p.Stdout, "without a log: what was changed, deleted, erased, held or revoked after %s is not known\n", audit.FormatTime(r.Made))
 	} else {
@@ -187,6 +197,14 @@ func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 	_, err := io.WriteString(p.Stdout, r.Restored.Text())
 	fmt.Fprintf(p.Stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
 	return err
+}
+
+// numbered names a version whose bytes were skipped.
+func numbered(v engine.LostVersion) string {
+	if v.Number == 0 {
+		return "a scratchpad"
+	}
+	return fmt.Sprintf("version %d", v.Number)
 }
 
 func (p *Program) tellSince(s engine.Since) {
@@ -222,17 +240,19 @@ func (p *Program) tellSince(s engine.Since) {
 
 // restoredRow is what a restore came to, for a program.
 type restoredRow struct {
-	Vault     string    `json:"vault"`
-	Made      string    `json:"made"` // when the backup was
-	Head      headRow   `json:"head"` // of the backup
-	Restored  headRow   `json:"restored"`
-	Documents uint64    `json:"documents"`
-	Versions  uint64    `json:"versions"`
-	Files     uint64    `json:"files"`
-	Bytes     int64     `json:"bytes"`
-	Locks     uint64    `json:"locksBroken"`
-	AdminKeys uint64    `json:"adminKeys"`       // that work
-	Since     *sinceRow `json:"since,omitempty"` // absent: without a log, nobody knows
+	Vault     string  `json:"vault"`
+	Made      string  `json:"made"` // when the backup was
+	Head      headRow `json:"head"` // of the backup
+	Restored  headRow `json:"restored"`
+	Documents uint64  `json:"documents"`
+	Versions  uint64  `json:"versions"`
+	Files     uint64  `json:"files"`
+	Bytes     int64   `json:"bytes"`
+	Locks     uint64  `json:"locksBroken"`
+	AdminKeys uint64  `json:"adminKeys"` // that work
+	// Damaged are versions whose bytes the backup did not have; 0 is a scratchpad.
+	Damaged []missingRow `json:"damaged"`
+	Since   *sinceRow    `json:"since,omitempty"` // absent: without a log, nobody knows
 }
 
 type sinceRow struct {
@@ -262,7 +282,10 @@ type missingRow struct {
 func restored(r engine.RestoreReport, logged bool) restoredRow {
 	row := restoredRow{
 		Vault: r.Vault, Made: audit.FormatTime(r.Made), Head: rowOfHead(r.Head), Restored: rowOfHead(r.Restored),
-		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks, AdminKeys: r.AdminKeys,
+		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks, AdminKeys: r.AdminKeys, Damaged: []missingRow{},
+	}
+	for _, v := range r.Damaged {
+		row.Damaged = append(row.Damaged, missingRow{v.DocumentID, v.Number, v.Digest})
 	}
 	if !logged {
 		return row

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -67,7 +69,10 @@ func TestVaultList(t *testing.T) {
 	if out := mustRun(t, "vault", "list", "--data", data, "--json"); out != "" {
 		t.Errorf("where nothing is: %q", out)
 	}
-	mustRun(t, "init", "--data", data, "--vault", "legal")
+	made := decoded(t, mustRun(t, "init", "--data", data, "--vault", "legal", "--json"))
+	if secret, _ := made["secret"].(string); made["vault"] != "legal" || made["directory"] != filepath.Join(data, "vaults", "legal") || !strings.HasPrefix(secret, "sr_legal_") {
+		t.Errorf("%v", made)
+	}
 	if v := decoded(t, mustRun(t, "vault", "list", "--data", data, "--json")); v["name"] != "legal" || v["directory"] != filepath.Join(data, "vaults", "legal") {
 		t.Errorf("%v", v)
 	}
@@ -116,6 +121,59 @@ func TestCompletion(t *testing.T) {
 		slices.Sort(got)
 		if err != nil || !slices.Equal(got, want) && len(got)+len(want) > 0 {
 			t.Errorf("%q: %q, %v; want %q", line, got, err, want)
+		}
+	}
+}
+
+// TestCompletionFish asks fish what it would complete.
+func TestCompletionFish(t *testing.T) {
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("there is no fish")
+	}
+	script := mustRun(t, "completion", "fish")
+	for line, want := range map[string]string{
+		"strongroom ba":                 "backup",
+		"strongroom user ":              "add close list set",
+		"strongroom user close --j":     "--json",
+		"strongroom key add --ex":       "--expires",
+		"strongroom backup --to x --al": "--all --allow-network-fs",
+	} {
+		cmd := exec.Command(fish, "--no-config", "-c", script+"\ncomplete -C '"+line+"'")
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+		out, err := cmd.CombinedOutput()
+		var got []string
+		for line := range strings.Lines(string(out)) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			got = append(got, word)
+		}
+		if slices.Sort(got); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, %v; want %q", line, out, err, want)
+		}
+	}
+}
+
+// TestCompletionZsh asks the function of zsh what it offers; what of that begins as
+// the word does is zsh's to choose.
+func TestCompletionZsh(t *testing.T) {
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("there is no zsh")
+	}
+	script := mustRun(t, "completion", "zsh")
+	stubs := "compdef() { }\n_files() { }\ncompadd() { shift; print -l -- \"$@\" }\n"
+	for line, want := range map[string]string{
+		"strongroom ba":              "backup",
+		"strongroom user x":          "close",
+		"strongroom user close x":    "--json",
+		"strongroom backup --to x y": "--recheck",
+	} {
+		words := strings.Fields(line)
+		ask := stubs + script + "words=(" + line + "); CURRENT=" + strconv.Itoa(len(words)) + "; PREFIX=${words[CURRENT]}; _strongroom"
+		out, err := exec.Command(zsh, "-f", "-c", ask).CombinedOutput()
+		if got := strings.Fields(string(out)); err != nil || !slices.Contains(got, want) {
+			t.Errorf("%q: %q, %v; want %q", line, out, err, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"strongroom/audit"
+	"strongroom/engine"
 	"strongroom/httpapi/control"
 	"strongroom/httpapi/datadir"
 )
@@ -22,6 +23,7 @@ type verifyOptions struct {
 	heads    listValue
 	bytes    bool
 	log      string
+	from     string
 	details  string
 	receipts listValue
 	file     string
@@ -44,6 +46,10 @@ heads (--head), receipts of single changes (--receipt, from the X-Audit-Seq and
 X-Audit-Hash of an answer) and files (--file, which names the document, version
 and time of those bytes).
 
+With --from it checks a backup in the same way, where it lies: DIR/<vault>, or DIR
+itself. Nothing is restored, and nothing written there. A database in parts is put
+together in the system's temporary directory meanwhile (TMPDIR).
+
 A log alone cannot show that its end was cut off or that all of it was rewritten.
 A head kept elsewhere can: each given head must be an entry of this log. A file
 may hold many heads, such as the one that serve --head-log writes; heads of other
@@ -52,6 +58,8 @@ vaults in it are passed over if there are any of this one.
 Works on a vault at rest, or through the control socket of the server that
 serves it.`,
 		example: `strongroom verify --bytes
+strongroom backup --to ./backup
+strongroom verify --from ./backup --bytes
 strongroom export --log audit.jsonl --details details.jsonl
 strongroom verify --log audit.jsonl --details details.jsonl`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
@@ -60,6 +68,7 @@ strongroom verify --log audit.jsonl --details details.jsonl`,
 			f.set.Var(&o.heads, "head", "`FILE` with heads kept elsewhere, - for standard input; may be given again")
 			f.set.BoolVar(&o.bytes, "bytes", false, "read every file kept and check its digest")
 			f.set.StringVar(&o.log, "log", "", "exported log `FILE` to check instead of a vault")
+			f.set.StringVar(&o.from, "from", "", "`DIR` of a backup to check instead of a vault")
 			f.set.StringVar(&o.details, "details", "", "exported details `FILE` that belongs to --log")
 			f.set.Var(&o.receipts, "receipt", "`SEQ:HASH` of a change that must be in --log; may be given again")
 			f.set.StringVar(&o.file, "file", "", "`FILE` whose bytes to look up in --log")
@@ -73,7 +82,8 @@ strongroom verify --log audit.jsonl --details details.jsonl`,
 type verdict struct {
 	head                     audit.Head
 	entries, versions, files uint64
-	ofVault                  bool // and so of files
+	ofVault                  bool   // and so of files
+	what                     string // is verified, "" for what is usual
 	findings                 []audit.Finding
 	matches                  []audit.Match
 }
@@ -89,12 +99,16 @@ func (v verdict) counts() string {
 func (p *Program) verify(ctx context.Context, o verifyOptions) error {
 	verify := p.verifyVault
 	switch {
+	case o.log != "" && o.from != "":
+		return usagef("--log and --from contradict each other: give one, and then the other")
 	case o.log != "" && o.bytes:
 		return usagef("--bytes is about a vault: there are no bytes beside an exported log")
 	case o.log != "":
 		verify = p.verifyLog
 	case o.details != "" || len(o.receipts) > 0 || o.file != "":
 		return usagef("--details, --receipt and --file are about an exported log: give it with --log")
+	case o.from != "":
+		verify = p.verifyBackup
 	}
 	v, err := verify(ctx, o)
 	if err != nil {
@@ -133,7 +147,7 @@ func (p *Program) tellVerdict(v verdict, file string) error {
 	if _, err := io.WriteString(p.Stdout, v.head.Text()); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Stderr, "checked: %s\n", v.counts())
+	fmt.Fprintf(p.Stderr, "checked%s: %s\n", v.what, v.counts())
 	return nil
 }
 
@@ -202,6 +216,31 @@ func (p *Program) verifyVault(ctx context.Context, o verifyOptions) (verdict, er
 		return err
 	})
 	return v, err
+}
+
+// verifyBackup verifies the backup of a vault.
+func (p *Program) verifyBackup(ctx context.Context, o verifyOptions) (verdict, error) {
+	from, made, err := findBackup(o.from, o.Vault)
+	if err != nil {
+		return verdict{}, err
+	}
+	heads, err := p.readHeads(o.heads, made.VaultID)
+	if err != nil {
+		return verdict{}, err
+	}
+	var done, total atomic.Uint64
+	stop := p.showProgress(func() string { return fmt.Sprintf("verifying: %d of %d files", done.Load(), total.Load()) })
+	defer stop()
+	r, made, err := engine.VerifyBackup(ctx, from, engine.VerifyOptions{
+		Bytes: o.bytes, Heads: heads, Progress: func(d, t uint64) { done.Store(d); total.Store(t) },
+	})
+	if err != nil {
+		return verdict{}, err
+	}
+	return verdict{
+		head: r.Head, entries: r.Entries, versions: r.Versions, files: r.Blobs, ofVault: true, findings: r.Findings,
+		what: fmt.Sprintf(" the backup of %s of the vault %q", audit.FormatTime(made.Made), made.Vault),
+	}, nil
 }
 
 // verifyThrough asks the other end of a line to verify its vault.

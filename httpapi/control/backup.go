@@ -25,6 +25,32 @@ type Made struct {
 	Copied      uint64 `json:"copied"`
 	CopiedBytes int64  `json:"copiedBytes"`
 	Removed     uint64 `json:"removed"`
+	Rechecked   uint64 `json:"rechecked"` // files of the earlier backup that were read again
+	Mended      uint64 `json:"mended"`    // of those
+	Missing     uint64 `json:"missing"`   // files that neither vault nor backup has whole
+	// Damaged are the files that were damaged in the vault or in the backup.
+	Damaged []Damaged `json:"damaged"`
+}
+
+// Damaged is a file that a backup found damaged.
+type Damaged struct {
+	Digest   string   `json:"digest"`
+	Versions []string `json:"versions"`         // "<document> version <n>"
+	Vault    string   `json:"vault,omitzero"`   // what is wrong with the vault's
+	Backup   string   `json:"backup,omitzero"`  // what was wrong with the backup's
+	Missing  bool     `json:"missing,omitzero"` // neither is whole
+	Says     string   `json:"says"`             // all of that, for a person
+}
+
+func madeOf(r engine.BackupReport) *Made {
+	made := &Made{
+		Head: r.Head.Text(), Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Copied: r.CopiedBlobs,
+		CopiedBytes: r.CopiedBytes, Removed: r.RemovedBlobs, Rechecked: r.Reread, Mended: r.Mended, Missing: r.Lost, Damaged: []Damaged{},
+	}
+	for _, f := range r.Damaged {
+		made.Damaged = append(made.Damaged, Damaged{f.Digest.String(), append([]string{}, f.Versions...), f.Vault, f.Backup, f.Missing, f.String()})
+	}
+	return made
 }
 
 // backupLine is a line of the answer: how far it is, or, last, what came of it.
@@ -36,13 +62,11 @@ type backupLine struct {
 }
 
 // Backup asks the other end to back its vault up to the directory named after it
-// below to, an absolute path of this machine. While it is at work, it says how many
-// bytes of how many are done, every second or so. A backup that counts, but has no
-// entry, comes with an error.
-func (c *Client) Backup(ctx context.Context, to string, progress func(done, total int64)) (*Made, error) {
-	resp, err := c.open(ctx, "POST", RouteBackup, struct {
-		To string `json:"to"`
-	}{to})
+// below to, an absolute path of this machine. recheck is engine.BackupOptions'. While it is at work, it says how many
+// bytes of how many are done, every second or so. A backup that counts, but found
+// something damaged or has no entry, comes with an error.
+func (c *Client) Backup(ctx context.Context, to string, recheck float64, progress func(done, total int64)) (*Made, error) {
+	resp, err := c.open(ctx, "POST", RouteBackup, backupInput{to, recheck})
 	if err != nil {
 		return nil, err
 	}
@@ -62,12 +86,15 @@ func (c *Client) Backup(ctx context.Context, to string, progress func(done, tota
 	}
 }
 
+type backupInput struct {
+	To      string  `json:"to"`
+	Recheck float64 `json:"recheck,omitzero"`
+}
+
 // backup is that route of the control socket, and of no other listener: it
 // writes to a path of this machine.
 func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		To string `json:"to"`
-	}
+	var in backupInput
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&in); err != nil || !filepath.IsAbs(in.To) {
 		refuse(w, http.StatusBadRequest, "INVALID_REQUEST_BODY", "to must be an absolute path")
 		return
@@ -83,7 +110,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 	out := json.NewEncoder(w)
 	var said time.Time
 	report, _, err := s.vaults[name].Backup(ctx, engine.Operator(), engine.BackupOptions{
-		To: filepath.Join(in.To, name),
+		To: filepath.Join(in.To, name), Recheck: in.Recheck,
 		Progress: func(done, total int64) {
 			if now := time.Now(); now.Sub(said) > time.Second {
 				said = now
@@ -94,8 +121,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 	})
 	var last backupLine
 	if report.Head.Seq != 0 { // it counts
-		last.Made = &Made{report.Head.Text(), report.Documents, report.Versions, report.Blobs, report.Bytes,
-			report.CopiedBlobs, report.CopiedBytes, report.RemovedBlobs}
+		last.Made = madeOf(report)
 		s.log.Info().Str("vault", name).Str("to", in.To).Uint64("seq", report.Head.Seq).Str("made", audit.FormatTime(report.Made)).Msg("backup")
 	}
 	if err != nil {

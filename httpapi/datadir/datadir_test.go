@@ -135,3 +135,28 @@ func TestHolds(t *testing.T) {
 		t.Errorf("a data directory that is not there holds something: %v", err)
 	}
 }
+
+// TestADatabaseThatIsGone holds that a vault whose database alone is missing is not
+// called one that init makes, and that init leaves it alone.
+func TestADatabaseThatIsGone(t *testing.T) {
+	at := Place{Data: t.TempDir(), Vault: "main"}
+	if _, err := Open(at); err == nil || !strings.Contains(err.Error(), "init --vault main` makes it") {
+		t.Errorf("none at all: %v", err)
+	}
+	if _, err := Create(t.Context(), at, engine.NewUser{Name: "Ada", Access: engine.AccessAdmin}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(at.Dir(), "vault.db")); err != nil {
+		t.Fatal(err)
+	}
+	_, opened := Open(at)
+	_, made := Create(t.Context(), at, engine.NewUser{Name: "Ada", Access: engine.AccessAdmin})
+	for what, err := range map[string]error{"open": opened, "init": made} {
+		if err == nil || !strings.Contains(err.Error(), "vault.db is missing") || !strings.Contains(err.Error(), "strongroom restore") || strings.Contains(err.Error(), "init") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(at.Dir(), "vault.db")); err == nil {
+		t.Error("it was made anew")
+	}
+}

@@ -39,13 +39,27 @@ func Open(at Place) (*engine.Vault, error) {
 	v, err := engine.Open(at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS})
 	switch {
 	case errors.Is(err, engine.ErrVaultNotFound):
-		return nil, fmt.Errorf("there is no vault %q under %s; `strongroom init --vault %[1]s` makes it", at.Vault, at.Data)
+		return nil, NotFound(at)
 	case errors.Is(err, engine.ErrNetworkFS):
 		return nil, fmt.Errorf("%w; move it to a local disk, or give --allow-network-fs and take the risk", err)
 	case err != nil:
 		return nil, denied(fmt.Errorf("vault %q: %w", at.Vault, err), at.Dir())
 	}
 	return v, nil
+}
+
+// NotFound says that there is no vault, or what is left of it: to make a new one over
+// files that have lost their database would lose them too.
+func NotFound(at Place) error {
+	switch left, err := os.ReadDir(at.Dir()); {
+	case err == nil && len(left) > 0:
+		return fmt.Errorf("vault %q: its database %s is missing, and the rest is there: put the file back or, if it is lost, move %s away and "+
+			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, filepath.Join(at.Dir(), "vault.db"), at.Dir())
+	case err == nil:
+		return fmt.Errorf("vault %q: %s is empty; remove it and make the vault with `strongroom init --vault %[1]s`, or restore a backup with `strongroom restore`",
+			at.Vault, at.Dir())
+	}
+	return fmt.Errorf("there is no vault %q under %s; `strongroom init --vault %[1]s` makes it", at.Vault, at.Data)
 }
 
 // MakeVaultsDir makes the directory that vaults lie in. Where root makes it, it is
@@ -66,6 +80,9 @@ func MakeVaultsDir(data string) error {
 // that no crash leaves a vault nobody can enter.
 func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret, error) {
 	if _, err := os.Lstat(at.Dir()); err == nil {
+		if _, err := os.Lstat(filepath.Join(at.Dir(), "vault.db")); errors.Is(err, fs.ErrNotExist) {
+			return engine.Secret{}, NotFound(at)
+		}
 		return engine.Secret{}, fmt.Errorf("vault %q exists already in %s; choose another --vault, or `strongroom key add` for a new key",
 			at.Vault, at.Dir())
 	} else if !errors.Is(err, fs.ErrNotExist) {

@@ -11,6 +11,8 @@ var (
 	ErrInUse = errors.New("the vault is in use")
 	// ErrFormat: the vault was written by a newer version, or it is not a vault.
 	ErrFormat = errors.New("the vault's format is not one this version reads")
+	// ErrEarlier: a copy is of an earlier format, and cannot be read as it is.
+	ErrEarlier = errors.New("the copy is of an earlier format")
 	// ErrNoSpace: free space is below the reserve, or ran out. Nothing was
 	// written; reads go on, and writing resumes by itself when space returns.
 	ErrNoSpace = errors.New("no space left for writing")

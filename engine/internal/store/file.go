@@ -10,6 +10,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"strongroom/blobstore"
 )
 
 // openDB opens vault.db with the freelist kept on disk (without it, opening a
@@ -31,7 +33,11 @@ func openDB(path string, readOnly bool) (*bbolt.DB, error) {
 		InitialMmapSize: mmapSize(path),
 		ReadOnly:        readOnly,
 		OpenFile: func(name string, flag int, perm os.FileMode) (f *os.File, err error) {
-			file, err = os.OpenFile(name, flag, perm)
+			if readOnly { // a copy may lie where others can put a link in its place
+				file, err = blobstore.OpenRegular(name)
+			} else {
+				file, err = os.OpenFile(name, flag, perm)
+			}
 			return file, err
 		},
 	})

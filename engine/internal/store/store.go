@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,10 +100,17 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 // OpenCopy opens a copy of a vault.db, wherever it is, to be read and nothing
-// else. The copy is of today's format.
+// else. ErrEarlier if it is not of today's format: to be read, it would have to be
+// written.
 func OpenCopy(path string, schema Schema) (*Store, error) {
 	s := newStore(path, Options{Schema: schema, Reserve: -1})
-	if err := s.open(true, func() error { return s.db.View(s.loadHead) }); err != nil {
+	err := s.open(true, func() error {
+		if format, err := s.readFormat(); err != nil || format < schema.Format {
+			return cmp.Or(err, ErrEarlier)
+		}
+		return s.db.View(s.loadHead)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
