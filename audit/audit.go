@@ -319,7 +319,7 @@
 //	webhook.disabled (none)
 //	    facts    reason word, webhook word
 //	settings.updated (none)
-//	    facts    changed list
+//	    facts    changed list, maxVersions? number
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, user? word
@@ -385,6 +385,7 @@
 //	last             the time of the last entry before the correction
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
+//	maxVersions      how many versions a document may come to have from then on
 //	mediaType        of the bytes of the version
 //	next             the id of the obligation that recurs after this one
 //	obligation       the id of the obligation

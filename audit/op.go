@@ -175,7 +175,7 @@ var rules = []rule{
 	{OpWebhookDeleted, noDocument, []fact{must("webhook", aWord)}, ""},
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
-	{OpSettingsUpdated, noDocument, []fact{must("changed", aList)}, "{member: {old, new}}"},
+	{OpSettingsUpdated, noDocument, []fact{must("changed", aList), may("maxVersions", aNumber)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},

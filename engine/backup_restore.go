@@ -78,6 +78,7 @@ type restore struct {
 	v       *Vault
 	report  RestoreReport
 	done    int64 // bytes
+	cleared bool  // rows that a deletion had left
 	wrong   []string
 }
 
@@ -164,7 +165,7 @@ func (r *restore) fill() (err error) {
 	if err := errors.Join(err, r.v.Close()); err != nil {
 		return err
 	}
-	if len(r.report.Since.Erased) > 0 {
+	if len(r.report.Since.Erased) > 0 || r.cleared {
 		// The pages that the erased rows stood on are free now and hold them still.
 		if _, err := Compact(r.ctx, r.dir, Options{AllowNetworkFS: r.o.AllowNetworkFS, ReserveBytes: -1}); err != nil {
 			return err
@@ -201,7 +202,11 @@ func (r *restore) change() error {
 	if r.report.Locks, err = v.breakLocks(r.ctx); err != nil {
 		return err
 	}
-	return v.repeatErasures(r.ctx, r.report.Since.erasures)
+	if err := v.repeatErasures(r.ctx, r.report.Since.erasures); err != nil {
+		return err
+	}
+	r.cleared, err = v.clearLeft(r.ctx) // of a deletion that was under way
+	return err
 }
 
 // recordRestore writes vault.restored and pauses the vault, in one transaction.

@@ -229,6 +229,10 @@ func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
 // a while.
 func (v *Vault) wipeErased(ctx context.Context) (next time.Time, err error) {
 	for v.unwiped.Load() {
+		// What is cleared after it has begun, a wipe may pass over.
+		if v.litter.Load() {
+			return v.store.Clock.Now().Add(time.Second), nil
+		}
 		// Bytes that have yet to be unlinked, for a backup that copies them or
 		// because that failed, are waited for elsewhere.
 		wait := func() bool { return v.pins.waiting() || v.litter.Load() }

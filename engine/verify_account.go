@@ -54,7 +54,7 @@ func (c *checker) vault() error {
 
 func (s Settings) record() replay.Thing {
 	return replay.Thing{
-		Facts: replay.Members{"the revision": replay.Number(s.Revision)},
+		Facts: replay.Members{"the revision": replay.Number(s.Revision), "maxVersions": replay.Number(s.MaxVersions)},
 		Texts: replay.Members{
 			"categories":        replay.List(s.Categories),
 			"retentionConflict": replay.Text(s.RetentionConflict),

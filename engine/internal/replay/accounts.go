@@ -57,6 +57,7 @@ func NewAccounts() *Accounts {
 		"retentionConflict": Text("longest"), "retentionRunAt": Text("02:00"), "timeZone": Text("UTC"),
 		"reminderDays": List([]int{30, 7, 1}), "maxClockGapDays": Number(30), "searchLanguage": Text("en"),
 	}
+	a.Settings.Facts["maxVersions"] = Number(10_000)
 	return a
 }
 
@@ -89,7 +90,12 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 	case audit.OpSettingsUpdated:
 		revise(&a.Settings)
 		for name := range r.members {
-			r.tell(&a.Settings, name, name)
+			if name != "maxVersions" { // a fact tells it
+				r.tell(&a.Settings, name, name)
+			}
+		}
+		if _, told := r.Facts["maxVersions"]; told {
+			a.Settings.Facts["maxVersions"] = Number(r.number("maxVersions"))
 		}
 		a.Settings.Erased = a.Settings.Erased || r.erased
 	case audit.OpUserCreated, audit.OpUserUpdated:
