@@ -139,10 +139,9 @@ type Server struct {
 	table   []route
 	router  *httprouter.Router
 	// running ends when Stop is called: then long polls answer with what they have.
-	running context.Context
-	stop    context.CancelFunc
-	// verifying has the vaults a request verifies now.
-	verifying sync.Map
+	running   context.Context
+	stop      context.CancelFunc
+	verifying sync.Map // of *engine.Vault to *verifications
 	metrics   *Metrics
 	limit     *rateLimit   // nil: none
 	uploads   atomic.Int64 // that are received now
