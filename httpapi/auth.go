@@ -14,6 +14,7 @@ import (
 type caller struct {
 	vault  *engine.Vault
 	actor  engine.Actor
+	server *Server
 	search Search                       // nil: there is none
 	access engine.Access                // that the route takes
 	who    func() (engine.Actor, error) // asks again who it is

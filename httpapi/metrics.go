@@ -17,10 +17,11 @@ import (
 // Metrics count what servers have done. Two servers of the same vaults may
 // share them: one page then tells of both.
 type Metrics struct {
-	routes         sync.Map // of routeKey to *routeMeter
-	running        atomic.Int64
-	limitedRate    atomic.Uint64
-	limitedUploads atomic.Uint64
+	routes          sync.Map // of routeKey to *routeMeter
+	running         atomic.Int64
+	limitedRate     atomic.Uint64
+	limitedUploads  atomic.Uint64
+	limitedSearches atomic.Uint64
 
 	mu       sync.Mutex // guards what follows; held while a census is taken, which many may want at once
 	censuses map[string]census
@@ -142,9 +143,10 @@ func (m *Metrics) expose(e *Exposition) {
 		func(r *routeMeter, labels ...string) { e.Sample(float64(r.sent.Load()), labels...) })
 	e.Family("strongroom_http_requests_running", "gauge", "Requests that are being answered.")
 	e.Sample(float64(m.running.Load()))
-	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because the keys of their user had made too many together (rate) or because too many uploads were running (uploads).")
+	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because the keys of their user had made too many together (rate) because too many uploads were running (uploads), or because searches had waited in vain (searches).")
 	e.Sample(float64(m.limitedRate.Load()), "limit", "rate")
 	e.Sample(float64(m.limitedUploads.Load()), "limit", "uploads")
+	e.Sample(float64(m.limitedSearches.Load()), "limit", "searches")
 }
 
 func statusClass(class int) string {

@@ -26,6 +26,7 @@ type serveFlags struct {
 	hosts        hostsValue
 	maxUpload    bytesValue
 	maxUploads   uint
+	maxSearches  uint
 	rate         rateValue
 	burst        uint
 	memory       bytesValue
@@ -77,6 +78,7 @@ are kept, and 1,024 in all.`,
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
+			f.set.UintVar(&o.maxSearches, "max-searches", 8, "`NUMBER` of searches at a time, half of them of one user; more wait 5\nseconds at most and are told to try again; 0 is any number")
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			o.memory = 384 << 20
@@ -100,7 +102,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 	}
 	options := daemon.Options{
 		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL), AllowedHosts: o.hosts,
-		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
+		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), MaxSearches: int(o.maxSearches), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
 		Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),

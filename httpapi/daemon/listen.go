@@ -32,7 +32,7 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	}
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()
-	options.MaxUploads, options.Rate, options.Burst = o.MaxUploads, o.Rate, o.Burst
+	options.MaxUploads, options.MaxSearches, options.Rate, options.Burst = o.MaxUploads, o.MaxSearches, o.Rate, o.Burst
 	api, operator := httpapi.New(vaults, options), control.New(vaults, operators)
 
 	public, err := d.listen(o.Listen)
