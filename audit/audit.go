@@ -308,6 +308,9 @@
 //	             until time, user word
 //	key.revoked (none)
 //	    facts    key word, successors? number, user word
+//	signin.failed (none)
+//	    facts    count number, key? word, reason word, sources? number
+//	    detail   source
 //	webhook.created (none)
 //	    facts    active flag, events list, webhook word
 //	    detail   url description
@@ -357,6 +360,7 @@
 //	changed          the names of the settings that changed
 //	cleared          how many documents had the field
 //	clock            what the clock said when the run accepted it
+//	count            how many sign-ins failed since the last entry of that source
 //	days             the period of the policy; or how long until the obligation is due
 //	deleted          how many documents the run deleted by retention
 //	digest           of the bytes of the version
@@ -396,7 +400,7 @@
 //	policy           the id of the policy
 //	protect          none, governance or compliance
 //	protected        how many documents the run left because of protection
-//	reason           why deliveries ended: gone or failing
+//	reason           why deliveries ended: gone or failing; of a sign-in, unknown, wrong, expired, revoked or several
 //	recurrence       monthly, quarterly, yearly, or "" for once
 //	required         whether documents must have the field
 //	restored         the number of the version whose bytes these are
@@ -409,6 +413,7 @@
 //	seconds          how long the lock lives without a change
 //	seq              the seq of the last entry in the backup
 //	size             of the version, in bytes
+//	sources          how many addresses they came from, of an entry about more than one
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows

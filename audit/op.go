@@ -59,6 +59,8 @@ const (
 	OpKeyRotated  Op = "key.rotated"
 	OpKeyRevoked  Op = "key.revoked"
 
+	OpSigninFailed Op = "signin.failed"
+
 	OpWebhookCreated  Op = "webhook.created"
 	OpWebhookUpdated  Op = "webhook.updated"
 	OpWebhookDeleted  Op = "webhook.deleted"
@@ -169,6 +171,7 @@ var rules = []rule{
 	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},

@@ -130,7 +130,7 @@ func getEntry(ctx context.Context, c caller, in entryInput) (reply[Entry], error
 }
 
 // governing are the nouns whose details are not part of what everybody reads.
-var governing = []string{"user", "key", "webhook", "hold", "settings", "erasure"}
+var governing = []string{"user", "key", "webhook", "hold", "settings", "erasure", "signin"}
 
 // entryOf prints an entry for a reader of this access.
 func entryOf(e engine.Entry, access engine.Access) Entry {

@@ -151,6 +151,7 @@ type Server struct {
 	uploads   atomic.Int64 // that are received now
 	places    places
 	searches  *turns
+	failures  *failures // nil: who signs in is for the host to know
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -174,7 +175,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	s.searches = newTurns(o.MaxSearches, searchPatience, errSearches)
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
-		s.options.Authenticate = s.authenticateKey
+		s.options.Authenticate, s.failures = s.authenticateKey, newFailures()
 	}
 	s.table = s.routes()
 	s.router = httprouter.New()
@@ -284,7 +285,7 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 	if rt.access != engine.AccessNone {
 		var err error
 		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {
-			return err
+			return s.refused(r, err)
 		}
 		x.user, x.vault = c.actor.UserID, c.vault
 		c.access = rt.access

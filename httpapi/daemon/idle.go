@@ -4,8 +4,9 @@ import (
 	"container/list"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
+
+	"strongroom/httpapi"
 )
 
 // How many connections may wait for their next request, from one address and in
@@ -82,19 +83,10 @@ func (i *idlers) drop(e *list.Element) net.Conn {
 	return x.conn
 }
 
-// addressOf is whom a connection comes from: one host has a whole /64 of IPv6.
+// addressOf is whom a connection comes from.
 func addressOf(conn net.Conn) string {
 	if conn.RemoteAddr() == nil {
 		return ""
 	}
-	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return "" // of a socket on this machine
-	}
-	addr := from.Addr().Unmap()
-	if addr.Is4() {
-		return addr.String()
-	}
-	network, _ := addr.Prefix(64)
-	return network.String()
+	return httpapi.Source(conn.RemoteAddr().String())
 }
