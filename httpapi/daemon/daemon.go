@@ -44,11 +44,12 @@ type Options struct {
 	// by its own names, if there is no PublicURL.
 	AllowedHosts []string
 
-	MaxUpload   int64   // bytes of a file; 0: 1 GiB
-	MaxUploads  int     // at a time; more are told to try again; 0: any number
-	MaxSearches int     // at a time; more wait a while; 0: any number
-	Rate        float64 // requests a second that a user may make; 0: any number
-	Burst       int     // of them at once; 0: those of two seconds
+	MaxUpload      int64   // bytes of a file; 0: 1 GiB
+	MaxUploads     int     // at a time; more are told to try again; 0: any number
+	MaxConnections int     // at an address; those that wait are closed for others; 0: any number
+	MaxSearches    int     // at a time; more wait a while; 0: any number
+	Rate           float64 // requests a second that a user may make; 0: any number
+	Burst          int     // of them at once; 0: those of two seconds
 
 	HeadLog   string // file that heads are appended to; "": none
 	ScrubRate int64  // bytes a second read in the background; 0: none

@@ -73,6 +73,16 @@ func (i *idlers) note(conn net.Conn, idle bool) (tooMany net.Conn) {
 	return i.drop(first)
 }
 
+// longest takes out the connection that has waited longest; nil: none waits.
+func (i *idlers) longest() net.Conn {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if first := i.order.Front(); first != nil {
+		return i.drop(first)
+	}
+	return nil
+}
+
 func (i *idlers) drop(e *list.Element) net.Conn {
 	x := i.order.Remove(e).(*idler)
 	delete(i.of, x.conn)
