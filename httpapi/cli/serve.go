@@ -107,7 +107,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), MaxSearches: int(o.maxSearches), MaxConnections: int(o.maxConns), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, AcceptClock: o.acceptClock,
-		Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
+		Notify: daemon.NotifyOf(p.Env), Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
 	}
 	var err error
 	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {

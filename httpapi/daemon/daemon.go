@@ -22,6 +22,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -59,6 +60,7 @@ type Options struct {
 	Search       bool           // keep full-text indexes and answer searches
 	AcceptClock  bool           // write although the clock is behind the log
 
+	Notify   Notify    // the service manager
 	Stderr   io.Writer // for the log, and for what is said to people
 	Terminal bool      // whether a person looks at Stderr
 	LogLevel zerolog.Level
@@ -122,6 +124,17 @@ func Serve(ctx context.Context, o Options) (err error) {
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {
 		return err
+	}
+	var watching sync.WaitGroup
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // to the end of what runs
+	watching.Go(func() { o.Notify.watch(watched, log) })
+	defer watching.Wait()
+	defer unwatch()
+	o.Notify.tell(log, "READY=1", "STATUS=listening on "+fronts[0].listener.Addr().String())
+	hurry := fronts[0].hurry
+	fronts[0].hurry = func() {
+		o.Notify.tell(log, "STOPPING=1", "STATUS=finishing what runs")
+		hurry()
 	}
 	return serveUntil(ctx, log, fronts...)
 }
