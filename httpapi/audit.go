@@ -143,7 +143,7 @@ func entryOf(e engine.Entry, access engine.Access) Entry {
 		out.DetailDigest = e.Entry.Detail.String()
 	}
 	noun, _, _ := strings.Cut(out.Op, ".")
-	if e.Detail != nil && (access >= engine.AccessAdmin || !slices.Contains(governing, noun)) {
+	if e.Detail != nil && (access.Permits(engine.AccessAdmin) == nil || !slices.Contains(governing, noun)) {
 		out.Detail = json.RawMessage(e.Detail)
 		out.Salt = hex.EncodeToString(e.Salt)
 	}

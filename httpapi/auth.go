@@ -29,10 +29,7 @@ func (c *caller) again() error {
 		return err
 	}
 	c.actor = actor
-	if actor.Access < c.access {
-		return &engine.PermissionError{Required: c.access, Actual: actor.Access}
-	}
-	return nil
+	return actor.Access.Permits(c.access)
 }
 
 // authenticateKey is the Authenticate of servers that were given none. Vaults

@@ -299,8 +299,8 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if account := p.ByName("accountId"); account != "" && !isAccount(c.vault, account) {
 			return errNoAccount
 		}
-		if c.actor.Access < rt.access {
-			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
+		if err := c.actor.Access.Permits(rt.access); err != nil {
+			return err
 		}
 	}
 	if c.who != nil {
