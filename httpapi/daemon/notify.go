@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -41,9 +40,11 @@ func (n Notify) tell(log zerolog.Logger, lines ...string) {
 	if n.Socket == "" {
 		return
 	}
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.Socket, Net: "unixgram"})
+	// A socket without a name of ours, from which a datagram goes to theirs: no
+	// connection is made. Only Linux has such, and only there is anybody to tell.
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})
 	if err == nil {
-		_, err = fmt.Fprint(conn, strings.Join(lines, "\n"))
+		_, err = conn.WriteToUnix([]byte(strings.Join(lines, "\n")), &net.UnixAddr{Name: n.Socket, Net: "unixgram"})
 		conn.Close()
 	}
 	if err != nil {
