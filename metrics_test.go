@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,5 +46,30 @@ func TestDashboard(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestMetricsComeInOneOrder holds that the samples of a family stand in the same
+// order on every page, however many vaults there are.
+func TestMetricsComeInOneOrder(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	for i := range 6 {
+		mustRun(t, "init", "--data", data, "--vault", fmt.Sprintf("v%d", 5-i))
+	}
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	s := startServer(t, data)
+	samples := regexp.MustCompile(`(?m)^([a-z_]+(?:\{[^\n]*\})?) .*$`)
+	names := func() (all []string) {
+		_, page := s.do(t, key, "GET", "/metrics", nil)
+		for _, m := range samples.FindAllStringSubmatch(string(page), -1) {
+			if strings.Contains(m[1], "vault=") {
+				all = append(all, m[1])
+			}
+		}
+		return all
+	}
+	first := names()
+	if second := names(); len(first) < 100 || !slices.Equal(first, second) {
+		t.Errorf("%d samples, then %d in another order", len(first), len(second))
 	}
 }

@@ -317,6 +317,9 @@
 //	             until time, user word
 //	key.revoked (none)
 //	    facts    key word, repeats? number, successors? number, user word
+//	signin.failed (none)
+//	    facts    count number, key? word, reason word, sources? number
+//	    detail   source
 //	webhook.created (none)
 //	    facts    active flag, events list, webhook word
 //	    detail   url description
@@ -330,8 +333,8 @@
 //	    facts    reason word, webhook word
 //	settings.updated (none)
 //	    facts    auditReads? flag, changed list, maxClockGapDays? number,
-//	             paused? flag, reminderDays? list, repeats? number,
-//	             retentionConflict? word, retentionRunAt? word,
+//	             maxVersions? number, paused? flag, reminderDays? list,
+//	             repeats? number, retentionConflict? word, retentionRunAt? word,
 //	             searchLanguage? word, timeZone? word
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
@@ -371,6 +374,7 @@
 //	changed          the names of the settings that changed
 //	cleared          how many documents had the field
 //	clock            what the clock said when the run accepted it
+//	count            how many sign-ins failed since the last entry of that source
 //	days             the period of the policy; or how long until the obligation is due
 //	deleted          how many documents the run deleted by retention
 //	digest           of the bytes of the version
@@ -400,6 +404,7 @@
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
 //	maxClockGapDays  the setting
+//	maxVersions      how many versions a document may come to have from then on
 //	mediaType        of the bytes of the version
 //	missing          how many blobs the backup lacks, because they were damaged
 //	next             the id of the obligation that recurs after this one
@@ -412,7 +417,7 @@
 //	policy           the id of the policy
 //	protect          none, governance or compliance
 //	protected        how many documents the run left because of protection
-//	reason           why deliveries ended: gone or failing
+//	reason           why deliveries ended: gone or failing; of a sign-in, unknown, wrong, expired, revoked or several
 //	recurrence       monthly, quarterly, yearly, or "" for once
 //	reminderDays     the setting, each number in decimal digits
 //	repeats          the seq of the entry that is put in force again, in the log that was at hand when the vault was restored
@@ -431,6 +436,7 @@
 //	seq              the seq of the last entry in the backup
 //	session          the id of a session in the console, which is no secret
 //	size             of the version, in bytes
+//	sources          how many addresses they came from, of an entry about more than one
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows

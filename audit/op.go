@@ -62,6 +62,8 @@ const (
 	OpKeyRotated  Op = "key.rotated"
 	OpKeyRevoked  Op = "key.revoked"
 
+	OpSigninFailed Op = "signin.failed"
+
 	OpWebhookCreated  Op = "webhook.created"
 	OpWebhookUpdated  Op = "webhook.updated"
 	OpWebhookDeleted  Op = "webhook.deleted"
@@ -175,13 +177,14 @@ var rules = []rule{
 	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
 	{OpWebhookDeleted, noDocument, []fact{may("repeats", aNumber), must("webhook", aWord)}, ""},
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
-	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("maxClockGapDays", aNumber), may("paused", aFlag), may("reminderDays", aList),
+	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
 		may("repeats", aNumber), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), may("user", aWord)}, "legalBasis requester"},

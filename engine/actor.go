@@ -52,6 +52,15 @@ func (a *Access) UnmarshalText(text []byte) error {
 	return fmt.Errorf("must be view, upload or admin")
 }
 
+// Permits is nil if this access is enough for what takes another, *PermissionError
+// if it is not. It is the one place that compares the two.
+func (a Access) Permits(required Access) error {
+	if a < required {
+		return &PermissionError{Required: required, Actual: a}
+	}
+	return nil
+}
+
 // Actor is who acts. It is a parameter, second after ctx, of every call that
 // changes something, and stands in the entry that records the change.
 //
@@ -212,12 +221,7 @@ func (v *Vault) RecordSession(ctx context.Context, actor Actor, sessionID, userI
 }
 
 // may is the guard that every change asks first.
-func (t *tx) may(required Access) error {
-	if t.actor.Access < required {
-		return &PermissionError{Required: required, Actual: t.actor.Access}
-	}
-	return nil
-}
+func (t *tx) may(required Access) error { return t.actor.Access.Permits(required) }
 
 // lastUsed is when keys were last used: derived, disposable, and so not in
 // vault.db but in a file of its own, written by Sweep and Close. A file that

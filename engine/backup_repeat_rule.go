@@ -142,6 +142,9 @@ func (e *pastEntry) settingsPatch() (p SettingsPatch, lost string) {
 	if days := e.numbers("maxClockGapDays"); len(days) == 1 {
 		p.MaxClockGapDays = &days[0]
 	}
+	if most := e.numbers("maxVersions"); len(most) == 1 {
+		p.MaxVersions = &most[0]
+	}
 	if days := e.numbers("reminderDays"); days != nil {
 		p.ReminderDays = &days
 	}
@@ -151,7 +154,7 @@ func (e *pastEntry) settingsPatch() (p SettingsPatch, lost string) {
 	changed, _ := e.Facts["changed"].AsTexts()
 	told := map[string]bool{
 		"retentionRunAt": p.RetentionRunAt != nil, "timeZone": p.TimeZone != nil, "searchLanguage": p.SearchLanguage != nil,
-		"retentionConflict": p.RetentionConflict != nil, "auditReads": p.AuditReads != nil, "maxClockGapDays": p.MaxClockGapDays != nil,
+		"retentionConflict": p.RetentionConflict != nil, "auditReads": p.AuditReads != nil, "maxClockGapDays": p.MaxClockGapDays != nil, "maxVersions": p.MaxVersions != nil,
 		"reminderDays": p.ReminderDays != nil, "categories": p.Categories != nil, "paused": true,
 	}
 	for _, name := range changed {

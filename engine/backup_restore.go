@@ -93,6 +93,7 @@ type restore struct {
 	v       *Vault
 	report  RestoreReport
 	done    int64 // bytes
+	cleared bool  // rows that a deletion had left
 	wrong   []string
 	lost    map[Digest]bool // skipped
 }
@@ -180,7 +181,7 @@ func (r *restore) fill() (err error) {
 	if err := errors.Join(err, r.v.Close()); err != nil {
 		return err
 	}
-	if len(r.report.Since.Erased) > 0 {
+	if len(r.report.Since.Erased) > 0 || r.cleared {
 		// The pages that the erased rows stood on are free now and hold them still.
 		if _, err := Compact(r.ctx, r.dir, Options{AllowNetworkFS: r.o.AllowNetworkFS, ReserveBytes: -1}); err != nil {
 			return err
@@ -227,6 +228,10 @@ func (r *restore) change() error {
 		return err
 	}
 	r.report.AdminKeys, err = view(v, (*tx).adminKeys)
+	if err != nil {
+		return err
+	}
+	r.cleared, err = v.clearLeft(r.ctx) // of a deletion that was under way
 	return err
 }
 

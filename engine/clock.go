@@ -200,6 +200,7 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 		what string
 		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
 	}{
+		{"write down who failed to sign in", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.RecordFailedSignIns(ctx) }},
 		{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }},
 		{"drop scratchpads nobody came back for", v.purgeScratchpads},
 		{"remind of obligations", v.remind},
@@ -229,6 +230,10 @@ func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
 // a while.
 func (v *Vault) wipeErased(ctx context.Context) (next time.Time, err error) {
 	for v.unwiped.Load() {
+		// What is cleared after it has begun, a wipe may pass over.
+		if v.litter.Load() {
+			return v.store.Clock.Now().Add(time.Second), nil
+		}
 		// Bytes that have yet to be unlinked, for a backup that copies them or
 		// because that failed, are waited for elsewhere.
 		wait := func() bool { return v.pins.waiting() || v.litter.Load() }

@@ -129,7 +129,7 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 	}
 	if receipt.Seq != 0 {
 		gone.AuditHash = receipt.Hash
-		v.purge(context.WithoutCancel(ctx), gone.litter...)
+		v.settle(context.WithoutCancel(ctx), gone)
 	}
 	return gone.Certificate, receipt, nil
 }
@@ -169,11 +169,24 @@ func (w *warrant) tell(facts audit.Facts) {
 // disposal is a certificate, and the bytes that may now be litter.
 type disposal struct {
 	Certificate
+	left   bool // its versions are there yet: see clear
 	litter []Digest
 }
 
-// dispose leaves tombstone and certificate in a document's place. The bytes are
-// purged after the commit.
+// settle removes after the commit what a document leaves: its versions, if they
+// were too many, and its bytes. What it cannot do now, Sweep does later.
+func (v *Vault) settle(ctx context.Context, gone disposal) error {
+	if gone.left {
+		of, _ := store.ParseID(gone.DocumentID)
+		if err := v.clear(ctx, of); err != nil {
+			return err
+		}
+	}
+	return v.purge(ctx, gone.litter...)
+}
+
+// dispose leaves tombstone and certificate in a document's place. The rest is
+// settled after the commit.
 func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	litter, err := t.dropScratchpads(d)
 	if err != nil {
@@ -194,9 +207,11 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 		}
 		c.Versions = append(c.Versions, CertifiedVersion{ver.Number, ver.Digest, ver.Size, ver.Chain})
 	}
+	left := len(c.Versions) > clearAtOnce
 	for _, ver := range c.Versions {
-		t.Delete(bucketVersions, versionKey(d.id, ver.Number))
-		t.Delete(bucketRefs, refKey(ver.Digest, d.id, ver.Number))
+		if !left {
+			t.dropVersion(d.id, ver.Number, ver.Digest)
+		}
 		litter = append(litter, ver.Digest)
 	}
 	t.Delete(bucketSnapshots, d.id[:])
@@ -221,7 +236,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	w.tell(facts)
 	detail := detailMembers{}
 	detail.text("reason", w.reason)
-	return disposal{c, litter}, audit.Event{
+	return disposal{c, left, litter}, audit.Event{
 		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number, Facts: facts, Detail: encodeDetail(detail),
 	}, nil
 }
@@ -296,9 +311,12 @@ const tidyBatch = 1_000
 
 // tidy looks at every blob and purges those nobody needs: what a crash left
 // between placing bytes and recording them, or between a deletion and its
-// unlinking.
+// unlinking. Before that it removes the versions that one left: they need bytes.
 func (v *Vault) tidy(ctx context.Context) error {
 	v.litter.Store(false) // whoever leaves litter from now on says so anew
+	if _, err := v.clearLeft(ctx); err != nil {
+		return err
+	}
 	var batch []Digest
 	flush := func() error {
 		litter, err := view(v, func(t *tx) ([]Digest, error) {

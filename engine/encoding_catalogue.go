@@ -121,6 +121,7 @@ func (s *Settings) encode() []byte {
 	e.Num(s.MaxClockGapDays)
 	e.Flag(s.Paused)
 	e.Str(s.SearchLanguage)
+	e.Num(s.MaxVersions)
 	return e.Bytes()
 }
 
@@ -144,6 +145,9 @@ func decodeSettings(b []byte) (Settings, error) {
 	s.MaxClockGapDays = d.Num()
 	s.Paused = d.Flag()
 	s.SearchLanguage = d.Str()
+	if s.MaxVersions = d.Num(); s.MaxVersions == 0 { // a record of before there was a bound
+		s.MaxVersions = defaultMaxVersions
+	}
 	return s, d.Done("settings")
 }
 

@@ -197,7 +197,7 @@ func (v *Vault) eraseSome(ctx context.Context, due []dueErasure) (more []dueEras
 			continue
 		}
 		v.erased = max(v.erased, c.Heads[1].Seq)
-		err = errors.Join(err, v.purge(ctx, parts[i].litter...))
+		err = errors.Join(err, v.settle(ctx, parts[i].disposal))
 		if parts[i].more {
 			more = append(more, due[i])
 		}

@@ -124,16 +124,15 @@ func (v *Vault) examineSync() Diagnosis {
 
 func (v *Vault) examineSpace() Diagnosis {
 	const what = "free space"
-	free, err := blobstore.Free(v.dir)
+	space, err := v.store.Space()
 	if err != nil {
 		return Diagnosis{LevelError, what, err.Error()}
 	}
-	reserve := uint64(v.store.Reserve())
-	says := fmt.Sprintf("%d MiB; writes are refused below %d MiB", free>>20, reserve>>20)
+	says := fmt.Sprintf("%d MiB; writes are refused below %d MiB", space.Free>>20, space.Reserve>>20)
 	switch {
-	case free < reserve:
+	case space.Room(0) != nil:
 		return Diagnosis{LevelError, what, says + ": they are now"}
-	case free < 10*reserve:
+	case space.Room(int64(9*space.Reserve)) != nil:
 		return Diagnosis{LevelWarn, what, says}
 	}
 	return Diagnosis{LevelOK, what, says}

@@ -75,6 +75,11 @@ func (k *key) usable(now time.Time) error {
 // not a token. It proves nothing: Authenticate does.
 func TokenVault(token string) string { return secret.TokenVault(token) }
 
+// TokenKey returns the name of the vault and the id of the key that a token says
+// it is, "" if it is not a token. It proves nothing, and is whatever a stranger
+// has sent.
+func TokenKey(token string) string { return secret.TokenKey(token) }
+
 // Authenticate returns who presents the token. An unknown key, a wrong secret
 // and a token of another vault get the same ErrInvalidToken for the same work,
 // so a token of a vault that is not open may be given to any that is. Only who

@@ -94,6 +94,9 @@ func (t *tx) replay(d *document, change pendingChange, n uint64) error {
 	if change.Version == nil {
 		return t.patch(d, *change.Patch)
 	}
+	if err := t.admitsVersion(d.VersionCount + n); err != nil {
+		return err
+	}
 	v := change.Version
 	d.Current = &Version{
 		DocumentID: d.ID, Draft: n, Digest: change.Digest, Size: change.Size, MediaType: v.MediaType,

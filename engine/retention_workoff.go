@@ -102,10 +102,10 @@ type worker struct {
 	text   []byte
 }
 
-// lineOutcome is what became of a line, and the bytes that may now be litter.
+// lineOutcome is what became of a line, and what a document leaves.
 type lineOutcome struct {
 	because Result // ResultDue if it was done
-	litter  []Digest
+	gone    disposal
 }
 
 // carryOut does what the lines say, each in a change of its own, and writes down
@@ -137,7 +137,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 		}
 	}
 	for _, out := range outcomes { // of some that landed, if others did not
-		w.v.purge(context.WithoutCancel(ctx), out.litter...)
+		w.v.settle(context.WithoutCancel(ctx), out.gone)
 	}
 	if i := slices.IndexFunc(errs, unable); i >= 0 {
 		return errs[i] // it is not about the document: the run goes on later
@@ -257,7 +257,7 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 		return lineOutcome{because: ResultDue}, event, nil
 	}
 	gone, event, err := t.dispose(d, w)
-	return lineOutcome{ResultDue, gone.litter}, event, err
+	return lineOutcome{ResultDue, gone}, event, err
 }
 
 // doneBy says whether this run has done it. If so, an entry says so: it is among

@@ -23,7 +23,7 @@ const formatVersion = 3
 //	log         seq                               the exact line of an entry
 //	detail      seq                               previous seq of the document ‖ salt ‖ detail
 //	documents   document                          document with its current version, or its tombstone
-//	versions    document ‖ number                 version
+//	versions    document ‖ number                 version; of a deleted document: until it is cleared
 //	refs        digest ‖ document ‖ number        empty: this version needs these bytes
 //	index       kind ‖ value ‖ document           empty: see indexRows
 //	externals   externalId                        document
@@ -91,6 +91,7 @@ var (
 func (v *Vault) schema() store.Schema {
 	return store.Schema{
 		Format: formatVersion, Buckets: bucketsOf, Derived: [][]byte{bucketKinds, bucketStarts},
+		Cleared: [][]byte{bucketVersions, bucketRefs},
 		Migrate: func(t *store.Tx, from int) (store.Record, error) { return v.migrated(t, from) },
 	}
 }

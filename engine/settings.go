@@ -23,6 +23,7 @@ type Settings struct {
 	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
 	Paused            bool     // no webhooks, no scheduled retention and no erasure
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
+	MaxVersions       uint64   // how many versions a document may come to have
 	Revision          uint64
 }
 
@@ -37,12 +38,16 @@ type SettingsPatch struct {
 	MaxClockGapDays   *uint64
 	Paused            *bool
 	SearchLanguage    *string
+	MaxVersions       *uint64
 }
+
+// defaultMaxVersions is what vaults have whose settings do not say.
+const defaultMaxVersions = 10_000
 
 func defaultSettings() Settings {
 	return Settings{
 		RetentionConflict: ConflictLongest, RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
-		MaxClockGapDays: 30, SearchLanguage: "en", Revision: 1,
+		MaxClockGapDays: 30, SearchLanguage: "en", MaxVersions: defaultMaxVersions, Revision: 1,
 	}
 }
 
@@ -52,6 +57,7 @@ func (s *Settings) members() map[string]any {
 		"categories": append([]string{}, s.Categories...), "retentionConflict": string(s.RetentionConflict),
 		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
 		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
+		"maxVersions": s.MaxVersions,
 	}
 }
 
@@ -157,6 +163,9 @@ func (p *SettingsPatch) check() error {
 	if p.MaxClockGapDays != nil {
 		c.ClockGap("maxClockGapDays", *p.MaxClockGapDays)
 	}
+	if p.MaxVersions != nil {
+		c.MaxVersions("maxVersions", *p.MaxVersions)
+	}
 	return c.err()
 }
 
@@ -171,6 +180,7 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	set(&s.MaxClockGapDays, p.MaxClockGapDays)
 	set(&s.Paused, p.Paused)
 	set(&s.SearchLanguage, p.SearchLanguage)
+	set(&s.MaxVersions, p.MaxVersions)
 	return s
 }
 

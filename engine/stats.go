@@ -3,9 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"fmt"
-
-	"strongroom/blobstore"
 )
 
 // Distribution says how values were spread, in the manner of a Prometheus
@@ -51,9 +48,9 @@ func (v *Vault) Measure() (Measures, error) {
 		return Measures{}, err
 	}
 	defer v.store.Exit()
-	free, err := blobstore.Free(v.dir)
+	space, err := v.store.Space()
 	if err != nil {
-		return Measures{}, fmt.Errorf("look for free space: %w", err)
+		return Measures{}, err
 	}
 	u, err := v.store.Usage()
 	if err != nil {
@@ -61,7 +58,7 @@ func (v *Vault) Measure() (Measures, error) {
 	}
 	return Measures{
 		Entries: v.Head().Seq, Waiting: u.Waiting, DatabaseBytes: u.FileBytes, PageBytes: u.PageBytes,
-		FreePages: u.FreePages, DiskFree: free, DiskReserve: uint64(v.store.Reserve()),
+		FreePages: u.FreePages, DiskFree: space.Free, DiskReserve: space.Reserve,
 	}, nil
 }
 

@@ -290,6 +290,9 @@ func accounts(k *enginetest.Kit, userID string) (list []refused) {
 	for _, days := range []uint64{0, 3651} {
 		list = append(list, refused{"maxClockGapDays", days, patch(engine.SettingsPatch{MaxClockGapDays: &days})})
 	}
+	for _, most := range []uint64{0, 100_001} {
+		list = append(list, refused{"maxVersions", most, patch(engine.SettingsPatch{MaxVersions: &most})})
+	}
 	for _, name := range []string{"", "A", "a b", "-a", "a\n", "ä", "\xff", strings.Repeat("a", 51)} {
 		list = append(list, refused{"categories[0]", name, settings([]string{name})})
 	}

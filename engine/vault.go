@@ -76,6 +76,7 @@ type Vault struct {
 	blobs    BlobStore
 	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
 	used     lastUsed
+	failed   failedSignIns
 	lockKey  secret.LockKey
 	guesses  secret.Guesses[guesser]
 	hasher   secret.Hasher

@@ -63,6 +63,7 @@ func (s Settings) record() replay.Thing {
 			"reminderDays":      replay.List(s.ReminderDays),
 			"auditReads":        replay.Flag(s.AuditReads),
 			"maxClockGapDays":   replay.Number(s.MaxClockGapDays),
+			"maxVersions":       replay.Number(s.MaxVersions),
 			"paused":            replay.Flag(s.Paused),
 			"searchLanguage":    replay.Text(s.SearchLanguage),
 		},

@@ -427,6 +427,7 @@ func (e *evidence) people() []tamper {
 
 		{name: "settings", code: state, db: edit("settings", []byte("settings"), replace("minutes", "minutos"))},
 		{name: "another time zone", code: state, db: edit("settings", []byte("settings"), replace("UTC", "EST"))},
+		{name: "another number of versions", code: state, db: edit("settings", []byte("settings"), replace("en\x90N", "en\x91N"))},
 		{name: "no settings", code: state, db: drop("settings", []byte("settings"))},
 		{name: "settings that cannot be read", code: state, db: put("settings", []byte("settings"), []byte{9})},
 	}

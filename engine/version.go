@@ -70,8 +70,9 @@ func (v *Version) detail() map[string]any {
 
 // AddVersion makes the staged bytes the document's next and current version, and
 // returns the document with it. It needs upload access. With the token of a lock
-// that has a scratchpad the version waits in that. ErrDocumentArchived. An
-// Upload can be used once.
+// that has a scratchpad the version waits in that. ErrDocumentArchived.
+// *InvalidError if it has as many versions as the settings allow. An Upload can be
+// used once.
 func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, cond Condition, n NewVersion, u *Upload) (Document, Receipt, error) {
 	n.setDefaults()
 	var c checks
@@ -89,8 +90,8 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 }
 
 // RestoreVersion makes a new version with the bytes of an earlier one, whose
-// number it takes. It needs upload access. ErrVersionNotFound,
-// ErrDocumentArchived.
+// number it takes. It needs upload access. ErrVersionNotFound, ErrDocumentArchived,
+// *InvalidError as AddVersion.
 func (v *Vault) RestoreVersion(ctx context.Context, actor Actor, documentID string, cond Condition, number uint64) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		return t.nextVersion(documentID, cond, func(d *document) (pendingChange, error) {
@@ -143,9 +144,22 @@ func (t *tx) appendVersion(old *document, n NewVersion, digest Digest, size int6
 	}, nil
 }
 
+// admitsVersion says whether a document may come to have so many versions. Those of
+// a document that has more, because the setting was lowered, stay.
+func (t *tx) admitsVersion(number uint64) error {
+	s, err := t.settings()
+	if err != nil || number <= s.MaxVersions {
+		return err
+	}
+	return invalid("maxVersions", "the document has as many versions as the setting maxVersions allows, %d; an admin can raise that, or make another document", s.MaxVersions)
+}
+
 // addVersion writes the version and the row that says who needs its bytes, and
 // makes it the current one of d. The caller stores d.
 func (t *tx) addVersion(d *document, n NewVersion, digest Digest, size int64) error {
+	if err := t.admitsVersion(d.VersionCount + 1); err != nil {
+		return err
+	}
 	var previous audit.Hash
 	if d.VersionCount > 0 {
 		last, err := t.version(d, d.VersionCount)

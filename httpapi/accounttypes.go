@@ -73,4 +73,5 @@ type Settings struct {
 	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
 	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
+	MaxVersions       uint64   `json:"maxVersions" doc:"How many versions a document may come to have. One that has more keeps them."`
 }

@@ -1,8 +1,12 @@
 package httpapi
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -62,13 +66,97 @@ func TestOneVerificationAtATime(t *testing.T) {
 			t.Errorf("%s: %d %s", key, a.StatusCode, body)
 		}
 	}
-	k.server.verifying.Store(k.vaults["main"].Vault, true) // as while one runs
+	end, err := k.server.verificationsOf(k.vaults["main"].Vault).begin(t.Context(), t.Context(), &caller{actor: engine.Operator()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	verify("view", 429)
 	verify("admin", 429)
 	verify("other", 200)
-	k.server.verifying.Delete(k.vaults["main"].Vault)
+	end()
 	verify("view", 200)
 	verify("view", 200)
+}
+
+// TestAdminsVerifyFirst: one who asks by a view key again and again keeps no admin
+// out, and rests after a long one.
+func TestAdminsVerifyFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &verifications{rests: map[string]time.Time{}}
+		who := func(access engine.Access) *caller {
+			actor := engine.Actor{UserID: access.String(), Access: access}
+			return &caller{actor: actor, access: engine.AccessView, who: func() (engine.Actor, error) { return actor, nil }}
+		}
+		end, err := v.begin(t.Context(), t.Context(), who(engine.AccessView))
+		if err != nil {
+			t.Fatal(err)
+		}
+		order := make(chan func(), waitingAdmins)
+		ctx, cancel := context.WithCancel(t.Context())
+		go v.begin(ctx, t.Context(), who(engine.AccessAdmin)) // goes away before it is its turn
+		synctest.Wait()
+		for range waitingAdmins - 1 {
+			go func() {
+				end, err := v.begin(t.Context(), t.Context(), who(engine.AccessAdmin))
+				if err != nil {
+					t.Error(err)
+				}
+				order <- end
+			}()
+		}
+		synctest.Wait()
+		if _, err := v.begin(t.Context(), t.Context(), who(engine.AccessAdmin)); !errors.Is(err, errVerifying) {
+			t.Error("more wait than may:", err)
+		}
+		cancel()
+		time.Sleep(time.Minute)
+		end()
+		for range waitingAdmins - 1 {
+			if _, err := v.begin(t.Context(), t.Context(), who(engine.AccessUpload)); !errors.Is(err, errVerifying) {
+				t.Error("somebody else comes before an admin who waits:", err)
+			}
+			(<-order)()
+		}
+		_, err = v.begin(t.Context(), t.Context(), who(engine.AccessView))
+		if e, ok := errors.AsType[*limitedError](err); !ok || e.after != time.Minute {
+			t.Error("no rest after a long one:", err)
+		}
+		if end, err = v.begin(t.Context(), t.Context(), who(engine.AccessUpload)); err != nil {
+			t.Error("the rest of one is another's:", err)
+		}
+		end()
+		time.Sleep(time.Minute)
+		if _, err = v.begin(t.Context(), t.Context(), who(engine.AccessView)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestGoneIsSmall: however many versions a document had, its tombstone names the
+// last ones, and its certificate all.
+func TestGoneIsSmall(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, Options{})
+	_, body := k.do("upload", "POST", "/v1/documents?fileName=a.txt", strings.NewReader("1"), "Content-Type", "text/plain")
+	var d struct{ ID string }
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
+		t.Fatal(err, body)
+	}
+	for i := range 40 {
+		if a, body := k.do("upload", "POST", "/v1/documents/"+d.ID+"/versions?fileName=a.txt", strings.NewReader(strconv.Itoa(i)), "Content-Type", "text/plain"); a.StatusCode != 201 {
+			t.Fatal(body)
+		}
+	}
+	if a, body := k.do("admin", "DELETE", "/v1/documents/"+d.ID, nil); a.StatusCode != 200 || strings.Count(body, `"chain"`) != 41 {
+		t.Fatal(body)
+	}
+	a, body := k.do("view", "GET", "/v1/documents/"+d.ID, nil)
+	if a.StatusCode != 410 || len(body) > 4_000 || strings.Count(body, `"chain"`) != 10 || !strings.Contains(body, `"number":41`) || !strings.Contains(body, `"versionCount":41`) {
+		t.Errorf("%d %d bytes %s", a.StatusCode, len(body), body)
+	}
+	if _, body := k.do("view", "GET", "/v1/certificates/"+d.ID, nil); strings.Count(body, `"chain"`) != 41 {
+		t.Error(body)
+	}
 }
 
 // TestLongPollEndsWithTheAccess holds that whose access ends while they wait are

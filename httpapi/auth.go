@@ -14,6 +14,7 @@ import (
 type caller struct {
 	vault  *engine.Vault
 	actor  engine.Actor
+	server *Server
 	search Search                       // nil: there is none
 	access engine.Access                // that the route takes
 	who    func() (engine.Actor, error) // asks again who it is
@@ -28,10 +29,7 @@ func (c *caller) again() error {
 		return err
 	}
 	c.actor = actor
-	if actor.Access < c.access {
-		return &engine.PermissionError{Required: c.access, Actual: actor.Access}
-	}
-	return nil
+	return actor.Access.Permits(c.access)
 }
 
 // authenticateKey is the Authenticate of servers that were given none. Vaults

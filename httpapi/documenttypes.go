@@ -116,6 +116,23 @@ func certificateOf(c engine.Certificate) Certificate {
 	}
 }
 
+// Tombstone is what those are told who ask for a deleted document: its certificate
+// but for its older versions.
+type Tombstone struct {
+	Certificate
+	VersionCount uint64 `json:"versionCount"`
+}
+
+// tombstoneVersions is how many versions a tombstone names. The chain of the last
+// binds all of them.
+const tombstoneVersions = 10
+
+func tombstoneOf(c engine.Certificate) Tombstone {
+	count := len(c.Versions)
+	c.Versions = c.Versions[max(0, count-tombstoneVersions):]
+	return Tombstone{certificateOf(c), uint64(count)}
+}
+
 // Field is the definition of a custom field.
 type Field struct {
 	Key         string   `json:"key"`

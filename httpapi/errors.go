@@ -86,7 +86,7 @@ var errorTable = []errorRow{
 	{engine.ErrFieldInUse, 409, "FIELD_IN_USE", "%s"},
 	{engine.ErrLogBehind, 409, "LOG_BEHIND", "%s; read on after its last entry, and look at what you did since"},
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
-	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details is the certificate of its deletion"},
+	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details says when and by whom, and its certificate names every version"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
@@ -216,7 +216,7 @@ func (x *exchange) details(err error) any {
 		return map[string]any{string(e.What) + "Id": e.ID}
 	}
 	if e, ok := errors.AsType[*engine.DeletedError](err); ok {
-		return certificateOf(e.Certificate)
+		return tombstoneOf(e.Certificate)
 	}
 	if e, ok := errors.AsType[*engine.HeldError](err); ok {
 		return map[string]any{"holds": e.Holds}

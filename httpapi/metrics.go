@@ -17,10 +17,12 @@ import (
 // Metrics count what servers have done. Two servers of the same vaults may
 // share them: one page then tells of both.
 type Metrics struct {
-	routes         sync.Map // of routeKey to *routeMeter
-	running        atomic.Int64
-	limitedRate    atomic.Uint64
-	limitedUploads atomic.Uint64
+	routes          sync.Map // of routeKey to *routeMeter
+	running         atomic.Int64
+	limitedRate     atomic.Uint64
+	limitedUploads  atomic.Uint64
+	limitedSearches atomic.Uint64
+	limitedSignIns  atomic.Uint64
 
 	mu       sync.Mutex // guards what follows; held while a census is taken, which many may want at once
 	censuses map[string]census
@@ -98,6 +100,7 @@ func (s *Server) expose(ctx context.Context) ([]byte, error) {
 	e.Family("strongroom_build_info", "gauge", "What the program was built from; the value is 1.")
 	e.Sample(1, "version", s.options.Build.Version, "commit", s.options.Build.Commit, "go", s.options.Build.Go)
 	s.metrics.expose(e)
+	s.failures.expose(e)
 	e.Family("strongroom_uploads_running", "gauge", "Uploads that are being received.")
 	e.Sample(float64(s.uploads.Load()))
 	s.exposeVaults(ctx, e)
@@ -142,9 +145,11 @@ func (m *Metrics) expose(e *Exposition) {
 		func(r *routeMeter, labels ...string) { e.Sample(float64(r.sent.Load()), labels...) })
 	e.Family("strongroom_http_requests_running", "gauge", "Requests that are being answered.")
 	e.Sample(float64(m.running.Load()))
-	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because the keys of their user had made too many together (rate) or because too many uploads were running (uploads).")
+	e.Family("strongroom_limited_total", "counter", "Requests refused by RATE_LIMITED, because the keys of their user had made too many together (rate) because too many uploads were running (uploads), because searches had waited in vain (searches), or because wrong API keys came too often (signins).")
 	e.Sample(float64(m.limitedRate.Load()), "limit", "rate")
 	e.Sample(float64(m.limitedUploads.Load()), "limit", "uploads")
+	e.Sample(float64(m.limitedSearches.Load()), "limit", "searches")
+	e.Sample(float64(m.limitedSignIns.Load()), "limit", "signins")
 }
 
 func statusClass(class int) string {

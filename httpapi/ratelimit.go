@@ -19,9 +19,11 @@ type rateLimit struct {
 	every time.Duration // a token
 	burst int           // tokens in a full bucket
 
-	mu    sync.Mutex // leaf lock
-	full  map[spender]time.Time
-	sweep int // how many buckets there may be before the full ones are dropped
+	mu      sync.Mutex // leaf lock
+	full    map[spender]time.Time
+	most    int       // buckets that are kept; whoever comes beyond has an empty one; 0: any number
+	dropped time.Time // when those that were full were
+	sweep   int       // how many buckets there may be before the full ones are dropped
 }
 
 // spender is whose bucket it is. Two vaults share none.
@@ -66,7 +68,15 @@ type allowance struct {
 func (l *rateLimit) take(who spender, now time.Time) allowance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	full := l.full[who]
+	full, known := l.full[who]
+	if !known && l.most > 0 && len(l.full) >= l.most {
+		if now.Sub(l.dropped) >= l.every { // to look at all of them takes a while
+			l.drop(now)
+		}
+		if len(l.full) >= l.most {
+			return allowance{wait: l.every, reset: l.every}
+		}
+	}
 	if full.Before(now) {
 		full = now
 	}
@@ -86,6 +96,7 @@ func (l *rateLimit) take(who spender, now time.Time) allowance {
 // are twice as many as are left, so that a request pays for one bucket on
 // average.
 func (l *rateLimit) drop(now time.Time) {
+	l.dropped = now
 	for who, full := range l.full {
 		if !full.After(now) {
 			delete(l.full, who)

@@ -140,7 +140,7 @@ func (s *Server) auditRoutes() []route {
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
 		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace, engine.ErrLogBehind),
 		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace, engine.ErrLogBehind),
-		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
+		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time, admins first (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
 	}
 }
 

@@ -80,7 +80,7 @@ type searchInput struct {
 
 func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) (reply[Found], error) {
 	began := time.Now()
-	r, err := s.options.Search.Search(ctx, c.vault, SearchQuery{Text: in.Q, Filter: in.documentFilter.engine(), Paging: in.paging.engine()})
+	r, err := s.search(ctx, c, SearchQuery{Text: in.Q, Filter: in.documentFilter.engine(), Paging: in.paging.engine()})
 	if err != nil {
 		return reply[Found]{}, err
 	}
@@ -95,6 +95,15 @@ func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) 
 		out.CompleteThrough = &r.Through
 	}
 	return answer(out), nil
+}
+
+func (s *Server) search(ctx context.Context, c caller, q SearchQuery) (SearchResult, error) {
+	end, err := s.searching(ctx, c)
+	if err != nil {
+		return SearchResult{}, err
+	}
+	defer end()
+	return s.options.Search.Search(ctx, c.vault, q)
 }
 
 // withContent returns the documents of whose content passages are shown.
@@ -127,6 +136,11 @@ var errBehind = errors.New("the search index is behind the vault")
 
 // found evaluates a filter that has words in it.
 func (c caller) found(ctx context.Context, text string, filter engine.DocumentQuery) ([]string, error) {
+	end, err := c.server.searching(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	ids, complete, err := c.search.Match(ctx, c.vault, text, filter)
 	if err == nil && !complete {
 		err = &engine.UnavailableError{Reason: "indexing", Err: errBehind}

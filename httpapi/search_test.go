@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -92,4 +93,60 @@ func TestSearchesThatShowContentAreEntries(t *testing.T) {
 	search("lease", 0)
 	search("rent", 1)
 	search("rent", 0)
+}
+
+// slow is a Search that takes until it is told.
+type slow struct {
+	began chan struct{}
+	let   chan struct{}
+}
+
+func (s slow) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (SearchResult, error) {
+	s.began <- struct{}{}
+	select {
+	case <-s.let:
+	case <-ctx.Done():
+	}
+	return SearchResult{Complete: true}, ctx.Err()
+}
+
+func (s slow) Match(context.Context, *engine.Vault, string, engine.DocumentQuery) ([]string, bool, error) {
+	return nil, true, nil
+}
+
+// TestSearchesAreBounded: one user's searches leave room for another's, and too many
+// are told to come again.
+func TestSearchesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := slow{began: make(chan struct{}, 8), let: make(chan struct{})}
+	k := newKit(t, Options{Search: s, MaxSearches: 2})
+	answers := make(chan *http.Response, 8)
+	search := func(key string) {
+		go func() { a, _ := k.do(key, "GET", "/v1/search?q=a", nil); answers <- a }()
+	}
+	search("view")
+	<-s.began
+	for range 3 { // two of them wait, and with the third nobody can wait
+		search("view")
+	}
+	if a := <-answers; a.StatusCode != 429 || a.Header.Get("Retry-After") == "" {
+		t.Error(a.StatusCode, a.Header)
+	}
+	search("upload")
+	<-s.began
+	close(s.let)
+	refused := 1
+	for range 4 {
+		if a := <-answers; a.StatusCode == 429 {
+			refused++
+		} else if a.StatusCode != 200 {
+			t.Error(a.StatusCode)
+		}
+	}
+	if refused != 1 {
+		t.Errorf("%d are refused", refused)
+	}
+	if _, page := k.do("admin", "GET", "/metrics", nil); !strings.Contains(page, `strongroom_limited_total{limit="searches"} 1`) {
+		t.Error(page)
+	}
 }

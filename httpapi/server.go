@@ -83,6 +83,10 @@ type Options struct {
 	// equal share if several upload. Each takes up to 2 MiB of memory. 0: any number.
 	MaxUploads int
 
+	// MaxSearches is how many searches may run at a time, half of them of one user;
+	// more wait up to 5 seconds, and are RATE_LIMITED then. 0: any number.
+	MaxSearches int
+
 	// Rate is how many requests a second a user may make, with all API keys
 	// together; more are RATE_LIMITED, and all answers say in RateLimit how many
 	// are left. The operator is not counted. 0: any number.
@@ -139,14 +143,15 @@ type Server struct {
 	table   []route
 	router  *httprouter.Router
 	// running ends when Stop is called: then long polls answer with what they have.
-	running context.Context
-	stop    context.CancelFunc
-	// verifying has the vaults a request verifies now.
-	verifying sync.Map
+	running   context.Context
+	stop      context.CancelFunc
+	verifying sync.Map // of *engine.Vault to *verifications
 	metrics   *Metrics
 	limit     *rateLimit   // nil: none
 	uploads   atomic.Int64 // that are received now
 	places    places
+	searches  *turns
+	failures  *failures // nil: who signs in is for the host to know
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -167,9 +172,10 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
+	s.searches = newTurns(o.MaxSearches, searchPatience, errSearches)
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
-		s.options.Authenticate = s.authenticateKey
+		s.options.Authenticate, s.failures = s.authenticateKey, newFailures()
 	}
 	s.table = s.routes()
 	s.router = httprouter.New()
@@ -275,11 +281,11 @@ func plain(path string) bool {
 // serve is a request whose route is known.
 func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt route) error {
 	x.pattern = rt.pattern
-	c := caller{search: s.options.Search}
+	c := caller{server: s, search: s.options.Search}
 	if rt.access != engine.AccessNone {
 		var err error
 		if c.vault, c.actor, err = s.options.Authenticate(r); err != nil {
-			return err
+			return s.refused(r, err)
 		}
 		x.user, x.vault = c.actor.UserID, c.vault
 		c.access = rt.access
@@ -293,8 +299,8 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if account := p.ByName("accountId"); account != "" && !isAccount(c.vault, account) {
 			return errNoAccount
 		}
-		if c.actor.Access < rt.access {
-			return &engine.PermissionError{Required: rt.access, Actual: c.actor.Access}
+		if err := c.actor.Access.Permits(rt.access); err != nil {
+			return err
 		}
 	}
 	if c.who != nil {

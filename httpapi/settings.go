@@ -16,7 +16,7 @@ func changedSettings(s engine.Settings, r engine.Receipt) reply[Settings] {
 		body: Settings{
 			Categories: orEmpty(s.Categories), RetentionConflict: string(s.RetentionConflict), RetentionRunAt: s.RetentionRunAt,
 			TimeZone: s.TimeZone, ReminderDays: orEmpty(s.ReminderDays), AuditReads: s.AuditReads,
-			MaxClockGapDays: s.MaxClockGapDays, Paused: s.Paused, SearchLanguage: s.SearchLanguage,
+			MaxClockGapDays: s.MaxClockGapDays, Paused: s.Paused, SearchLanguage: s.SearchLanguage, MaxVersions: s.MaxVersions,
 		},
 		revision: s.Revision, receipt: r,
 	}
@@ -32,6 +32,7 @@ type settingsPatch struct {
 	MaxClockGapDays   *uint64          `json:"maxClockGapDays" min:"1" max:"3650"`
 	Paused            *bool            `json:"paused"`
 	SearchLanguage    *string          `json:"searchLanguage" enum:"de|en|es|fr|it|nl|pt"`
+	MaxVersions       *uint64          `json:"maxVersions" min:"1" max:"100000"`
 }
 
 type updateSettingsInput struct {

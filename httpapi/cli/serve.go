@@ -26,6 +26,8 @@ type serveFlags struct {
 	hosts        hostsValue
 	maxUpload    bytesValue
 	maxUploads   uint
+	maxSearches  uint
+	maxConns     uint
 	rate         rateValue
 	burst        uint
 	memory       bytesValue
@@ -63,7 +65,7 @@ A client has 10 seconds for a request's header and 2 minutes between requests; a
 body that makes no progress for 30 seconds, or brings less than 64 KiB in a minute
 of waiting, is given up, and so is a client that does not take 256 KiB of an answer
 in 30 seconds. Of connections that wait for their next request, 128 of one address
-are kept, and 1,024 in all.`,
+are kept, and 1,024 in all; of all connections, --max-connections.`,
 		example: `strongroom serve --listen 127.0.0.1:8080 --head-log ./heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveFlags
@@ -78,6 +80,8 @@ are kept, and 1,024 in all.`,
 			o.maxUpload = 1 << 30
 			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
 			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
+			f.set.UintVar(&o.maxConns, "max-connections", 4096, "`NUMBER` of connections at a time; when there are more, those that wait\nfor a request are closed, the longest waiting first; 0 is any number")
+			f.set.UintVar(&o.maxSearches, "max-searches", 8, "`NUMBER` of searches at a time, half of them of one user; more wait 5\nseconds at most and are told to try again; 0 is any number")
 			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			o.memory = 384 << 20
@@ -102,10 +106,10 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 	}
 	options := daemon.Options{
 		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL), AllowedHosts: o.hosts,
-		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), Rate: float64(o.rate), Burst: int(o.burst),
+		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), MaxSearches: int(o.maxSearches), MaxConnections: int(o.maxConns), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
 		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, Console: o.console, AcceptClock: o.acceptClock,
-		Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
+		Notify: daemon.NotifyOf(p.Env), Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
 	}
 	var err error
 	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {

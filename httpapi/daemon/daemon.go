@@ -22,6 +22,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -44,10 +45,12 @@ type Options struct {
 	// by its own names, if there is no PublicURL.
 	AllowedHosts []string
 
-	MaxUpload  int64   // bytes of a file; 0: 1 GiB
-	MaxUploads int     // at a time; more are told to try again; 0: any number
-	Rate       float64 // requests a second that a user may make; 0: any number
-	Burst      int     // of them at once; 0: those of two seconds
+	MaxUpload      int64   // bytes of a file; 0: 1 GiB
+	MaxUploads     int     // at a time; more are told to try again; 0: any number
+	MaxConnections int     // at an address; those that wait are closed for others; 0: any number
+	MaxSearches    int     // at a time; more wait a while; 0: any number
+	Rate           float64 // requests a second that a user may make; 0: any number
+	Burst          int     // of them at once; 0: those of two seconds
 
 	HeadLog   string // file that heads are appended to; "": none
 	ScrubRate int64  // bytes a second read in the background; 0: none
@@ -58,6 +61,7 @@ type Options struct {
 	Console      bool           // serve the pages for people, below /console/
 	AcceptClock  bool           // write although the clock is behind the log
 
+	Notify   Notify    // the service manager
 	Stderr   io.Writer // for the log, and for what is said to people
 	Terminal bool      // whether a person looks at Stderr
 	LogLevel zerolog.Level
@@ -121,6 +125,17 @@ func Serve(ctx context.Context, o Options) (err error) {
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {
 		return err
+	}
+	var watching sync.WaitGroup
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // to the end of what runs
+	watching.Go(func() { o.Notify.watch(watched, log) })
+	defer watching.Wait()
+	defer unwatch()
+	o.Notify.tell(log, "READY=1", "STATUS=listening on "+fronts[0].listener.Addr().String())
+	hurry := fronts[0].hurry
+	fronts[0].hurry = func() {
+		o.Notify.tell(log, "STOPPING=1", "STATUS=finishing what runs")
+		hurry()
 	}
 	return serveUntil(ctx, log, fronts...)
 }

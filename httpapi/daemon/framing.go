@@ -34,12 +34,12 @@ func (f *framing) isAmbiguous() bool { return f.ambiguous.Load() }
 // plainConn keeps what else a *net.TCPConn can do: its ReadFrom sends a file
 // without copying it through this process.
 type plainConn struct {
-	*net.TCPConn
+	*guest
 	framing
 }
 
 func (c *plainConn) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
+	n, err := c.guest.Read(p)
 	c.look(p[:n])
 	return n, err
 }

@@ -28,6 +28,17 @@ type front struct {
 	hurry    func()
 }
 
+// lobbyOf returns that of a listener. The control socket has one that is never full.
+func lobbyOf(l net.Listener) *lobby {
+	switch l := l.(type) {
+	case plainListener:
+		return l.lobby
+	case *secureListener:
+		return l.lobby
+	}
+	return newLobby(0)
+}
+
 // serveUntil serves all fronts until ctx is done or one of them fails, then
 // lets requests that run come to their end.
 func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error {
@@ -38,7 +49,7 @@ func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error 
 		servers[i] = &http.Server{
 			Handler:           framed(f.handler),
 			ConnContext:       withConn,
-			ConnState:         newIdlers(idleEach, idleAll).state,
+			ConnState:         lobbyOf(f.listener).state,
 			ErrorLog:          httpErrors(log),
 			ReadHeaderTimeout: headerTimeout,
 			IdleTimeout:       idleTimeout,

@@ -4,8 +4,9 @@ import (
 	"container/list"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
+
+	"strongroom/httpapi"
 )
 
 // How many connections may wait for their next request, from one address and in
@@ -72,6 +73,16 @@ func (i *idlers) note(conn net.Conn, idle bool) (tooMany net.Conn) {
 	return i.drop(first)
 }
 
+// longest takes out the connection that has waited longest; nil: none waits.
+func (i *idlers) longest() net.Conn {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if first := i.order.Front(); first != nil {
+		return i.drop(first)
+	}
+	return nil
+}
+
 func (i *idlers) drop(e *list.Element) net.Conn {
 	x := i.order.Remove(e).(*idler)
 	delete(i.of, x.conn)
@@ -82,19 +93,10 @@ func (i *idlers) drop(e *list.Element) net.Conn {
 	return x.conn
 }
 
-// addressOf is whom a connection comes from: one host has a whole /64 of IPv6.
+// addressOf is whom a connection comes from.
 func addressOf(conn net.Conn) string {
 	if conn.RemoteAddr() == nil {
 		return ""
 	}
-	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return "" // of a socket on this machine
-	}
-	addr := from.Addr().Unmap()
-	if addr.Is4() {
-		return addr.String()
-	}
-	network, _ := addr.Prefix(64)
-	return network.String()
+	return httpapi.Source(conn.RemoteAddr().String())
 }

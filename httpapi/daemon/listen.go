@@ -32,7 +32,7 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	}
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()
-	options.MaxUploads, options.Rate, options.Burst = o.MaxUploads, o.Rate, o.Burst
+	options.MaxUploads, options.MaxSearches, options.Rate, options.Burst = o.MaxUploads, o.MaxSearches, o.Rate, o.Burst
 	api, operator := httpapi.New(vaults, options), control.New(vaults, operators)
 
 	public, err := d.listen(o.Listen)
@@ -98,20 +98,21 @@ func metricsError(err error) error { return fmt.Errorf("--metrics-listen: %w", e
 
 // door is how strangers come in.
 type door struct {
-	tls *tls.Config // nil: none
+	tls  *tls.Config // nil: none
+	most int         // connections at each address; 0: any number
 }
 
 // newDoor reads the certificate, if there is to be one.
 func newDoor(o Options, log zerolog.Logger) (door, error) {
 	if o.TLSCert == "" {
-		return door{}, nil
+		return door{most: o.MaxConnections}, nil
 	}
 	c, err := loadCertificate(o.TLSCert, o.TLSKey)
 	if err != nil {
 		return door{}, err
 	}
 	c.log = log
-	return door{c.config()}, nil
+	return door{c.config(), o.MaxConnections}, nil
 }
 
 func (d door) scheme() string {
@@ -127,20 +128,27 @@ func (d door) listen(at *net.TCPAddr) (net.Listener, error) {
 		return nil, err
 	}
 	if d.tls == nil {
-		return plainListener{listener}, nil
+		return plainListener{listener, newLobby(d.most)}, nil
 	}
-	return newSecureListener(listener, d.tls), nil
+	return newSecureListener(listener, d.tls, d.most), nil
 }
 
 // plainListener takes connections of HTTP/1 without TLS.
-type plainListener struct{ *net.TCPListener }
+type plainListener struct {
+	*net.TCPListener
+	lobby *lobby
+}
 
 func (l plainListener) Accept() (net.Conn, error) {
-	conn, err := l.AcceptTCP()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.AcceptTCP()
+		if err != nil {
+			return nil, err
+		}
+		if g := l.lobby.enter(conn); g != nil {
+			return &plainConn{guest: g}, nil
+		}
 	}
-	return &plainConn{TCPConn: conn}, nil
 }
 
 // secureListener takes connections over TLS and hands them on when their
@@ -149,6 +157,7 @@ func (l plainListener) Accept() (net.Conn, error) {
 // are looked at.
 type secureListener struct {
 	*net.TCPListener
+	lobby  *lobby
 	config *tls.Config
 	begin  sync.Once
 	ready  chan accepted
@@ -161,8 +170,8 @@ type accepted struct {
 	err  error
 }
 
-func newSecureListener(l *net.TCPListener, config *tls.Config) *secureListener {
-	return &secureListener{TCPListener: l, config: config, ready: make(chan accepted), closed: make(chan struct{})}
+func newSecureListener(l *net.TCPListener, config *tls.Config, most int) *secureListener {
+	return &secureListener{TCPListener: l, lobby: newLobby(most), config: config, ready: make(chan accepted), closed: make(chan struct{})}
 }
 
 func (l *secureListener) Accept() (net.Conn, error) {
@@ -182,14 +191,16 @@ func (l *secureListener) Close() error {
 
 func (l *secureListener) run() {
 	for {
-		conn, err := l.TCPListener.Accept()
+		conn, err := l.AcceptTCP()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // net/http waits a while and asks again
 			l.hand(accepted{err: err})
 		default:
-			go func() { l.hand(accepted{conn: l.greet(conn)}) }()
+			if g := l.lobby.enter(conn); g != nil {
+				go func() { l.hand(accepted{conn: l.greet(g)}) }()
+			}
 		}
 	}
 }

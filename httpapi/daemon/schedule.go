@@ -35,6 +35,7 @@ func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRat
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
 		s.running.Go(func() { sweep(ctx, v, log) })
+		s.running.Go(func() { recordSignIns(ctx, v, log) })
 		if scrubRate > 0 {
 			s.running.Go(func() { scrub(ctx, v, scrubRate, log) })
 		}
@@ -81,6 +82,24 @@ func sweep(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
 		case <-waiting.Done():
 		}
 		cancel()
+	}
+}
+
+// signInPause is how long a failed sign-in waits for its entry at least, which a
+// sweep may keep waiting for hours.
+const signInPause = 5 * time.Second
+
+// recordSignIns has failed sign-ins written down, at the end once more.
+func recordSignIns(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
+	for over := false; !over; {
+		wait(ctx, signInPause)
+		over = ctx.Err() != nil
+		if v.Writable() != nil {
+			continue // they are kept
+		}
+		if err := v.RecordFailedSignIns(context.WithoutCancel(ctx)); err != nil {
+			log.Error().Err(err).Msg("failed sign-ins not written down; it is tried again")
+		}
 	}
 }
 

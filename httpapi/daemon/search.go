@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,8 +105,8 @@ func (s *searches) expose(e *httpapi.Exposition) {
 		{"strongroom_search_unreadable_total", "counter", "Of these, files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
 	} {
 		e.Family(family.name, family.kind, family.help)
-		for v, x := range s.indexes {
-			e.Sample(family.value(v, x.Stats()), "vault", v.Name())
+		for _, v := range slices.SortedFunc(maps.Keys(s.indexes), func(a, b *engine.Vault) int { return strings.Compare(a.Name(), b.Name()) }) {
+			e.Sample(family.value(v, s.indexes[v].Stats()), "vault", v.Name())
 		}
 	}
 }

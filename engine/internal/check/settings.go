@@ -16,6 +16,7 @@ const (
 	maxReminders    = 10
 	maxReminderDays = 365
 	maxClockGap     = 3_650 // days
+	maxVersions     = 100_000
 )
 
 var (
@@ -95,6 +96,14 @@ func (c *Mistakes) ReminderDays(field string, given []uint64) []uint64 {
 func (c *Mistakes) ClockGap(field string, days uint64) {
 	if days < 1 || days > maxClockGap {
 		c.Fail(field, "must be from 1 to %d", maxClockGap)
+	}
+}
+
+// MaxVersions checks how many versions a document may have. Its certificate names
+// each of them, and is made in one transaction.
+func (c *Mistakes) MaxVersions(field string, number uint64) {
+	if number < 1 || number > maxVersions {
+		c.Fail(field, "must be from 1 to %d", maxVersions)
 	}
 }
 

@@ -56,6 +56,7 @@ func NewAccounts() *Accounts {
 	a.Settings.Texts = Members{
 		"retentionConflict": Text("longest"), "retentionRunAt": Text("02:00"), "timeZone": Text("UTC"),
 		"reminderDays": List([]int{30, 7, 1}), "maxClockGapDays": Number(30), "searchLanguage": Text("en"),
+		"maxVersions": Number(10_000),
 	}
 	return a
 }
@@ -91,7 +92,7 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		for name := range r.members {
 			r.tell(&a.Settings, name, name)
 		}
-		for _, name := range []string{"auditReads", "maxClockGapDays", "paused", "reminderDays", "retentionConflict", "retentionRunAt", "searchLanguage", "timeZone"} {
+		for _, name := range []string{"auditReads", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "retentionConflict", "retentionRunAt", "searchLanguage", "timeZone"} {
 			if told, is := r.setting(name); is {
 				a.Settings.Texts[name] = told
 			}

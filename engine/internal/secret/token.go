@@ -51,6 +51,16 @@ func TokenVault(token string) string {
 	return vault
 }
 
+// TokenKey returns the vault and the key that a token says it is of, in one text,
+// "" if it is not a token.
+func TokenKey(token string) string {
+	vault, keyID, _, ok := cutToken(token)
+	if !ok {
+		return ""
+	}
+	return vault + "_" + keyID
+}
+
 func cutToken(token string) (vault, keyID, text string, ok bool) {
 	rest, ok := strings.CutPrefix(token, tokenPrefix)
 	if !ok {

@@ -18,6 +18,9 @@ type Schema struct {
 	// Derived names the buckets whose rows are worked out from others, and may
 	// be written without an entry: see Tx.Derive.
 	Derived [][]byte
+	// Cleared names the buckets of which rows may be removed without an entry: see
+	// Tx.Clear.
+	Cleared [][]byte
 	// Migrate rewrites what stands otherwise in the format before, and returns
 	// the record of that; from is the format found. It runs in one transaction
 	// with all it takes: the new buckets are there.
@@ -44,8 +47,10 @@ func (s *Schema) buckets(format int) [][]byte {
 	return append([][]byte{Meta, Log, Detail}, s.Buckets(format)...)
 }
 
-func (s *Schema) derived(bucket []byte) bool {
-	return slices.ContainsFunc(s.Derived, func(d []byte) bool { return string(d) == string(bucket) })
+func (s *Schema) derived(bucket []byte) bool { return named(s.Derived, bucket) }
+
+func named(buckets [][]byte, bucket []byte) bool {
+	return slices.ContainsFunc(buckets, func(b []byte) bool { return string(b) == string(bucket) })
 }
 
 // fillPercent is high for buckets that only grow at their end: a page that is

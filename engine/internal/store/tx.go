@@ -31,6 +31,7 @@ type progress struct {
 	wrote    bool   // rows that need an entry
 	derived  bool   // rows that need none: see Derive
 	deriving bool   // it does so now
+	clearing bool   // it removes rows that need none now: see Clear
 	subject  string // what its entry is about, and
 	prev     uint64 // the last entry about it before that
 	failed   error  // the first write that was refused
@@ -127,6 +128,9 @@ func (t *Tx) Get(bucket, key []byte) []byte { return t.bucket(bucket).Get(key) }
 // transaction and rolls the step back, so that no caller has to look.
 func (t *Tx) Put(bucket, key, value []byte) {
 	t.writes(bucket)
+	if t.step.clearing {
+		t.Fail(fmt.Errorf("%w: a row is put where some are cleared", ErrBreach))
+	}
 	if value == nil {
 		value = []byte{} // nil would read back as absent within this transaction
 	}
@@ -156,6 +160,9 @@ func (t *Tx) writes(bucket []byte) {
 	if t.step.deriving && !t.s.schema.derived(bucket) {
 		t.Fail(fmt.Errorf("%w: %s is not derived", ErrBreach, bucket))
 	}
+	if t.step.clearing && !named(t.s.schema.Cleared, bucket) {
+		t.Fail(fmt.Errorf("%w: %s is not cleared", ErrBreach, bucket))
+	}
 }
 
 // Derive writes rows that have no entry, because they say nothing of their own:
@@ -168,6 +175,18 @@ func (t *Tx) Derive(fn func()) {
 	fn()
 	t.step.derived = t.step.derived || t.step.wrote
 	t.step.wrote, t.step.deriving = wrote, false
+}
+
+// Clear removes rows that have no entry of their own, because the entry of what
+// they belonged to says that they go: they are too many for its transaction. Only
+// rows of the buckets that Schema.Cleared names may be removed so, and none may be
+// put, which is checked here.
+func (t *Tx) Clear(fn func()) {
+	wrote := t.step.wrote
+	t.step.wrote, t.step.clearing = false, true
+	fn()
+	t.step.derived = t.step.derived || t.step.wrote
+	t.step.wrote, t.step.clearing = wrote, false
 }
 
 // Note is for entries that record what happened and change nothing else: the
