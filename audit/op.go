@@ -124,12 +124,12 @@ var rules = []rule{
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
 
-	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
+	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), may("confirmed", aList), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
-	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentUpdated, oneDocument, []fact{may("confirmed", aList), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
-	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)},
+	{OpDocumentReverted, oneVersion, []fact{may("confirmed", aList), may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)},
 		"{member: {old, new}}"},
 	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), must("revision", aNumber), may("run", aWord)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
@@ -185,8 +185,8 @@ var rules = []rule{
 // The facts that the creation and the change of a thing have in common: after
 // either, they say what holds from then on.
 var (
-	policyFacts = []fact{must("action", aWord), must("days", aNumber), must("enabled", aFlag), must("policy", aWord),
-		must("protect", aWord), must("scope", aWord), must("startFrom", aWord)}
+	policyFacts = []fact{must("action", aWord), may("days", aNumber), must("enabled", aFlag), may("period", aWord), must("policy", aWord),
+		must("protect", aWord), must("scope", aWord), may("startAt", aWord), must("startFrom", aWord)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
 )

@@ -121,6 +121,7 @@ func (s *Settings) encode() []byte {
 	e.Num(s.MaxClockGapDays)
 	e.Flag(s.Paused)
 	e.Str(s.SearchLanguage)
+	e.Strs(s.formerZones)
 	return e.Bytes()
 }
 
@@ -144,6 +145,7 @@ func decodeSettings(b []byte) (Settings, error) {
 	s.MaxClockGapDays = d.Num()
 	s.Paused = d.Flag()
 	s.SearchLanguage = d.Str()
+	s.formerZones = d.Strs()
 	return s, d.Done("settings")
 }
 

@@ -61,7 +61,10 @@
 // TestTruthTable and TestTableOfRights hold each row.
 package retention
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Policy is of a policy what the rules look at.
 type Policy struct {
@@ -111,15 +114,15 @@ const (
 
 // Choose returns the policy that wins among those that are for a document, nil
 // if none has this action. Of equal scopes the longest period wins, or the
-// shortest.
-func Choose(policies []Policy, action Action, shortest bool) *Policy {
+// shortest, counted in days from each one's own fact (see length).
+func Choose(d *Document, policies []Policy, action Action, shortest bool) *Policy {
 	var best *Policy
 	for i := range policies {
 		p := &policies[i]
 		if !p.Enabled || p.Action != action {
 			continue
 		}
-		if best == nil || p.order(best, shortest) < 0 {
+		if best == nil || p.order(d, best, shortest) < 0 {
 			best = p
 		}
 	}
@@ -127,12 +130,44 @@ func Choose(policies []Policy, action Action, shortest bool) *Policy {
 }
 
 // order is negative if p wins over another policy for the same document.
-func (p *Policy) order(other *Policy, shortest bool) int {
-	period := other.Period.Compare(p.Period)
+func (p *Policy) order(d *Document, other *Policy, shortest bool) int {
+	if scope := cmp.Compare(other.Scope.Rank(), p.Scope.Rank()); scope != 0 {
+		return scope
+	}
+	period := cmp.Compare(other.length(d), p.length(d))
 	if shortest {
 		period = -period
 	}
-	return cmp.Or(cmp.Compare(other.Scope.Rank(), p.Scope.Rank()), period, cmp.Compare(p.ID, other.ID))
+	return cmp.Or(period, cmp.Compare(p.ID, other.ID))
+}
+
+// Contenders are those of which one wins, whatever the facts of the document for
+// which all of these policies are: a month is longer than 30 days, or shorter.
+func Contenders(policies []Policy, action Action, shortest bool) (found []Policy) {
+	rank := -1
+	for _, p := range policies {
+		if !p.Enabled || p.Action != action || p.Scope.Rank() < rank {
+			continue
+		}
+		if p.Scope.Rank() > rank {
+			rank, found = p.Scope.Rank(), nil
+		}
+		found = append(found, p)
+	}
+	if len(found) < 2 {
+		return found
+	}
+	var longest, short int // what another has at least, and at most
+	for i := range found {
+		least, most := found[i].lengths()
+		if longest = max(longest, least); i == 0 || most < short {
+			short = most
+		}
+	}
+	return slices.DeleteFunc(found, func(p Policy) bool {
+		least, most := p.lengths()
+		return shortest && least > short || !shortest && most < longest
+	})
 }
 
 // Advantage is what one policy wins over another by.
@@ -144,21 +179,21 @@ const (
 	ByAge                     // it was made first
 )
 
-// Advantage says what p has won over another policy by.
-func (p *Policy) Advantage(other *Policy) Advantage {
+// Advantage says what p has won over another policy for a document by.
+func (p *Policy) Advantage(d *Document, other *Policy) Advantage {
 	switch {
 	case p.Scope != other.Scope:
 		return ByScope
-	case p.Period.Compare(other.Period) != 0:
+	case p.length(d) != other.length(d):
 		return ByPeriod
 	}
 	return ByAge
 }
 
-// Loosens says whether a change of a policy weakens what it protects. A longer
-// period is the one change that never does.
+// Loosens says whether a change of a policy weakens what it protects. A period
+// that is never shorter is the one change that never does.
 func Loosens(old, changed Policy) bool {
 	same := old
 	same.Period = changed.Period
-	return changed != same || changed.Period.Compare(old.Period) < 0
+	return changed != same || !changed.Period.NeverShorter(old.Period)
 }
