@@ -114,7 +114,11 @@ func (g *promises) look(t *testing.T) {
 				start = start.Add(12 * time.Hour)
 			}
 			delete(g.open, [2]string{documentID, p.ID})
-			if end := start.Add(time.Duration(p.PeriodDays) * 24 * time.Hour); end.After(now) && end.After(g.promised[documentID]) {
+			var length int
+			if _, err := fmt.Sscanf(string(p.Period), "P%dD", &length); err != nil {
+				t.Fatal(err)
+			}
+			if end := start.AddDate(0, 0, length); end.After(now) && end.After(g.promised[documentID]) {
 				g.promised[documentID] = end
 			}
 		}

@@ -58,8 +58,11 @@ func (e *evidence) retentionTampers(t *testing.T) (list []tamper) {
 		return edit("documents", engine.KeyOf(e.retention.kept.ID), func(k, b []byte) []byte { return engine.EditRetained(k, b, by) })
 	}
 	list = []tamper{
-		{name: "a longer period", code: state, db: policy(rule, func(p *engine.Policy) { p.PeriodDays++ })},
-		{name: "a shorter period of compliance", code: state, db: policy(law, func(p *engine.Policy) { p.PeriodDays-- })},
+		{name: "a longer period", code: state, db: policy(rule, func(p *engine.Policy) { p.Period = "P1D" })},
+		{name: "a shorter period of compliance", code: state, db: policy(law, func(p *engine.Policy) { p.Period = "P9D" })},
+		{name: "a calendar period", code: state, db: policy(law, func(p *engine.Policy) { p.Period = "P1M" })},
+		{name: "another place to start", code: state, db: policy(rule, func(p *engine.Policy) { p.StartAt = engine.StartAtEndOfYear })},
+		{name: "a period that is none", code: state, db: policy(rule, func(p *engine.Policy) { p.Period = "P1X" })},
 		{name: "compliance taken away", code: state, db: policy(law, func(p *engine.Policy) { p.Protect = engine.ProtectNone })},
 		{name: "a policy disabled", code: state, db: policy(law, func(p *engine.Policy) { p.Enabled = false })},
 		{name: "another action", code: state, db: policy(rule, func(p *engine.Policy) { p.Action = engine.ActionArchive })},
