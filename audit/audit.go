@@ -206,20 +206,21 @@
 //	audit.exported (none)
 //	    facts    after number, through number
 //	document.created (version 1)
-//	    facts    chain hash, digest digest, mediaType word, owner word,
-//	             size number
+//	    facts    chain hash, confirmed? list, digest digest, mediaType word,
+//	             owner word, size number
 //	    detail   name category description tags customFields externalId product
 //	             templateId agreementId fileName comment label
 //	document.updated (document)
-//	    facts    owner? word, retainUntil? time, revision number
+//	    facts    confirmed? list, owner? word, retainUntil? time,
+//	             revision number
 //	    detail   {member: {old, new}}
 //	document.version_added (version)
 //	    facts    chain hash, digest digest, mediaType word, restored? number,
 //	             size number
 //	    detail   fileName comment label
 //	document.reverted (version)
-//	    facts    discardedFrom? number, discardedTo? number, owner? word,
-//	             retainUntil? time, revision number
+//	    facts    confirmed? list, discardedFrom? number, discardedTo? number,
+//	             owner? word, retainUntil? time, revision number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
 //	    facts    policy? word, revision number, run? word
@@ -250,12 +251,14 @@
 //	    facts    hold word
 //	    detail   reason
 //	policy.created (document?)
-//	    facts    action word, days number, enabled flag, policy word,
-//	             protect word, scope word, startFrom word
+//	    facts    action word, days? number, enabled flag, period? word,
+//	             policy word, protect word, scope word, startAt? word,
+//	             startFrom word
 //	    detail   name target
 //	policy.updated (document?)
-//	    facts    action word, days number, enabled flag, policy word,
-//	             protect word, scope word, startFrom word
+//	    facts    action word, days? number, enabled flag, period? word,
+//	             policy word, protect word, scope word, startAt? word,
+//	             startFrom word
 //	    detail   {member: {old, new}}
 //	policy.deleted (document?)
 //	    facts    policy word
@@ -357,7 +360,8 @@
 //	changed          the names of the settings that changed
 //	cleared          how many documents had the field
 //	clock            what the clock said when the run accepted it
-//	days             the period of the policy; or how long until the obligation is due
+//	confirmed        the fields whose dates an admin has set, or has confirmed, from now on
+//	days             the period of the policy, in entries that have no fact period; or how long until the obligation is due
 //	deleted          how many documents the run deleted by retention
 //	digest           of the bytes of the version
 //	discardedFrom    the number of the first version that is taken back
@@ -391,6 +395,7 @@
 //	obligations      how many obligations were deleted with the document
 //	owner            the id of the owner from now on
 //	part             what of the version was shown, passages; absent: all of it
+//	period           the period of the policy: P, and years Y and months M, or weeks W, or days D
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy
 //	protect          none, governance or compliance
@@ -408,6 +413,7 @@
 //	seconds          how long the lock lives without a change
 //	seq              the seq of the last entry in the backup
 //	size             of the version, in bytes
+//	startAt          where in the calendar the period begins: day, endOfMonth or endOfYear; absent: day
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows

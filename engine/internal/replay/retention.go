@@ -54,7 +54,7 @@ func daysOf(period string) (least, most int, ok bool) {
 			return 0, 0, false
 		}
 		n, err := strconv.Atoi(rest[:end])
-		ok = err == nil && n >= 0
+		ok = err == nil && n >= 0 && n < 1_000_000
 		days := map[byte][2]int{'Y': {365 * n, 366 * n}, 'M': {28 * n, 31 * n}, 'W': {7 * n, 7 * n}, 'D': {n, n}}[rest[end]]
 		least, most, rest = least+days[0], most+days[1], rest[end+1:]
 	}
