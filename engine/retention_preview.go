@@ -205,7 +205,7 @@ type PreviewRequiredError struct {
 }
 
 func (e *PreviewRequiredError) Error() string {
-	return fmt.Sprintf("documents would be due for deletion at once: the next run would delete %d", e.Counts.Deleted)
+	return fmt.Sprintf("documents would be due for deletion at once: %d that the next run would delete, %d that are held or locked", e.Counts.Deleted, e.Counts.Held+e.Counts.Locked)
 }
 
 func (e *PreviewRequiredError) Unwrap() error { return ErrPreviewRequired }

@@ -12,13 +12,24 @@
 //  1. the most specific scope wins: document before category before template
 //     before product before organization;
 //  2. within it the longest period, or the shortest if the vault's settings say
-//     so;
+//     so: counted in days from the fact that each counts from, for the document in
+//     question, since a month is longer than 30 days or shorter;
 //  3. of equal periods the policy that was made first.
 //
 // The winner alone decides, even if the fact its period counts from is missing:
 // then the document is never due, and no less specific policy takes its place.
-// It is due when the period has passed since its start, to the millisecond (see
-// Period and Start). What is due to be deleted and archived is deleted.
+// It is due when the period has passed since its start, to the millisecond.
+// What is due to be deleted and archived is deleted.
+//
+// # When a period is over
+//
+// Periods are reckoned in calendar dates in the vault's zone. An instant has the
+// date that the clocks show there; a date field has its own, in every zone. The
+// period ends on the date so many years, months, weeks or days later, on the last
+// day of a month that lacks it, at the time of day at which it began: an instant's
+// own, and noon in UTC of a date. A start that is moved to the end of its month or
+// calendar year is the last millisecond of that in the zone, and such a period
+// ends with the last millisecond of a day. TestWhenAPeriodIsOver has a table.
 //
 // The same as a table; 1y and 7y are periods, those of one scope in the order in
 // which the policies were made; - is no enabled policy of that scope with the
@@ -44,6 +55,12 @@
 // own period is over, whichever wins and whatever it does to documents: no more
 // specific policy is a way out of a less specific one. If the fact is missing
 // from which its period counts, it protects without a known end.
+//
+// Compliance ends when it has ended in each zone that the vault had since a policy
+// promised it. A date that it counts from has to be confirmed by somebody with
+// admin access. Until then the period counts from the document's creation too, and
+// the later end holds: who may upload can set a date that is long past. What is
+// due goes by the date as it is given.
 //
 // # What may be disposed of
 //
