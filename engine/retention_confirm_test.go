@@ -123,6 +123,53 @@ func TestComplianceCountsFromAConfirmedDate(t *testing.T) {
 	})
 }
 
+// In a scratchpad a date is confirmed when it is saved, and in bulk as by hand.
+func TestDatesAreConfirmedInScratchpadsAndInBulk(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		k.Define(engine.DateField, "closed")
+		uploader, _ := k.Person("Ulla Upload", engine.AccessUpload)
+		comply(k, policy(k, engine.NewPolicy{Name: "Law", Scope: engine.ScopeOrganization, Period: "P10Y", Action: engine.ActionArchive, StartFrom: "field:closed"}))
+		date := engine.DocumentPatch{CustomFields: map[string]any{"closed": "1900-01-01"}}
+		protected := func(what, id string, want engine.Protect) {
+			t.Helper()
+			if x, err := k.Disposition(ctx, k.Admin, id); err != nil || x.Protected != want {
+				t.Errorf("%s: %q, %v", what, x.Protected, err)
+			}
+		}
+		made := func() engine.Document {
+			d, _, err := k.CreateDocument(ctx, uploader, engine.NewDocument{Name: "n", CustomFields: date.CustomFields}, k.Upload("text"))
+			must(t, err)
+			return d
+		}
+		d := made()
+		lock, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.Condition{}, engine.NewLock{UseScratchPad: true})
+		must(t, err)
+		token := engine.Condition{LockToken: lock.Token}
+		_, _, err = k.UpdateDocument(ctx, k.Admin, d.ID, token, date)
+		must(t, err)
+		protected("in the scratchpad", d.ID, engine.ProtectCompliance)
+		_, _, err = k.ReleaseLock(ctx, k.Admin, d.ID, token, true)
+		must(t, err)
+		protected("saved", d.ID, "")
+
+		d = made()
+		for _, by := range []struct {
+			actor engine.Actor
+			want  engine.Protect
+		}{{uploader, engine.ProtectCompliance}, {engine.Operator(), ""}} {
+			outcomes, err := k.UpdateDocuments(ctx, by.actor, []engine.DocumentChange{{DocumentID: d.ID, Patch: date}}, false)
+			if err != nil || outcomes[0].Err != nil {
+				t.Errorf("%+v, %v", outcomes, err)
+			}
+			protected("in bulk", d.ID, by.want)
+		}
+		d, _, err = k.CreateDocument(ctx, engine.Operator(), engine.NewDocument{Name: "n", OwnerID: uploader.UserID, CustomFields: date.CustomFields}, k.Upload("text"))
+		must(t, err)
+		protected("imported by the operator", d.ID, "")
+	})
+}
+
 // A run leaves what is due by a date that nobody has confirmed.
 func TestRunLeavesUnconfirmedDates(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *enginetest.Kit) {

@@ -3,6 +3,7 @@ package retention
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -134,6 +135,49 @@ func TestNoChangeShortensCompliance(t *testing.T) {
 			}
 			if is := ComplianceOf(changed, others, now); is.Until.Before(was.Until) {
 				t.Fatalf("%+v under %+v until %v, then %+v under %+v until %v", old, policies, was.Until, changed, others, is.Until)
+			}
+		}
+	})
+}
+
+// Whatever somebody without admin access changes, with what is stamped then
+// compliance never ends earlier than it did, nor does it if an admin confirms the
+// date afterwards: that ends only what was counted from the creation.
+func TestUnconfirmedDatesShortenNothing(t *testing.T) {
+	eachSeed(t, func(t *testing.T, r *rand.Rand) {
+		for range 4_000 {
+			now, old, changed := someInstant(r), someDocument(r), someDocument(r)
+			if r.IntN(2) == 0 {
+				old.Confirmed = []string{"closed"}
+			}
+			if changed.CreatedAt = old.CreatedAt; changed.Fields["closed"] == old.Fields["closed"] {
+				changed.Confirmed = old.Confirmed
+			}
+			changed.RetainUntil = old.RetainUntil
+			stamped := func(was, is *Document, policies, after []Policy) {
+				if stamp := StampOf(was, is, policies, after, now); !stamp.IsZero() {
+					if stamp.Before(was.RetainUntil) {
+						t.Fatalf("the stamp falls from %v to %v", was.RetainUntil, stamp)
+					}
+					is.RetainUntil = stamp
+				}
+			}
+			policies, others := somePolicies(r, 4), somePolicies(r, 4)
+			was, given := ComplianceOf(old, policies, now), ComplianceOf(old.vouched(maps.Keys(old.Fields)), policies, now)
+			stamped(old, changed, policies, others)
+			if is := ComplianceOf(changed, others, now); is.Until.Before(was.Until) {
+				t.Fatalf("%+v until %v, then %+v until %v", old, was.Until, changed, is.Until)
+			}
+			admin := changed.vouched(maps.Keys(changed.Fields))
+			stamped(changed, admin, others, others)
+			if is := ComplianceOf(admin, others, now); is.Until.Before(given.Until) {
+				t.Fatalf("%+v until %v by its dates, then confirmed %+v until %v", old, given.Until, admin, is.Until)
+			}
+			if again := ComplianceOf(admin, others, now); len(again.Undated) == 0 && r.IntN(4) == 0 {
+				stamped(admin, admin, others, others)
+				if is := ComplianceOf(admin, others, now); !is.Until.Equal(again.Until) {
+					t.Fatalf("nothing changes, and it is kept until %v and not %v", is.Until, again.Until)
+				}
 			}
 		}
 	})
