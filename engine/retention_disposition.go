@@ -121,21 +121,6 @@ func (p *Policy) startWords() string {
 	return words
 }
 
-// words say the period in years and months, weeks, or days.
-func (p Period) words() string {
-	units := strings.NewReplacer("Y", " years ", "M", " months ", "W", " weeks ", "D", " days ").Replace(strings.TrimPrefix(string(p), "P"))
-	parts := strings.Fields(units)
-	for i := 0; i+1 < len(parts); i += 2 {
-		if parts[i] == "1" {
-			parts[i+1] = strings.TrimSuffix(parts[i+1], "s")
-		}
-	}
-	if len(parts) == 4 {
-		parts = slices.Insert(parts, 2, "and")
-	}
-	return strings.Join(parts, " ")
-}
-
 func (p *Policy) words() string {
 	of := "everything"
 	if p.Scope != ScopeOrganization {

@@ -87,7 +87,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 		}
 		return nil
 	})
-	if out.PlanDigest = s.digest(); s == (supposed{}) {
+	if out.PlanDigest = v.supposes(s); s == (supposed{}) {
 		out.PlanDigest = d.digest()
 		v.previews.note(out.PlanDigest, at)
 	}
@@ -184,13 +184,13 @@ func (t *tx) supposedSettings(p SettingsPatch) (*Settings, error) {
 	return &is, nil
 }
 
-// digest binds what is supposed, to the letter: of a policy all but its name. It
-// says nothing of documents, so what falls due after a preview changes no digest.
-// Nobody needs to remember it.
-func (s supposed) digest() audit.Hash {
-	text := []byte("strongroom preview\n")
+// supposes binds what is supposed in this vault, of a policy all but its name and
+// how its period is spelled. It says nothing of documents, so what falls due after
+// a preview changes no digest. Nobody needs to remember it.
+func (v *Vault) supposes(s supposed) audit.Hash {
+	text := fmt.Appendf(nil, "strongroom preview %s\n", v.ID())
 	if p := s.policy; p != nil {
-		text = fmt.Appendf(text, "policy %s %s %q %s %s %s %s %s %t\n", p.ID, p.Scope, p.Target, p.Period, p.Action, p.StartFrom, p.StartAt, p.Protect, p.Enabled)
+		text = fmt.Appendf(text, "policy %s %q %v %v\n", p.ID, p.Target, p.forRules(nil).Period, [...]any{p.Scope, p.Action, p.StartFrom, p.StartAt, p.Protect, p.Enabled})
 	}
 	if s.settings != nil {
 		text = fmt.Appendf(text, "settings %s %s\n", s.settings.RetentionConflict, s.settings.TimeZone)
@@ -225,7 +225,7 @@ func (v *Vault) foreseen(ctx context.Context, old, is *Policy, digest *audit.Has
 // document would be due for deletion that was not, or was protected. Called under
 // planning.
 func (v *Vault) looked(ctx context.Context, s supposed, digest *audit.Hash) error {
-	if digest != nil && *digest == s.digest() {
+	if digest != nil && *digest == v.supposes(s) {
 		return nil
 	}
 	now, err := view(v, func(t *tx) (*retention.Rules, error) { return t.rules(supposed{}) })

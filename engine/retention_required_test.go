@@ -59,7 +59,7 @@ func TestPolicyThatDeletesAtOnceIsPreviewed(t *testing.T) {
 		}
 		days(1)
 		k.Create("late", "text") // what falls due later is not bound, nor is the name
-		n.Name = "Everything"
+		n.Name, n.Period = "Everything", "P0W"
 		must(t, make(n, digest))
 		must(t, make(engine.NewPolicy{Name: "Later", Scope: n.Scope, Action: n.Action, Period: "P10Y"}, nil))
 		must(t, make(engine.NewPolicy{Name: "Off", Scope: n.Scope, Action: n.Action, Disabled: true}, nil))
