@@ -28,8 +28,10 @@ func testKillDuringARun(t *testing.T, seed uint64) {
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
 	ids := storeInvoices(t, data, documents)
 	s := spawn(t, data)
-	s.mustDo(t, key, "POST", "/v1/retention/policies", http.StatusCreated,
-		`{"name":"at once","scope":"category","target":"invoice","periodDays":0,"action":"delete"}`, nil)
+	const rule = `"scope":"category","target":"invoice","periodDays":0,"action":"delete"`
+	var seen struct{ PlanDigest string }
+	s.mustDo(t, key, "POST", "/v1/retention/preview", http.StatusOK, `{"policy":{`+rule+`}}`, &seen)
+	s.mustDo(t, key, "POST", "/v1/retention/policies", http.StatusCreated, `{"name":"at once",`+rule+`,"planDigest":"`+seen.PlanDigest+`"}`, nil)
 	var run struct {
 		ID, Status string
 		Counts     struct{ Deleted int }

@@ -211,21 +211,21 @@
 //	session.ended (none)
 //	    facts    session word, user word
 //	document.created (version 1)
-//	    facts    chain hash, digest digest, mediaType word, owner word,
-//	             size number
+//	    facts    chain hash, confirmed? list, digest digest, mediaType word,
+//	             owner word, size number
 //	    detail   name category description tags customFields externalId product
 //	             templateId agreementId fileName comment label
 //	document.updated (document)
-//	    facts    owner? word, repeats? number, retainUntil? time,
-//	             revision number
+//	    facts    confirmed? list, owner? word, repeats? number,
+//	             retainUntil? time, revision number
 //	    detail   {member: {old, new}}
 //	document.version_added (version)
 //	    facts    chain hash, digest digest, mediaType word, restored? number,
 //	             size number
 //	    detail   fileName comment label
 //	document.reverted (version)
-//	    facts    discardedFrom? number, discardedTo? number, owner? word,
-//	             retainUntil? time, revision number
+//	    facts    confirmed? list, discardedFrom? number, discardedTo? number,
+//	             owner? word, retainUntil? time, revision number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
 //	    facts    policy? word, repeats? number, revision number, run? word
@@ -256,14 +256,14 @@
 //	    facts    hold word, repeats? number
 //	    detail   reason
 //	policy.created (document?)
-//	    facts    action word, days number, enabled flag, policy word,
-//	             protect word, repeats? number, scope word, startFrom word,
-//	             target? text
+//	    facts    action word, days? number, enabled flag, period? word,
+//	             policy word, protect word, repeats? number, scope word,
+//	             startAt? word, startFrom word, target? text
 //	    detail   name target
 //	policy.updated (document?)
-//	    facts    action word, days number, enabled flag, policy word,
-//	             protect word, repeats? number, scope word, startFrom word,
-//	             target? text
+//	    facts    action word, days? number, enabled flag, period? word,
+//	             policy word, protect word, repeats? number, scope word,
+//	             startAt? word, startFrom word, target? text
 //	    detail   {member: {old, new}}
 //	policy.deleted (document?)
 //	    facts    policy word, repeats? number
@@ -332,10 +332,10 @@
 //	webhook.disabled (none)
 //	    facts    reason word, webhook word
 //	settings.updated (none)
-//	    facts    auditReads? flag, changed list, maxClockGapDays? number,
-//	             maxVersions? number, paused? flag, reminderDays? list,
-//	             repeats? number, retentionConflict? word, retentionRunAt? word,
-//	             searchLanguage? word, timeZone? word
+//	    facts    auditReads? flag, changed list, formerZones? list,
+//	             maxClockGapDays? number, maxVersions? number, paused? flag,
+//	             reminderDays? list, repeats? number, retentionConflict? word,
+//	             retentionRunAt? word, searchLanguage? word, timeZone? word
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, user? word
@@ -374,8 +374,9 @@
 //	changed          the names of the settings that changed
 //	cleared          how many documents had the field
 //	clock            what the clock said when the run accepted it
+//	confirmed        the fields whose dates an admin has set, or has confirmed, from now on
 //	count            how many sign-ins failed since the last entry of that source
-//	days             the period of the policy; or how long until the obligation is due
+//	days             the period of the policy, in entries that have no fact period; or how long until the obligation is due
 //	deleted          how many documents the run deleted by retention
 //	digest           of the bytes of the version
 //	discardedFrom    the number of the first version that is taken back
@@ -395,6 +396,7 @@
 //	fence            the number of the lock: it rises with each lock taken or broken
 //	field            the key of the field
 //	format           the number of the format of the vault
+//	formerZones      the time zones there were while a policy protected by compliance
 //	from             the number of the format before
 //	head             the hash of the last entry in the backup
 //	held             how many documents the run left because of a hold
@@ -413,6 +415,7 @@
 //	owner            the id of the owner from now on
 //	part             what of the version was shown, passages; absent: all of it
 //	paused           the setting
+//	period           the period of the policy: P, and years Y and months M, or weeks W, or days D
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy
 //	protect          none, governance or compliance
@@ -437,6 +440,7 @@
 //	session          the id of a session in the console, which is no secret
 //	size             of the version, in bytes
 //	sources          how many addresses they came from, of an entry about more than one
+//	startAt          where in the calendar the period begins: day, endOfMonth or endOfYear; absent: day
 //	startFrom        from when the period of the policy counts
 //	status           of a user, active or closed; of a run, completed or refused
 //	successor        the id of the key that follows

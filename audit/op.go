@@ -132,12 +132,12 @@ var rules = []rule{
 	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 
-	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
+	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), may("confirmed", aList), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
-	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), may("repeats", aNumber), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentUpdated, oneDocument, []fact{may("confirmed", aList), may("owner", aWord), may("repeats", aNumber), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
-	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)},
+	{OpDocumentReverted, oneVersion, []fact{may("confirmed", aList), may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)},
 		"{member: {old, new}}"},
 	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), may("repeats", aNumber), must("revision", aNumber), may("run", aWord)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{may("repeats", aNumber), must("revision", aNumber)}, ""},
@@ -184,7 +184,7 @@ var rules = []rule{
 	{OpWebhookDeleted, noDocument, []fact{may("repeats", aNumber), must("webhook", aWord)}, ""},
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
-	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
+	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("formerZones", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
 		may("repeats", aNumber), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), may("user", aWord)}, "legalBasis requester"},
@@ -195,8 +195,8 @@ var rules = []rule{
 // The facts that the creation and the change of a thing have in common: after
 // either, they say what holds from then on.
 var (
-	policyFacts = []fact{must("action", aWord), must("days", aNumber), must("enabled", aFlag), must("policy", aWord),
-		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), must("startFrom", aWord), may("target", aText)}
+	policyFacts = []fact{must("action", aWord), may("days", aNumber), must("enabled", aFlag), may("period", aWord), must("policy", aWord),
+		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), may("startAt", aWord), must("startFrom", aWord), may("target", aText)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
 )

@@ -114,7 +114,7 @@ func (v *Vault) dueAtOnce(ctx context.Context, s *Since) error {
 	if len(s.deleting) == 0 {
 		return nil
 	}
-	p, err := v.newPlanner(ctx, v.store.Clock.Sure(v.store.Clock.Now(), false), nil)
+	p, err := v.newPlanner(ctx, v.store.Clock.Sure(v.store.Clock.Now(), false), supposed{})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ func (e pastEntry) documentUpdated() (pastStep, error) {
 	if from := e.number("discardedFrom"); from > 0 {
 		lost = fmt.Sprintf("versions %d to %d of document %s count again, as far as the backup has them: they had been taken back", from, e.number("discardedTo"), e.Document)
 	}
+	confirmed, _ := e.Facts["confirmed"].AsTexts()
 	e.members = nil
 	return func(t *tx) (pastOutcome, audit.Event, error) {
 		old, err := t.document(e.Document)
@@ -37,7 +39,7 @@ func (e pastEntry) documentUpdated() (pastStep, error) {
 		if err != nil {
 			return pastOutcome{}, audit.Event{}, err
 		}
-		return t.patchAgain(old, p, until, lost)
+		return t.patchAgain(old, p, confirmed, until, lost)
 	}, nil
 }
 
@@ -76,7 +78,7 @@ func (e *pastEntry) patch() (p DocumentPatch, whole bool) {
 	return p, whole
 }
 
-func (t *tx) patchAgain(old *document, p DocumentPatch, until time.Time, lost string) (pastOutcome, audit.Event, error) {
+func (t *tx) patchAgain(old *document, p DocumentPatch, confirmed []string, until time.Time, lost string) (pastOutcome, audit.Event, error) {
 	out, d := pastOutcome{lost: lost}, old.clone()
 	if err := t.patch(d, p); err != nil {
 		_, invalid := errors.AsType[*InvalidError](err)
@@ -87,12 +89,13 @@ func (t *tx) patchAgain(old *document, p DocumentPatch, until time.Time, lost st
 		// It names what is not there again: a user, a field, a category.
 		out.lost, d = fmt.Sprintf("document %s has not all the metadata it had", old.ID), old.clone()
 	}
+	d.confirmed = confirmedAgain(old, d, p, confirmed)
 	detail := differences(old, d)
 	if until.After(d.retainUntil) {
 		d.retainUntil = until
 	}
 	stamped := d.retainUntil != old.retainUntil
-	if len(detail) == 0 && !stamped {
+	if len(detail) == 0 && !stamped && slices.Equal(old.confirmed, d.confirmed) {
 		return out, audit.Event{}, nil
 	}
 	looser, err := t.looser(old, d)
@@ -115,6 +118,22 @@ func (t *tx) patchAgain(old *document, p DocumentPatch, until time.Time, lost st
 	return out, audit.Event{Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail)}, nil
 }
 
+// confirmedAgain lists the dates that are confirmed after a change is repeated: those
+// that stay as they were, and, of those the change gives, the ones that the log says
+// an admin had confirmed. The operator who repeats it confirms nothing.
+func confirmedAgain(old, d *document, p DocumentPatch, confirmed []string) []string {
+	var list []string
+	for key := range d.CustomFields {
+		_, given := p.CustomFields[key]
+		stays := slices.Contains(old.confirmed, key) && d.CustomFields[key] == old.CustomFields[key]
+		if stays || given && slices.Contains(confirmed, key) {
+			list = append(list, key)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // looser says what a change of metadata has no policy keep any more, or has one
 // delete at once; "" if neither.
 func (t *tx) looser(old, d *document) (string, error) {
@@ -130,14 +149,18 @@ func (t *tx) looser(old, d *document) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	calendar, err := t.calendar()
+	if err != nil {
+		return "", err
+	}
 	kept := func(d *document, policies []Policy) bool {
 		facts := d.forRules()
 		facts.Held = false // that is asked elsewhere
-		o := retention.ObstacleTo(retention.Right(RightRetention), facts, rulesOf(policies), t.Now())
+		o := retention.ObstacleTo(retention.Right(RightRetention), facts, rulesOf(policies, calendar), t.Now())
 		return o != nil && o.Because == retention.Protected
 	}
 	due := func(d *document, policies []Policy) bool {
-		_, due := t.judge(d, retention.ActionDelete, rulesOf(policies), shortest, t.Now(), "")
+		_, due := t.judge(d, retention.ActionDelete, rulesOf(policies, calendar), shortest, t.Now(), "")
 		return due
 	}
 	switch {

@@ -47,12 +47,12 @@ func (e pastEntry) policyRuled(t *tx) (pastOutcome, audit.Event, error) {
 		return out, event, err
 	case p == old:
 		return out, audit.Event{}, nil
-	case old.Protect == ProtectCompliance && retention.Loosens(old.forRules(), p.forRules()):
+	case old.Protect == ProtectCompliance && retention.Loosens(old.forRules(nil), p.forRules(nil)):
 		return impossible("weakens policy %s, which protects by compliance", name)
 	case weaker(old, p):
 		out.loosens = fmt.Sprintf("weakens policy %s", name)
 	}
-	_, event, err := t.changePolicy(old, p)
+	_, event, err := t.storePolicy(old, p)
 	return out, event, err
 }
 
@@ -81,7 +81,7 @@ func weaker(old, p Policy) bool {
 	if p.Action == ActionArchive {
 		same.Action = old.Action
 	}
-	return slices.Index(rank, p.Protect) < slices.Index(rank, old.Protect) || retention.Loosens(old.forRules(), same.forRules())
+	return slices.Index(rank, p.Protect) < slices.Index(rank, old.Protect) || retention.Loosens(old.forRules(nil), same.forRules(nil))
 }
 
 func (e pastEntry) policyDeleted(t *tx) (pastOutcome, audit.Event, error) {
@@ -155,7 +155,7 @@ func (e *pastEntry) settingsPatch() (p SettingsPatch, lost string) {
 	told := map[string]bool{
 		"retentionRunAt": p.RetentionRunAt != nil, "timeZone": p.TimeZone != nil, "searchLanguage": p.SearchLanguage != nil,
 		"retentionConflict": p.RetentionConflict != nil, "auditReads": p.AuditReads != nil, "maxClockGapDays": p.MaxClockGapDays != nil, "maxVersions": p.MaxVersions != nil,
-		"reminderDays": p.ReminderDays != nil, "categories": p.Categories != nil, "paused": true,
+		"reminderDays": p.ReminderDays != nil, "categories": p.Categories != nil, "paused": true, "formerZones": true, // these follow from the change of the zone
 	}
 	for _, name := range changed {
 		if !told[name] {

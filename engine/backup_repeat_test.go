@@ -136,7 +136,7 @@ func TestRestoreRepeatsWhatGoverns(t *testing.T) {
 		}
 		was, err := k.Policy(ctx, p.ID)
 		must(t, err)
-		if got, err := r.Policy(ctx, p.ID); err != nil || got.Protect != engine.ProtectCompliance || got.PeriodDays != was.PeriodDays {
+		if got, err := r.Policy(ctx, p.ID); err != nil || got.Protect != engine.ProtectCompliance || got.Period != was.Period {
 			t.Errorf("the policy: %+v, %v", got, err)
 		}
 		if got, err := r.Policy(ctx, later.ID); err != nil || got.Target != later.Target || withDetails != (got.Name == "Later") {
@@ -434,7 +434,7 @@ func TestRestoreTakesNoPolicyThatDeletesAtOnce(t *testing.T) {
 	must(t, err)
 	s := exportSince(t, k, 0)
 	r, _ := restoredWith(t, k, to, s)
-	if got, err := r.Policy(t.Context(), p.ID); err != nil || got.PeriodDays != 3650 {
+	if got, err := r.Policy(t.Context(), p.ID); err != nil || got.Period != "P3650D" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	n.PeriodDays = 0

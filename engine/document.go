@@ -68,6 +68,9 @@ type document struct {
 	holds []matterHolds
 	// retainUntil is the end of a period of compliance that it has left; see retain.
 	retainUntil time.Time
+	// confirmed are the custom fields with a date that an admin has set, or has sent
+	// again, sorted; see confirm.
+	confirmed []string
 }
 
 func (d *document) state() string {
@@ -102,6 +105,7 @@ func (d *document) clone() *document {
 	c.Tags = slices.Clone(d.Tags)
 	c.CustomFields = maps.Clone(d.CustomFields)
 	c.holds = slices.Clone(d.holds)
+	c.confirmed = slices.Clone(d.confirmed)
 	if d.Current != nil {
 		current := *d.Current
 		c.Current = &current
@@ -183,7 +187,9 @@ func (t *tx) writable(documentID string, required Access, c Condition) (*documen
 // one before, and tells of the stamp that is returned.
 func (t *tx) store(old, d *document, g grant) stamp {
 	kinds, unknown := t.kinds()
+	d.forget()
 	left, err := t.retain(old, d)
+	left.confirms(old, d)
 	t.Fail(errors.Join(unknown, err))
 	var before, began [][]byte
 	var prev uint64

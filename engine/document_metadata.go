@@ -78,7 +78,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, a
 			detail["editProtected"] = changed{old.EditProtected, d.EditProtected}
 		}
 	}
-	if len(detail) == 0 {
+	if len(detail) == 0 && slices.Equal(old.confirmed, d.confirmed) {
 		return old.Document, audit.Event{}, nil
 	}
 	if err := t.mayLeave(old, d); err != nil {
@@ -163,7 +163,10 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 	if p.CustomFields == nil && !p.ClearCustomFields {
 		return nil
 	}
-	return t.checkFields(was, d.CustomFields, p.CustomFields, false)
+	if err := t.checkFields(was, d.CustomFields, p.CustomFields, false); err != nil {
+		return err
+	}
+	return t.confirm(was, d, p.CustomFields)
 }
 
 func (d *document) patchLists(p DocumentPatch) error {

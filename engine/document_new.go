@@ -101,6 +101,9 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	if err := t.checkFields(nil, d.CustomFields, n.CustomFields, true); err != nil {
 		return nil, audit.Event{}, err
 	}
+	if err := t.confirm(nil, d, d.CustomFields); err != nil {
+		return nil, audit.Event{}, err
+	}
 	if err := d.checkSize(); err != nil {
 		return nil, audit.Event{}, err
 	}
@@ -111,8 +114,8 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	if d.ExternalID != "" {
 		t.Put(bucketExternals, []byte(d.ExternalID), key[:])
 	}
-	t.store(nil, d, grant{}) // no stamp: it comes from nowhere
 	facts := d.Current.facts()
+	t.store(nil, d, grant{}).tell(facts)
 	facts["owner"] = audit.Text(owner)
 	return d, audit.Event{
 		Op: audit.OpDocumentCreated, Document: d.ID, Version: 1, Facts: facts, Detail: encodeDetail(d.detail()),

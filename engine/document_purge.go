@@ -70,7 +70,7 @@ func (t *tx) disposable(d *document, right Right) error {
 	if err := d.unheld(); err != nil { // before anything is read
 		return err
 	}
-	policies, err := t.policiesOf(d)
+	policies, err := t.rulesFor(d)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (t *tx) disposable(d *document, right Right) error {
 	}
 	facts := d.forRules()
 	facts.Doubted = doubt != ""
-	obstacle := retention.ObstacleTo(retention.Right(right), facts, rulesOf(policies), t.sure(doubt))
+	obstacle := retention.ObstacleTo(retention.Right(right), facts, policies, t.sure(doubt))
 	switch {
 	case obstacle == nil:
 		return nil

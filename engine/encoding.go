@@ -82,6 +82,7 @@ func (d *document) encode() []byte {
 	e.Str(string(d.password))
 	encodeHolds(e, d.holds)
 	e.Time(d.retainUntil)
+	e.Strs(d.confirmed)
 	return e.Bytes()
 }
 
@@ -137,6 +138,7 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 		}
 		d.holds = decodeHolds(r)
 		d.retainUntil = r.Time()
+		d.confirmed = r.Strs()
 		d.recount()
 	}
 	d.Status = d.status()

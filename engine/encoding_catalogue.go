@@ -122,6 +122,7 @@ func (s *Settings) encode() []byte {
 	e.Flag(s.Paused)
 	e.Str(s.SearchLanguage)
 	e.Num(s.MaxVersions)
+	e.Strs(s.formerZones)
 	return e.Bytes()
 }
 
@@ -148,6 +149,7 @@ func decodeSettings(b []byte) (Settings, error) {
 	if s.MaxVersions = d.Num(); s.MaxVersions == 0 { // a record of before there was a bound
 		s.MaxVersions = defaultMaxVersions
 	}
+	s.formerZones = d.Strs()
 	return s, d.Done("settings")
 }
 

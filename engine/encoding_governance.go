@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
@@ -89,7 +90,7 @@ func (p *Policy) encode() []byte {
 	e.Str(p.Name)
 	e.Str(string(p.Scope))
 	e.Str(p.Target)
-	e.Num(p.PeriodDays)
+	e.Num(0) // up to format 2 the period, in days
 	e.Str(string(p.Action))
 	e.Str(string(p.StartFrom))
 	e.Str(string(p.Protect))
@@ -97,6 +98,8 @@ func (p *Policy) encode() []byte {
 	e.Time(p.CreatedAt)
 	e.Time(p.UpdatedAt)
 	e.Num(p.Revision)
+	e.Str(string(p.Period))
+	e.Str(string(p.StartAt))
 	return e.Bytes()
 }
 
@@ -106,7 +109,7 @@ func decodePolicy(at id, b []byte) (Policy, error) {
 	p.Name = d.Str()
 	p.Scope = Scope(d.Str())
 	p.Target = d.Str()
-	p.PeriodDays = d.Num()
+	days := d.Num()
 	p.Action = Action(d.Str())
 	p.StartFrom = Start(d.Str())
 	p.Protect = Protect(d.Str())
@@ -114,6 +117,13 @@ func decodePolicy(at id, b []byte) (Policy, error) {
 	p.CreatedAt = d.Time()
 	p.UpdatedAt = d.Time()
 	p.Revision = d.Num()
+	p.Period = Period(d.Str())
+	p.StartAt = StartAt(d.Str())
+	if p.Period == "" && p.StartAt == "" { // of a format before
+		p.Period, p.StartAt = Period(retention.SpellDays(days)), StartAtDay
+	} else if _, _, ok := retention.ParsePeriod(string(p.Period)); !ok || days != 0 {
+		d.Fail()
+	}
 	return p, d.Done("policy " + p.ID)
 }
 

@@ -59,6 +59,9 @@ var (
 	ErrRetained = errors.New("the document is retained")
 	// ErrPolicyLocked: a policy of compliance can only be renamed and prolonged.
 	ErrPolicyLocked = errors.New("the policy protects by compliance")
+	// ErrPreviewRequired: the change would make documents due for deletion at once,
+	// and does not carry the digest of its preview.
+	ErrPreviewRequired = errors.New("documents would be due for deletion at once")
 	// ErrPlanChanged: a run of retention would not do what its preview said.
 	ErrPlanChanged = errors.New("the plan has changed")
 	// ErrLogBehind: entries were asked for after one that the log does not have.

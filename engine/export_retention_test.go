@@ -88,6 +88,26 @@ func EditRetained(key, record []byte, by time.Duration) []byte {
 	return d.encode()
 }
 
+// EditConfirmed changes which dates of a document are confirmed.
+func EditConfirmed(key, record []byte, fields ...string) []byte {
+	d, err := decodeDocument(id(key), record)
+	if err != nil {
+		panic(err)
+	}
+	d.confirmed = fields
+	return d.encode()
+}
+
+// EditFormerZones changes the zones that ends of compliance are reckoned in.
+func EditFormerZones(record []byte, zones ...string) []byte {
+	s, err := decodeSettings(record)
+	if err != nil {
+		panic(err)
+	}
+	s.formerZones = zones
+	return s.encode()
+}
+
 // DeriveMark tries to pass a mark off as derived.
 func (t *tx) DeriveMark() { t.Derive(func() { t.Mark("derived") }) }
 

@@ -130,7 +130,7 @@ func governance(t *testing.T, v *engine.Vault) (said []string) {
 	policies, err := v.Policies(ctx, engine.Paging{})
 	must(t, err)
 	for _, p := range policies.Items {
-		say("policy %q %s %q %d %s %s %s %v", p.Name, p.Scope, p.Target, p.PeriodDays, p.Action, p.StartFrom, p.Protect, p.Enabled)
+		say("policy %q %s %q %s %s %s %s %v", p.Name, p.Scope, p.Target, strings.Trim(string(p.Period), "PD"), p.Action, p.StartFrom, p.Protect, p.Enabled)
 	}
 	runs, err := v.Runs(ctx, engine.Paging{})
 	must(t, err)

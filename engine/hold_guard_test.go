@@ -131,7 +131,7 @@ func meanwhile(t *testing.T, k *enginetest.Kit, who engine.Actor, id string, ran
 	case 7:
 		k.RequestErasure(ctx, who, engine.NewErasure{DocumentIDs: []string{id}, LegalBasis: "Art. 17", Requester: "case 1"})
 	case 8: // whatever is not held is due
-		if p, _, err := k.CreatePolicy(ctx, who, engine.NewPolicy{
+		if p, err := previewed(k, who, engine.NewPolicy{
 			Name: "all", Scope: engine.ScopeOrganization, Action: []engine.Action{engine.ActionArchive, engine.ActionDelete}[random.IntN(2)], StartFrom: "createdAt",
 		}); err == nil {
 			k.StartRun(ctx, who, engine.NewRun{AcceptClock: true, Reason: "now"})

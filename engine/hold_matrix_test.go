@@ -138,7 +138,7 @@ func (g governed) bypass() error {
 // run is that of a policy for the document alone, by which it is due.
 func (g governed) run() error {
 	ctx := g.k.TB.Context()
-	p, _, err := g.k.CreatePolicy(ctx, g.who, engine.NewPolicy{Name: "now", Scope: engine.ScopeDocument, Target: g.id, Action: engine.ActionDelete})
+	p, err := previewed(g.k, g.who, engine.NewPolicy{Name: "now", Scope: engine.ScopeDocument, Target: g.id, Action: engine.ActionDelete})
 	if err != nil {
 		return err
 	}

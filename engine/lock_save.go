@@ -136,6 +136,12 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 	if d.CustomFields, err = t.revertFields(was.CustomFields, old.CustomFields); err != nil {
 		return locked{}, audit.Event{}, err
 	}
+	d.confirmed = slices.DeleteFunc(append(d.confirmed, was.confirmed...), func(key string) bool {
+		now := d.CustomFields[key]
+		return !(slices.Contains(old.confirmed, key) && now == old.CustomFields[key] || slices.Contains(was.confirmed, key) && now == was.CustomFields[key])
+	})
+	slices.Sort(d.confirmed)
+	d.confirmed = slices.Compact(d.confirmed)
 	if err := t.revertCategory(old, d, was.Category); err != nil {
 		return locked{}, audit.Event{}, err
 	}

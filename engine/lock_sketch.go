@@ -46,7 +46,7 @@ func (t *tx) pend(old *document, change pendingChange, g grant) (Document, audit
 		return Document{}, audit.Event{}, err
 	}
 	// What is refused by now is mended by setting what is shown already.
-	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 {
+	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 && slices.Equal(before.confirmed, after.confirmed) {
 		return before.Document, audit.Event{}, nil
 	}
 	pad.Ends = t.Now().Add(g.window)

@@ -3,10 +3,10 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
-	"strongroom/audit"
 	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
@@ -31,21 +31,55 @@ const (
 )
 
 // forRules is what the rules look at.
-func (p *Policy) forRules() retention.Policy {
+func (p *Policy) forRules(c *retention.Calendar) retention.Policy {
+	period, _, _ := retention.ParsePeriod(string(p.Period)) // a record is not read without one
 	return retention.Policy{
 		ID: p.ID, Scope: retention.Scope(p.Scope), Target: p.Target, Action: retention.Action(p.Action),
-		Start: retention.Start{From: string(p.StartFrom)}, Period: retention.Days(p.PeriodDays),
+		Start: retention.Start{From: string(p.StartFrom), At: retention.StartAt(p.StartAt), Calendar: c}, Period: period,
 		Protect: retention.Protect(p.Protect), Enabled: p.Enabled,
 	}
 }
 
 // rulesOf is what the rules look at, of each policy.
-func rulesOf(policies []Policy) []retention.Policy {
+func rulesOf(policies []Policy, c *retention.Calendar) []retention.Policy {
 	list := make([]retention.Policy, len(policies))
 	for i := range policies {
-		list[i] = policies[i].forRules()
+		list[i] = policies[i].forRules(c)
 	}
 	return list
+}
+
+// calendar is that of the settings. As zone, it is kept from one transaction to
+// the next.
+func (t *tx) calendar() (*retention.Calendar, error) {
+	s, err := t.settings()
+	if err != nil {
+		return nil, err
+	}
+	if c := t.v.calendar.Load(); c != nil && c.Zone.String() == s.TimeZone &&
+		slices.EqualFunc(c.Former, s.formerZones, func(z *time.Location, name string) bool { return z.String() == name }) {
+		return c, nil
+	}
+	c, err := calendarOf(&s)
+	if err == nil {
+		t.v.calendar.Store(c)
+	}
+	return c, err
+}
+
+func calendarOf(s *Settings) (*retention.Calendar, error) {
+	zone, err := loadZone(s.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	c := &retention.Calendar{Zone: zone}
+	for _, name := range s.formerZones {
+		if zone, err = loadZone(name); err != nil {
+			return nil, err
+		}
+		c.Former = append(c.Former, zone)
+	}
+	return c, nil
 }
 
 // forRules is what the rules look at. It does not say whether the document is
@@ -53,7 +87,7 @@ func rulesOf(policies []Policy) []retention.Policy {
 func (d *document) forRules() *retention.Document {
 	return &retention.Document{
 		ID: d.ID, Product: d.Product, Template: d.TemplateID, Category: d.Category,
-		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, VersionAt: d.Current.CreatedAt, Fields: d.CustomFields,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, VersionAt: d.Current.CreatedAt, Fields: d.CustomFields, Confirmed: d.confirmed,
 		Archived: d.Archived, Held: d.HoldCount > 0, RetainUntil: d.retainUntil,
 	}
 }
@@ -81,28 +115,32 @@ const (
 	ConflictShortest Conflict = "shortest" // the one whose period ends first
 )
 
-// rules reads the policies, with one of them replaced or added, if given.
-func (t *tx) rules(hypothetical *Policy) (*retention.Rules, error) {
-	shortest, err := t.shortestWins()
+// rules reads the policies, with what is supposed of them.
+func (t *tx) rules(s supposed) (*retention.Rules, error) {
+	settings, err := t.settings()
+	if err != nil {
+		return nil, err
+	}
+	if s.settings != nil {
+		settings = *s.settings
+	}
+	calendar, err := calendarOf(&settings)
 	if err != nil {
 		return nil, err
 	}
 	var policies []retention.Policy
-	if hypothetical != nil {
-		policies = append(policies, hypothetical.forRules())
+	if s.policy != nil {
+		policies = append(policies, s.policy.forRules(calendar))
 	}
 	err = t.eachPolicy(func(p Policy) {
-		if hypothetical == nil || p.ID != hypothetical.ID {
-			policies = append(policies, p.forRules())
+		if s.policy == nil || p.ID != s.policy.ID {
+			policies = append(policies, p.forRules(calendar))
 		}
 	})
-	return retention.NewRules(policies, shortest), err
+	return retention.NewRules(policies, settings.RetentionConflict == ConflictShortest), err
 }
 
-const (
-	maxPolicies = 1_000
-	maxPeriod   = 73_000 // days: two hundred years
-)
+const maxPolicies = 1_000
 
 // checkPolicy checks and spells a policy as it is to be. What it names must be
 // there when it is first named. It may go later, and the policy stays valid.
@@ -113,8 +151,11 @@ func (t *tx) checkPolicy(old Policy, p *Policy) error {
 	c.OneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
 	c.OneOf("action", (*string)(&p.Action), "archive", "delete")
 	c.OneOf("protect", (*string)(&p.Protect), "none", "governance", "compliance")
-	if p.PeriodDays > maxPeriod {
-		c.Fail("periodDays", "must be at most %d", maxPeriod)
+	c.OneOf("startAt", (*string)(&p.StartAt), "day", "endOfMonth", "endOfYear")
+	if _, spelled, ok := retention.ParsePeriod(string(p.Period)); ok {
+		p.Period = Period(spelled)
+	} else {
+		c.Fail("period", retention.ProblemPeriod)
 	}
 	if p.Protect == ProtectCompliance && old.ID == "" {
 		c.Fail("protect", "becomes compliance by a change of a policy that is there, confirmed with its name")
@@ -214,6 +255,16 @@ func (t *tx) policiesOf(d *document) (found []Policy, err error) {
 	return found, nil
 }
 
+// rulesFor is what the rules look at, of every policy that is for this document.
+func (t *tx) rulesFor(d *document) ([]retention.Policy, error) {
+	policies, err := t.policiesOf(d)
+	if err != nil || len(policies) == 0 {
+		return nil, err
+	}
+	calendar, err := t.calendar()
+	return rulesOf(policies, calendar), err
+}
+
 // fieldNamed says whether a policy counts from a field.
 func (t *tx) fieldNamed(key string) (named bool, err error) {
 	err = t.eachPolicy(func(p Policy) { named = named || p.StartFrom == StartField(key) })
@@ -239,72 +290,4 @@ func (t *tx) count(bucket []byte, most int) (n int) {
 		n++
 	}
 	return n
-}
-
-// retained is the refusal that a protection is.
-func retained(p *retention.Protection) error {
-	return &RetainedError{Until: p.Until, PolicyID: p.PolicyID, Protect: Protect(p.By)}
-}
-
-// compliance is all that protects a document by compliance now.
-func (t *tx) compliance(d *document) (retention.Compliance, error) {
-	policies, err := t.policiesOf(d)
-	if err != nil || len(policies) == 0 && d.retainUntil.IsZero() {
-		return retention.Compliance{}, err
-	}
-	doubt, err := t.doubt() // or a change would be a way out while the clock is wrong
-	return retention.ComplianceOf(d.forRules(), rulesOf(policies), t.sure(doubt)), err
-}
-
-// retain keeps a change from leading out of compliance. It stamps on the document
-// what the change must leave behind (see [retention.Compliance.Stamp]). The stamp
-// only rises, and is a fact of the change's entry.
-func (t *tx) retain(old, d *document) (stamp, error) {
-	if old == nil || d.deleted {
-		return stamp{}, nil
-	}
-	was, err := t.compliance(old)
-	if err != nil || was.Until.IsZero() {
-		return stamp{}, err
-	}
-	is, err := t.compliance(d)
-	if err != nil {
-		return stamp{}, err
-	}
-	left := stamp{was.Stamp(is)}
-	if !left.until.IsZero() {
-		d.retainUntil = left.until
-	}
-	return left, nil
-}
-
-// stamp is until when a change has bound a document to a compliance that it
-// leaves; zero: it leaves none.
-type stamp struct{ until time.Time }
-
-// tell adds the stamp to the facts of the change's entry.
-func (s stamp) tell(facts audit.Facts) {
-	if !s.until.IsZero() {
-		facts["retainUntil"] = audit.Text(audit.FormatTime(s.until))
-	}
-}
-
-// mayLeave is the guard of changes that give a document another category (see
-// [retention.Compliance.Leaves]).
-func (t *tx) mayLeave(old, d *document) error {
-	if d.group() == old.group() {
-		return nil
-	}
-	was, err := t.compliance(old)
-	if err != nil || len(was.Undated) == 0 {
-		return err
-	}
-	is, err := t.compliance(d)
-	if err != nil {
-		return err
-	}
-	if policyID := was.Leaves(is); policyID != "" {
-		return &RetainedError{PolicyID: policyID, Protect: ProtectCompliance}
-	}
-	return nil
 }

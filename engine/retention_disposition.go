@@ -73,7 +73,11 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 		return out, err
 	}
 	out.Holds, out.Lock = holds.Items, d.Lock
-	facts, rules := d.forRules(), rulesOf(policies)
+	calendar, err := t.calendar()
+	if err != nil {
+		return out, err
+	}
+	facts, rules := d.forRules(), rulesOf(policies, calendar)
 	doubt, err := t.doubt()
 	if err != nil {
 		return out, err
@@ -83,13 +87,14 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 	}
 	winners := map[Action]*Policy{}
 	for _, action := range []Action{ActionArchive, ActionDelete} {
-		if winner := retention.Choose(rules, retention.Action(action), shortest); winner != nil {
+		if winner := retention.Choose(facts, rules, retention.Action(action), shortest); winner != nil {
 			winners[action] = &policies[slices.IndexFunc(policies, func(p Policy) bool { return p.ID == winner.ID })]
 		}
 	}
-	out.Archive, out.Delete = fate(ActionArchive, winners[ActionArchive], facts), fate(ActionDelete, winners[ActionDelete], facts)
+	x := explanation{facts, calendar, shortest}
+	out.Archive, out.Delete = x.fate(ActionArchive, winners[ActionArchive]), x.fate(ActionDelete, winners[ActionDelete])
 	for _, p := range policies {
-		out.Policies = append(out.Policies, policyFate(p, winners[p.Action], shortest, facts))
+		out.Policies = append(out.Policies, x.policyFate(p, winners[p.Action]))
 	}
 	slices.SortStableFunc(out.Policies, func(a, b PolicyFate) int {
 		if a.Wins != b.Wins {
@@ -97,21 +102,23 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 		}
 		return retention.Scope(b.Scope).Rank() - retention.Scope(a.Scope).Rank()
 	})
-	out.Next = t.next(d, &out, rules, shortest)
+	out.Next = t.next(d, &out, rules, shortest) + x.unconfirmed(rules, t.sure(doubt))
 	return out, nil
 }
 
 // startWords say what a period counts from.
-func startWords(from Start) string {
-	switch from {
-	case StartCreated:
-		return "its creation"
-	case StartUpdated:
-		return "its last change"
-	case StartVersion:
-		return "its current version"
+func (p *Policy) startWords() string {
+	words := map[Start]string{StartCreated: "its creation", StartUpdated: "its last change", StartVersion: "its current version"}[p.StartFrom]
+	if words == "" {
+		words = fmt.Sprintf("the date in its field %q", strings.TrimPrefix(string(p.StartFrom), retention.FromField))
 	}
-	return fmt.Sprintf("the date in its field %q", strings.TrimPrefix(string(from), retention.FromField))
+	switch p.StartAt {
+	case StartAtEndOfMonth:
+		words = "the end of the month of " + words
+	case StartAtEndOfYear:
+		words = "the end of the year of " + words
+	}
+	return words
 }
 
 func (p *Policy) words() string {
@@ -122,25 +129,33 @@ func (p *Policy) words() string {
 	return fmt.Sprintf("the policy %q for %s", p.Name, of)
 }
 
-func fate(action Action, winner *Policy, facts *retention.Document) Fate {
+// explanation is what the sentences about a document are made of.
+type explanation struct {
+	facts    *retention.Document
+	calendar *retention.Calendar
+	shortest bool
+}
+
+func (x *explanation) fate(action Action, winner *Policy) Fate {
+	facts := x.facts
 	switch {
 	case winner == nil:
 		return Fate{Why: fmt.Sprintf("no enabled policy says to %s it", action)}
 	case action == ActionArchive && facts.Archived:
 		return Fate{PolicyID: winner.ID, Why: "it is archived already"}
 	}
-	rule := winner.forRules()
-	start := rule.Start.Of(facts)
+	rule := winner.forRules(x.calendar)
+	start := rule.Start.Day(facts)
 	if start.IsZero() {
-		return Fate{PolicyID: winner.ID, Why: fmt.Sprintf("%s counts from %s, which is not set; until it is, it is never due", winner.words(), startWords(winner.StartFrom))}
+		return Fate{PolicyID: winner.ID, Why: fmt.Sprintf("%s counts from %s, which is not set; until it is, it is never due", winner.words(), winner.startWords())}
 	}
 	return Fate{rule.Over(facts), winner.ID,
-		fmt.Sprintf("%s says to %s it %d days after %s, %s", winner.words(), action, winner.PeriodDays, startWords(winner.StartFrom), start.Format(time.DateOnly))}
+		fmt.Sprintf("%s says to %s it %s after %s, %s", winner.words(), action, winner.Period.words(), winner.startWords(), start.Format(time.DateOnly))}
 }
 
 // policyFate says why a policy counts for the document, or does not.
-func policyFate(p Policy, winner *Policy, shortest bool, facts *retention.Document) PolicyFate {
-	rule := p.forRules()
+func (x *explanation) policyFate(p Policy, winner *Policy) PolicyFate {
+	facts, rule := x.facts, p.forRules(x.calendar)
 	f := PolicyFate{Policy: p, StartAt: rule.Start.Of(facts), DueAt: rule.Over(facts)}
 	switch {
 	case !p.Enabled:
@@ -148,26 +163,43 @@ func policyFate(p Policy, winner *Policy, shortest bool, facts *retention.Docume
 	case p.ID == winner.ID:
 		f.Wins, f.Why = true, fmt.Sprintf("it is the most specific one that says to %s", p.Action)
 	default:
-		f.Why = winner.beats(&rule, shortest)
+		f.Why = x.beats(winner, &rule)
 	}
 	if p.Enabled && p.Protect != ProtectNone {
 		f.Why += fmt.Sprintf("; whichever wins, it protects the document by %s until its period is over", p.Protect)
+	}
+	if p.Enabled && rule.Unconfirmed(facts) {
+		f.Why += ", counted from its creation if that ends later, since no admin has confirmed the date"
 	}
 	return f
 }
 
 // beats says by what a policy has won over another.
-func (p *Policy) beats(other *retention.Policy, shortest bool) string {
-	rule := p.forRules()
-	switch by := rule.Advantage(other); {
+func (x *explanation) beats(p *Policy, other *retention.Policy) string {
+	rule := p.forRules(x.calendar)
+	switch by := rule.Advantage(x.facts, other); {
 	case by == retention.ByScope:
 		return fmt.Sprintf("the policy %q is more specific: it is for the %s", p.Name, p.Scope)
 	case by == retention.ByAge:
 		return fmt.Sprintf("the policy %q has the same scope and period, and was made first", p.Name)
-	case shortest:
+	case x.shortest:
 		return fmt.Sprintf("the policy %q of the same scope has the shorter period, which counts by the settings", p.Name)
 	}
 	return fmt.Sprintf("the policy %q of the same scope has the longer period, which counts by the settings", p.Name)
+}
+
+// unconfirmed says what an admin does about a date that is not confirmed, while it
+// is the reason why the document is protected for longer.
+func (x *explanation) unconfirmed(rules []retention.Policy, now time.Time) string {
+	for _, p := range rules {
+		until := p.Keeps(x.facts)
+		if !p.Enabled || !p.Unconfirmed(x.facts) || !until.After(now) || !until.After(p.Over(x.facts)) {
+			continue
+		}
+		key := strings.TrimPrefix(p.Start.From, retention.FromField)
+		return fmt.Sprintf(" No admin has confirmed the date in its field %q, so compliance counts from its creation, until %s; an admin confirms the date by setting it to the same value again.", key, day(until))
+	}
+	return ""
 }
 
 // next says in one sentence what happens next.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,23 +11,24 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// Policy says how long documents live: PeriodDays after what StartFrom names,
+// Policy says how long documents live: a Period after what StartFrom names,
 // they are archived or deleted. Which policy counts for a document, if several
 // apply, and what Protect forbids meanwhile, is told in
 // strongroom/engine/internal/retention.
 type Policy struct {
-	ID         string
-	Name       string
-	Scope      Scope
-	Target     string // a product, a template id, a category or a document id; "" for an organization
-	PeriodDays uint64 // of 24 hours
-	Action     Action
-	StartFrom  Start
-	Protect    Protect
-	Enabled    bool
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
-	Revision   uint64
+	ID        string
+	Name      string
+	Scope     Scope
+	Target    string // a product, a template id, a category or a document id; "" for an organization
+	Period    Period
+	Action    Action
+	StartFrom Start
+	StartAt   StartAt
+	Protect   Protect
+	Enabled   bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Revision  uint64
 }
 
 // Scope is what a policy is for.
@@ -73,17 +75,21 @@ const (
 )
 
 // NewPolicy describes a policy to be made. Name, Scope, Target (but for an
-// organization), PeriodDays and Action are required; empty StartFrom is
-// createdAt, empty Protect is none.
+// organization) and Action are required; empty StartFrom is createdAt, empty
+// StartAt is day, empty Protect is none.
 type NewPolicy struct {
 	Name       string
 	Scope      Scope
 	Target     string
-	PeriodDays uint64
+	Period     Period // "": PeriodDays
+	PeriodDays uint64 // so many days; beside a Period, the same as that
 	Action     Action
 	StartFrom  Start   // "": StartCreated
+	StartAt    StartAt // "": StartAtDay
 	Protect    Protect // none or governance
 	Disabled   bool
+	// PlanDigest is that of a preview of exactly this policy: see [Vault.Preview].
+	PlanDigest *audit.Hash
 }
 
 // PolicyPatch: nil leaves a member alone. To make a policy one of compliance,
@@ -92,12 +98,16 @@ type PolicyPatch struct {
 	Name       *string
 	Scope      *Scope
 	Target     *string
-	PeriodDays *uint64
+	Period     *Period
+	PeriodDays *uint64 // so many days; beside a Period, the same as that
 	Action     *Action
 	StartFrom  *Start
+	StartAt    *StartAt
 	Protect    *Protect
 	Enabled    *bool
 	Confirm    string
+	// PlanDigest is that of a preview of exactly this change: see [Vault.Preview].
+	PlanDigest *audit.Hash
 }
 
 // Policy returns one policy of retention. ErrPolicyNotFound.
@@ -129,14 +139,27 @@ func (t *tx) policyAt(key id) (Policy, error) {
 // CreatePolicy makes a policy. It needs admin access. *InvalidError for values
 // that do not go together, for a category or a field that the vault does not
 // have, and for one of compliance: a policy becomes one by UpdatePolicy, which
-// has it confirmed.
+// has it confirmed. *PreviewRequiredError if documents would be due for deletion
+// at once and the PlanDigest is not that of a preview of this policy.
 func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Policy, Receipt, error) {
+	if err := v.mayAsk(actor, AccessAdmin); err != nil {
+		return Policy{}, Receipt{}, err
+	}
+	v.planning.Lock() // the rules must not change between the look and the change
+	defer v.planning.Unlock()
+	supposed, err := view(v, func(t *tx) (Policy, error) { return t.newPolicy(n) })
+	if err == nil {
+		err = v.foreseen(ctx, &Policy{}, &supposed, n.PlanDigest)
+	}
+	if err != nil {
+		return Policy{}, Receipt{}, err
+	}
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
 		if err := t.may(AccessAdmin); err != nil {
 			return Policy{}, audit.Event{}, err
 		}
-		p := n.policy()
-		if err := t.checkPolicy(Policy{}, &p); err != nil {
+		p, err := t.newPolicy(n)
+		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
 		if t.count(bucketPolicies, maxPolicies) >= maxPolicies {
@@ -160,25 +183,35 @@ func (t *tx) addPolicy(p Policy) (Policy, audit.Event, error) {
 	return p, audit.Event{Op: audit.OpPolicyCreated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(nil, &p)
 }
 
+// newPolicy is the policy described, checked, with the id of one that a preview
+// adds.
+func (t *tx) newPolicy(n NewPolicy) (Policy, error) {
+	p := n.policy()
+	period, err := onePeriod(p.Period, n.PeriodDays, n.PeriodDays != 0)
+	if err != nil {
+		return Policy{}, err
+	}
+	p.Period = period
+	if err := t.checkPolicy(Policy{}, &p); err != nil {
+		return Policy{}, err
+	}
+	p.ID = NewPolicyID
+	return p, nil
+}
+
 func (n NewPolicy) policy() Policy {
-	p := Policy{
-		Name: n.Name, Scope: n.Scope, Target: n.Target, PeriodDays: n.PeriodDays, Action: n.Action,
-		StartFrom: n.StartFrom, Protect: n.Protect, Enabled: !n.Disabled,
+	return Policy{
+		Name: n.Name, Scope: n.Scope, Target: n.Target, Period: n.Period, Action: n.Action,
+		StartFrom: cmp.Or(n.StartFrom, StartCreated), StartAt: cmp.Or(n.StartAt, StartAtDay),
+		Protect: cmp.Or(n.Protect, ProtectNone), Enabled: !n.Disabled,
 	}
-	if p.StartFrom == "" {
-		p.StartFrom = StartCreated
-	}
-	if p.Protect == "" {
-		p.Protect = ProtectNone
-	}
-	return p
 }
 
 func (p *Policy) facts() audit.Facts {
 	facts := audit.Facts{
-		"action": audit.Text(string(p.Action)), "days": audit.Number(p.PeriodDays), "enabled": audit.Text(fmt.Sprint(p.Enabled)),
+		"action": audit.Text(string(p.Action)), "enabled": audit.Text(fmt.Sprint(p.Enabled)), "period": audit.Text(string(p.Period)),
 		"policy": audit.Text(p.ID), "protect": audit.Text(string(p.Protect)), "scope": audit.Text(string(p.Scope)),
-		"startFrom": audit.Text(string(p.StartFrom)),
+		"startAt": audit.Text(string(p.StartAt)), "startFrom": audit.Text(string(p.StartFrom)),
 	}
 	if p.Target != "" {
 		facts["target"] = audit.Text(audit.Escape(p.Target))
@@ -193,7 +226,10 @@ func (p *Policy) take(facts audit.Facts) {
 		s, _ := facts[name].AsText()
 		return s
 	}
-	p.PeriodDays, _ = facts["days"].AsNumber()
+	p.Period, p.StartAt = Period(word("period")), StartAt(word("startAt"))
+	if days, told := facts["days"].AsNumber(); told { // an entry of before there were calendar periods
+		p.Period = Days(days)
+	}
 	p.Action, p.Protect, p.Enabled = Action(word("action")), Protect(word("protect")), word("enabled") == "true"
 	p.Scope, p.StartFrom = Scope(word("scope")), Start(word("startFrom"))
 	if target, err := audit.Unescape(word("target")); err == nil && target != "" {
@@ -206,29 +242,39 @@ func (p *Policy) take(facts audit.Facts) {
 
 // UpdatePolicy changes a policy. It needs admin access. One that protects by
 // compliance can only be renamed and prolonged: ErrPolicyLocked for anything
-// else. ErrPolicyNotFound.
+// else. ErrPolicyNotFound. *PreviewRequiredError if documents that were not would
+// be due for deletion at once, and the PlanDigest is not that of a preview of this
+// change.
 func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, cond Condition, patch PolicyPatch) (Policy, Receipt, error) {
+	v.planning.Lock()
+	defer v.planning.Unlock()
+	change, err := view(v, func(t *tx) (policyChange, error) {
+		if err := t.admit(actor); err != nil {
+			return policyChange{}, err
+		}
+		return t.changePolicy(policyID, cond, patch)
+	})
+	if err == nil {
+		err = v.foreseen(ctx, &change.old, &change.is, patch.PlanDigest)
+	}
+	if err != nil {
+		return Policy{}, Receipt{}, err
+	}
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
-		old, err := t.changeablePolicy(policyID, cond.IfMatch)
+		change, err := t.changePolicy(policyID, cond, patch)
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
-		p := patch.apply(old)
-		if err := patch.confirms(old, p); err != nil {
-			return Policy{}, audit.Event{}, err
-		}
-		if err := t.checkPolicy(old, &p); err != nil {
-			return Policy{}, audit.Event{}, err
-		}
+		old, p := change.old, change.is
 		if p == old {
 			return old, audit.Event{}, nil
 		}
-		return t.changePolicy(old, p)
+		return t.storePolicy(old, p)
 	})
 }
 
-// changePolicy stores a policy, checked, as it is from now on.
-func (t *tx) changePolicy(old, p Policy) (Policy, audit.Event, error) {
+// storePolicy stores a policy, checked, as it is from now on.
+func (t *tx) storePolicy(old, p Policy) (Policy, audit.Event, error) {
 	detail := map[string]any{}
 	if p.Name != old.Name {
 		detail["name"] = changed{old.Name, p.Name}
@@ -238,6 +284,24 @@ func (t *tx) changePolicy(old, p Policy) (Policy, audit.Event, error) {
 	}
 	p.UpdatedAt, p.Revision = t.Now(), old.Revision+1
 	return p, audit.Event{Op: audit.OpPolicyUpdated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(&old, &p)
+}
+
+// policyChange is a policy as it was, and as it is to be.
+type policyChange struct{ old, is Policy }
+
+func (t *tx) changePolicy(policyID string, cond Condition, patch PolicyPatch) (policyChange, error) {
+	old, err := t.changeablePolicy(policyID, cond.IfMatch)
+	if err != nil {
+		return policyChange{}, err
+	}
+	p, err := patch.apply(old)
+	if err == nil {
+		err = patch.confirms(old, p)
+	}
+	if err == nil {
+		err = t.checkPolicy(old, &p)
+	}
+	return policyChange{old, p}, err
 }
 
 func (t *tx) changeablePolicy(policyID string, m Match) (Policy, error) {
@@ -251,23 +315,32 @@ func (t *tx) changeablePolicy(policyID string, m Match) (Policy, error) {
 	return p, m.check(p.Revision)
 }
 
-func (patch *PolicyPatch) apply(p Policy) Policy {
+func (patch *PolicyPatch) apply(p Policy) (Policy, error) {
 	set(&p.Name, patch.Name)
 	set(&p.Scope, patch.Scope)
 	set(&p.Target, patch.Target)
-	set(&p.PeriodDays, patch.PeriodDays)
+	set(&p.Period, patch.Period)
 	set(&p.Action, patch.Action)
 	set(&p.StartFrom, patch.StartFrom)
+	set(&p.StartAt, patch.StartAt)
 	set(&p.Protect, patch.Protect)
 	set(&p.Enabled, patch.Enabled)
-	return p
+	if patch.PeriodDays == nil {
+		return p, nil
+	}
+	if patch.Period == nil {
+		p.Period = ""
+	}
+	var err error
+	p.Period, err = onePeriod(p.Period, *patch.PeriodDays, true)
+	return p, err
 }
 
 // confirms guards compliance on both sides: a policy protects by compliance only
 // if somebody has confirmed that, and it never protects less afterwards.
 func (patch *PolicyPatch) confirms(old, p Policy) error {
 	if old.Protect == ProtectCompliance {
-		if retention.Loosens(old.forRules(), p.forRules()) {
+		if retention.Loosens(old.forRules(nil), p.forRules(nil)) {
 			return ErrPolicyLocked
 		}
 		return nil
@@ -286,13 +359,28 @@ func (patch *PolicyPatch) confirms(old, p Policy) error {
 
 // DeletePolicy removes a policy and returns it as it was. What it has done
 // stays. It needs admin access. ErrPolicyLocked for one of compliance,
-// ErrPolicyNotFound.
+// ErrPolicyNotFound. *PreviewRequiredError if that would make documents due for
+// deletion at once by others, which it has won over: disable it first, as
+// previewed.
 func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, cond Condition) (Policy, Receipt, error) {
-	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
-		p, err := t.changeablePolicy(policyID, cond.IfMatch)
-		if err == nil && p.Protect == ProtectCompliance {
-			err = ErrPolicyLocked
+	v.planning.Lock()
+	defer v.planning.Unlock()
+	old, err := view(v, func(t *tx) (Policy, error) {
+		if err := t.admit(actor); err != nil {
+			return Policy{}, err
 		}
+		return t.removablePolicy(policyID, cond)
+	})
+	if err == nil {
+		off := old
+		off.Enabled = false
+		err = v.foreseen(ctx, &old, &off, nil)
+	}
+	if err != nil {
+		return Policy{}, Receipt{}, err
+	}
+	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
+		p, err := t.removablePolicy(policyID, cond)
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
@@ -302,6 +390,14 @@ func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, 
 
 func (t *tx) removePolicy(p Policy) (Policy, audit.Event, error) {
 	return p, audit.Event{Op: audit.OpPolicyDeleted, Facts: audit.Facts{"policy": audit.Text(p.ID)}}, t.putPolicy(&p, nil)
+}
+
+func (t *tx) removablePolicy(policyID string, cond Condition) (Policy, error) {
+	p, err := t.changeablePolicy(policyID, cond.IfMatch)
+	if err == nil && p.Protect == ProtectCompliance {
+		err = ErrPolicyLocked
+	}
+	return p, err
 }
 
 // putPolicy writes a policy with its row by scope, and has what it counts from

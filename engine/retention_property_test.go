@@ -114,7 +114,11 @@ func (g *promises) look(t *testing.T) {
 				start = start.Add(12 * time.Hour)
 			}
 			delete(g.open, [2]string{documentID, p.ID})
-			if end := start.Add(time.Duration(p.PeriodDays) * 24 * time.Hour); end.After(now) && end.After(g.promised[documentID]) {
+			var length int
+			if _, err := fmt.Sscanf(string(p.Period), "P%dD", &length); err != nil {
+				t.Fatal(err)
+			}
+			if end := start.AddDate(0, 0, length); end.After(now) && end.After(g.promised[documentID]) {
 				g.promised[documentID] = end
 			}
 		}
@@ -218,20 +222,28 @@ func (g *promises) meddle(t *testing.T, a engine.Actor, documentID string) {
 	case 1:
 		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{Protect: &none})
 	case 2:
-		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{PeriodDays: &days})
+		patch := engine.PolicyPatch{PeriodDays: &days}
+		if seen, err := k.Preview(ctx, k.Admin, engine.PreviewQuery{PolicyID: policyID, Policy: &patch}); err == nil {
+			patch.PlanDigest = &seen.PlanDigest
+		}
+		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, patch)
 	case 3:
 		k.UpdatePolicy(ctx, a, policyID, engine.Condition{}, engine.PolicyPatch{StartFrom: &created})
 	case 4:
 		k.DeletePolicy(ctx, a, policyID, engine.Condition{})
 	case 5:
-		p, _, err := k.CreatePolicy(ctx, a, engine.NewPolicy{
+		p, err := previewed(k, a, engine.NewPolicy{
 			Name: "n", Scope: engine.ScopeDocument, Target: documentID, Action: choice(g, engine.ActionArchive, engine.ActionDelete), StartFrom: created,
 		})
 		if err == nil {
 			g.policies = append(g.policies, p.ID)
 		}
 	case 6:
-		k.UpdateSettings(ctx, a, engine.Condition{}, engine.SettingsPatch{TimeZone: &zone, RetentionConflict: &conflict, Categories: &categories})
+		patch := engine.SettingsPatch{TimeZone: &zone, RetentionConflict: &conflict, Categories: &categories}
+		seen, err := k.Preview(ctx, k.Admin, engine.PreviewQuery{Settings: &patch})
+		must(t, err)
+		patch.PlanDigest = &seen.PlanDigest
+		k.UpdateSettings(ctx, a, engine.Condition{}, patch)
 	default:
 		k.DeleteField(ctx, a, "closed", engine.Condition{}, true)
 	}

@@ -108,7 +108,7 @@ func TestComplianceIsLocked(t *testing.T) {
 		t.Errorf("deleted: %v", err)
 	}
 	must(t, change(engine.PolicyPatch{Name: &name, PeriodDays: &longer}))
-	if now, err := k.Policy(ctx, p.ID); err != nil || now.PeriodDays != 11 || now.Name != name || now.Protect != compliance {
+	if now, err := k.Policy(ctx, p.ID); err != nil || now.Period != "P11D" || now.Name != name || now.Protect != compliance {
 		t.Errorf("%+v, %v", now, err)
 	}
 }

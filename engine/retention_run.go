@@ -171,7 +171,7 @@ func (v *Vault) startRun(ctx context.Context, actor Actor, trigger Trigger, n Ne
 	if n.PlanDigest != nil {
 		at = v.previews.at(*n.PlanDigest, at)
 	}
-	p, err := v.newPlanner(ctx, at, nil)
+	p, err := v.newPlanner(ctx, at, supposed{})
 	if err != nil {
 		return Run{}, Receipt{}, err
 	}

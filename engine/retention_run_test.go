@@ -31,11 +31,42 @@ func policy(k *enginetest.Kit, n engine.NewPolicy) engine.Policy {
 	if n.Name == "" {
 		n.Name = fmt.Sprintf("%s %s after %d days", n.Action, n.Scope, n.PeriodDays)
 	}
-	p, receipt, err := k.CreatePolicy(k.TB.Context(), k.Admin, n)
-	if err != nil || receipt.Seq == 0 {
-		k.TB.Fatalf("create a policy: %v, %v", receipt, err)
+	p, err := previewed(k, k.Admin, n)
+	if err != nil {
+		k.TB.Fatalf("create a policy: %v", err)
 	}
 	return p
+}
+
+// previewed makes a policy as somebody who looks first, if that is asked for.
+func previewed(k *enginetest.Kit, who engine.Actor, n engine.NewPolicy) (engine.Policy, error) {
+	p, _, err := k.CreatePolicy(k.TB.Context(), who, n)
+	if errors.Is(err, engine.ErrPreviewRequired) {
+		n.PlanDigest = digestOf(k, n)
+		p, _, err = k.CreatePolicy(k.TB.Context(), who, n)
+	}
+	return p, err
+}
+
+// digestOf previews a policy that is to be made.
+func digestOf(k *enginetest.Kit, n engine.NewPolicy) *audit.Hash {
+	k.TB.Helper()
+	patch := engine.PolicyPatch{Scope: &n.Scope, Target: &n.Target, Action: &n.Action}
+	if patch.PeriodDays = &n.PeriodDays; n.Period != "" {
+		patch.Period, patch.PeriodDays = &n.Period, nil
+	}
+	if n.StartFrom != "" {
+		patch.StartFrom = &n.StartFrom
+	}
+	if n.StartAt != "" {
+		patch.StartAt = &n.StartAt
+	}
+	if n.Protect != "" {
+		patch.Protect = &n.Protect
+	}
+	seen, err := k.Preview(k.TB.Context(), k.Admin, engine.PreviewQuery{Policy: &patch})
+	must(k.TB, err)
+	return &seen.PlanDigest
 }
 
 // comply makes a policy one of compliance.

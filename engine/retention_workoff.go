@@ -229,7 +229,7 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 	if d.deleted {
 		return lineOutcome{because: ResultFailed}, audit.Event{}, nil
 	}
-	policies, err := t.policiesOf(d)
+	policies, err := t.rulesFor(d)
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err
 	}
@@ -241,7 +241,7 @@ func (t *tx) carryOut(r *run, line planLine) (lineOutcome, audit.Event, error) {
 	if err != nil {
 		return lineOutcome{}, audit.Event{}, err
 	}
-	v, due := t.judge(d, retention.Action(line.action), rulesOf(policies), shortest, r.At, doubt)
+	v, due := t.judge(d, retention.Action(line.action), policies, shortest, r.At, doubt)
 	if !due || v.PolicyID != line.policyID {
 		return lineOutcome{because: ResultFailed}, audit.Event{}, nil
 	}

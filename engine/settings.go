@@ -25,6 +25,10 @@ type Settings struct {
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
 	MaxVersions       uint64   // how many versions a document may come to have
 	Revision          uint64
+
+	// formerZones are the time zones there were while a policy protected by
+	// compliance, sorted: see retention.Calendar.
+	formerZones []string
 }
 
 // SettingsPatch: nil leaves a member alone.
@@ -39,6 +43,8 @@ type SettingsPatch struct {
 	Paused            *bool
 	SearchLanguage    *string
 	MaxVersions       *uint64
+	// PlanDigest is that of a preview with this RetentionConflict and TimeZone.
+	PlanDigest *audit.Hash
 }
 
 // defaultMaxVersions is what vaults have whose settings do not say.
@@ -58,6 +64,7 @@ func (s *Settings) members() map[string]any {
 		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
 		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
 		"maxVersions": s.MaxVersions,
+		"formerZones": append([]string{}, s.formerZones...),
 	}
 }
 
@@ -79,12 +86,46 @@ func (t *tx) settings() (Settings, error) {
 
 // UpdateSettings changes the settings. It needs admin access. A category that
 // documents still use may be removed: they keep it, and no other document can
-// get it.
+// get it. *PreviewRequiredError if another RetentionConflict or TimeZone would
+// make documents due for deletion at once, and the PlanDigest is not that of its
+// preview.
 func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, cond Condition, p SettingsPatch) (Settings, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Settings{}, Receipt{}, err
 	}
+	if p.RetentionConflict != nil || p.TimeZone != nil {
+		v.planning.Lock()
+		defer v.planning.Unlock()
+		if err := v.settingsForeseen(ctx, actor, cond, p); err != nil {
+			return Settings{}, Receipt{}, err
+		}
+	}
 	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(cond.IfMatch, p) })
+}
+
+// settingsForeseen guards a change of what decides when documents are due.
+func (v *Vault) settingsForeseen(ctx context.Context, actor Actor, cond Condition, p SettingsPatch) error {
+	if err := v.mayAsk(actor, AccessAdmin); err != nil {
+		return err
+	}
+	is, err := view(v, func(t *tx) (*Settings, error) {
+		was, err := t.settings()
+		if err == nil {
+			err = cond.IfMatch.check(was.Revision)
+		}
+		if err != nil {
+			return nil, err
+		}
+		is, err := t.supposedSettings(p)
+		if err != nil || is.RetentionConflict == was.RetentionConflict && is.TimeZone == was.TimeZone {
+			return nil, err
+		}
+		return is, nil
+	})
+	if err != nil || is == nil {
+		return err
+	}
+	return v.looked(ctx, supposed{settings: is}, p.PlanDigest)
 }
 
 // updateSettings applies a patch that is checked.
@@ -100,6 +141,9 @@ func (t *tx) updateSettings(m Match, p SettingsPatch) (Settings, audit.Event, er
 		return Settings{}, audit.Event{}, err
 	}
 	s, detail := p.apply(old), map[string]any{}
+	if err := t.keepZone(&old, &s); err != nil {
+		return Settings{}, audit.Event{}, err
+	}
 	is := s.members()
 	for name, was := range old.members() {
 		if !reflect.DeepEqual(was, is[name]) {
@@ -130,6 +174,10 @@ func (s *Settings) facts(names []string) audit.Facts {
 			facts[name] = audit.Number(value)
 		case bool:
 			facts[name] = audit.Text(fmt.Sprint(value))
+		case []string:
+			if name == "formerZones" {
+				facts[name] = audit.Texts(value...)
+			}
 		case []uint64:
 			var list []string
 			for _, n := range value {
@@ -139,6 +187,28 @@ func (s *Settings) facts(names []string) audit.Facts {
 		}
 	}
 	return facts
+}
+
+// maxFormerZones bounds in how many zones an end of compliance is reckoned.
+const maxFormerZones = 16
+
+// keepZone notes the zone of before while a policy protects by compliance: no
+// change of the zone brings the end of that nearer.
+func (t *tx) keepZone(old, s *Settings) error {
+	if s.TimeZone == old.TimeZone || slices.Contains(old.formerZones, old.TimeZone) {
+		return nil
+	}
+	binds := false
+	err := t.eachPolicy(func(p Policy) { binds = binds || p.Protect == ProtectCompliance })
+	if err != nil || !binds {
+		return err
+	}
+	if len(old.formerZones) == maxFormerZones {
+		return invalid("timeZone", "stays: compliance has been promised in %d others, and goes by all of them, which is the most", maxFormerZones)
+	}
+	s.formerZones = append(slices.Clone(old.formerZones), old.TimeZone)
+	slices.Sort(s.formerZones)
+	return nil
 }
 
 // check looks at every member that is given, and spells it.
@@ -194,18 +264,18 @@ func set[T any](member, given *T) {
 // zone is where the vault's days begin and end. It is kept from one
 // transaction to the next, because to load one is to read a file.
 func (t *tx) zone() (*time.Location, error) {
-	s, err := t.settings()
+	c, err := t.calendar()
 	if err != nil {
 		return nil, err
 	}
-	if z := t.v.zone.Load(); z != nil && z.String() == s.TimeZone {
-		return z, nil
-	}
-	z, err := time.LoadLocation(s.TimeZone)
+	return c.Zone, nil
+}
+
+func loadZone(name string) (*time.Location, error) {
+	z, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, fmt.Errorf("the time zone of the settings is not known on this machine: %w", err)
 	}
-	t.v.zone.Store(z)
 	return z, nil
 }
 

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/fixity"
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
@@ -80,9 +80,9 @@ type Vault struct {
 	lockKey  secret.LockKey
 	guesses  secret.Guesses[guesser]
 	hasher   secret.Hasher
-	recent   recent                        // passages that were shown
-	zone     atomic.Pointer[time.Location] // the last one loaded: see tx.zone
-	planning sync.Mutex                    // held while a run of retention is planned and recorded; taken before all other locks
+	recent   recent                             // passages that were shown
+	calendar atomic.Pointer[retention.Calendar] // the last one loaded: see tx.calendar
+	planning sync.Mutex                         // held while a run of retention is planned and recorded; taken before all other locks
 	previews previews
 	due      chan struct{} // holds one token when Sweep has something to do at once
 	erased   uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it

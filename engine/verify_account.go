@@ -59,6 +59,7 @@ func (s Settings) record() replay.Thing {
 			"categories":        replay.List(s.Categories),
 			"retentionConflict": replay.Text(s.RetentionConflict),
 			"retentionRunAt":    replay.Text(s.RetentionRunAt),
+			"formerZones":       replay.List(s.formerZones),
 			"timeZone":          replay.Text(s.TimeZone),
 			"reminderDays":      replay.List(s.ReminderDays),
 			"auditReads":        replay.Flag(s.AuditReads),
@@ -149,15 +150,16 @@ func (w *webhook) record() replay.Thing {
 func (p Policy) record() replay.Thing {
 	return replay.Thing{
 		Facts: replay.Members{
-			"the period in days": replay.Number(p.PeriodDays),
-			"the action":         replay.Text(p.Action),
-			"the scope":          replay.Text(p.Scope),
-			"the start":          replay.Text(p.StartFrom),
-			"protect":            replay.Text(p.Protect),
-			"enabled":            replay.Flag(p.Enabled),
-			"created at":         replay.Time(p.CreatedAt),
-			"updated at":         replay.Time(p.UpdatedAt),
-			"the revision":       replay.Number(p.Revision),
+			"the period":      replay.Text(p.Period),
+			"the action":      replay.Text(p.Action),
+			"the scope":       replay.Text(p.Scope),
+			"the start":       replay.Text(p.StartFrom),
+			"where it starts": replay.Text(p.StartAt),
+			"protect":         replay.Text(p.Protect),
+			"enabled":         replay.Flag(p.Enabled),
+			"created at":      replay.Time(p.CreatedAt),
+			"updated at":      replay.Time(p.UpdatedAt),
+			"the revision":    replay.Number(p.Revision),
 		},
 		Texts: replay.Members{
 			"the name":   replay.Text(p.Name),

@@ -116,6 +116,7 @@ func (d *document) record() replay.Thing {
 	facts["archived"] = replay.Flag(d.Archived)
 	facts["the owner"] = replay.Text(d.OwnerID)
 	facts["the end of its retention"] = replay.Time(d.retainUntil)
+	facts["the confirmed dates"] = replay.List(d.confirmed)
 	facts["the current version"] = replay.Number(d.Current.Number)
 	facts["the fence of its lock"] = replay.Number(d.fence)
 	facts["its active holds by matter"] = borne(d.holds)

@@ -26,7 +26,7 @@ type retentionEvidence struct {
 func newRetentionEvidence(t *testing.T, k *enginetest.Kit) (e retentionEvidence) {
 	ctx := t.Context()
 	made := func(product string) engine.Document {
-		return k.CreateFrom(engine.NewDocument{Name: product, Product: product, Category: "receipt"}, product)
+		return k.CreateFrom(engine.NewDocument{Name: product, Product: product, Category: "receipt", CustomFields: map[string]any{"renewalDate": "2030-01-31"}}, product)
 	}
 	made("brief")
 	made("stale")
@@ -58,8 +58,11 @@ func (e *evidence) retentionTampers(t *testing.T) (list []tamper) {
 		return edit("documents", engine.KeyOf(e.retention.kept.ID), func(k, b []byte) []byte { return engine.EditRetained(k, b, by) })
 	}
 	list = []tamper{
-		{name: "a longer period", code: state, db: policy(rule, func(p *engine.Policy) { p.PeriodDays++ })},
-		{name: "a shorter period of compliance", code: state, db: policy(law, func(p *engine.Policy) { p.PeriodDays-- })},
+		{name: "a longer period", code: state, db: policy(rule, func(p *engine.Policy) { p.Period = "P1D" })},
+		{name: "a shorter period of compliance", code: state, db: policy(law, func(p *engine.Policy) { p.Period = "P9D" })},
+		{name: "a calendar period", code: state, db: policy(law, func(p *engine.Policy) { p.Period = "P1M" })},
+		{name: "another place to start", code: state, db: policy(rule, func(p *engine.Policy) { p.StartAt = engine.StartAtEndOfYear })},
+		{name: "a period that is none", code: state, db: policy(rule, func(p *engine.Policy) { p.Period = "P1X" })},
 		{name: "compliance taken away", code: state, db: policy(law, func(p *engine.Policy) { p.Protect = engine.ProtectNone })},
 		{name: "a policy disabled", code: state, db: policy(law, func(p *engine.Policy) { p.Enabled = false })},
 		{name: "another action", code: state, db: policy(rule, func(p *engine.Policy) { p.Action = engine.ActionArchive })},
@@ -76,6 +79,10 @@ func (e *evidence) retentionTampers(t *testing.T) (list []tamper) {
 
 		{name: "retained less long", code: state, db: retained(-time.Hour)},
 		{name: "retained longer", code: state, db: retained(time.Hour)},
+
+		{name: "a date confirmed by nobody", code: state, db: edit("documents", engine.KeyOf(e.retention.kept.ID), func(k, b []byte) []byte { return engine.EditConfirmed(k, b, "renewalDate", "signed") })},
+		{name: "a confirmed date that is not", code: state, db: edit("documents", engine.KeyOf(e.retention.kept.ID), func(k, b []byte) []byte { return engine.EditConfirmed(k, b) })},
+		{name: "a zone that compliance had never", code: state, db: edit("settings", []byte("settings"), func(_, b []byte) []byte { return engine.EditFormerZones(b, "Asia/Tokyo") })},
 
 		{name: "a run that deleted more", code: state, db: ran(func(r *engine.Run) { r.Counts.Deleted++ })},
 		{name: "a run that left more", code: state, db: ran(func(r *engine.Run) { r.Counts.Held++ })},

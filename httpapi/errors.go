@@ -79,6 +79,7 @@ var errorTable = []errorRow{
 	{engine.ErrOnHold, 409, "DOCUMENT_ON_LEGAL_HOLD", "the document is on legal hold; GET its holds to see why, and release them when the matter is closed"},
 	{engine.ErrRetained, 409, "DOCUMENT_RETAINED", "%s; GET its disposition to see why"},
 	{engine.ErrPolicyLocked, 409, "POLICY_LOCKED", "%s; only its name can be changed, and its period prolonged"},
+	{engine.ErrPreviewRequired, 409, "PREVIEW_REQUIRED", "%s; POST /v1/retention/preview with exactly this change to see which, and send its planDigest along with the change; a policy that is to be deleted is disabled so first"},
 	{engine.ErrPlanChanged, 409, "PLAN_CHANGED", "the run would not do what was previewed; preview again, and run with the new planDigest"},
 	{engine.ErrDocumentArchived, 409, "DOCUMENT_ARCHIVED", "the document is archived; unarchive it first"},
 	{engine.ErrLockState, 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "%s"},
@@ -220,6 +221,9 @@ func (x *exchange) details(err error) any {
 	}
 	if e, ok := errors.AsType[*engine.HeldError](err); ok {
 		return map[string]any{"holds": e.Holds}
+	}
+	if e, ok := errors.AsType[*engine.PreviewRequiredError](err); ok {
+		return map[string]any{"counts": RunCounts(e.Counts)}
 	}
 	if e, ok := errors.AsType[*engine.RetainedError](err); ok {
 		facts := map[string]any{"protect": string(e.Protect)}

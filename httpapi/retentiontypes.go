@@ -4,24 +4,25 @@ import "strongroom/engine"
 
 // Policy is a rule of retention.
 type Policy struct {
-	ID         string `json:"id"`
-	Name       string `json:"name"`
-	Scope      string `json:"scope" enum:"organization|product|template|category|document"`
-	Target     string `json:"target" doc:"The product, templateId, category or document it is for; empty for an organization."`
-	PeriodDays uint64 `json:"periodDays" doc:"Of 24 hours."`
-	Action     string `json:"action" enum:"archive|delete"`
-	StartFrom  string `json:"startFrom" doc:"What the period counts from: createdAt, updatedAt, currentVersion, or field: and the key of a date field."`
-	Protect    string `json:"protect" enum:"none|governance|compliance" doc:"What forbids deletion until the period is over: governance may be bypassed by an admin, compliance by nobody."`
-	Enabled    bool   `json:"enabled"`
-	CreatedAt  Time   `json:"createdAt"`
-	UpdatedAt  Time   `json:"updatedAt"`
-	Revision   uint64 `json:"revision" doc:"It is the ETag."`
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Scope     string `json:"scope" enum:"organization|product|template|category|document"`
+	Target    string `json:"target" doc:"The product, templateId, category or document it is for; empty for an organization."`
+	Period    string `json:"period" doc:"A duration of ISO 8601 in years and months, weeks, or days, such as P10Y, P6M, P2W or P30D, in calendar dates in settings.timeZone. It ends at the time of day at which it began."`
+	Action    string `json:"action" enum:"archive|delete"`
+	StartFrom string `json:"startFrom" doc:"What the period counts from: createdAt, updatedAt, currentVersion, or field: and the key of a date field."`
+	StartAt   string `json:"startAt" enum:"day|endOfMonth|endOfYear" doc:"endOfMonth, endOfYear: the period begins at the end of the month or calendar year of that, in settings.timeZone, and ends at the end of a day."`
+	Protect   string `json:"protect" enum:"none|governance|compliance" doc:"What forbids deletion until the period is over: governance may be bypassed by an admin, compliance by nobody."`
+	Enabled   bool   `json:"enabled"`
+	CreatedAt Time   `json:"createdAt"`
+	UpdatedAt Time   `json:"updatedAt"`
+	Revision  uint64 `json:"revision" doc:"It is the ETag."`
 }
 
 func policyOf(p engine.Policy) Policy {
 	return Policy{
-		ID: p.ID, Name: p.Name, Scope: string(p.Scope), Target: p.Target, PeriodDays: p.PeriodDays, Action: string(p.Action),
-		StartFrom: string(p.StartFrom), Protect: string(p.Protect), Enabled: p.Enabled,
+		ID: p.ID, Name: p.Name, Scope: string(p.Scope), Target: p.Target, Period: string(p.Period), Action: string(p.Action),
+		StartFrom: string(p.StartFrom), StartAt: string(p.StartAt), Protect: string(p.Protect), Enabled: p.Enabled,
 		CreatedAt: Time(p.CreatedAt), UpdatedAt: Time(p.UpdatedAt), Revision: p.Revision,
 	}
 }
@@ -72,7 +73,7 @@ func outcomeOf(o engine.Outcome) Outcome {
 
 // Preview is what a run would do.
 type Preview struct {
-	PlanDigest string           `json:"planDigest" doc:"A run started with it does exactly this."`
+	PlanDigest string           `json:"planDigest" doc:"A run started with it does exactly this. With a policy or settings it stands for what was supposed instead, and the change that makes it so takes it."`
 	Counts     RunCounts        `json:"counts" doc:"Of the whole plan."`
 	Items      []PlannedOutcome `json:"items"`
 	NextCursor string           `json:"nextCursor,omitempty" doc:"Give it back as cursor for the next page; absent on the last."`

@@ -116,7 +116,7 @@ func (s *Server) catalogueRoutes() []route {
 		endpoint("DELETE", "/v1/fields/:key", 200, admin, "Delete a custom field", deleteField, noField, engine.ErrFieldInUse),
 
 		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
-		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings),
+		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings, engine.ErrPreviewRequired),
 	}
 }
 

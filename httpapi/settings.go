@@ -33,6 +33,7 @@ type settingsPatch struct {
 	Paused            *bool            `json:"paused"`
 	SearchLanguage    *string          `json:"searchLanguage" enum:"de|en|es|fr|it|nl|pt"`
 	MaxVersions       *uint64          `json:"maxVersions" min:"1" max:"100000"`
+	PlanDigest        *string          `json:"planDigest" doc:"That of a preview with this retentionConflict and timeZone. Needed if another would make documents due for deletion at once."`
 }
 
 type updateSettingsInput struct {
@@ -41,6 +42,15 @@ type updateSettingsInput struct {
 }
 
 func updateSettings(ctx context.Context, c caller, in updateSettingsInput) (reply[Settings], error) {
-	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, in.IfMatch.condition(), engine.SettingsPatch(in.Patch))
+	p := in.Patch
+	digest, err := previewed(p.PlanDigest)
+	if err != nil {
+		return reply[Settings]{}, err
+	}
+	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, in.IfMatch.condition(), engine.SettingsPatch{
+		Categories: p.Categories, RetentionConflict: p.RetentionConflict, RetentionRunAt: p.RetentionRunAt, TimeZone: p.TimeZone,
+		ReminderDays: p.ReminderDays, AuditReads: p.AuditReads, MaxClockGapDays: p.MaxClockGapDays, Paused: p.Paused,
+		SearchLanguage: p.SearchLanguage, PlanDigest: digest,
+	})
 	return changedSettings(s, receipt), err
 }

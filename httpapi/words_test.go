@@ -177,6 +177,8 @@ var words = map[string]word{
 	"ownerId":               {"The id of the user who answers for it.", exampleID},
 	"ownerName":             {"The name of that user.", "Grace Hopper"},
 	"paused":                {"Whether retention on schedule and webhooks stand still.", false},
+	"period":                {"How long it is: P, and years and months, weeks or days.", "P10Y"},
+	"maxVersions":           {"How many versions a document may have.", 10000},
 	"periodDays":            {"How long the period is, in days.", 3650},
 	"placedAt":              {"When it was placed.", exampleTime},
 	"policyId":              {"The id of the policy that decided it.", exampleID},

@@ -174,10 +174,23 @@ func TestPoliciesAndRuns(t *testing.T) {
 	}
 	a.tell(audit.OpPolicyCreated, `{"name":"Law","target":"receipt"}`, policy(10, "none")...)
 	a.tell(audit.OpPolicyUpdated, "", policy(20, "compliance")...)
-	a.stands(Policies, "P", "created at: 2026-11-21T17:36:02.123Z; enabled: true; protect: compliance; the action: delete; the period in days: 20; the revision: 2; "+
-		"the scope: category; the start: createdAt; updated at: 2026-11-21T17:36:03.123Z", "the name: Law; the target: receipt")
+	a.stands(Policies, "P", "created at: 2026-11-21T17:36:02.123Z; enabled: true; protect: compliance; the action: delete; the period: P20D; the revision: 2; "+
+		"the scope: category; the start: createdAt; updated at: 2026-11-21T17:36:03.123Z; where it starts: day", "the name: Law; the target: receipt")
 	fails(t, a.try(audit.OpPolicyUpdated, "", policy(19, "compliance")...), "weakens")
 	fails(t, a.try(audit.OpPolicyDeleted, "", "policy", "P"), "weakens")
+	rule := func(period, startAt string) []any {
+		return []any{"policy", "Q", "period", period, "startAt", startAt, "action", "delete", "scope", "organization", "startFrom", "createdAt", "protect", "compliance", "enabled", "true"}
+	}
+	b := newTeller(t)
+	b.tell(audit.OpPolicyCreated, `{"name":"Law"}`, rule("P1Y6M", "endOfYear")...)
+	b.stands(Policies, "Q", "created at: 2026-11-21T17:36:02.123Z; enabled: true; protect: compliance; the action: delete; the period: P1Y6M; the revision: 1; "+
+		"the scope: organization; the start: createdAt; updated at: 2026-11-21T17:36:02.123Z; where it starts: endOfYear", "the name: Law")
+	for _, shorter := range []string{"P1Y", "P17M", "P70W", "P400D", "", "ten years", "P9", "P99999999999D"} {
+		fails(t, b.try(audit.OpPolicyUpdated, "", rule(shorter, "endOfYear")...), "weakens")
+	}
+	for _, longer := range []string{"P18M", "P80W", "P600D", "P2Y"} {
+		b.tell(audit.OpPolicyUpdated, "", rule(longer, "endOfYear")...)
+	}
 
 	a.tell(audit.OpRetentionStarted, "", "run", "R", "plan", "p", "trigger", "manual")
 	a.stands(Runs, "R", "its first entry: 5; started at: 2026-11-21T17:36:06.123Z; started by: ada; the plan: p; the status: running; the trigger: manual", "")

@@ -130,6 +130,9 @@ func (d *Document) revised(e *entry) error {
 	if counted := d.record.Facts["the revision"]; e.number("revision") != 0 && counted != Number(e.number("revision")) {
 		return fmt.Errorf("has revision %d, counted are %s", e.number("revision"), counted)
 	}
+	if keys, told := e.Facts["confirmed"].AsTexts(); told {
+		d.record.Facts["the confirmed dates"] = List(keys)
+	}
 	if until, told := e.Facts["retainUntil"].AsText(); told {
 		return d.retain(until)
 	}

@@ -22,10 +22,10 @@ func (s *tale) next(n int) int {
 }
 
 var (
-	factNames = []string{"access", "anchor", "archived", "days", "deleted", "discardedFrom", "discardedTo", "due", "erased", "erasure", "events", "evidence",
-		"expires", "fence", "field", "hold", "key", "next", "obligation", "obligations", "owner", "policy", "protect", "retainUntil", "revision", "right",
-		"run", "successor", "until", "user", "webhook"}
-	factValues = []audit.Value{{}, audit.Text(""), audit.Text("A"), audit.Text("B"), audit.Text("compliance"), audit.Text("2027-01-31"),
+	factNames = []string{"access", "anchor", "archived", "confirmed", "days", "deleted", "discardedFrom", "discardedTo", "due", "erased", "erasure", "events", "evidence",
+		"expires", "fence", "field", "hold", "key", "next", "obligation", "obligations", "owner", "period", "policy", "protect", "retainUntil", "revision", "right",
+		"run", "startAt", "successor", "until", "user", "webhook"}
+	factValues = []audit.Value{{}, audit.Text(""), audit.Text("A"), audit.Text("B"), audit.Text("compliance"), audit.Text("2027-01-31"), audit.Text("P1Y"), audit.Text("P9D"),
 		audit.Text("2027-01-31T00:00:00.000Z"), audit.Number(0), audit.Number(1), audit.Number(2), audit.Number(1 << 52), audit.Texts("A", "B")}
 	someDetails = []string{"", "gone", "{}", "null", "[]", "{", `{"name":"x"}`, `{"name":null}`, `{"name":{"old":1,"new":{"a":[]}}}`, `{"matter":"M","reason":7}`,
 		`{"customFields":{"a":1,"b":[{}]}}`, `{"customFields.a":{"new":""}}`, `{"choices":[1,null,{}]}`, `{"paused":{"new":true}}`, "\xff", `{"tags":["a"]} and more`}

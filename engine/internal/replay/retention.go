@@ -1,7 +1,10 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"strongroom/audit"
 )
@@ -11,15 +14,19 @@ func (a *Accounts) policy(e *entry) error {
 	if err != nil {
 		return err
 	}
-	days := e.number("days")
-	if p.Facts["protect"] == Text("compliance") && (e.Op == audit.OpPolicyDeleted || days < uint64(p.Facts["the period in days"].number)) {
+	period, startAt := e.word("period"), cmp.Or(e.word("startAt"), "day")
+	if period == "" { // what entries told before there were calendar periods
+		period = fmt.Sprintf("P%dD", e.number("days"))
+	}
+	if p.Facts["protect"] == Text("compliance") && (e.Op == audit.OpPolicyDeleted || shorter(period, p.Facts["the period"].text)) {
 		return fmt.Errorf("weakens policy %s, which protects by compliance", e.word("policy"))
 	}
 	if e.Op == audit.OpPolicyDeleted {
 		a.remove(Policies, e)
 		return nil
 	}
-	p.Facts["the period in days"] = Number(days)
+	p.Facts["the period"] = Text(period)
+	p.Facts["where it starts"] = Text(startAt)
 	p.Facts["the action"] = Text(e.word("action"))
 	p.Facts["the scope"] = Text(e.word("scope"))
 	p.Facts["the start"] = Text(e.word("startFrom"))
@@ -31,6 +38,30 @@ func (a *Accounts) policy(e *entry) error {
 	}
 	e.changed(p)
 	return nil
+}
+
+// shorter says whether a period is sure to be shorter than another one, of which
+// a log tells in the spelling of ISO 8601. What cannot be read is shorter.
+func shorter(period, than string) bool {
+	_, most, read := daysOf(period)
+	least, _, known := daysOf(than)
+	return !read || known && most < least
+}
+
+// daysOf is how many days a period has at least and at most.
+func daysOf(period string) (least, most int, ok bool) {
+	rest, ok := strings.CutPrefix(period, "P")
+	for ok && rest != "" {
+		end := strings.IndexAny(rest, "YMWD")
+		if end < 0 {
+			return 0, 0, false
+		}
+		n, err := strconv.Atoi(rest[:end])
+		ok = err == nil && n >= 0 && n < 1_000_000
+		days := map[byte][2]int{'Y': {365 * n, 366 * n}, 'M': {28 * n, 31 * n}, 'W': {7 * n, 7 * n}, 'D': {n, n}}[rest[end]]
+		least, most, rest = least+days[0], most+days[1], rest[end+1:]
+	}
+	return least, most, ok && period != "P"
 }
 
 // done is what a run has done so far, by its entries about documents.

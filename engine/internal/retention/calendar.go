@@ -33,6 +33,35 @@ func onDial(at time.Time) time.Time {
 	return time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
 }
 
+// onClock is the instant of a date, which is a midnight in UTC, at which the
+// clocks of a zone show the same time as at another instant.
+func onClock(date, as time.Time, zone *time.Location) time.Time {
+	hour, minute, second := as.Clock()
+	at := OnDay(date.Year(), date.Month(), date.Day(), hour, minute, zone)
+	return at.Add(time.Duration(second)*time.Second + time.Duration(as.Nanosecond()))
+}
+
+// dateOf is the date that the clocks show, as a midnight in UTC.
+func dateOf(at time.Time) time.Time {
+	year, month, day := at.Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+func daysBetween(from, to time.Time) int { return int((to.Unix() - from.Unix()) / (24 * 60 * 60)) }
+
+func endOfMonth(date time.Time) time.Time {
+	return time.Date(date.Year(), date.Month()+1, 0, 0, 0, 0, 0, time.UTC)
+}
+
+func endOfYear(date time.Time) time.Time {
+	return time.Date(date.Year(), time.December, 31, 0, 0, 0, 0, time.UTC)
+}
+
+// endOfDay is the last millisecond of a date in a zone.
+func endOfDay(date time.Time, zone *time.Location) time.Time {
+	return OnDay(date.Year(), date.Month(), date.Day()+1, 0, 0, zone).Add(-time.Millisecond)
+}
+
 // PlusMonths is the same day and time so many months later, on the clocks of
 // at's zone. A month that is too short has its last day instead.
 func PlusMonths(at time.Time, months int) time.Time {

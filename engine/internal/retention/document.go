@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,9 @@ type Document struct {
 	VersionAt            time.Time // when its current version was made
 	// Fields are its custom fields by key. A date is a string, like 2026-11-30.
 	Fields map[string]any
+	// Confirmed are the keys of the dates that somebody with admin access has set,
+	// or has sent again.
+	Confirmed []string
 
 	Archived    bool
 	Held        bool      // it bears a legal hold
@@ -69,25 +73,4 @@ func (d *Document) Fact(from string) time.Time {
 	return day.Add(12 * time.Hour)
 }
 
-// Start is when the period of a policy begins. Two of them are equal (==) if
-// they always begin alike.
-type Start struct {
-	From string // the fact of the document that it is
-}
-
-// Of is when the period begins for a document; zero if the fact is missing.
-func (s Start) Of(d *Document) time.Time { return d.Fact(s.From) }
-
-// latestFact is the latest fact with which the period begins not after an
-// instant.
-func (s Start) latestFact(start time.Time) time.Time { return start }
-
-// Over is when the period of a policy is over for a document; zero: never, as
-// long as the fact is missing.
-func (p *Policy) Over(d *Document) time.Time { return p.Period.End(p.Start.Of(d)) }
-
-// LatestFact is the latest fact of a document with which the period of a policy
-// is over at an instant: those with a later one are not due.
-func (p *Policy) LatestFact(over time.Time) time.Time {
-	return p.Start.latestFact(p.Period.LatestStart(over))
-}
+func (d *Document) confirmed(key string) bool { return slices.Contains(d.Confirmed, key) }

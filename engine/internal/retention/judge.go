@@ -60,6 +60,7 @@ func ObstacleTo(right Right, d *Document, policies []Policy, now time.Time) *Obs
 type Verdict struct {
 	Action   Action
 	PolicyID string  // which decides
+	From     string  // what its period counts from
 	Because  Because // Due, or what keeps it
 }
 
@@ -68,7 +69,7 @@ type Verdict struct {
 // be due; now is when it would be done. What is to be deleted is not archived,
 // unless it is protected.
 func Judge(d *Document, action Action, policies []Policy, shortest bool, at, now time.Time) (v Verdict, due bool) {
-	winner := Choose(policies, action, shortest)
+	winner := Choose(d, policies, action, shortest)
 	if winner == nil || action == ActionArchive && d.Archived {
 		return v, false
 	}
@@ -80,7 +81,7 @@ func Judge(d *Document, action Action, policies []Policy, shortest bool, at, now
 			return v, false
 		}
 	}
-	return Verdict{action, winner.ID, because(d, action, policies, now)}, true
+	return Verdict{action, winner.ID, winner.Start.From, because(d, action, policies, now)}, true
 }
 
 // because says what keeps a document from what is due. A hold and protection

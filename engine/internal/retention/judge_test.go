@@ -64,7 +64,7 @@ func TestTableOfRights(t *testing.T) {
 				case "stamped":
 					d.RetainUntil = noon.Add(day)
 				default:
-					policies = append(policies, Policy{ID: fact, Action: ActionArchive, Start: Start{FromCreated}, Period: Days(1), Protect: Protect(fact), Enabled: true})
+					policies = append(policies, Policy{ID: fact, Action: ActionArchive, Start: Start{From: FromCreated}, Period: Days(1), Protect: Protect(fact), Enabled: true})
 				}
 			}
 			got := "-"
@@ -85,7 +85,7 @@ func TestTableOfRights(t *testing.T) {
 // is told, and one without an end lasts longest.
 func TestLongestProtection(t *testing.T) {
 	protects := func(id string, by Protect, days uint64, from string) Policy {
-		return Policy{ID: id, Scope: ScopeOrganization, Action: ActionArchive, Start: Start{from}, Period: Days(days), Protect: by, Enabled: true}
+		return Policy{ID: id, Scope: ScopeOrganization, Action: ActionArchive, Start: Start{From: from}, Period: Days(days), Protect: by, Enabled: true}
 	}
 	off := protects("off", ProtectCompliance, 90, FromCreated)
 	off.Enabled = false
@@ -133,11 +133,11 @@ func TestLongestProtection(t *testing.T) {
 // What is due, by which action, and what keeps it.
 func TestJudge(t *testing.T) {
 	rule := func(action Action, days uint64, by Protect) Policy {
-		return Policy{ID: string(action), Scope: ScopeOrganization, Action: action, Start: Start{FromCreated}, Period: Days(days), Protect: by, Enabled: true}
+		return Policy{ID: string(action), Scope: ScopeOrganization, Action: action, Start: Start{From: FromCreated}, Period: Days(days), Protect: by, Enabled: true}
 	}
 	archive, remove := rule(ActionArchive, 1, ProtectNone), rule(ActionDelete, 2, ProtectNone)
-	keep := Policy{ID: "keep", Scope: ScopeOrganization, Action: ActionDelete, Start: Start{FromCreated}, Period: Days(9), Protect: ProtectGovernance, Enabled: true}
-	special := Policy{ID: "special", Scope: ScopeCategory, Action: ActionDelete, Start: Start{FromField + "closed"}, Enabled: true}
+	keep := Policy{ID: "keep", Scope: ScopeOrganization, Action: ActionDelete, Start: Start{From: FromCreated}, Period: Days(9), Protect: ProtectGovernance, Enabled: true}
+	special := Policy{ID: "special", Scope: ScopeCategory, Action: ActionDelete, Start: Start{From: FromField + "closed"}, Enabled: true}
 	is := func(change func(d *Document)) *Document {
 		d := &Document{CreatedAt: noon, Fields: map[string]any{}}
 		change(d)
@@ -218,7 +218,7 @@ func TestOver(t *testing.T) {
 		{FromField + "number", 1, "0001-01-01T00:00:00Z"},
 		{FromField + "word", 1, "0001-01-01T00:00:00Z"},
 	} {
-		p := Policy{Start: Start{c.from}, Period: Days(c.days)}
+		p := Policy{Start: Start{From: c.from}, Period: Days(c.days)}
 		if got := p.Over(d).Format(time.RFC3339Nano); got != c.want {
 			t.Errorf("%d days from %s: %s, want %s", c.days, c.from, got, c.want)
 		}
@@ -227,7 +227,7 @@ func TestOver(t *testing.T) {
 
 // Only a longer period loosens nothing.
 func TestLoosens(t *testing.T) {
-	law := Policy{ID: "1", Scope: ScopeCategory, Target: "invoice", Action: ActionDelete, Start: Start{FromCreated}, Period: Days(10), Protect: ProtectCompliance, Enabled: true}
+	law := Policy{ID: "1", Scope: ScopeCategory, Target: "invoice", Action: ActionDelete, Start: Start{From: FromCreated}, Period: Days(10), Protect: ProtectCompliance, Enabled: true}
 	for what, c := range map[string]struct {
 		change  func(p *Policy)
 		loosens bool
@@ -238,7 +238,7 @@ func TestLoosens(t *testing.T) {
 		"the target":       {func(p *Policy) { p.Target = "Invoice" }, true},
 		"the scope":        {func(p *Policy) { p.Scope, p.Target = ScopeOrganization, "" }, true},
 		"the action":       {func(p *Policy) { p.Action = ActionArchive }, true},
-		"the start":        {func(p *Policy) { p.Start = Start{FromUpdated} }, true},
+		"the start":        {func(p *Policy) { p.Start = Start{From: FromUpdated} }, true},
 		"the protection":   {func(p *Policy) { p.Protect = ProtectGovernance }, true},
 		"disabled":         {func(p *Policy) { p.Enabled, p.Period = false, Days(99) }, true},
 	} {
@@ -253,12 +253,12 @@ func TestLoosens(t *testing.T) {
 // No change of a document leads out of compliance.
 func TestCompliance(t *testing.T) {
 	law := func(id string, days uint64, from string) Policy {
-		return Policy{ID: id, Start: Start{from}, Period: Days(days), Protect: ProtectCompliance, Enabled: true}
+		return Policy{ID: id, Start: Start{From: from}, Period: Days(days), Protect: ProtectCompliance, Enabled: true}
 	}
 	d := &Document{CreatedAt: noon}
 	stamped := &Document{CreatedAt: noon, RetainUntil: noon.Add(30 * day)}
 	long, short, open := law("long", 20, FromCreated), law("short", 10, FromCreated), law("open", 5, FromField+"closed")
-	house := Policy{ID: "house", Start: Start{FromCreated}, Period: Days(90), Protect: ProtectGovernance, Enabled: true}
+	house := Policy{ID: "house", Start: Start{From: FromCreated}, Period: Days(90), Protect: ProtectGovernance, Enabled: true}
 	for _, c := range []struct {
 		what    string
 		was, is *Document

@@ -62,7 +62,7 @@ func checkRow(t *testing.T, line string, policies []Policy, action Action, confl
 			Policy{ID: fmt.Sprint("off", i), Scope: s, Action: action, Period: Days(9_999)},
 			Policy{ID: fmt.Sprint("other", i), Scope: s, Action: other, Period: Days(0), Enabled: true})
 	}
-	winner := Choose(all, action, conflict == "shortest")
+	winner := Choose(&Document{}, all, action, conflict == "shortest")
 	got := "nothing: it is kept"
 	if winner != nil {
 		got = fmt.Sprintf("%s %dy", winner.Scope, winner.Period.days/365)

@@ -1,6 +1,8 @@
 package retention
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"time"
 )
@@ -47,7 +49,7 @@ func ProtectionBy(by Protect, d *Document, policies []Policy, at time.Time) (lon
 		if !p.Enabled || p.Protect != by {
 			continue
 		}
-		until := p.Over(d)
+		until := p.Keeps(d)
 		if c := (&Protection{by, p.ID, until}); (until.IsZero() || until.After(at)) && c.LastsLonger(longest) {
 			longest = c
 		}
@@ -84,7 +86,7 @@ func ComplianceOf(d *Document, policies []Policy, at time.Time) (c Compliance) {
 			continue
 		}
 		c.All = append(c.All, p.ID)
-		switch until := p.Over(d); {
+		switch until := p.Keeps(d); {
 		case until.IsZero():
 			c.Undated = append(c.Undated, p.ID)
 		case until.After(at) && until.After(c.Until):
@@ -102,6 +104,23 @@ func (was Compliance) Stamp(is Compliance) time.Time {
 		return was.Until
 	}
 	return time.Time{}
+}
+
+// StampOf is what a change of a document must stamp on it, zero: nothing. It is
+// that of the dates as they are given; and that of the periods which count from
+// the creation because a date is not confirmed, unless the change confirms it.
+func StampOf(old, d *Document, policies, policiesAfter []Policy, at time.Time) time.Time {
+	given := ComplianceOf(old.vouched(maps.Keys(old.Fields)), policies, at).Stamp(
+		ComplianceOf(d.vouched(maps.Keys(d.Fields)), policiesAfter, at))
+	counted := ComplianceOf(old.vouched(slices.Values(d.Confirmed)), policies, at).Stamp(ComplianceOf(d, policiesAfter, at))
+	return later(given, counted)
+}
+
+// vouched is the document with these dates confirmed too.
+func (d *Document) vouched(keys iter.Seq[string]) *Document {
+	c := *d
+	c.Confirmed = slices.AppendSeq(slices.Clone(d.Confirmed), keys)
+	return &c
 }
 
 // Leaves returns a policy that a change must not take the document away from,
