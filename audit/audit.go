@@ -111,6 +111,47 @@
 // Whoever has a deletion certificate computes this from what it says, and looks
 // for it in the log.
 //
+// # What is bound
+//
+// What decides who may do what, and is not told in the log, is kept in the vault
+// and bound by a digest in the facts of the entry that made or changed it, so that
+// a verification of the vault finds every other change to it. Each is a SHA-256
+// of exact bytes:
+//
+//   - secret: of a key, of the SHA-256 of the secret in its token, which is what
+//     the vault keeps; of a webhook, of the bytes it signs with. Both secrets are
+//     32 random bytes: nobody finds them by guessing.
+//   - password: of the Argon2id hash of the document's edit password, in PHC form,
+//     whose salt is in no log.
+//   - snapshot and drafts: of the record kept of the document as it was locked, or
+//     of the changes that wait in its user's scratchpad. Such a record says what
+//     people wrote, so it has 16 random bytes in it: when it is gone, nobody can
+//     tell by its digest what it said.
+//
+// A lock is told in full: by whom, in the members actor and key, and from when
+// and how long, in time and seconds.
+//
+// A vault of an earlier format had none of these facts. Its vault.migrated tells
+// what stood then, and takes the place of what the entries before say of it. Where
+// the list does not fit into one entry, more follow at once, with the fact part. The
+// list state has a text for each thing, of words with a blank between, "-" for
+// what is absent:
+//
+//	key KEY SECRET
+//	webhook WEBHOOK SECRET SECRET-BEFORE
+//	run RUN AT
+//	erasure ERASURE SUBJECTS
+//	erasing ERASURE SUBJECT SEQ-OF-DEFERRAL RESUME
+//	password DOCUMENT PASSWORD
+//	lock DOCUMENT FENCE USER KEY SECONDS UNTIL SCRATCHPAD REVISION LOCKED-BY-APP
+//	snapshot DOCUMENT SNAPSHOT
+//	drafts DOCUMENT USER DRAFTS REVISION
+//
+// where REVISION is the document's when the scratchpad was begun, 0 if it is
+// empty, and SCRATCHPAD and LOCKED-BY-APP are flags: whether the lock has a
+// scratchpad, and whether an application is named. Of erasing, that is only told
+// which no entry tells: what was deferred, or begun.
+//
 // # Checking a log with a shell
 //
 // This prints the number of entries and the hash of the last, or the first line
@@ -195,7 +236,7 @@
 //	    facts    format number, vault word
 //	    detail   name
 //	vault.migrated (none)
-//	    facts    format number, from number
+//	    facts    format number, from number, part? number, state? list
 //	vault.restored (none)
 //	    facts    erasures number, head hash, log flag, seq number
 //	clock.corrected (none)
@@ -211,20 +252,21 @@
 //	    detail   name category description tags customFields externalId product
 //	             templateId agreementId fileName comment label
 //	document.updated (document)
-//	    facts    owner? word, retainUntil? time, revision number
+//	    facts    owner? word, password? text, retainUntil? time,
+//	             revision number, seconds? number
 //	    detail   {member: {old, new}}
 //	document.version_added (version)
 //	    facts    chain hash, digest digest, mediaType word, restored? number,
-//	             size number
+//	             seconds? number, size number
 //	    detail   fileName comment label
 //	document.reverted (version)
 //	    facts    discardedFrom? number, discardedTo? number, owner? word,
-//	             retainUntil? time, revision number
+//	             retainUntil? time, revision number, seconds? number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
-//	    facts    policy? word, revision number, run? word
+//	    facts    policy? word, revision number, run? word, seconds? number
 //	document.unarchived (document)
-//	    facts    revision number
+//	    facts    revision number, seconds? number
 //	document.deleted (version)
 //	    facts    bypass? flag, certificate hash, chain hash, erasure? word,
 //	             obligations? number, policy? word, right word, run? word,
@@ -233,15 +275,16 @@
 //	document.downloaded (version)
 //	    facts    digest digest, part? word
 //	lock.acquired (document)
-//	    facts    fence number, scratchpad flag, seconds number
+//	    facts    drafts? hash, fence number, password? text, scratchpad flag,
+//	             seconds number, snapshot? hash
 //	    detail   lockedByApp
 //	lock.renewed (document)
-//	    facts    draft? number, fence? number, seconds? number
+//	    facts    draft? number, drafts? hash, fence? number, seconds? number
 //	    detail   lockedByApp
 //	lock.released (document)
-//	    facts    draft? word, fence? number
+//	    facts    draft? word, fence? number, user? word
 //	lock.broken (document)
-//	    facts    fence number, user word
+//	    facts    drafts? hash, fence number, user word
 //	    detail   reason
 //	hold.placed (document)
 //	    facts    hold word
@@ -260,7 +303,7 @@
 //	policy.deleted (document?)
 //	    facts    policy word
 //	retention.started (none)
-//	    facts    clock? time, plan hash, run word, trigger word
+//	    facts    at time, clock? time, plan hash, run word, trigger word
 //	    detail   reason
 //	retention.completed (none)
 //	    facts    archived number, deleted number, erased number, failed number,
@@ -301,18 +344,19 @@
 //	    facts    access word, canLock flag, status word, user word
 //	    detail   {member: {old, new}}
 //	key.created (none)
-//	    facts    access word, expires time, key word, user word
+//	    facts    access word, expires time, key word, secret hash, user word
 //	    detail   name
 //	key.rotated (none)
-//	    facts    access word, expires time, key word, successor word,
-//	             until time, user word
+//	    facts    access word, expires time, key word, secret hash,
+//	             successor word, until time, user word
 //	key.revoked (none)
 //	    facts    key word, successors? number, user word
 //	webhook.created (none)
-//	    facts    active flag, events list, webhook word
+//	    facts    active flag, events list, secret hash, webhook word
 //	    detail   url description
 //	webhook.updated (none)
-//	    facts    active flag, events list, until? time, webhook word
+//	    facts    active flag, events list, secret? hash, until? time,
+//	             webhook word
 //	    detail   {member: {old, new}}
 //	webhook.deleted (none)
 //	    facts    webhook word
@@ -322,12 +366,12 @@
 //	    facts    changed list
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
-//	    facts    documents number, erasure word, user? word
+//	    facts    documents number, erasure word, subjects hash, user? word
 //	    detail   legalBasis requester
 //	erasure.deferred (document)
 //	    facts    erasure word, until time, why word
 //	erasure.completed (document?)
-//	    facts    erasure word, user? word
+//	    facts    erasure word, resume? number, user? word
 //
 // The kinds of facts:
 //
@@ -348,6 +392,7 @@
 //	after            the seq after which the export began
 //	anchor           from when its recurrences are counted, if not from when it is due
 //	archived         how many documents the run archived
+//	at               the instant whose plan the run works off
 //	blobs            how many blobs are in the backup
 //	bypass           whether the protection of a policy of governance was bypassed
 //	bytes            the size of these blobs together
@@ -364,6 +409,7 @@
 //	discardedTo      the number of the last
 //	documents        how many documents the erasure is to erase
 //	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
+//	drafts           the digest of the scratchpad as it is kept after the change; absent: the change leaves none
 //	due              the date or the time when the obligation is due
 //	enabled          whether the policy is applied
 //	erased           how many documents the run erased for an erasure
@@ -390,7 +436,8 @@
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document
 //	owner            the id of the owner from now on
-//	part             what of the version was shown, passages; absent: all of it
+//	part             what of the version was shown, passages; absent: all of it; of a migration, 2 and more for what did not fit into the entry before
+//	password         the digest of the edit password as it is kept, "" if it was removed
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy
 //	protect          none, governance or compliance
@@ -399,24 +446,29 @@
 //	recurrence       monthly, quarterly, yearly, or "" for once
 //	required         whether documents must have the field
 //	restored         the number of the version whose bytes these are
+//	resume           the seq at which what is left of the erasure goes on; absent: nothing is left
 //	retainUntil      until when the document is kept although it has left the policy
 //	revision         of the document after the change
 //	right            by which it was deleted: manual, retention or erasure
 //	run              the id of the retention run
 //	scope            what the policy is for: organization, product, template, category or document
 //	scratchpad       whether changes wait for the release of the lock
-//	seconds          how long the lock lives without a change
+//	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
+//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
 //	seq              the seq of the last entry in the backup
 //	size             of the version, in bytes
+//	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved
 //	startFrom        from when the period of the policy counts
+//	state            what the log did not tell before the migration, see below
 //	status           of a user, active or closed; of a run, completed or refused
+//	subjects         the SHA-256 over the ids of what is to be erased, in order, an LF after each
 //	successor        the id of the key that follows
 //	successors       how many keys that followed, and still worked, were revoked
 //	through          the seq of the last entry exported
 //	trigger          schedule or manual
 //	type             text, number, boolean, date, choice or user
 //	until            when the old key, or the webhook's old secret, ends; or when what defers the erasure ends
-//	user             the id of the user it is about
+//	user             the id of the user it is about; of a release, whose scratchpad was purged
 //	vault            the id of the vault
 //	versions         how many versions the document had
 //	wall             what the clock said

@@ -162,6 +162,7 @@ func (d *scratchpad) encode() []byte {
 	for _, c := range d.Changes {
 		e.Nested(c.encode())
 	}
+	e.Raw(d.seal[:])
 	return e.Bytes()
 }
 
@@ -186,6 +187,7 @@ func decodeScratchpad(b []byte) (*scratchpad, error) {
 		}
 		pad.Changes = append(pad.Changes, c)
 	}
+	d.Raw(pad.seal[:])
 	return pad, d.Done("scratchpad")
 }
 

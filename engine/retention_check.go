@@ -271,19 +271,26 @@ func (t *tx) retain(old, d *document) (stamp, error) {
 	if err != nil {
 		return stamp{}, err
 	}
-	left := stamp{was.Stamp(is)}
+	left := stamp{until: was.Stamp(is)}
 	if !left.until.IsZero() {
 		d.retainUntil = left.until
 	}
 	return left, nil
 }
 
-// stamp is until when a change has bound a document to a compliance that it
-// leaves; zero: it leaves none.
-type stamp struct{ until time.Time }
+// stamp is what a change has come to beside what was asked for, which its entry
+// tells: until when it has bound the document to a compliance that it leaves, and
+// for how long from now on its lock lives. Zero: nothing.
+type stamp struct {
+	until  time.Time
+	window time.Duration
+}
 
 // tell adds the stamp to the facts of the change's entry.
 func (s stamp) tell(facts audit.Facts) {
+	if s.window > 0 {
+		facts["seconds"] = audit.Number(uint64(s.window / time.Second))
+	}
 	if !s.until.IsZero() {
 		facts["retainUntil"] = audit.Text(audit.FormatTime(s.until))
 	}

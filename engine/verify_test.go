@@ -40,8 +40,16 @@ type evidence struct {
 func newEvidence(t *testing.T) *evidence {
 	t.Helper()
 	k := enginetest.New(t)
-	ctx, cond := t.Context(), engine.Condition{}
 	e := &evidence{dir: k.Dir, seqs: map[audit.Op]uint64{}}
+	e.fill(t, k)
+	e.close(t, k)
+	return e
+}
+
+// fill makes something of everything.
+func (e *evidence) fill(t *testing.T, k *enginetest.Kit) {
+	t.Helper()
+	ctx, cond := t.Context(), engine.Condition{}
 	var err error
 	e.user, _, err = k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Ulla Upload", Email: "Ulla@example.com", Access: engine.AccessUpload})
 	must(t, err)
@@ -89,15 +97,18 @@ func newEvidence(t *testing.T) *evidence {
 	must(t, err)
 	_, _, err = k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Categories: &more})
 	must(t, err)
+}
+
+func (e *evidence) close(t *testing.T, k *enginetest.Kit) {
+	t.Helper()
 	e.head = k.Head()
-	page, err := k.Entries(ctx, engine.EntryQuery{Limit: 500})
+	page, err := k.Entries(t.Context(), engine.EntryQuery{Limit: 500})
 	must(t, err)
 	for _, entry := range page.Items {
 		e.seqs[entry.Op] = entry.Seq
 	}
 	must(t, k.Close())
 	compacted(t, filepath.Join(k.Dir, "vault.db")) // it is written many times
-	return e
 }
 
 // findings opens the vault as it is now and verifies it. An error of either is
