@@ -119,8 +119,8 @@
 // of exact bytes:
 //
 //   - secret: of a key, of the SHA-256 of the secret in its token, which is what
-//     the vault keeps; of a webhook, of the bytes it signs with. Both secrets are
-//     32 random bytes: nobody finds them by guessing.
+//     the vault keeps; of a webhook, of the bytes it signs with. They are
+//     32 and 24 random bytes: nobody finds them by guessing.
 //   - password: of the Argon2id hash of the document's edit password, in PHC form,
 //     whose salt is in no log.
 //   - snapshot and drafts: of the record kept of the document as it was locked, or
