@@ -61,7 +61,22 @@ func (t *tx) rewrite(from int) {
 		t.rewriteRows(bucketDocuments, documentOfFormat2)
 		t.rewriteRows(bucketSnapshots, snapshotOfFormat2)
 		t.rewriteRows(bucketKinds, kindOfFormat2)
+		t.indexKinds()
 		t.linkKeys()
+	}
+}
+
+// indexKinds notes the kinds of starts that policies name and that were being
+// drained when they came to do so.
+func (t *tx) indexKinds() {
+	named, err := t.namedKinds()
+	if err != nil { // a damaged policy is for Verify to find
+		return
+	}
+	for from := range named {
+		if t.Get(bucketKinds, []byte(from)) == nil {
+			t.Put(bucketKinds, []byte(from), (&kind{from: from}).encode())
+		}
 	}
 }
 

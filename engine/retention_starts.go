@@ -244,8 +244,8 @@ func (t *tx) idleKind() (*kind, error) {
 	if err != nil || len(kinds) == 0 {
 		return nil, err
 	}
-	named := map[string]bool{}
-	if err := t.eachPolicy(func(p Policy) { named[string(p.StartFrom)] = true }); err != nil {
+	named, err := t.namedKinds()
+	if err != nil {
 		return nil, err
 	}
 	for _, k := range kinds {
@@ -256,8 +256,18 @@ func (t *tx) idleKind() (*kind, error) {
 	return nil, nil
 }
 
-// drainSome removes some rows of a kind, and at last the kind.
+// namedKinds are those that policies name. Each has a row, as long as it is named.
+func (t *tx) namedKinds() (map[string]bool, error) {
+	named := map[string]bool{}
+	err := t.eachPolicy(func(p Policy) { named[string(p.StartFrom)] = true })
+	return named, err
+}
+
+// drainSome removes some rows of a kind, and at last the kind, or lets it begin
+// anew if a policy has come to name it.
 func (t *tx) drainSome(k kind) {
+	named, err := t.namedKinds()
+	t.Fail(err)
 	prefix := []byte(text(k.from))
 	var stale [][]byte
 	rows := t.Cursor(bucketStarts)
@@ -268,7 +278,12 @@ func (t *tx) drainSome(k kind) {
 		for _, row := range stale {
 			t.Delete(bucketStarts, row)
 		}
-		if len(stale) < fillBatch {
+		switch {
+		case len(stale) == fillBatch:
+		case named[k.from]:
+			t.Put(bucketKinds, []byte(k.from), (&kind{from: k.from}).encode())
+			return
+		default:
 			t.Delete(bucketKinds, []byte(k.from))
 			return
 		}

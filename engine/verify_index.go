@@ -131,8 +131,11 @@ func (c *checker) kinds() error {
 	})
 }
 
-// scopesOf looks for the row by which a policy is found.
+// scopesOf looks for the rows by which a policy is found, and those it counts for.
 func (c *checker) scopesOf(t *tx, p Policy) {
+	if t.Get(bucketKinds, []byte(p.StartFrom)) == nil {
+		c.find(0, CodeIndex, "policy %s counts from %q, which is not indexed", p.ID, p.StartFrom)
+	}
 	c.lacks(t, 0, "policy "+p.ID, bucketScopes, policyRows(&p))
 }
 
