@@ -117,6 +117,9 @@ type StoredWebhook struct{ *webhook }
 // Prolong lets the former secret sign on.
 func (w StoredWebhook) Prolong() { w.until = w.until.Add(signingOverlap) }
 
+// Swap puts the secret and the one before it in each other's place.
+func (w StoredWebhook) Swap() { w.secret, w.former = w.former, w.secret }
+
 // ChangeWebhook returns the record with what fn changes.
 func ChangeWebhook(webhookID string, record []byte, fn func(*StoredWebhook)) []byte {
 	w, err := decodeWebhook(id(KeyOf(webhookID)), record)
