@@ -135,6 +135,8 @@ func mutate(t *testing.T, copies [2]string, head audit.Head, whole bool) {
 			m := mutator{t: t, worker: w, workers: len(copies), whole: whole, step: 16, tried: map[string]int{}, found: map[string]int{}, head: head}
 			if *mutations {
 				m.step = 1
+			} else if testing.Short() {
+				m.step = 64
 			}
 			if err := m.run(dir); err != nil {
 				t.Error(err)
