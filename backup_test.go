@@ -70,6 +70,64 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreUndoesNothingThatGoverns is what an attacker would like of a backup:
+// what was held, revoked, lowered and protected after it stays so.
+func TestRestoreUndoesNothingThatGoverns(t *testing.T) {
+	data, medium := t.TempDir(), t.TempDir()
+	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
+	s := startServer(t, data)
+	held, other := s.upload(t, key, "held.txt", "held"), s.upload(t, key, "other.txt", "other")
+	type made struct{ ID, Secret string }
+	var person, token, policy, hold made
+	s.mustDo(t, key, "POST", "/v1/users", 201, `{"name":"Eve","access":"admin"}`, &person)
+	s.mustDo(t, key, "POST", "/v1/api-keys", 201, `{"name":"eve","userId":"`+person.ID+`"}`, &token)
+	s.mustDo(t, key, "POST", "/v1/retention/policies", 201, `{"name":"Ten years","scope":"organization","periodDays":3652,"action":"delete"}`, &policy)
+	mustRun(t, "backup", "--data", data, "--to", filepath.Join(medium, "b"))
+	s.mustDo(t, key, "POST", "/v1/documents/"+held+"/holds", 201, `{"reason":"litigation","matter":"M-7"}`, &hold)
+	s.mustDo(t, key, "DELETE", "/v1/api-keys/"+token.ID, 200, "", nil)
+	s.mustDo(t, key, "PATCH", "/v1/users/"+person.ID, 200, `{"access":"view"}`, nil)
+	s.mustDo(t, key, "PATCH", "/v1/retention/policies/"+policy.ID, 200, `{"protect":"compliance","confirm":"Ten years"}`, nil)
+	s.mustDo(t, key, "PATCH", "/v1/settings", 200, `{"auditReads":true,"timeZone":"Europe/Berlin"}`, nil)
+	t.Chdir(medium)
+	early := mustRun(t, "verify", "--data", data)
+	mustRun(t, "export", "--data", data, "--log", "log.jsonl", "--details", "details.jsonl")
+	if err := os.WriteFile("heads.txt", []byte(early), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	restore := []string{"restore", "--from", "b", "--log", "log.jsonl", "--details", "details.jsonl", "--data"}
+	out := mustRun(t, append(restore, "restored", "--head", "heads.txt")...)
+	for _, want := range []string{"in force again: hold.placed 1", "in force again: key.revoked 1", "of the last head that was kept elsewhere"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("restore does not say %q:\n%s", want, out)
+		}
+	}
+	mustRun(t, "verify", "--data", "restored", "--bytes")
+	r := startServer(t, "restored")
+	r.mustDo(t, token.Secret, "GET", "/v1/me", 401, "", nil)
+	r.mustDo(t, key, "DELETE", "/v1/documents/"+held, 409, "", nil)
+	r.mustDo(t, key, "DELETE", "/v1/documents/"+other, 409, "", nil) // by compliance
+	var now struct{ Reason, Matter, Status string }
+	if r.mustDo(t, key, "GET", "/v1/holds/"+hold.ID, 200, "", &now); now.Reason != "litigation" || now.Matter != "M-7" || now.Status != "active" {
+		t.Errorf("the hold: %+v", now)
+	}
+	r.end()
+
+	// The release of the hold is taken with a head that covers it, and without none.
+	s.mustDo(t, key, "POST", "/v1/holds/"+hold.ID+"/release", 200, `{}`, nil)
+	late := mustRun(t, "verify", "--data", data)
+	mustRun(t, "export", "--data", data, "--log", "log.jsonl", "--details", "details.jsonl")
+	run(t, append(restore, "refused")...).expect(t, 1, "releases hold "+hold.ID, "--head")
+	run(t, append(restore, "refused", "--head", "heads.txt")...).expect(t, 1, "releases hold "+hold.ID)
+	if _, err := os.Stat("refused"); err == nil {
+		t.Error("what was refused left a directory")
+	}
+	if err := os.WriteFile("heads.txt", []byte(early+late), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, append(restore, "released", "--head", "heads.txt")...)
+	run(t, "restore", "--from", "b", "--without-log", "--head", "heads.txt", "--data", "refused").expect(t, 2, "--log")
+}
+
 // TestControlRoutesAreNotPublic holds that no HTTP route writes to a path of the
 // server's.
 func TestControlRoutesAreNotPublic(t *testing.T) {

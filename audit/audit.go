@@ -240,20 +240,24 @@
 //	vault.restored (none)
 //	    facts    erasures number, head hash, log flag, seq number
 //	clock.corrected (none)
-//	    facts    last time, wall time
+//	    facts    last time, repeats? number, wall time
 //	backup.completed (none)
 //	    facts    blobs number, bytes number, head hash, seq number
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
+//	session.started (none)
+//	    facts    session word, user word
+//	session.ended (none)
+//	    facts    session word, user word
 //	document.created (version 1)
 //	    facts    chain hash, digest digest, mediaType word, owner word,
 //	             size number
 //	    detail   name category description tags customFields externalId product
 //	             templateId agreementId fileName comment label
 //	document.updated (document)
-//	    facts    owner? word, password? text, retainUntil? time,
-//	             revision number, seconds? number
+//	    facts    owner? word, password? text, repeats? number,
+//	             retainUntil? time, revision number, seconds? number
 //	    detail   {member: {old, new}}
 //	document.version_added (version)
 //	    facts    chain hash, digest digest, mediaType word, restored? number,
@@ -264,9 +268,10 @@
 //	             retainUntil? time, revision number, seconds? number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
-//	    facts    policy? word, revision number, run? word, seconds? number
+//	    facts    policy? word, repeats? number, revision number, run? word,
+//	             seconds? number
 //	document.unarchived (document)
-//	    facts    revision number, seconds? number
+//	    facts    repeats? number, revision number, seconds? number
 //	document.deleted (version)
 //	    facts    bypass? flag, certificate hash, chain hash, erasure? word,
 //	             obligations? number, policy? word, right word, run? word,
@@ -287,21 +292,23 @@
 //	    facts    drafts? hash, fence number, user word
 //	    detail   reason
 //	hold.placed (document)
-//	    facts    hold word
+//	    facts    hold word, repeats? number
 //	    detail   reason matter
 //	hold.released (document)
-//	    facts    hold word
+//	    facts    hold word, repeats? number
 //	    detail   reason
 //	policy.created (document?)
 //	    facts    action word, days number, enabled flag, policy word,
-//	             protect word, scope word, startFrom word
+//	             protect word, repeats? number, scope word, startFrom word,
+//	             target? text
 //	    detail   name target
 //	policy.updated (document?)
 //	    facts    action word, days number, enabled flag, policy word,
-//	             protect word, scope word, startFrom word
+//	             protect word, repeats? number, scope word, startFrom word,
+//	             target? text
 //	    detail   {member: {old, new}}
 //	policy.deleted (document?)
-//	    facts    policy word
+//	    facts    policy word, repeats? number
 //	retention.started (none)
 //	    facts    at time, clock? time, plan hash, run word, trigger word
 //	    detail   reason
@@ -330,10 +337,10 @@
 //	obligation.overdue (document?)
 //	    facts    due word, obligation word
 //	field.created (none)
-//	    facts    field word, required flag, type word
+//	    facts    field word, repeats? number, required flag, type word
 //	    detail   label choices description
 //	field.updated (none)
-//	    facts    field word, required flag, type word
+//	    facts    field word, repeats? number, required flag, type word
 //	    detail   {member: {old, new}}
 //	field.deleted (none)
 //	    facts    cleared number, field word
@@ -341,7 +348,8 @@
 //	    facts    access word, canLock flag, status word, user word
 //	    detail   name email
 //	user.updated (none)
-//	    facts    access word, canLock flag, status word, user word
+//	    facts    access word, canLock flag, repeats? number, status word,
+//	             user word
 //	    detail   {member: {old, new}}
 //	key.created (none)
 //	    facts    access word, expires time, key word, secret hash, user word
@@ -350,20 +358,23 @@
 //	    facts    access word, expires time, key word, secret hash,
 //	             successor word, until time, user word
 //	key.revoked (none)
-//	    facts    key word, successors? number, user word
+//	    facts    key word, repeats? number, successors? number, user word
 //	webhook.created (none)
 //	    facts    active flag, events list, secret hash, webhook word
 //	    detail   url description
 //	webhook.updated (none)
-//	    facts    active flag, events list, secret? hash, until? time,
-//	             webhook word
+//	    facts    active flag, events list, repeats? number, secret? hash,
+//	             until? time, webhook word
 //	    detail   {member: {old, new}}
 //	webhook.deleted (none)
-//	    facts    webhook word
+//	    facts    repeats? number, webhook word
 //	webhook.disabled (none)
 //	    facts    reason word, webhook word
 //	settings.updated (none)
-//	    facts    changed list
+//	    facts    auditReads? flag, changed list, maxClockGapDays? number,
+//	             paused? flag, reminderDays? list, repeats? number,
+//	             retentionConflict? word, retentionRunAt? word,
+//	             searchLanguage? word, timeZone? word
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, subjects hash, user? word
@@ -393,6 +404,7 @@
 //	anchor           from when its recurrences are counted, if not from when it is due
 //	archived         how many documents the run archived
 //	at               the instant whose plan the run works off
+//	auditReads       the setting
 //	blobs            how many blobs are in the backup
 //	bypass           whether the protection of a policy of governance was bypassed
 //	bytes            the size of these blobs together
@@ -431,6 +443,7 @@
 //	last             the time of the last entry before the correction
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
+//	maxClockGapDays  the setting
 //	mediaType        of the bytes of the version
 //	next             the id of the obligation that recurs after this one
 //	obligation       the id of the obligation
@@ -438,16 +451,21 @@
 //	owner            the id of the owner from now on
 //	part             what of the version was shown, passages; absent: all of it; of a migration, 2 and more for what did not fit into the entry before
 //	password         the digest of the edit password as it is kept, "" if it was removed
+//	paused           the setting
 //	plan             the digest of what the run was going to do
 //	policy           the id of the policy
 //	protect          none, governance or compliance
 //	protected        how many documents the run left because of protection
 //	reason           why deliveries ended: gone or failing
 //	recurrence       monthly, quarterly, yearly, or "" for once
+//	reminderDays     the setting, each number in decimal digits
+//	repeats          the seq of the entry that is put in force again, in the log that was at hand when the vault was restored
 //	required         whether documents must have the field
 //	restored         the number of the version whose bytes these are
 //	resume           the seq at which what is left of the erasure goes on; absent: nothing is left
 //	retainUntil      until when the document is kept although it has left the policy
+//	retentionConflict  the setting
+//	retentionRunAt   the setting
 //	revision         of the document after the change
 //	right            by which it was deleted: manual, retention or erasure
 //	run              the id of the retention run
@@ -455,7 +473,9 @@
 //	scratchpad       whether changes wait for the release of the lock
 //	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
 //	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
+//	searchLanguage   the setting
 //	seq              the seq of the last entry in the backup
+//	session          the id of a session in the console, which is no secret
 //	size             of the version, in bytes
 //	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved
 //	startFrom        from when the period of the policy counts
@@ -464,7 +484,9 @@
 //	subjects         the SHA-256 over the ids of what is to be erased, in order, an LF after each
 //	successor        the id of the key that follows
 //	successors       how many keys that followed, and still worked, were revoked
+//	target           of the policy, with % and two hexadecimal digits for each byte but letters, digits and - _ . ~: a product, a template, a category or a document
 //	through          the seq of the last entry exported
+//	timeZone         the setting
 //	trigger          schedule or manual
 //	type             text, number, boolean, date, choice or user
 //	until            when the old key, or the webhook's old secret, ends; or when what defers the erasure ends

@@ -1,10 +1,12 @@
 package audit
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"unicode/utf8"
 )
 
@@ -71,6 +73,40 @@ func ParseDetailRow(line []byte) (DetailRow, error) {
 		c.i, c.want = len(`{"seq":`), "a seq from 1"
 	}
 	return DetailRow{}, c.err()
+}
+
+// DetailRows reads the rows of an export of details, one after the other.
+type DetailRows struct {
+	rows *bufio.Reader
+	line []byte
+	n    uint64
+}
+
+// NewDetailRows reads from r, which it buffers.
+func NewDetailRows(r io.Reader) *DetailRows {
+	return &DetailRows{rows: bufio.NewReaderSize(r, MaxLine)}
+}
+
+// Next returns the next row; io.EOF after the last. A line that is no row is
+// [ErrSyntax], and names its number.
+func (d *DetailRows) Next() (DetailRow, error) {
+	line, err := readLine(d.rows, d.line[:0])
+	d.line = line
+	if err == io.EOF && len(line) == 0 {
+		return DetailRow{}, io.EOF
+	}
+	d.n++
+	var row DetailRow
+	switch err {
+	case nil:
+		row, err = ParseDetailRow(line)
+	case io.EOF:
+		err = fmt.Errorf("%w: no newline at its end", ErrSyntax)
+	}
+	if err != nil {
+		return DetailRow{}, fmt.Errorf("details line %d: %w", d.n, err)
+	}
+	return row, nil
 }
 
 func (c *cursor) salt(salt *[16]byte) bool {

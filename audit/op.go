@@ -18,6 +18,9 @@ const (
 	OpBackupCompleted Op = "backup.completed"
 	OpAuditExported   Op = "audit.exported"
 
+	OpSessionStarted Op = "session.started"
+	OpSessionEnded   Op = "session.ended"
+
 	OpDocumentCreated      Op = "document.created"
 	OpDocumentUpdated      Op = "document.updated"
 	OpDocumentVersionAdded Op = "document.version_added"
@@ -120,19 +123,22 @@ var rules = []rule{
 	{OpVaultCreated, noDocument, []fact{must("format", aNumber), must("vault", aWord)}, "name"},
 	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber), may("part", aNumber), may("state", aList)}, ""},
 	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
-	{OpClockCorrected, noDocument, []fact{must("last", aTime), must("wall", aTime)}, ""},
+	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
 
+	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
+	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
+
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
-	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), may("password", aText), may("retainUntil", aTime), must("revision", aNumber), may("seconds", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), may("password", aText), may("repeats", aNumber), may("retainUntil", aTime), must("revision", aNumber), may("seconds", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), may("seconds", aNumber), must("size", aNumber)},
 		"fileName comment label"},
 	{OpDocumentReverted, oneVersion, []fact{may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber), may("seconds", aNumber)},
 		"{member: {old, new}}"},
-	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), must("revision", aNumber), may("run", aWord), may("seconds", aNumber)}, ""},
-	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber), may("seconds", aNumber)}, ""},
+	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), may("repeats", aNumber), must("revision", aNumber), may("run", aWord), may("seconds", aNumber)}, ""},
+	{OpDocumentUnarchived, oneDocument, []fact{may("repeats", aNumber), must("revision", aNumber), may("seconds", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
 		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
@@ -143,12 +149,12 @@ var rules = []rule{
 	{OpLockReleased, oneDocument, []fact{may("draft", aWord), may("fence", aNumber), may("user", aWord)}, ""},
 	{OpLockBroken, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), must("user", aWord)}, "reason"},
 
-	{OpHoldPlaced, oneDocument, []fact{must("hold", aWord)}, "reason matter"},
-	{OpHoldReleased, oneDocument, []fact{must("hold", aWord)}, "reason"},
+	{OpHoldPlaced, oneDocument, []fact{must("hold", aWord), may("repeats", aNumber)}, "reason matter"},
+	{OpHoldReleased, oneDocument, []fact{must("hold", aWord), may("repeats", aNumber)}, "reason"},
 
 	{OpPolicyCreated, maybeDocument, policyFacts, "name target"},
 	{OpPolicyUpdated, maybeDocument, policyFacts, "{member: {old, new}}"},
-	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord)}, ""},
+	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord), may("repeats", aNumber)}, ""},
 	{OpRetentionStarted, noDocument, []fact{must("at", aTime), may("clock", aTime), must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
 	{OpRetentionCompleted, noDocument, []fact{must("archived", aNumber), must("deleted", aNumber), must("erased", aNumber), must("failed", aNumber), must("held", aNumber),
 		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord), may("why", aWord)}, ""},
@@ -161,23 +167,24 @@ var rules = []rule{
 	{OpObligationDueSoon, maybeDocument, []fact{must("days", aNumber), must("due", aWord), must("obligation", aWord)}, ""},
 	{OpObligationOverdue, maybeDocument, []fact{must("due", aWord), must("obligation", aWord)}, ""},
 
-	{OpFieldCreated, noDocument, []fact{must("field", aWord), must("required", aFlag), must("type", aWord)}, "label choices description"},
-	{OpFieldUpdated, noDocument, []fact{must("field", aWord), must("required", aFlag), must("type", aWord)}, "{member: {old, new}}"},
+	{OpFieldCreated, noDocument, []fact{must("field", aWord), may("repeats", aNumber), must("required", aFlag), must("type", aWord)}, "label choices description"},
+	{OpFieldUpdated, noDocument, []fact{must("field", aWord), may("repeats", aNumber), must("required", aFlag), must("type", aWord)}, "{member: {old, new}}"},
 	{OpFieldDeleted, noDocument, []fact{must("cleared", aNumber), must("field", aWord)}, ""},
 
 	{OpUserCreated, noDocument, userFacts, "name email"},
-	{OpUserUpdated, noDocument, userFacts, "{member: {old, new}}"},
+	{OpUserUpdated, noDocument, []fact{must("access", aWord), must("canLock", aFlag), may("repeats", aNumber), must("status", aWord), must("user", aWord)}, "{member: {old, new}}"},
 	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("user", aWord)}, "name"},
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
-	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},
-	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("secret", aHash), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
-	{OpWebhookDeleted, noDocument, []fact{must("webhook", aWord)}, ""},
+	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("secret", aHash), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
+	{OpWebhookDeleted, noDocument, []fact{may("repeats", aNumber), must("webhook", aWord)}, ""},
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
-	{OpSettingsUpdated, noDocument, []fact{must("changed", aList)}, "{member: {old, new}}"},
+	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("maxClockGapDays", aNumber), may("paused", aFlag), may("reminderDays", aList),
+		may("repeats", aNumber), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), must("subjects", aHash), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},
@@ -188,7 +195,7 @@ var rules = []rule{
 // either, they say what holds from then on.
 var (
 	policyFacts = []fact{must("action", aWord), must("days", aNumber), must("enabled", aFlag), must("policy", aWord),
-		must("protect", aWord), must("scope", aWord), must("startFrom", aWord)}
+		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), must("startFrom", aWord), may("target", aText)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
 )

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -162,6 +164,51 @@ func (t *tx) admit(a Actor) error {
 	}
 	t.actor.KeyID, t.actor.Access = k.ID, min(t.actor.Access, k.Access)
 	return k.usable(t.Now())
+}
+
+// Admit looks up who acts, for a host that keeps sessions of its own: the user,
+// and the actor with the access that its user and its key leave it now. Whoever
+// authorizes a read by a session asks it each time. ErrTokenRevoked if the user
+// is closed, ErrUserNotFound, and the errors of Authenticate for a key that has
+// ended.
+func (v *Vault) Admit(ctx context.Context, a Actor) (User, Actor, error) {
+	type admitted struct {
+		user  User
+		actor Actor
+	}
+	in, err := view(v, func(t *tx) (in admitted, err error) {
+		if err = t.admit(a); err == nil {
+			in.actor = t.actor
+			in.user, err = t.user(t.actor.UserID)
+		}
+		return in, err
+	})
+	return in.user, in.actor, err
+}
+
+// RecordSession writes the entry that says that a user's session began or ended.
+// The actor is the user, or the system for a session that ended by itself. The
+// id is the host's: 1 to 40 letters, digits, "-" and "_", and no secret.
+func (v *Vault) RecordSession(ctx context.Context, actor Actor, sessionID, userID string, ended bool) (Receipt, error) {
+	if len(sessionID) == 0 || len(sessionID) > 40 || strings.Trim(sessionID, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		return Receipt{}, invalid("session", "must be 1 to 40 letters, digits, - and _")
+	}
+	op := audit.OpSessionStarted
+	if ended {
+		op = audit.OpSessionEnded
+	}
+	_, receipt, err := update(v, ctx, actor, func(t *tx) (struct{}, audit.Event, error) {
+		u, err := t.user(userID)
+		if err == nil && t.actor.UserID != u.ID && t.actor.UserID != systemActor {
+			err = t.may(AccessAdmin)
+		}
+		if err != nil {
+			return struct{}{}, audit.Event{}, err
+		}
+		t.Note()
+		return struct{}{}, audit.Event{Op: op, Facts: audit.Facts{"session": audit.Text(sessionID), "user": audit.Text(u.ID)}}, nil
+	})
+	return receipt, err
 }
 
 // may is the guard that every change asks first.

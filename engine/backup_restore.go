@@ -20,7 +20,13 @@ type RestoreOptions struct {
 	// Log is the audit log exported since, from its first entry or from any up to
 	// the one after the backup's last. Nil: there is none at hand, and what was
 	// erased since is there again.
-	Log            io.Reader
+	Log io.Reader
+	// Details are those of the log's entries, as they are exported beside it. Nil:
+	// what they tell, names and reasons, is replaced by plain words.
+	Details io.Reader
+	// Heads of the log that were kept elsewhere. The last of them covers what the
+	// log says up to there that loosens what governs; beyond it nothing may.
+	Heads          []audit.Head
 	AllowNetworkFS bool                    // see Options
 	Progress       func(done, total int64) // bytes; nil: none
 }
@@ -32,6 +38,7 @@ type RestoreReport struct {
 	Documents uint64     // tombstones too
 	Versions  uint64
 	Locks     uint64 // that were live at the instant of the backup, and are broken
+	AdminKeys uint64 // that work, of users who administer the vault
 	Since     Since  // zero without a log
 }
 
@@ -40,15 +47,17 @@ type RestoreReport struct {
 // only then gives it its name: on any error nothing is left. Nobody has it
 // open afterwards.
 //
-// What the log names as erased since is erased again before its bytes are
-// copied. Locks that are live are broken, since lock.key, which their tokens were
+// What the log says since that governs is put in force again, in its order: holds,
+// policies, retention, settings, what users and keys may do no more. What it names
+// as erased is erased again before its bytes are copied. Locks that are live are broken, since lock.key, which their tokens were
 // derived with, is in no backup. The vault is paused (Settings.Paused); an
 // operator ends that when all is as it should be. The entry vault.restored says
 // what was restored, and those after it what was changed so.
 //
 // ErrVaultExists, ErrNoBackup, ErrFormat, ErrNoSpace; *DamagedError names every
 // file that is wrong; *InvalidError if the log is not that of this vault or
-// does not reach back to the backup.
+// does not reach back to the backup, if the details are not those of the log, if a
+// head is no entry of it, and if it loosens what governs and no head covers that.
 func Restore(ctx context.Context, dir string, o RestoreOptions) (report RestoreReport, err error) {
 	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	b, err := ReadBackup(o.From)
@@ -191,7 +200,7 @@ func (r *restore) change() error {
 		return &DamagedError{[]string{fmt.Sprintf("the manifest says that entry %d is %s, in the database it is %s", b.Head.Seq, b.Head.Hash, hash)}}
 	}
 	if r.o.Log != nil {
-		if r.report.Since, err = v.readSince(r.ctx, b.Head, r.o.Log); err != nil {
+		if r.report.Since, err = v.readSince(r.ctx, b.Head, r.o); err != nil {
 			return err
 		}
 	}
@@ -201,7 +210,17 @@ func (r *restore) change() error {
 	if r.report.Locks, err = v.breakLocks(r.ctx); err != nil {
 		return err
 	}
-	return v.repeatErasures(r.ctx, r.report.Since.erasures)
+	if err := v.repeatChanges(r.ctx, &r.report.Since); err != nil {
+		return err
+	}
+	if err := v.repeatErasures(r.ctx, r.report.Since.erasures); err != nil {
+		return err
+	}
+	if err := v.dueAtOnce(r.ctx, &r.report.Since); err != nil {
+		return err
+	}
+	r.report.AdminKeys, err = view(v, (*tx).adminKeys)
+	return err
 }
 
 // recordRestore writes vault.restored and pauses the vault, in one transaction.

@@ -23,8 +23,22 @@ type Since struct {
 	Deleted []string
 	// Erased documents, and users, that the backup still has; they were erased
 	// again.
-	Erased   []string
+	Erased []string
+	// Repeated says how many entries of each operation were put in force again,
+	// besides erasures.
+	Repeated map[audit.Op]uint64
+	Lost     []LostChange // in order: what else is not in the vault again
+	Covered  audit.Head   // the last of the heads given that the log has; zero: none was given
 	erasures pastErasures
+	changes  []pastChange      // those that govern, in order
+	deleting map[string]uint64 // policies that came to delete, and the entry no head covers by which they did
+}
+
+// LostChange is a change of which the restored vault has nothing, or not all.
+type LostChange struct {
+	Seq  uint64 // of its entry
+	Op   audit.Op
+	What string // ids and plain words
 }
 
 // LostVersion is a version that the backup lacks, and its bytes.
@@ -37,18 +51,22 @@ type LostVersion struct {
 // sinceReader follows a log and gathers what came after a backup.
 type sinceReader struct {
 	backup audit.Head
+	begun  bool // a line was read
 	Since
-	created map[string]bool // documents that the backup does not have
-	deleted map[string]bool // documents
+	created map[string]bool       // documents that the backup does not have
+	deleted map[string]bool       // documents
+	waiting map[string]LostChange // erasures, and documents of erasures, that were not completed
 }
 
 // readSince follows a log up to its end, and holds it to be the one that the
-// backup is of: line by line one chain, through the backup's last entry.
-func (v *Vault) readSince(ctx context.Context, backup audit.Head, log io.Reader) (Since, error) {
-	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]bool{}}
-	s.Ops = map[audit.Op]uint64{}
-	first := true
-	for lines := bufio.NewReaderSize(log, audit.MaxLine); ; {
+// backup is of: line by line one chain, through the backup's last entry. Every
+// detail given must be the one that its entry was written with, and every head
+// one of its entries.
+func (v *Vault) readSince(ctx context.Context, backup audit.Head, o RestoreOptions) (Since, error) {
+	s := &sinceReader{backup: backup, created: map[string]bool{}, deleted: map[string]bool{}, waiting: map[string]LostChange{}}
+	s.Ops, s.Repeated = map[audit.Op]uint64{}, map[audit.Op]uint64{}
+	details, heads := newPastDetails(o.Details), newHeadsKept(o.Heads)
+	for lines := bufio.NewReaderSize(o.Log, audit.MaxLine); ; {
 		if err := ctx.Err(); err != nil {
 			return Since{}, err
 		}
@@ -59,28 +77,52 @@ func (v *Vault) readSince(ctx context.Context, backup audit.Head, log io.Reader)
 		if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
 			return Since{}, fmt.Errorf("read the log: %w", err)
 		}
-		e, err := audit.ParseEntry(line)
-		if err == nil && first {
-			s.Head, err = v.headBefore(e.Seq, backup)
-			first = false
-		}
-		if err == nil {
-			s.Head, err = s.Head.Follow(line)
-		}
-		if err == nil && s.Head.Seq == backup.Seq && s.Head.Hash != backup.Hash {
-			err = fmt.Errorf("its entry %d is not the backup's last", backup.Seq)
-		}
+		e, first, err := s.follow(v, line)
 		if err != nil {
 			return Since{}, invalid("log", "is not the log of this backup, after entry %d: %v", s.Head.Seq, err)
 		}
-		if e.Seq > backup.Seq {
-			s.entry(e)
+		if first {
+			details.from = e.Seq
+			err = heads.before(v, e.Seq)
+		}
+		var detail []byte
+		if err == nil {
+			detail, err = details.of(e)
+		}
+		if err == nil {
+			err = heads.meet(s.Head)
+		}
+		if err == nil && e.Seq > backup.Seq {
+			err = s.entry(pastEntry{Entry: e}, detail)
+		}
+		if err != nil {
+			return Since{}, err
 		}
 	}
 	if s.Head.Seq < backup.Seq {
 		return Since{}, invalid("log", "ends at entry %d, before the backup, which ends at %d; export it anew", s.Head.Seq, backup.Seq)
 	}
+	if err := heads.end(s.Head); err != nil {
+		return Since{}, err
+	}
+	s.Covered = heads.last
 	return s.result(), nil
+}
+
+// follow takes the next line, and says whether it is the log's first.
+func (s *sinceReader) follow(v *Vault, line []byte) (e audit.Entry, first bool, err error) {
+	e, err = audit.ParseEntry(line)
+	if first = !s.begun; err == nil && first {
+		s.begun = true
+		s.Head, err = v.headBefore(e.Seq, s.backup)
+	}
+	if err == nil {
+		s.Head, err = s.Head.Follow(line)
+	}
+	if err == nil && s.Head.Seq == s.backup.Seq && s.Head.Hash != s.backup.Hash {
+		err = fmt.Errorf("its entry %d is not the backup's last", s.backup.Seq)
+	}
+	return e, first, err
 }
 
 // headBefore is the head that the first line of a log has to follow. A log that
@@ -98,7 +140,7 @@ func (v *Vault) headBefore(seq uint64, backup audit.Head) (audit.Head, error) {
 	})
 }
 
-func (s *sinceReader) entry(e audit.Entry) {
+func (s *sinceReader) entry(e pastEntry, detail []byte) error {
 	s.Entries++
 	s.Ops[e.Op]++
 	switch e.Op {
@@ -106,13 +148,44 @@ func (s *sinceReader) entry(e audit.Entry) {
 		s.created[e.Document] = true
 		fallthrough
 	case audit.OpDocumentVersionAdded:
-		digest, _ := e.Facts["digest"].AsText()
-		s.Versions = append(s.Versions, LostVersion{e.Document, e.Version, digest})
+		s.Versions = append(s.Versions, LostVersion{e.Document, e.Version, e.word("digest")})
 	case audit.OpDocumentDeleted:
 		s.deleted[e.Document] = true
+	case audit.OpErasureRequested:
+		s.waiting[e.word("erasure")] = LostChange{e.Seq, e.Op, fmt.Sprintf("erasure %s is not completed; ask for it again", e.word("erasure"))}
+	case audit.OpErasureDeferred:
+		delete(s.waiting, e.word("erasure"))
+		s.waiting[e.word("erasure")+e.Document] = LostChange{e.Seq, e.Op,
+			fmt.Sprintf("document %s waits to be erased; ask for it again", e.Document)}
 	case audit.OpErasureCompleted:
-		s.erasures.entry(e)
+		delete(s.waiting, e.word("erasure"))
+		delete(s.waiting, e.word("erasure")+e.Document)
+		s.erasures.entry(e.Entry)
 	}
+	if e.Op == audit.OpRetentionStarted && e.word(factAccepted) != "" {
+		return s.accepted(e)
+	}
+	apply, err := e.again(detail)
+	if err != nil {
+		return cannotBe(e.Seq, e.Op, err)
+	}
+	if apply != nil {
+		s.changes = append(s.changes, pastChange{e.Seq, e.Op, apply})
+	}
+	return nil
+}
+
+// accepted takes the end of a doubt of the clock into account. One that began
+// after the backup is not repeated then.
+func (s *sinceReader) accepted(e pastEntry) error {
+	before := len(s.changes)
+	s.changes = slices.DeleteFunc(s.changes, func(c pastChange) bool { return c.op == audit.OpClockCorrected })
+	apply := e.clockAccepted
+	if len(s.changes) < before {
+		apply = e.doubtEnded
+	}
+	s.changes = append(s.changes, pastChange{e.Seq, e.Op, apply})
+	return nil
 }
 
 // result sorts out what is missing, and what is there again: not the versions of
@@ -125,6 +198,9 @@ func (s *sinceReader) result() Since {
 		if here(doc) && !slices.Contains(s.Erased, doc) {
 			s.Deleted = append(s.Deleted, doc)
 		}
+	}
+	for _, name := range sortedKeys(s.waiting) {
+		s.Lost = append(s.Lost, s.waiting[name])
 	}
 	return s.Since
 }
@@ -169,10 +245,9 @@ func (p pastErasures) erased() (ids []string) {
 }
 
 // repeatErasures erases again what a log says was erased after a backup, in the
-// vault restored from it. That the backup has the documents under a hold, or
-// protected, is no reason not to: the log says that this had ended. What was
-// only deferred is not repeated: the hold it waited for may be lost with what else
-// came after the backup. A document that came after it is not there, and passed
+// vault restored from it. That the backup has the documents protected is no reason
+// not to: the log says that this had ended, as it says of holds, whose ends are
+// repeated before. What was only deferred is not repeated, but said. A document that came after it is not there, and passed
 // over.
 //
 // Erased rows stay on free pages: Sweep overwrites them, or Compact leaves them
@@ -247,37 +322,24 @@ func (t *tx) renewErasure(of id, one pastErasure) (audit.Event, error) {
 	return t.addErasure(e, subjects), nil
 }
 
-// repeatErased ends the holds that a document still bears, and erases it.
+// repeatErased erases a document. The log told of the end of its holds before.
 func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) error {
 	doc, ok := store.ParseID(documentID)
 	if !ok {
 		return errDamaged
 	}
-	active, err := view(v, func(t *tx) (active []string, err error) {
-		for _, key := range t.holdsOf(doc) {
-			h, err := t.hold(key.String())
-			if err != nil {
-				return nil, err
-			}
-			if h.Status == HoldActive {
-				active = append(active, h.ID)
-			}
-		}
-		return active, nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, holdID := range active {
-		if _, _, err := v.ReleaseHold(ctx, Operator(), holdID, Condition{}, "the log tells of its release, after the backup"); err != nil {
-			return err
-		}
-	}
 	left, err := view(v, func(t *tx) (*erasing, error) {
 		_, left, err := t.erasing(of, doc)
+		if err != nil || left == nil { // it came after the backup, or was erased before
+			return nil, err
+		}
+		d, err := t.documentAt(doc)
+		if err == nil && d.unheld() != nil {
+			err = invalid("log", "cannot be worked off: it erases document %s, which bears a legal hold that was never released", documentID)
+		}
 		return left, err
 	})
-	if err != nil || left == nil { // it came after the backup, or was erased before
+	if err != nil || left == nil {
 		return err
 	}
 	return v.eraseDocuments(ctx, []dueErasure{{of: of, subject: doc, again: true}})

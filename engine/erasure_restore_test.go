@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
 
 // What was erased after a backup is erased again when the backup is restored with
-// the log, whatever state the backup has it in; what was deferred is not.
+// the log, whatever state the backup has it in; what was deferred is not, and is
+// held again.
 func TestRestoreRepeatsErasures(t *testing.T) {
 	t.Parallel()
 	k := enginetest.New(t)
@@ -51,12 +54,15 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	must(t, export.WriteLog(ctx, &log))
 
 	dir := filepath.Join(t.TempDir(), "restored")
-	report, err := engine.Restore(ctx, dir, engine.RestoreOptions{From: to, Log: &log})
+	report, err := engine.Restore(ctx, dir, engine.RestoreOptions{From: to, Log: &log, Heads: []audit.Head{export.Head}})
 	must(t, err)
 	want := []string{living.ID, held.ID, deleted.ID, u.ID} // of the document that came after it, the backup has nothing
 	slices.Sort(want)
 	if !slices.Equal(report.Since.Erased, want) || report.Since.Deleted != nil {
 		t.Errorf("erased %v, deleted %v", report.Since.Erased, report.Since.Deleted)
+	}
+	if lost := lostOf(report.Since); !strings.Contains(lost, "document "+kept.ID+" waits to be erased") {
+		t.Errorf("lost:\n%s", lost)
 	}
 	for n, word := range words {
 		if files := left(t, dir, word); (files != nil) != (n == 2) {
@@ -86,7 +92,7 @@ func TestRestoreRepeatsErasures(t *testing.T) {
 	_, _, err = r.UpdateSettings(ctx, r.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &on})
 	must(t, err)
 	sweep(r)
-	if got := readErasure(t, r, again.ID); got.Status != engine.ErasureCompleted {
-		t.Errorf("resumed: %+v", got)
+	if got := readErasure(t, r, again.ID); got.Status != engine.ErasureDeferred {
+		t.Errorf("resumed, and the hold placed after the backup: %+v", got)
 	}
 }

@@ -146,6 +146,11 @@ func (t *tx) placeHold(old *document, n NewHold) (Hold, audit.Event, error) {
 	if err != nil {
 		return Hold{}, audit.Event{}, err
 	}
+	return t.placeHoldAs(key, old, n)
+}
+
+// placeHoldAs places a hold whose id is known.
+func (t *tx) placeHoldAs(key id, old *document, n NewHold) (Hold, audit.Event, error) {
 	h := &hold{id: key, Hold: Hold{
 		ID: key.String(), DocumentID: old.ID, Reason: n.Reason, Matter: n.Matter, Status: HoldActive,
 		PlacedAt: t.Now(), PlacedBy: t.actor.UserID,

@@ -295,26 +295,30 @@ func (v *Vault) RevokeKey(ctx context.Context, actor Actor, keyID string) (Key, 
 		if err := t.may(AccessAdmin); err != nil {
 			return nil, audit.Event{}, err
 		}
-		k, err := t.key(keyID)
-		if err != nil || !k.RevokedAt.IsZero() {
-			return k, audit.Event{}, err
-		}
-		k.RevokedAt = t.Now()
-		t.putKey(k)
-		facts := audit.Facts{"key": audit.Text(k.ID), "user": audit.Text(k.UserID)}
-		if len(k.successors) > 0 {
-			revoked, err := t.revokeLine(k)
-			if err != nil {
-				return nil, audit.Event{}, err
-			}
-			facts["successors"] = audit.Number(revoked)
-		}
-		return k, audit.Event{Op: audit.OpKeyRevoked, Facts: facts}, nil
+		return t.revokeKey(keyID)
 	})
 	if err != nil {
 		return Key{}, Receipt{}, err
 	}
 	return v.shown(k), receipt, nil
+}
+
+func (t *tx) revokeKey(keyID string) (*key, audit.Event, error) {
+	k, err := t.key(keyID)
+	if err != nil || !k.RevokedAt.IsZero() {
+		return k, audit.Event{}, err
+	}
+	k.RevokedAt = t.Now()
+	t.putKey(k)
+	facts := audit.Facts{"key": audit.Text(k.ID), "user": audit.Text(k.UserID)}
+	if len(k.successors) > 0 {
+		revoked, err := t.revokeLine(k)
+		if err != nil {
+			return nil, audit.Event{}, err
+		}
+		facts["successors"] = audit.Number(revoked)
+	}
+	return k, audit.Event{Op: audit.OpKeyRevoked, Facts: facts}, nil
 }
 
 // revokeLine revokes the successors of a key, theirs too, that still work, and
@@ -338,6 +342,28 @@ func (t *tx) revokeLine(first *key) (revoked uint64, err error) {
 		}
 	}
 	return revoked, nil
+}
+
+// adminKeys counts the keys that administer the vault now.
+func (t *tx) adminKeys() (n uint64, err error) {
+	c := t.Cursor(bucketKeys)
+	for at, b := c.First(); at != nil; at, b = c.Next() {
+		k, err := decodeKey(id(at), b)
+		if err != nil {
+			return 0, err
+		}
+		if k.Access != AccessAdmin || k.usable(t.Now()) != nil {
+			continue
+		}
+		u, err := t.user(k.UserID)
+		if err != nil {
+			return 0, err
+		}
+		if u.leads() {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // factTime spells a time in facts; "" is none.

@@ -146,12 +146,18 @@ func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Pol
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
-		p.ID, p.CreatedAt, p.UpdatedAt, p.Revision = key.String(), t.Now(), t.Now(), 1
-		detail := detailMembers{}
-		detail.text("name", p.Name)
-		detail.text("target", p.Target)
-		return p, audit.Event{Op: audit.OpPolicyCreated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(nil, &p)
+		p.ID = key.String()
+		return t.addPolicy(p)
 	})
+}
+
+// addPolicy stores a policy that is checked and has an id.
+func (t *tx) addPolicy(p Policy) (Policy, audit.Event, error) {
+	p.CreatedAt, p.UpdatedAt, p.Revision = t.Now(), t.Now(), 1
+	detail := detailMembers{}
+	detail.text("name", p.Name)
+	detail.text("target", p.Target)
+	return p, audit.Event{Op: audit.OpPolicyCreated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(nil, &p)
 }
 
 func (n NewPolicy) policy() Policy {
@@ -169,10 +175,32 @@ func (n NewPolicy) policy() Policy {
 }
 
 func (p *Policy) facts() audit.Facts {
-	return audit.Facts{
+	facts := audit.Facts{
 		"action": audit.Text(string(p.Action)), "days": audit.Number(p.PeriodDays), "enabled": audit.Text(fmt.Sprint(p.Enabled)),
 		"policy": audit.Text(p.ID), "protect": audit.Text(string(p.Protect)), "scope": audit.Text(string(p.Scope)),
 		"startFrom": audit.Text(string(p.StartFrom)),
+	}
+	if p.Target != "" {
+		facts["target"] = audit.Text(audit.Escape(p.Target))
+	}
+	return facts
+}
+
+// take takes over what the facts of an entry say of a policy. The target stays
+// if they do not tell it, as those of before did not.
+func (p *Policy) take(facts audit.Facts) {
+	word := func(name string) string {
+		s, _ := facts[name].AsText()
+		return s
+	}
+	p.PeriodDays, _ = facts["days"].AsNumber()
+	p.Action, p.Protect, p.Enabled = Action(word("action")), Protect(word("protect")), word("enabled") == "true"
+	p.Scope, p.StartFrom = Scope(word("scope")), Start(word("startFrom"))
+	if target, err := audit.Unescape(word("target")); err == nil && target != "" {
+		p.Target = target
+	}
+	if p.Scope == ScopeOrganization {
+		p.Target = ""
 	}
 }
 
@@ -195,16 +223,21 @@ func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, 
 		if p == old {
 			return old, audit.Event{}, nil
 		}
-		detail := map[string]any{}
-		if p.Name != old.Name {
-			detail["name"] = changed{old.Name, p.Name}
-		}
-		if p.Target != old.Target {
-			detail["target"] = changed{old.Target, p.Target}
-		}
-		p.UpdatedAt, p.Revision = t.Now(), old.Revision+1
-		return p, audit.Event{Op: audit.OpPolicyUpdated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(&old, &p)
+		return t.changePolicy(old, p)
 	})
+}
+
+// changePolicy stores a policy, checked, as it is from now on.
+func (t *tx) changePolicy(old, p Policy) (Policy, audit.Event, error) {
+	detail := map[string]any{}
+	if p.Name != old.Name {
+		detail["name"] = changed{old.Name, p.Name}
+	}
+	if p.Target != old.Target {
+		detail["target"] = changed{old.Target, p.Target}
+	}
+	p.UpdatedAt, p.Revision = t.Now(), old.Revision+1
+	return p, audit.Event{Op: audit.OpPolicyUpdated, Facts: p.facts(), Detail: encodeDetail(detail)}, t.putPolicy(&old, &p)
 }
 
 func (t *tx) changeablePolicy(policyID string, m Match) (Policy, error) {
@@ -263,8 +296,12 @@ func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, 
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
-		return p, audit.Event{Op: audit.OpPolicyDeleted, Facts: audit.Facts{"policy": audit.Text(p.ID)}}, t.putPolicy(&p, nil)
+		return t.removePolicy(p)
 	})
+}
+
+func (t *tx) removePolicy(p Policy) (Policy, audit.Event, error) {
+	return p, audit.Event{Op: audit.OpPolicyDeleted, Facts: audit.Facts{"policy": audit.Text(p.ID)}}, t.putPolicy(&p, nil)
 }
 
 // putPolicy writes a policy with its row by scope, and has what it counts from

@@ -107,9 +107,32 @@ func (t *tx) updateSettings(m Match, p SettingsPatch) (Settings, audit.Event, er
 	t.Put(bucketSettings, settingsKey, s.encode())
 	return s, audit.Event{
 		Op:     audit.OpSettingsUpdated,
-		Facts:  audit.Facts{"changed": audit.Texts(sortedKeys(detail)...)},
+		Facts:  s.facts(sortedKeys(detail)),
 		Detail: encodeDetail(detail),
 	}, nil
+}
+
+// facts are those of a change of some settings: their names, and what they are
+// from now on. Categories are text of people, and stand in the detail alone.
+func (s *Settings) facts(names []string) audit.Facts {
+	facts := audit.Facts{"changed": audit.Texts(names...)}
+	for _, name := range names {
+		switch value := s.members()[name].(type) {
+		case string:
+			facts[name] = audit.Text(value)
+		case uint64:
+			facts[name] = audit.Number(value)
+		case bool:
+			facts[name] = audit.Text(fmt.Sprint(value))
+		case []uint64:
+			var list []string
+			for _, n := range value {
+				list = append(list, fmt.Sprint(n))
+			}
+			facts[name] = audit.Texts(list...)
+		}
+	}
+	return facts
 }
 
 // check looks at every member that is given, and spells it.

@@ -194,17 +194,23 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond
 				return User{}, audit.Event{}, err
 			}
 		}
-		u.Revision, u.UpdatedAt = old.Revision+1, t.Now()
-		t.storeUser(old, u)
-		detail := map[string]any{}
-		if u.Name != old.Name {
-			detail["name"] = changed{old.Name, u.Name}
-		}
-		if u.Email != old.Email {
-			detail["email"] = changed{old.Email, u.Email}
-		}
-		return u, audit.Event{Op: audit.OpUserUpdated, Facts: u.facts(), Detail: encodeDetail(detail)}, nil
+		u, event := t.changeUser(old, u)
+		return u, event, nil
 	})
+}
+
+// changeUser stores a user as they are from now on.
+func (t *tx) changeUser(old, u User) (User, audit.Event) {
+	u.Revision, u.UpdatedAt = old.Revision+1, t.Now()
+	t.storeUser(old, u)
+	detail := map[string]any{}
+	if u.Name != old.Name {
+		detail["name"] = changed{old.Name, u.Name}
+	}
+	if u.Email != old.Email {
+		detail["email"] = changed{old.Email, u.Email}
+	}
+	return u, audit.Event{Op: audit.OpUserUpdated, Facts: u.facts(), Detail: encodeDetail(detail)}
 }
 
 func (p *UserPatch) check() error {

@@ -38,6 +38,7 @@ const maxBody = 1 << 20
 //	                   application/x-ndjson, which the handler reads, see [lined]
 //	doc, min, max      what it means; the smallest and the largest number
 //	enum, default      the words there are, with "|" between; what absent means
+//	required           for the description: the handler refuses a request without
 //
 // A query parameter, a member or a field that has no tag is refused by name.
 type input struct {
@@ -59,6 +60,7 @@ type field struct {
 	bounds
 	enum, absent string // enum words with "|" between; the default, for the description
 	lax          bool   // what is unknown in the body is ignored
+	required     bool   // for the description
 }
 
 // bounds are those of a number; max 0 is none.
@@ -112,7 +114,7 @@ func inputOf(t reflect.Type, method string) *input {
 				continue
 			}
 			f := field{in: where, name: name, doc: sf.Tag.Get("doc"), index: sf.Index, typ: sf.Type,
-				bounds: boundsOf(sf.Tag), enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default"), lax: sf.Tag.Get("unknown") == "ignored"}
+				bounds: boundsOf(sf.Tag), enum: sf.Tag.Get("enum"), absent: sf.Tag.Get("default"), lax: sf.Tag.Get("unknown") == "ignored", required: sf.Tag.Get("required") != ""}
 			switch where {
 			case "body":
 				in.body = &f

@@ -66,10 +66,18 @@ func newKit(t *testing.T, o Options) *kit {
 	}
 	o.Logger = zerolog.New(k.log)
 	k.server = New(vaults, o)
+	described := descriptions(t)
 	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.count(&k.began)
 		defer k.count(&k.ended)
-		k.server.ServeHTTP(w, r)
+		answer := &reader{ResponseWriter: w}
+		k.server.ServeHTTP(answer, r)
+		path, below := strings.CutPrefix(r.URL.Path, o.Prefix)
+		for _, d := range described {
+			if err := d.check(r.Method, path, answer); below && err != nil {
+				k.Error(err)
+			}
+		}
 	}))
 	t.Cleanup(k.close)
 	return k

@@ -13,18 +13,48 @@ import (
 	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
 // TestOpenAPI prints openapi.json from the route table and the wire types, and
 // refuses to let it say anything else. -update writes it.
 func TestOpenAPI(t *testing.T) {
-	p := &printer{object{}, object{}, object{}}
+	var own, dress []route
+	for _, rt := range New(nil, Options{Search: indexes{}, Deliveries: map[string]Deliverer{}}).table {
+		switch {
+		case strings.HasPrefix(rt.pattern, "/v2.1/"): // the same as below /restapi
+		case strings.HasPrefix(rt.pattern, "/restapi"), strings.HasPrefix(rt.pattern, "/oauth/userinfo"):
+			dress = append(dress, rt)
+		default:
+			own = append(own, rt)
+		}
+	}
+	describe(t, "openapi.json", openAPI, own, info{
+		"Strongroom", "A document vault. What DocuSign's clients speak is described in openapi-docusign.json. Each GET answers HEAD too. Every answer carries X-Request-Id. " +
+			"Bodies are decoded strictly: what is unknown, given twice or of a wrong type is refused by name. " +
+			"Ids are ULIDs and may be written as UUIDs. " +
+			"RATE_LIMITED and VAULT_UNAVAILABLE say in Retry-After when to try again; if API keys have a limit of requests, every answer says in RateLimit how many are left.",
+	})
+	describe(t, "openapi-docusign.json", openAPIDocuSign, dress, info{
+		"Strongroom for DocuSign's clients", "The edit locks of DocuSign's API, over the documents of a vault: an envelope, or a template, is a document. All of it is below /v2.1 too. " +
+			"Bodies are JSON or XML by Accept and Content-Type (text/xml as application/xml); members that are not known are ignored. The access token is an API key.",
+	})
+}
+
+type info struct{ title, description string }
+
+// describe prints a description and compares it with what is served.
+func describe(t *testing.T, file string, served []byte, table []route, about info) {
+	t.Helper()
+	p := &printer{object{}, object{}, object{}, nil, map[string]string{}}
 	var is bytes.Buffer
 	e := json.NewEncoder(&is)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	if err := e.Encode(p.document(New(nil, Options{Search: indexes{}, Deliveries: map[string]Deliverer{}}).table)); err != nil {
+	document := p.document(table, about)
+	p.explain(t)
+	if err := e.Encode(document); err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref": "#/components/([^"]*)"`).FindAllStringSubmatch(is.String(), -1) {
@@ -34,20 +64,24 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile("openapi.json", is.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(file, is.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if !bytes.Equal(is.Bytes(), openAPI) {
-		t.Errorf("openapi.json is not what the table says: run go test -update\n%s", firstDifference(string(openAPI), is.String()))
+	} else if !bytes.Equal(is.Bytes(), served) {
+		t.Errorf("%s is not what the table says: run go test -update\n%s", file, firstDifference(string(served), is.String()))
 	}
 }
 
 type object = map[string]any
 
 // printer prints routes and collects what they refer to.
-type printer struct{ schemas, refusals, named object }
+type printer struct {
+	schemas, refusals, named object
+	inline                   map[string]object // schemas that stand where they are used
+	bodies                   map[string]string // what a body is for, by its schema
+}
 
-func (p *printer) document(table []route) object {
+func (p *printer) document(table []route, about info) object {
 	paths := object{}
 	for _, rt := range table {
 		path := regexp.MustCompile(`:(\w+)`).ReplaceAllString(rt.pattern, "{$1}")
@@ -57,24 +91,75 @@ func (p *printer) document(table []route) object {
 		paths[path].(object)[strings.ToLower(rt.method)] = p.operation(rt)
 	}
 	p.schemas["Error"] = p.structSchema(typeOf[Error]())
+	var codes []string
+	for _, row := range errorTable {
+		if !slices.Contains(codes, string(row.code)) {
+			codes = append(codes, string(row.code))
+		}
+	}
+	for _, code := range []errorCode{codeInvalidBody, codeInvalidParameter, codeInternal} {
+		if !slices.Contains(codes, string(code)) {
+			codes = append(codes, string(code))
+		}
+	}
+	slices.Sort(codes)
+	p.schemas["Error"].(object)["properties"].(object)["errorCode"].(object)["enum"] = codes
+	out := p.head(about, paths)
+	if slices.ContainsFunc(table, func(rt route) bool { return rt.operation == "createWebhook" }) {
+		out["webhooks"] = p.webhooks()
+	}
+	return out
+}
+
+// webhooks are the messages an organization has sent to it.
+func (p *printer) webhooks() object {
+	event := p.structSchema(typeOf[Event]())
+	properties := event["properties"].(object)
+	properties["type"].(object)["enum"] = audit.Ops()
+	data := p.structSchema(typeOf[EventData]())
+	delete(p.schemas, "EventData") // in its place: some generators leave out what only webhooks refer to
+	properties["data"] = data
+	p.inline = map[string]object{"Event": event, "EventData": data}
+	return object{"event": object{"post": object{
+		"operationId": "receiveEvent",
+		"summary":     "What happened in the vault",
+		"description": "Sent as Standard Webhooks has it: webhook-id stays the same over retries, webhook-signature is v1 over id, time and body. It carries ids, not contents: read what changed through the API.",
+		"requestBody": object{"required": true, "content": object{jsonMedia: object{"schema": event}}},
+		"responses":   object{"200": object{"description": "Any 2xx within 15 s: it is delivered."}},
+	}}}
+}
+
+// Event is what a webhook is sent: an entry of the audit log without its detail.
+type Event struct {
+	ID        string    `json:"id" doc:"The vault, the entry and the beginning of its hash; stays the same over retries."`
+	Type      string    `json:"type" doc:"The entry's op."`
+	Timestamp Time      `json:"timestamp"`
+	Data      EventData `json:"data"`
+}
+
+// EventData is the entry.
+type EventData struct {
+	Seq        uint64          `json:"seq"`
+	Hash       audit.Hash      `json:"hash"`
+	ActorID    string          `json:"actorId"`
+	DocumentID string          `json:"documentId"`
+	Version    uint64          `json:"version" doc:"The version it is about; 0: none."`
+	Facts      json.RawMessage `json:"facts"`
+}
+
+// head is all of a description but what is in it.
+func (p *printer) head(about info, paths object) object {
 	return object{
-		"openapi": "3.1.0",
-		"info": object{
-			"title":   "Strongroom",
-			"version": "1",
-			"description": "A document vault. What is below /restapi, /v2.1 and /oauth is for DocuSign's clients, in JSON or XML by Accept and Content-Type. Each GET answers HEAD too. Every answer carries X-Request-Id. " +
-				"Bodies are decoded strictly: what is unknown, given twice or of a wrong type is refused by name. " +
-				"Ids are ULIDs and may be written as UUIDs. " +
-				"RATE_LIMITED and VAULT_UNAVAILABLE say in Retry-After when to try again; if API keys have a limit of requests, every answer says in RateLimit how many are left.",
-		},
+		"openapi":  "3.1.0",
+		"info":     object{"title": about.title, "version": "1", "description": about.description},
 		"servers":  []any{object{"url": ".", "description": "Wherever this description is served from."}},
-		"security": []any{object{"key": []any{}}},
+		"security": []any{object{"token": []any{}}},
 		"paths":    paths,
 		"components": object{
 			"schemas":         p.schemas,
 			"responses":       p.refusals,
 			"headers":         p.named,
-			"securitySchemes": object{"key": object{"type": "http", "scheme": "bearer", "description": "An API key."}},
+			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer", "description": "An API key."}},
 		},
 	}
 }
@@ -85,11 +170,9 @@ func (p *printer) operation(rt route) object {
 		"summary":     rt.summary,
 		"responses":   p.responses(rt),
 	}
-	if strings.HasPrefix(rt.pattern, "/v2.1/") { // the same as below /restapi, whose name it cannot have
-		delete(op, "operationId")
-	}
 	if rt.access == engine.AccessNone {
 		op["security"] = []any{}
+		op["description"] = "Open to all."
 	} else {
 		op["description"] = "Access: " + rt.access.String() + "."
 	}
@@ -124,8 +207,11 @@ func (p *printer) parameter(f field, doc string) object {
 	} else {
 		out["schema"] = p.fieldSchema(f)
 	}
-	if f.in == "path" {
+	if f.in == "path" || f.required {
 		out["required"] = true
+	}
+	if doc == "" {
+		doc = words[f.name].doc
 	}
 	if doc != "" {
 		out["description"] = doc
@@ -139,13 +225,14 @@ func (p *printer) parameter(f field, doc string) object {
 func (p *printer) fieldSchema(f field) object {
 	s := p.schema(f.typ)
 	if f.enum != "" {
-		s["enum"] = strings.Split(f.enum, "|")
+		oneOf(s, f.enum)
 	}
 	f.describe(s)
 	if f.absent != "" {
 		s["default"] = f.absent
-		if n, err := strconv.Atoi(f.absent); err == nil {
-			s["default"] = n
+		var value any // a number or a truth
+		if f.typ.Kind() != reflect.String && json.Unmarshal([]byte(f.absent), &value) == nil {
+			s["default"] = value
 		}
 	}
 	return s
@@ -160,9 +247,9 @@ func (p *printer) requestBody(rt route) object {
 		return nil
 	}
 	content := object{"application/json": object{"schema": p.schema(body.typ)}}
+	p.bodies[schemaName(body.typ)] = "What goes with: " + rt.summary + "."
 	if body.name == "docusign" {
 		content["application/xml"] = content["application/json"]
-		content["text/xml"] = content["application/json"]
 	}
 	if body.name == "lines" {
 		content[ndjson] = object{"schema": p.schema(typeOf[bulkLine]())}
@@ -187,6 +274,7 @@ func (p *printer) uploadForms(rt route) object {
 	}
 	name := strings.ToUpper(rt.operation[:1]) + rt.operation[1:]
 	p.schemas[name] = p.structSchema(rt.input.typ)
+	p.bodies[name] = "What goes with: " + rt.summary + "."
 	return object{
 		"multipart/form-data": object{"schema": object{"type": "object", "properties": properties, "required": []string{"file"}}},
 		"application/json":    object{"schema": ref(name)},
@@ -238,7 +326,7 @@ func (p *printer) content(t reflect.Type) object {
 	schema := object{"schema": p.schema(t)}
 	out := object{"application/json": schema}
 	if _, ok := reflect.Zero(t).Interface().(dressed); ok {
-		out["application/xml"], out["text/xml"] = schema, schema
+		out["application/xml"] = schema
 	}
 	return out
 }

@@ -46,6 +46,7 @@ func (s *Server) systemRoutes() []route {
 		stream("GET", "/metrics", admin, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
+		stream("GET", "/openapi-docusign.json", open, "The description of what DocuSign's clients speak", jsonMedia, describeDocuSign),
 
 		endpoint("GET", "/oauth/userinfo", 200, view, "Who asks, as OpenID Connect has it", getUserInfo),
 		endpoint("GET", "/restapi/service_information", 200, open, "Which versions of DocuSign's API there are", s.serviceInformation),

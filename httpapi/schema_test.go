@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"strongroom/audit"
@@ -24,19 +26,23 @@ var known = map[reflect.Type]func() object{
 	typeOf[json.RawMessage](): func() object { return object{"type": "object"} },
 	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
 	typeOf[ifMatch]():         func() object { return object{"type": "string"} },
-	typeOf[versionNumber]():   func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[versionNumber]():   func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
 	typeOf[lockToken]():       func() object { return object{"type": "string"} },
 	typeOf[claimedToken]():    func() object { return object{"type": "string"} },
 	typeOf[edit]():            func() object { return object{"type": "string"} },
 	typeOf[claimedEdit]():     func() object { return object{"type": "string"} },
-	typeOf[seconds]():         func() object { return object{"type": []string{"integer", "string"}, "minimum": 1, "default": 300} },
-	typeOf[truth]():           func() object { return object{"type": []string{"boolean", "string"}} },
-	typeOf[deliveryNumber]():  func() object { return object{"type": "integer", "minimum": 1} },
-	typeOf[entrySeq]():        func() object { return object{"type": "integer", "minimum": 1} },
+	typeOf[seconds](): func() object {
+		return object{"oneOf": []object{{"type": "integer", "format": "int64", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+$"}}, "description": "300 if it is absent."}
+	},
+	typeOf[truth](): func() object {
+		return object{"oneOf": []object{{"type": "boolean"}, {"type": "string", "enum": []string{"true", "false"}}}}
+	},
+	typeOf[deliveryNumber](): func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
+	typeOf[entrySeq]():       func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
 }
 
 func dueSchema() object {
-	return object{"anyOf": []object{{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}}}
+	return object{"type": "string", "description": "A date, or a time as in RFC 3339."}
 }
 
 // schema is the schema of a type, by reference if it has a name.
@@ -45,7 +51,7 @@ func (p *printer) schema(t reflect.Type) object {
 		return s()
 	}
 	if m, ok := reflect.New(t).Interface().(nullable); ok {
-		return orNull(p.schema(reflect.TypeOf(m.member(false)).Elem()))
+		return p.orNull(p.schema(reflect.TypeOf(m.member(false)).Elem()))
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -55,15 +61,17 @@ func (p *printer) schema(t reflect.Type) object {
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Uint64, reflect.Int64:
-		return object{"type": "integer", "minimum": 0}
+		return object{"type": "integer", "format": "int64", "minimum": 0}
 	case reflect.Float64:
-		return object{"type": "number"}
+		return object{"type": "number", "format": "double"}
 	case reflect.Interface:
 		return object{}
 	case reflect.Slice:
 		return object{"type": "array", "items": p.schema(t.Elem())}
 	case reflect.Map:
-		return object{"type": "object", "additionalProperties": object{"type": []string{"string", "number", "boolean"}}}
+		p.schemas["Scalar"] = object{"oneOf": scalars, "description": "A text, a number, true or false."}
+		p.schemas["CustomFields"] = object{"type": "object", "additionalProperties": ref("Scalar"), "description": "Values of fields, by key."}
+		return ref("CustomFields")
 	case reflect.Struct:
 		name := schemaName(t)
 		if p.schemas[name] == nil {
@@ -75,6 +83,34 @@ func (p *printer) schema(t reflect.Type) object {
 	panic("no schema for " + t.String())
 }
 
+// filter is what chooses documents in a body: the parameters of a list by name.
+// A client made from it may also send one of field.<key> as a member.
+func (p *printer) filter() object {
+	properties := object{}
+	for _, f := range inputOf(typeOf[searchFilter](), http.MethodGet).fields {
+		if _, open := reflect.New(f.typ).Interface().(named); open {
+			continue
+		}
+		s := p.fieldSchema(f)
+		if f.typ.Kind() == reflect.Slice {
+			s = object{"oneOf": []object{s["items"].(object), s}}
+		}
+		if f.doc != "" {
+			s["description"] = f.doc
+		}
+		properties[f.name] = s
+	}
+	p.schemas["FilterValue"] = object{
+		"oneOf":       append(slices.Clone(scalars), object{"type": "array", "items": object{"type": "string"}}),
+		"description": "A text, a number, true or false, or several texts.",
+	}
+	p.schemas["DocumentFilter"] = object{
+		"type": "object", "properties": properties, "additionalProperties": ref("FilterValue"),
+		"description": "Chooses documents as the parameters of GET /v1/documents do, and q of GET /v1/search: each member narrows. field.<key>, field.<key>.from and field.<key>.to choose by custom fields.",
+	}
+	return ref("DocumentFilter")
+}
+
 // schemaName is Document, or DocumentList.
 func schemaName(t reflect.Type) string {
 	name := t.Name()
@@ -84,16 +120,32 @@ func schemaName(t reflect.Type) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// orNull is a schema that allows null too, and, in an object, null for each
-// member: it is that of a merge patch.
-func orNull(s object) object {
+// orNull is a schema that allows null too, and, in custom fields, null for each
+// of them: it is that of a merge patch.
+func (p *printer) orNull(s object) object {
+	if s["$ref"] == ref("CustomFields")["$ref"] {
+		p.schemas["CustomFieldsPatch"] = object{
+			"type": []string{"object", "null"}, "additionalProperties": object{"oneOf": append(slices.Clone(scalars), object{"type": "null"})},
+			"description": "Values of fields, by key; null takes one away, and null in place of all of them takes all.",
+		}
+		return ref("CustomFieldsPatch")
+	}
 	if t, ok := s["type"].(string); ok {
 		s["type"] = []string{t, "null"}
 	}
-	if more, ok := s["additionalProperties"].(object); ok {
-		more["type"] = append(more["type"].([]string), "null")
-	}
 	return s
+}
+
+// scalars are what a custom field may hold. No type is written as a list of
+// several, which generators of clients do not take.
+var scalars = []object{{"type": "string"}, {"type": "number", "format": "double"}, {"type": "boolean"}}
+
+// oneOf bounds a text, or each of a list, to words.
+func oneOf(s object, words string) {
+	if items, ok := s["items"].(object); ok {
+		s = items
+	}
+	s["enum"] = strings.Split(words, "|")
 }
 
 func (b bounds) describe(s object) {
@@ -113,12 +165,15 @@ func (p *printer) structSchema(t reflect.Type) object {
 			continue
 		}
 		s := p.schema(f.Type)
+		if name == "filter" {
+			s = p.filter()
+		}
 		if f.Tag.Get("null") != "" {
-			s = orNull(s)
+			s = p.orNull(s)
 		}
 		boundsOf(f.Tag).describe(s)
 		if words := f.Tag.Get("enum"); words != "" {
-			s["enum"] = strings.Split(words, "|")
+			oneOf(s, words)
 		}
 		if doc := f.Tag.Get("doc"); doc != "" {
 			s["description"] = doc

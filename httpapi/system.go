@@ -16,6 +16,9 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
+//go:embed openapi-docusign.json
+var openAPIDocuSign []byte
+
 func livez(context.Context, caller, struct{}) (reply[State], error) {
 	return answer(State{Status: "ok"}), nil
 }
@@ -136,5 +139,10 @@ func (s *Server) version(context.Context, caller, struct{}) (reply[Build], error
 
 func describeAPI(_ caller, x *exchange, _ *http.Request, _ struct{}) error {
 	x.answerBytes(http.StatusOK, "application/json", openAPI)
+	return nil
+}
+
+func describeDocuSign(_ caller, x *exchange, _ *http.Request, _ struct{}) error {
+	x.answerBytes(http.StatusOK, "application/json", openAPIDocuSign)
 	return nil
 }

@@ -19,6 +19,8 @@ type restoreOptions struct {
 	datadir.Place
 	from       string
 	log        string
+	details    string
+	heads      listValue
 	withoutLog bool
 	json       bool
 }
@@ -33,21 +35,33 @@ is copied, and the state against the audit log at the end; every damaged file is
 named, and nothing is left if anything is wrong.
 
 --log is the audit log exported since, whole or from any entry up to the backup's
-last. What it names as erased since is erased again, and what is missing is said:
-each version that has to be uploaded again, by document, number and digest. Without
-it nobody knows what was erased since, and it takes --without-log to go on.
+last. Everything in it that governs is put in force again before anybody can come
+in: holds placed and released, policies, until when documents are kept, settings,
+keys revoked, users closed or changed, and what was erased is erased again.
+--details, exported with it, gives holds their reasons and policies their names
+back. What cannot be is said, one by one: each version that has to be uploaded
+again, by document, number and digest, users and keys made since, other metadata.
+Without a log nobody knows what was erased, held or revoked since, and it takes
+--without-log to go on.
+
+A log that loosens something, such as one with the release of a hold, is taken
+only with a head of it that was kept elsewhere (--head), at or behind the entry
+that does: whoever wrote the file could have made its end up. That the end of a
+log was cut off shows only by such a head, too.
 
 The restored vault is paused: no webhooks are sent and no retention runs until
 ` + "`strongroom resume`" + `. Edit locks that were live are broken. A running server serves
 it after its next start.`,
-		example: `strongroom export --log since.jsonl
-strongroom restore --from ./backup --log since.jsonl --data ./restored`,
+		example: `strongroom export --log since.jsonl --details details.jsonl
+strongroom restore --from backup --log since.jsonl --details details.jsonl --head heads.txt`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o restoreOptions
 			f.place(&o.Place)
 			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to (required)")
 			f.set.StringVar(&o.log, "log", "", "`FILE` with the audit log exported since the backup")
-			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased since is not known")
+			f.set.StringVar(&o.details, "details", "", "`FILE` with the details exported with that log")
+			f.set.Var(&o.heads, "head", "`FILE` with heads of that log kept elsewhere, - for standard input; may be given again")
+			f.set.BoolVar(&o.withoutLog, "without-log", false, "restore although what was erased, held or revoked since is not known")
 			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.restore(ctx, o) }
 		},
@@ -61,6 +75,9 @@ func (p *Program) restore(ctx context.Context, o restoreOptions) error {
 	if o.log != "" && o.withoutLog {
 		return usagef("--log and --without-log contradict each other")
 	}
+	if o.log == "" && (o.details != "" || len(o.heads) > 0) {
+		return usagef("--details and --head are about an exported log: give it with --log")
+	}
 	from, made, err := findBackup(o.from, o.Vault)
 	if err != nil {
 		return err
@@ -69,19 +86,10 @@ func (p *Program) restore(ctx context.Context, o restoreOptions) error {
 		return fmt.Errorf("%s is a backup of the vault %q: give --vault %[2]s", from, made.Vault)
 	}
 	if o.log == "" && !o.withoutLog {
-		return usagef("the backup is of %s and ends at entry %d; what was erased since is not known: give --log with the audit log exported since, or --without-log",
+		return usagef("the backup is of %s and ends at entry %d; what was erased, held or revoked since is not known: give --log with the audit log exported since, or --without-log",
 			audit.FormatTime(made.Made), made.Head.Seq)
 	}
-	var since io.Reader
-	if o.log != "" {
-		f, err := os.Open(o.log)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		since = f
-	}
-	report, err := p.restoreVault(ctx, o.Place, from, since)
+	report, err := p.restoreVault(ctx, o, from, made)
 	if err != nil {
 		return err
 	}
@@ -103,20 +111,52 @@ func findBackup(dir, vault string) (string, engine.Backup, error) {
 	return dir, made, err
 }
 
-func (p *Program) restoreVault(ctx context.Context, at datadir.Place, from string, since io.Reader) (engine.RestoreReport, error) {
+// openSince opens what is given of the log since; the caller closes it.
+func (p *Program) openSince(o restoreOptions, vaultID string, into *engine.RestoreOptions) (opened []io.Closer, err error) {
+	if into.Heads, err = p.readHeads(o.heads, vaultID); err != nil {
+		return nil, err
+	}
+	for _, file := range []struct {
+		name string
+		to   *io.Reader
+	}{{o.log, &into.Log}, {o.details, &into.Details}} {
+		if file.name == "" {
+			continue
+		}
+		f, err := os.Open(file.name)
+		if err != nil {
+			return opened, err
+		}
+		*file.to, opened = f, append(opened, f)
+	}
+	return opened, nil
+}
+
+func (p *Program) restoreVault(ctx context.Context, o restoreOptions, from string, made engine.Backup) (engine.RestoreReport, error) {
+	at := o.Place
+	var done, total atomic.Int64
+	options := engine.RestoreOptions{
+		From: from, AllowNetworkFS: at.NetworkFS,
+		Progress: func(d, t int64) { done.Store(d); total.Store(t) },
+	}
+	opened, err := p.openSince(o, made.VaultID, &options)
+	defer func() {
+		for _, f := range opened {
+			f.Close()
+		}
+	}()
+	if err != nil {
+		return engine.RestoreReport{}, err
+	}
 	parent := datadir.VaultsDir(at.Data)
 	if err := datadir.MakeVaultsDir(at.Data); err != nil {
 		return engine.RestoreReport{}, err
 	}
-	var done, total atomic.Int64
 	stop := p.showProgress(func() string {
 		return fmt.Sprintf("restoring %s: %d of %d MiB", at.Vault, done.Load()>>20, total.Load()>>20)
 	})
 	defer stop()
-	report, err := engine.Restore(ctx, at.Dir(), engine.RestoreOptions{
-		From: from, Log: since, AllowNetworkFS: at.NetworkFS,
-		Progress: func(d, t int64) { done.Store(d); total.Store(t) },
-	})
+	report, err := engine.Restore(ctx, at.Dir(), options)
 	if err != nil {
 		// Directories that were made for it alone; others are not empty.
 		os.Remove(parent)
@@ -137,9 +177,12 @@ func (p *Program) tellRestored(r engine.RestoreReport, o restoreOptions) error {
 	fmt.Fprintf(p.Stdout, "restored the vault %q as it was at entry %d, from the backup of %s\n", r.Vault, r.Head.Seq, audit.FormatTime(r.Made))
 	fmt.Fprintf(p.Stdout, "%d documents, %d versions, %d files of %d bytes; %d live locks broken\n", r.Documents, r.Versions, r.Blobs, r.Bytes, r.Locks)
 	if o.log == "" {
-		fmt.Fprintln(p.Stdout, "without a log: what was changed, deleted or erased since is not known")
+		fmt.Fprintf(p.Stdout, "without a log: what was changed, deleted, erased, held or revoked after %s is not known\n", audit.FormatTime(r.Made))
 	} else {
 		p.tellSince(r.Since)
+	}
+	if r.AdminKeys == 0 {
+		fmt.Fprintf(p.Stdout, "no API key of an admin works: make one with `strongroom key add --data %s --vault %s`, for a user who is active and has admin access\n", o.Data, r.Vault)
 	}
 	_, err := io.WriteString(p.Stdout, r.Restored.Text())
 	fmt.Fprintf(p.Stderr, "the vault is paused; look at it, then `strongroom resume --data %s --vault %s`\n", o.Data, r.Vault)
@@ -153,6 +196,16 @@ func (p *Program) tellSince(s engine.Since) {
 			fmt.Fprintf(p.Stdout, "  %s %d\n", op, n)
 		}
 	}
+	if s.Covered.Seq == 0 {
+		fmt.Fprintln(p.Stdout, "without --head: whether the end of the log was cut off is not known")
+	} else {
+		fmt.Fprintf(p.Stdout, "the log has entry %d, of the last head that was kept elsewhere\n", s.Covered.Seq)
+	}
+	for _, op := range audit.Ops() {
+		if n := s.Repeated[op]; n > 0 {
+			fmt.Fprintf(p.Stdout, "in force again: %s %d\n", op, n)
+		}
+	}
 	for _, v := range s.Versions {
 		fmt.Fprintf(p.Stdout, "missing: document %s version %d, %s\n", v.DocumentID, v.Number, v.Digest)
 	}
@@ -161,6 +214,9 @@ func (p *Program) tellSince(s engine.Since) {
 	}
 	for _, id := range s.Erased {
 		fmt.Fprintf(p.Stdout, "erased again: %s\n", id)
+	}
+	for _, l := range s.Lost {
+		fmt.Fprintf(p.Stdout, "not repeated: entry %d, %s: %s\n", l.Seq, l.Op, plain(l.What))
 	}
 }
 
@@ -175,16 +231,26 @@ type restoredRow struct {
 	Files     uint64    `json:"files"`
 	Bytes     int64     `json:"bytes"`
 	Locks     uint64    `json:"locksBroken"`
+	AdminKeys uint64    `json:"adminKeys"`       // that work
 	Since     *sinceRow `json:"since,omitempty"` // absent: without a log, nobody knows
 }
 
 type sinceRow struct {
-	Entries uint64              `json:"entries"`
-	Head    headRow             `json:"head"`
-	Ops     map[audit.Op]uint64 `json:"ops"`
-	Missing []missingRow        `json:"missing"`
-	Deleted []string            `json:"thereAgain"` // documents deleted since
-	Erased  []string            `json:"erasedAgain"`
+	Entries  uint64              `json:"entries"`
+	Head     headRow             `json:"head"`
+	Covered  *headRow            `json:"coveredBy,omitempty"` // absent: without a head that was kept elsewhere
+	Ops      map[audit.Op]uint64 `json:"ops"`
+	Repeated map[audit.Op]uint64 `json:"inForceAgain"`
+	Missing  []missingRow        `json:"missing"`
+	Deleted  []string            `json:"thereAgain"` // documents deleted since
+	Erased   []string            `json:"erasedAgain"`
+	Lost     []lostRow           `json:"notRepeated"`
+}
+
+type lostRow struct {
+	Seq  uint64   `json:"seq"`
+	Op   audit.Op `json:"op"`
+	What string   `json:"what"`
 }
 
 type missingRow struct {
@@ -196,17 +262,24 @@ type missingRow struct {
 func restored(r engine.RestoreReport, logged bool) restoredRow {
 	row := restoredRow{
 		Vault: r.Vault, Made: audit.FormatTime(r.Made), Head: rowOfHead(r.Head), Restored: rowOfHead(r.Restored),
-		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks,
+		Documents: r.Documents, Versions: r.Versions, Files: r.Blobs, Bytes: r.Bytes, Locks: r.Locks, AdminKeys: r.AdminKeys,
 	}
 	if !logged {
 		return row
 	}
 	row.Since = &sinceRow{
-		Entries: r.Since.Entries, Head: rowOfHead(r.Since.Head), Ops: r.Since.Ops, Missing: []missingRow{},
+		Entries: r.Since.Entries, Head: rowOfHead(r.Since.Head), Ops: r.Since.Ops, Repeated: r.Since.Repeated,
+		Missing: []missingRow{}, Lost: []lostRow{},
 		Deleted: append([]string{}, r.Since.Deleted...), Erased: append([]string{}, r.Since.Erased...),
 	}
 	for _, v := range r.Since.Versions {
 		row.Since.Missing = append(row.Since.Missing, missingRow{v.DocumentID, v.Number, v.Digest})
+	}
+	for _, l := range r.Since.Lost {
+		row.Since.Lost = append(row.Since.Lost, lostRow{l.Seq, l.Op, l.What})
+	}
+	if r.Since.Covered.Seq > 0 {
+		row.Since.Covered = new(rowOfHead(r.Since.Covered))
 	}
 	return row
 }

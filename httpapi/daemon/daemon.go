@@ -55,6 +55,7 @@ type Options struct {
 	WebhookAllow []netip.Prefix // networks behind the firewall that webhooks may reach
 	WebhookProxy *url.URL       // nil: none, whatever the environment says
 	Search       bool           // keep full-text indexes and answer searches
+	Console      bool           // serve the pages for people, below /console/
 	AcceptClock  bool           // write although the clock is behind the log
 
 	Stderr   io.Writer // for the log, and for what is said to people

@@ -39,7 +39,11 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	if err != nil {
 		return nil, listenError(err)
 	}
-	fronts := []front{{public, api, api.Stop}}
+	pages, err := o.console(vaults, unopened, r, options, log)
+	if err != nil {
+		return nil, errors.Join(err, public.Close())
+	}
+	fronts := []front{{public, withConsole(api, pages), api.Stop}}
 	if o.Metrics != nil {
 		metrics, err := d.listen(o.Metrics)
 		if err != nil {

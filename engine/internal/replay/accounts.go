@@ -101,6 +101,11 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		for name := range r.members {
 			r.tell(&a.Settings, name, name)
 		}
+		for _, name := range []string{"auditReads", "maxClockGapDays", "paused", "reminderDays", "retentionConflict", "retentionRunAt", "searchLanguage", "timeZone"} {
+			if told, is := r.setting(name); is {
+				a.Settings.Texts[name] = told
+			}
+		}
 		a.Settings.Erased = a.Settings.Erased || r.erased
 	case audit.OpUserCreated, audit.OpUserUpdated:
 		return a.user(r)

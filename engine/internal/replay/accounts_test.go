@@ -55,6 +55,18 @@ func TestVaultAndSettings(t *testing.T) {
 	a.tell("no.operation", "") // of a later release
 }
 
+// What a setting is, and what a policy is for, are facts: they count whatever the
+// detail says, or when it says nothing.
+func TestFactsOfSettingsAndPolicies(t *testing.T) {
+	a := newTeller(t)
+	a.tell(audit.OpSettingsUpdated, `{"timeZone":{"old":"UTC","new":"UTC"}}`, "timeZone", "Europe/Berlin", "auditReads", "true", "maxClockGapDays", 5,
+		"reminderDays", []string{"14", "7"}, "retentionConflict", "shortest", "paused", "false")
+	want(t, "the settings", shown(a.Settings.Texts), `auditReads: true; maxClockGapDays: 5; reminderDays: "14" "7" ; `+
+		`retentionConflict: shortest; retentionRunAt: 02:00; searchLanguage: en; timeZone: Europe/Berlin`)
+	a.tell(audit.OpPolicyCreated, `{"name":"P"}`, "policy", "P", "scope", "category", "target", "a%20b", "days", 1)
+	want(t, "the target", a.Things(Policies)["P"].Texts["the target"], Text("a b"))
+}
+
 func TestUsersAndKeys(t *testing.T) {
 	a := newTeller(t)
 	a.tell(audit.OpUserCreated, `{"name":"Ulla","email":"u@example.com"}`, "user", "U", "access", "upload", "canLock", "true", "status", "active")

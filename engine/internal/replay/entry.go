@@ -65,6 +65,23 @@ func (e *entry) time(name string) Value {
 	return Time(at)
 }
 
+// setting returns a fact that is a setting, in the Value its detail gives it.
+func (e *entry) setting(name string) (Value, bool) {
+	fact, told := e.Facts[name]
+	if n, is := fact.AsNumber(); is {
+		return Number(n), told
+	}
+	if list, is := fact.AsTexts(); is {
+		return List(list), told
+	}
+	switch word := e.word(name); word {
+	case "true", "false":
+		return Flag(word == "true"), told
+	default:
+		return Text(word), told
+	}
+}
+
 // text returns a member of the detail that is a text, "" if there is none.
 func (e *entry) text(name string) string {
 	s, _ := e.members[name].(string)

@@ -26,6 +26,9 @@ func (a *Accounts) policy(e *entry) error {
 	p.Facts["protect"] = Text(e.word("protect"))
 	p.Facts["enabled"] = Flag(e.flag("enabled"))
 	e.tell(p, "name", "the name", "target", "the target")
+	if target, err := audit.Unescape(e.word("target")); err == nil && target != "" {
+		p.Texts["the target"] = Text(target)
+	}
 	e.changed(p)
 	return nil
 }

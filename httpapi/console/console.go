@@ -1,0 +1,159 @@
+// Package console is the vault for people who look rather than read: pages, in a
+// browser, of the same vaults and by the same rules as the API beside it.
+//
+// The pages are made here, with html/template. A page is a row of the table
+// (routes.go): a method, an address, the access it takes and a function. That
+// function takes a [visit], which is who asks and what was asked, calls the
+// engine as the API's handlers do, and returns an answer: the name of a page and
+// what is on it, or where to go next. It writes nothing itself, and it decides
+// nothing about documents: what may be done is the engine's to say, and what it
+// refuses is told in the page, with what to do next (words.go).
+//
+// A page is a file below pages, which defines "main", and every string on it
+// stands there. What pages have in common are parts: each is a template with a
+// comment that says what it is for and what it is given. Looks are one file of
+// plain CSS, which begins with its tokens. Scripts improve what works without
+// them; each is a module of its own below static. Nothing is fetched from
+// anywhere else, nothing is built, and the Content-Security-Policy of every page
+// says so.
+//
+// Forms are posted, and the answer to a form is a redirect: a page can always be
+// loaded again. Each form carries a number that is used up by the first time it
+// is sent (a double click makes one document, not two), and, where it changes
+// something that is there, the revision the page was made from.
+package console
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/engine"
+	"strongroom/httpapi"
+)
+
+// Options say how the console is served.
+type Options struct {
+	// Prefix is the path the whole server is mounted under, like "/vault"; "": none.
+	Prefix string
+	// PublicURL is what stands before Prefix for people: "https://vault.example.com".
+	// "": as a request says.
+	PublicURL string
+	// Authenticate tells who asks, for a program that has sessions of its own.
+	// Nil: people sign in here with an API key.
+	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
+	// Sessions is the file sessions are kept in, as hashes. It may be thrown
+	// away: everybody signs in again. "": they end with the program.
+	Sessions string
+	// Search finds documents by their words. Nil: there is no search.
+	Search httpapi.Search
+	// Deliveries are those who deliver to webhooks, by the name of the vault.
+	Deliveries map[string]httpapi.Deliverer
+	// MaxUpload is the largest file that may be uploaded, in bytes; 0: 1 GiB.
+	MaxUpload int64
+	// Unopened names the vaults that could not be opened.
+	Unopened map[string]string
+	// Warnings are what is known against vaults that can be used, as in httpapi.
+	Warnings func() map[string][]string
+	// OpenAPI is the description the reference is made from; see httpapi.Description.
+	Logger zerolog.Logger
+	Build  httpapi.Build
+}
+
+// Console serves the pages. It is safe for concurrent use and starts no goroutine.
+type Console struct {
+	vaults   map[string]*engine.Vault
+	options  Options
+	pages    pages
+	assets   assets
+	sessions *sessions
+	mux      *http.ServeMux
+	handler  http.Handler
+}
+
+const (
+	defaultMaxUpload = 1 << 30
+	// root is below the prefix, and files below it: no vault can have that name.
+	root  = "/console"
+	files = "/_files/"
+)
+
+// New returns the console of vaults, which are keyed by name and must not be
+// changed afterwards.
+func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
+	if o.MaxUpload == 0 {
+		o.MaxUpload = defaultMaxUpload
+	}
+	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux()}
+	var err error
+	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {
+		return nil, err
+	}
+	if c.pages, err = c.loadPages(); err != nil {
+		return nil, err
+	}
+	c.sessions = openSessions(o.Sessions, time.Now)
+	for _, rt := range c.routes() {
+		c.mux.Handle(rt.method+" "+o.Prefix+root+rt.pattern, c.serve(rt))
+	}
+	c.mux.HandleFunc(o.Prefix+root+"/", func(w http.ResponseWriter, r *http.Request) {
+		c.write(w, r, c.stranger(r), c.stranger(r).wrong(errNoPage))
+	})
+	protection := http.NewCrossOriginProtection()
+	if o.PublicURL != "" {
+		if err := protection.AddTrustedOrigin(originOf(o.PublicURL)); err != nil {
+			return nil, err
+		}
+	}
+	c.handler = protection.Handler(c.mux)
+	return c, nil
+}
+
+// Close keeps the sessions for the next start.
+func (c *Console) Close() error { return c.sessions.save() }
+
+// Serves reports whether a path is the console's.
+func (c *Console) Serves(path string) bool {
+	rest, ok := strings.CutPrefix(path, c.options.Prefix+root)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// ServeHTTP answers one request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	guard(w.Header(), r)
+	if r.URL.Path == c.options.Prefix+root {
+		http.Redirect(w, r, c.options.Prefix+root+"/", http.StatusSeeOther)
+		return
+	}
+	if file, ok := strings.CutPrefix(r.URL.Path, c.assets.base); ok {
+		c.assets.serve(w, r, file)
+		return
+	}
+	c.handler.ServeHTTP(w, r)
+}
+
+// policy is the Content-Security-Policy of every page.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+	"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// guard says of every answer what browsers are to keep to.
+func guard(h http.Header, r *http.Request) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+func originOf(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}

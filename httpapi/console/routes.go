@@ -1,0 +1,48 @@
+package console
+
+import "strongroom/engine"
+
+const (
+	open  = engine.AccessNone // to all
+	view  = engine.AccessView
+	write = engine.AccessUpload
+	admin = engine.AccessAdmin
+)
+
+// routes is the table: method, address below the console, access, and what makes
+// the page. A POST changes something, and nothing else does.
+func (c *Console) routes() []route {
+	return []route{
+		{"GET", "/{$}", open, home},
+		{"GET", "/sign-in", open, askKey},
+		{"POST", "/sign-in", open, signIn},
+		{"POST", "/{vault}/sign-out", view, signOut},
+
+		{"GET", "/{vault}/{$}", view, vaultHome},
+		{"GET", "/{vault}/documents", view, listDocuments},
+		{"GET", "/{vault}/documents.csv", view, register},
+		{"POST", "/{vault}/documents/chosen", view, chosen},
+		{"POST", "/{vault}/documents/apply", write, applyToChosen},
+
+		{"GET", "/{vault}/upload", write, askFiles},
+		{"POST", "/{vault}/upload", write, upload},
+
+		{"GET", "/{vault}/documents/{id}", view, showDocument},
+		{"GET", "/{vault}/documents/{id}/edit", write, editDocument},
+		{"POST", "/{vault}/documents/{id}/edit", write, saveDocument},
+		{"GET", "/{vault}/documents/{id}/content", view, download},
+		{"POST", "/{vault}/documents/{id}/versions", write, addVersion},
+		{"POST", "/{vault}/documents/{id}/restore", write, restoreVersion},
+		{"POST", "/{vault}/documents/{id}/lock", write, lockDocument},
+		{"POST", "/{vault}/documents/{id}/renew", write, renewLock},
+		{"POST", "/{vault}/documents/{id}/release", write, releaseLock},
+		{"POST", "/{vault}/documents/{id}/break", admin, breakLock},
+		{"POST", "/{vault}/documents/{id}/password", admin, setPassword},
+		{"POST", "/{vault}/documents/{id}/hold", admin, placeHold},
+		{"POST", "/{vault}/documents/{id}/unhold", admin, releaseHold},
+		{"POST", "/{vault}/documents/{id}/archive", admin, archiveDocument},
+		{"POST", "/{vault}/documents/{id}/unarchive", admin, unarchiveDocument},
+		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
+		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
+	}
+}

@@ -1,0 +1,293 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"strongroom/engine"
+)
+
+// visit is one request: who asks, of which vault, and what for. Handlers read
+// from it and return an answer.
+type visit struct {
+	*shell
+	console *Console
+	r       *http.Request
+	vault   *engine.Vault
+	session *session // nil: nobody has signed in, or the host knows who it is
+	user    engine.User
+	actor   engine.Actor
+	fill    url.Values // of a form that was sent before signing in
+	cookie  *http.Cookie
+	names   map[string]string // of users that were looked up
+}
+
+func (v *visit) ctx() context.Context { return v.r.Context() }
+
+// id is the part of the address with this name.
+func (v *visit) id(name string) string { return v.r.PathValue(name) }
+
+// form is a field of the form that was sent, without blanks around it.
+func (v *visit) form(name string) string { return strings.TrimSpace(v.r.PostForm.Get(name)) }
+
+// revision is the condition that a form was made from this state.
+func (v *visit) revision() engine.Condition {
+	n, err := strconv.ParseUint(v.form("revision"), 10, 64)
+	if err != nil {
+		return engine.Condition{}
+	}
+	return engine.Condition{IfMatch: engine.Match{n}}
+}
+
+// answer is what a handler returns: a page, or where to go.
+type answer struct {
+	page   string // a file below pages, without .html; "": go to
+	title  string
+	body   any
+	status int // 0: 200
+	to     string
+	flash  *flash
+	raw    func(http.ResponseWriter) // writes an answer that is no page
+}
+
+// page is an answer with a page.
+func page(name, title string, body any) answer { return answer{page: name, title: title, body: body} }
+
+// see is where to go after a form, and what to say there.
+func see(to, format string, args ...any) answer {
+	return answer{to: to, flash: &flash{"done", fmt.Sprintf(format, args...)}}
+}
+
+// route is a row of the table.
+type route struct {
+	method, pattern string
+	access          engine.Access // AccessNone: open to all
+	serve           func(*visit) (answer, error)
+}
+
+// maxForm is the size of a form without files.
+const maxForm = 1 << 20
+
+func (c *Console) serve(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := c.stranger(r)
+		a, err := c.answer(v, w, rt)
+		if err != nil {
+			a = v.wrong(err)
+		}
+		c.write(w, r, v, a)
+	}
+}
+
+func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, error) {
+	r := v.r
+	isFile := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
+	if r.Method == http.MethodPost && !isFile {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			return answer{}, errForm
+		}
+	}
+	if rt.access == engine.AccessNone {
+		return rt.serve(v)
+	}
+	if a, err := c.admit(v); err != nil || a.to != "" {
+		return a, err
+	}
+	if v.actor.Access < rt.access {
+		return answer{}, &engine.PermissionError{Required: rt.access, Actual: v.actor.Access}
+	}
+	number := r.PostForm.Get("once")
+	if r.Method != http.MethodPost || v.session == nil || number == "" {
+		return rt.serve(v)
+	}
+	v.session.sending.Lock()
+	defer v.session.sending.Unlock()
+	if to := c.sessions.sent(v.session, number); to != "" {
+		return answer{to: to}, nil
+	}
+	a, err := rt.serve(v)
+	if err == nil {
+		to := a.to
+		if to == "" {
+			to = v.Path() // a secret is shown once
+		}
+		c.sessions.spend(v.session, number, to)
+	}
+	return a, err
+}
+
+// admit finds out who asks. Who has no session is sent to sign in, with the way
+// back, and a form is kept for whose session had ended.
+func (c *Console) admit(v *visit) (answer, error) {
+	if c.options.Authenticate != nil {
+		vault, actor, err := c.options.Authenticate(v.r)
+		if err != nil {
+			return answer{}, err
+		}
+		if v.vault = vault; vault.Name() != v.id("vault") {
+			return answer{}, errNoPage
+		}
+		return answer{}, c.enter(v, actor)
+	}
+	token, _ := v.r.Cookie(c.cookieName(v.r))
+	var over bool
+	if token != nil {
+		polling := v.r.Header.Get("X-Polling") != ""
+		v.session, over = c.sessions.find(token.Value, !polling)
+	}
+	if v.session == nil || over {
+		return c.toSignIn(v, over), nil
+	}
+	v.vault = c.vaults[v.session.Vault]
+	if v.vault == nil || v.session.Vault != v.id("vault") {
+		return answer{}, errNoPage
+	}
+	err := c.enter(v, v.session.actor())
+	if errors.Is(err, engine.ErrTokenRevoked) || errors.Is(err, engine.ErrTokenExpired) || errors.Is(err, engine.ErrInvalidToken) {
+		c.endSession(v.ctx(), v.session, engine.System())
+		return c.toSignIn(v, true), nil
+	}
+	if key := v.r.URL.Query().Get("unsent"); err == nil && key != "" {
+		if form, ok := c.sessions.recall(key, v.session.Vault, v.user.ID); ok {
+			v.fill = form.fields
+		}
+	}
+	return answer{}, err
+}
+
+// enter lets an actor in, and reads what every page needs.
+func (c *Console) enter(v *visit, actor engine.Actor) error {
+	var err error
+	if v.user, v.actor, err = v.vault.Admit(v.ctx(), actor); err != nil {
+		return err
+	}
+	s, err := v.vault.Settings(v.ctx())
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		zone = time.UTC
+	}
+	v.shell.enter(v.vault.Name(), v.user, v.actor.Access, zone)
+	v.shell.paused = s.Paused
+	return nil
+}
+
+// toSignIn is the way to the sign-in page. A form sent into a session that has
+// ended is kept, but for its secrets.
+func (c *Console) toSignIn(v *visit, over bool) answer {
+	if over {
+		c.endSession(v.ctx(), v.session, engine.System())
+	}
+	back := url.Values{}
+	if v.r.Method == http.MethodGet {
+		back.Set("to", v.r.URL.RequestURI())
+	} else if over && v.r.PostForm != nil {
+		fields := url.Values{}
+		for name, values := range v.r.PostForm {
+			if !strings.Contains(strings.ToLower(name), "password") && name != "once" && name != "key" {
+				fields[name] = values
+			}
+		}
+		back.Set("unsent", c.sessions.keep(unsent{user: v.session.UserID, vault: v.session.Vault, path: v.r.URL.Path, fields: fields}))
+	}
+	return answer{to: c.options.Prefix + root + "/sign-in?" + back.Encode()}
+}
+
+// endSession ends a session, with an entry unless it has one.
+func (c *Console) endSession(ctx context.Context, one *session, actor engine.Actor) {
+	if !c.sessions.end(one) {
+		return
+	}
+	if vault := c.vaults[one.Vault]; vault != nil {
+		if _, err := vault.RecordSession(context.WithoutCancel(ctx), actor, one.ID, one.UserID, true); err != nil {
+			c.options.Logger.Warn().Err(err).Str("session", one.ID).Msg("the end of a session is not in the audit log")
+		}
+	}
+}
+
+// secure reports whether what is sent cannot be read on the way, as far as this
+// server can know: TLS here, or before it as the public address says, or no
+// network at all.
+func (c *Console) secure(r *http.Request) bool {
+	if r.TLS != nil || strings.HasPrefix(c.options.PublicURL, "https://") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// cookieName carries the port and the prefix: browsers keep cookies by host
+// alone, and two servers on one must not end each other's sessions.
+func (c *Console) cookieName(r *http.Request) string {
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		port = "0"
+	}
+	return "strongroom-" + port + strings.ReplaceAll(c.options.Prefix, "/", "-")
+}
+
+func (c *Console) newCookie(r *http.Request, token string) *http.Cookie {
+	cookie := &http.Cookie{
+		Name: c.cookieName(r), Value: token, Path: c.options.Prefix + root + "/",
+		HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: r.TLS != nil || strings.HasPrefix(c.options.PublicURL, "https://"),
+	}
+	if token == "" {
+		cookie.MaxAge = -1
+	}
+	return cookie
+}
+
+// write writes an answer.
+func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answer) {
+	if v.cookie != nil {
+		http.SetCookie(w, v.cookie)
+	}
+	switch {
+	case a.raw != nil:
+		a.raw(w)
+		return
+	case a.to != "":
+		if a.flash != nil && v.session != nil {
+			c.sessions.flash(v.session, *a.flash)
+		}
+		http.Redirect(w, r, a.to, http.StatusSeeOther)
+		return
+	}
+	if v.session != nil && v.session.Ended.IsZero() {
+		v.shell.Flashes = c.sessions.takeFlashes(v.session)
+	}
+	v.shell.Title = a.title
+	v.shell.Body = a.body
+	v.shell.Now = v.shell.When(time.Now())
+	html, err := c.pages.render(a.page, v.shell)
+	if err != nil {
+		c.options.Logger.Error().Err(err).Str("page", a.page).Msg("a page cannot be made")
+		http.Error(w, "This page cannot be shown. Tell whoever runs this server.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(html)))
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
+	if r.Method != http.MethodHead {
+		io.WriteString(w, html)
+	}
+}

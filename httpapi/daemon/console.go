@@ -1,0 +1,41 @@
+package daemon
+
+import (
+	"net/http"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"strongroom/engine"
+	"strongroom/httpapi"
+	"strongroom/httpapi/console"
+)
+
+// sessionsFile is where the console keeps who has signed in, as hashes. Nothing
+// is lost with it: everybody signs in again.
+const sessionsFile = "console-sessions.json"
+
+// console makes the pages; nil if there are to be none.
+func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, log zerolog.Logger) (*console.Console, error) {
+	if !o.Console {
+		return nil, nil
+	}
+	return console.New(vaults, console.Options{
+		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Search: api.Search, Deliveries: api.Deliveries,
+		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build,
+	})
+}
+
+// withConsole serves pages beside the API, which has no path below theirs.
+func withConsole(api http.Handler, pages *console.Console) http.Handler {
+	if pages == nil {
+		return api
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if pages.Serves(r.URL.Path) {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
