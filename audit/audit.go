@@ -111,6 +111,47 @@
 // Whoever has a deletion certificate computes this from what it says, and looks
 // for it in the log.
 //
+// # What is bound
+//
+// What decides who may do what, and is not told in the log, is kept in the vault
+// and bound by a digest in the facts of the entry that made or changed it, so that
+// a verification of the vault finds every other change to it. Each is a SHA-256
+// of exact bytes:
+//
+//   - secret: of a key, of the SHA-256 of the secret in its token, which is what
+//     the vault keeps; of a webhook, of the bytes it signs with. They are
+//     32 and 24 random bytes: nobody finds them by guessing.
+//   - password: of the Argon2id hash of the document's edit password, in PHC form,
+//     whose salt is in no log.
+//   - snapshot and drafts: of the record kept of the document as it was locked, or
+//     of the changes that wait in its user's scratchpad. Such a record says what
+//     people wrote, so it has 16 random bytes in it: when it is gone, nobody can
+//     tell by its digest what it said.
+//
+// A lock is told in full: by whom, in the members actor and key, and from when
+// and how long, in time and seconds.
+//
+// A vault of an earlier format had none of these facts. Its vault.migrated tells
+// what stood then, and takes the place of what the entries before say of it. Where
+// the list does not fit into one entry, more follow at once, with the fact part. The
+// list state has a text for each thing, of words with a blank between, "-" for
+// what is absent:
+//
+//	key KEY SECRET
+//	webhook WEBHOOK SECRET SECRET-BEFORE
+//	run RUN AT
+//	erasure ERASURE SUBJECTS
+//	erasing ERASURE SUBJECT SEQ-OF-DEFERRAL RESUME
+//	password DOCUMENT PASSWORD
+//	lock DOCUMENT FENCE USER KEY SECONDS UNTIL SCRATCHPAD REVISION LOCKED-BY-APP
+//	snapshot DOCUMENT SNAPSHOT
+//	drafts DOCUMENT USER DRAFTS REVISION
+//
+// where REVISION is the document's when the scratchpad was begun, 0 if it is
+// empty, and SCRATCHPAD and LOCKED-BY-APP are flags: whether the lock has a
+// scratchpad, and whether an application is named. Of erasing, that is only told
+// which no entry tells: what was deferred, or begun.
+//
 // # Checking a log with a shell
 //
 // This prints the number of entries and the hash of the last, or the first line
@@ -195,7 +236,7 @@
 //	    facts    format number, vault word
 //	    detail   name
 //	vault.migrated (none)
-//	    facts    format number, from number
+//	    facts    format number, from number, part? number, state? list
 //	vault.restored (none)
 //	    facts    erasures number, head hash, log flag, seq number
 //	clock.corrected (none)
@@ -216,21 +257,23 @@
 //	    detail   name category description tags customFields externalId product
 //	             templateId agreementId fileName comment label
 //	document.updated (document)
-//	    facts    confirmed? list, owner? word, repeats? number,
-//	             retainUntil? time, revision number
+//	    facts    confirmed? list, owner? word, password? text, repeats? number,
+//	             retainUntil? time, revision number, seconds? number
 //	    detail   {member: {old, new}}
 //	document.version_added (version)
 //	    facts    chain hash, digest digest, mediaType word, restored? number,
-//	             size number
+//	             seconds? number, size number
 //	    detail   fileName comment label
 //	document.reverted (version)
 //	    facts    confirmed? list, discardedFrom? number, discardedTo? number,
-//	             owner? word, retainUntil? time, revision number
+//	             owner? word, retainUntil? time, revision number,
+//	             seconds? number
 //	    detail   {member: {old, new}}
 //	document.archived (document)
-//	    facts    policy? word, repeats? number, revision number, run? word
+//	    facts    policy? word, repeats? number, revision number, run? word,
+//	             seconds? number
 //	document.unarchived (document)
-//	    facts    repeats? number, revision number
+//	    facts    repeats? number, revision number, seconds? number
 //	document.deleted (version)
 //	    facts    bypass? flag, certificate hash, chain hash, erasure? word,
 //	             obligations? number, policy? word, right word, run? word,
@@ -239,15 +282,16 @@
 //	document.downloaded (version)
 //	    facts    digest digest, part? word
 //	lock.acquired (document)
-//	    facts    fence number, scratchpad flag, seconds number
+//	    facts    drafts? hash, fence number, password? text, scratchpad flag,
+//	             seconds number, snapshot? hash
 //	    detail   lockedByApp
 //	lock.renewed (document)
-//	    facts    draft? number, fence? number, seconds? number
+//	    facts    draft? number, drafts? hash, fence? number, seconds? number
 //	    detail   lockedByApp
 //	lock.released (document)
-//	    facts    draft? word, fence? number
+//	    facts    draft? word, fence? number, user? word
 //	lock.broken (document)
-//	    facts    fence number, user word
+//	    facts    drafts? hash, fence number, user word
 //	    detail   reason
 //	hold.placed (document)
 //	    facts    hold word, repeats? number
@@ -268,7 +312,7 @@
 //	policy.deleted (document?)
 //	    facts    policy word, repeats? number
 //	retention.started (none)
-//	    facts    clock? time, plan hash, run word, trigger word
+//	    facts    at time, clock? time, plan hash, run word, trigger word
 //	    detail   reason
 //	retention.completed (none)
 //	    facts    archived number, deleted number, erased number, failed number,
@@ -310,22 +354,22 @@
 //	             user word
 //	    detail   {member: {old, new}}
 //	key.created (none)
-//	    facts    access word, expires time, key word, user word
+//	    facts    access word, expires time, key word, secret hash, user word
 //	    detail   name
 //	key.rotated (none)
-//	    facts    access word, expires time, key word, successor word,
-//	             until time, user word
+//	    facts    access word, expires time, key word, secret hash,
+//	             successor word, until time, user word
 //	key.revoked (none)
 //	    facts    key word, repeats? number, successors? number, user word
 //	signin.failed (none)
 //	    facts    count number, key? word, reason word, sources? number
 //	    detail   source
 //	webhook.created (none)
-//	    facts    active flag, events list, webhook word
+//	    facts    active flag, events list, secret hash, webhook word
 //	    detail   url description
 //	webhook.updated (none)
-//	    facts    active flag, events list, repeats? number, until? time,
-//	             webhook word
+//	    facts    active flag, events list, repeats? number, secret? hash,
+//	             until? time, webhook word
 //	    detail   {member: {old, new}}
 //	webhook.deleted (none)
 //	    facts    repeats? number, webhook word
@@ -338,12 +382,12 @@
 //	             retentionRunAt? word, searchLanguage? word, timeZone? word
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
-//	    facts    documents number, erasure word, user? word
+//	    facts    documents number, erasure word, subjects hash, user? word
 //	    detail   legalBasis requester
 //	erasure.deferred (document)
 //	    facts    erasure word, until time, why word
 //	erasure.completed (document?)
-//	    facts    erasure word, user? word
+//	    facts    erasure word, resume? number, user? word
 //
 // The kinds of facts:
 //
@@ -364,6 +408,7 @@
 //	after            the seq after which the export began
 //	anchor           from when its recurrences are counted, if not from when it is due
 //	archived         how many documents the run archived
+//	at               the instant whose plan the run works off
 //	auditReads       the setting
 //	blobs            how many blobs are in the backup
 //	bypass           whether the protection of a policy of governance was bypassed
@@ -383,6 +428,7 @@
 //	discardedTo      the number of the last
 //	documents        how many documents the erasure is to erase
 //	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
+//	drafts           the digest of the scratchpad as it is kept after the change; absent: the change leaves none
 //	due              the date or the time when the obligation is due
 //	enabled          whether the policy is applied
 //	erased           how many documents the run erased for an erasure
@@ -413,7 +459,8 @@
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document
 //	owner            the id of the owner from now on
-//	part             what of the version was shown, passages; absent: all of it
+//	part             what of the version was shown, passages; absent: all of it; of a migration, 2 and more for what did not fit into the entry before
+//	password         the digest of the edit password as it is kept, "" if it was removed
 //	paused           the setting
 //	period           the period of the policy: P, and years Y and months M, or weeks W, or days D
 //	plan             the digest of what the run was going to do
@@ -426,6 +473,7 @@
 //	repeats          the seq of the entry that is put in force again, in the log that was at hand when the vault was restored
 //	required         whether documents must have the field
 //	restored         the number of the version whose bytes these are
+//	resume           the seq at which what is left of the erasure goes on; absent: nothing is left
 //	retainUntil      until when the document is kept although it has left the policy
 //	retentionConflict  the setting
 //	retentionRunAt   the setting
@@ -434,15 +482,19 @@
 //	run              the id of the retention run
 //	scope            what the policy is for: organization, product, template, category or document
 //	scratchpad       whether changes wait for the release of the lock
+//	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
+//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
 //	searchLanguage   the setting
-//	seconds          how long the lock lives without a change
 //	seq              the seq of the last entry in the backup
 //	session          the id of a session in the console, which is no secret
 //	size             of the version, in bytes
+//	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved
 //	sources          how many addresses they came from, of an entry about more than one
 //	startAt          where in the calendar the period begins: day, endOfMonth or endOfYear; absent: day
 //	startFrom        from when the period of the policy counts
+//	state            what the log did not tell before the migration, see below
 //	status           of a user, active or closed; of a run, completed or refused
+//	subjects         the SHA-256 over the ids of what is to be erased, in order, an LF after each
 //	successor        the id of the key that follows
 //	successors       how many keys that followed, and still worked, were revoked
 //	target           of the policy, with % and two hexadecimal digits for each byte but letters, digits and - _ . ~: a product, a template, a category or a document
@@ -451,7 +503,7 @@
 //	trigger          schedule or manual
 //	type             text, number, boolean, date, choice or user
 //	until            when the old key, or the webhook's old secret, ends; or when what defers the erasure ends
-//	user             the id of the user it is about
+//	user             the id of the user it is about; of a release, whose scratchpad was purged
 //	vault            the id of the vault
 //	versions         how many versions the document had
 //	wall             what the clock said

@@ -123,7 +123,7 @@ type rule struct {
 // rules is the table of the package doc, in its order.
 var rules = []rule{
 	{OpVaultCreated, noDocument, []fact{must("format", aNumber), must("vault", aWord)}, "name"},
-	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber)}, ""},
+	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber), may("part", aNumber), may("state", aList)}, ""},
 	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
@@ -134,21 +134,22 @@ var rules = []rule{
 
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), may("confirmed", aList), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
 		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
-	{OpDocumentUpdated, oneDocument, []fact{may("confirmed", aList), may("owner", aWord), may("repeats", aNumber), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
-	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
+	{OpDocumentUpdated, oneDocument, []fact{may("confirmed", aList), may("owner", aWord), may("password", aText), may("repeats", aNumber), may("retainUntil", aTime), must("revision", aNumber), may("seconds", aNumber)}, "{member: {old, new}}"},
+	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), may("seconds", aNumber), must("size", aNumber)},
 		"fileName comment label"},
-	{OpDocumentReverted, oneVersion, []fact{may("confirmed", aList), may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)},
+	{OpDocumentReverted, oneVersion, []fact{may("confirmed", aList), may("discardedFrom", aNumber), may("discardedTo", aNumber), may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber), may("seconds", aNumber)},
 		"{member: {old, new}}"},
-	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), may("repeats", aNumber), must("revision", aNumber), may("run", aWord)}, ""},
-	{OpDocumentUnarchived, oneDocument, []fact{may("repeats", aNumber), must("revision", aNumber)}, ""},
+	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), may("repeats", aNumber), must("revision", aNumber), may("run", aWord), may("seconds", aNumber)}, ""},
+	{OpDocumentUnarchived, oneDocument, []fact{may("repeats", aNumber), must("revision", aNumber), may("seconds", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
 		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
 
-	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},
-	{OpLockRenewed, oneDocument, []fact{may("draft", aNumber), may("fence", aNumber), may("seconds", aNumber)}, "lockedByApp"},
-	{OpLockReleased, oneDocument, []fact{may("draft", aWord), may("fence", aNumber)}, ""},
-	{OpLockBroken, oneDocument, []fact{must("fence", aNumber), must("user", aWord)}, "reason"},
+	{OpLockAcquired, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), may("password", aText), must("scratchpad", aFlag), must("seconds", aNumber), may("snapshot", aHash)},
+		"lockedByApp"},
+	{OpLockRenewed, oneDocument, []fact{may("draft", aNumber), may("drafts", aHash), may("fence", aNumber), may("seconds", aNumber)}, "lockedByApp"},
+	{OpLockReleased, oneDocument, []fact{may("draft", aWord), may("fence", aNumber), may("user", aWord)}, ""},
+	{OpLockBroken, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), must("user", aWord)}, "reason"},
 
 	{OpHoldPlaced, oneDocument, []fact{must("hold", aWord), may("repeats", aNumber)}, "reason matter"},
 	{OpHoldReleased, oneDocument, []fact{must("hold", aWord), may("repeats", aNumber)}, "reason"},
@@ -156,7 +157,7 @@ var rules = []rule{
 	{OpPolicyCreated, maybeDocument, policyFacts, "name target"},
 	{OpPolicyUpdated, maybeDocument, policyFacts, "{member: {old, new}}"},
 	{OpPolicyDeleted, maybeDocument, []fact{must("policy", aWord), may("repeats", aNumber)}, ""},
-	{OpRetentionStarted, noDocument, []fact{may("clock", aTime), must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
+	{OpRetentionStarted, noDocument, []fact{must("at", aTime), may("clock", aTime), must("plan", aHash), must("run", aWord), must("trigger", aWord)}, "reason"},
 	{OpRetentionCompleted, noDocument, []fact{must("archived", aNumber), must("deleted", aNumber), must("erased", aNumber), must("failed", aNumber), must("held", aNumber),
 		must("locked", aNumber), must("plan", aHash), must("protected", aNumber), must("run", aWord), must("status", aWord), may("why", aWord)}, ""},
 
@@ -174,22 +175,23 @@ var rules = []rule{
 
 	{OpUserCreated, noDocument, userFacts, "name email"},
 	{OpUserUpdated, noDocument, []fact{must("access", aWord), must("canLock", aFlag), may("repeats", aNumber), must("status", aWord), must("user", aWord)}, "{member: {old, new}}"},
-	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("user", aWord)}, "name"},
-	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("successor", aWord), must("until", aTime), must("user", aWord)}, ""},
+	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("user", aWord)}, "name"},
+	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
+		must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
 	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
-	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("webhook", aWord)}, "url description"},
-	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
+	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},
+	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("secret", aHash), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
 	{OpWebhookDeleted, noDocument, []fact{may("repeats", aNumber), must("webhook", aWord)}, ""},
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
 	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("formerZones", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
 		may("repeats", aNumber), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
 
-	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), may("user", aWord)}, "legalBasis requester"},
+	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), must("subjects", aHash), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},
-	{OpErasureCompleted, maybeDocument, []fact{must("erasure", aWord), may("user", aWord)}, ""},
+	{OpErasureCompleted, maybeDocument, []fact{must("erasure", aWord), may("resume", aNumber), may("user", aWord)}, ""},
 }
 
 // The facts that the creation and the change of a thing have in common: after

@@ -138,7 +138,7 @@ func TestOnlyALaterErasureExcusesAMissingDetail(t *testing.T) {
 func TestSomeDetailsOutliveAnErasure(t *testing.T) {
 	l := workedExample()
 	l.add(testUser, testKey, Event{Op: OpHoldPlaced, Document: testDoc, Facts: Facts{"hold": Text("H1")}, Detail: []byte(`{"reason":"a claim"}`)})
-	l.add(testUser, testKey, Event{Op: OpErasureRequested, Facts: Facts{"documents": Number(0), "erasure": Text("E1"), "user": Text(testUser)}, Detail: []byte(`{"requester":"case 1"}`)})
+	l.add(testUser, testKey, Event{Op: OpErasureRequested, Facts: Facts{"documents": Number(0), "erasure": Text("E1"), "subjects": Text(strings.Repeat("0a", 32)), "user": Text(testUser)}, Detail: []byte(`{"requester":"case 1"}`)})
 	l.add("system", "", Event{Op: OpErasureCompleted, Document: testDoc, Facts: Facts{"erasure": Text("E1")}})
 	l.add("system", "", Event{Op: OpErasureCompleted, Facts: Facts{"erasure": Text("E1"), "user": Text(testUser)}})
 	if got, want := codes(verify(t, l.log(), VerifyOptions{Details: strings.NewReader("")})),

@@ -438,7 +438,7 @@ func TestRestoreTakesNoPolicyThatDeletesAtOnce(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	n.PeriodDays = 0
-	_, _, err = k.CreatePolicy(t.Context(), k.Admin, n)
+	_, err = previewed(k, k.Admin, n)
 	must(t, err)
 	_, _, err = k.UpdatePolicy(t.Context(), k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{Enabled: new(false)})
 	must(t, err)
@@ -645,7 +645,7 @@ func TestRestoreRepeatsDoubts(t *testing.T) {
 	s := exportSince(t, k, 0)
 	doubt := audit.Event{Op: audit.OpClockCorrected, Facts: audit.Facts{
 		"last": audit.Text(audit.FormatTime(s.head.Time)), "wall": audit.Text(audit.FormatTime(s.head.Time.AddDate(10, 0, 0)))}}
-	accepted := audit.Event{Op: audit.OpRetentionStarted, Facts: audit.Facts{"clock": audit.Text(audit.FormatTime(s.head.Time)),
+	accepted := audit.Event{Op: audit.OpRetentionStarted, Facts: audit.Facts{"at": audit.Text(audit.FormatTime(s.head.Time)), "clock": audit.Text(audit.FormatTime(s.head.Time)),
 		"plan": audit.Text(audit.Hash{1}.String()), "run": audit.Text("01JD6QGZ3MZ4Y8T6V1E9B7K2RW"), "trigger": audit.Text("manual")}}
 	restore := func(events ...audit.Event) *enginetest.Kit {
 		dir, o := filepath.Join(t.TempDir(), "main"), forgeTail(t, s, events...)

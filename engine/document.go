@@ -198,7 +198,7 @@ func (t *tx) store(old, d *document, g grant) stamp {
 	}
 	t.Link(d.ID, prev)
 	d.AuditSeq = t.Seq()
-	g.slide(d, t.Now())
+	left.window = g.slide(d, t.Now())
 	t.putRows(bucketIndex, before, indexRows(d))
 	t.putRows(bucketStarts, began, startRows(d, kinds))
 	t.Put(bucketDocuments, d.id[:], d.encode())

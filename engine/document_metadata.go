@@ -93,6 +93,9 @@ func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, a
 	if d.OwnerID != old.OwnerID {
 		facts["owner"] = audit.Text(d.OwnerID)
 	}
+	if d.password != old.password {
+		facts["password"] = digestOfPassword(d.password)
+	}
 	return d.Document, audit.Event{
 		Op: audit.OpDocumentUpdated, Document: d.ID, Facts: facts, Detail: encodeDetail(detail),
 	}, nil

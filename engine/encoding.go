@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
+	"strongroom/audit"
 	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
@@ -143,6 +145,48 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 	}
 	d.Status = d.status()
 	return d, r.Done("document " + d.ID)
+}
+
+// A snapshot is a document's record with a seal beside it.
+
+func encodeSnapshot(document []byte, s seal) []byte {
+	e := store.NewEncoder(32 + len(document))
+	e.Nested(document)
+	e.Raw(s[:])
+	return e.Bytes()
+}
+
+func decodeSnapshot(key id, b []byte) (*document, error) {
+	r := store.NewDecoder(b)
+	record := r.Nested()
+	var s seal
+	r.Raw(s[:])
+	if err := r.Done("snapshot of document " + key.String()); err != nil {
+		return nil, err
+	}
+	return decodeDocument(key, record)
+}
+
+// seal is what a record has that says what people wrote, and whose digest is a
+// fact: 16 random bytes, which go with it.
+type seal [16]byte
+
+func newSeal() (s seal) {
+	rand.Read(s[:]) // never fails
+	return s
+}
+
+// digestOf is the fact that binds a record.
+func digestOf(record []byte) audit.Value {
+	return audit.Text(audit.HashLine(record).String())
+}
+
+// digestOfPassword is the fact that binds an edit password; "" is none.
+func digestOfPassword(p secret.Password) audit.Value {
+	if p == "" {
+		return audit.Text("")
+	}
+	return digestOf([]byte(p))
 }
 
 // The kinds of a custom field's value.

@@ -168,6 +168,7 @@ func (d *scratchpad) encode() []byte {
 	for _, c := range d.Changes {
 		e.Nested(c.encode())
 	}
+	e.Raw(d.seal[:])
 	return e.Bytes()
 }
 
@@ -192,6 +193,7 @@ func decodeScratchpad(b []byte) (*scratchpad, error) {
 		}
 		pad.Changes = append(pad.Changes, c)
 	}
+	d.Raw(pad.seal[:])
 	return pad, d.Done("scratchpad")
 }
 

@@ -132,7 +132,6 @@ func (k *kind) encode() []byte {
 	e.Raw(k.through[:])
 	e.Flag(k.whole)
 	e.Flag(k.draining)
-	e.Time(k.until)
 	return e.Bytes()
 }
 
@@ -142,7 +141,6 @@ func decodeKind(name, b []byte) (kind, error) {
 	d.Raw(k.through[:])
 	k.whole = d.Flag()
 	k.draining = d.Flag()
-	k.until = d.Time()
 	return k, d.Done(fmt.Sprintf("kind of start %q", name))
 }
 

@@ -165,7 +165,7 @@ func (t *tx) requestErasure(n NewErasure) (*erasure, audit.Event, error) {
 	return e, event, nil
 }
 
-// erasable returns the documents, or the user, in the order of their ids.
+// erasable returns the documents, or the user.
 func (t *tx) erasable(n NewErasure) ([]id, error) {
 	var c checks
 	if n.UserID != "" {
@@ -188,12 +188,13 @@ func (t *tx) erasable(n NewErasure) ([]id, error) {
 		}
 		subjects[i] = key
 	}
-	slices.SortFunc(subjects, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
-	return slices.Compact(subjects), c.err()
+	return subjects, c.err()
 }
 
-// addErasure writes a new erasure with all that is to be done.
+// addErasure writes a new erasure with all that is to be done, in the order of ids.
 func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
+	slices.SortFunc(subjects, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	subjects = slices.Compact(subjects)
 	e.ID, e.RequestedAt, e.RequestedBy, e.seq = e.id.String(), t.Now(), t.actor.UserID, t.Seq()
 	facts := audit.Facts{"erasure": audit.Text(e.ID)}
 	if e.UserID != "" {
@@ -202,11 +203,21 @@ func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
 		e.Total = uint64(len(subjects))
 	}
 	facts["documents"] = audit.Number(e.Total)
+	facts["subjects"] = digestOfSubjects(subjects)
 	for _, subject := range subjects {
 		t.Put(bucketErasing, erasureKey(e.id, subject), (&erasing{}).encode())
 	}
 	t.putErasure(e)
 	return audit.Event{Op: audit.OpErasureRequested, Facts: facts}
+}
+
+// digestOfSubjects is the fact that binds what is to be erased, in its order.
+func digestOfSubjects(subjects []id) audit.Value {
+	var lines []byte
+	for _, subject := range subjects {
+		lines = append(append(lines, subject.String()...), '\n')
+	}
+	return digestOf(lines)
 }
 
 func (t *tx) putErasure(e *erasure) { t.Put(bucketErasures, e.id[:], e.encode()) }
@@ -263,6 +274,17 @@ func (t *tx) subjects(bucket []byte, of id) iter.Seq2[id, []byte] {
 		for k, value := c.Seek(of[:]); bytes.HasPrefix(k, of[:]) && yield(id(k[len(of):]), value); k, value = c.Next() {
 		}
 	}
+}
+
+// allSubjects are those that are done, and those that are not, in the order of ids.
+func (t *tx) allSubjects(of id) (all []id) {
+	for _, bucket := range [][]byte{bucketErased, bucketErasing} {
+		for subject := range t.subjects(bucket, of) {
+			all = append(all, subject)
+		}
+	}
+	slices.SortFunc(all, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	return all
 }
 
 // showErasing tells what stands in the way of a document's erasure now: it may

@@ -247,9 +247,11 @@ func (t *tx) eraseDetails(due dueErasure) (more bool, event audit.Event, err err
 	left.next = seq
 	t.touch(d)
 	t.progress(e, left, d.id, seq == 0)
-	return seq != 0, audit.Event{
-		Op: audit.OpErasureCompleted, Document: d.ID, Facts: audit.Facts{"erasure": audit.Text(e.ID)},
-	}, nil
+	facts := audit.Facts{"erasure": audit.Text(e.ID)}
+	if seq != 0 {
+		facts["resume"] = audit.Number(seq)
+	}
+	return seq != 0, audit.Event{Op: audit.OpErasureCompleted, Document: d.ID, Facts: facts}, nil
 }
 
 // eraseDetail erases the detail of an entry, unless it outlives an erasure, and

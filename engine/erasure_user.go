@@ -132,9 +132,11 @@ func (t *tx) eraseUser(due dueErasure, found []uint64, through uint64) (more boo
 	left.next = last
 	more = last < t.Head().Seq
 	t.progress(e, left, due.subject, !more)
-	return more, audit.Event{
-		Op: audit.OpErasureCompleted, Facts: audit.Facts{"erasure": audit.Text(e.ID), "user": audit.Text(u.ID)},
-	}, nil
+	facts := audit.Facts{"erasure": audit.Text(e.ID), "user": audit.Text(u.ID)}
+	if more {
+		facts["resume"] = audit.Number(last)
+	}
+	return more, audit.Event{Op: audit.OpErasureCompleted, Facts: facts}, nil
 }
 
 func (t *tx) keysOf(userID string) (keys []*key, err error) {

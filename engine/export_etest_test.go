@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"context"
+
+	"strongroom/audit"
 	"strongroom/engine/internal/secret"
 
 	"strongroom/engine/internal/store"
@@ -89,29 +92,12 @@ func RefKey(d Digest, doc string, number uint64) []byte {
 	return refKey(d, id(KeyOf(doc)), number)
 }
 
-// Provable is a row without what the log cannot prove: the hash of a key's
-// secret and what a webhook signs with, what a certificate says of ids that have no fact yet, and the values
-// of rows that are only keys.
+// Provable is a row without what the log cannot prove: the values of rows that are
+// only keys.
 func Provable(bucket string, k, v []byte) string {
 	switch bucket {
 	case "index", "refs":
 		return ""
-	case "keys":
-		if key, err := decodeKey(id(k), v); err == nil {
-			key.secret = [32]byte{}
-			return string(key.encode())
-		}
-	case "webhooks":
-		if w, err := decodeWebhook(id(k), v); err == nil {
-			clear(w.secret)
-			clear(w.former)
-			return string(w.encode())
-		}
-	case "certificates":
-		if c, err := decodeCertificate(id(k), v); err == nil {
-			c.PolicyID, c.ErasureID = "", ""
-			return string(c.encode())
-		}
 	}
 	return string(v)
 }
@@ -131,6 +117,9 @@ type StoredWebhook struct{ *webhook }
 // Prolong lets the former secret sign on.
 func (w StoredWebhook) Prolong() { w.until = w.until.Add(signingOverlap) }
 
+// Swap puts the secret and the one before it in each other's place.
+func (w StoredWebhook) Swap() { w.secret, w.former = w.former, w.secret }
+
 // ChangeWebhook returns the record with what fn changes.
 func ChangeWebhook(webhookID string, record []byte, fn func(*StoredWebhook)) []byte {
 	w, err := decodeWebhook(id(KeyOf(webhookID)), record)
@@ -141,13 +130,31 @@ func ChangeWebhook(webhookID string, record []byte, fn func(*StoredWebhook)) []b
 	return w.encode()
 }
 
-// PasswordOf is the edit password as a document's record keeps it.
-func PasswordOf(key, record []byte) string {
-	d, err := decodeDocument(id(key), record)
+// PasswordOf is the edit password as a document's record keeps it, or the record of
+// it as it was at locking.
+func PasswordOf(bucket string, key, record []byte) string {
+	decode := decodeDocument
+	if bucket == "snapshots" {
+		decode = decodeSnapshot
+	}
+	d, err := decode(id(key), record)
 	if err != nil {
 		panic(err)
 	}
 	return string(d.password)
+}
+
+// KeepPassword has a document keep an edit password as it is given: hashed, at a
+// cost that may be less than today's.
+func (v *Vault) KeepPassword(ctx context.Context, actor Actor, documentID, text string) error {
+	_, _, err := update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+		old, g, err := t.writable(documentID, AccessAdmin, Condition{})
+		if err != nil {
+			return Document{}, audit.Event{}, err
+		}
+		return t.patchDocument(old, DocumentPatch{EditPassword: &EditPassword{}, passwordHash: secret.Password(text)}, g)
+	})
+	return err
 }
 
 // ChangePassword puts any text in the place of a document's edit password.

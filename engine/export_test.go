@@ -134,6 +134,9 @@ func (v *Vault) BarePage(start []byte) error {
 	})
 }
 
+// Lend has Verify read within a transaction that fn may write to.
+func (v *Vault) Lend(fn func(b *bbolt.Tx) error) error { return v.store.Lend(fn) }
+
 // Linger reads the vault as it is now until end is called.
 func (v *Vault) Linger() (end func(), err error) {
 	return v.store.Linger()

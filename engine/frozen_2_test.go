@@ -33,10 +33,10 @@ func TestFormat2IsMigrated(t *testing.T) {
 	if !maps.Equal(rowsOf(t, filepath.Join(dir, "vault.db.format-2")), before) {
 		t.Error("the copy does not hold what the vault held")
 	}
-	// None of its rows is of a form that changed.
+	// None of its rows is of a form that changed, but for how far starts are indexed.
 	after := rowsOf(t, filepath.Join(dir, "vault.db"))
 	for key, value := range before {
-		if after[key] != value && key != "meta/format" {
+		if after[key] != value && key != "meta/format" && !strings.HasPrefix(key, "kinds/") {
 			t.Errorf("%q was written anew", key)
 		}
 	}

@@ -160,11 +160,13 @@ func TestAnEntryIsItsLineWithWhatBelongsToIt(t *testing.T) {
 		_, err := k.Entry(t.Context(), seq)
 		wantIs(t, err, engine.ErrEntryNotFound)
 	}
-	for _, after := range []uint64{k.Head().Seq, 1 << 63, math.MaxUint64} {
-		page, err := k.Entries(t.Context(), engine.EntryQuery{After: after})
-		if err != nil || len(page.Items) > 0 || page.NextAfter != 0 {
-			t.Errorf("%+v %v", page, err)
-		}
+	page, err := k.Entries(t.Context(), engine.EntryQuery{After: k.Head().Seq})
+	if err != nil || len(page.Items) > 0 || page.NextAfter != 0 {
+		t.Errorf("%+v %v", page, err)
+	}
+	for _, after := range []uint64{k.Head().Seq + 1, 1 << 63, math.MaxUint64} {
+		_, err := k.Entries(t.Context(), engine.EntryQuery{After: after})
+		wantIs(t, err, engine.ErrLogBehind)
 	}
 }
 

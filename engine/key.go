@@ -210,7 +210,7 @@ func (t *tx) createKey(n NewKey, random secret.Key) (*key, audit.Event, error) {
 		Op: audit.OpKeyCreated,
 		Facts: audit.Facts{
 			"key": audit.Text(k.ID), "user": audit.Text(k.UserID),
-			"access": audit.Text(k.Access.String()), "expires": audit.Text(factTime(k.ExpiresAt)),
+			"access": audit.Text(k.Access.String()), "expires": audit.Text(factTime(k.ExpiresAt)), "secret": digestOf(k.secret[:]),
 		},
 		Detail: encodeDetail(map[string]any{"name": k.Name}),
 	}, nil
@@ -282,7 +282,7 @@ func (t *tx) rotateKey(old *key, overlap time.Duration, random secret.Key) (*key
 		Facts: audit.Facts{
 			"key": audit.Text(old.ID), "successor": audit.Text(k.ID), "user": audit.Text(k.UserID),
 			"access": audit.Text(k.Access.String()), "expires": audit.Text(factTime(k.ExpiresAt)),
-			"until": audit.Text(factTime(old.ExpiresAt)),
+			"until": audit.Text(factTime(old.ExpiresAt)), "secret": digestOf(k.secret[:]),
 		},
 	}, nil
 }

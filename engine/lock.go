@@ -53,13 +53,16 @@ func (v *Vault) acquireLock(ctx context.Context, actor Actor, documentID string,
 			userID: t.actor.UserID, keyID: t.actor.KeyID, app: n.LockedByApp, window: window,
 			until: t.Now().Add(window), scratchPad: n.UseScratchPad, fence: d.fence,
 		}
-		litter, err := t.beginEdit(d)
-		if err != nil {
-			return locked{}, audit.Event{}, err
-		}
 		facts := audit.Facts{
 			"fence": audit.Number(d.fence), "seconds": audit.Number(uint64(window / time.Second)),
 			"scratchpad": audit.Text(strconv.FormatBool(n.UseScratchPad)),
+		}
+		if d.password != old.password {
+			facts["password"] = digestOfPassword(d.password)
+		}
+		litter, err := t.beginEdit(d, facts)
+		if err != nil {
+			return locked{}, audit.Event{}, err
 		}
 		t.store(old, d, grant{}).tell(facts)
 		lock, err := t.showLock(d)
@@ -168,18 +171,15 @@ func (v *Vault) RenewLock(ctx context.Context, actor Actor, documentID string, c
 		var detail []byte
 		if p.LockedByApp != nil && *p.LockedByApp != d.lease.app {
 			d.lease.app = *p.LockedByApp
-			detail = appDetail(d.lease.app)
+			detail = encodeDetail(map[string]any{"lockedByApp": d.lease.app}) // also that there is none now
 		}
-		left := t.store(old, d, g)
+		facts := audit.Facts{"fence": audit.Number(d.lease.fence)}
+		t.store(old, d, g).tell(facts)
 		if d.lease.scratchPad {
-			if err := t.keepScratchpadUntil(d, d.lease.until); err != nil {
+			if err := t.keepScratchpadUntil(d, d.lease.until, facts); err != nil {
 				return Lock{}, audit.Event{}, err
 			}
 		}
-		facts := audit.Facts{
-			"fence": audit.Number(d.lease.fence), "seconds": audit.Number(uint64(d.lease.window / time.Second)),
-		}
-		left.tell(facts)
 		lock, err := t.showLock(d)
 		return lock, audit.Event{Op: audit.OpLockRenewed, Document: d.ID, Facts: facts, Detail: detail}, err
 	})
@@ -294,15 +294,15 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, c
 			return Lock{}, audit.Event{}, err
 		}
 		d := old.clone()
+		d.fence++
+		facts := audit.Facts{"fence": audit.Number(d.fence), "user": audit.Text(old.lease.userID)}
 		if d.lease.scratchPad {
-			if err := t.keepScratchpadUntil(d, t.Now()); err != nil {
+			if err := t.keepScratchpadUntil(d, t.Now(), facts); err != nil {
 				return Lock{}, audit.Event{}, err
 			}
 		}
 		t.endEdit(d)
-		d.fence++
 		d.lease = nil
-		facts := audit.Facts{"fence": audit.Number(d.fence), "user": audit.Text(old.lease.userID)}
 		t.store(old, d, grant{}).tell(facts)
 		return *lock, audit.Event{
 			Op: audit.OpLockBroken, Document: d.ID, Facts: facts,

@@ -140,11 +140,14 @@ func (t *tx) admitToken(d *document, c Condition) (grant, error) {
 // which moves nothing.
 type grant struct{ window time.Duration }
 
-// slide moves the deadline of the document's lease, if it still has one.
-func (g grant) slide(d *document, now time.Time) {
-	if g.window > 0 && d.lease != nil {
-		d.lease.window, d.lease.until = g.window, now.Add(g.window)
+// slide moves the deadline of the document's lease, if it still has one, and
+// returns by how much from now on; 0: it stays.
+func (g grant) slide(d *document, now time.Time) time.Duration {
+	if g.window == 0 || d.lease == nil {
+		return 0
 	}
+	d.lease.window, d.lease.until = g.window, now.Add(g.window)
+	return g.window
 }
 
 func (v *Vault) token(documentID string, l *lease) string {

@@ -26,24 +26,15 @@ func keptPassword(t *testing.T, k *enginetest.Kit, bucket, documentID string) (k
 	rows := rowsOf(t, filepath.Join(k.Dir, "vault.db"))
 	record, there := rows[bucket+"/"+string(key)]
 	if there {
-		kept = engine.PasswordOf(key, []byte(record))
+		kept = engine.PasswordOf(bucket, key, []byte(record))
 	}
 	return kept, there
 }
 
-// keepPassword closes the vault, puts a text in the place of an edit password,
-// and opens it again.
+// keepPassword gives a document an edit password of an earlier time.
 func keepPassword(t *testing.T, k *enginetest.Kit, documentID, text string) {
 	t.Helper()
-	must(t, k.Close())
-	key := engine.KeyOf(documentID)
-	spoil(t, k.Dir, func(b *bbolt.Tx) error {
-		rows := b.Bucket([]byte("documents"))
-		return rows.Put(key, engine.ChangePassword(key, rows.Get(key), text))
-	})
-	v, err := engine.Open(k.Dir, k.Options)
-	must(t, err)
-	k.Vault = v
+	must(t, k.KeepPassword(t.Context(), k.Admin, documentID, text))
 }
 
 // closed runs fn while the vault is closed.

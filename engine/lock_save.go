@@ -127,7 +127,7 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 	if err != nil {
 		return locked{}, audit.Event{}, err
 	}
-	was, err := decodeDocument(old.id, t.Get(bucketSnapshots, old.id[:]))
+	was, err := decodeSnapshot(old.id, t.Get(bucketSnapshots, old.id[:]))
 	if err != nil {
 		return locked{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
 	}

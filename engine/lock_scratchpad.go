@@ -30,6 +30,9 @@ type scratchpad struct {
 	Base    uint64    // the document's revision when the first change was made
 	Ends    time.Time // when its lease ends or ended: it waits for scratchpadWait from then on
 	Changes []pendingChange
+	// seal is random, and new whenever the record is written: the digest of the
+	// record is a fact for ever, and tells nobody what stood there.
+	seal seal
 }
 
 // pendingChange is one change: of metadata, or a version.
@@ -55,22 +58,31 @@ func (t *tx) scratchpadOf(d *document, userID string) (*scratchpad, error) {
 
 // keepScratchpadUntil notes when the lease ends, or has, under which a scratchpad
 // was written.
-func (t *tx) keepScratchpadUntil(d *document, ends time.Time) error {
+func (t *tx) keepScratchpadUntil(d *document, ends time.Time, facts audit.Facts) error {
 	pad, err := t.scratchpadOf(d, d.lease.userID)
 	if err != nil || len(pad.Changes) == 0 {
 		return err
 	}
-	pad.Ends = ends
-	t.Put(bucketDrafts, scratchpadKey(d.id, d.lease.userID), pad.encode())
+	pad.Ends, pad.seal = ends, newSeal()
+	t.putScratchpad(d, pad.encode(), facts)
 	return nil
+}
+
+// putScratchpad writes the scratchpad of who locks the document, and binds it by
+// the facts of the change.
+func (t *tx) putScratchpad(d *document, record []byte, facts audit.Facts) {
+	t.Put(bucketDrafts, scratchpadKey(d.id, d.lease.userID), record)
+	facts["drafts"] = digestOf(record)
 }
 
 // beginEdit notes the document as it is at locking, so that not to save can
 // bring that back, or takes up the scratchpad that waits, unless its time is
 // over: then it is dropped, swept or not, and its bytes are returned.
-func (t *tx) beginEdit(d *document) (litter []Digest, err error) {
+func (t *tx) beginEdit(d *document, facts audit.Facts) (litter []Digest, err error) {
 	if !d.lease.scratchPad {
-		t.Put(bucketSnapshots, d.id[:], d.encode())
+		record := encodeSnapshot(d.encode(), newSeal())
+		t.Put(bucketSnapshots, d.id[:], record)
+		facts["snapshot"] = digestOf(record)
 		return nil, nil
 	}
 	if t.Get(bucketSnapshots, d.id[:]) != nil { // of a lease that nobody released
@@ -84,7 +96,7 @@ func (t *tx) beginEdit(d *document) (litter []Digest, err error) {
 		return t.dropScratchpad(d, d.lease.userID)
 	}
 	d.lease.base = pad.Base
-	return nil, t.keepScratchpadUntil(d, d.lease.until)
+	return nil, t.keepScratchpadUntil(d, d.lease.until, facts)
 }
 
 func (t *tx) endEdit(d *document) {
@@ -198,7 +210,7 @@ func (t *tx) purgeScratchpad(documentID, userID string) ([]Digest, audit.Event, 
 	}
 	t.touch(old)
 	return digests, audit.Event{
-		Op: audit.OpLockReleased, Document: old.ID, Facts: audit.Facts{"draft": audit.Text("purged")},
+		Op: audit.OpLockReleased, Document: old.ID, Facts: audit.Facts{"draft": audit.Text("purged"), "user": audit.Text(userID)},
 	}, nil
 }
 

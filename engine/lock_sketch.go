@@ -49,7 +49,7 @@ func (t *tx) pend(old *document, change pendingChange, g grant) (Document, audit
 	if change.Version == nil && errors.Join(refused...) == nil && len(differences(before, after)) == 0 && slices.Equal(before.confirmed, after.confirmed) {
 		return before.Document, audit.Event{}, nil
 	}
-	pad.Ends = t.Now().Add(g.window)
+	pad.Ends, pad.seal = t.Now().Add(g.window), newSeal()
 	record := pad.encode()
 	if len(pad.Changes) > maxPending || len(record) > maxScratchpad {
 		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is full; save it first", ErrLockState)
@@ -58,7 +58,7 @@ func (t *tx) pend(old *document, change pendingChange, g grant) (Document, audit
 	d.lease.base = pad.Base
 	facts := audit.Facts{"draft": audit.Number(uint64(len(pad.Changes)))}
 	t.store(old, d, g).tell(facts)
-	t.Put(bucketDrafts, scratchpadKey(d.id, d.lease.userID), record)
+	t.putScratchpad(d, record, facts)
 	if change.Version != nil {
 		t.Put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
 	}

@@ -11,16 +11,44 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// migrated brings the rows of an earlier format to this one, and returns the
-// record of it. The store has made the buckets that format lacks. Few records
-// need rewriting: see rewrite.
-func (v *Vault) migrated(in *store.Tx, from int) (store.Record, error) {
-	t := &tx{Tx: in, v: v, actor: System()}
+// migration brings the rows of an earlier format to this one. Few records need
+// rewriting: see rewrite. What this format binds by facts, and no entry of before
+// tells, its own entries tell: see binder.
+type migration struct {
+	v    *Vault
+	from int
+	part uint64
+	bind *binder
+}
+
+// begin returns the first record. The store has made the buckets that the earlier
+// format lacks.
+func (m *migration) begin(in *store.Tx, from int) (store.Record, error) {
+	t := &tx{Tx: in, v: m.v, actor: System()}
 	t.rewrite(from)
-	return store.Record{Actor: systemActor, Event: audit.Event{
-		Op:    audit.OpVaultMigrated,
-		Facts: audit.Facts{"format": audit.Number(formatVersion), "from": audit.Number(uint64(from))},
-	}}, nil
+	m.from, m.part, m.bind = from, 1, newBinder()
+	return m.record(m.bind.next(t)), nil
+}
+
+// goOn returns a further record as long as there is more to be told.
+func (m *migration) goOn(in *store.Tx) (store.Record, error) {
+	state := m.bind.next(&tx{Tx: in, v: m.v, actor: System()})
+	if len(state) == 0 {
+		return store.Record{}, nil
+	}
+	m.part++
+	return m.record(state), nil
+}
+
+func (m *migration) record(state []string) store.Record {
+	facts := audit.Facts{"format": audit.Number(formatVersion), "from": audit.Number(uint64(m.from))}
+	if m.part > 1 {
+		facts["part"] = audit.Number(m.part)
+	}
+	if len(state) > 0 {
+		facts["state"] = audit.Texts(state...)
+	}
+	return store.Record{Actor: systemActor, Event: audit.Event{Op: audit.OpVaultMigrated, Facts: facts}}
 }
 
 // What a migration writes anew: rows whose form a later format changed. A row
@@ -31,8 +59,24 @@ func (t *tx) rewrite(from int) {
 	if from < 3 {
 		t.rewriteRows(bucketDrafts, scratchpadOfFormat2)
 		t.rewriteRows(bucketDocuments, documentOfFormat2)
-		t.rewriteRows(bucketSnapshots, documentOfFormat2)
+		t.rewriteRows(bucketSnapshots, snapshotOfFormat2)
+		t.rewriteRows(bucketKinds, kindOfFormat2)
+		t.indexKinds()
 		t.linkKeys()
+	}
+}
+
+// indexKinds notes the kinds of starts that policies name and that were being
+// drained when they came to do so.
+func (t *tx) indexKinds() {
+	named, err := t.namedKinds()
+	if err != nil { // a damaged policy is for Verify to find
+		return
+	}
+	for from := range named {
+		if t.Get(bucketKinds, []byte(from)) == nil {
+			t.Put(bucketKinds, []byte(from), (&kind{from: from}).encode())
+		}
 	}
 }
 
@@ -89,6 +133,38 @@ func documentOfFormat2(k, value []byte) []byte {
 	return d.encode()
 }
 
+// snapshotOfFormat2 rewrites a snapshot, which was a document's record alone.
+func snapshotOfFormat2(k, value []byte) []byte {
+	if len(k) != len(id{}) {
+		return nil
+	}
+	d, err := decodeDocumentWith(id(k), value, passwordOfFormat2)
+	if err != nil {
+		return nil
+	}
+	return encodeSnapshot(d.encode(), newSeal())
+}
+
+// kindOfFormat2 rewrites how far a kind of start is indexed, which said until when
+// it is kept too.
+func kindOfFormat2(name, value []byte) []byte {
+	r := store.NewDecoder(value)
+	k := kind{from: string(name)}
+	r.Raw(k.through[:])
+	k.whole, k.draining = r.Flag(), r.Flag()
+	r.Time()
+	if r.Done("kind of start") != nil {
+		return nil
+	}
+	switch {
+	case k.draining:
+		k.whole, k.through = false, drained
+	case k.whole:
+		k.through = id{}
+	}
+	return k.encode()
+}
+
 // passwordOfFormat2 reads a salt of 16 bytes and the Argon2id hash of 32, made
 // with 19 MiB and two passes.
 func passwordOfFormat2(text string) (secret.Password, error) {
@@ -107,7 +183,7 @@ func scratchpadOfFormat2(_, value []byte) []byte {
 	if r.Decode(&was) != nil || len(was.Changes) > maxPending {
 		return nil
 	}
-	pad := &scratchpad{Base: was.Base, Ends: was.Ends}
+	pad := &scratchpad{Base: was.Base, Ends: was.Ends, seal: newSeal()}
 	for _, c := range was.Changes {
 		change, ok := c.change()
 		if !ok {

@@ -53,10 +53,12 @@ func (t *tx) retain(old, d *document) (stamp, error) {
 	return left, nil
 }
 
-// stamp is what a change leaves on a document for its protection by compliance.
+// stamp is what a change has come to beside what was asked for, which its entry
+// tells.
 type stamp struct {
-	until     time.Time // it is bound until then to one that it leaves; zero: it leaves none
-	confirmed *[]string // the dates that are confirmed from now on; nil: the same as before
+	until     time.Time     // it is bound until then to a compliance that it leaves; zero: it leaves none
+	confirmed *[]string     // the dates that are confirmed from now on; nil: the same as before
+	window    time.Duration // for how long from now on its lock lives; 0: the change was made without its token
 }
 
 // confirms notes which dates are confirmed, if the change changes that.
@@ -72,6 +74,9 @@ func (s *stamp) confirms(old, d *document) {
 
 // tell adds the stamp to the facts of the change's entry.
 func (s stamp) tell(facts audit.Facts) {
+	if s.window > 0 {
+		facts["seconds"] = audit.Number(uint64(s.window / time.Second))
+	}
 	if s.confirmed != nil {
 		facts["confirmed"] = audit.Texts(*s.confirmed...)
 	}

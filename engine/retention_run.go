@@ -231,7 +231,9 @@ func (t *tx) recordStart(r *run, n NewRun) (Run, audit.Event, error) {
 	started.id, started.ID, started.began = key, key.String(), t.Seq()
 	started.StartedAt, started.StartedBy = t.Now(), t.actor.UserID
 	t.Put(bucketRuns, key[:], started.encode())
-	facts := audit.Facts{"plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger))}
+	facts := audit.Facts{
+		"at": audit.Text(audit.FormatTime(r.At)), "plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger)),
+	}
 	if n.AcceptClock {
 		t.endDoubt(facts)
 	}

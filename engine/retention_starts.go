@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"sync"
 	"time"
 
 	"strongroom/audit"
@@ -25,15 +26,18 @@ import (
 // mutation. A kind that no policy names any more is drained in the same way.
 
 // kind is a kind of start, and how far it is indexed. Every document up to
-// through has its row. If the kind is whole, every document has, and so has every
-// one that is made from then on.
+// through, which is one of them, has its row. If the kind is whole, every document
+// has, and so has every one that is made from then on.
 type kind struct {
 	from     string // as policies name it
-	through  id
+	through  id     // zero: none yet, or the kind is whole; drained: it is draining
 	whole    bool
-	draining bool      // nobody names it, and its rows, all of which are stale, go
-	until    time.Time // it is kept until then although no policy names it
+	draining bool // nobody names it, and its rows, all of which are stale, go
 }
+
+// drained stands where a kind that is draining would say how far it is indexed: so
+// a kind whose one flag was damaged is told from one that is.
+var drained = id(bytes.Repeat([]byte{0xff}, len(id{})))
 
 func (k *kind) has(d *document) bool {
 	return !k.draining && (k.whole || bytes.Compare(d.id[:], k.through[:]) <= 0)
@@ -130,6 +134,32 @@ const fillBatch = 1_000
 // kindKept is how long a kind is kept that only a preview has asked for.
 const kindKept = 24 * time.Hour
 
+// keptKinds are until when kinds are kept although no policy names them. It is
+// lost with the process, and then a kind is filled once more.
+type keptKinds struct {
+	mu    sync.Mutex // leaf lock
+	until map[string]time.Time
+}
+
+func (k *keptKinds) keep(from string, until time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.until == nil {
+		k.until = map[string]time.Time{}
+	}
+	k.until[from] = until
+}
+
+func (k *keptKinds) kept(from string, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now.After(k.until[from]) {
+		delete(k.until, from)
+		return false
+	}
+	return true
+}
+
 // fill completes what is asked for. It goes on where it, or another, stopped.
 func (v *Vault) fill(ctx context.Context, wanted []string) error {
 	for _, from := range wanted {
@@ -149,11 +179,13 @@ func (v *Vault) fill(ctx context.Context, wanted []string) error {
 
 func (t *tx) fillSome(from string) (more bool, err error) {
 	name := []byte(from)
-	k := kind{from: from, until: t.Now().Add(kindKept)}
+	k := kind{from: from}
 	if b := t.Get(bucketKinds, name); b != nil {
 		if k, err = decodeKind(name, b); err != nil || k.whole {
 			return false, err
 		}
+	} else {
+		t.v.kept.keep(from, t.Now().Add(kindKept)) // again, if the closure runs again
 	}
 	if k.draining {
 		t.drainSome(k)
@@ -174,7 +206,9 @@ func (t *tx) fillSome(from string) (more bool, err error) {
 		rows = append(rows, startRows(d, []kind{k})...)
 		next, b = documents.Next()
 	}
-	k.whole = next == nil
+	if k.whole = next == nil; k.whole {
+		k.through = id{}
+	}
 	t.Derive(func() {
 		for _, row := range rows {
 			t.Put(bucketStarts, row, nil)
@@ -210,20 +244,30 @@ func (t *tx) idleKind() (*kind, error) {
 	if err != nil || len(kinds) == 0 {
 		return nil, err
 	}
-	named := map[string]bool{}
-	if err := t.eachPolicy(func(p Policy) { named[string(p.StartFrom)] = true }); err != nil {
+	named, err := t.namedKinds()
+	if err != nil {
 		return nil, err
 	}
 	for _, k := range kinds {
-		if k.draining || !named[k.from] && t.Now().After(k.until) {
+		if k.draining || !named[k.from] && !t.v.kept.kept(k.from, t.Now()) {
 			return &k, nil
 		}
 	}
 	return nil, nil
 }
 
-// drainSome removes some rows of a kind, and at last the kind.
+// namedKinds are those that policies name. Each has a row, as long as it is named.
+func (t *tx) namedKinds() (map[string]bool, error) {
+	named := map[string]bool{}
+	err := t.eachPolicy(func(p Policy) { named[string(p.StartFrom)] = true })
+	return named, err
+}
+
+// drainSome removes some rows of a kind, and at last the kind, or lets it begin
+// anew if a policy has come to name it.
 func (t *tx) drainSome(k kind) {
+	named, err := t.namedKinds()
+	t.Fail(err)
 	prefix := []byte(text(k.from))
 	var stale [][]byte
 	rows := t.Cursor(bucketStarts)
@@ -234,11 +278,16 @@ func (t *tx) drainSome(k kind) {
 		for _, row := range stale {
 			t.Delete(bucketStarts, row)
 		}
-		if len(stale) < fillBatch {
+		switch {
+		case len(stale) == fillBatch:
+		case named[k.from]:
+			t.Put(bucketKinds, []byte(k.from), (&kind{from: k.from}).encode())
+			return
+		default:
 			t.Delete(bucketKinds, []byte(k.from))
 			return
 		}
-		k.draining = true
+		k.whole, k.draining, k.through = false, true, drained
 		t.Put(bucketKinds, []byte(k.from), k.encode())
 	})
 }

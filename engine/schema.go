@@ -89,10 +89,11 @@ var (
 
 // schema is what the store is told of them.
 func (v *Vault) schema() store.Schema {
+	m := &migration{v: v}
 	return store.Schema{
 		Format: formatVersion, Buckets: bucketsOf, Derived: [][]byte{bucketKinds, bucketStarts},
 		Cleared: [][]byte{bucketVersions, bucketRefs},
-		Migrate: func(t *store.Tx, from int) (store.Record, error) { return v.migrated(t, from) },
+		Migrate: m.begin, Migrated: m.goOn,
 	}
 }
 

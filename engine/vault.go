@@ -65,8 +65,8 @@ type Digest = blobstore.Digest
 // does nothing.
 type Vault struct {
 	// Locks, in the order in which they are taken: planning, bytes, restored.mu, that of
-	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu and that of the
-	// report in scrub are leaves. Nobody who is in a transaction begins another: a
+	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu, kept.mu and that
+	// of the report in scrub are leaves. Nobody who is in a transaction begins another: a
 	// Close in between would wait for the one and block the other.
 
 	dir, name string
@@ -84,6 +84,7 @@ type Vault struct {
 	calendar atomic.Pointer[retention.Calendar] // the last one loaded: see tx.calendar
 	planning sync.Mutex                         // held while a run of retention is planned and recorded; taken before all other locks
 	previews previews
+	kept     keptKinds     // kinds of starts that no policy names
 	due      chan struct{} // holds one token when Sweep has something to do at once
 	erased   uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten

@@ -65,6 +65,9 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 		// The chain stops before its end: there is nothing to compare with.
 		return c.report, nil
 	}
+	if log.Head.Hash != c.e.Head.Hash {
+		c.find(log.Head.Seq, audit.CodeHead, "entry %d is not the one that the vault has written, or has read when it was opened", log.Head.Seq)
+	}
 	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.compareMatters,
 		c.erasures, c.missingBytes, c.indexes, c.certificates, c.bytes} {
 		if err := check(); err != nil {

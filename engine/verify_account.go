@@ -2,7 +2,9 @@ package engine
 
 import (
 	"bytes"
+	"strconv"
 
+	"strongroom/audit"
 	"strongroom/engine/internal/replay"
 	"strongroom/engine/internal/store"
 )
@@ -32,15 +34,7 @@ func (c *checker) accounts() error {
 func (c *checker) vault() error {
 	_, err := view(c.v, func(t *tx) (struct{}, error) {
 		c.catchUp(t)
-		created, doubt := t.Get(bucketMeta, metaCreated), t.Get(bucketMeta, metaDoubt)
-		is := replay.Thing{Facts: replay.Members{
-			"its id":     replay.Text(c.v.ID()),
-			"its name":   replay.Text(c.v.name),
-			"created at": replay.Text(string(created[:min(len(created), 64)])), // a damaged one may seem longer than memory
-
-			replay.ClockDoubted: replay.Text(string(doubt[:min(len(doubt), 64)])),
-		}}
-		c.differ(1, "the vault", is, c.said.Vault)
+		c.differ(1, "the vault", c.metaRecord(t), c.said.Vault)
 		s, err := t.settings()
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
@@ -50,6 +44,41 @@ func (c *checker) vault() error {
 		return struct{}{}, nil
 	})
 	return err
+}
+
+// metaRecord spells what meta has, and finds what it should not have. What is kept
+// of it in memory is compared too.
+func (c *checker) metaRecord(t *tx) replay.Thing {
+	is := replay.Members{}
+	rows := t.Cursor(bucketMeta)
+	for k, value := rows.First(); k != nil; k, value = rows.Next() {
+		text := string(value[:min(len(value), 64)]) // a damaged one may seem longer than memory
+		switch name := string(k[:min(len(k), 64)]); name {
+		case "format":
+			n, err := strconv.ParseUint(text, 10, 64)
+			if err != nil || strconv.FormatUint(n, 10) != text {
+				c.find(1, CodeState, "the format of the vault is %q", text)
+			}
+			is[replay.Format] = replay.Number(n)
+		case "vault":
+			if text != c.v.ID() {
+				c.find(1, CodeState, "the id of the vault is not the one it was opened with")
+			}
+			is["its id"] = replay.Text(c.v.ID())
+		case string(metaName):
+			if text != c.v.name {
+				c.find(1, CodeState, "the name of the vault is not the one it was opened with")
+			}
+			is["its name"] = replay.Text(text)
+		case string(metaCreated):
+			is["created at"] = replay.Text(text)
+		case string(metaDoubt):
+			is[replay.ClockDoubted] = replay.Text(text)
+		default:
+			c.find(1, CodeState, "meta has a row %q that means nothing", name)
+		}
+	}
+	return replay.Thing{Facts: is}
 }
 
 func (s Settings) record() replay.Thing {
@@ -105,6 +134,7 @@ func (k *key) record() replay.Thing {
 			"the expiry":     replay.Time(k.ExpiresAt),
 			"revoked at":     replay.Time(k.RevokedAt),
 			"its successors": replay.List(k.successors),
+			replay.Secret:    boundBy(digestOf(k.secret[:])),
 		},
 		Texts: replay.Members{"the name": replay.Text(k.Name)},
 	}
@@ -127,9 +157,17 @@ func (f Field) record() replay.Thing {
 	}
 }
 
-// record leaves out what the webhook signs with, of which entries tell only
-// until when the secret before signs on.
+// boundBy spells a digest as the log has it.
+func boundBy(digest audit.Value) replay.Value {
+	text, _ := digest.AsText()
+	return replay.Text(text)
+}
+
 func (w *webhook) record() replay.Thing {
+	var former replay.Value
+	if len(w.former) > 0 {
+		former = boundBy(digestOf(w.former))
+	}
 	return replay.Thing{
 		Facts: replay.Members{
 			"active":                       replay.Flag(w.Active),
@@ -139,6 +177,8 @@ func (w *webhook) record() replay.Thing {
 			"the entry of its creation":    replay.Number(w.CreatedSeq),
 			"the end of its former secret": replay.Time(w.until),
 			"the revision":                 replay.Number(w.Revision),
+			replay.Secret:                  boundBy(digestOf(w.secret)),
+			replay.FormerSecret:            former,
 		},
 		Texts: replay.Members{
 			"the URL":         replay.Text(w.URL),
@@ -168,7 +208,6 @@ func (p Policy) record() replay.Thing {
 	}
 }
 
-// record leaves out the instant of the plan, of which no entry tells.
 func (r *run) record() replay.Thing {
 	return replay.Thing{Facts: replay.Members{
 		"the status":         replay.Text(r.Status),
@@ -177,6 +216,7 @@ func (r *run) record() replay.Thing {
 		"started by":         replay.Text(r.StartedBy),
 		"finished at":        replay.Time(r.FinishedAt),
 		"the plan":           replay.Hash(r.PlanDigest),
+		replay.PlannedAt:     replay.Time(r.At),
 		"why it was refused": replay.Text(r.Why),
 		"its first entry":    replay.Number(r.began),
 		"its last entry":     replay.Number(r.ended),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/replay"
@@ -15,7 +16,7 @@ import (
 // indexes.
 func (c *checker) documents() error {
 	total := c.e.Head.Seq
-	err := c.each(bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
+	err := c.eachFrom(c.catchUp, bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
 		d, err := decodeDocument(id(k), value)
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
@@ -67,6 +68,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 		seq = row.Prev
 	}
 	said := replay.NewDocument(d.ID)
+	said.Migrations = c.said.Migrations()
 	for _, e := range slices.Backward(links) {
 		if err := said.Follow(e.Entry, e.detail); err != nil {
 			return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
@@ -80,6 +82,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 // say.
 func (c *checker) compare(t *tx, d *document, said *replay.Document) {
 	c.differ(d.AuditSeq, d.String(), d.record(), said.Record())
+	c.compareEdits(t, d, said)
 	if d.deleted && t.Get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
 	}
@@ -89,11 +92,32 @@ func (c *checker) compare(t *tx, d *document, said *replay.Document) {
 	if d.deleted || said.Deleted {
 		return
 	}
-	if locked := d.lease != nil && !d.lease.scratchPad; locked && t.Get(bucketSnapshots, d.id[:]) == nil {
-		c.find(d.AuditSeq, CodeState, "%s is locked, and what it was at locking is not there", d)
-	}
 	for _, ver := range said.Versions {
 		c.compareVersion(t, d, ver)
+	}
+}
+
+// compareEdits tells where what hangs on a document's locks is not what was bound:
+// what is kept to go back to, and the scratchpads.
+func (c *checker) compareEdits(t *tx, d *document, said *replay.Document) {
+	var kept replay.Value
+	if record := t.Get(bucketSnapshots, d.id[:]); record != nil {
+		kept = boundBy(digestOf(record))
+	}
+	if kept != replay.Text(said.Snapshot) {
+		c.find(d.AuditSeq, CodeState, "%s: what it was at locking is not what the log binds", d)
+	}
+	users := t.scratchpadUsers(d.id)
+	for _, userID := range users {
+		record := t.Get(bucketDrafts, scratchpadKey(d.id, userID))
+		if boundBy(digestOf(record)) != replay.Text(said.Drafts[userID].Digest) {
+			c.find(d.AuditSeq, CodeState, "%s: the scratchpad of user %s is not what the log binds", d, userID)
+		}
+	}
+	for _, userID := range sortedKeys(said.Drafts) {
+		if !slices.Contains(users, userID) {
+			c.find(d.AuditSeq, CodeState, "%s: the scratchpad of user %s is missing", d, userID)
+		}
 	}
 }
 
@@ -109,20 +133,18 @@ func (d *document) record() replay.Thing {
 		"created by":             replay.Text(d.CreatedBy),
 		"updated at":             replay.Time(d.UpdatedAt),
 		"updated by":             replay.Text(d.UpdatedBy),
+		"archived":               replay.Flag(d.Archived), // a tombstone is not
 	}
 	if d.deleted {
 		return replay.Thing{Facts: facts}
 	}
-	facts["archived"] = replay.Flag(d.Archived)
 	facts["the owner"] = replay.Text(d.OwnerID)
 	facts["the end of its retention"] = replay.Time(d.retainUntil)
 	facts["the confirmed dates"] = replay.List(d.confirmed)
 	facts["the current version"] = replay.Number(d.Current.Number)
 	facts["the fence of its lock"] = replay.Number(d.fence)
 	facts["its active holds by matter"] = borne(d.holds)
-	if d.lease != nil {
-		facts["who locks it"] = replay.Text(d.lease.userID)
-	}
+	facts[replay.Password] = boundBy(digestOfPassword(d.password))
 	texts := replay.Members{
 		"name":          replay.Text(d.Name),
 		"category":      replay.Text(d.Category),
@@ -136,6 +158,16 @@ func (d *document) record() replay.Thing {
 	}
 	for key, value := range d.CustomFields {
 		texts["customFields."+key] = replay.Given(value)
+	}
+	if l := d.lease; l != nil {
+		facts[replay.Locker] = replay.Text(l.userID)
+		facts[replay.LockKey] = replay.Text(l.keyID)
+		facts[replay.LockSeconds] = replay.Number(uint64(l.window / time.Second))
+		facts[replay.LockUntil] = replay.Time(l.until)
+		facts[replay.Scratchpad] = replay.Flag(l.scratchPad)
+		facts[replay.LockFence] = replay.Number(l.fence)
+		facts[replay.LockBase] = replay.Number(l.base)
+		texts[replay.LockedByApp] = replay.Text(l.app)
 	}
 	return replay.Thing{Facts: facts, Texts: texts}
 }
@@ -198,11 +230,12 @@ func (c *checker) certificates() error {
 
 func (c *Certificate) record() replay.Thing {
 	return replay.Thing{Facts: replay.Members{
-		"the digest": replay.Text(c.digest()),
-		"the right":  replay.Text(c.Right),
-		"the policy": replay.Text(c.PolicyID),
-		"deleted at": replay.Time(c.DeletedAt),
-		"deleted by": replay.Text(c.DeletedBy),
+		"the digest":  replay.Text(c.digest()),
+		"the right":   replay.Text(c.Right),
+		"the policy":  replay.Text(c.PolicyID),
+		"the erasure": replay.Text(c.ErasureID),
+		"deleted at":  replay.Time(c.DeletedAt),
+		"deleted by":  replay.Text(c.DeletedBy),
 	}}
 }
 
@@ -240,7 +273,7 @@ func (c *checker) scratchpads() error {
 // read.
 func (c *checker) snapshots() error {
 	return c.each(bucketSnapshots, CodeState, len(id{}), func(t *tx, k, value []byte) error {
-		was, err := decodeDocument(id(k), value)
+		was, err := decodeSnapshot(id(k), value)
 		if err != nil {
 			c.find(0, CodeState, "as it was at locking: %v", err)
 			return nil

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ func TestVerifyFindsTamperedErasures(t *testing.T) {
 	t.Parallel()
 	k := enginetest.New(t)
 	ctx, closed := t.Context(), engine.UserClosed
-	gone, held := k.Create("gone", "text"), k.Create("held", "text")
+	gone, held, other := k.Create("gone", "text"), k.Create("held", "text"), k.Create("other", "text")
 	place(t, k, held.ID, "M")
 	u, _, err := k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Ulla", Access: engine.AccessView})
 	must(t, err)
@@ -67,6 +68,10 @@ func TestVerifyFindsTamperedErasures(t *testing.T) {
 		{name: "nothing left", code: state, db: drop("erasing", heldKey)},
 		{name: "not deferred", code: state, db: put("erasing", heldKey, []byte{1, 0, 0})},
 		{name: "something left of what is done", code: state, db: put("erasing", goneKey, []byte{1, 0, 0})},
+		{name: "another document is to be erased", code: state, db: func(b *bbolt.Tx) error {
+			return errors.Join(drop("erasing", heldKey)(b), put("erasing", slices.Concat(of, engine.KeyOf(other.ID)), []byte{1, 0, 0})(b))
+		}},
+		{name: "it goes on elsewhere", code: state, db: edit("erasing", heldKey, func(_, b []byte) []byte { b[len(b)-1] = 1; return b })},
 		{name: "of no erasure", code: state, db: put("erasing", append(engine.KeyOf(engine.NewID()), heldKey[16:]...), []byte{1, 0, 0})},
 		{name: "not erased", code: state, db: drop("erased", goneKey)},
 		{name: "erased by another entry", code: state, db: put("erased", goneKey, created)},

@@ -186,6 +186,7 @@ func (e *erasure) record() replay.Thing {
 			"asked for at":            replay.Time(e.RequestedAt),
 			"asked for by":            replay.Text(e.RequestedBy),
 			"its entry":               replay.Number(e.seq),
+			"its last completion":     replay.Number(e.last),
 		},
 		Texts: replay.Members{
 			"the legal basis": replay.Text(e.LegalBasis),
@@ -198,30 +199,21 @@ func (e *erasure) record() replay.Thing {
 // say, and what an erasure left that is completed.
 func (c *checker) compareErasures(t *tx, d *document, said *replay.Document) {
 	for _, erasureID := range sortedKeys(said.Erasures) {
-		was := said.Erasures[erasureID]
+		completed := said.Erasures[erasureID]
 		of, _ := store.ParseID(erasureID)
-		key := erasureKey(of, d.id)
-		if row := t.Get(bucketErased, key); row != nil {
-			if !bytes.Equal(row, erasedRow(was.Completed)) {
-				c.find(was.Completed, CodeState, "%s: erasure %s does not know the entry that completed it", d, erasureID)
-			}
-			if said.Told != 0 {
-				c.find(said.Told, CodeState, "%s was erased, and the detail of entry %d is there", d, said.Told)
-			}
-			continue
+		row := t.Get(bucketErased, erasureKey(of, d.id))
+		if (row == nil) != (c.said.Left(erasureID, d.ID) != replay.Left{}) || row != nil && !bytes.Equal(row, erasedRow(completed)) {
+			c.find(completed, CodeState, "%s: whether erasure %s is done there, and by which entry, is not what the log says", d, erasureID)
 		}
-		left, err := decodeErasing(t.Get(bucketErasing, key))
-		if err != nil || left.deferred != was.Deferred {
-			c.find(d.AuditSeq, CodeState, "%s: how far erasure %s has come is not what the log says", d, erasureID)
+		if row != nil && said.Told != 0 {
+			c.find(said.Told, CodeState, "%s was erased, and the detail of entry %d is there", d, said.Told)
 		}
 	}
 }
 
-// addsUp compares what an erasure counts with its documents.
+// addsUp compares what an erasure counts with its documents, and those with what
+// it was asked for.
 func (c *checker) addsUp(t *tx, e *erasure) {
-	if last, err := t.entry(e.last); e.last != 0 && (err != nil || last.Op != audit.OpErasureCompleted) {
-		c.find(e.last, CodeState, "erasure %s names an entry that completes nothing", e.ID)
-	}
 	var completed, deferred, running uint64
 	for range t.subjects(bucketErased, e.id) {
 		completed++
@@ -233,24 +225,42 @@ func (c *checker) addsUp(t *tx, e *erasure) {
 			running++
 		}
 	}
+	if boundBy(digestOfSubjects(t.allSubjects(e.id))) != replay.Text(c.said.Subjects(e.ID)) {
+		c.find(e.seq, CodeState, "erasure %s: what it is to erase is not what was asked for", e.ID)
+	}
 	counted, rows := replay.Members{}, replay.Members{}
 	if e.UserID != "" {
 		counted["completed"], rows["completed"] = replay.Flag(e.userErased), replay.Flag(completed == 1)
 		counted["what is left"], rows["what is left"] = replay.Number(e.left()), replay.Number(running)
+		counted["completed documents"], counted["deferred"] = replay.Number(e.Completed), replay.Number(e.Deferred)
 	} else {
 		counted["completed"], rows["completed"] = replay.Number(e.Completed), replay.Number(completed)
 		counted["deferred"], rows["deferred"] = replay.Number(e.Deferred), replay.Number(deferred)
 		counted["documents"], rows["documents"] = replay.Number(e.Total), replay.Number(completed+deferred+running)
+		counted["a user"] = replay.Flag(e.userErased)
 	}
 	c.differ(0, "erasure "+e.ID, replay.Thing{Facts: counted}, replay.Thing{Facts: rows})
 }
 
 // erasures compares the rows of every document, or user, of an erasure with the
-// entries they name.
+// entries that tell how far it has come.
 func (c *checker) erasures() error {
 	for _, bucket := range [][]byte{bucketErasing, bucketErased} {
-		err := c.each(bucket, CodeState, 2*len(id{}), func(t *tx, k, value []byte) error {
-			return c.erasureRow(t, id(k), id(k[len(id{}):]), value, bytes.Equal(bucket, bucketErased))
+		err := c.eachFrom(c.catchUp, bucket, CodeState, 2*len(id{}), func(t *tx, k, value []byte) error {
+			of, subject := id(k), id(k[len(id{}):])
+			e, err := t.erasure(of.String())
+			switch {
+			case err != nil:
+				c.find(0, CodeState, "what is to be erased of %s belongs to no erasure", subject)
+			case bytes.Equal(bucket, bucketErased):
+				c.erasedRow(t, e, subject, value)
+			default:
+				left, err := decodeErasing(value)
+				if err != nil || c.said.Left(e.ID, subject.String()) != (replay.Left{Deferred: left.deferred, Resume: left.next}) {
+					c.find(0, CodeState, "how far erasure %s of %s has come is not what the log says", e.ID, subject)
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return err
@@ -259,27 +269,19 @@ func (c *checker) erasures() error {
 	return nil
 }
 
-// erasureRow checks that a row is of an erasure, and that one which says that a
-// document was deferred, or erased, names the entry about that.
-func (c *checker) erasureRow(t *tx, of, subject id, value []byte, completed bool) error {
-	e, err := t.erasure(of.String())
-	if err != nil {
-		c.find(0, CodeState, "what is to be erased of %s belongs to no erasure", subject)
-		return nil
-	}
-	op, seq := audit.OpErasureCompleted, uint64(0)
-	if left, err := decodeErasing(value); !completed && err == nil {
-		if op, seq = audit.OpErasureDeferred, left.deferred; seq == 0 {
-			return nil
-		}
-	} else if completed && len(value) == 8 {
+// erasedRow checks that a row which says that a document, or a user, was erased
+// names the last entry about that.
+func (c *checker) erasedRow(t *tx, e *erasure, subject id, value []byte) {
+	var seq uint64
+	if len(value) == 8 {
 		seq = store.SeqOf(value)
 	}
 	entry, err := t.entry(seq)
 	erasure, _ := entry.Facts["erasure"].AsText()
 	user, _ := entry.Facts["user"].AsText()
-	if err != nil || entry.Op != op || erasure != e.ID || user != e.UserID || user == "" && entry.Document != subject.String() {
-		c.find(seq, CodeState, "how far erasure %s of %s has come names an entry that does not say so", e.ID, subject)
+	switch {
+	case err != nil || entry.Op != audit.OpErasureCompleted || erasure != e.ID || user != e.UserID,
+		user == "" && entry.Document != subject.String(), user != "" && seq != e.last:
+		c.find(seq, CodeState, "that erasure %s of %s is done names an entry that does not say so", e.ID, subject)
 	}
-	return nil
 }

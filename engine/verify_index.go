@@ -48,7 +48,7 @@ func (c *checker) owned(bucket []byte, owner replay.Kind, rowsOf func(t *tx, of 
 // indexes compares every index with what it is of. That no row is missing is
 // looked for where that is compared.
 func (c *checker) indexes() error {
-	for _, check := range []func() error{c.versions, c.references, c.externals, c.emails} {
+	for _, check := range []func() error{c.kinds, c.versions, c.references, c.externals, c.emails} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -110,8 +110,32 @@ func (t *tx) startsLike(of id, k []byte) ([][]byte, error) {
 	return startRows(d, kinds), nil
 }
 
-// scopesOf looks for the row by which a policy is found.
+// kinds finds rows that say of a kind of start what none can say.
+func (c *checker) kinds() error {
+	return c.each(bucketKinds, CodeIndex, 0, func(t *tx, name, value []byte) error {
+		k, err := decodeKind(name, value)
+		if err != nil {
+			return nil // found by each document
+		}
+		right := k.through == id{}
+		switch {
+		case k.draining:
+			right = !k.whole && k.through == drained
+		case !k.whole && !right:
+			right = t.Get(bucketDocuments, k.through[:]) != nil
+		}
+		if !right || !bytes.Equal(value, k.encode()) {
+			c.find(0, CodeIndex, "how far the kind of start %q is indexed makes no sense", name)
+		}
+		return nil
+	})
+}
+
+// scopesOf looks for the rows by which a policy is found, and those it counts for.
 func (c *checker) scopesOf(t *tx, p Policy) {
+	if t.Get(bucketKinds, []byte(p.StartFrom)) == nil {
+		c.find(0, CodeIndex, "policy %s counts from %q, which is not indexed", p.ID, p.StartFrom)
+	}
 	c.lacks(t, 0, "policy "+p.ID, bucketScopes, policyRows(&p))
 }
 

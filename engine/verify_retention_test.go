@@ -90,6 +90,7 @@ func (e *evidence) retentionTampers(t *testing.T) (list []tamper) {
 		{name: "a run that runs", code: state, db: ran(func(r *engine.Run) { r.Status = engine.RunRunning })},
 		{name: "a run of another plan", code: state, db: ran(func(r *engine.Run) { r.PlanDigest[0]++ })},
 		{name: "a run by another", code: state, db: ran(func(r *engine.Run) { r.StartedBy = "system" })},
+		{name: "a run of another instant", code: state, db: ran(func(r *engine.Run) { r.At = r.At.Add(time.Hour) })},
 		{name: "no run", code: state, db: drop("runs", run)},
 		{name: "a run that cannot be read", code: state, db: put("runs", run, []byte{9})},
 

@@ -40,8 +40,16 @@ type evidence struct {
 func newEvidence(t *testing.T) *evidence {
 	t.Helper()
 	k := enginetest.New(t)
-	ctx, cond := t.Context(), engine.Condition{}
 	e := &evidence{dir: k.Dir, seqs: map[audit.Op]uint64{}}
+	e.fill(t, k)
+	e.close(t, k)
+	return e
+}
+
+// fill makes something of everything.
+func (e *evidence) fill(t *testing.T, k *enginetest.Kit) {
+	t.Helper()
+	ctx, cond := t.Context(), engine.Condition{}
 	var err error
 	e.user, _, err = k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Ulla Upload", Email: "Ulla@example.com", Access: engine.AccessUpload})
 	must(t, err)
@@ -89,15 +97,18 @@ func newEvidence(t *testing.T) *evidence {
 	must(t, err)
 	_, _, err = k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{Categories: &more})
 	must(t, err)
+}
+
+func (e *evidence) close(t *testing.T, k *enginetest.Kit) {
+	t.Helper()
 	e.head = k.Head()
-	page, err := k.Entries(ctx, engine.EntryQuery{Limit: 500})
+	page, err := k.Entries(t.Context(), engine.EntryQuery{Limit: 500})
 	must(t, err)
 	for _, entry := range page.Items {
 		e.seqs[entry.Op] = entry.Seq
 	}
 	must(t, k.Close())
 	compacted(t, filepath.Join(k.Dir, "vault.db")) // it is written many times
-	return e
 }
 
 // findings opens the vault as it is now and verifies it. An error of either is
@@ -279,6 +290,9 @@ func (e *evidence) documents() []tamper {
 			rows := b.Bucket([]byte("documents"))
 			return rows.Put(live, bytes.Clone(rows.Get(gone)))
 		}},
+		{name: "a tombstone is archived", code: state, db: edit("documents", gone, func(k, b []byte) []byte {
+			return engine.EditDocument(k, b, func(d *engine.Document) { d.Archived = true })
+		})},
 		{name: "no document", code: state, db: drop("documents", live)},
 		{name: "no tombstone", code: state, db: drop("documents", gone)},
 		{name: "a document nobody made", code: state, db: func(b *bbolt.Tx) error {
@@ -319,6 +333,8 @@ func (e *evidence) documents() []tamper {
 		{name: "certificate: by", code: state, db: certificate(func(c *engine.Certificate) { c.DeletedBy = e.user.ID })},
 		{name: "certificate: at", code: state, db: certificate(func(c *engine.Certificate) { c.DeletedAt = c.DeletedAt.Add(time.Minute) })},
 		{name: "certificate: right", code: state, db: certificate(func(c *engine.Certificate) { c.Right = "erasure" })},
+		{name: "certificate: erasure", code: state, db: certificate(func(c *engine.Certificate) { c.ErasureID = engine.NewID() })},
+		{name: "certificate: policy", code: state, db: certificate(func(c *engine.Certificate) { c.PolicyID = engine.NewID() })},
 		{name: "certificate: entry", code: state, db: certificate(func(c *engine.Certificate) { c.AuditSeq-- })},
 		{name: "certificate: no entry", code: state, db: certificate(func(c *engine.Certificate) { c.AuditSeq = 1 << 40 })},
 		{name: "no certificate", code: state, db: drop("certificates", gone)},
@@ -401,6 +417,10 @@ func (e *evidence) people() []tamper {
 		{name: "a key is another's", code: state, db: apiKey(e.key.ID, func(k *engine.Key) { k.UserID = e.live.CreatedBy })},
 		{name: "name of a key", code: state, db: apiKey(e.key.ID, func(k *engine.Key) { k.Name = "printer" })},
 		{name: "a key is made at another time", code: state, db: apiKey(e.key.ID, func(k *engine.Key) { k.CreatedAt = k.CreatedAt.Add(-time.Hour) })},
+		{name: "a key has the secret of another", code: state, db: func(b *bbolt.Tx) error {
+			known := b.Bucket([]byte("keys")).Get(engine.KeyOf(e.revoked.ID))
+			return edit("keys", key, func(_, value []byte) []byte { return append(bytes.Clone(known[:33]), value[33:]...) })(b)
+		}},
 		{name: "no key", code: state, db: drop("keys", key)},
 		{name: "a key nobody made", code: state, db: func(b *bbolt.Tx) error {
 			rows := b.Bucket([]byte("keys"))

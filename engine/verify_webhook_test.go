@@ -44,6 +44,7 @@ func (e *evidence) webhooks() (list []tamper) {
 		"another time":           func(w *engine.StoredWebhook) { w.CreatedAt = w.CreatedAt.Add(1e6) },
 		"another revision":       func(w *engine.StoredWebhook) { w.Revision++ },
 		"a secret that signs on": func(w *engine.StoredWebhook) { w.Prolong() },
+		"the secret of before":   func(w *engine.StoredWebhook) { w.Swap() },
 	} {
 		list = append(list, tamper{name: name, code: state, db: edit("webhooks", key, func(_, value []byte) []byte {
 			return engine.ChangeWebhook(e.webhook.ID, value, change)

@@ -168,7 +168,9 @@ func (t *tx) createWebhook(w webhook) (Webhook, audit.Event, error) {
 	detail := detailMembers{}
 	detail.text("url", w.URL)
 	detail.text("description", w.Description)
-	return w.Webhook, audit.Event{Op: audit.OpWebhookCreated, Facts: w.facts(), Detail: encodeDetail(detail)}, nil
+	facts := w.facts()
+	facts["secret"] = digestOf(w.secret)
+	return w.Webhook, audit.Event{Op: audit.OpWebhookCreated, Facts: facts, Detail: encodeDetail(detail)}, nil
 }
 
 func (w *Webhook) facts() audit.Facts {
@@ -296,7 +298,7 @@ func (v *Vault) RotateWebhook(ctx context.Context, actor Actor, webhookID string
 	w, receipt, err := v.changeWebhook(ctx, actor, webhookID, cond.IfMatch, func(t *tx, w *webhook) (audit.Event, error) {
 		w.former, w.secret, w.until = w.secret, key, t.Now().Add(signingOverlap)
 		facts := w.facts()
-		facts["until"] = audit.Text(factTime(w.until))
+		facts["until"], facts["secret"] = audit.Text(factTime(w.until)), digestOf(w.secret)
 		return audit.Event{Op: audit.OpWebhookUpdated, Facts: facts}, nil
 	})
 	if err != nil {

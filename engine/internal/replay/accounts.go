@@ -36,10 +36,13 @@ const ClockDoubted = "the last entry before its clock was doubted"
 // Accounts is what a log says of all but documents. Documents it only counts,
 // for the runs that dealt with them.
 type Accounts struct {
-	Vault    Thing // the vault itself
-	Settings Thing
-	things   map[Kind]map[string]*Thing
-	running  map[string]*done
+	Vault      Thing // the vault itself
+	Settings   Thing
+	things     map[Kind]map[string]*Thing
+	running    map[string]*done
+	migrations []*Migration
+	subjects   map[string]string // by erasure: the digest of what it erases
+	erasing    map[string]Left   // by erasure and what it erases; what is begun or deferred
 	// successors are the keys that each key was rotated to.
 	successors map[string][]string
 	seq        uint64 // the last entry that was followed
@@ -48,7 +51,7 @@ type Accounts struct {
 // NewAccounts returns what an empty log says: the settings that a vault begins
 // with, and nothing else.
 func NewAccounts() *Accounts {
-	a := &Accounts{Vault: *newThing(), Settings: *newThing(), things: map[Kind]map[string]*Thing{}, running: map[string]*done{}, successors: map[string][]string{}}
+	a := &Accounts{Vault: *newThing(), Settings: *newThing(), things: map[Kind]map[string]*Thing{}, running: map[string]*done{}, subjects: map[string]string{}, erasing: map[string]Left{}, successors: map[string][]string{}}
 	for _, kind := range []Kind{Users, Keys, Fields, Webhooks, Policies, Runs, Erasures} {
 		a.things[kind] = map[string]*Thing{}
 	}
@@ -73,6 +76,10 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return fmt.Errorf("comes after entry %d", a.seq)
 	}
 	a.seq = e.Seq
+	switch e.Op {
+	case audit.OpErasureDeferred, audit.OpErasureCompleted:
+		a.progress(e)
+	}
 	if e.Document != "" {
 		return a.count(e)
 	}
@@ -85,6 +92,9 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		a.Vault.Facts["its id"] = Text(r.word("vault"))
 		a.Vault.Facts["its name"] = Text(r.text("name"))
 		a.Vault.Facts["created at"] = Text(audit.FormatTime(e.Time))
+		a.Vault.Facts[Format] = Number(r.number("format"))
+	case audit.OpVaultMigrated:
+		return a.migrated(r)
 	case audit.OpClockCorrected:
 		a.corrected(r)
 	case audit.OpSettingsUpdated:
@@ -237,6 +247,7 @@ func grant(k *Thing, e *entry) {
 	k.Facts["its user"] = Text(e.word("user"))
 	k.Facts["access"] = Text(e.word("access"))
 	k.Facts["the expiry"] = e.time("expires")
+	k.Facts[Secret] = Text(e.word("secret"))
 }
 
 func (a *Accounts) field(e *entry) error {
@@ -279,6 +290,10 @@ func (a *Accounts) webhook(e *entry) error {
 	w.Facts["its events"] = List(events)
 	if _, told := e.Facts["until"]; told {
 		w.Facts["the end of its former secret"] = e.time("until")
+		w.Facts[FormerSecret] = w.Facts[Secret]
+	}
+	if _, told := e.Facts["secret"]; told {
+		w.Facts[Secret] = Text(e.word("secret"))
 	}
 	e.tell(w, "url", "the URL", "description", "the description")
 	return nil
@@ -294,6 +309,7 @@ func (a *Accounts) requested(e *entry) error {
 	t.Facts["asked for at"] = Time(e.Time)
 	t.Facts["asked for by"] = Text(e.Actor)
 	t.Facts["its entry"] = Number(e.Seq)
+	a.subjects[e.word("erasure")] = e.word("subjects")
 	e.tell(t, "legalBasis", "the legal basis", "requester", "the requester")
 	return nil
 }

@@ -40,10 +40,10 @@ func (a *teller) stands(kind Kind, name, facts, texts string) {
 func TestVaultAndSettings(t *testing.T) {
 	a := newTeller(t)
 	a.tell(audit.OpVaultCreated, `{"name":"main"}`, "vault", "V", "format", 1)
-	want(t, "the vault", shown(a.Vault.Facts), "created at: 2026-11-21T17:36:02.123Z; its id: V; its name: main")
+	want(t, "the vault", shown(a.Vault.Facts), "created at: 2026-11-21T17:36:02.123Z; its format: 1; its id: V; its name: main")
 	a.tell(audit.OpSettingsUpdated, `{"timeZone":{"old":"UTC","new":"Europe/Berlin"},"reminderDays":{"old":[30,7,1],"new":[14]},"paused":{"old":false,"new":true}}`)
 	want(t, "the revision", a.Settings.Facts["the revision"], Number(2))
-	want(t, "the settings", shown(a.Settings.Texts), `maxClockGapDays: 30; paused: true; reminderDays: "14" ; `+
+	want(t, "the settings", shown(a.Settings.Texts), `maxClockGapDays: 30; maxVersions: 10000; paused: true; reminderDays: "14" ; `+
 		`retentionConflict: longest; retentionRunAt: 02:00; searchLanguage: en; timeZone: Europe/Berlin`)
 	if a.Settings.Erased {
 		t.Error("nothing was erased")
@@ -61,7 +61,7 @@ func TestFactsOfSettingsAndPolicies(t *testing.T) {
 	a := newTeller(t)
 	a.tell(audit.OpSettingsUpdated, `{"timeZone":{"old":"UTC","new":"UTC"}}`, "timeZone", "Europe/Berlin", "auditReads", "true", "maxClockGapDays", 5,
 		"reminderDays", []string{"14", "7"}, "retentionConflict", "shortest", "paused", "false")
-	want(t, "the settings", shown(a.Settings.Texts), `auditReads: true; maxClockGapDays: 5; reminderDays: "14" "7" ; `+
+	want(t, "the settings", shown(a.Settings.Texts), `auditReads: true; maxClockGapDays: 5; maxVersions: 10000; reminderDays: "14" "7" ; `+
 		`retentionConflict: shortest; retentionRunAt: 02:00; searchLanguage: en; timeZone: Europe/Berlin`)
 	a.tell(audit.OpPolicyCreated, `{"name":"P"}`, "policy", "P", "scope", "category", "target", "a%20b", "days", 1)
 	want(t, "the target", a.Things(Policies)["P"].Texts["the target"], Text("a b"))
@@ -84,7 +84,7 @@ func TestUsersAndKeys(t *testing.T) {
 	a.stands(Users, "U", "access: view; created at: 2026-11-21T17:36:02.123Z; status: closed; the revision: 3; updated at: 2026-11-21T17:36:08.123Z", "the name: erased user")
 	a.stands(Keys, "L", "access: view; created at: 2026-11-21T17:36:05.123Z; its user: U; revoked at: 2026-11-21T17:36:06.123Z; the expiry: 2027-01-01T00:00:00.000Z",
 		"the name: erased key")
-	a.stands(Erasures, "E", "asked for at: 2026-11-21T17:36:07.123Z; asked for by: ada; its entry: 6; the user: U", "the legal basis: Art. 17; the requester: case 7")
+	a.stands(Erasures, "E", "asked for at: 2026-11-21T17:36:07.123Z; asked for by: ada; its entry: 6; its last completion: 7; the user: U", "the legal basis: Art. 17; the requester: case 7")
 
 	fails(t, a.try(audit.OpUserCreated, "", "user", "U"), "was made before")
 	fails(t, a.try(audit.OpUserCreated, ""), "no name")

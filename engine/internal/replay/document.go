@@ -3,6 +3,7 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -15,10 +16,13 @@ type Document struct {
 	ID          string
 	Deleted     bool
 	Versions    []Version
-	Holds       map[string]*Hold    // by id, those released too
-	Obligations map[string]*Thing   // by id, those that are there
-	Erasures    map[string]*Erasing // by id
-	Told        uint64              // the last entry with a detail that an erasure erases; 0: none is left
+	Holds       map[string]*Hold  // by id, those released too
+	Obligations map[string]*Thing // by id, those that are there
+	Erasures    map[string]uint64 // by id: the last entry that completed it, or a part of it
+	Drafts      map[string]Draft  // by user: the scratchpads that are kept
+	Snapshot    string            // the digest of what is kept of it, as it was locked; "": nothing is
+	Migrations  []*Migration      // of the vault, for Follow and Record to take into account
+	Told        uint64            // the last entry with a detail that an erasure erases; 0: none is left
 
 	record      Thing
 	seq         uint64            // the last entry that was followed
@@ -35,10 +39,6 @@ type Version struct {
 	Digest string
 }
 
-// Erasing is what a log says of the erasure of one document: the entries of
-// its deferral and of its last completion; 0: there is none.
-type Erasing struct{ Deferred, Completed uint64 }
-
 // NewDocument returns what no entries say of a document.
 func NewDocument(id string) *Document {
 	return &Document{ID: id, record: *newThing()}
@@ -47,6 +47,7 @@ func NewDocument(id string) *Document {
 // Record is what must hold of the document itself. Of a deleted one, its
 // tombstone.
 func (d *Document) Record() Thing {
+	d.migrate(math.MaxUint64)
 	if !d.Deleted && len(d.active) > 0 {
 		d.record.Facts["its active holds by matter"] = d.borne()
 	}
@@ -69,6 +70,7 @@ func (d *Document) Follow(e audit.Entry, detail []byte) error {
 	case !d.Deleted && e.Op == audit.OpErasureCompleted:
 		return errors.New("erases a document that was not deleted before")
 	}
+	d.migrate(e.Seq)
 	d.seq = e.Seq
 	r, err := read(e, detail)
 	if err != nil {
@@ -107,13 +109,18 @@ func (d *Document) follow(e *entry) error {
 		return d.obligation(e)
 	case audit.OpHoldPlaced, audit.OpHoldReleased:
 		return d.hold(e)
-	case audit.OpErasureDeferred, audit.OpErasureCompleted:
-		d.erasing(e)
+	case audit.OpErasureDeferred:
+		return nil
+	case audit.OpErasureCompleted:
+		if d.Erasures == nil {
+			d.Erasures = map[string]uint64{}
+		}
+		d.Erasures[e.word("erasure")] = e.Seq
 		return nil
 	default: // leaves the revision
-		d.lock(e)
-		return nil
+		return d.lock(e)
 	}
+	d.slide(e)
 	if revised := d.revised(e); err == nil {
 		err = revised
 	}
@@ -124,6 +131,9 @@ func (d *Document) follow(e *entry) error {
 func (d *Document) revised(e *entry) error {
 	e.changed(&d.record)
 	d.record.Facts["updated by"] = Text(e.Actor)
+	if _, told := e.Facts["password"]; told {
+		d.record.Facts[Password] = Text(e.word("password"))
+	}
 	if _, told := e.Facts["owner"]; told {
 		d.record.Facts["the owner"] = Text(e.word("owner"))
 	}
@@ -195,41 +205,11 @@ func (d *Document) delete(e *entry) error {
 		d.record.Facts[name] = was[name]
 	}
 	obligations := uint64(len(d.Obligations))
-	d.Obligations = nil
+	d.Obligations, d.Drafts, d.Snapshot = nil, nil, ""
 	if n := e.number("obligations"); n != obligations {
 		return fmt.Errorf("deletes %d obligations, there were %d", n, obligations)
 	}
 	return d.unheld()
-}
-
-// lock takes an entry about the lock into account. One without a fence is about
-// a scratchpad, or about no lock.
-func (d *Document) lock(e *entry) {
-	if _, told := e.Facts["fence"]; !told {
-		return
-	}
-	d.record.Facts["the fence of its lock"] = Number(e.number("fence"))
-	switch e.Op {
-	case audit.OpLockAcquired:
-		d.record.Facts["who locks it"] = Text(e.Actor)
-	case audit.OpLockReleased, audit.OpLockBroken:
-		d.record.Facts["who locks it"] = Value{}
-	}
-}
-
-func (d *Document) erasing(e *entry) {
-	if d.Erasures == nil {
-		d.Erasures = map[string]*Erasing{}
-	}
-	name := e.word("erasure")
-	if d.Erasures[name] == nil {
-		d.Erasures[name] = &Erasing{}
-	}
-	if e.Op == audit.OpErasureDeferred {
-		d.Erasures[name].Deferred = e.Seq
-	} else {
-		d.Erasures[name].Completed = e.Seq
-	}
 }
 
 // fieldPrefix is how the name of a custom field begins among the texts of a
@@ -264,10 +244,11 @@ func (d *Document) describe(e *entry) {
 func Certificate(e audit.Entry) Thing {
 	r := entry{Entry: e}
 	return Thing{Facts: Members{
-		"the digest": Text(r.word("certificate")),
-		"the right":  Text(r.word("right")),
-		"the policy": Text(r.word("policy")),
-		"deleted at": Time(e.Time),
-		"deleted by": Text(e.Actor),
+		"the digest":  Text(r.word("certificate")),
+		"the right":   Text(r.word("right")),
+		"the policy":  Text(r.word("policy")),
+		"the erasure": Text(r.word("erasure")),
+		"deleted at":  Time(e.Time),
+		"deleted by":  Text(e.Actor),
 	}}
 }

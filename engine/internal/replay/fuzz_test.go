@@ -24,9 +24,11 @@ func (s *tale) next(n int) int {
 var (
 	factNames = []string{"access", "anchor", "archived", "confirmed", "days", "deleted", "discardedFrom", "discardedTo", "due", "erased", "erasure", "events", "evidence",
 		"expires", "fence", "field", "hold", "key", "next", "obligation", "obligations", "owner", "period", "policy", "protect", "retainUntil", "revision", "right",
-		"run", "startAt", "successor", "until", "user", "webhook"}
+		"run", "startAt", "successor", "until", "user", "webhook",
+		"draft", "drafts", "format", "from", "part", "password", "resume", "scratchpad", "seconds", "secret", "snapshot", "state", "subjects"}
 	factValues = []audit.Value{{}, audit.Text(""), audit.Text("A"), audit.Text("B"), audit.Text("compliance"), audit.Text("2027-01-31"), audit.Text("P1Y"), audit.Text("P9D"),
-		audit.Text("2027-01-31T00:00:00.000Z"), audit.Number(0), audit.Number(1), audit.Number(2), audit.Number(1 << 52), audit.Texts("A", "B")}
+		audit.Text("2027-01-31T00:00:00.000Z"), audit.Number(0), audit.Number(1), audit.Number(2), audit.Number(1 << 52), audit.Texts("A", "B"), audit.Text("true"),
+		audit.Texts("key A B", "drafts D A B 1", "lock D 1 A B 1 2027-01-31T00:00:00.000Z true 1 true", "erasing A D 1 2", "snapshot D A", "password D -")}
 	someDetails = []string{"", "gone", "{}", "null", "[]", "{", `{"name":"x"}`, `{"name":null}`, `{"name":{"old":1,"new":{"a":[]}}}`, `{"matter":"M","reason":7}`,
 		`{"customFields":{"a":1,"b":[{}]}}`, `{"customFields.a":{"new":""}}`, `{"choices":[1,null,{}]}`, `{"paused":{"new":true}}`, "\xff", `{"tags":["a"]} and more`}
 )
@@ -52,10 +54,12 @@ func (s *tale) entries() (log []audit.Entry, details [][]byte) {
 func fold(log []audit.Entry, details [][]byte) (said []any) {
 	a, d, m := NewAccounts(), NewDocument("D"), Matters{}
 	for i, e := range log {
-		said = append(said, fmt.Sprint(a.Follow(e, details[i])), fmt.Sprint(d.Follow(e, details[i])))
+		said = append(said, fmt.Sprint(a.Follow(e, details[i])))
+		d.Migrations = a.Migrations()
+		said = append(said, fmt.Sprint(d.Follow(e, details[i])))
 	}
 	m.Add(d, 10)
-	said = append(said, d.Record(), d.Versions, d.Obligations, d.Erasures, d.Told, a.Vault, a.Settings, a.things)
+	said = append(said, d.Record(), d.Versions, d.Obligations, d.Erasures, d.Told, d.Drafts, d.Snapshot, a.erasing, a.subjects, a.Vault, a.Settings, a.things)
 	for _, one := range m {
 		said = append(said, one.Thing())
 	}

@@ -103,6 +103,7 @@ func (a *Accounts) started(e *entry) error {
 	r.Facts["started at"] = Time(e.Time)
 	r.Facts["started by"] = Text(e.Actor)
 	r.Facts["the plan"] = Text(e.word("plan"))
+	r.Facts[PlannedAt] = e.time("at")
 	r.Facts["its first entry"] = Number(e.Seq)
 	return nil
 }

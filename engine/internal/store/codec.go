@@ -83,7 +83,7 @@ func (d *Decoder) Num() uint64 {
 		return 0
 	}
 	n, size := binary.Uvarint(d.b)
-	if size <= 0 {
+	if size <= 0 || size > 1 && d.b[size-1] == 0 { // a number has one spelling
 		d.Fail()
 		return 0
 	}

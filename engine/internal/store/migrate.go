@@ -12,7 +12,7 @@ import (
 )
 
 // A vault of an earlier format is migrated when it is opened, in one
-// transaction with its entry, vault.migrated. Before that the file is copied
+// transaction with its entries, vault.migrated. Before that the file is copied
 // beside itself; the copy goes with the next open that needs no migration, so
 // whoever finds the new version wanting can still take the old one back, with
 // the file as it was. A crash at any moment leaves the old format, perhaps with
@@ -53,10 +53,20 @@ func (s *Store) migrateFrom(from int) error {
 	}
 	s.Clock.start(head.Time)
 	t := &Tx{s: s, b: b, now: s.Clock.Now(), head: head}
-	if _, _, err := t.run(func(t *Tx) (Record, error) {
+	_, _, err = t.run(func(t *Tx) (Record, error) {
 		t.putFormat()
 		return s.schema.Migrate(t, from)
-	}); err != nil {
+	})
+	for more := s.schema.Migrated != nil; more && err == nil; {
+		_, _, err = t.run(func(t *Tx) (Record, error) {
+			r, err := s.schema.Migrated(t)
+			if more = !r.IsZero(); more {
+				t.Note()
+			}
+			return r, err
+		})
+	}
+	if err != nil {
 		return err
 	}
 	return s.commit(b)

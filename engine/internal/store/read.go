@@ -37,6 +37,9 @@ func Read[T any](s *Store, peek bool, fn func(*Tx) (T, error)) (result T, err er
 // before that is synced; a power cut could take back what such a reader told.
 // So who comes in that moment waits for its end. The caller calls end.
 func (s *Store) beginRead(durable bool) (b *bbolt.Tx, end func(), err error) {
+	if s.lent != nil {
+		return s.lent, func() {}, nil
+	}
 	for {
 		_, moved := s.journal.state()
 		since := s.readers.begin(&s.durable)

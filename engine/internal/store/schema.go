@@ -25,6 +25,10 @@ type Schema struct {
 	// the record of that; from is the format found. It runs in one transaction
 	// with all it takes: the new buckets are there.
 	Migrate func(t *Tx, from int) (Record, error)
+	// Migrated is called after Migrate, in the same transaction, again and again
+	// until it returns the zero Record: each is an entry of its own, for what did
+	// not fit into the one before. Nil: there is nothing more.
+	Migrated func(t *Tx) (Record, error)
 }
 
 // The buckets that the store reads itself.

@@ -68,6 +68,7 @@ type Store struct {
 	journal journal
 	readers readers
 	wiping  wiping
+	lent    *bbolt.Tx // what everybody reads instead; tests lend one
 }
 
 func newStore(path string, o Options) *Store {

@@ -20,6 +20,19 @@ func (s *Store) Linger() (end func(), err error) {
 	return end, err
 }
 
+// Lend has everybody read within a transaction that fn may write to, one reader at
+// a time. It is never committed.
+func (s *Store) Lend(fn func(b *bbolt.Tx) error) error {
+	b, err := s.begin(true)
+	if err != nil {
+		return err
+	}
+	defer s.rollback(b)
+	s.lent = b
+	defer func() { s.lent = nil }()
+	return fn(b)
+}
+
 // Bare is the database below.
 func (s *Store) Bare() *bbolt.DB { return s.db }
 
