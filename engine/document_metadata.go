@@ -238,7 +238,7 @@ type DocumentChange struct {
 type DocumentOutcome struct {
 	DocumentID string
 	Revision   uint64
-	Changed    bool // or, in a dry run, would be
+	Changed    bool // or, in a dry run, would be; Revision is then still that of today
 	Err        error
 }
 
@@ -247,8 +247,8 @@ type DocumentOutcome struct {
 // UpdateDocument: it has an entry of its own, and if it fails,
 // DocumentOutcome.Err says why and the others go on. They share commits, as
 // callers do who come at the same time. When ctx ends, those whose turn has not
-// come fail with its error. A dry run writes nothing, and says of each what it
-// would come to by itself. The outcomes are as many as the changes, in their
+// come fail with its error. A dry run writes nothing, and says of each what would
+// become of it after those before it: the same is done, and rolled back. The outcomes are as many as the changes, in their
 // order. *InvalidError for too many.
 func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []DocumentChange, dryRun bool) ([]DocumentOutcome, error) {
 	if len(changes) > MaxBulk {
@@ -271,22 +271,17 @@ func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []Docu
 			return event, failed
 		}
 	}
-	if !dryRun {
-		errs, err := v.updateEach(ctx, actor, fns)
-		for i := range errs { // not to land is known only after the commit
-			outcomes[i].Err, outcomes[i].Changed = errs[i], outcomes[i].Changed && errs[i] == nil
-		}
-		return outcomes, err
+	return v.changeDocuments(ctx, actor, outcomes, fns, dryRun)
+}
+
+// changeDocuments runs what fills in the outcomes, and adds what is known only
+// when it has landed.
+func (v *Vault) changeDocuments(ctx context.Context, actor Actor, outcomes []DocumentOutcome, fns []func(*tx) (audit.Event, error), dryRun bool) ([]DocumentOutcome, error) {
+	errs, err := v.updateEach(ctx, actor, fns, dryRun)
+	for i := range errs {
+		outcomes[i].Err, outcomes[i].Changed = errs[i], outcomes[i].Changed && errs[i] == nil
 	}
-	return view(v, func(t *tx) ([]DocumentOutcome, error) {
-		if err := t.admit(actor); err != nil {
-			return nil, err
-		}
-		for i, fn := range fns {
-			_, outcomes[i].Err = fn(t)
-		}
-		return outcomes, ctx.Err()
-	})
+	return outcomes, err
 }
 
 func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, audit.Event, error) {
@@ -306,15 +301,14 @@ func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, aud
 	if t.inScratchpad(old) {
 		return out, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 	}
-	if dryRun {
-		d := old.clone()
-		err := t.patch(d, change.Patch)
-		out.Changed = err == nil && len(differences(old, d)) > 0
-		return out, audit.Event{}, err
-	}
 	d, event, err := t.patchDocument(old, change.Patch, g)
-	if err == nil {
-		out.Revision, out.Changed = d.Revision, !event.IsZero()
-	}
+	out.landed(d, event, err, dryRun)
 	return out, event, err
+}
+
+func (out *DocumentOutcome) landed(d Document, event audit.Event, err error, dryRun bool) {
+	out.Changed = err == nil && !event.IsZero()
+	if err == nil && !dryRun {
+		out.Revision = d.Revision
+	}
 }

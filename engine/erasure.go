@@ -129,6 +129,49 @@ func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (
 	return e, receipt, err
 }
 
+// PreviewErasure answers as RequestErasure does, with how each document would stand,
+// and writes nothing: what it returns has no id. A user, and what is not deferred,
+// is running. It needs admin access, and refuses what RequestErasure does.
+func (v *Vault) PreviewErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, error) {
+	n.LegalBasis, n.Requester = strings.TrimSpace(n.LegalBasis), strings.TrimSpace(n.Requester)
+	if err := n.check(); err != nil {
+		return Erasure{}, err
+	}
+	return view(v, func(t *tx) (Erasure, error) {
+		if err := t.admit(actor); err != nil {
+			return Erasure{}, err
+		}
+		if err := t.may(AccessAdmin); err != nil {
+			return Erasure{}, err
+		}
+		subjects, err := t.erasable(n)
+		if err != nil {
+			return Erasure{}, err
+		}
+		e := &erasure{Erasure: Erasure{
+			LegalBasis: n.LegalBasis, Requester: n.Requester, RequestedAt: t.Now(), RequestedBy: t.actor.UserID, Documents: []ErasedDocument{},
+		}}
+		if n.UserID != "" {
+			e.UserID = subjects[0].String()
+			e.Status = e.status(0)
+			return e.Erasure, nil
+		}
+		e.Total = uint64(len(subjects))
+		for _, doc := range subjects {
+			shown, err := t.showErasing(doc)
+			if err != nil {
+				return Erasure{}, err
+			}
+			if shown.Status == ErasureDeferred {
+				e.Deferred++
+			}
+			e.Documents = append(e.Documents, shown)
+		}
+		e.Status = e.status(0)
+		return e.Erasure, nil
+	})
+}
+
 func (n *NewErasure) check() error {
 	var c checks
 	c.Required("legalBasis", n.LegalBasis, check.MaxComment)

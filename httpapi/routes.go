@@ -107,6 +107,8 @@ func versionRoutes() []route {
 func (s *Server) catalogueRoutes() []route {
 	return []route{
 		stream("POST", "/v1/bulk/documents", write, "Change the metadata of many documents, each by itself", jsonMedia, s.bulkDocuments),
+		stream("POST", "/v1/bulk/archive", admin, "Archive many documents, each by itself", jsonMedia, s.bulkArchive),
+		stream("POST", "/v1/bulk/unarchive", admin, "Take many documents out of the archive, each by itself", jsonMedia, s.bulkUnarchive),
 
 		endpoint("POST", "/v1/fields", 201, admin, "Define a custom field", createField, engine.ErrExists),
 		endpoint("GET", "/v1/fields", 200, view, "List the custom fields, in the order of their keys", listFields),
