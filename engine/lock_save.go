@@ -54,7 +54,7 @@ func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Cond
 			return locked{}, event, err
 		})
 	}
-	steps = append(steps, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, held, true) })
+	steps = append(steps, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, held, true, false) })
 	results, receipts, err := updateAll(v, ctx, actor, steps...)
 	if errors.Is(err, ErrInvalid) {
 		// Nothing is wrong with the request: the vault has changed meanwhile.

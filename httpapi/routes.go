@@ -87,7 +87,7 @@ func lockRoutes() []route {
 		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
-		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, retained, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, onHold, retained, engine.ErrExists),
 		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
 	}
 }
