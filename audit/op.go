@@ -125,7 +125,7 @@ var rules = []rule{
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
 
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
-		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
+		"name category description tags customFields externalId product templateId agreementId path fileName comment label"},
 	{OpDocumentUpdated, oneDocument, []fact{may("owner", aWord), may("retainUntil", aTime), must("revision", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), must("size", aNumber)},
 		"fileName comment label"},
@@ -134,7 +134,7 @@ var rules = []rule{
 	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), must("revision", aNumber), may("run", aWord)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{must("revision", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
-		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
+		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "name reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{must("fence", aNumber), must("scratchpad", aFlag), must("seconds", aNumber)}, "lockedByApp"},

@@ -26,7 +26,7 @@ const (
 )
 
 // Document is a document with its current version. Of a deleted one only the
-// identity, the counts, and when and by whom it was made and deleted
+// identity, the name until it is erased, the counts, and when and by whom it was made and deleted
 // (UpdatedAt, UpdatedBy) are left; Current is nil then.
 type Document struct {
 	ID           string
@@ -42,6 +42,7 @@ type Document struct {
 	Product      string
 	TemplateID   string
 	AgreementID  string
+	Path         string // the folder it lies in; "": none
 	Current      *Version
 	VersionCount uint64
 	HoldCount    uint64

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
@@ -25,6 +24,7 @@ type DocumentPatch struct {
 	Description       *string
 	OwnerID           *string
 	ExternalID        *string
+	Path              *string
 	Tags              *[]string
 	AddTags           []string
 	RemoveTags        []string
@@ -86,7 +86,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, a
 	}
 	t.changes(d)
 	if d.ExternalID != old.ExternalID {
-		t.Put(bucketExternals, []byte(d.ExternalID), d.id[:])
+		t.Put(bucketExternals, externalKey(d.ExternalID), d.id[:])
 	}
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}
 	t.store(old, d, g).tell(facts)
@@ -102,7 +102,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, a
 func (p *DocumentPatch) check() error {
 	var c checks
 	if p.Name != nil {
-		name := strings.TrimSpace(*p.Name)
+		name := check.NFC(check.Trim(*p.Name))
 		p.Name = &name
 		c.Required("name", name, check.MaxName)
 	}
@@ -110,7 +110,13 @@ func (p *DocumentPatch) check() error {
 		c.Prose("description", *p.Description, check.MaxDescription)
 	}
 	if p.ExternalID != nil {
-		c.Line("externalId", *p.ExternalID, check.MaxShort)
+		externalID := check.NFC(*p.ExternalID)
+		p.ExternalID = &externalID
+		c.Line("externalId", externalID, check.MaxShort)
+	}
+	if p.Path != nil {
+		path := c.Path("path", *p.Path)
+		p.Path = &path
 	}
 	if p.Tags != nil {
 		tags := c.Tags("tags", *p.Tags)
@@ -133,6 +139,9 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 	if p.Description != nil {
 		d.Description = *p.Description
 	}
+	if p.Path != nil {
+		d.Path = *p.Path
+	}
 	if p.Category != nil {
 		category := cmp.Or(*p.Category, defaultCategory)
 		if category != d.Category { // it may keep one that was removed
@@ -147,7 +156,7 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 			return err
 		}
 	}
-	if p.ExternalID != nil && *p.ExternalID != d.ExternalID {
+	if p.ExternalID != nil && *p.ExternalID != check.NFC(d.ExternalID) {
 		if d.ExternalID != "" {
 			return invalid("externalId", "is set and cannot be changed")
 		}
@@ -169,6 +178,11 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 func (d *document) patchLists(p DocumentPatch) error {
 	if p.Tags != nil {
 		d.Tags = slices.Clone(*p.Tags)
+	}
+	if len(p.AddTags)+len(p.RemoveTags) > 0 { // those of before may be spelled otherwise
+		for i, tag := range d.Tags {
+			d.Tags[i] = check.NFC(tag)
+		}
 	}
 	d.Tags = append(d.Tags, p.AddTags...)
 	d.Tags = slices.DeleteFunc(d.Tags, func(tag string) bool { return slices.Contains(p.RemoveTags, tag) })
@@ -209,6 +223,7 @@ func differences(old, d *document) map[string]any {
 	note("description", old.Description, d.Description)
 	note("ownerId", old.OwnerID, d.OwnerID)
 	note("externalId", old.ExternalID, d.ExternalID)
+	note("path", old.Path, d.Path)
 	if !slices.Equal(old.Tags, d.Tags) {
 		m["tags"] = changed{append([]string{}, old.Tags...), append([]string{}, d.Tags...)}
 	}
@@ -287,7 +302,7 @@ func (v *Vault) changeDocuments(ctx context.Context, actor Actor, outcomes []Doc
 func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, audit.Event, error) {
 	out := DocumentOutcome{DocumentID: change.DocumentID}
 	if out.DocumentID == "" {
-		key := t.Get(bucketExternals, []byte(change.ExternalID))
+		key := t.lookUp(bucketExternals, externalKeys(change.ExternalID))
 		if key == nil {
 			return out, audit.Event{}, ErrDocumentNotFound
 		}

@@ -57,6 +57,7 @@ func (d *document) encode() []byte {
 	e.Time(d.UpdatedAt)
 	e.Str(d.UpdatedBy)
 	if d.deleted {
+		e.Str(d.Name)
 		return e.Bytes()
 	}
 	e.Nested(encodeVersion(d.Current))
@@ -82,6 +83,7 @@ func (d *document) encode() []byte {
 	e.Str(string(d.password))
 	encodeHolds(e, d.holds)
 	e.Time(d.retainUntil)
+	e.Str(d.Path)
 	return e.Bytes()
 }
 
@@ -104,7 +106,9 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 	d.CreatedBy = r.Str()
 	d.UpdatedAt = r.Time()
 	d.UpdatedBy = r.Str()
-	if !d.deleted {
+	if d.deleted {
+		d.Name = r.Str()
+	} else {
 		current, err := decodeVersion(key, r.Nested())
 		if err != nil {
 			return nil, err
@@ -137,6 +141,7 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 		}
 		d.holds = decodeHolds(r)
 		d.retainUntil = r.Time()
+		d.Path = r.Str()
 		d.recount()
 	}
 	d.Status = d.status()

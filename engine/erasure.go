@@ -116,7 +116,7 @@ func (e *erasure) status(wiped uint64) ErasureStatus {
 // and erased by the first run of retention after they have ended. *InvalidError for what is
 // no document, and for a user who is not closed.
 func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, Receipt, error) {
-	n.LegalBasis, n.Requester = strings.TrimSpace(n.LegalBasis), strings.TrimSpace(n.Requester)
+	n.LegalBasis, n.Requester = check.Trim(n.LegalBasis), check.Trim(n.Requester)
 	if err := n.check(); err != nil {
 		return Erasure{}, Receipt{}, err
 	}
@@ -133,7 +133,7 @@ func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (
 // and writes nothing: what it returns has no id. A user, and what is not deferred,
 // is running. It needs admin access, and refuses what RequestErasure does.
 func (v *Vault) PreviewErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, error) {
-	n.LegalBasis, n.Requester = strings.TrimSpace(n.LegalBasis), strings.TrimSpace(n.Requester)
+	n.LegalBasis, n.Requester = check.Trim(n.LegalBasis), check.Trim(n.Requester)
 	if err := n.check(); err != nil {
 		return Erasure{}, err
 	}

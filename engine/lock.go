@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -324,7 +323,7 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, c
 		t.store(old, d, grant{}).tell(facts)
 		return *lock, audit.Event{
 			Op: audit.OpLockBroken, Document: d.ID, Facts: facts,
-			Detail: encodeDetail(map[string]any{"reason": strings.TrimSpace(reason)}),
+			Detail: encodeDetail(map[string]any{"reason": check.Trim(reason)}),
 		}, nil
 	})
 }

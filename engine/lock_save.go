@@ -132,7 +132,7 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 		return locked{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
 	}
 	d := old.clone()
-	d.Name, d.Description, d.Tags = was.Name, was.Description, was.Tags
+	d.Name, d.Description, d.Tags, d.Path = was.Name, was.Description, was.Tags, was.Path
 	if d.CustomFields, err = t.revertFields(was.CustomFields, old.CustomFields); err != nil {
 		return locked{}, audit.Event{}, err
 	}

@@ -111,7 +111,7 @@ func (d *document) record() replay.Thing {
 		"updated by":             replay.Text(d.UpdatedBy),
 	}
 	if d.deleted {
-		return replay.Thing{Facts: facts}
+		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
 	}
 	facts["archived"] = replay.Flag(d.Archived)
 	facts["the owner"] = replay.Text(d.OwnerID)
@@ -130,6 +130,7 @@ func (d *document) record() replay.Thing {
 		"product":       replay.Text(d.Product),
 		"templateId":    replay.Text(d.TemplateID),
 		"agreementId":   replay.Text(d.AgreementID),
+		"path":          replay.Text(d.Path),
 		"editProtected": replay.Flag(d.EditProtected),
 		"tags":          replay.List(d.Tags),
 	}

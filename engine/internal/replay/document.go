@@ -191,6 +191,9 @@ func (d *Document) delete(e *entry) error {
 	for _, name := range []string{"created at", "created by", "the number of versions", "the revision"} {
 		d.record.Facts[name] = was[name]
 	}
+	if name, kept := e.members["name"]; kept {
+		d.record.Texts["name"] = spelled(name)
+	}
 	obligations := uint64(len(d.Obligations))
 	d.Obligations = nil
 	if n := e.number("obligations"); n != obligations {
@@ -225,6 +228,7 @@ func (d *Document) erasing(e *entry) {
 	if e.Op == audit.OpErasureDeferred {
 		d.Erasures[name].Deferred = e.Seq
 	} else {
+		delete(d.record.Texts, "name")
 		d.Erasures[name].Completed = e.Seq
 	}
 }
