@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
@@ -113,6 +114,11 @@ func (d *document) clone() *document {
 	}
 	return &c
 }
+
+// NFC returns text in the form in which a vault keeps, and compares, tags, names,
+// paths, e-mail addresses, external ids and custom values: Unicode's canonical
+// composition. It is for who compares with them what came from elsewhere.
+func NFC(s string) string { return check.NFC(s) }
 
 // Document returns a document. ErrDocumentNotFound; *DeletedError once deleted.
 func (v *Vault) Document(ctx context.Context, documentID string) (Document, error) {

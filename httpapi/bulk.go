@@ -31,12 +31,13 @@ type bulkSet struct {
 	Description  member[string]         `json:"description"`
 	OwnerID      member[string]         `json:"ownerId"`
 	Tags         member[[]string]       `json:"tags" doc:"Replaces all tags."`
+	Path         member[string]         `json:"path"`
 	CustomFields member[map[string]any] `json:"customFields" doc:"As in PATCH /v1/documents/{id}."`
 }
 
 func (b *bulk) patch() engine.DocumentPatch {
 	return documentPatch{
-		Category: b.Set.Category, Description: b.Set.Description, OwnerID: b.Set.OwnerID, Tags: b.Set.Tags,
+		Category: b.Set.Category, Description: b.Set.Description, OwnerID: b.Set.OwnerID, Path: b.Set.Path, Tags: b.Set.Tags,
 		CustomFields: b.Set.CustomFields, AddTags: b.AddTags, RemoveTags: b.RemoveTags,
 	}.engine()
 }

@@ -6,14 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"strongroom/engine"
 )
 
 // maxExternalID is in characters.
 const maxExternalID = 200
 
 // defaultExternalID is the externalId of a file nobody gave one: its path, or of
-// one too long for that the path's SHA-256 and its end.
-func defaultExternalID(path string) string {
+// one too long for that the path's SHA-256 and its end. The path is in NFC: a tree
+// that was copied over another file system is the same tree.
+func defaultExternalID(path string) string { return externalIDOf(engine.NFC(path)) }
+
+// formerExternalID is what defaultExternalID was before it asked for NFC; "" if that
+// is the same, or found in any form.
+func formerExternalID(path string) string {
+	former := externalIDOf(path)
+	if engine.NFC(former) == defaultExternalID(path) {
+		return ""
+	}
+	return former
+}
+
+func externalIDOf(path string) string {
 	const before = "import:"
 	whole := before + path
 	if utf8.RuneCountInString(whole) <= maxExternalID {
@@ -32,11 +47,11 @@ type twice map[[16]byte]struct{}
 // check takes the externalId a row has and the one its path would give it: two
 // rows must share neither.
 func (t twice) check(f *file) error {
-	given := defaultExternalID(f.path)
+	given, asked := defaultExternalID(f.path), engine.NFC(f.externalID)
 	if t.has(given) {
 		return errors.New("path: an earlier row names the same file")
 	}
-	if f.externalID != given && t.has(f.externalID) {
+	if asked != given && t.has(asked) {
 		return fmt.Errorf("externalId: an earlier row has %q too", f.externalID)
 	}
 	return nil
