@@ -123,7 +123,7 @@ func TestHowANameBegins(t *testing.T) {
 		}
 		slices.Sort(want)
 		for _, order := range []engine.Sort{"", "createdAt", "name", "-name", "updatedAt"} {
-			got := names(t, k, engine.DocumentQuery{NamePrefix: prefix, Sort: order, Paging: engine.Paging{Limit: 500}})
+			got := names(t, k, engine.DocumentQuery{Name: prefix, Sort: order, Paging: engine.Paging{Limit: 500}})
 			if by := strings.TrimPrefix(string(order), "-"); by == "name" && !slices.IsSortedFunc(got, func(a, b string) int {
 				c := strings.Compare(strings.ToLower(a), strings.ToLower(b))
 				if order == "-name" {
@@ -155,7 +155,7 @@ func TestADeletedDocumentKeepsItsName(t *testing.T) {
 		if got := names(t, k, deleted); !slices.Equal(got, []string{"Dismissal of Ana", "other"}) {
 			t.Errorf("%q", got)
 		}
-		deleted.NamePrefix = "dismissal"
+		deleted.Name = "dismissal"
 		if got := names(t, k, deleted); len(got) != 1 {
 			t.Errorf("%q", got)
 		}
@@ -165,7 +165,7 @@ func TestADeletedDocumentKeepsItsName(t *testing.T) {
 			sweep(k)
 		}
 		k.Check()
-		deleted.NamePrefix = ""
+		deleted.Name = ""
 		if got := names(t, k, deleted); !slices.Equal(got, []string{"", "other"}) {
 			t.Errorf("erased: %q", got)
 		}
@@ -190,7 +190,7 @@ func TestOneSpelling(t *testing.T) {
 	}
 	for _, form := range []string{composed, apart} {
 		for _, q := range []engine.DocumentQuery{
-			{ExternalID: form}, {Tags: []string{form, "at:" + form}}, {Fields: []engine.FieldFilter{{Key: "place", Value: form}}}, {NamePrefix: form},
+			{ExternalID: form}, {Tags: []string{form, "at:" + form}}, {Fields: []engine.FieldFilter{{Key: "place", Value: form}}}, {Name: form},
 		} {
 			if found := names(t, k, q); len(found) != 1 {
 				t.Errorf("%+v finds %v", q, found)

@@ -26,7 +26,7 @@ type DocumentQuery struct {
 	Tags        []string      // all must match; "key:*" matches any value
 	Fields      []FieldFilter // all must match
 	Path        string        // of the folder it lies in, or of one that lies in
-	NamePrefix  string        // how the name begins, in any case
+	Name        string        // how the name begins, in any case
 	CreatedFrom time.Time     // inclusive
 	CreatedTo   time.Time     // exclusive
 	UpdatedFrom time.Time     // inclusive

@@ -54,10 +54,10 @@ func (l *lister) addUpdated() error {
 // few. If they are many, each that is met is looked at; and the order of names is
 // walked between the bounds.
 func (l *lister) addName() {
-	if l.q.NamePrefix == "" {
+	if l.q.Name == "" {
 		return
 	}
-	l.name = namePrefix(l.q.NamePrefix)
+	l.name = namePrefix(l.q.Name)
 	var ids store.SortedIDs
 	w := l.t.sorted(order{listName, false}, l.states, nil, []byte(l.name))
 	for place := w.Next(); bytes.HasPrefix(place, []byte(l.name)); place = w.Next() {

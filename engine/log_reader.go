@@ -126,8 +126,8 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 		for _, value := range values {
 			c.add(t.rows(kindField, value))
 		}
-		if q.NamePrefix != "" {
-			from := string(indexPrefix(kindName, namePrefix(q.NamePrefix)))
+		if q.Name != "" {
+			from := string(indexPrefix(kindName, namePrefix(q.Name)))
 			c.Ranges = append(c.Ranges, FacetRange{from, from + pastPrefix})
 		}
 		for _, r := range ranges {

@@ -100,7 +100,7 @@ func (in documentFilter) engine() engine.DocumentQuery {
 	return engine.DocumentQuery{
 		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
 		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID, Matter: in.Matter,
-		Path: in.Path, NamePrefix: in.Name, Tags: in.Tags, Fields: in.Fields,
+		Path: in.Path, Name: in.Name, Tags: in.Tags, Fields: in.Fields,
 		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
 	}
