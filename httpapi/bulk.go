@@ -93,7 +93,7 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 		return err
 	}
 	dryRun := in.DryRun || in.Bulk.DryRun
-	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
+	steps := func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		items, more := next()
 		var changes []engine.DocumentChange
 		for _, item := range items {
@@ -114,7 +114,11 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 				ID: outcome.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: outcome.Revision,
 			}}
 		}), more, nil
-	})
+	}
+	if dryRun && in.Bulk.lines == nil {
+		steps = tried(steps)
+	}
+	return s.inSteps(x, r, steps)
 }
 
 // bulkItem is one change, or why a line is none.
@@ -176,14 +180,18 @@ func (s *Server) archiveMany(c caller, x *exchange, r *http.Request, in bulkArch
 	if err != nil {
 		return err
 	}
-	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
+	steps := func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		step := ids[:min(len(ids), bulkStep)]
 		ids = ids[len(step):]
 		outcomes, err := c.vault.ArchiveDocuments(ctx, c.actor, step, archived, in.DryRun)
 		return mapped(outcomes, func(o engine.DocumentOutcome) bulkOutcome {
 			return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, Revision: o.Revision}}
 		}), len(ids) > 0, err
-	})
+	}
+	if in.DryRun {
+		steps = tried(steps)
+	}
+	return s.inSteps(x, r, steps)
 }
 
 // bulkLines reads lines, each of at most maxBody bytes.

@@ -116,7 +116,7 @@ func (s *Server) bulkPlace(c caller, x *exchange, r *http.Request, in bulkHoldsI
 		return err
 	}
 	n := engine.NewHold{Reason: in.Holds.Reason, Matter: in.Holds.Matter}
-	return s.holdsInSteps(x, r, ids, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
+	return s.holdsInSteps(x, r, ids, in.Holds.DryRun, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
 		return c.vault.PlaceHolds(ctx, c.actor, some, n, in.Holds.DryRun)
 	})
 }
@@ -137,7 +137,7 @@ func (s *Server) bulkRelease(c caller, x *exchange, r *http.Request, in bulkRele
 	if err != nil {
 		return err
 	}
-	return s.holdsInSteps(x, r, ids, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
+	return s.holdsInSteps(x, r, ids, in.Releases.DryRun, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
 		return c.vault.ReleaseHolds(ctx, c.actor, some, in.Releases.Reason, in.Releases.DryRun)
 	})
 }
@@ -171,13 +171,17 @@ func (c caller) chosenHolds(ctx context.Context, in bulkReleases) (ids []string,
 }
 
 // holdsInSteps answers for holds that are placed or released some at a time.
-func (s *Server) holdsInSteps(x *exchange, r *http.Request, ids []string, some func(context.Context, []string) ([]engine.HoldOutcome, error)) error {
-	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
+func (s *Server) holdsInSteps(x *exchange, r *http.Request, ids []string, dryRun bool, some func(context.Context, []string) ([]engine.HoldOutcome, error)) error {
+	steps := func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		step := ids[:min(len(ids), bulkStep)]
 		ids = ids[len(step):]
 		outcomes, err := some(ctx, step)
 		return mapped(outcomes, func(o engine.HoldOutcome) bulkOutcome {
 			return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, HoldID: o.HoldID, Revision: o.Revision}}
 		}), len(ids) > 0, err
-	})
+	}
+	if dryRun {
+		steps = tried(steps)
+	}
+	return s.inSteps(x, r, steps)
 }
