@@ -5,6 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
 	"unicode/utf8"
 
 	"strongroom/engine"
@@ -64,4 +71,61 @@ func (t twice) has(s string) bool {
 	_, before := t[key]
 	t[key] = struct{}{}
 	return before
+}
+
+// spellings knows how a file system spells names, of the directory it was asked for
+// last: the rows of a table come by directories, and one may have very many files.
+// Workers share it.
+type spellings struct {
+	root  *os.Root
+	mu    sync.Mutex // guards what follows
+	dir   string
+	names map[string][]string // by their NFC
+}
+
+// path is a path as the file system spells it, which may be in another normal form:
+// macOS takes letters apart. fs.ErrNotExist if nothing is called so, and an error if
+// several are.
+func (s *spellings) path(wanted string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := "."
+	for _, name := range strings.Split(wanted, "/") {
+		if _, err := s.root.Lstat(filepath.FromSlash(path.Join(at, name))); err != nil {
+			if err := s.read(at); err != nil {
+				return "", err
+			}
+			switch like := s.names[engine.NFC(name)]; len(like) {
+			case 0:
+				return "", fs.ErrNotExist
+			case 1:
+				name = like[0]
+			default:
+				return "", fmt.Errorf("there are %d files called %q, which differ only in how letters are composed; rename one", len(like), name)
+			}
+		}
+		at = path.Join(at, name)
+	}
+	return at, nil
+}
+
+// read reads the names in a directory. What has become a pipe does not hold it up.
+func (s *spellings) read(dir string) error {
+	if s.names != nil && s.dir == dir {
+		return nil
+	}
+	d, err := s.root.OpenFile(filepath.FromSlash(dir), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	s.dir, s.names = dir, make(map[string][]string, len(names))
+	for _, name := range names {
+		s.names[engine.NFC(name)] = append(s.names[engine.NFC(name)], name)
+	}
+	return nil
 }
