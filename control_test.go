@@ -18,7 +18,7 @@ import (
 func TestControlSocket(t *testing.T) {
 	data := t.TempDir()
 	key := strings.TrimSpace(mustRun(t, "init", "--data", data))
-	mustRun(t, "user", "add", "--data", data, "--name", "Grace \u202eHopper", "--email", "grace@example.com")
+	mustRun(t, "user", "add", "--data", data, "--name", "Grace \u200fHopper", "--email", "grace@example.com")
 	commands := [][]string{
 		{"user", "list"}, {"user", "list", "--json"}, {"key", "list"}, {"key", "list", "--json"},
 		{"verify"}, {"verify", "--bytes"}, {"export", "--log", "-"},
@@ -39,7 +39,7 @@ func TestControlSocket(t *testing.T) {
 			t.Errorf("%v: %+v", commands[i], atRest[i])
 		}
 	}
-	if table := atRest[0].stdout; strings.Contains(table, "\u202e") || !strings.Contains(table, "Hopper") {
+	if table := atRest[0].stdout; strings.Contains(table, "\u200f") || !strings.Contains(table, "Hopper") {
 		t.Errorf("what turns a terminal's text around is printed:\n%q", table)
 	}
 	s := startServer(t, data)

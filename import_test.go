@@ -405,3 +405,60 @@ func BenchmarkImport(b *testing.B) {
 		})
 	}
 }
+
+// TestImportNormalForms: a table and a file system may compose letters otherwise, and
+// a tree that was copied over another file system is the same tree.
+func TestImportNormalForms(t *testing.T) {
+	data := newVault(t)
+	const composed, apart = "Über", "U\u0308ber"
+	long := strings.Repeat("x", 100) + "/" + strings.Repeat("y", 100)
+	dir := tree(t, map[string]string{"2024/" + apart + "/" + apart + ".txt": "one", apart + "/" + long + "/deep.txt": "deep", "plain.txt": "p", "both/" + apart: "1", "both/" + composed: "2"})
+	if entries, err := os.ReadDir(filepath.Join(dir, "both")); err != nil || len(entries) < 2 {
+		t.Skip("this file system composes letters by itself")
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "both", composed)); err != nil {
+		t.Fatal(err)
+	}
+	list := writeFile(t, "list.csv", "path,category\n2024/"+composed+"/"+composed+".txt,report\n")
+	importing(t, 0, counts(1, 0, 0, 0), dir, "--csv", list)
+	found := importedDocuments(t, data)
+	d := found["import:2024/"+composed+"/"+composed+".txt"]
+	if d.Name != composed+".txt" || d.Path != "2024/"+composed || d.Category != "report" || d.Current.FileName != apart+".txt" {
+		t.Errorf("imported as %+v", d)
+	}
+	importing(t, 0, counts(3, 0, 1, 0), dir)
+	for _, rename := range [][2]string{{"2024/" + apart, "2024/" + composed}, {"2024/" + composed + "/" + apart + ".txt", "2024/" + composed + "/" + composed + ".txt"}, {apart, composed}, {"both/" + apart, "both/" + composed}} {
+		if err := os.Rename(filepath.Join(dir, rename[0]), filepath.Join(dir, rename[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	importing(t, 0, counts(0, 0, 4, 0), dir)
+	for _, d := range importedDocuments(t, data) {
+		if d.Name == "deep.txt" && d.Path != composed+"/"+long {
+			t.Errorf("its path is %q", d.Path)
+		}
+	}
+	// Two that differ in nothing else are told, and not taken for one another.
+	writeFile(t, filepath.Join(dir, "both", apart), "other")
+	list = writeFile(t, "list.csv", "path\nboth/"+composed+"\n")
+	importing(t, 0, counts(0, 0, 1, 0), dir, "--csv", list)
+	r := importing(t, 1, counts(0, 0, 4, 1), dir)
+	if !strings.Contains(r.stderr, "has other bytes") {
+		t.Error(r.stderr)
+	}
+	mustRun(t, "verify", "--bytes")
+}
+
+// TestImportFolders: a file keeps its folder, as far as a path can say it.
+func TestImportFolders(t *testing.T) {
+	data := newVault(t)
+	deep := strings.TrimSuffix(strings.Repeat("d/", 120), "/")
+	dir := tree(t, map[string]string{"a/b/c.txt": "1", "top.txt": "2", deep + "/x.txt": "3"})
+	importing(t, 0, counts(3, 0, 0, 0), dir)
+	for _, d := range importedDocuments(t, data) {
+		want := map[string]string{"c.txt": "a/b", "top.txt": "", "x.txt": strings.TrimSuffix(strings.Repeat("d/", 100), "/")}[d.Name]
+		if d.Path != want {
+			t.Errorf("%s lies in %q, want %q", d.Name, d.Path, want)
+		}
+	}
+}

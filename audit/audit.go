@@ -255,7 +255,7 @@
 //	    facts    chain hash, confirmed? list, digest digest, mediaType word,
 //	             owner word, size number
 //	    detail   name category description tags customFields externalId product
-//	             templateId agreementId fileName comment label
+//	             templateId agreementId path fileName comment label
 //	document.updated (document)
 //	    facts    confirmed? list, owner? word, password? text, repeats? number,
 //	             retainUntil? time, revision number, seconds? number
@@ -278,7 +278,7 @@
 //	    facts    bypass? flag, certificate hash, chain hash, erasure? word,
 //	             obligations? number, policy? word, right word, run? word,
 //	             versions number
-//	    detail   reason
+//	    detail   name reason
 //	document.downloaded (version)
 //	    facts    digest digest, part? word
 //	lock.acquired (document)

@@ -133,7 +133,7 @@ var rules = []rule{
 	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 
 	{OpDocumentCreated, firstVersion, []fact{must("chain", aHash), may("confirmed", aList), must("digest", aDigest), must("mediaType", aWord), must("owner", aWord), must("size", aNumber)},
-		"name category description tags customFields externalId product templateId agreementId fileName comment label"},
+		"name category description tags customFields externalId product templateId agreementId path fileName comment label"},
 	{OpDocumentUpdated, oneDocument, []fact{may("confirmed", aList), may("owner", aWord), may("password", aText), may("repeats", aNumber), may("retainUntil", aTime), must("revision", aNumber), may("seconds", aNumber)}, "{member: {old, new}}"},
 	{OpDocumentVersionAdded, oneVersion, []fact{must("chain", aHash), must("digest", aDigest), must("mediaType", aWord), may("restored", aNumber), may("seconds", aNumber), must("size", aNumber)},
 		"fileName comment label"},
@@ -142,7 +142,7 @@ var rules = []rule{
 	{OpDocumentArchived, oneDocument, []fact{may("policy", aWord), may("repeats", aNumber), must("revision", aNumber), may("run", aWord), may("seconds", aNumber)}, ""},
 	{OpDocumentUnarchived, oneDocument, []fact{may("repeats", aNumber), must("revision", aNumber), may("seconds", aNumber)}, ""},
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
-		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "reason"},
+		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "name reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), may("password", aText), must("scratchpad", aFlag), must("seconds", aNumber), may("snapshot", aHash)},

@@ -66,7 +66,7 @@ func changes(k *enginetest.Kit) []change {
 			return err
 		}},
 		{"PlaceHolds", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
-			outcomes, err := k.PlaceHolds(ctx, a, []string{document()}, engine.NewHold{Reason: "litigation", Matter: "Acme"})
+			outcomes, err := k.PlaceHolds(ctx, a, []string{document()}, engine.NewHold{Reason: "litigation", Matter: "Acme"}, false)
 			return cmp.Or(err, outcomes[0].Err)
 		}},
 		{"ReleaseHold", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
@@ -74,7 +74,7 @@ func changes(k *enginetest.Kit) []change {
 			return err
 		}},
 		{"ReleaseHolds", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
-			outcomes, err := k.ReleaseHolds(ctx, a, []string{place(k.TB, k, document(), "").ID}, "")
+			outcomes, err := k.ReleaseHolds(ctx, a, []string{place(k.TB, k, document(), "").ID}, "", false)
 			return cmp.Or(err, outcomes[0].Err)
 		}},
 		{"DeleteDocument", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {

@@ -440,7 +440,11 @@ func TestRestoreTakesNoPolicyThatDeletesAtOnce(t *testing.T) {
 	n.PeriodDays = 0
 	_, err = previewed(k, k.Admin, n)
 	must(t, err)
-	_, _, err = k.UpdatePolicy(t.Context(), k.Admin, p.ID, engine.Condition{}, engine.PolicyPatch{Enabled: new(false)})
+	off := engine.PolicyPatch{Enabled: new(false)}
+	preview, err := k.Preview(t.Context(), k.Admin, engine.PreviewQuery{PolicyID: p.ID, Policy: &off})
+	must(t, err)
+	off.PlanDigest = &preview.PlanDigest
+	_, _, err = k.UpdatePolicy(t.Context(), k.Admin, p.ID, engine.Condition{}, off)
 	must(t, err)
 	_, _, err = k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{RetentionConflict: new(engine.ConflictShortest)})
 	must(t, err)
@@ -453,7 +457,7 @@ func TestRestoreTakesNoPolicyThatDeletesAtOnce(t *testing.T) {
 	to = filepath.Join(t.TempDir(), "backup")
 	backUp(t, other, to)
 	n.Scope, n.Target = engine.ScopeCategory, "other"
-	_, _, err = other.CreatePolicy(t.Context(), other.Admin, n)
+	_, err = previewed(other, other.Admin, n)
 	must(t, err)
 	s = exportSince(t, other, 0)
 	refusedWith(t, "at once", to, engine.RestoreOptions{Log: bytes.NewReader(s.log)}, "delete 1 documents at once")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/secret"
 	"strongroom/engine/internal/store"
 )
@@ -26,7 +27,7 @@ const (
 )
 
 // Document is a document with its current version. Of a deleted one only the
-// identity, the counts, and when and by whom it was made and deleted
+// identity, the name until it is erased, the counts, and when and by whom it was made and deleted
 // (UpdatedAt, UpdatedBy) are left; Current is nil then.
 type Document struct {
 	ID           string
@@ -42,6 +43,7 @@ type Document struct {
 	Product      string
 	TemplateID   string
 	AgreementID  string
+	Path         string // the folder it lies in; "": none
 	Current      *Version
 	VersionCount uint64
 	HoldCount    uint64
@@ -116,6 +118,11 @@ func (d *document) clone() *document {
 	}
 	return &c
 }
+
+// NFC returns text in the form in which a vault keeps, and compares, tags, names,
+// paths, e-mail addresses, external ids and custom values: Unicode's canonical
+// composition. It is for who compares with them what came from elsewhere.
+func NFC(s string) string { return check.NFC(s) }
 
 // Document returns a document. ErrDocumentNotFound; *DeletedError once deleted.
 func (v *Vault) Document(ctx context.Context, documentID string) (Document, error) {
@@ -256,18 +263,51 @@ func (v *Vault) UnarchiveDocument(ctx context.Context, actor Actor, documentID s
 func (v *Vault) setArchived(ctx context.Context, actor Actor, documentID string, cond Condition, archived bool) (Document, Receipt, error) {
 	return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
 		old, g, err := t.writable(documentID, AccessAdmin, cond)
-		if err != nil || old.Archived == archived {
-			return old.value(), audit.Event{}, err
-		}
-		if t.inScratchpad(old) {
-			return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
-		}
-		if err := old.unheld(); archived && err != nil {
+		if err != nil {
 			return Document{}, audit.Event{}, err
 		}
-		d, event := t.archive(old, archived, g, warrant{})
-		return d.Document, event, nil
+		return t.setArchived(old, archived, g)
 	})
+}
+
+func (t *tx) setArchived(old *document, archived bool, g grant) (Document, audit.Event, error) {
+	if old.Archived == archived {
+		return old.Document, audit.Event{}, nil
+	}
+	if t.inScratchpad(old) {
+		return Document{}, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
+	}
+	if err := old.unheld(); archived && err != nil {
+		return Document{}, audit.Event{}, err
+	}
+	d, event := t.archive(old, archived, g, warrant{})
+	return d.Document, event, nil
+}
+
+// ArchiveDocuments archives at most MaxBulk documents, in order, or takes them out
+// of the archive. It needs admin access. Each stands alone, and a dry run writes
+// nothing, as in UpdateDocuments. *InvalidError for too many.
+func (v *Vault) ArchiveDocuments(ctx context.Context, actor Actor, documentIDs []string, archived, dryRun bool) ([]DocumentOutcome, error) {
+	if len(documentIDs) > MaxBulk {
+		return nil, invalid("ids", "must be at most %d", MaxBulk)
+	}
+	outcomes := make([]DocumentOutcome, len(documentIDs))
+	fns := make([]func(*tx) (audit.Event, error), len(documentIDs))
+	for i, documentID := range documentIDs {
+		out := &outcomes[i]
+		fns[i] = func(t *tx) (audit.Event, error) {
+			*out = DocumentOutcome{DocumentID: documentID}
+			old, g, err := t.writable(documentID, AccessAdmin, Condition{})
+			if err != nil {
+				return audit.Event{}, err
+			}
+			out.DocumentID, out.Revision = old.ID, old.Revision
+			d, event, err := t.setArchived(old, archived, g)
+			out.landed(d, event, err, dryRun)
+			return event, err
+		}
+	}
+	return v.changeDocuments(ctx, actor, outcomes, fns, dryRun)
 }
 
 // archive archives a document or takes it out of the archive, on whose account
@@ -284,13 +324,6 @@ func (t *tx) archive(old *document, archived bool, g grant, w warrant) (*documen
 		op = audit.OpDocumentArchived
 	}
 	return d, audit.Event{Op: op, Document: d.ID, Facts: facts}
-}
-
-func (d *document) value() Document {
-	if d == nil {
-		return Document{}
-	}
-	return d.Document
 }
 
 func (d *document) String() string { return fmt.Sprintf("document %s", d.ID) }

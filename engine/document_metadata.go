@@ -7,7 +7,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
@@ -25,6 +24,7 @@ type DocumentPatch struct {
 	Description       *string
 	OwnerID           *string
 	ExternalID        *string
+	Path              *string
 	Tags              *[]string
 	AddTags           []string
 	RemoveTags        []string
@@ -86,7 +86,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, a
 	}
 	t.changes(d)
 	if d.ExternalID != old.ExternalID {
-		t.Put(bucketExternals, []byte(d.ExternalID), d.id[:])
+		t.Put(bucketExternals, externalKey(d.ExternalID), d.id[:])
 	}
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}
 	t.store(old, d, g).tell(facts)
@@ -105,7 +105,7 @@ func (t *tx) patchDocument(old *document, p DocumentPatch, g grant) (Document, a
 func (p *DocumentPatch) check() error {
 	var c checks
 	if p.Name != nil {
-		name := strings.TrimSpace(*p.Name)
+		name := check.NFC(check.Trim(*p.Name))
 		p.Name = &name
 		c.Required("name", name, check.MaxName)
 	}
@@ -113,7 +113,13 @@ func (p *DocumentPatch) check() error {
 		c.Prose("description", *p.Description, check.MaxDescription)
 	}
 	if p.ExternalID != nil {
-		c.Line("externalId", *p.ExternalID, check.MaxShort)
+		externalID := check.NFC(*p.ExternalID)
+		p.ExternalID = &externalID
+		c.Line("externalId", externalID, check.MaxShort)
+	}
+	if p.Path != nil {
+		path := c.Path("path", *p.Path)
+		p.Path = &path
 	}
 	if p.Tags != nil {
 		tags := c.Tags("tags", *p.Tags)
@@ -136,6 +142,9 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 	if p.Description != nil {
 		d.Description = *p.Description
 	}
+	if p.Path != nil {
+		d.Path = *p.Path
+	}
 	if p.Category != nil {
 		category := cmp.Or(*p.Category, defaultCategory)
 		if category != d.Category { // it may keep one that was removed
@@ -150,7 +159,7 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 			return err
 		}
 	}
-	if p.ExternalID != nil && *p.ExternalID != d.ExternalID {
+	if p.ExternalID != nil && *p.ExternalID != check.NFC(d.ExternalID) {
 		if d.ExternalID != "" {
 			return invalid("externalId", "is set and cannot be changed")
 		}
@@ -175,6 +184,11 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 func (d *document) patchLists(p DocumentPatch) error {
 	if p.Tags != nil {
 		d.Tags = slices.Clone(*p.Tags)
+	}
+	if len(p.AddTags)+len(p.RemoveTags) > 0 { // those of before may be spelled otherwise
+		for i, tag := range d.Tags {
+			d.Tags[i] = check.NFC(tag)
+		}
 	}
 	d.Tags = append(d.Tags, p.AddTags...)
 	d.Tags = slices.DeleteFunc(d.Tags, func(tag string) bool { return slices.Contains(p.RemoveTags, tag) })
@@ -215,6 +229,7 @@ func differences(old, d *document) map[string]any {
 	note("description", old.Description, d.Description)
 	note("ownerId", old.OwnerID, d.OwnerID)
 	note("externalId", old.ExternalID, d.ExternalID)
+	note("path", old.Path, d.Path)
 	if !slices.Equal(old.Tags, d.Tags) {
 		m["tags"] = changed{append([]string{}, old.Tags...), append([]string{}, d.Tags...)}
 	}
@@ -244,7 +259,7 @@ type DocumentChange struct {
 type DocumentOutcome struct {
 	DocumentID string
 	Revision   uint64
-	Changed    bool // or, in a dry run, would be
+	Changed    bool // or, in a dry run, would be; Revision is then still that of today
 	Err        error
 }
 
@@ -253,8 +268,8 @@ type DocumentOutcome struct {
 // UpdateDocument: it has an entry of its own, and if it fails,
 // DocumentOutcome.Err says why and the others go on. They share commits, as
 // callers do who come at the same time. When ctx ends, those whose turn has not
-// come fail with its error. A dry run writes nothing, and says of each what it
-// would come to by itself. The outcomes are as many as the changes, in their
+// come fail with its error. A dry run writes nothing, and says of each what would
+// become of it after those before it: the same is done, and rolled back. The outcomes are as many as the changes, in their
 // order. *InvalidError for too many.
 func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []DocumentChange, dryRun bool) ([]DocumentOutcome, error) {
 	if len(changes) > MaxBulk {
@@ -277,28 +292,23 @@ func (v *Vault) UpdateDocuments(ctx context.Context, actor Actor, changes []Docu
 			return event, failed
 		}
 	}
-	if !dryRun {
-		errs, err := v.updateEach(ctx, actor, fns)
-		for i := range errs { // not to land is known only after the commit
-			outcomes[i].Err, outcomes[i].Changed = errs[i], outcomes[i].Changed && errs[i] == nil
-		}
-		return outcomes, err
+	return v.changeDocuments(ctx, actor, outcomes, fns, dryRun)
+}
+
+// changeDocuments runs what fills in the outcomes, and adds what is known only
+// when it has landed.
+func (v *Vault) changeDocuments(ctx context.Context, actor Actor, outcomes []DocumentOutcome, fns []func(*tx) (audit.Event, error), dryRun bool) ([]DocumentOutcome, error) {
+	errs, err := v.updateEach(ctx, actor, fns, dryRun)
+	for i := range errs {
+		outcomes[i].Err, outcomes[i].Changed = errs[i], outcomes[i].Changed && errs[i] == nil
 	}
-	return view(v, func(t *tx) ([]DocumentOutcome, error) {
-		if err := t.admit(actor); err != nil {
-			return nil, err
-		}
-		for i, fn := range fns {
-			_, outcomes[i].Err = fn(t)
-		}
-		return outcomes, ctx.Err()
-	})
+	return outcomes, err
 }
 
 func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, audit.Event, error) {
 	out := DocumentOutcome{DocumentID: change.DocumentID}
 	if out.DocumentID == "" {
-		key := t.Get(bucketExternals, []byte(change.ExternalID))
+		key := t.lookUp(bucketExternals, externalKeys(change.ExternalID))
 		if key == nil {
 			return out, audit.Event{}, ErrDocumentNotFound
 		}
@@ -312,15 +322,14 @@ func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, aud
 	if t.inScratchpad(old) {
 		return out, audit.Event{}, fmt.Errorf("%w: its scratchpad is open; save or drop it first", ErrLockState)
 	}
-	if dryRun {
-		d := old.clone()
-		err := t.patch(d, change.Patch)
-		out.Changed = err == nil && len(differences(old, d)) > 0
-		return out, audit.Event{}, err
-	}
 	d, event, err := t.patchDocument(old, change.Patch, g)
-	if err == nil {
-		out.Revision, out.Changed = d.Revision, !event.IsZero()
-	}
+	out.landed(d, event, err, dryRun)
 	return out, event, err
+}
+
+func (out *DocumentOutcome) landed(d Document, event audit.Event, err error, dryRun bool) {
+	out.Changed = err == nil && !event.IsZero()
+	if err == nil && !dryRun {
+		out.Revision = d.Revision
+	}
 }

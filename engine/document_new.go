@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strings"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
@@ -22,6 +21,7 @@ type NewDocument struct {
 	Product      string
 	TemplateID   string
 	AgreementID  string
+	Path         string // the folder it lies in, such as 2024/contracts; "": none
 	Version      NewVersion
 }
 
@@ -57,14 +57,16 @@ func (n *NewDocument) Check() error {
 	if n.Name == "" {
 		c.Fail("name", "is missing, and so is the fileName that would stand for it; give one of the two")
 	} else {
-		n.Name = strings.TrimSpace(n.Name)
+		n.Name = check.NFC(check.Trim(n.Name))
 		c.Required("name", n.Name, check.MaxName)
 	}
 	c.Prose("description", n.Description, check.MaxDescription)
+	n.ExternalID = check.NFC(n.ExternalID)
 	c.Line("externalId", n.ExternalID, check.MaxShort)
 	c.Line("product", n.Product, check.MaxShort)
 	c.Line("templateId", n.TemplateID, check.MaxShort)
 	c.Line("agreementId", n.AgreementID, check.MaxShort)
+	n.Path = c.Path("path", n.Path)
 	n.Tags = c.Tags("tags", n.Tags)
 	n.CustomFields = c.CustomFields(n.CustomFields)
 	maps.DeleteFunc(n.CustomFields, func(_ string, value any) bool { return value == nil })
@@ -96,7 +98,7 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	d := &document{id: key, Document: Document{
 		ID: key.String(), ExternalID: n.ExternalID, Name: n.Name, Category: n.Category, Description: n.Description,
 		OwnerID: owner, Tags: n.Tags, CustomFields: maps.Clone(n.CustomFields), Product: n.Product, TemplateID: n.TemplateID,
-		AgreementID: n.AgreementID, CreatedAt: t.Now(), CreatedBy: t.actor.UserID,
+		AgreementID: n.AgreementID, Path: n.Path, CreatedAt: t.Now(), CreatedBy: t.actor.UserID,
 	}}
 	if err := t.checkFields(nil, d.CustomFields, n.CustomFields, true); err != nil {
 		return nil, audit.Event{}, err
@@ -112,7 +114,7 @@ func (t *tx) createDocument(n NewDocument, u *Upload) (*document, audit.Event, e
 	}
 	t.changes(d)
 	if d.ExternalID != "" {
-		t.Put(bucketExternals, []byte(d.ExternalID), key[:])
+		t.Put(bucketExternals, externalKey(d.ExternalID), key[:])
 	}
 	facts := d.Current.facts()
 	t.store(nil, d, grant{}).tell(facts)
@@ -132,6 +134,7 @@ func (d *document) detail() map[string]any {
 	m.text("product", d.Product)
 	m.text("templateId", d.TemplateID)
 	m.text("agreementId", d.AgreementID)
+	m.text("path", d.Path)
 	if d.EditProtected { // never when it is made
 		m["editProtected"] = true
 	}
@@ -150,7 +153,7 @@ const maxMetadata = 256 << 10
 // checkSize bounds what describes a document as a whole. Each part has a bound
 // of its own, but all parts together would make lists and entries too large.
 func (d *document) checkSize() error {
-	size := len(d.Name) + len(d.Description)
+	size := len(d.Name) + len(d.Description) + len(d.Path)
 	for _, tag := range d.Tags {
 		size += len(tag)
 	}
@@ -183,7 +186,7 @@ func (t *tx) externalFree(externalID string) error {
 	if externalID == "" {
 		return nil
 	}
-	if key := t.Get(bucketExternals, []byte(externalID)); key != nil {
+	if key := t.lookUp(bucketExternals, externalKeys(externalID)); key != nil {
 		return &ExistsError{What: NounDocument, ID: id(key).String(), Field: "externalId"}
 	}
 	return nil

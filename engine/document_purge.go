@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -115,7 +114,7 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 		if err == nil {
 			err = t.disposable(d, RightManual)
 		}
-		w := warrant{right: RightManual, reason: strings.TrimSpace(cond.Reason)}
+		w := warrant{right: RightManual, reason: check.Trim(cond.Reason)}
 		if e, ok := errors.AsType[*RetainedError](err); ok && cond.BypassGovernance && e.Protect == ProtectGovernance {
 			w.bypass, err = true, t.disposable(d, rightBypass)
 		}
@@ -139,7 +138,7 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 func (c *Condition) checkReason() error {
 	var wrong checks
 	wrong.Prose("reason", c.Reason, check.MaxComment)
-	if c.BypassGovernance && strings.TrimSpace(c.Reason) == "" {
+	if c.BypassGovernance && check.Trim(c.Reason) == "" {
 		wrong.Fail("reason", "must say why the protection of the policy is bypassed")
 	}
 	return wrong.err()
@@ -216,11 +215,14 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	}
 	t.Delete(bucketSnapshots, d.id[:])
 	if d.ExternalID != "" {
-		t.Delete(bucketExternals, []byte(d.ExternalID))
+		t.unlink(bucketExternals, externalKeys(d.ExternalID), d.id)
 	}
 	tombstone := &document{id: d.id, deleted: true, Document: Document{
 		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
 	}}
+	if w.right != RightErasure { // whose next step would take it away
+		tombstone.Name = d.Name
+	}
 	t.changes(tombstone)
 	t.store(d, tombstone, grant{}) // no stamp: what is gone needs none
 	t.Put(bucketCertificates, d.id[:], c.encode())
@@ -236,6 +238,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	w.tell(facts)
 	detail := detailMembers{}
 	detail.text("reason", w.reason)
+	detail.text("name", tombstone.Name)
 	return disposal{c, left, litter}, audit.Event{
 		Op: audit.OpDocumentDeleted, Document: d.ID, Version: last.Number, Facts: facts, Detail: encodeDetail(detail),
 	}, nil

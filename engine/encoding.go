@@ -59,6 +59,7 @@ func (d *document) encode() []byte {
 	e.Time(d.UpdatedAt)
 	e.Str(d.UpdatedBy)
 	if d.deleted {
+		e.Str(d.Name)
 		return e.Bytes()
 	}
 	e.Nested(encodeVersion(d.Current))
@@ -85,6 +86,7 @@ func (d *document) encode() []byte {
 	encodeHolds(e, d.holds)
 	e.Time(d.retainUntil)
 	e.Strs(d.confirmed)
+	e.Str(d.Path)
 	return e.Bytes()
 }
 
@@ -107,7 +109,9 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 	d.CreatedBy = r.Str()
 	d.UpdatedAt = r.Time()
 	d.UpdatedBy = r.Str()
-	if !d.deleted {
+	if d.deleted {
+		d.Name = r.Str()
+	} else {
 		current, err := decodeVersion(key, r.Nested())
 		if err != nil {
 			return nil, err
@@ -141,6 +145,7 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 		d.holds = decodeHolds(r)
 		d.retainUntil = r.Time()
 		d.confirmed = r.Strs()
+		d.Path = r.Str()
 		d.recount()
 	}
 	d.Status = d.status()

@@ -239,7 +239,7 @@ func decodePendingChange(b []byte) (c pendingChange, err error) {
 
 // encodePatch writes a patch without an edit password, which no scratchpad takes.
 func encodePatch(e *store.Encoder, p *DocumentPatch) {
-	for _, text := range []*string{p.Name, p.Category, p.Description, p.OwnerID, p.ExternalID} {
+	for _, text := range []*string{p.Name, p.Category, p.Description, p.OwnerID, p.ExternalID, p.Path} {
 		e.Flag(text != nil)
 		if text != nil {
 			e.Str(*text)
@@ -270,7 +270,7 @@ func encodePatch(e *store.Encoder, p *DocumentPatch) {
 
 func decodePatch(d *store.Decoder) *DocumentPatch {
 	p := &DocumentPatch{}
-	for _, text := range []**string{&p.Name, &p.Category, &p.Description, &p.OwnerID, &p.ExternalID} {
+	for _, text := range []**string{&p.Name, &p.Category, &p.Description, &p.OwnerID, &p.ExternalID, &p.Path} {
 		if d.Flag() {
 			*text = new(d.Str())
 		}

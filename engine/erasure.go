@@ -116,7 +116,7 @@ func (e *erasure) status(wiped uint64) ErasureStatus {
 // and erased by the first run of retention after they have ended. *InvalidError for what is
 // no document, and for a user who is not closed.
 func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, Receipt, error) {
-	n.LegalBasis, n.Requester = strings.TrimSpace(n.LegalBasis), strings.TrimSpace(n.Requester)
+	n.LegalBasis, n.Requester = check.Trim(n.LegalBasis), check.Trim(n.Requester)
 	if err := n.check(); err != nil {
 		return Erasure{}, Receipt{}, err
 	}
@@ -127,6 +127,50 @@ func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (
 	v.signalDue()
 	e, err := v.Erasure(ctx, made.ID)
 	return e, receipt, err
+}
+
+// PreviewErasure answers as RequestErasure does, with how each document would stand,
+// and writes nothing: what it returns has no id. A user, and what is not deferred,
+// is running. It needs admin access, and refuses what RequestErasure does.
+func (v *Vault) PreviewErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, error) {
+	n.LegalBasis, n.Requester = check.Trim(n.LegalBasis), check.Trim(n.Requester)
+	if err := n.check(); err != nil {
+		return Erasure{}, err
+	}
+	return view(v, func(t *tx) (Erasure, error) {
+		if err := t.admit(actor); err != nil {
+			return Erasure{}, err
+		}
+		if err := t.may(AccessAdmin); err != nil {
+			return Erasure{}, err
+		}
+		subjects, err := t.erasable(n)
+		if err != nil {
+			return Erasure{}, err
+		}
+		subjects = inOrder(subjects)
+		e := &erasure{Erasure: Erasure{
+			LegalBasis: n.LegalBasis, Requester: n.Requester, RequestedAt: t.Now(), RequestedBy: t.actor.UserID, Documents: []ErasedDocument{},
+		}}
+		if n.UserID != "" {
+			e.UserID = subjects[0].String()
+			e.Status = e.status(0)
+			return e.Erasure, nil
+		}
+		e.Total = uint64(len(subjects))
+		for _, doc := range subjects {
+			shown, err := t.showErasing(doc)
+			if err != nil {
+				return Erasure{}, err
+			}
+			if shown.Status == ErasureDeferred {
+				e.Deferred++
+			}
+			e.Documents = append(e.Documents, shown)
+		}
+		e.Status = e.status(0)
+		return e.Erasure, nil
+	})
 }
 
 func (n *NewErasure) check() error {
@@ -193,8 +237,7 @@ func (t *tx) erasable(n NewErasure) ([]id, error) {
 
 // addErasure writes a new erasure with all that is to be done, in the order of ids.
 func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
-	slices.SortFunc(subjects, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
-	subjects = slices.Compact(subjects)
+	subjects = inOrder(subjects)
 	e.ID, e.RequestedAt, e.RequestedBy, e.seq = e.id.String(), t.Now(), t.actor.UserID, t.Seq()
 	facts := audit.Facts{"erasure": audit.Text(e.ID)}
 	if e.UserID != "" {
@@ -209,6 +252,12 @@ func (t *tx) addErasure(e *erasure, subjects []id) audit.Event {
 	}
 	t.putErasure(e)
 	return audit.Event{Op: audit.OpErasureRequested, Facts: facts}
+}
+
+// inOrder sorts what is to be erased, and has each once.
+func inOrder(subjects []id) []id {
+	slices.SortFunc(subjects, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(subjects)
 }
 
 // digestOfSubjects is the fact that binds what is to be erased, in its order.

@@ -245,7 +245,9 @@ func (t *tx) eraseDetails(due dueErasure) (more bool, event audit.Event, err err
 		}
 	}
 	left.next = seq
-	t.touch(d)
+	nameless := d.clone()
+	nameless.Name = ""
+	t.store(d, nameless, grant{})
 	t.progress(e, left, d.id, seq == 0)
 	facts := audit.Facts{"erasure": audit.Text(e.ID)}
 	if seq != 0 {

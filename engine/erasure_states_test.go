@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -320,4 +321,37 @@ func TestErasureOfProtectedDocuments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A dry run of an erasure says how each document would stand, and leaves nothing.
+func TestAnErasureIsPreviewed(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		ctx := t.Context()
+		free, held, gone := k.Create("free", "a"), k.Create("held", "b"), k.Create("gone", "c")
+		kept := k.CreateFrom(engine.NewDocument{Name: "kept", Category: "invoice"}, "d")
+		comply(k, policy(k, engine.NewPolicy{Name: "law", Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 30, Action: engine.ActionArchive}))
+		place(t, k, held.ID, "m")
+		must(t, deleteOne(k, gone.ID, engine.Condition{}))
+		head := k.Head()
+		n := engine.NewErasure{DocumentIDs: []string{kept.ID, gone.ID, held.ID, free.ID, held.ID}, LegalBasis: "Art. 17", Requester: "case 1"}
+		would, err := k.PreviewErasure(ctx, k.Admin, n)
+		must(t, err)
+		if would.ID != "" || k.Head() != head {
+			t.Errorf("something was noted: %+v, %+v", would, k.Head())
+		}
+		e, _, err := k.RequestErasure(ctx, k.Admin, n)
+		must(t, err)
+		if !reflect.DeepEqual(would.Documents, e.Documents) || would.Status != e.Status || would.Total != e.Total || would.Deferred != 2 {
+			t.Errorf("it would be %+v, and is %+v", would, e)
+		}
+		viewer, _ := k.Person("View", engine.AccessUpload)
+		if _, err := k.PreviewErasure(ctx, viewer, n); !errors.Is(err, engine.ErrLacksPermission) {
+			t.Error(err)
+		}
+		for _, wrong := range []engine.NewErasure{{}, {DocumentIDs: []string{engine.NewID()}, LegalBasis: "l", Requester: "r"}, {UserID: k.Admin.UserID, LegalBasis: "l", Requester: "r"}} {
+			if _, err := k.PreviewErasure(ctx, k.Admin, wrong); !errors.Is(err, engine.ErrInvalid) {
+				t.Errorf("%+v: %v", wrong, err)
+			}
+		}
+	})
 }

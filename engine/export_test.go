@@ -161,3 +161,19 @@ func OpenWith(dir string, commit func(commit, rollback func() error) error) erro
 	}
 	return errors.Join(v.openWith(Options{ReserveBytes: -1}, commit), v.release(nil))
 }
+
+// Rekeyed gives addresses and external ids the keys of before NFC was asked for,
+// then those a migration gives them, and says under which they are.
+func (t *tx) Rekeyed(apart func(string) string) (keys []string) {
+	for _, bucket := range [][]byte{bucketEmails, bucketExternals} {
+		t.rekey(bucket, func(k []byte) []byte { return []byte(apart(string(k))) })
+	}
+	t.compose()
+	for _, bucket := range [][]byte{bucketEmails, bucketExternals} {
+		c := t.Cursor(bucket)
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			keys = append(keys, string(k))
+		}
+	}
+	return keys
+}

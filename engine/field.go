@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -215,7 +214,7 @@ func (f *Field) differences(is *Field) map[string]any {
 func (f *Field) check() error {
 	var c checks
 	c.FieldKey("key", f.Key)
-	if f.Label = strings.TrimSpace(f.Label); f.Label == "" {
+	if f.Label = check.Trim(f.Label); f.Label == "" {
 		f.Label = f.Key
 	}
 	c.Line("label", f.Label, check.MaxShort)

@@ -85,7 +85,7 @@ func (t *tx) requiredFields(was map[string]any, isNew bool) (keys []string, err 
 // acceptable spells a value as the field keeps it, or says what is wrong.
 func (t *tx) acceptable(f *Field, value any) (spelled any, problem string, err error) {
 	s, isText := value.(string)
-	if f.Required && isText && strings.TrimSpace(s) == "" {
+	if f.Required && isText && check.IsBlank(s) {
 		return value, "is required and must not be empty", nil
 	}
 	switch f.Type {
@@ -106,7 +106,7 @@ func (t *tx) acceptable(f *Field, value any) (spelled any, problem string, err e
 			problem = problemDate
 		}
 	case ChoiceField:
-		if !isText || !slices.Contains(f.Choices, s) {
+		if !isText || !slices.ContainsFunc(f.Choices, func(choice string) bool { return check.NFC(choice) == check.NFC(s) }) {
 			problem = "must be one of " + enumerated(f.Choices)
 		}
 	case UserField:
@@ -290,7 +290,7 @@ func (c *checks) fieldRow(f *Field, at, value string) string {
 		}
 		of = user.String()
 	}
-	return fieldRow(of)
+	return fieldRow(formOf(of, check.NFC))
 }
 
 // fieldRange is a range of values, as fieldRow spells them; "" is no bound.
@@ -319,5 +319,5 @@ func (l *lister) addRange(r fieldRange) {
 
 // matches says what the sets do not.
 func (l *lister) matches(g *glance) bool {
-	return l.q.updatedMatches(g.updatedAt) && !slices.ContainsFunc(l.ranges, func(r fieldRange) bool { return !r.has(g) })
+	return l.q.updatedMatches(g.updatedAt) && l.nameMatches(g) && !slices.ContainsFunc(l.ranges, func(r fieldRange) bool { return !r.has(g) })
 }

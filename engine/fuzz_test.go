@@ -100,7 +100,7 @@ func FuzzRecords(f *testing.F) {
 	at := time.UnixMilli(1_700_000_000_123).UTC()
 	ver := &Version{Number: 2, Size: 7, MediaType: "text/plain", FileName: "a.txt", CreatedAt: at, CreatedBy: NewID(), Discarded: true}
 	doc := &document{Document: Document{
-		Name: "Lease", Category: "contract", Tags: []string{"a", "b:c"}, Revision: 3, VersionCount: 2, AuditSeq: 9, CreatedAt: at, UpdatedAt: at,
+		Name: "Lease", Category: "contract", Tags: []string{"a", "b:c"}, Revision: 3, VersionCount: 2, AuditSeq: 9, CreatedAt: at, UpdatedAt: at, Path: "2024/contracts",
 		CustomFields: map[string]any{"yes": true, "no": false, "text": "x", "day": "2026-02-28", "number": json.Number("-1.5")}, Current: ver, ExternalID: "e",
 	}, holds: []matterHolds{{"", 1}, {"Acme", 0}, {"Bolt", 2}}}
 	date, _ := ParseDue("2026-02-28")
@@ -112,13 +112,13 @@ func FuzzRecords(f *testing.F) {
 	doc.EditProtected = true
 	pad := &scratchpad{Base: 3, Ends: at, Changes: []pendingChange{
 		{At: at, Patch: &DocumentPatch{
-			Name: new("n"), Description: new(""), Tags: new([]string{"a"}), RemoveTags: []string{"b"},
+			Name: new("n"), Description: new(""), Path: new("a/b"), Tags: new([]string{"a"}), RemoveTags: []string{"b"},
 			CustomFields: map[string]any{"yes": true, "gone": nil, "number": json.Number("1")}, ClearCustomFields: true,
 		}},
 		{At: at, Version: &NewVersion{MediaType: "text/plain", FileName: "a.txt", Comment: "c", Label: "l"}, Size: 7, Restored: 1, Ref: draftRef(9)},
 		{At: at, Patch: &DocumentPatch{Tags: new([]string(nil))}},
 	}}
-	tombstone := &document{deleted: true, Document: Document{Revision: 4, CreatedAt: at}}
+	tombstone := &document{deleted: true, Document: Document{Name: "Lease", Revision: 4, CreatedAt: at}}
 	cert := &Certificate{DeletedAt: at, Right: "manual", AuditSeq: 3, Versions: []CertifiedVersion{{Number: 1, Size: 2}}}
 	for _, seed := range [][]byte{
 		nil, {}, {1}, {2}, {1, 0xff}, doc.encode(), tombstone.encode(), duty.encode(), encodeVersion(ver), cert.encode(),

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -124,7 +123,7 @@ func (v *Vault) PlaceHold(ctx context.Context, actor Actor, documentID string, c
 
 func (n *NewHold) check() error {
 	var c checks
-	n.Reason, n.Matter = strings.TrimSpace(n.Reason), strings.TrimSpace(n.Matter)
+	n.Reason, n.Matter = check.Trim(n.Reason), check.Trim(n.Matter)
 	if n.Reason == "" {
 		c.Fail("reason", "must not be empty")
 	}
@@ -190,7 +189,7 @@ func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, con
 
 func releaseReason(reason string) (string, error) {
 	var c checks
-	reason = strings.TrimSpace(reason)
+	reason = check.Trim(reason)
 	c.Prose("reason", reason, check.MaxComment)
 	return reason, c.err()
 }

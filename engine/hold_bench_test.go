@@ -31,7 +31,7 @@ func BenchmarkHoldByFilter(b *testing.B) {
 		round++
 		var holds []string
 		inSteps(b, v, n, func(ids []string) (bool, error) {
-			outcomes, err := v.PlaceHolds(b.Context(), engine.Operator(), ids, engine.NewHold{Reason: "litigation", Matter: fmt.Sprint("matter ", round)})
+			outcomes, err := v.PlaceHolds(b.Context(), engine.Operator(), ids, engine.NewHold{Reason: "litigation", Matter: fmt.Sprint("matter ", round)}, false)
 			for _, out := range outcomes {
 				holds = append(holds, out.HoldID)
 			}
@@ -39,7 +39,7 @@ func BenchmarkHoldByFilter(b *testing.B) {
 		})
 		b.StopTimer() // the next round finds the documents free again
 		for step := range slices.Chunk(holds, 128) {
-			if _, err := v.ReleaseHolds(b.Context(), engine.Operator(), step, ""); err != nil {
+			if _, err := v.ReleaseHolds(b.Context(), engine.Operator(), step, "", false); err != nil {
 				b.Fatal(err)
 			}
 		}

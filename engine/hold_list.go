@@ -99,7 +99,7 @@ type HoldOutcome struct {
 	DocumentID string
 	HoldID     string
 	Revision   uint64 // of the document, which holds leave alone
-	Changed    bool
+	Changed    bool   // or, in a dry run, would be
 	Err        error
 }
 
@@ -108,8 +108,8 @@ type HoldOutcome struct {
 // already, and the holds are found again to be released together. A document
 // that an active hold keeps for that matter stays unchanged, with that hold. It
 // needs admin access. Each stands alone, as in UpdateDocuments, with an entry of
-// its own.
-func (v *Vault) PlaceHolds(ctx context.Context, actor Actor, documentIDs []string, n NewHold) ([]HoldOutcome, error) {
+// its own. A dry run writes nothing, and a hold that it would place has no id.
+func (v *Vault) PlaceHolds(ctx context.Context, actor Actor, documentIDs []string, n NewHold, dryRun bool) ([]HoldOutcome, error) {
 	err := n.check()
 	if err == nil && n.Matter == "" {
 		err = invalid("matter", "must not be empty: it is by their matter that holds of many documents are known and released")
@@ -117,7 +117,7 @@ func (v *Vault) PlaceHolds(ctx context.Context, actor Actor, documentIDs []strin
 	if err != nil {
 		return nil, err
 	}
-	return v.changeHolds(ctx, actor, documentIDs, func(documentID string) HoldOutcome { return HoldOutcome{DocumentID: documentID} },
+	outcomes, err := v.changeHolds(ctx, actor, documentIDs, dryRun, func(documentID string) HoldOutcome { return HoldOutcome{DocumentID: documentID} },
 		func(t *tx, documentID string) (Hold, audit.Event, error) {
 			d, err := t.holdable(documentID)
 			if err != nil {
@@ -129,22 +129,40 @@ func (v *Vault) PlaceHolds(ctx context.Context, actor Actor, documentIDs []strin
 			}
 			return t.placeHold(d, n)
 		})
+	if dryRun {
+		forgetHolds(outcomes)
+	}
+	return outcomes, err
+}
+
+// forgetHolds takes the ids of holds that were rolled back out of the outcomes, of
+// those too that found such a hold in place.
+func forgetHolds(outcomes []HoldOutcome) {
+	tried := map[string]bool{}
+	for i := range outcomes {
+		if outcomes[i].Changed {
+			tried[outcomes[i].HoldID] = true
+		}
+		if tried[outcomes[i].HoldID] {
+			outcomes[i].HoldID = ""
+		}
+	}
 }
 
 // ReleaseHolds releases at most MaxBulk holds, in order; the reason may be "". It
 // needs admin access. One that is released already stays as it is. Each stands
-// alone, as in UpdateDocuments, with an entry of its own.
-func (v *Vault) ReleaseHolds(ctx context.Context, actor Actor, holdIDs []string, reason string) ([]HoldOutcome, error) {
+// alone, as in UpdateDocuments, with an entry of its own. A dry run writes nothing.
+func (v *Vault) ReleaseHolds(ctx context.Context, actor Actor, holdIDs []string, reason string, dryRun bool) ([]HoldOutcome, error) {
 	reason, err := releaseReason(reason)
 	if err != nil {
 		return nil, err
 	}
-	return v.changeHolds(ctx, actor, holdIDs, func(holdID string) HoldOutcome { return HoldOutcome{HoldID: holdID} },
+	return v.changeHolds(ctx, actor, holdIDs, dryRun, func(holdID string) HoldOutcome { return HoldOutcome{HoldID: holdID} },
 		func(t *tx, holdID string) (Hold, audit.Event, error) { return t.releaseHold(holdID, nil, reason) })
 }
 
 // changeHolds does one thing for each id; given is what is known of it before.
-func (v *Vault) changeHolds(ctx context.Context, actor Actor, ids []string, given func(id string) HoldOutcome,
+func (v *Vault) changeHolds(ctx context.Context, actor Actor, ids []string, dryRun bool, given func(id string) HoldOutcome,
 	one func(t *tx, id string) (Hold, audit.Event, error)) ([]HoldOutcome, error) {
 	if len(ids) > MaxBulk {
 		return nil, invalid("ids", "must be at most %d", MaxBulk)
@@ -158,7 +176,7 @@ func (v *Vault) changeHolds(ctx context.Context, actor Actor, ids []string, give
 			return event, err
 		}
 	}
-	errs, err := v.updateEach(ctx, actor, fns)
+	errs, err := v.updateEach(ctx, actor, fns, dryRun)
 	for i := range errs { // not to land is known only after the commit
 		if errs[i] != nil {
 			outcomes[i] = given(ids[i])

@@ -177,7 +177,7 @@ func (g governed) hold() error {
 }
 
 func (g governed) holdBulk() error {
-	outcomes, err := g.k.PlaceHolds(g.k.TB.Context(), g.who, []string{g.id}, engine.NewHold{Reason: "one more", Matter: "M"})
+	outcomes, err := g.k.PlaceHolds(g.k.TB.Context(), g.who, []string{g.id}, engine.NewHold{Reason: "one more", Matter: "M"}, false)
 	return errors.Join(err, outcomes[0].Err)
 }
 

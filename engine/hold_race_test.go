@@ -60,7 +60,7 @@ func TestBulkHoldsRaceWithOneAnother(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			outcomes, err := k.PlaceHolds(t.Context(), k.Admin, ids, engine.NewHold{Reason: "litigation", Matter: "Acme"})
+			outcomes, err := k.PlaceHolds(t.Context(), k.Admin, ids, engine.NewHold{Reason: "litigation", Matter: "Acme"}, false)
 			if err != nil {
 				t.Error(err)
 			}
@@ -85,7 +85,7 @@ func TestBulkHoldsRaceWithOneAnother(t *testing.T) {
 	}
 	for range 3 {
 		wg.Go(func() {
-			if _, err := k.ReleaseHolds(t.Context(), k.Admin, holds, ""); err != nil {
+			if _, err := k.ReleaseHolds(t.Context(), k.Admin, holds, "", false); err != nil {
 				t.Error(err)
 			}
 		})

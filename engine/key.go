@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -160,7 +159,7 @@ func (t *tx) key(keyID string) (*key, error) {
 // key would have wider access than its user, or if it would have expired
 // already.
 func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secret, Receipt, error) {
-	n.Name = strings.TrimSpace(n.Name)
+	n.Name = check.Trim(n.Name)
 	if n.UserID == "" {
 		n.UserID = actor.UserID
 	}

@@ -25,6 +25,8 @@ type DocumentQuery struct {
 	Matter      string        // of an active hold
 	Tags        []string      // all must match; "key:*" matches any value
 	Fields      []FieldFilter // all must match
+	Path        string        // of the folder it lies in, or of one that lies in
+	Name        string        // how the name begins, in any case
 	CreatedFrom time.Time     // inclusive
 	CreatedTo   time.Time     // exclusive
 	UpdatedFrom time.Time     // inclusive
@@ -60,7 +62,7 @@ const (
 
 // Documents returns one page of the documents that match the query. A page may
 // be short, or empty, and still have a cursor: go on until it has none.
-// *InvalidError for a status, a sort or a cursor that is none, and for a field
+// *InvalidError for a status, a sort, a path or a cursor that is none, and for a field
 // that is not defined or has no such values.
 func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document], error) {
 	o, err := q.order()
@@ -99,6 +101,7 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 		if err := l.addUpdated(); err != nil {
 			return Page[Document]{}, err
 		}
+		l.addName()
 		if o.list == listCreated {
 			return l.byCreation()
 		}
@@ -144,6 +147,10 @@ func (q *DocumentQuery) order() (order, error) {
 // states are the states of documents a query asks for, as the index spells
 // them.
 func (q *DocumentQuery) states() ([]string, error) {
+	var c checks
+	if c.Path("path", q.Path); c.err() != nil {
+		return nil, c.err()
+	}
 	var states []string
 	switch q.Status {
 	case "":
@@ -176,7 +183,7 @@ func isArchived(state string) bool { return state == stateArchived || state == s
 // those of custom fields. some is false if one of them is known to be empty.
 func (t *tx) filters(q DocumentQuery) (sets []store.IDSet, some bool) {
 	if q.ExternalID != "" {
-		key := t.Get(bucketExternals, []byte(q.ExternalID))
+		key := t.lookUp(bucketExternals, externalKeys(q.ExternalID))
 		if key == nil {
 			return nil, false
 		}
@@ -196,6 +203,9 @@ func (t *tx) filters(q DocumentQuery) (sets []store.IDSet, some bool) {
 		if filter.value != "" {
 			sets = append(sets, t.rows(filter.kind, text(filter.value)))
 		}
+	}
+	if q.Path != "" {
+		sets = append(sets, t.rows(kindPath, text(check.NFC(q.Path))))
 	}
 	for _, tag := range q.Tags {
 		sets = append(sets, t.rows(kindTag, text(check.SpellTag(tag))))

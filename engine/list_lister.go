@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -20,6 +22,7 @@ type lister struct {
 	states []string
 	sets   []store.IDSet
 	ranges []fieldRange // with many documents, so not among the sets
+	name   string       // how the name begins, as the index spells it; "": in any way
 	limit  int
 	place  []byte // where the page before ended: sort value ‖ id
 	page   Page[Document]
@@ -45,6 +48,26 @@ func (l *lister) addUpdated() error {
 	slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
 	l.sets = append(l.sets, ids)
 	return nil
+}
+
+// addName makes a set of the documents whose name begins as asked for, if they are
+// few. If they are many, each that is met is looked at; and the order of names is
+// walked between the bounds.
+func (l *lister) addName() {
+	if l.q.Name == "" {
+		return
+	}
+	l.name = namePrefix(l.q.Name)
+	var ids store.SortedIDs
+	w := l.t.sorted(order{listName, false}, l.states, nil, []byte(l.name))
+	for place := w.Next(); bytes.HasPrefix(place, []byte(l.name)); place = w.Next() {
+		if len(ids) == gatherMost {
+			return
+		}
+		ids = append(ids, id(place[len(place)-len(id{}):]))
+	}
+	slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+	l.sets = append(l.sets, ids)
 }
 
 // ceilMillis is how the index spells the first millisecond not before an
@@ -123,6 +146,9 @@ func (l *lister) byIndex(most int) (Page[Document], error) {
 	if l.order.list == listUpdated {
 		from, end = ceilMillis(l.q.UpdatedFrom), ceilMillis(l.q.UpdatedTo)
 	}
+	if l.order.list == listName && l.name != "" {
+		from, end = []byte(l.name), []byte(l.name+pastPrefix)
+	}
 	if l.order.desc {
 		from, end = end, from
 	}
@@ -175,6 +201,10 @@ func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 
 func (q *DocumentQuery) updatedMatches(at time.Time) bool {
 	return (q.UpdatedFrom.IsZero() || !at.Before(q.UpdatedFrom)) && (q.UpdatedTo.IsZero() || at.Before(q.UpdatedTo))
+}
+
+func (l *lister) nameMatches(g *glance) bool {
+	return l.name == "" || strings.HasPrefix(foldName(check.NFC(string(g.name))), l.name)
 }
 
 // gather collects all matches, if they are so many at most, and sorts them. ok
@@ -238,7 +268,7 @@ func (o order) place(doc id, g *glance) string {
 	if o.list == listUpdated {
 		return millis(g.updatedAt) + string(doc[:])
 	}
-	return foldName(string(g.name)) + string(doc[:])
+	return foldName(check.NFC(string(g.name))) + string(doc[:])
 }
 
 func (t *tx) documentAt(doc id) (*document, error) {
@@ -270,7 +300,9 @@ func glanceAt(b []byte) (glance, error) {
 	r.Nested() // and by
 	g := glance{updatedAt: r.Time()}
 	r.Nested() // and by
-	if !deleted {
+	if deleted {
+		g.name = r.Nested()
+	} else {
 		r.Nested() // version
 		g.name = r.Nested()
 		r.Nested() // category

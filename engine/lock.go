@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -201,7 +200,8 @@ func (t *tx) held(documentID string, c Condition) (*document, grant, error) {
 // are marked as discarded. With a scratchpad, save lands its changes, all or
 // nothing, each with an entry of its own, and not to save drops them. If saving
 // fails, the lock stays. The lock returned is as it was. The receipt is of the
-// last entry, lock.released.
+// last entry, lock.released. *HeldError when a scratchpad with changes is to be
+// dropped while the document is held.
 func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string, cond Condition, save bool) (Lock, Receipt, error) {
 	scratchPad, err := view(v, func(t *tx) (bool, error) {
 		d, err := t.liveDocument(documentID)
@@ -214,13 +214,13 @@ func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string,
 	case scratchPad && save:
 		return v.saveScratchpad(ctx, actor, documentID, cond)
 	case save || scratchPad:
-		lock, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond, scratchPad) })
+		lock, receipt, err := update(v, ctx, actor, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond, scratchPad, !save) })
 		v.purge(context.WithoutCancel(ctx), lock.litter...)
 		return lock.Lock, receipt, err
 	}
 	locks, receipts, err := updateAll(v, ctx, actor,
 		func(t *tx) (locked, audit.Event, error) { return t.revert(documentID, cond) },
-		func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond.token(), false) })
+		func(t *tx) (locked, audit.Event, error) { return t.release(documentID, cond.token(), false, false) })
 	if err != nil {
 		return Lock{}, Receipt{}, err
 	}
@@ -235,8 +235,9 @@ type locked struct {
 }
 
 // release ends the lock. scratchPad is what the caller took the lock to be: if
-// another has come in its place, nothing happens.
-func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, audit.Event, error) {
+// another has come in its place, nothing happens. drops says that what is in the
+// scratchpad has not landed, and goes.
+func (t *tx) release(documentID string, c Condition, scratchPad, drops bool) (locked, audit.Event, error) {
 	old, g, err := t.held(documentID, c)
 	if err != nil {
 		return locked{}, audit.Event{}, err
@@ -252,7 +253,13 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	d := old.clone()
 	var litter []Digest
 	if scratchPad {
-		if litter, err = t.dropScratchpad(d, d.lease.userID); err != nil {
+		if drops {
+			err = t.mayDrop(d)
+		}
+		if err == nil {
+			litter, err = t.dropScratchpad(d, d.lease.userID)
+		}
+		if err != nil {
 			return locked{}, audit.Event{}, err
 		}
 		if litter != nil {
@@ -263,6 +270,16 @@ func (t *tx) release(documentID string, c Condition, scratchPad bool) (locked, a
 	d.lease = nil
 	t.store(old, d, g).tell(facts)
 	return locked{lock, litter}, audit.Event{Op: audit.OpLockReleased, Document: d.ID, Facts: facts}, nil
+}
+
+// mayDrop is the guard of dropping the holder's scratchpad: while the document is
+// held nothing of one is destroyed, and an empty one is nothing.
+func (t *tx) mayDrop(d *document) error {
+	pad, err := t.scratchpadOf(d, d.lease.userID)
+	if err == nil && len(pad.Changes) > 0 {
+		err = d.unheld()
+	}
+	return err
 }
 
 // BreakLock ends somebody's lock, without its token, and returns it as it was:
@@ -306,7 +323,7 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, c
 		t.store(old, d, grant{}).tell(facts)
 		return *lock, audit.Event{
 			Op: audit.OpLockBroken, Document: d.ID, Facts: facts,
-			Detail: encodeDetail(map[string]any{"reason": strings.TrimSpace(reason)}),
+			Detail: encodeDetail(map[string]any{"reason": check.Trim(reason)}),
 		}, nil
 	})
 }

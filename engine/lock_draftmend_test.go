@@ -3,6 +3,9 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -186,4 +189,116 @@ func TestThousandsOfVersionsAreTakenBack(t *testing.T) {
 	if got, err := k.Document(t.Context(), d.ID); err != nil || got.Current.Number != 1 || got.VersionCount != clients*each+1 {
 		t.Errorf("%+v, %v", got, err)
 	}
+}
+
+// While a document is held nothing of a draft is destroyed, by whatever road, until
+// its last hold is released.
+func TestDraftsOfAHeldDocumentWait(t *testing.T) {
+	begin := func(t *testing.T, k *enginetest.Kit) (engine.Document, engine.Lock) {
+		d := k.Create("contract", "text")
+		l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+		orFail[engine.Document](t)(addText(k, d.ID, "draft one", with(l.Token)))
+		orFail[engine.Document](t)(addText(k, d.ID, "draft two", with(l.Token)))
+		return d, l
+	}
+	kept := func(t *testing.T, k *enginetest.Kit, want bool) {
+		t.Helper()
+		sweep(k)
+		for _, text := range []string{"draft one", "draft two"} {
+			if has := hasBytes(k, text); has != want {
+				t.Errorf("%s is there: %v", text, has)
+			}
+		}
+	}
+	t.Run("dropped", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+			d, l := begin(t, k)
+			first, second := place(t, k, d.ID, "m"), place(t, k, d.ID, "n")
+			head := k.Head()
+			if _, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), false); !errors.Is(err, engine.ErrOnHold) || k.Head() != head {
+				t.Errorf("%v", err)
+			}
+			release(t, k, first.ID)
+			if _, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), false); !errors.Is(err, engine.ErrOnHold) {
+				t.Errorf("one hold is left: %v", err)
+			}
+			kept(t, k, true)
+			release(t, k, second.ID)
+			_, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), false)
+			must(t, err)
+			kept(t, k, false)
+		})
+	})
+	t.Run("empty", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+			d := k.Create("contract", "text")
+			l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+			place(t, k, d.ID, "m")
+			_, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), false)
+			must(t, err)
+		})
+	})
+	t.Run("saved", func(t *testing.T) {
+		inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+			d, l := begin(t, k)
+			place(t, k, d.ID, "m")
+			_, _, err := k.ReleaseLock(t.Context(), k.Admin, d.ID, with(l.Token), true)
+			must(t, err)
+			kept(t, k, true)
+		})
+	})
+	for name, breaks := range map[string]bool{"left": false, "broken": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+				ctx := t.Context()
+				d, _ := begin(t, k)
+				if breaks {
+					_, _, err := k.BreakLock(ctx, k.Admin, d.ID, engine.Condition{}, "forgotten")
+					must(t, err)
+				}
+				h := place(t, k, d.ID, "m")
+				days(3)
+				kept(t, k, true)
+				k.Reopen()
+				erase(t, k, d.ID)
+				kept(t, k, true)
+				if err := deleteOne(k, d.ID, engine.Condition{}); !errors.Is(err, engine.ErrOnHold) {
+					t.Error(err)
+				}
+				// Its user finds it, late as it is.
+				l := lock(t, k, k.Admin, d.ID, engine.NewLock{UseScratchPad: true})
+				s, err := k.Sketch(ctx, k.Admin, d.ID, with(l.Token))
+				if err != nil || len(s.Versions) != 2 {
+					t.Errorf("%+v, %v", s, err)
+				}
+				_, _, err = k.BreakLock(ctx, k.Admin, d.ID, engine.Condition{}, "forgotten again")
+				must(t, err)
+				days(2)
+				kept(t, k, true)
+				other := k.Create("other", "x")
+				l = lock(t, k, k.Admin, other.ID, engine.NewLock{UseScratchPad: true})
+				orFail[engine.Document](t)(addText(k, other.ID, "of another", with(l.Token)))
+				days(2)
+				kept(t, k, true) // and keeps no other waiting
+				if hasBytes(k, "of another") {
+					t.Error("a draft of a document that is not held waits too")
+				}
+				release(t, k, h.ID)
+				kept(t, k, false)
+			})
+		})
+	}
+}
+
+// hasBytes says whether a file of this content is in the vault's directory.
+func hasBytes(k *enginetest.Kit, content string) bool {
+	found := false
+	filepath.WalkDir(filepath.Join(k.Dir, "blobs"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			b, _ := os.ReadFile(path)
+			found = found || string(b) == content
+		}
+		return nil
+	})
+	return found
 }

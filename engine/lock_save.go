@@ -54,7 +54,7 @@ func (v *Vault) land(ctx context.Context, actor Actor, documentID string, c Cond
 			return locked{}, event, err
 		})
 	}
-	steps = append(steps, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, held, true) })
+	steps = append(steps, func(t *tx) (locked, audit.Event, error) { return t.release(documentID, held, true, false) })
 	results, receipts, err := updateAll(v, ctx, actor, steps...)
 	if errors.Is(err, ErrInvalid) {
 		// Nothing is wrong with the request: the vault has changed meanwhile.
@@ -132,7 +132,7 @@ func (t *tx) revert(documentID string, c Condition) (locked, audit.Event, error)
 		return locked{}, audit.Event{}, fmt.Errorf("%s as it was at locking: %w", old, err)
 	}
 	d := old.clone()
-	d.Name, d.Description, d.Tags = was.Name, was.Description, was.Tags
+	d.Name, d.Description, d.Tags, d.Path = was.Name, was.Description, was.Tags, was.Path
 	if d.CustomFields, err = t.revertFields(was.CustomFields, old.CustomFields); err != nil {
 		return locked{}, audit.Event{}, err
 	}

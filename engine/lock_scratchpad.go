@@ -77,7 +77,8 @@ func (t *tx) putScratchpad(d *document, record []byte, facts audit.Facts) {
 
 // beginEdit notes the document as it is at locking, so that not to save can
 // bring that back, or takes up the scratchpad that waits, unless its time is
-// over: then it is dropped, swept or not, and its bytes are returned.
+// over: then it is dropped, swept or not, and its bytes are returned. While the
+// document is held its time is not.
 func (t *tx) beginEdit(d *document, facts audit.Facts) (litter []Digest, err error) {
 	if !d.lease.scratchPad {
 		record := encodeSnapshot(d.encode(), newSeal())
@@ -92,7 +93,7 @@ func (t *tx) beginEdit(d *document, facts audit.Facts) (litter []Digest, err err
 	if err != nil || len(pad.Changes) == 0 {
 		return nil, err
 	}
-	if pad.due(t.Now()) {
+	if pad.due(t.Now()) && d.unheld() == nil {
 		return t.dropScratchpad(d, d.lease.userID)
 	}
 	d.lease.base = pad.Base
@@ -161,7 +162,8 @@ func (t *tx) scratchpadUsers(doc id) (users []string) {
 }
 
 // purgeScratchpads drops the scratchpads nobody came back for, each in a change of
-// its own by the actor system, and returns when the next is due.
+// its own by the actor system, and returns when the next is due. Those of a held
+// document wait, until the first sweep after its last hold was released.
 func (v *Vault) purgeScratchpads(ctx context.Context) (next time.Time, err error) {
 	type waiting struct{ documentID, userID string }
 	var due []waiting
@@ -176,6 +178,8 @@ func (v *Vault) purgeScratchpads(ctx context.Context) (next time.Time, err error
 				if next.IsZero() || at.Before(next) {
 					next = at
 				}
+			} else if d, err := t.documentAt(id(k[:16])); err == nil && d.unheld() != nil {
+				continue
 			} else if due = append(due, waiting{id(k[:16]).String(), string(k[16:])}); len(due) == maxPending {
 				break
 			}
@@ -201,7 +205,7 @@ func (t *tx) purgeScratchpad(documentID, userID string) ([]Digest, audit.Event, 
 		return nil, audit.Event{}, err
 	}
 	pad, err := t.scratchpadOf(old, userID)
-	if err != nil || len(pad.Changes) == 0 || !pad.due(t.Now()) {
+	if err != nil || len(pad.Changes) == 0 || !pad.due(t.Now()) || old.unheld() != nil { // a hold may have come in between
 		return nil, audit.Event{}, err
 	}
 	digests, err := t.dropScratchpad(old, userID)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strongroom/blobstore"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -59,13 +60,14 @@ func (r LogReader) Find(ctx context.Context, ids []string) ([]Faceted, error) {
 }
 
 // facets are the index rows of a document without its id, but for those that
-// sort and choose nothing.
+// sort; and its name, which may begin as somebody asks for.
 func (d *document) facets() (facets []string) {
 	for _, row := range indexRows(d) {
 		if row[0] != kindUpdated && row[0] != kindName {
 			facets = append(facets, string(row[:len(row)-len(d.id)]))
 		}
 	}
+	facets = append(facets, string(indexPrefix(kindName, foldName(check.NFC(d.Name)))))
 	return facets
 }
 
@@ -123,6 +125,10 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 		}
 		for _, value := range values {
 			c.add(t.rows(kindField, value))
+		}
+		if q.Name != "" {
+			from := string(indexPrefix(kindName, namePrefix(q.Name)))
+			c.Ranges = append(c.Ranges, FacetRange{from, from + pastPrefix})
 		}
 		for _, r := range ranges {
 			prefix := string(indexPrefix(kindField, text(r.key)))

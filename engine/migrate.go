@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -63,6 +64,46 @@ func (t *tx) rewrite(from int) {
 		t.rewriteRows(bucketKinds, kindOfFormat2)
 		t.indexKinds()
 		t.linkKeys()
+		t.compose()
+	}
+}
+
+// compose puts what is looked up into NFC, which up to format 2 was as it was
+// given: the rows of indexes, and where addresses and external ids lead. The texts
+// themselves are bound by the log and stay.
+func (t *tx) compose() {
+	t.rekey(bucketEmails, func(k []byte) []byte { return emailKey(string(k)) })
+	t.rekey(bucketExternals, func(k []byte) []byte { return externalKey(string(k)) })
+	asGiven := func(s string) string { return s }
+	var documents []id
+	c := t.Cursor(bucketDocuments)
+	for k, value := c.First(); k != nil; k, value = c.Next() {
+		if len(k) == len(id{}) && bytes.ContainsFunc(value, func(r rune) bool { return r >= 0x300 && r != utf8.RuneError }) {
+			documents = append(documents, id(k))
+		}
+	}
+	for _, doc := range documents {
+		if d, err := decodeDocument(doc, t.Get(bucketDocuments, doc[:])); err == nil {
+			t.putRows(bucketIndex, indexRowsIn(d, asGiven), indexRows(d))
+		}
+	}
+}
+
+// rekey moves rows to the keys they should have. One whose place is taken stays.
+func (t *tx) rekey(bucket []byte, to func([]byte) []byte) {
+	type row struct{ from, to, value []byte }
+	var rows []row
+	c := t.Cursor(bucket)
+	for k, value := c.First(); k != nil; k, value = c.Next() {
+		if key := to(k); !bytes.Equal(key, k) {
+			rows = append(rows, row{bytes.Clone(k), key, bytes.Clone(value)})
+		}
+	}
+	for _, r := range rows {
+		if t.Get(bucket, r.to) == nil {
+			t.Delete(bucket, r.from)
+			t.Put(bucket, r.to, r.value)
+		}
 	}
 }
 

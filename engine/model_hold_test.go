@@ -148,7 +148,7 @@ func (m *model) bulkHolds() {
 		ids = append(ids, m.anyID())
 	}
 	seq := m.k.Head().Seq
-	outcomes, err := m.k.PlaceHolds(m.ctx(), a, ids, n)
+	outcomes, err := m.k.PlaceHolds(m.ctx(), a, ids, n, false)
 	must(m.t, err)
 	for i, out := range outcomes {
 		d, ok := m.documents[canonical(ids[i])]
@@ -185,7 +185,7 @@ func (m *model) bulkReleases() {
 		ids = append(ids, m.anyHold())
 	}
 	seq := m.k.Head().Seq
-	outcomes, err := m.k.ReleaseHolds(m.ctx(), a, ids, "settled")
+	outcomes, err := m.k.ReleaseHolds(m.ctx(), a, ids, "settled", false)
 	must(m.t, err)
 	for i, out := range outcomes {
 		h, ok := m.holds[canonical(ids[i])]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -108,7 +107,7 @@ func (v *Vault) CreateObligation(ctx context.Context, actor Actor, n NewObligati
 
 func (n *NewObligation) check() error {
 	var c checks
-	n.Title = strings.TrimSpace(n.Title)
+	n.Title = check.Trim(n.Title)
 	c.Required("title", n.Title, check.MaxName)
 	c.Prose("description", n.Description, check.MaxDescription)
 	if n.DueDate.IsZero() {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/check"
@@ -51,7 +50,7 @@ func (v *Vault) UpdateObligation(ctx context.Context, actor Actor, obligationID 
 func (p *ObligationPatch) check() error {
 	var c checks
 	if p.Title != nil {
-		title := strings.TrimSpace(*p.Title)
+		title := check.Trim(*p.Title)
 		p.Title = &title
 		c.Required("title", title, check.MaxName)
 	}

@@ -146,7 +146,7 @@ const maxPolicies = 1_000
 // there when it is first named. It may go later, and the policy stays valid.
 func (t *tx) checkPolicy(old Policy, p *Policy) error {
 	var c checks
-	p.Name = strings.TrimSpace(p.Name)
+	p.Name = check.Trim(p.Name)
 	c.Required("name", p.Name, check.MaxName)
 	c.OneOf("scope", (*string)(&p.Scope), "organization", "product", "template", "category", "document")
 	c.OneOf("action", (*string)(&p.Action), "archive", "delete")

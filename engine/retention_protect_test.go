@@ -45,7 +45,7 @@ func TestGovernance(t *testing.T) {
 		must(t, deleteOne(k, first.ID, bypass("uploaded by mistake")))
 		entry, err := k.Entry(ctx, k.Head().Seq)
 		must(t, err)
-		if flag, _ := entry.Facts["bypass"].AsText(); flag != "true" || string(entry.Detail) != `{"reason":"uploaded by mistake"}` {
+		if flag, _ := entry.Facts["bypass"].AsText(); flag != "true" || string(entry.Detail) != `{"name":"a","reason":"uploaded by mistake"}` {
 			t.Errorf("%s %s", entry.Line, entry.Detail)
 		}
 		place(t, k, second.ID, "m")

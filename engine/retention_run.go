@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -143,7 +142,7 @@ func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Recei
 
 func (n *NewRun) check() error {
 	var c checks
-	n.Reason = strings.TrimSpace(n.Reason)
+	n.Reason = check.Trim(n.Reason)
 	c.Prose("reason", n.Reason, check.MaxComment)
 	if n.AcceptClock && n.Reason == "" {
 		c.Fail("reason", "must say why the clock can be trusted")

@@ -127,7 +127,7 @@ func (w *worker) carryOut(ctx context.Context, lines []planLine) error {
 			return event, err
 		})
 	}
-	errs, err := w.v.updateEach(ctx, w.actor(), fns)
+	errs, err := w.v.updateEach(ctx, w.actor(), fns, false)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 
 	"github.com/oklog/ulid/v2"
@@ -132,7 +135,51 @@ func scratchpadKey(doc id, userID string) []byte { return append(doc[:], userID.
 // erasureKey is that of a document, or of a user, in an erasure.
 func erasureKey(erasure, subject id) []byte { return append(erasure[:], subject[:]...) }
 
-func emailKey(email string) []byte { return []byte(strings.ToLower(email)) }
+// emailKey folds an address: in lower case and NFC.
+func emailKey(email string) []byte { return []byte(check.NFC(strings.ToLower(check.NFC(email)))) }
+
+func externalKey(externalID string) []byte { return []byte(check.NFC(externalID)) }
+
+// emailKeys and externalKeys are those a text may stand under. What was stored
+// before NFC was asked for stands as it was given, if another had its place when the
+// vault was migrated.
+func emailKeys(email string) [][]byte {
+	return keysOf(emailKey(email), []byte(strings.ToLower(email)))
+}
+
+func externalKeys(externalID string) [][]byte {
+	return keysOf(externalKey(externalID), []byte(externalID))
+}
+
+func keysOf(composed, given []byte) [][]byte {
+	if bytes.Equal(composed, given) {
+		return [][]byte{composed}
+	}
+	return [][]byte{composed, given}
+}
+
+// lookUp returns what the first of these keys leads to; nil if none leads anywhere.
+func (t *tx) lookUp(bucket []byte, keys [][]byte) (of []byte) {
+	for _, key := range keys {
+		if of = t.Get(bucket, key); of != nil {
+			return of
+		}
+	}
+	return nil
+}
+
+func (t *tx) leadsTo(bucket []byte, keys [][]byte, of id) bool {
+	return slices.ContainsFunc(keys, func(key []byte) bool { return bytes.Equal(t.Get(bucket, key), of[:]) })
+}
+
+// unlink deletes those of the keys that lead there.
+func (t *tx) unlink(bucket []byte, keys [][]byte, of id) {
+	for _, key := range keys {
+		if bytes.Equal(t.Get(bucket, key), of[:]) {
+			t.Delete(bucket, key)
+		}
+	}
+}
 
 // Kinds of index rows. A row is kind ‖ value ‖ document, its value empty; all
 // rows of one kind and value stand together in the order of document ids,
@@ -149,8 +196,9 @@ const (
 	kindTag       = 't' // each tag, and "key:*" for each key of a key:value tag
 	kindMatter    = 'h' // each matter the document is held for now
 	kindField     = 'f' // key of a custom field ‖ its value, as fieldRow spells it
+	kindPath      = 'd' // the folder it lies in, and each that lies in
 	kindUpdated   = 'u' // state ‖ milliseconds since 1970, big-endian
-	kindName      = 'n' // state ‖ name folded to lower case
+	kindName      = 'n' // state ‖ name in NFC, folded to lower case
 )
 
 // A state says of a document what the lists tell apart, in one letter.
@@ -166,11 +214,15 @@ const (
 // knows: store writes the difference between the rows before and after a
 // change, Verify compares all rows with it. A later kind of row is added here
 // and the bucket built anew from the documents, which stay as they are.
-func indexRows(d *document) [][]byte {
+//
+// Texts that are compared are in NFC here, however the document has them.
+func indexRows(d *document) [][]byte { return indexRowsIn(d, check.NFC) }
+
+func indexRowsIn(d *document, form func(string) string) [][]byte {
 	rows := [][]byte{
 		indexKey(kindState, d.state(), d.id),
 		indexKey(kindUpdated, d.state()+millis(d.UpdatedAt), d.id),
-		indexKey(kindName, d.state()+foldName(d.Name), d.id),
+		indexKey(kindName, d.state()+foldName(form(d.Name)), d.id),
 	}
 	if d.deleted {
 		return rows
@@ -188,8 +240,12 @@ func indexRows(d *document) [][]byte {
 	if d.AgreementID != "" {
 		rows = append(rows, indexKey(kindAgreement, text(d.AgreementID), d.id))
 	}
+	for _, folder := range check.Folders(d.Path) {
+		rows = append(rows, indexKey(kindPath, text(folder), d.id))
+	}
 	anyKey := ""
 	for _, tag := range d.Tags {
+		tag = form(tag)
 		rows = append(rows, indexKey(kindTag, text(tag), d.id))
 		// Tags are sorted, so those of one key stand together.
 		if key, _, ok := strings.Cut(tag, ":"); ok && key != anyKey {
@@ -203,9 +259,16 @@ func indexRows(d *document) [][]byte {
 		}
 	}
 	for key, value := range d.CustomFields {
-		rows = append(rows, indexKey(kindField, text(key)+fieldRow(value), d.id))
+		rows = append(rows, indexKey(kindField, text(key)+fieldRow(formOf(value, form)), d.id))
 	}
 	return rows
+}
+
+func formOf(value any, form func(string) string) any {
+	if s, ok := value.(string); ok {
+		return form(s)
+	}
+	return value
 }
 
 // Kinds of rows in dues. A row is kind ‖ value ‖ due ‖ obligation (see
@@ -292,6 +355,12 @@ func indexKey(kind byte, value string, doc id) []byte {
 func text(s string) string { return s + "\x00" }
 
 func foldName(name string) string { return text(strings.ToLower(name)) }
+
+// namePrefix is how a folded name begins, without its end; pastPrefix makes of it
+// what stands behind all such names.
+func namePrefix(prefix string) string { return strings.ToLower(check.NFC(prefix)) }
+
+const pastPrefix = "\xff"
 
 func millis(t time.Time) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())))

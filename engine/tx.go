@@ -104,13 +104,18 @@ func receipts(c *store.Call) []Receipt {
 }
 
 // updateEach lands changes that have nothing to do with one another, each by
-// itself, in their order and in few groups. It returns what became of each.
-func (v *Vault) updateEach(ctx context.Context, actor Actor, fns []func(*tx) (audit.Event, error)) ([]error, error) {
+// itself, in their order and in few groups. It returns what became of each. A dry
+// run lands none: the same closures run, and all they did is rolled back.
+func (v *Vault) updateEach(ctx context.Context, actor Actor, fns []func(*tx) (audit.Event, error), dryRun bool) ([]error, error) {
 	calls := make([]*store.Call, len(fns))
 	for i, fn := range fns {
 		calls[i] = v.call(ctx, actor, fn)
 	}
-	if err := v.store.SubmitEach(ctx, calls); err != nil {
+	submit := v.store.SubmitEach
+	if dryRun {
+		submit = v.store.Try
+	}
+	if err := submit(ctx, calls); err != nil {
 		return nil, err
 	}
 	errs := make([]error, len(calls))

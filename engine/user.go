@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"strings"
 	"time"
 
 	"strongroom/audit"
@@ -75,7 +74,7 @@ func (t *tx) user(userID string) (User, error) {
 // or the host acts for them. It needs admin access. *ExistsError if the e-mail
 // address is taken.
 func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
-	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)
+	n.Name, n.Email = check.Trim(n.Name), check.NFC(check.Trim(n.Email))
 	if err := n.check(); err != nil {
 		return User{}, Receipt{}, err
 	}
@@ -87,7 +86,7 @@ func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, R
 // already stays as it is, closed or active. It needs admin access. *InvalidError
 // without an e-mail address.
 func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
-	n.Name, n.Email = strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)
+	n.Name, n.Email = check.Trim(n.Name), check.NFC(check.Trim(n.Email))
 	if n.Email == "" {
 		return User{}, Receipt{}, invalid("email", "is what users are found by here, and must be given")
 	}
@@ -98,7 +97,7 @@ func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, R
 		if err := t.may(AccessAdmin); err != nil {
 			return User{}, audit.Event{}, err
 		}
-		if key := t.Get(bucketEmails, emailKey(n.Email)); key != nil {
+		if key := t.lookUp(bucketEmails, emailKeys(n.Email)); key != nil {
 			u, err := decodeUser(id(key), t.Get(bucketUsers, key))
 			return u, audit.Event{}, err
 		}
@@ -157,7 +156,7 @@ func (t *tx) emailFree(email, userID string) error {
 	if email == "" {
 		return nil
 	}
-	if key := t.Get(bucketEmails, emailKey(email)); key != nil && id(key).String() != userID {
+	if key := t.lookUp(bucketEmails, emailKeys(email)); key != nil && id(key).String() != userID {
 		return &ExistsError{What: NounUser, ID: id(key).String(), Field: "email"}
 	}
 	return nil
@@ -219,7 +218,7 @@ func (p *UserPatch) check() error {
 		c.Required("name", *p.Name, check.MaxShort)
 	}
 	if p.Email != nil {
-		c.Email("email", strings.TrimSpace(*p.Email))
+		c.Email("email", check.Trim(*p.Email))
 	}
 	if p.Access != nil && (*p.Access < AccessView || *p.Access > AccessAdmin) {
 		c.Fail("access", "must be view, upload or admin")
@@ -232,10 +231,10 @@ func (p *UserPatch) check() error {
 
 func (p *UserPatch) apply(u User) User {
 	if p.Name != nil {
-		u.Name = strings.TrimSpace(*p.Name)
+		u.Name = check.Trim(*p.Name)
 	}
 	if p.Email != nil {
-		u.Email = strings.TrimSpace(*p.Email)
+		u.Email = check.NFC(check.Trim(*p.Email))
 	}
 	if p.Access != nil {
 		u.Access = *p.Access
@@ -269,7 +268,7 @@ func (t *tx) anotherAdmin(userID string) error {
 func (t *tx) storeUser(old, u User) {
 	key, _ := store.ParseID(u.ID)
 	if old.Email != "" && !bytes.Equal(emailKey(old.Email), emailKey(u.Email)) {
-		t.Delete(bucketEmails, emailKey(old.Email))
+		t.unlink(bucketEmails, emailKeys(old.Email), key)
 	}
 	if u.Email != "" {
 		t.Put(bucketEmails, emailKey(u.Email), key[:])

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"strconv"
 
 	"strongroom/audit"
@@ -120,7 +119,7 @@ func (u User) record() replay.Thing {
 // emailOf looks for the row by which a user is found.
 func (c *checker) emailOf(t *tx, u User) {
 	at, _ := store.ParseID(u.ID)
-	if u.Email != "" && !bytes.Equal(t.Get(bucketEmails, emailKey(u.Email)), at[:]) {
+	if u.Email != "" && !t.leadsTo(bucketEmails, emailKeys(u.Email), at) {
 		c.find(0, CodeIndex, "user %s is not found by e-mail address", u.ID)
 	}
 }

@@ -136,7 +136,7 @@ func (d *document) record() replay.Thing {
 		"archived":               replay.Flag(d.Archived), // a tombstone is not
 	}
 	if d.deleted {
-		return replay.Thing{Facts: facts}
+		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
 	}
 	facts["the owner"] = replay.Text(d.OwnerID)
 	facts["the end of its retention"] = replay.Time(d.retainUntil)
@@ -153,6 +153,7 @@ func (d *document) record() replay.Thing {
 		"product":       replay.Text(d.Product),
 		"templateId":    replay.Text(d.TemplateID),
 		"agreementId":   replay.Text(d.AgreementID),
+		"path":          replay.Text(d.Path),
 		"editProtected": replay.Flag(d.EditProtected),
 		"tags":          replay.List(d.Tags),
 	}

@@ -147,7 +147,7 @@ func (c *checker) rowsOf(t *tx, d *document) {
 	} else {
 		c.lacks(t, d.AuditSeq, d.String(), bucketStarts, startRows(d, kinds))
 	}
-	if d.ExternalID != "" && !bytes.Equal(t.Get(bucketExternals, []byte(d.ExternalID)), d.id[:]) {
+	if d.ExternalID != "" && !t.leadsTo(bucketExternals, externalKeys(d.ExternalID), d.id) {
 		c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
 	}
 }
@@ -201,7 +201,7 @@ func (c *checker) references() error {
 // externals finds external ids that lead nowhere.
 func (c *checker) externals() error {
 	return c.each(bucketExternals, CodeIndex, 0, func(t *tx, k, value []byte) error {
-		if d, err := t.document(idText(value)); err != nil || d.ExternalID != string(k) {
+		if d, err := t.document(idText(value)); err != nil || !containsRow(externalKeys(d.ExternalID), k) {
 			c.find(0, CodeIndex, "the external id %q is of no document", k)
 		}
 		return nil
@@ -211,7 +211,7 @@ func (c *checker) externals() error {
 // emails finds e-mail addresses that lead nowhere.
 func (c *checker) emails() error {
 	return c.each(bucketEmails, CodeIndex, 0, func(t *tx, k, value []byte) error {
-		if u, err := t.user(idText(value)); err != nil || !bytes.Equal(emailKey(u.Email), k) {
+		if u, err := t.user(idText(value)); err != nil || !containsRow(emailKeys(u.Email), k) {
 			c.find(0, CodeIndex, "an e-mail address is of no user")
 		}
 		return nil

@@ -71,7 +71,7 @@ func (e *evidence) fill(t *testing.T, k *enginetest.Kit) {
 	d = k.CreateFrom(engine.NewDocument{
 		Product: "cpq", TemplateID: "t-1", AgreementID: "a-1",
 		CustomFields: map[string]any{"amount": -12.5, "signed": true, "note": "as agreed", "renewalDate": "2027-01-31"},
-		Name:         "Lease", Category: "contract", OwnerID: e.user.ID, Tags: []string{"client:Acme", "urgent"}, ExternalID: "erp-1",
+		Name:         "Lease", Category: "contract", OwnerID: e.user.ID, Tags: []string{"client:Acme", "urgent"}, ExternalID: "erp-1", Path: "2024/contracts",
 		Version: engine.NewVersion{FileName: "lease.txt", MediaType: "text/plain"},
 	}, "first")
 	k.AddText(d.ID, "second")
@@ -281,6 +281,13 @@ func (e *evidence) documents() []tamper {
 		{name: "tags", code: state, db: document(func(d *engine.Document) { d.Tags = d.Tags[:1] })},
 		{name: "custom fields", code: state, db: document(func(d *engine.Document) { d.CustomFields = map[string]any{"amount": "1"} })},
 		{name: "external id", code: state, db: document(func(d *engine.Document) { d.ExternalID = "" })},
+		{name: "path", code: state, db: document(func(d *engine.Document) { d.Path = "2024" })},
+		{name: "the name of a tombstone", code: state, db: edit("documents", gone, func(k, b []byte) []byte {
+			return engine.EditDocument(k, b, func(d *engine.Document) { d.Name = "Sale" })
+		})},
+		{name: "no name of a tombstone", code: state, db: edit("documents", gone, func(k, b []byte) []byte {
+			return engine.EditDocument(k, b, func(d *engine.Document) { d.Name = "" })
+		})},
 		{name: "product", code: state, db: document(func(d *engine.Document) { d.Product = "p" })},
 		{name: "a tombstone comes alive", code: state, db: func(b *bbolt.Tx) error {
 			rows := b.Bucket([]byte("documents"))
@@ -371,7 +378,7 @@ func (e *evidence) index(t *testing.T) (list []tamper) {
 			return nil
 		})
 	}))
-	if len(kinds) != 11 {
+	if len(kinds) != 12 {
 		t.Errorf("the document has rows of the kinds %v", kinds)
 	}
 	return append(list, tamper{name: "a short row", code: engine.CodeIndex, db: put("index", []byte("sl"), nil)})

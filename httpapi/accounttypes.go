@@ -69,7 +69,7 @@ type Settings struct {
 	RetentionRunAt    string   `json:"retentionRunAt" doc:"When the daily run of retention starts, HH:MM in timeZone."`
 	TimeZone          string   `json:"timeZone" doc:"An IANA name: where the days of the organization begin and end."`
 	ReminderDays      []uint64 `json:"reminderDays" doc:"How many days before an obligation is due to remind of it, falling; 10 at most, each from 1 to 365."`
-	AuditReads        bool     `json:"auditReads" doc:"Whether each download, each export, and each document whose text a search shows is an audit entry of its own."`
+	AuditReads        bool     `json:"auditReads" doc:"Whether reading is logged: each download before its first byte is sent, each export, and each document whose text a search shows (once a user, version and quarter of an hour) is an audit entry of its own. Metadata and lists are not."`
 	MaxClockGapDays   uint64   `json:"maxClockGapDays" doc:"After a longer silence in the audit log a run of retention waits for an admin."`
 	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`

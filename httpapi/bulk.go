@@ -31,12 +31,13 @@ type bulkSet struct {
 	Description  member[string]         `json:"description"`
 	OwnerID      member[string]         `json:"ownerId"`
 	Tags         member[[]string]       `json:"tags" doc:"Replaces all tags."`
+	Path         member[string]         `json:"path"`
 	CustomFields member[map[string]any] `json:"customFields" doc:"As in PATCH /v1/documents/{id}."`
 }
 
 func (b *bulk) patch() engine.DocumentPatch {
 	return documentPatch{
-		Category: b.Set.Category, Description: b.Set.Description, OwnerID: b.Set.OwnerID, Tags: b.Set.Tags,
+		Category: b.Set.Category, Description: b.Set.Description, OwnerID: b.Set.OwnerID, Path: b.Set.Path, Tags: b.Set.Tags,
 		CustomFields: b.Set.CustomFields, AddTags: b.AddTags, RemoveTags: b.RemoveTags,
 	}.engine()
 }
@@ -71,7 +72,9 @@ func (l *bulkLine) change() (engine.DocumentChange, error) {
 type bulkInput struct {
 	Token tokenOfOne `header:"X-Lock-Token" doc:"Refused: a token proves the lock of one document. Change that one by PATCH /v1/documents/{id}. Here what is locked fails by itself."`
 	Edit  tokenOfOne `header:"X-DocuSign-Edit" doc:"Refused, as X-Lock-Token."`
-	Bulk  bulk       `body:"lines"`
+	// Lines have no place for it in the body.
+	DryRun bool `query:"dryRun" doc:"As dryRun in the body, for lines too. What is tried is tried some lines at a time, each after those before it."`
+	Bulk   bulk `body:"lines"`
 }
 
 // tokenOfOne is the token of a lock where many documents are changed. All but
@@ -89,7 +92,8 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 	if err != nil {
 		return err
 	}
-	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
+	dryRun := in.DryRun || in.Bulk.DryRun
+	steps := func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		items, more := next()
 		var changes []engine.DocumentChange
 		for _, item := range items {
@@ -97,7 +101,7 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 				changes = append(changes, item.change)
 			}
 		}
-		outcomes, err := c.vault.UpdateDocuments(ctx, c.actor, changes, in.Bulk.DryRun)
+		outcomes, err := c.vault.UpdateDocuments(ctx, c.actor, changes, dryRun)
 		if err != nil {
 			return nil, false, err
 		}
@@ -110,7 +114,11 @@ func (s *Server) bulkDocuments(c caller, x *exchange, r *http.Request, in bulkIn
 				ID: outcome.DocumentID, ExternalID: item.change.ExternalID, Line: item.line, Revision: outcome.Revision,
 			}}
 		}), more, nil
-	})
+	}
+	if dryRun && in.Bulk.lines == nil {
+		steps = tried(steps)
+	}
+	return s.inSteps(x, r, steps)
 }
 
 // bulkItem is one change, or why a line is none.
@@ -128,7 +136,7 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		http.NewResponseController(x).EnableFullDuplex()
 		return newBulkLines(b.lines).next, nil
 	}
-	ids, err := c.chosen(ctx, "ids", b.IDs, b.Filter)
+	ids, err := c.chosen(ctx, "ids", b.IDs, b.Filter, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +148,50 @@ func (s *Server) bulkChanges(ctx context.Context, c caller, x *exchange, b *bulk
 		ids = ids[len(items):]
 		return items, len(ids) > 0
 	}, nil
+}
+
+// bulkArchiving is a change of many documents that has nothing to say but which.
+type bulkArchiving struct {
+	IDs    *[]string      `json:"ids" doc:"10,000 at most. This or filter."`
+	Filter map[string]any `json:"filter" doc:"As in POST /v1/bulk/documents. To unarchive, it chooses among archived documents if it has neither status nor archived."`
+	DryRun bool           `json:"dryRun" doc:"Change nothing, and tell what would be."`
+}
+
+type bulkArchivingInput struct {
+	Token     tokenOfOne    `header:"X-Lock-Token" doc:"Refused, as in POST /v1/bulk/documents."`
+	Edit      tokenOfOne    `header:"X-DocuSign-Edit" doc:"Refused, as X-Lock-Token."`
+	Archiving bulkArchiving `body:"json"`
+}
+
+func (s *Server) bulkArchive(c caller, x *exchange, r *http.Request, in bulkArchivingInput) error {
+	return s.archiveMany(c, x, r, in.Archiving, true)
+}
+
+func (s *Server) bulkUnarchive(c caller, x *exchange, r *http.Request, in bulkArchivingInput) error {
+	return s.archiveMany(c, x, r, in.Archiving, false)
+}
+
+func (s *Server) archiveMany(c caller, x *exchange, r *http.Request, in bulkArchiving, archived bool) error {
+	ids, err := c.chosen(r.Context(), "ids", in.IDs, in.Filter, func(f *documentFilter) {
+		if from := !archived; f.Status == "" && f.Archived == nil {
+			f.Archived = &from
+		}
+	})
+	if err != nil {
+		return err
+	}
+	steps := func(ctx context.Context) ([]bulkOutcome, bool, error) {
+		step := ids[:min(len(ids), bulkStep)]
+		ids = ids[len(step):]
+		outcomes, err := c.vault.ArchiveDocuments(ctx, c.actor, step, archived, in.DryRun)
+		return mapped(outcomes, func(o engine.DocumentOutcome) bulkOutcome {
+			return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, Revision: o.Revision}}
+		}), len(ids) > 0, err
+	}
+	if in.DryRun {
+		steps = tried(steps)
+	}
+	return s.inSteps(x, r, steps)
 }
 
 // bulkLines reads lines, each of at most maxBody bytes.

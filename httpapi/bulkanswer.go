@@ -19,10 +19,30 @@ type bulkOutcome struct {
 	BulkResult
 }
 
+// bulkSteps does some more of a bulk change, and says whether there is more to do.
+type bulkSteps func(context.Context) (outcomes []bulkOutcome, more bool, err error)
+
+// tried are the steps of a dry run that makes one change to all. Each step is taken
+// back before the next, so that of what is named again in a later one it must be
+// remembered that it would be changed by then.
+func tried(step bulkSteps) bulkSteps {
+	seen := map[string]bool{}
+	return func(ctx context.Context) ([]bulkOutcome, bool, error) {
+		outcomes, more, err := step(ctx)
+		for i := range outcomes {
+			o := &outcomes[i]
+			if what := o.ID + o.HoldID; o.changed {
+				o.changed, seen[what] = !seen[what], true
+			}
+		}
+		return outcomes, more, err
+	}
+}
+
 // inSteps does the work of a bulk change step by step and answers. Each change is
 // one of its own, so whatever ends the work early, what was told is done and
 // repeating is harmless.
-func (s *Server) inSteps(x *exchange, r *http.Request, step func(context.Context) (outcomes []bulkOutcome, more bool, err error)) error {
+func (s *Server) inSteps(x *exchange, r *http.Request, step bulkSteps) error {
 	out := &bulkAnswer{x: x, lines: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), ndjson)}
 	for {
 		outcomes, more, err := step(r.Context())

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 
 	"strongroom/engine"
 )
@@ -17,8 +18,9 @@ import (
 const maxBulkIDs = 10_000
 
 // chosen are the documents a bulk change is for: those with the ids, the member
-// of the body that member names, or those a filter matches.
-func (c caller) chosen(ctx context.Context, member string, ids *[]string, filter map[string]any) ([]string, error) {
+// of the body that member names, or those a filter matches. defaults fills in
+// what a filter leaves open; nil leaves it so.
+func (c caller) chosen(ctx context.Context, member string, ids *[]string, filter map[string]any, defaults func(*documentFilter)) ([]string, error) {
 	switch {
 	case (ids == nil) == (filter == nil):
 		return nil, inBody(member, "must choose the documents, or filter must, and not both")
@@ -27,42 +29,41 @@ func (c caller) chosen(ctx context.Context, member string, ids *[]string, filter
 	case ids != nil:
 		return *ids, nil
 	}
-	return c.matching(ctx, filter)
+	return c.matching(ctx, filter, defaults)
 }
 
 // matching evaluates the filter: it is bound as the query of a list would be,
-// but that nothing in it may be empty. A form in a browser leaves its fields
-// empty; a program that does so has lost what it meant, and would change all
-// documents instead.
-func (c caller) matching(ctx context.Context, asked map[string]any) (ids []string, err error) {
-	query := url.Values{}
-	for name, value := range asked {
-		values, isList := value.([]any)
-		if !isList {
-			values = []any{value}
-		}
-		if len(values) == 0 || slices.Contains(values, any("")) {
-			return nil, inBody("filter."+name, "must not be empty; leave it out to choose by something else")
-		}
-		for _, one := range values {
-			switch one.(type) {
-			case string, bool, json.Number:
-				query.Add(name, fmt.Sprint(one))
-			default:
-				return nil, inBody("filter."+name, "must be a string, a number, true or false, or an array of them")
-			}
-		}
+// but that nothing in it may be empty, and that it must choose by something. A form
+// in a browser leaves its fields empty; a program that does so has lost what it
+// meant, and would change all documents instead.
+func (c caller) matching(ctx context.Context, asked map[string]any, defaults func(*documentFilter)) (ids []string, err error) {
+	query, err := queryOf(asked)
+	if err != nil {
+		return nil, err
 	}
-	filter := reflect.New(c.filterType()).Elem()
+	bound := reflect.New(c.filterType()).Elem()
 	list := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
-	if err := inputOf(filter.Type(), http.MethodGet).bind(filter, nil, list, nil); err != nil {
+	if err := inputOf(bound.Type(), http.MethodGet).bind(bound, nil, list, nil); err != nil {
 		return nil, inFilter(err)
 	}
-	if f, ok := filter.Interface().(searchFilter); ok && f.Q != "" {
-		ids, err := c.found(ctx, f.Q, f.engine())
+	var filter searchFilter
+	switch f := bound.Interface().(type) {
+	case searchFilter:
+		filter = f
+	case documentFilter:
+		filter.documentFilter = f
+	}
+	if filter.Q == "" && !filter.narrows() {
+		return nil, inBody("filter", "must choose by something: it matches every document there is; to mean all of them, choose by createdTo")
+	}
+	if defaults != nil {
+		defaults(&filter.documentFilter)
+	}
+	if filter.Q != "" {
+		ids, err := c.found(ctx, filter.Q, filter.engine())
 		return ids, inFilter(err)
 	}
-	q := filter.Interface().(interface{ engine() engine.DocumentQuery }).engine()
+	q := filter.engine()
 	q.Sort, q.Limit = "createdAt", 500
 	for {
 		page, err := c.vault.Documents(ctx, q)
@@ -79,6 +80,46 @@ func (c caller) matching(ctx context.Context, asked map[string]any) (ids []strin
 			return ids, nil
 		}
 	}
+}
+
+// narrows says whether a filter leaves anything out that the default list would
+// show: neither status all does, nor that a document is not archived.
+func (in documentFilter) narrows() bool {
+	if in.Status == engine.StatusAll {
+		in.Status = ""
+	}
+	if in.Archived != nil && !*in.Archived {
+		in.Archived = nil
+	}
+	return !reflect.ValueOf(in).IsZero()
+}
+
+// queryOf is the filter in the body as the query of a list.
+func queryOf(asked map[string]any) (url.Values, error) {
+	query := url.Values{}
+	for name, value := range asked {
+		values, isList := value.([]any)
+		if !isList {
+			values = []any{value}
+		}
+		if len(values) == 0 || slices.ContainsFunc(values, isBlank) {
+			return nil, inBody("filter."+name, "must not be empty; leave it out to choose by something else")
+		}
+		for _, one := range values {
+			switch one.(type) {
+			case string, bool, json.Number:
+				query.Add(name, fmt.Sprint(one))
+			default:
+				return nil, inBody("filter."+name, "must be a string, a number, true or false, or an array of them")
+			}
+		}
+	}
+	return query, nil
+}
+
+func isBlank(value any) bool {
+	s, ok := value.(string)
+	return ok && strings.TrimSpace(s) == ""
 }
 
 // inFilter names what is wrong with the parameters of a list as what stands in

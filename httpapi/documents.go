@@ -27,6 +27,7 @@ type documentFields struct {
 	Product      string         `form:"product" json:"product"`
 	TemplateID   string         `form:"templateId" json:"templateId"`
 	AgreementID  string         `form:"agreementId" json:"agreementId"`
+	Path         string         `form:"path" json:"path" doc:"The folder it lies in, such as 2024/contracts: with / between, none at the ends, 500 characters at most."`
 }
 
 // versionFields are what a version is made with beside its file.
@@ -45,7 +46,7 @@ func createDocument(ctx context.Context, c caller, in createDocumentInput) (repl
 	d, receipt, err := c.vault.CreateDocument(ctx, c.actor, engine.NewDocument{
 		Name: in.Name, Category: in.Category, Description: in.Description, OwnerID: in.OwnerID,
 		Tags: in.Tags, CustomFields: in.CustomFields,
-		ExternalID: in.ExternalID, Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID,
+		ExternalID: in.ExternalID, Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID, Path: in.Path,
 		Version: in.version(in.versionFields),
 	}, in.staged)
 	out := changedDocument(c, d, receipt)
@@ -72,6 +73,8 @@ type documentFilter struct {
 	TemplateID  string        `query:"templateId"`
 	AgreementID string        `query:"agreementId"`
 	Matter      string        `query:"matter" doc:"On hold for it now."`
+	Path        string        `query:"path" doc:"The folder it lies in, or one that this lies in: 2024/contracts is also 2024/contracts/acme, and not 2024/contracts-x."`
+	Name        string        `query:"name" doc:"How the name begins, in any case."`
 	Tags        []string      `query:"tag" doc:"Repeated: all must match. key:* is any value of the key."`
 	Fields      fieldFilters  `query:"field.*" doc:"By custom fields: field.<key>= a value, and for numbers and dates field.<key>.from= at it or above, field.<key>.to= below it. All must match."`
 	CreatedFrom Time          `query:"createdFrom" doc:"At this time or later."`
@@ -97,7 +100,7 @@ func (in documentFilter) engine() engine.DocumentQuery {
 	return engine.DocumentQuery{
 		Status: in.Status, Archived: in.Archived, Category: in.Category, OwnerID: in.OwnerID, ExternalID: in.ExternalID,
 		Product: in.Product, TemplateID: in.TemplateID, AgreementID: in.AgreementID, Matter: in.Matter,
-		Tags: in.Tags, Fields: in.Fields,
+		Path: in.Path, Name: in.Name, Tags: in.Tags, Fields: in.Fields,
 		CreatedFrom: time.Time(in.CreatedFrom), CreatedTo: time.Time(in.CreatedTo),
 		UpdatedFrom: time.Time(in.UpdatedFrom), UpdatedTo: time.Time(in.UpdatedTo),
 	}
@@ -124,6 +127,7 @@ type documentPatch struct {
 	Description  member[string]         `json:"description"`
 	OwnerID      member[string]         `json:"ownerId"`
 	ExternalID   member[string]         `json:"externalId" doc:"Can be set while it is empty."`
+	Path         member[string]         `json:"path" doc:"The folder it lies in; null takes it out."`
 	Tags         member[[]string]       `json:"tags" doc:"Replaces all tags."`
 	AddTags      []string               `json:"addTags"`
 	RemoveTags   []string               `json:"removeTags"`
@@ -134,7 +138,7 @@ type documentPatch struct {
 func (p documentPatch) engine() engine.DocumentPatch {
 	out := engine.DocumentPatch{
 		Name: orZero(p.Name), Category: orZero(p.Category), Description: orZero(p.Description),
-		OwnerID: orZero(p.OwnerID), ExternalID: orZero(p.ExternalID),
+		OwnerID: orZero(p.OwnerID), ExternalID: orZero(p.ExternalID), Path: orZero(p.Path),
 		Tags: orZero(p.Tags), AddTags: p.AddTags, RemoveTags: p.RemoveTags,
 		ClearCustomFields: p.CustomFields.present && p.CustomFields.value == nil,
 	}

@@ -9,7 +9,7 @@ import (
 type Document struct {
 	ID             string         `json:"id"`
 	ExternalID     string         `json:"externalId" doc:"The id it has elsewhere, unique among documents not deleted."`
-	Name           string         `json:"name"`
+	Name           string         `json:"name" doc:"Of a deleted document too, until it is erased."`
 	Category       string         `json:"category"`
 	Description    string         `json:"description"`
 	OwnerID        string         `json:"ownerId"`
@@ -25,6 +25,7 @@ type Document struct {
 	HoldCount      uint64         `json:"holdCount"`
 	Lock           *Lock          `json:"lock,omitempty" doc:"The lock there is, without its token."`
 	EditProtected  bool           `json:"editProtected" doc:"Whether it takes a password to lock it."`
+	Path           string         `json:"path" doc:"The folder it lies in; empty if none was given."`
 	CreatedAt      Time           `json:"createdAt"`
 	CreatedBy      string         `json:"createdBy"`
 	UpdatedAt      Time           `json:"updatedAt"`
@@ -39,7 +40,7 @@ func documentOf(vault *engine.Vault, d engine.Document) Document {
 		OwnerID: d.OwnerID, Tags: orEmpty(d.Tags), CustomFields: d.CustomFields,
 		Status: string(d.Status), Archived: d.Archived,
 		Product: d.Product, TemplateID: d.TemplateID, AgreementID: d.AgreementID,
-		VersionCount: d.VersionCount, HoldCount: d.HoldCount, EditProtected: d.EditProtected,
+		VersionCount: d.VersionCount, HoldCount: d.HoldCount, EditProtected: d.EditProtected, Path: d.Path,
 		CreatedAt: Time(d.CreatedAt), CreatedBy: d.CreatedBy, UpdatedAt: Time(d.UpdatedAt), UpdatedBy: d.UpdatedBy,
 		Revision: d.Revision, AuditSeq: d.AuditSeq,
 	}

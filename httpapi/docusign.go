@@ -28,7 +28,7 @@ func docusign(base string) []route {
 			endpoint("POST", path, 201, write, "Lock a document for editing", createEnvelopeLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 			endpoint("GET", path, 200, view, "Read the lock of a document", getEnvelopeLock, noDocument, deleted, engine.ErrNotLocked),
 			endpoint("PUT", path, 200, write, "Prolong one's lock", updateEnvelopeLock, noDocument, deleted),
-			endpoint("DELETE", path, 200, write, "Release one's lock, and save or drop what was done under it", deleteEnvelopeLock, noDocument, deleted, engine.ErrExists),
+			endpoint("DELETE", path, 200, write, "Release one's lock, and save or drop what was done under it", deleteEnvelopeLock, noDocument, deleted, onHold, retained, engine.ErrExists),
 		}
 		for i := range locks {
 			locks[i].operation = strings.Replace(locks[i].operation, "Envelope", noun, 1)

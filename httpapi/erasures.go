@@ -20,6 +20,7 @@ type newErasure struct {
 	UserID      string         `json:"userId" doc:"A user who is closed: name, e-mail address, the names of their keys, and the details of the audit entries about them go. Their documents stay."`
 	LegalBasis  string         `json:"legalBasis" required:"true" doc:"What obliges to erase. It is kept."`
 	Requester   string         `json:"requester" required:"true" doc:"Who asked. It is kept, so the number of a case is better than a name."`
+	DryRun      bool           `json:"dryRun" doc:"Erase nothing and note nothing: the answer tells how each document would stand, and has no id."`
 }
 
 type requestErasureInput struct {
@@ -27,18 +28,19 @@ type requestErasureInput struct {
 }
 
 func requestErasure(ctx context.Context, c caller, in requestErasureInput) (reply[Erasure], error) {
-	if f := in.Erasure.Filter; f != nil && len(f) == 0 { // a program that lost what it meant, and this cannot be undone
-		return reply[Erasure]{}, inBody("filter", "must choose by something: without a member it is every document")
-	}
 	n := engine.NewErasure{UserID: in.Erasure.UserID, LegalBasis: in.Erasure.LegalBasis, Requester: in.Erasure.Requester}
 	if n.UserID == "" || in.Erasure.DocumentIDs != nil || in.Erasure.Filter != nil {
 		var err error
-		if n.DocumentIDs, err = c.chosen(ctx, "documentIds", in.Erasure.DocumentIDs, in.Erasure.Filter); err != nil {
+		if n.DocumentIDs, err = c.chosen(ctx, "documentIds", in.Erasure.DocumentIDs, in.Erasure.Filter, nil); err != nil {
 			return reply[Erasure]{}, err
 		}
 	}
 	if found := len(n.DocumentIDs); in.Erasure.Filter != nil && (found == 0 || found > engine.MaxErased) {
 		return reply[Erasure]{}, inBody("filter", "matches %d documents, and must match from 1 to %d", found, engine.MaxErased)
+	}
+	if in.Erasure.DryRun {
+		e, err := c.vault.PreviewErasure(ctx, c.actor, n)
+		return answer(erasureOf(e)), err
 	}
 	e, receipt, err := c.vault.RequestErasure(ctx, c.actor, n)
 	return reply[Erasure]{body: erasureOf(e), receipt: receipt, location: "/v1/erasures/" + e.ID}, err

@@ -4,7 +4,7 @@ import "strongroom/engine"
 
 // ErasureSummary is a request to erase, without its documents.
 type ErasureSummary struct {
-	ID          string        `json:"id"`
+	ID          string        `json:"id" doc:"Empty in a dry run, which there is nothing to read of afterwards."`
 	Status      string        `json:"status" enum:"running|deferred|completed" doc:"deferred: what is left waits for a hold or for protection to end, and is then erased by itself. completed: all is gone, and where it stood has been overwritten."`
 	UserID      string        `json:"userId,omitempty" doc:"Who is erased. Absent: documents are."`
 	LegalBasis  string        `json:"legalBasis"`

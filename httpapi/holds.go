@@ -103,6 +103,7 @@ type bulkHolds struct {
 	Filter      map[string]any `json:"filter" doc:"As in POST /v1/bulk/documents: without status, archived documents are left out; status all takes them in. It is evaluated once, before a hold is placed: what matches later is not held."`
 	Reason      string         `json:"reason" required:"true" doc:"Why; it is kept as long as the audit log."`
 	Matter      string         `json:"matter" required:"true" doc:"A document that is held for it already is left unchanged, so repeating is harmless."`
+	DryRun      bool           `json:"dryRun" doc:"Place nothing, and tell what would be. A hold that would be placed has no holdId."`
 }
 
 type bulkHoldsInput struct {
@@ -110,13 +111,13 @@ type bulkHoldsInput struct {
 }
 
 func (s *Server) bulkPlace(c caller, x *exchange, r *http.Request, in bulkHoldsInput) error {
-	ids, err := c.chosen(r.Context(), "documentIds", in.Holds.DocumentIDs, in.Holds.Filter)
+	ids, err := c.chosen(r.Context(), "documentIds", in.Holds.DocumentIDs, in.Holds.Filter, nil)
 	if err != nil {
 		return err
 	}
 	n := engine.NewHold{Reason: in.Holds.Reason, Matter: in.Holds.Matter}
-	return s.holdsInSteps(x, r, ids, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
-		return c.vault.PlaceHolds(ctx, c.actor, some, n)
+	return s.holdsInSteps(x, r, ids, in.Holds.DryRun, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
+		return c.vault.PlaceHolds(ctx, c.actor, some, n, in.Holds.DryRun)
 	})
 }
 
@@ -124,6 +125,7 @@ type bulkReleases struct {
 	Matter  *string   `json:"matter" doc:"All holds that are active for it when the request comes. This or holdIds."`
 	HoldIDs *[]string `json:"holdIds" doc:"10,000 at most. This or matter."`
 	Reason  string    `json:"reason"`
+	DryRun  bool      `json:"dryRun" doc:"Release nothing, and tell what would be."`
 }
 
 type bulkReleaseInput struct {
@@ -135,8 +137,8 @@ func (s *Server) bulkRelease(c caller, x *exchange, r *http.Request, in bulkRele
 	if err != nil {
 		return err
 	}
-	return s.holdsInSteps(x, r, ids, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
-		return c.vault.ReleaseHolds(ctx, c.actor, some, in.Releases.Reason)
+	return s.holdsInSteps(x, r, ids, in.Releases.DryRun, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
+		return c.vault.ReleaseHolds(ctx, c.actor, some, in.Releases.Reason, in.Releases.DryRun)
 	})
 }
 
@@ -169,13 +171,17 @@ func (c caller) chosenHolds(ctx context.Context, in bulkReleases) (ids []string,
 }
 
 // holdsInSteps answers for holds that are placed or released some at a time.
-func (s *Server) holdsInSteps(x *exchange, r *http.Request, ids []string, some func(context.Context, []string) ([]engine.HoldOutcome, error)) error {
-	return s.inSteps(x, r, func(ctx context.Context) ([]bulkOutcome, bool, error) {
+func (s *Server) holdsInSteps(x *exchange, r *http.Request, ids []string, dryRun bool, some func(context.Context, []string) ([]engine.HoldOutcome, error)) error {
+	steps := func(ctx context.Context) ([]bulkOutcome, bool, error) {
 		step := ids[:min(len(ids), bulkStep)]
 		ids = ids[len(step):]
 		outcomes, err := some(ctx, step)
 		return mapped(outcomes, func(o engine.HoldOutcome) bulkOutcome {
 			return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, HoldID: o.HoldID, Revision: o.Revision}}
 		}), len(ids) > 0, err
-	})
+	}
+	if dryRun {
+		steps = tried(steps)
+	}
+	return s.inSteps(x, r, steps)
 }

@@ -62,3 +62,28 @@ func TestBulkHoldsOfMany(t *testing.T) {
 		}
 	}
 }
+
+// A dry run counts what is named twice as the real run does, however far apart.
+func TestADryRunCountsADocumentOnce(t *testing.T) {
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	id := main.Create("a.txt", "text").ID
+	var ids []string
+	for range 2*bulkStep + 3 {
+		ids = append(ids, id)
+	}
+	list, _ := json.Marshal(ids)
+	for path, body := range map[string]string{
+		"/v1/bulk/documents": `{"ids":%s,"addTags":["x"],"dryRun":%t}`, "/v1/bulk/archive": `{"ids":%s,"dryRun":%t}`,
+		"/v1/bulk/holds": `{"documentIds":%s,"reason":"r","matter":"m","dryRun":%t}`,
+	} {
+		id = main.Create("a.txt", "text").ID
+		one := strings.ReplaceAll(string(list), ids[0], id)
+		for _, dry := range []bool{true, false} {
+			_, text := k.do("admin", "POST", path, strings.NewReader(fmt.Sprintf(body, one, dry)), "Content-Type", "application/json")
+			if want := fmt.Sprintf(`"matched":%d,"changed":1,"unchanged":%d,"failed":0`, len(ids), len(ids)-1); !strings.Contains(text, want) {
+				t.Errorf("%s, dry run %v: %.80s…%s", path, dry, text, text[max(0, len(text)-80):])
+			}
+		}
+	}
+}

@@ -88,7 +88,7 @@ func lockRoutes() []route {
 		endpoint("POST", "/v1/documents/:id/lock", 201, write, "Lock a document for editing", acquireLock, noDocument, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrThrottled),
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
-		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, retained, engine.ErrExists),
+		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, onHold, retained, engine.ErrExists),
 		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
 	}
 }
@@ -108,6 +108,8 @@ func versionRoutes() []route {
 func (s *Server) catalogueRoutes() []route {
 	return []route{
 		stream("POST", "/v1/bulk/documents", write, "Change the metadata of many documents, each by itself", jsonMedia, s.bulkDocuments),
+		stream("POST", "/v1/bulk/archive", admin, "Archive many documents, each by itself", jsonMedia, s.bulkArchive),
+		stream("POST", "/v1/bulk/unarchive", admin, "Take many documents out of the archive, each by itself", jsonMedia, s.bulkUnarchive),
 
 		endpoint("POST", "/v1/fields", 201, admin, "Define a custom field", createField, engine.ErrExists),
 		endpoint("GET", "/v1/fields", 200, view, "List the custom fields, in the order of their keys", listFields),

@@ -29,6 +29,7 @@ const (
 var words = map[string]word{
 	"completed":             {"How many are completed.", 2},
 	"deferred":              {"How many wait for a hold or a protection to end.", 1},
+	"path":                  {"The folder it lies in; of a filter, with all below it.", "contracts/2024"},
 	"pending":               {"How many wait.", 3},
 	"overdue":               {"How many are overdue.", 0},
 	"changed":               {"How many were changed.", 2},

@@ -69,6 +69,7 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	for _, tag := range d.Tags {
 		a.text(inTags, tag)
 	}
+	a.text(inTags, d.Path)
 	for _, key := range slices.Sorted(maps.Keys(d.CustomFields)) {
 		a.text(inCustom, customText(d.CustomFields[key]))
 	}

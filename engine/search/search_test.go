@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,4 +302,37 @@ func TestWithoutRunAnAnswerIsNotComplete(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	k.must(short.Close())
+}
+
+// A folder, and how a name begins, choose in a search as they do in a list; and a
+// folder is found by its words.
+func TestFoldersAndNamesChoose(t *testing.T) {
+	k := newKit(t)
+	create := func(name, path string) {
+		k.CreateFrom(engine.NewDocument{Name: name, Path: path, Version: text("a.txt")}, "the same words")
+	}
+	create("Lease", "2024/contracts/acme")
+	create("lease two", "2024/contracts-x")
+	create("Über", "")
+	for _, c := range []struct {
+		q    engine.DocumentQuery
+		want string
+	}{
+		{engine.DocumentQuery{Path: "2024/contracts"}, "Lease"},
+		{engine.DocumentQuery{Path: "2024"}, "Lease, lease two"},
+		{engine.DocumentQuery{Name: "LEA"}, "Lease, lease two"},
+		{engine.DocumentQuery{Name: "lease t"}, "lease two"},
+		{engine.DocumentQuery{Name: "u\u0308"}, "Über"},
+		{engine.DocumentQuery{Name: "lea", Path: "2025"}, ""},
+	} {
+		var names []string
+		for _, h := range k.search(Query{Text: "words", Filter: c.q}).Hits {
+			names = append(names, h.Document.Name)
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, ", "); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.q, got, c.want)
+		}
+	}
+	k.expect("acme", "Lease")
 }

@@ -39,8 +39,9 @@ alone. So after an interruption the same command goes on where it stopped.
 
 Only regular files are taken, in sorted order: no symbolic links, nothing whose name
 begins with a dot, or lies in such a directory, and never the data directory. What a
-tree leaves out, a CSV cannot name. Names have to be UTF-8 and are kept as the file
-system spells them.
+tree leaves out, a CSV cannot name. Names have to be UTF-8. A file keeps the name that
+the file system spells, and its folder as the document's path; what is compared
+(externalId, the paths of a CSV) is so whether letters are composed or taken apart.
 
 A CSV is UTF-8 with commas, or what --delimiter says, and its first line names the
 columns: path (required, with slashes, below DIR), name, category, description, owner

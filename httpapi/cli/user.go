@@ -114,7 +114,7 @@ func findUser(ctx context.Context, o *control.Client, who string) (string, error
 		if err := json.Unmarshal(item, &u); err != nil {
 			return "", err
 		}
-		if strings.EqualFold(u.Email, who) {
+		if strings.EqualFold(engine.NFC(u.Email), engine.NFC(who)) {
 			return u.ID, nil
 		}
 	}

@@ -18,7 +18,9 @@ const (
 	MaxDescription = 10_000
 	MaxComment     = 2_000 // reasons and notes too
 	MaxShort       = 200   // external ids, labels, products, templates, agreements, people's names
+	MaxPath        = 500
 	maxEmail       = 254
+	maxFolders     = 100 // in one path
 )
 
 const (
@@ -54,10 +56,39 @@ func (c *Mistakes) Fail(field, format string, args ...any) {
 	c.all = append(c.all, Mistake{field, fmt.Sprintf(format, args...)})
 }
 
+// Trim removes the blanks around text, and all of it if there is nothing else to
+// be seen.
+func Trim(s string) string {
+	if IsBlank(s) {
+		return ""
+	}
+	return strings.TrimSpace(s)
+}
+
+// IsBlank says whether text shows nothing: it is empty, or white space and
+// characters without width.
+func IsBlank(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsSpace(r) && !isInvisible(r) })
+}
+
+// isInvisible says whether a character takes no place of its own. Those of the
+// format characters that stand around what follows them do.
+func isInvisible(r rune) bool {
+	const brailleBlank = 0x2800
+	return r == brailleBlank || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
+		unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+}
+
+// turns says whether a character changes the direction of what stands behind it,
+// so that a name reads as another. The marks U+200E, U+200F and U+061C do not: a
+// name in Hebrew or Arabic may need them.
+func turns(r rune) bool { return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 }
+
 // Line checks text that stands on one line: valid UTF-8, no control characters,
-// at most so many characters. Empty text passes.
+// none that turn the direction of text, at most so many characters. Empty text
+// passes.
 func (c *Mistakes) Line(field, value string, most int) {
-	c.text(field, value, most, unicode.IsControl)
+	c.text(field, value, most, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
 }
 
 // Prose checks as Line does, but allows line breaks and tabs.
@@ -75,12 +106,19 @@ func (c *Mistakes) text(field, value string, most int, forbidden func(rune) bool
 		c.Fail(field, "must be at most %d characters", most)
 	case strings.ContainsFunc(value, forbidden):
 		c.Fail(field, "must not contain control characters")
+	case strings.ContainsFunc(value, turns):
+		c.Fail(field, "must not contain %U, which turns the direction of the text behind it; take it out", firstOf(value, turns))
 	}
+}
+
+func firstOf(value string, is func(rune) bool) rune {
+	r, _ := utf8.DecodeRuneInString(value[strings.IndexFunc(value, is):])
+	return r
 }
 
 // Required checks as Line does, and refuses text that is empty or blank.
 func (c *Mistakes) Required(field, value string, most int) {
-	if strings.TrimSpace(value) == "" {
+	if IsBlank(value) {
 		c.Fail(field, "must not be empty")
 		return
 	}
@@ -101,7 +139,10 @@ func (c *Mistakes) Email(field, value string) {
 		return
 	}
 	c.Line(field, value, maxEmail)
-	if at := strings.LastIndexByte(value, '@'); at < 1 || at == len(value)-1 || strings.ContainsAny(value, " <>\"") {
+	if at := strings.LastIndexByte(value, '@'); at < 1 || at == len(value)-1 || strings.ContainsAny(value, "<>\"") || strings.ContainsFunc(value, unicode.IsSpace) {
 		c.Fail(field, "must be an e-mail address such as ana@example.com")
+	}
+	if strings.ContainsFunc(value, isInvisible) {
+		c.Fail(field, "must not contain %U, which cannot be seen; take it out", firstOf(value, isInvisible))
 	}
 }

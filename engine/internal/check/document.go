@@ -18,13 +18,49 @@ const (
 	maxFieldText = 4_000
 )
 
-// SpellTag returns the one spelling of a tag: blanks around it and around its
-// first colon removed.
+// SpellTag returns the one spelling of a tag: in NFC, blanks around it and around
+// its first colon removed.
 func SpellTag(tag string) string {
+	tag = NFC(tag)
 	if key, value, ok := strings.Cut(tag, ":"); ok {
-		return strings.TrimSpace(key) + ":" + strings.TrimSpace(value)
+		return Trim(key) + ":" + Trim(value)
 	}
-	return strings.TrimSpace(tag)
+	return Trim(tag)
+}
+
+// Path checks the folder a document lies in and returns it spelled, in NFC. Empty
+// text is no folder.
+func (c *Mistakes) Path(field, value string) string {
+	value = NFC(Trim(value))
+	if value == "" {
+		return ""
+	}
+	found := len(c.all)
+	c.Line(field, value, MaxPath)
+	folders := strings.Split(value, "/")
+	switch {
+	case len(c.all) > found:
+	case len(folders) > maxFolders:
+		c.Fail(field, "must be at most %d folders deep", maxFolders)
+	case strings.ContainsRune(value, '\\'):
+		c.Fail(field, `must be written with /, and not with \`)
+	case slices.ContainsFunc(folders, func(f string) bool { return IsBlank(f) || f == "." || f == ".." }):
+		c.Fail(field, "must be folders with one / between, such as 2024/contracts: without / at the beginning or the end, and without . or ..")
+	}
+	return value
+}
+
+// Folders are a path and all that it lies in, the outermost first.
+func Folders(path string) (folders []string) {
+	for i, r := range path {
+		if r == '/' {
+			folders = append(folders, path[:i])
+		}
+	}
+	if path != "" {
+		folders = append(folders, path)
+	}
+	return folders
 }
 
 // Tags checks a set of tags and returns them spelled, sorted and each once. A
@@ -76,6 +112,7 @@ func (c *Mistakes) CustomFields(fields map[string]any) map[string]any {
 		case nil, bool:
 			spelled[key] = v
 		case string:
+			v = NFC(v)
 			c.Prose(at, v, maxFieldText)
 			spelled[key] = v
 		case json.Number:

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -66,7 +65,7 @@ func (c *Mistakes) Choices(field string, given []string, isChoice bool) []string
 	var spelled []string
 	for i, choice := range given {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		choice = strings.TrimSpace(choice)
+		choice = NFC(Trim(choice))
 		if slices.Contains(spelled, choice) {
 			c.Fail(at, "is given twice")
 		}

@@ -115,6 +115,7 @@ func (d *Document) follow(e *entry) error {
 		if d.Erasures == nil {
 			d.Erasures = map[string]uint64{}
 		}
+		delete(d.record.Texts, "name")
 		d.Erasures[e.word("erasure")] = e.Seq
 		return nil
 	default: // leaves the revision
@@ -203,6 +204,9 @@ func (d *Document) delete(e *entry) error {
 	d.record.Facts["deleted"] = Flag(true)
 	for _, name := range []string{"created at", "created by", "the number of versions", "the revision"} {
 		d.record.Facts[name] = was[name]
+	}
+	if name, kept := e.members["name"]; kept {
+		d.record.Texts["name"] = spelled(name)
 	}
 	obligations := uint64(len(d.Obligations))
 	d.Obligations, d.Drafts, d.Snapshot = nil, nil, ""

@@ -181,6 +181,12 @@ func TestDeletedAndErased(t *testing.T) {
 	e, _ := said(4, audit.OpDocumentDeleted, "D", 1, "", "certificate", "c", "right", "erasure", "policy", "P")
 	want(t, "certificate", shown(Certificate(e).Facts), "deleted at: 2026-11-21T17:36:05.123Z; deleted by: ada; the digest: c; the policy: P; the right: erasure")
 
+	d = newNarrator(t)
+	d.tell(audit.OpDocumentDeleted, 1, `{"name":"Lease"}`, "certificate", "c", "right", "manual")
+	want(t, "the name of its tombstone", d.Record().Texts["name"], Text("Lease"))
+	d.tell(audit.OpErasureCompleted, 0, "", "erasure", "E")
+	want(t, "the name once it is erased", d.Record().Texts["name"], Value{})
+
 	d = &narrator{T: t, Document: NewDocument("D")}
 	d.tell(audit.OpDocumentCreated, 1, "gone")
 	d.version(2)

@@ -211,13 +211,17 @@ func (s *Store) runGroup(group []*Call) {
 		failAll(group, err)
 		return
 	}
-	members := group
+	s.runMembers(group, true)
+}
+
+// runMembers attempts until nobody spoils it for the others.
+func (s *Store) runMembers(members []*Call, land bool) {
 	for len(members) > 0 {
 		if err := s.Ready(); err != nil {
 			failAll(members, err)
 			return
 		}
-		spoiler := s.attempt(members)
+		spoiler := s.attempt(members, land)
 		if spoiler < 0 {
 			return
 		}
@@ -226,9 +230,9 @@ func (s *Store) runGroup(group []*Call) {
 	}
 }
 
-// attempt runs the members in one transaction and commits it. It returns the
-// index of the member that spoilt it, or -1.
-func (s *Store) attempt(members []*Call) (spoiler int) {
+// attempt runs the members in one transaction and commits it, if it is to land.
+// It returns the index of the member that spoilt it, or -1.
+func (s *Store) attempt(members []*Call, land bool) (spoiler int) {
 	b, err := s.begin(true)
 	if err != nil {
 		failAll(members, fmt.Errorf("begin writing: %w", err))
@@ -246,7 +250,7 @@ func (s *Store) attempt(members []*Call) (spoiler int) {
 			return i
 		}
 	}
-	if !t.dirty {
+	if !t.dirty || !land {
 		return -1
 	}
 	// Nobody is answered before the commit, not even a refusal, since it may
@@ -271,6 +275,23 @@ func (s *Store) finish(b *bbolt.Tx) error {
 	s.durable.Store(uint64(txid))
 	s.Stats.CommitTimes.Observe(took().Seconds())
 	return nil
+}
+
+// Try runs calls as SubmitEach does, each seeing what those before it did, and
+// rolls all of it back: what became of them, in Err, is what would, and nothing is
+// written. Of Heads nothing is true. It waits for its turn as a writer does, since
+// only a writer's transaction can try a step.
+func (s *Store) Try(ctx context.Context, calls []*Call) error {
+	err := s.exclusive(ctx, func() error {
+		s.runMembers(calls, false)
+		return nil
+	})
+	for _, c := range calls {
+		if c.panicked != nil {
+			panic(c.panicked)
+		}
+	}
+	return err
 }
 
 // exclusive runs fn in its turn while nobody else writes. It is for what

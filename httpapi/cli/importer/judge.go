@@ -35,16 +35,20 @@ type file struct {
 // asks the vault once, for what rows can refer to.
 type judge struct {
 	root       *os.Root
+	spelled    spellings
 	data       fs.FileInfo // the data directory; nil: there is none
 	columns    []string
 	fields     map[string]fieldRow
-	users      map[string]string // id, and e-mail address in lower case, to id
+	users      map[string]string // id, and e-mail address, as foldUser has them, to id
 	categories []string
 	category   string
 	tags       []string
 	owner      string
 	defaulted  string // who the owner is, if nobody was asked for
 }
+
+// foldUser is how a user is looked up by what a person wrote.
+func foldUser(s string) string { return engine.NFC(strings.ToLower(engine.NFC(s))) }
 
 // userRow is what an import needs of a user.
 type userRow struct {
@@ -63,7 +67,7 @@ type fieldRow struct {
 }
 
 func newJudge(ctx context.Context, line *control.Client, root *os.Root, data fs.FileInfo, columns []string, o Options) (*judge, error) {
-	j := &judge{root: root, data: data, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
+	j := &judge{root: root, spelled: spellings{root: root}, data: data, columns: columns, category: o.Category, tags: cells(o.Tags), fields: map[string]fieldRow{}}
 	if err := j.learn(ctx, line); err != nil {
 		return nil, err
 	}
@@ -77,7 +81,7 @@ func newJudge(ctx context.Context, line *control.Client, root *os.Root, data fs.
 		return nil, &OptionError{"category", o.Category, fmt.Errorf("want one of %s", strings.Join(j.categories, ", "))}
 	}
 	if o.Owner != "" {
-		id, ok := j.users[strings.ToLower(o.Owner)]
+		id, ok := j.users[foldUser(o.Owner)]
 		if !ok {
 			return nil, &OptionError{"owner", o.Owner, errors.New("no user has this id or e-mail address")}
 		}
@@ -104,7 +108,7 @@ func (j *judge) learn(ctx context.Context, line *control.Client) error {
 		}
 		j.users[strings.ToLower(u.ID)] = u.ID
 		if u.Email != "" {
-			j.users[strings.ToLower(u.Email)] = u.ID
+			j.users[foldUser(u.Email)] = u.ID
 		}
 		// Ids rise with time.
 		if u.Access == "admin" && u.Status == "active" && (j.owner == "" || u.ID < j.owner) {
@@ -182,7 +186,7 @@ func (j *judge) file(row Row) (*file, error) {
 	f.document = url.Values{"ownerId": {n.OwnerID}, "tags": n.Tags}
 	for name, value := range map[string]string{
 		"name": n.Name, "category": n.Category, "description": n.Description, "externalId": n.ExternalID, "product": n.Product,
-		"templateId": n.TemplateID, "agreementId": n.AgreementID, "comment": n.Version.Comment, "label": n.Version.Label,
+		"templateId": n.TemplateID, "agreementId": n.AgreementID, "path": n.Path, "comment": n.Version.Comment, "label": n.Version.Label,
 	} {
 		set(f.document, name, value)
 	}
@@ -199,6 +203,22 @@ func (j *judge) file(row Row) (*file, error) {
 // lastSlash is where the name of a file begins, less one, for the API, which
 // takes either way of writing paths for one.
 func lastSlash(path string) int { return strings.LastIndexAny(path, `/\`) }
+
+// folderOf is the folder of a file as a document's path; of one too deep or too
+// long for that, the deepest above it that can be one.
+func folderOf(file string) string {
+	folder := path.Clean(strings.ReplaceAll(file[:max(lastSlash(file), 0)], `\`, "/"))
+	for ; folder != "."; folder = path.Dir(folder) {
+		n := engine.NewDocument{Name: "x", Path: folder}
+		if n.Check() == nil {
+			return n.Path
+		}
+		if folder == "/" {
+			break
+		}
+	}
+	return ""
+}
 
 func set(values url.Values, name, value string) {
 	if value != "" {
@@ -219,6 +239,11 @@ func (j *judge) locate(f *file) error {
 	}
 	clean := path.Clean(filepath.ToSlash(local))
 	info, err := locate(j.root, clean, j.data)
+	if errors.Is(err, fs.ErrNotExist) { // a table and a file system may compose letters otherwise
+		if clean, err = j.spelled.path(clean); err == nil {
+			info, err = locate(j.root, clean, j.data)
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("path: there is no such file")
@@ -237,7 +262,7 @@ func (j *judge) describe(f *file, wrong *mistakes) engine.NewDocument {
 		CustomFields: map[string]any{}, Version: engine.NewVersion{FileName: "unknown"},
 	}
 	if f.path != "" {
-		n.ExternalID, n.Version.FileName = defaultExternalID(f.path), f.path[lastSlash(f.path)+1:]
+		n.ExternalID, n.Version.FileName, n.Path = defaultExternalID(f.path), f.path[lastSlash(f.path)+1:], folderOf(f.path)
 	}
 	texts := map[string]*string{
 		"name": &n.Name, "category": &n.Category, "description": &n.Description, "externalId": &n.ExternalID, "product": &n.Product,
@@ -255,7 +280,7 @@ func (j *judge) describe(f *file, wrong *mistakes) engine.NewDocument {
 		case column == "tags":
 			n.Tags = append(n.Tags, cells(cell)...)
 		case column == "owner":
-			id, ok := j.users[strings.ToLower(cell)]
+			id, ok := j.users[foldUser(cell)]
 			if !ok {
 				wrong.also(errors.New("owner: no user has this id or e-mail address"))
 				continue
@@ -300,7 +325,7 @@ func (j *judge) value(f fieldRow, cell string) (any, error) {
 			return nil, fmt.Errorf("must be one of %s", strings.Join(f.Choices, ", "))
 		}
 	case engine.UserField:
-		id, ok := j.users[strings.ToLower(cell)]
+		id, ok := j.users[foldUser(cell)]
 		if !ok {
 			return nil, errors.New("no user has this id or e-mail address")
 		}

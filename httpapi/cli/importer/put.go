@@ -27,6 +27,9 @@ type presentRow struct {
 // put brings a file into the vault, unless it is there.
 func (m *Import) put(ctx context.Context, f *file) (outcome, error) {
 	present, err := m.find(ctx, f.externalID)
+	if former := formerExternalID(f.path); err == nil && present == nil && former != "" && f.externalID == defaultExternalID(f.path) {
+		present, err = m.find(ctx, former)
+	}
 	if err != nil {
 		return failed, err
 	}
