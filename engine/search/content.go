@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"strongroom/engine"
@@ -94,6 +95,26 @@ func (a *analysis) encodeContent(c content) ([]byte, error) {
 	}
 	err := a.deflate.Close()
 	return out.Bytes(), err
+}
+
+// decodePrefix reads as many bytes of a text, of the first bytes of a content. It
+// is cut in the middle of a character, maybe.
+func decodePrefix(b []byte, most int) (c content, err error) {
+	if len(b) < len(c.digest)+1 {
+		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+	}
+	copy(c.digest[:], b)
+	kind, b := b[len(c.digest)], b[len(c.digest)+1:]
+	var text strings.Builder
+	var from io.Reader = bytes.NewReader(b)
+	if kind == storedCompressed {
+		from = flate.NewReader(from)
+	}
+	_, err = io.Copy(&text, io.LimitReader(from, int64(most)))
+	if c.text = text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
+		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
+	}
+	return c, nil
 }
 
 func decodeContent(b []byte) (c content, err error) {

@@ -125,7 +125,7 @@ func (s *state) follows(ctx context.Context, v *engine.Vault) bool {
 // format of segments, with how documents become terms, with the facets of the
 // engine.
 func identity(v *engine.Vault, language string) string {
-	return fmt.Sprintf("strongroom search 1, vault %s, language %s", v.ID(), language)
+	return fmt.Sprintf("strongroom search 2, vault %s, language %s", v.ID(), language)
 }
 
 // Open opens the index of a vault in a directory, which it makes. Nothing is
