@@ -21,7 +21,8 @@ type evaluation struct {
 	criteria engine.Criteria
 	rarity   []float32 // of each clause; nil: that of the index as it is
 	plans    []*plan
-	any      int // what is left of anyBytes
+	any      int    // what is left of anyBytes
+	buffer   []byte // see anyWord
 }
 
 // plan is a segment and where the terms of the query are in it.
@@ -91,9 +92,9 @@ func (e *evaluation) plan(part *segment.Part) (*plan, error) {
 	}
 	for i, c := range e.clauses {
 		if c.stems == nil {
-			m := &anyWord{ctx: e.ctx, part: part, terms: within[i]}
+			m := &anyWord{ctx: e.ctx, part: part, buffer: &e.buffer, terms: within[i]}
 			if c.prefix != "" {
-				m.ranges = c.ranges()
+				m.ranges = c.ranges(e.split.Compounds())
 			}
 			if err := m.open(&e.any); err != nil {
 				return nil, err
@@ -119,13 +120,18 @@ func (e *evaluation) plan(part *segment.Part) (*plan, error) {
 	return pl, nil
 }
 
-// ranges are those of the keys of a prefix.
-func (c *clause) ranges() [][2]string {
+// ranges are those of the keys of a prefix. Long words are apart if they may be
+// compounds.
+func (c *clause) ranges(compounds bool) [][2]string {
+	key := keyForm + c.prefix
 	if c.field != "" {
-		key := keyInField + c.field + "\x00" + c.prefix
-		return [][2]string{{key, key + "\xff"}}
+		key = keyInField + c.field + "\x00" + c.prefix
 	}
-	return [][2]string{{keyForm + c.prefix, keyForm + c.prefix + "\xff"}, {keyLong + c.prefix, keyLong + c.prefix + "\xff"}}
+	ranges := [][2]string{{key, key + "\xff"}}
+	if c.field == "" && compounds {
+		ranges = append(ranges, [2]string{keyLong + c.prefix, keyLong + c.prefix + "\xff"})
+	}
+	return ranges
 }
 
 // maxWithin is how many longer words a word is looked for within, of each

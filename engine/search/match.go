@@ -181,6 +181,7 @@ const (
 type anyWord struct {
 	ctx     context.Context
 	part    *segment.Part
+	buffer  *[]byte // for blocks of lists; one for the query
 	ranges  [][2]string
 	terms   []segment.Term
 	docs    int    // that the words have together; one that has two counts twice
@@ -238,7 +239,8 @@ func (m *anyWord) fill(low uint32, count bool) {
 	clear(m.weights)
 	m.low, m.filled = low, true
 	high := low + uint32(len(m.weights))
-	m.fail = m.each(m.part.Lists, func(t segment.Term) error {
+	lists := func(from, to string) iter.Seq2[segment.Term, error] { return m.part.Lists(from, to, m.buffer) }
+	m.fail = m.each(lists, func(t segment.Term) error {
 		if count {
 			m.docs += t.Docs
 		}

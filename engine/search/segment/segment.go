@@ -255,15 +255,20 @@ func (s *Segment) Terms(from, to string) iter.Seq2[Term, error] {
 }
 
 // Lists yields the same terms with their postings read a block at once, where
-// that is not large, for who reads them all.
-func (s *Segment) Lists(from, to string) iter.Seq2[Term, error] {
+// that is not large, for who reads them all. They are read into buffer, if it is
+// not nil: then a term is good until the next is asked for.
+func (s *Segment) Lists(from, to string, buffer *[]byte) iter.Seq2[Term, error] {
 	return s.terms(from, to, func(b block) ([]byte, int64, error) {
-		if b.end-b.begins > blockBytes {
-			dict, err := s.src.view(b.dict, b.end-b.dict)
-			return dict, b.dict, err
+		begins := b.begins
+		if b.end-begins > blockBytes {
+			begins = b.dict
 		}
-		data, err := s.src.view(b.begins, b.end-b.begins)
-		return data, b.begins, err
+		if _, ok := s.src.(memory); ok || buffer == nil {
+			data, err := s.src.view(begins, b.end-begins)
+			return data, begins, err
+		}
+		*buffer = slices.Grow((*buffer)[:0], int(b.end-begins))[:b.end-begins]
+		return *buffer, begins, s.src.read(begins, *buffer)
 	})
 }
 

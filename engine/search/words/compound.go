@@ -71,6 +71,9 @@ func (s *Splitter) Inside(needle string, word []byte) bool {
 // prefixes make another word of one, often the opposite: a Vermieter is no Mieter.
 var prefixes = []string{"be", "ge", "er", "ver", "zer", "ent", "emp", "miss", "un", "ont", "her"}
 
+// suffixes make another word of one, or are the rest of a syllable.
+var suffixes = []string{"ung", "heit", "keit", "schaft", "lich", "isch", "innen", "ten", "ter", "tes", "tion", "ierung", "igung", "ig", "ell", "ling", "chen", "lein"}
+
 // left says whether a word may be divided behind these letters.
 func left(b []byte, needle string) bool {
 	if len(b) == 0 {
@@ -91,7 +94,7 @@ func right(b []byte) bool {
 	}
 	for _, link := range links {
 		rest, ok := bytes.CutPrefix(b, []byte(link))
-		if !ok || len(rest) < leftPart {
+		if !ok || len(rest) < leftPart || slices.ContainsFunc(suffixes, func(s string) bool { return bytes.HasPrefix(rest, []byte(s)) && len(rest) <= len(s)+2 }) {
 			continue
 		}
 		vowel := bytes.IndexAny(rest, "aeiouy")
@@ -114,6 +117,6 @@ func set(list string) map[string]bool {
 // with what links it to the next, where there are two or more.
 var (
 	onsets = set("bl br ch chr cl cr dr dw fl fr gl gn gr kl kn kr kw pf pfl pfr ph pl pr ps qu rh sc sch schl schm schn schr schw sj sk sl sm sn sp spl spr st str sw sz th tr ts tsch tw vl vr wr zw")
-	codas  = set("bs bst bt bts ch chs chst cht chts ck cks ct cts dt dts ff ffs ft fts gd gs gst gt hl hls hm hn hns hr hrs hrt hrts hs ht hts ks kt kts lb lbs lch ld lds ldt lf lfs lg lk lks ll lls llt lm lms ln ls lt lts lz " +
+	codas  = set("bs bst bt bts ch chs chst cht chts ck cks ct cts ds dt dts ff ffs ft fts gd gs gst gt hl hls hm hn hns hr hrs hrt hrts hs ht hts ks kt kts lb lbs lch ld lds ldt lf lfs lg lk lks ll lls llt lm lms ln ls lt lts lz " +
 		"mb mm mms mp mpf ms mt mts nd nds nf nft nfts ng ngs ngst nk nks nkt nn nns nnt ns nsch nst nsts nt nts nz pf pp pps ps pt pts rb rbs rbst rch rd rds rf rfs rft rg rgs rk rks rkt rkts rl rls rm rms rn rns rnst rr rs rst rsts rt rts rz sch schs sk sm sp ss st sts th ths ts tsch tt tts tz xt zt kk gg bb dd nkt rkts rp rps ws wst")
 )
