@@ -181,17 +181,24 @@ func (w *either) err() error { return firstErr(w.of) }
 
 // none meets what its part does not meet. It adds nothing to a score.
 type none struct {
-	of walker // nil: nothing meets it
-	n  uint32
+	of   walker // nil: nothing meets it
+	n    uint32
+	at   uint32
+	some bool // it stands at
 }
 
 func (w *none) seek(doc uint32) uint32 {
+	if w.some && doc <= w.at { // the part is beyond what is in between, and cannot tell of it any more
+		return w.at
+	}
+	w.at, w.some = segment.End, true
 	for ; doc < w.n; doc++ {
 		if w.of == nil || w.of.seek(doc) != doc {
-			return doc
+			w.at = doc
+			break
 		}
 	}
-	return segment.End
+	return w.at
 }
 
 func (w *none) score() float32 { return 0 }

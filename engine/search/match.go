@@ -38,10 +38,19 @@ type phrase struct {
 	places []segment.Places
 	field  *segment.Postings // where each text of the field begins and ends; nil: in any
 	bounds segment.Places
+	at     uint32
+	some   bool // it stands at
 	fail   error
 }
 
 func (m *phrase) seek(doc uint32) uint32 {
+	if !m.some || doc > m.at {
+		m.at, m.some = m.next(doc), true
+	}
+	return m.at
+}
+
+func (m *phrase) next(doc uint32) uint32 {
 	for {
 		at := m.align(doc)
 		if at == segment.End || m.fail != nil {
