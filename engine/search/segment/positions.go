@@ -92,7 +92,6 @@ func (w *Places) fail(err error) uint32 {
 
 // locate finds the positions in the document.
 func (p *Postings) locate() error {
-	damaged := func() error { return fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key) }
 	begins := p.term.at + p.term.size
 	if p.posRun != p.run {
 		p.posRun, p.posAt, p.posIndex = p.run, begins, 0
@@ -101,18 +100,22 @@ func (p *Postings) locate() error {
 		}
 	}
 	index := min(p.term.Docs-p.run*runLength, runLength) - p.left - 1
+	var b []byte
 	for ; p.posIndex <= index; p.posIndex++ {
-		b, err := p.spelt.from(p.posAt, binary.MaxVarintLen32)
-		if err != nil {
-			return err
+		if len(b) < binary.MaxVarintLen32 {
+			var err error
+			if b, err = p.spelt.from(p.posAt, binary.MaxVarintLen32); err != nil {
+				return err
+			}
 		}
 		length, size := uvarint(b)
 		first := p.posAt + int64(size)
 		if size <= 0 || length > uint64(p.spelt.end-first) {
-			return damaged()
+			return fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
 		}
 		p.posLast = [3]int64{p.posAt, first, first + int64(length)}
 		p.posAt = p.posLast[2]
+		b = b[min(size+int(length), len(b)):]
 	}
 	return nil
 }

@@ -16,6 +16,16 @@ type token struct {
 func next(text string, at int) token {
 	start, last := -1, at
 	for at < len(text) {
+		if c := text[at]; c < utf8.RuneSelf && c != 2 {
+			if at++; inWord(rune(c)) {
+				if last = at; start < 0 {
+					start = at - 1
+				}
+			} else if start >= 0 {
+				return token{start, last, false}
+			}
+			continue
+		}
 		r, size := decode(text[at:])
 		switch {
 		case alone(r):

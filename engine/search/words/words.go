@@ -105,7 +105,11 @@ func (s *Splitter) Words(text string) iter.Seq[Word] {
 				}
 				continue
 			}
-			if kind, _ := parting(text, t.end); kind == apart {
+			kind := apart
+			if t.end < len(text) && text[t.end] != ' ' {
+				kind, _ = parting(text, t.end)
+			}
+			if kind == apart {
 				w := s.word(text[t.start:t.end])
 				if w.Form == "" { // marks alone
 					continue
