@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"strongroom/engine"
@@ -97,21 +96,36 @@ func (a *analysis) encodeContent(c content) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// decodePrefix reads as many bytes of a text, of the first bytes of a content. It
-// is cut in the middle of a character, maybe.
-func decodePrefix(b []byte, most int) (c content, err error) {
+// unpacker reads the beginnings of contents, and keeps what that takes from one to
+// the next: a page of results has hundreds.
+type unpacker struct {
+	packed  []byte // as it is stored
+	inflate io.ReadCloser
+	text    bytes.Buffer
+}
+
+// content reads as many bytes of a text as are wanted of the first bytes of a
+// content. It may be cut in the middle of a character.
+func (u *unpacker) content(most int) (c content, err error) {
+	b := u.packed
 	if len(b) < len(c.digest)+1 {
 		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
 	}
 	copy(c.digest[:], b)
 	kind, b := b[len(c.digest)], b[len(c.digest)+1:]
-	var text strings.Builder
-	var from io.Reader = bytes.NewReader(b)
-	if kind == storedCompressed {
-		from = flate.NewReader(from)
+	if kind != storedCompressed {
+		c.text = string(b[:min(len(b), most)])
+		return c, nil
 	}
-	_, err = io.Copy(&text, io.LimitReader(from, int64(most)))
-	if c.text = text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
+	if u.inflate == nil {
+		u.inflate = flate.NewReader(nil)
+	}
+	err = u.inflate.(flate.Resetter).Reset(bytes.NewReader(b), nil)
+	u.text.Reset()
+	if err == nil {
+		_, err = u.text.ReadFrom(io.LimitReader(u.inflate, int64(most)))
+	}
+	if c.text = u.text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
 		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
 	}
 	return c, nil

@@ -120,8 +120,8 @@ func TestSnippetsTakeTheBeginningOfATextOnly(t *testing.T) {
 	id, _ := k.index.idOf(d.ID)
 	m := newMarker(&evaluation{split: splitter(t, "en"), inquiry: &inquiry{}})
 	c, err := k.index.opening(id, m)
-	if err != nil || len(c.text) != markBytes || c.digest != d.Current.Digest || !strings.HasPrefix(c.text, "needle ") || cap(m.buffer) > 2*markBytes {
-		t.Errorf("%d bytes of text, %d of buffer, %v", len(c.text), cap(m.buffer), err)
+	if err != nil || len(c.text) != markBytes || c.digest != d.Current.Digest || !strings.HasPrefix(c.text, "needle ") || cap(m.unpack.packed) > 2*markBytes {
+		t.Errorf("%d bytes of text, %d as stored, %v", len(c.text), cap(m.unpack.packed), err)
 	}
 	if hits := k.search(Query{Text: "needle haystack"}).Hits; len(hits) != 1 || !strings.HasPrefix(hits[0].Snippets[0], "<mark>needle</mark>") {
 		t.Errorf("%+v", hits)

@@ -25,7 +25,7 @@ const (
 type marker struct {
 	split   *words.Splitter
 	clauses []clause
-	buffer  []byte
+	unpack  unpacker
 	recent  [maxWords]place // the last places, by their number
 }
 
@@ -85,17 +85,17 @@ func (x *Index) opening(id segment.ID, m *marker) (c content, err error) {
 	err = x.store.View(func(parts []*segment.Part) error {
 		for _, p := range parts {
 			if doc, ok := p.Find(id); ok && !p.Dead(doc) {
-				m.buffer, err = p.StoredPrefix(doc, markBytes+markBytes/8, m.buffer[:0])
+				m.unpack.packed, err = p.StoredPrefix(doc, markBytes+markBytes/8, m.unpack.packed[:0])
 				return err
 			}
 		}
-		m.buffer = m.buffer[:0]
+		m.unpack.packed = m.unpack.packed[:0]
 		return nil
 	})
-	if err != nil || len(m.buffer) == 0 {
+	if err != nil || len(m.unpack.packed) == 0 {
 		return content{}, err
 	}
-	return decodePrefix(m.buffer, markBytes)
+	return m.unpack.content(markBytes)
 }
 
 // span is a part of a text.

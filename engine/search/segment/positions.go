@@ -22,7 +22,10 @@ type Places struct {
 // Places are those in the document where the postings stand, for a term that
 // was built with positions. There are as many places as it is asked for.
 func (p *Postings) Places(at *Places) {
-	*at = Places{of: p}
+	if at.of != p || at.Err != nil || at.b != nil { // writing pointers costs most of it
+		*at = Places{of: p}
+	}
+	at.At, at.Behind, at.begun, at.at, at.ends = 0, 0, false, 0, 0
 	if at.Err = p.locate(); at.Err == nil {
 		at.at, at.ends = p.posLast[1], p.posLast[2]
 	}
