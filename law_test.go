@@ -55,7 +55,7 @@ var importLaw = map[string]importRule{
 	},
 	"engine/search/extract": {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
-	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem", "golang.org/x/text"}, never: append([]string{"net"}, programOnly...)},
 	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
 	"engine/webhook": {
 		may:   []string{"strongroom/engine", "strongroom/audit", "go.etcd.io/bbolt"},

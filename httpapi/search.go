@@ -73,7 +73,7 @@ func (s *Server) searchRoutes() []route {
 }
 
 type searchInput struct {
-	Q string `query:"q" required:"true" doc:"Words, all of which must be in the name, description, tags, custom fields or text of the document, in any form; \"words in quotes\" one behind the other; and begin* of words. 1,000 bytes and 32 words at most."`
+	Q string `query:"q" required:"true" doc:"Words, all of which must be in the name, description, tags, custom fields or text of the document, in any form; \"words in quotes\" one behind the other; begin* of words; -word or NOT for what must not be there, OR, parentheses; name:, tag:, description: or the key of a custom field before a word for where. 1,000 bytes and 32 words at most. What cannot be understood is refused, with the place."`
 	documentFilter
 	paging
 }

@@ -96,6 +96,41 @@ func (a *analysis) encodeContent(c content) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// unpacker reads the beginnings of contents, and keeps what that takes from one to
+// the next: a page of results has hundreds.
+type unpacker struct {
+	packed  []byte // as it is stored
+	inflate io.ReadCloser
+	text    bytes.Buffer
+}
+
+// content reads as many bytes of a text as are wanted of the first bytes of a
+// content. It may be cut in the middle of a character.
+func (u *unpacker) content(most int) (c content, err error) {
+	b := u.packed
+	if len(b) < len(c.digest)+1 {
+		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+	}
+	copy(c.digest[:], b)
+	kind, b := b[len(c.digest)], b[len(c.digest)+1:]
+	if kind != storedCompressed {
+		c.text = string(b[:min(len(b), most)])
+		return c, nil
+	}
+	if u.inflate == nil {
+		u.inflate = flate.NewReader(nil)
+	}
+	err = u.inflate.(flate.Resetter).Reset(bytes.NewReader(b), nil)
+	u.text.Reset()
+	if err == nil {
+		_, err = u.text.ReadFrom(io.LimitReader(u.inflate, int64(most)))
+	}
+	if c.text = u.text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
+		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
+	}
+	return c, nil
+}
+
 func decodeContent(b []byte) (c content, err error) {
 	if len(b) < len(c.digest)+1 {
 		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)

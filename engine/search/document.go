@@ -14,9 +14,12 @@ import (
 
 // Kinds of terms, by the first byte of their key.
 const (
-	keyFacet = "f" // a facet of the engine
-	keyStem  = "s" // the stem of a word, with its positions
-	keyForm  = "w" // a word as it is written, for prefixes
+	keyFacet   = "f"                    // a facet of the engine
+	keyBounds  = "p"                    // a field; its positions are pairs: where each text of it begins, and the place behind its end
+	keyStem    = "s"                    // the stem of a word, with its positions
+	keyInField = "v"                    // a field, a zero byte, and a word in it as it is written, for prefixes
+	keyForm    = "w"                    // a word as it is written, for prefixes
+	keyLong    = string(segment.Listed) // the same of one that may have parts, in languages that write nouns as one
 )
 
 // The fields of a document, by how much a word in them weighs.
@@ -26,7 +29,7 @@ const (
 	inCustom
 	inTags
 	inName
-	fields
+	inAll // how many there are
 )
 
 // gap is between the positions of two texts, so that no phrase spans them.
@@ -43,13 +46,15 @@ type analysis struct {
 	deflate *flate.Writer
 	stems   map[string]*found
 	forms   map[string]*found
+	inField map[string]*found
+	bounds  map[string][]uint32
 	at      uint32 // the next position
-	lengths [fields]uint32
+	lengths [inAll]uint32
 }
 
 // found is where a word stands in a document.
 type found struct {
-	times     [fields]uint32
+	times     [inAll]uint32
 	positions []uint32
 }
 
@@ -63,24 +68,25 @@ func newSplit(w *words.Splitter) *analysis {
 
 // document is what the index keeps of a document.
 func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segment.Doc, error) {
-	a.stems, a.forms, a.at, a.lengths = map[string]*found{}, map[string]*found{}, 0, [fields]uint32{}
-	a.text(inName, d.Name)
-	a.text(inDescription, d.Description)
+	a.stems, a.forms, a.at, a.lengths = map[string]*found{}, map[string]*found{}, 0, [inAll]uint32{}
+	a.inField, a.bounds = map[string]*found{}, map[string][]uint32{}
+	a.text(inName, fieldName, d.Name)
+	a.text(inDescription, fieldDescription, d.Description)
 	for _, tag := range d.Tags {
-		a.text(inTags, tag)
+		a.text(inTags, fieldTag, tag)
 	}
 	a.text(inTags, d.Path)
 	for _, key := range slices.Sorted(maps.Keys(d.CustomFields)) {
-		a.text(inCustom, customText(d.CustomFields[key]))
+		a.text(inCustom, inField+key, customText(d.CustomFields[key]))
 	}
-	a.text(inContent, c.text)
+	a.text(inContent, "", c.text)
 	stored, err := a.encodeContent(c)
 	if err != nil {
 		return segment.Doc{}, err
 	}
 	facets := d.Facets
 	doc := segment.Doc{ID: id, Updated: d.UpdatedAt.UnixMilli(), Stored: stored}
-	doc.Terms = make([]segment.Entry, 0, len(facets)+len(a.stems)+len(a.forms))
+	doc.Terms = make([]segment.Entry, 0, len(facets)+len(a.bounds)+len(a.stems)+len(a.inField)+len(a.forms))
 	slices.Sort(facets)
 	for _, facet := range slices.Compact(facets) {
 		doc.Terms = append(doc.Terms, segment.Entry{Key: keyFacet + facet})
@@ -88,8 +94,18 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	for stem, f := range a.stems {
 		doc.Terms = append(doc.Terms, segment.Entry{Key: keyStem + stem, Weight: a.weight(f), Positions: f.positions})
 	}
+	for field, pairs := range a.bounds {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyBounds + field, Positions: pairs})
+	}
+	for key, f := range a.inField {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyInField + key, Weight: a.weight(f)})
+	}
 	for form, f := range a.forms {
-		doc.Terms = append(doc.Terms, segment.Entry{Key: keyForm + form, Weight: a.weight(f)})
+		key := keyForm
+		if a.words.Long(form) {
+			key = keyLong
+		}
+		doc.Terms = append(doc.Terms, segment.Entry{Key: key + form, Weight: a.weight(f)})
 	}
 	return doc, nil
 }
@@ -106,19 +122,40 @@ func customText(value any) string {
 	return ""
 }
 
-func (a *analysis) text(field int, text string) {
+// text takes the words of a text; name is that of its field, "" for the content.
+func (a *analysis) text(field int, name, text string) {
+	begin, next := a.at, a.at
 	for w := range a.words.Words(text) {
 		if len(a.forms) == maxForms {
 			break
 		}
-		a.lengths[field]++
-		f := at(a.stems, w.Stem)
-		f.times[field]++
-		f.positions = append(f.positions, a.at)
+		if w.Parts == 1 { // what is joined is counted by its parts
+			a.lengths[field]++
+		}
+		place := begin + uint32(w.Place)
+		next = max(next, place+1)
+		a.stem(field, w.Stem, place)
+		if w.Plain != "" {
+			a.stem(field, w.Plain, place)
+		}
 		at(a.forms, w.Form).times[field]++
-		a.at++
+		if name != "" {
+			at(a.inField, name+"\x00"+w.Form).times[field]++
+		}
 	}
-	a.at += gap
+	if name != "" && next > begin {
+		a.bounds[name] = append(a.bounds[name], begin, next)
+	}
+	a.at = next + gap
+}
+
+func (a *analysis) stem(field int, stem string, place uint32) {
+	f := at(a.stems, stem)
+	if n := len(f.positions); n > 0 && f.positions[n-1] >= place {
+		return // what is joined has the stem of its part
+	}
+	f.times[field]++
+	f.positions = append(f.positions, place)
 }
 
 func at(m map[string]*found, key string) *found {
@@ -133,8 +170,8 @@ func at(m map[string]*found, key string) *found {
 // How a word weighs in each field, and of how many words a field is when it is
 // of usual length.
 var (
-	boosts  = [fields]float64{inContent: 1, inDescription: 2, inCustom: 2, inTags: 4, inName: 8}
-	lengths = [fields]float64{inContent: 500, inDescription: 20, inCustom: 20, inTags: 10, inName: 5}
+	boosts  = [inAll]float64{inContent: 1, inDescription: 2, inCustom: 2, inTags: 4, inName: 8}
+	lengths = [inAll]float64{inContent: 500, inDescription: 20, inCustom: 20, inTags: 10, inName: 5}
 )
 
 const (

@@ -9,23 +9,28 @@ import (
 
 	"strongroom/engine"
 	"strongroom/engine/search/segment"
+	"strongroom/engine/search/words"
 )
 
 // evaluation is one query over all segments.
 type evaluation struct {
 	ctx      context.Context
 	language string
-	clauses  []clause
+	split    *words.Splitter
+	*inquiry
 	criteria engine.Criteria
 	rarity   []float32 // of each clause; nil: that of the index as it is
 	plans    []*plan
+	any      int    // what is left of anyBytes
+	buffer   []byte // see anyWord
 }
 
 // plan is a segment and where the terms of the query are in it.
 type plan struct {
-	part  *segment.Part
-	terms [][]segment.Term // of each clause: its words in turn
-	any   []*anyWord       // of each clause that is a prefix
+	part   *segment.Part
+	terms  [][]segment.Term // of each clause: its words in turn
+	any    []*anyWord       // of each clause that is a prefix or a needle
+	fields []segment.Term   // of each clause that is of one field: where it is
 }
 
 // hit is a document that was found.
@@ -44,27 +49,20 @@ func (e *evaluation) look(parts []*segment.Part) error {
 	total := 0
 	counts := make([][]int, len(e.clauses)) // of documents, by clause and word
 	for i, c := range e.clauses {
-		counts[i] = make([]int, max(len(c.words), 1))
+		counts[i] = make([]int, max(len(c.stems), 1))
 	}
+	e.any = anyBytes
 	for _, part := range parts {
 		total += part.Len()
-		pl := &plan{part: part, terms: make([][]segment.Term, len(e.clauses)), any: make([]*anyWord, len(e.clauses))}
-		for i, c := range e.clauses {
-			if c.prefix != "" {
-				m, err := newAnyWord(e.ctx, part, keyForm+c.prefix)
-				if err != nil {
-					return err
-				}
-				pl.any[i] = m
+		pl, err := e.plan(part)
+		if err != nil {
+			return err
+		}
+		for i := range e.clauses {
+			if m := pl.any[i]; m != nil {
 				counts[i][0] += m.docs
-				continue
 			}
-			terms, err := c.terms(part)
-			if err != nil {
-				return err
-			}
-			pl.terms[i] = terms
-			for n, t := range terms {
+			for n, t := range pl.terms[i] {
 				counts[i][n] += t.Docs
 			}
 		}
@@ -84,37 +82,109 @@ func (e *evaluation) look(parts []*segment.Part) error {
 	return nil
 }
 
-// terms are the clause's terms in a segment.
-func (c *clause) terms(part *segment.Part) (terms []segment.Term, err error) {
-	for _, w := range c.words {
-		t, err := part.Term(keyStem + w.Stem)
-		if err != nil {
+// plan looks up the terms of a segment.
+func (e *evaluation) plan(part *segment.Part) (*plan, error) {
+	n := len(e.clauses)
+	pl := &plan{part: part, terms: make([][]segment.Term, n), any: make([]*anyWord, n), fields: make([]segment.Term, n)}
+	within, err := e.within(part)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range e.clauses {
+		if c.stems == nil {
+			m := &anyWord{ctx: e.ctx, part: part, buffer: &e.buffer, terms: within[i]}
+			if c.prefix != "" {
+				m.ranges = c.ranges(e.split.Compounds())
+			}
+			if err := m.open(&e.any); err != nil {
+				return nil, err
+			}
+			pl.any[i] = m
+			continue
+		}
+		for _, stem := range c.stems {
+			t, err := part.Term(keyStem + stem)
+			if err != nil {
+				return nil, err
+			}
+			pl.terms[i] = append(pl.terms[i], t)
+		}
+		if c.field == "" {
+			continue
+		}
+		var err error
+		if pl.fields[i], err = part.Term(keyBounds + c.field); err != nil {
 			return nil, err
 		}
-		terms = append(terms, t)
 	}
-	return terms, nil
+	return pl, nil
 }
 
-// each calls found with every document that meets all clauses and the criteria,
+// ranges are those of the keys of a prefix. Long words are apart if they may be
+// compounds.
+func (c *clause) ranges(compounds bool) [][2]string {
+	key := keyForm + c.prefix
+	if c.field != "" {
+		key = keyInField + c.field + "\x00" + c.prefix
+	}
+	ranges := [][2]string{{key, key + "\xff"}}
+	if c.field == "" && compounds {
+		ranges = append(ranges, [2]string{keyLong + c.prefix, keyLong + c.prefix + "\xff"})
+	}
+	return ranges
+}
+
+// maxWithin is how many longer words a word is looked for within, of each
+// segment. No word is part of so many, but for a few of four letters.
+const maxWithin = 500
+
+// within finds the words that have a clause's needle as a part of them.
+func (e *evaluation) within(part *segment.Part) (map[int][]segment.Term, error) {
+	var needles []string
+	var clauses []int
+	for i, c := range e.clauses {
+		if c.needle != "" {
+			needles, clauses = append(needles, c.needle), append(clauses, i)
+		}
+	}
+	if needles == nil {
+		return nil, nil
+	}
+	keys := map[int][]string{}
+	err := part.Containing(needles, func(n int, key []byte) {
+		if i := clauses[n]; len(keys[i]) < maxWithin && e.split.Inside(needles[n], key) {
+			keys[i] = append(keys[i], keyLong+string(key))
+		}
+	})
+	terms := map[int][]segment.Term{}
+	for i, list := range keys {
+		for _, key := range list {
+			t, termErr := part.Term(key)
+			if err == nil {
+				err = termErr
+			}
+			terms[i] = append(terms[i], t)
+		}
+	}
+	return terms, err
+}
+
+// each calls found with every document that meets the query and the criteria,
 // and its score.
 func (e *evaluation) each(found func(part *segment.Part, doc uint32, score float32)) error {
-	for _, pl := range e.plans {
+	for i, pl := range e.plans {
 		if err := e.segment(pl, found); err != nil {
 			return err
 		}
+		e.plans[i] = nil // what it holds makes room for the next
 	}
 	return nil
 }
 
 func (e *evaluation) segment(pl *plan, found func(*segment.Part, uint32, float32)) error {
-	matchers := make([]matcher, len(e.clauses))
-	for i := range e.clauses {
-		m, err := pl.matcher(i)
-		if err != nil || m == nil {
-			return err
-		}
-		matchers[i] = m
+	root, err := e.meet(pl, &e.root)
+	if err != nil || root == nil {
+		return err
 	}
 	set, err := allowed(pl.part, e.criteria)
 	if err != nil {
@@ -125,17 +195,9 @@ func (e *evaluation) segment(pl *plan, found func(*segment.Part, uint32, float32
 	if _, ok := pl.part.Find(last); ok {
 		end++
 	}
-	ordered := slices.Clone(matchers) // the rarest sets the pace
-	rank := func(m matcher) int { return slices.Index(matchers, m) }
-	slices.SortStableFunc(ordered, func(a, b matcher) int { return cmp.Compare(pl.docs(rank(a)), pl.docs(rank(b))) })
 	dated := !e.criteria.UpdatedFrom.IsZero() || !e.criteria.UpdatedTo.IsZero()
 	for doc, n := pl.part.Search(segment.ID(e.criteria.First)), 0; doc < end; doc, n = doc+1, n+1 {
-		if len(ordered) == 1 {
-			doc = ordered[0].seek(doc)
-		} else {
-			doc = together(ordered, doc)
-		}
-		if doc >= end {
+		if doc = root.seek(doc); doc >= end {
 			break
 		}
 		if n%4096 == 4095 && e.ctx.Err() != nil {
@@ -144,73 +206,9 @@ func (e *evaluation) segment(pl *plan, found func(*segment.Part, uint32, float32
 		if !set.Has(doc) || dated && !within(pl.part, doc, e.criteria) {
 			continue
 		}
-		score := float32(0)
-		for i, m := range matchers {
-			score += e.rarity[i] * impacts[m.weight()]
-		}
-		found(pl.part, doc, score)
+		found(pl.part, doc, root.score())
 	}
-	for _, m := range matchers {
-		if err := m.err(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// docs is how many documents a clause has in the segment, at most.
-func (pl *plan) docs(clause int) (n int) {
-	if m := pl.any[clause]; m != nil {
-		return m.docs
-	}
-	for _, t := range pl.terms[clause] {
-		n += t.Docs
-	}
-	return n
-}
-
-// matcher is nil when nothing in the segment meets the clause.
-func (pl *plan) matcher(clause int) (matcher, error) {
-	terms := pl.terms[clause]
-	switch m := pl.any[clause]; {
-	case m != nil && m.docs > 0:
-		return m, nil
-	case len(terms) == 0 || slices.ContainsFunc(terms, func(t segment.Term) bool { return t.Docs == 0 }):
-		return nil, nil
-	case len(terms) == 1:
-		p, err := terms[0].Postings()
-		if err != nil {
-			return nil, err
-		}
-		return oneWord{p}, nil
-	}
-	m := &phrase{places: make([][]uint32, len(terms))}
-	for _, t := range terms {
-		p, err := t.Postings()
-		if err != nil {
-			return nil, err
-		}
-		m.words = append(m.words, p)
-	}
-	return m, nil
-}
-
-// together goes on to the first document that all matchers meet.
-func together(matchers []matcher, doc uint32) uint32 {
-	for agreed := 0; ; {
-		for _, m := range matchers {
-			at := m.seek(doc)
-			if at == segment.End {
-				return at
-			}
-			if at != doc {
-				doc, agreed = at, 0
-			}
-			if agreed++; agreed >= len(matchers) {
-				return doc
-			}
-		}
-	}
+	return root.err()
 }
 
 // best keeps the first so many hits, in no order until sorted.

@@ -48,7 +48,7 @@ const (
 )
 
 // Search returns a page of what a query finds. *engine.InvalidError for a query
-// that has no word or too many, a filter that engine.Documents would refuse, or
+// that cannot be understood, or has no word or too many, a filter that engine.Documents would refuse, or
 // a cursor of another search. A page may be short when documents change
 // meanwhile.
 func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
@@ -131,7 +131,12 @@ func (x *Index) prepare(ctx context.Context, q Query) (*evaluation, *hit, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if e.clauses, err = parse(split, q.Text); err != nil {
+	e.split = split.Forgetful()
+	known, err := x.fields(ctx, q.Text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if e.inquiry, err = parse(e.split, known, q.Text); err != nil {
 		return nil, nil, err
 	}
 	if e.criteria, err = x.vault.LogReader().Criteria(ctx, q.Filter); err != nil {
@@ -174,10 +179,7 @@ func (x *Index) show(ctx context.Context, e *evaluation, hits []hit) ([]Hit, err
 		return nil, err
 	}
 	shown := make([]Hit, 0, len(documents))
-	marks, err := newMarker(e)
-	if err != nil {
-		return nil, err
-	}
+	marks := newMarker(e)
 	for _, d := range documents {
 		if !meets(d.Facets, e.criteria) {
 			continue

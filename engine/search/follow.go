@@ -83,6 +83,10 @@ func (b *batch) build(ctx context.Context) error {
 	if b.state.From == 0 {
 		head := b.x.vault.Head()
 		b.state.From, b.state.Hash = head.Seq, head.Hash.String()
+		// A change of the language before the head will not be read from the log.
+		if err := b.language(ctx); err != nil {
+			return err
+		}
 	}
 	for {
 		page, err := b.x.vault.Documents(ctx, engine.DocumentQuery{
@@ -196,11 +200,7 @@ func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
 func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*engine.Faceted) error {
 	switch e.Op {
 	case audit.OpSettingsUpdated:
-		s, err := b.x.vault.Settings(ctx)
-		if err == nil && s.SearchLanguage != b.x.language {
-			err = errLanguage
-		}
-		return err
+		return b.language(ctx)
 	case audit.OpDocumentDeleted, audit.OpErasureCompleted:
 		if id, ok := b.x.idOf(e.Document); ok {
 			b.drop(id)
@@ -214,6 +214,15 @@ func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*e
 	}
 	delete(waiting, e.Document)
 	return b.put(ctx, d)
+}
+
+// language returns errLanguage if the settings ask for another than the index has.
+func (b *batch) language(ctx context.Context) error {
+	s, err := b.x.vault.Settings(ctx)
+	if err == nil && s.SearchLanguage != b.x.language {
+		err = errLanguage
+	}
+	return err
 }
 
 // concerns says whether an entry of this kind can change what is found.

@@ -170,9 +170,24 @@ func (c *corpus) texts(d engine.Document) []string {
 	return texts
 }
 
-// meets looks for a clause, as people mean it, in every field.
-func (c *corpus) meets(split *words.Splitter, d engine.Document, clause string) bool {
-	for _, text := range c.texts(d) {
+// inField are the texts of a field that a query names.
+func (c *corpus) inField(d engine.Document, field string) []string {
+	switch field {
+	case "":
+		return c.texts(d)
+	case "name":
+		return []string{d.Name}
+	case "tag":
+		return d.Tags
+	case "description":
+		return []string{d.Description}
+	}
+	return []string{customText(d.CustomFields[strings.TrimPrefix(field, "field.")])}
+}
+
+// meets looks for a clause, as people mean it, in texts.
+func (c *corpus) meets(split *words.Splitter, texts []string, clause string) bool {
+	for _, text := range texts {
 		var forms, stems []string
 		for w := range split.Words(text) {
 			forms, stems = append(forms, w.Form), append(stems, w.Stem)
@@ -205,6 +220,32 @@ func (c *corpus) clause() string {
 	return c.words(1)
 }
 
+// expression is a query, and what it means.
+func (c *corpus) expression(split *words.Splitter, depth int) (query string, holds func(engine.Document) bool) {
+	kind := c.random.IntN(8)
+	if depth == 0 {
+		kind = 7
+	}
+	if kind >= 5 {
+		field := c.pick("", "", "", "name", "tag", "description", "field.counterparty", "counterparty")
+		clause := c.clause()
+		query = clause
+		if field != "" {
+			query = field + ":" + clause
+		}
+		return query, func(d engine.Document) bool { return c.meets(split, c.inField(d, field), clause) }
+	}
+	a, first := c.expression(split, depth-1)
+	if kind == 4 {
+		return c.pick("-", "NOT ") + "(" + a + ")", func(d engine.Document) bool { return !first(d) }
+	}
+	b, second := c.expression(split, depth-1)
+	if kind == 3 {
+		return "(" + a + " OR " + b + ")", func(d engine.Document) bool { return first(d) || second(d) }
+	}
+	return a + c.pick(" ", " AND ") + b, func(d engine.Document) bool { return first(d) && second(d) }
+}
+
 // TestWordsAgainstAnOracle compares with looking at every document.
 func TestWordsAgainstAnOracle(t *testing.T) { eachSeed(t, wordsAgainstAnOracle) }
 
@@ -222,18 +263,14 @@ func wordsAgainstAnOracle(t *testing.T, r *rand.Rand) {
 		if n%100 == 50 {
 			c.must(c.index.store.Compact(never))
 		}
-		var clauses []string
-		for range 1 + c.random.IntN(3) {
-			clauses = append(clauses, c.clause())
-		}
+		query, holds := c.expression(split, 3)
 		want := []string{}
 		for id, d := range c.live {
-			if !d.Archived && !slices.ContainsFunc(clauses, func(clause string) bool { return !c.meets(split, d, clause) }) {
+			if !d.Archived && holds(d) {
 				want = append(want, id)
 			}
 		}
 		slices.Sort(want)
-		query := strings.Join(clauses, " ")
 		if got := c.matches(query, engine.DocumentQuery{}); !slices.Equal(got, want) {
 			t.Fatalf("%q finds %d documents, want %d: %q, %q", query, len(got), len(want), got, want)
 		}

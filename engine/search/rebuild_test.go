@@ -59,17 +59,18 @@ func TestRebuildsWhatIsGoneOrDamaged(t *testing.T) {
 	if r := k.search(Query{Text: "common"}); r.Total != 30 {
 		t.Fatal(r.Total)
 	}
-	rebuilt := func() {
+	rebuilt := func(thrownAway uint64) {
 		t.Helper()
 		k.open()
 		k.run()
+		k.wait(func() bool { return k.index.stats.rebuilds.Load() >= thrownAway })
 		if r := k.search(Query{Text: "common"}); r.Total != 30 {
 			t.Errorf("%d found", r.Total)
 		}
 	}
 	k.close()
 	k.must(os.RemoveAll(k.dir))
-	rebuilt()
+	rebuilt(0)
 	for _, pattern := range []string{"*.segment", "manifest"} {
 		k.close()
 		paths, _ := filepath.Glob(filepath.Join(k.dir, pattern))
@@ -82,7 +83,7 @@ func TestRebuildsWhatIsGoneOrDamaged(t *testing.T) {
 		if len(paths) == 0 {
 			t.Fatal("no files")
 		}
-		rebuilt()
+		rebuilt(1)
 	}
 	// Another vault's index.
 	k.close()
@@ -92,7 +93,7 @@ func TestRebuildsWhatIsGoneOrDamaged(t *testing.T) {
 	other.stop()
 	k.must(os.RemoveAll(k.dir))
 	k.must(os.CopyFS(k.dir, os.DirFS(other.dir)))
-	rebuilt()
+	rebuilt(1)
 }
 
 func TestDeletedWhileItRuns(t *testing.T) {

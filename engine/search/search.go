@@ -16,8 +16,22 @@
 // All words of a query must be in a document, in any field of it; word endings
 // do not count, in the language of the settings (see package words). "Words in
 // quotes" stand one behind the other in one field, and a word with a star, as
-// in termin*, begins a word as it is written. Case, accents and punctuation do
-// not count. Deleted documents, drafts and old versions are never found;
+// in termin*, begins a word as it is written. -word and NOT say what must not be
+// there, OR what may be there instead, parentheses what goes together, and
+// name:word where it is: in the name, a tag, the description, or a custom field by
+// its key. OR binds less than words side by side. A name before a colon that no
+// field has is a word; with "field." before it, it is refused. So is whatever
+// else cannot be understood, with the place: no other words are looked for
+// instead. Case, accents, punctuation and how a text is encoded do not count.
+//
+// In German and Dutch a word is found within longer ones too. Nothing of that is
+// in the index but a list of its long words, which is looked through: over the
+// German Debian reference it makes the terms 9 % larger, where an entry for each
+// ending of a compound makes them 78 % larger and one for each four letters 55 %.
+// Of 17,103 pairs of a noun and a compound of two nouns, from the German word list
+// of Debian, 91 % are found (see words.TestCompounds).
+//
+// Deleted documents, drafts and old versions are never found;
 // archived ones only if the filter asks for them. The filters are those of
 // engine.DocumentQuery, and the engine says what they mean: the index keeps the
 // facets of each document and looks for those the engine asks for, so the two
@@ -40,6 +54,14 @@
 // text behind the first 65,536 different words of a document. What was not saved
 // when the program ends is read again from the log.
 //
+// # What it takes
+//
+// A search holds a few MiB, whatever it asks for and be the texts as long as
+// they may: of each word 33 KiB of lists, which are read as they are walked, the
+// rarest word first; for prefixes and parts of words a byte for each document, 4
+// MiB at most and then 64 KiB each; for snippets the first MiB of one text at a
+// time. How many searches there are at once is up to who calls.
+//
 // # What is forgotten
 //
 // The words of a document that was deleted or erased leave the files of the
@@ -48,8 +70,8 @@
 //
 // # Why no library
 //
-// The index is package segment, made for this; the only library is the Snowball
-// stemmers (BSD licence). Bleve v2.6 was the first candidate. Measured with
+// The index is package segment, made for this; the only libraries are the Snowball
+// stemmers and x/text's tables of Unicode's normal forms (BSD licences). Bleve v2.6 was the first candidate. Measured with
 // eight callers on two cores over 200,000 small documents, it found a common
 // word in 8 ms (median; 133 ms the slowest hundredth), where this takes 1.3 ms
 // (85 ms) over half as many; a program of nothing but it has 21 MB and 26

@@ -27,29 +27,122 @@ func TestFindsWhatPeopleLookFor(t *testing.T) {
 	k.doc("Werkvertrag Zürich", "Kündigung: e-mail an notary@example.com, 2026-11-21.", "client:acme", "urgent")
 	k.CreateFrom(engine.NewDocument{Name: "scan 0042", Description: "Signed by both sides", CustomFields: map[string]any{"counterparty": "Quill & Co", "amount": 1250}, Version: engine.NewVersion{MediaType: "image/png"}}, "\x89PNG")
 	for query, want := range map[string]string{
-		"terminate":             "lease",
-		"TERMINATION tenants":   "lease",
-		`"notice in writing"`:   "lease",
-		`"writing in notice"`:   "",
-		`"lease by notice`:      "lease",
-		"termin*":               "lease",
-		"terminatio*":           "",
-		"zurich":                "Werkvertrag Zürich",
-		"e-mail":                "Werkvertrag Zürich",
-		"mail-e":                "",
-		"notary@example.com":    "Werkvertrag Zürich",
-		"2026-11*":              "Werkvertrag Zürich",
-		"acme":                  "Werkvertrag Zürich",
-		"client:acme urgent":    "Werkvertrag Zürich",
-		"acme tenant":           "",
-		"quill":                 "scan 0042",
-		"1250":                  "scan 0042",
-		"signing scan":          "scan 0042",
-		`"urgent werkvertrag"`:  "", // no phrase spans two fields
-		"(lease) OR !!! notice": "",
-		"the":                   "lease",
+		"terminate":            "lease",
+		"TERMINATION tenants":  "lease",
+		`"notice in writing"`:  "lease",
+		`"writing in notice"`:  "",
+		`"lease by notice"`:    "lease",
+		"termin*":              "lease",
+		"terminatio*":          "",
+		"zurich":               "Werkvertrag Zürich",
+		"e-mail":               "Werkvertrag Zürich",
+		"mail-e":               "",
+		"notary@example.com":   "Werkvertrag Zürich",
+		"2026-11*":             "Werkvertrag Zürich",
+		"acme":                 "Werkvertrag Zürich",
+		"client:acme urgent":   "Werkvertrag Zürich",
+		"acme tenant":          "",
+		"quill":                "scan 0042",
+		"1250":                 "scan 0042",
+		"signing scan":         "scan 0042",
+		`"urgent werkvertrag"`: "", // no phrase spans two fields
+		"(quill OR lease) !!!": "lease, scan 0042",
+		"the":                  "lease",
 	} {
 		k.expect(query, want)
+	}
+}
+
+// A query can say what must not be there, what may be there instead, and where.
+func TestOperators(t *testing.T) {
+	k := newKit(t)
+	k.Define(engine.TextField, "counterparty")
+	k.Define(engine.BooleanField, "signed")
+	k.CreateFrom(engine.NewDocument{Name: "lease of a warehouse", Tags: []string{"client:acme"}, CustomFields: map[string]any{"counterparty": "Quill & Co", "renewalDate": "2027-03-01"}, Version: text("a.txt")}, "The tenant pays monthly. Meet at 10:30.")
+	k.CreateFrom(engine.NewDocument{Name: "notice", Description: "of the lease", CustomFields: map[string]any{"counterparty": "Acme Ltd"}, Version: text("a.txt")}, "The landlord terminates; see https://example.com/terms.")
+	k.doc("draft of a lease", "not signed, quill in hand", "client:bolt")
+	for query, want := range map[string]string{
+		"lease -draft":                       "lease of a warehouse, notice",
+		"lease NOT (draft OR notice)":        "lease of a warehouse",
+		"tenant OR landlord":                 "lease of a warehouse, notice",
+		"lease tenant OR draft":              "draft of a lease, lease of a warehouse",
+		"lease (tenant OR draft) -warehouse": "draft of a lease",
+		`-"of a lease"`:                      "lease of a warehouse, notice",
+		"-lease":                             "",
+		"-draft":                             "lease of a warehouse, notice",
+		"name:lease":                         "draft of a lease, lease of a warehouse",
+		"description:lease":                  "notice",
+		"-name:lease":                        "notice",
+		`name:"of a warehouse"`:              "lease of a warehouse",
+		`name:"lease quill"`:                 "",
+		"tag:acme":                           "lease of a warehouse",
+		"tags:client:bolt":                   "draft of a lease",
+		"tag:cli*":                           "draft of a lease, lease of a warehouse",
+		"counterparty:quill":                 "lease of a warehouse",
+		"field.counterparty:(quill OR acme)": "lease of a warehouse, notice",
+		"quill":                              "draft of a lease, lease of a warehouse",
+		"name:quil*":                         "",
+		"renewalDate:2027-03*":               "lease of a warehouse",
+		"10:30":                              "lease of a warehouse",
+		"https://example.com/terms":          "notice",
+		"e-mail OR landlord":                 "notice",
+		"name:(lease -draft) OR tag:bolt name:draft": "draft of a lease, lease of a warehouse",
+	} {
+		k.expect(query, want)
+	}
+	for _, query := range []string{"lease OR", `"lease`, "(lease", "signed:true", "field.none:x", "name:"} {
+		if _, err := k.index.Search(t.Context(), Query{Text: query}); !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	hit := k.search(Query{Text: "lease -quill OR name:notice"}).Hits[0]
+	for _, s := range hit.Snippets {
+		if strings.Contains(s, "<mark>Quill") {
+			t.Errorf("what must not be there is marked: %q", s)
+		}
+	}
+}
+
+// What is written in another way than it is looked for is found and marked, in
+// phrases and as the beginning of a word too.
+func TestSpellings(t *testing.T) {
+	k := newKit(t)
+	k.doc("part", "Valve E619-1609 of Mu\u0308ller\u2011Holding, 1.250,00 EUR")
+	k.doc("book", "The Kün-\ndigung of the con\u00adtract by Ørsted, in ＦＵＬＬ width and oﬃce")
+	k.doc("한국", "\u1112\u1161\u11ab\u1100\u116e\u11a8 계약서 مُحَمَّد 契約書")
+	for query, want := range map[string]string{
+		"E619-1609": "part", "E6191609": "part", "e6191*": "part", "e619-16*": "part", "1609": "part", "E619": "part",
+		`"valve E619-1609 of"`: "part", `"valve E6191609"`: "part", "müller-holding": "part", "mullerholding": "part", "1250,00": "part", "125000": "part",
+		"Kündigung": "book", "kundi*": "book", `"the kündigung of the contract"`: "book", "contract": "book", "orsted": "book", "full office": "book", "ﬁnal OR ｆｕｌｌ": "book",
+		"한국": "한국", "계약": "한국", "\u1112\u1161\u11ab": "한국", "محمد": "한국", "契約": "한국", "約契": "",
+	} {
+		k.expect(query, want)
+	}
+	for query, want := range map[string]string{"E6191609": "<mark>E619-1609</mark>", "muller": "<mark>Mu\u0308ller</mark>", "kundigung": "<mark>Kün- digung</mark>"} {
+		if s := k.search(Query{Text: query}).Hits[0].Snippets; len(s) != 1 || !strings.Contains(s[0], want) {
+			t.Errorf("%s: %q", query, s)
+		}
+	}
+}
+
+// In German a word is found within the nouns that are made of it.
+func TestPartsOfGermanWords(t *testing.T) {
+	k := newKit(t)
+	german := "de"
+	_, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{SearchLanguage: &german})
+	k.must(err)
+	k.doc("a", "Die Vertragskündigungsfrist beträgt drei Monate.")
+	k.doc("b", "Der Mietvertrag wird vom Vermieter gekündigt.")
+	k.doc("c", "Die Kündigungsfristen.")
+	k.expect("Kündigungsfrist", "a, c") // in memory, then in a file
+	k.must(k.index.store.Save())
+	for query, want := range map[string]string{
+		"Kündigungsfrist": "a, c", "kundigung": "a, c", "Fristen": "a, c", "Vertrag": "a, b", "Mieter": "", "-Vertrag": "c", "Vertragskündigungsfristen": "a", "vertragsk*": "a", "Monat vertrag": "a",
+	} {
+		k.expect(query, want)
+	}
+	if s := k.search(Query{Text: "frist"}).Hits; len(s) != 2 || !strings.Contains(s[0].Snippets[0]+s[1].Snippets[0], "<mark>Vertragskündigungsfrist</mark>") {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"strongroom/engine"
+	"strongroom/engine/search/segment"
 	"strongroom/engine/search/words"
 )
 
@@ -24,11 +25,25 @@ const (
 type marker struct {
 	split   *words.Splitter
 	clauses []clause
+	unpack  unpacker
+	recent  [maxWords]place // the last places, by their number
 }
 
-func newMarker(e *evaluation) (*marker, error) {
-	split, err := words.NewSplitter(e.language)
-	return &marker{split, e.clauses}, err
+// place is what stands at one place of a text: a word, and what begins there and
+// is joined of several.
+type place struct {
+	number int
+	words  []words.Word
+}
+
+func newMarker(e *evaluation) *marker {
+	m := &marker{split: e.split}
+	for _, c := range e.clauses {
+		if !c.denied {
+			m.clauses = append(m.clauses, c)
+		}
+	}
+	return m
 }
 
 // snippets are passages of the document with words of the query: of its
@@ -36,39 +51,58 @@ func newMarker(e *evaluation) (*marker, error) {
 // say whether any is of the content.
 func (x *Index) snippets(m *marker, d *engine.Document) (snippets []string, content bool, err error) {
 	snippets = []string{}
-	take := func(text string) {
+	take := func(field, text string) {
 		if len(snippets) < maxSnippets {
-			snippets = append(snippets, m.passages(text, maxSnippets-len(snippets))...)
+			snippets = append(snippets, m.passages(field, text, maxSnippets-len(snippets))...)
 		}
 	}
 	if id, ok := x.idOf(d.ID); ok {
-		c, err := x.stored(id)
+		c, err := x.opening(id, m)
 		if err != nil && !damaged(err) {
 			return nil, false, err
 		}
 		if d.Current != nil && c.digest == d.Current.Digest { // else it is of another version
-			take(c.text[:min(len(c.text), markBytes)])
+			take("", c.text)
 			content = len(snippets) > 0
 		}
 	}
-	take(d.Description)
+	take(fieldDescription, d.Description)
 	for _, key := range slices.Sorted(maps.Keys(d.CustomFields)) {
-		take(customText(d.CustomFields[key]))
+		take(inField+key, customText(d.CustomFields[key]))
 	}
 	if len(snippets) == 0 {
 		for _, tag := range d.Tags {
-			take(tag)
+			take(fieldTag, tag)
 		}
-		take(d.Name)
+		take(fieldName, d.Name)
 	}
 	return snippets, content, nil
+}
+
+// opening is as much of a document's content as is looked through. The rest of a
+// long text is not even unpacked: a page of results has hundreds.
+func (x *Index) opening(id segment.ID, m *marker) (c content, err error) {
+	err = x.store.View(func(parts []*segment.Part) error {
+		for _, p := range parts {
+			if doc, ok := p.Find(id); ok && !p.Dead(doc) {
+				m.unpack.packed, err = p.StoredPrefix(doc, markBytes+markBytes/8, m.unpack.packed[:0])
+				return err
+			}
+		}
+		m.unpack.packed = m.unpack.packed[:0]
+		return nil
+	})
+	if err != nil || len(m.unpack.packed) == 0 {
+		return content{}, err
+	}
+	return m.unpack.content(markBytes)
 }
 
 // span is a part of a text.
 type span struct{ start, end int }
 
 // passages returns up to so many snippets of a text, which do not overlap.
-func (m *marker) passages(text string, most int) []string {
+func (m *marker) passages(field, text string, most int) []string {
 	var made []string
 	var spans []span // of the passage being made
 	from, start := 0, 0
@@ -79,7 +113,7 @@ func (m *marker) passages(text string, most int) []string {
 			made, spans = append(made, passage), nil
 		}
 	}
-	for s := range m.marks(text) {
+	for s := range m.marks(field, text) {
 		if len(spans) > 0 && s.end > start+snippetBytes {
 			if end(); len(made) == most {
 				return made
@@ -97,21 +131,32 @@ func (m *marker) passages(text string, most int) []string {
 	return made
 }
 
-// marks yields where words of the query stand, in order and apart.
-func (m *marker) marks(text string) func(yield func(span) bool) {
+// marks yields where words of the query stand in a text of a field, in order and
+// apart.
+func (m *marker) marks(field, text string) func(yield func(span) bool) {
 	return func(yield func(span) bool) {
-		var recent []words.Word // as many as the longest phrase has
+		for i := range m.recent {
+			m.recent[i].number = -1
+		}
 		last := 0
 		for w := range m.split.Words(text) {
-			if recent = append(recent, w); len(recent) > maxWords {
-				recent = recent[1:]
+			at := &m.recent[w.Place%maxWords]
+			if at.number != w.Place {
+				at.number, at.words = w.Place, at.words[:0]
 			}
+			at.words = append(at.words, w)
 			for _, c := range m.clauses {
-				n := c.matches(recent)
-				if n == 0 {
+				if c.field != "" && c.field != field {
 					continue
 				}
-				s := span{max(recent[len(recent)-n].Start, last), w.End}
+				start, ok := m.met(&c, w)
+				if !ok {
+					continue
+				}
+				s := span{max(start, last), w.End}
+				if s.start >= s.end { // it is part of what is marked
+					break
+				}
 				s.end = min(s.end, s.start+snippetBytes) // a word, or what is between two, may be as long as a file
 				if last = w.End; !yield(s) {
 					return
@@ -122,25 +167,34 @@ func (m *marker) marks(text string) func(yield func(span) bool) {
 	}
 }
 
-// matches says how many of the last words are the clause; 0 if they are not.
-func (c *clause) matches(recent []words.Word) int {
-	if c.prefix != "" {
-		if strings.HasPrefix(recent[len(recent)-1].Form, c.prefix) {
-			return 1
+// met says whether a clause ends with a word, and where it begins then.
+func (m *marker) met(c *clause, w words.Word) (start int, ok bool) {
+	switch {
+	case c.prefix != "":
+		return w.Start, strings.HasPrefix(w.Form, c.prefix)
+	case c.needle != "":
+		return w.Start, m.split.Long(w.Form) && m.split.Inside(c.needle, []byte(w.Form))
+	}
+	last := len(c.stems) - 1
+	if !is(w, c.stems[last]) || w.Place < last {
+		return 0, false
+	}
+	start = w.Start
+	for i := last - 1; i >= 0; i-- {
+		at := &m.recent[(w.Place-last+i)%maxWords]
+		if at.number != w.Place-last+i {
+			return 0, false
 		}
-		return 0
-	}
-	begin := len(recent) - len(c.words)
-	if begin < 0 {
-		return 0
-	}
-	for i, w := range c.words {
-		if recent[begin+i].Stem != w.Stem {
-			return 0
+		n := slices.IndexFunc(at.words, func(o words.Word) bool { return is(o, c.stems[i]) })
+		if n < 0 {
+			return 0, false
 		}
+		start = at.words[n].Start
 	}
-	return len(c.words)
+	return start, true
 }
+
+func is(w words.Word, stem string) bool { return w.Stem == stem || w.Plain == stem && stem != "" }
 
 // excerpt is the text from start on with some spans marked, and where it ends.
 // All of it is escaped: no markup but <mark> can come of any text.

@@ -105,7 +105,7 @@ func damaged(t *testing.T, dir, at string) {
 					continue
 				}
 				for list.Next() != End {
-					list.Positions(nil)
+					positionsOf(list)
 				}
 				if list.Err != nil && !strings.Contains(list.Err.Error(), "damaged") {
 					t.Errorf("%s: %v", at, list.Err)

@@ -22,13 +22,21 @@ func (f file) view(at, n int64) ([]byte, error) {
 		return nil, ErrDamaged
 	}
 	b := make([]byte, n)
-	if _, err := f.f.ReadAt(b, at); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = ErrDamaged
-		}
-		return nil, fmt.Errorf("read %s: %w", f.f.Name(), err)
+	if err := f.read(at, b); err != nil {
+		return nil, err
 	}
 	return b, nil
+}
+
+func (f file) read(at int64, b []byte) error {
+	_, err := f.f.ReadAt(b, at)
+	if errors.Is(err, io.EOF) {
+		err = ErrDamaged
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", f.f.Name(), err)
+	}
+	return nil
 }
 
 // openFile opens a segment that was written to a file.

@@ -91,7 +91,7 @@ func (h *byTerm) Pop() any {
 func mergeTerms(inputs []*merging, w *writer, stop func() error) error {
 	var waiting byTerm
 	for _, in := range inputs {
-		in.next, in.stop = iter.Pull2(in.seg.Lists("", ""))
+		in.next, in.stop = iter.Pull2(in.seg.Lists("", "", nil))
 		defer in.stop()
 		if err := waiting.advance(in); err != nil {
 			return err

@@ -68,7 +68,7 @@ func appendPositions(b []byte, positions []uint32) []byte {
 }
 
 // Postings walks the documents that have a term, in order. It begins before the
-// first.
+// first. It holds a few pages of the lists, be they as long as they may.
 type Postings struct {
 	Doc    uint32 // where it stands; End behind the last
 	Weight byte   // of the term in that document
@@ -76,17 +76,18 @@ type Postings struct {
 
 	term    Term
 	skip    []byte
-	docs    []byte // of all runs
+	list    stream // of the documents
+	docs    []byte // what is at hand of list
 	at      int    // in docs
 	left    int    // in the run, behind Doc
 	run     int
 	started bool
 
-	positions []byte // read when they are first asked for
-	posRun    int    // which run posAt is in
-	posAt     int
-	posIndex  int // which document of the run posAt stands before
-	posLast   []byte
+	spelt    stream // of the positions
+	posRun   int    // which run posAt is in
+	posAt    int64
+	posIndex int      // which document of the run posAt stands before
+	posLast  [3]int64 // of the document before: where its length, its positions and its end are
 }
 
 // Postings opens the postings of a term.
@@ -96,23 +97,20 @@ func (t Term) Postings() (*Postings, error) {
 		p.Doc = End
 		return p, nil
 	}
-	lists := t.lists
-	if lists == nil {
-		var err error
-		if lists, err = t.seg.src.view(t.at, t.size); err != nil {
-			return nil, err
-		}
-	} else {
-		lists, p.positions = lists[:t.size], lists[t.size:]
-	}
+	begins, lists := t.at, t.at+t.size
 	if t.Docs > runLength {
-		n := p.runs() * skipSize
-		if n > len(lists) {
+		n := int64(p.runs()) * skipSize
+		if n > t.size {
 			return nil, fmt.Errorf("%w: term %q", ErrDamaged, t.Key)
 		}
-		p.skip, lists = lists[:n], lists[n:]
+		var err error
+		if p.skip, err = t.src.view(t.at, n); err != nil {
+			return nil, err
+		}
+		begins += n
 	}
-	p.docs = lists
+	p.list.open(t.src, begins, lists)
+	p.spelt.open(t.src, lists, lists+t.pos)
 	p.enter(0)
 	return p, nil
 }
@@ -126,11 +124,29 @@ func (p *Postings) runField(run, field int) uint32 {
 
 // enter stands before the first document of a run.
 func (p *Postings) enter(run int) {
-	p.run, p.at, p.started = run, 0, false
+	p.run, p.started = run, false
 	p.left = min(p.term.Docs-run*runLength, runLength)
-	if run > 0 {
-		p.Doc, p.at, p.started = p.runField(run-1, 0), int(p.runField(run-1, 1)), true
+	if run == 0 {
+		return
 	}
+	p.Doc, p.started = p.runField(run-1, 0), true
+	begins := p.term.at + int64(len(p.skip)) + int64(p.runField(run-1, 1))
+	if at := begins - p.list.base; at >= 0 && at <= int64(len(p.docs)) {
+		p.at = int(at)
+	} else {
+		p.more(begins)
+	}
+}
+
+// more has what comes from a place on at hand: an entry at least.
+func (p *Postings) more(at int64) {
+	docs, err := p.list.from(at, binary.MaxVarintLen32+1)
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	p.docs = p.list.b
+	p.at = len(p.docs) - len(docs)
 }
 
 // Next goes on to the next document.
@@ -147,8 +163,11 @@ func (p *Postings) Next() uint32 {
 		p.step(uint64(p.docs[p.at]), 1)
 		return p.Doc
 	}
-	if p.at > len(p.docs) {
-		return p.damaged()
+	if p.Doc == End && p.started {
+		return End
+	}
+	if p.more(p.list.base + int64(p.at)); p.Err != nil {
+		return End
 	}
 	distance, size := binary.Uvarint(p.docs[p.at:])
 	if size <= 0 || p.at+size >= len(p.docs) || distance >= End {
@@ -174,8 +193,12 @@ func (p *Postings) step(distance uint64, size int) {
 }
 
 func (p *Postings) damaged() uint32 {
-	p.Err = fmt.Errorf("%w: postings of %q", ErrDamaged, p.term.Key)
-	p.Doc, p.left, p.skip, p.docs = End, 0, nil, nil
+	return p.fail(fmt.Errorf("%w: postings of %q", ErrDamaged, p.term.Key))
+}
+
+func (p *Postings) fail(err error) uint32 {
+	p.Err = err
+	p.Doc, p.left, p.skip, p.docs, p.started = End, 0, nil, nil, true
 	return End
 }
 
@@ -196,73 +219,4 @@ func (p *Postings) Seek(doc uint32) uint32 {
 	for p.Next() < doc {
 	}
 	return p.Doc
-}
-
-// Positions appends where the term stands in the document, for a term that was
-// built with positions.
-func (p *Postings) Positions(to []uint32) ([]uint32, error) {
-	b, err := p.spelt()
-	if err != nil {
-		return to, err
-	}
-	last := uint64(0)
-	for len(b) > 0 {
-		distance, size := uvarint(b)
-		if last += distance; size <= 0 || last >= End {
-			return to, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
-		}
-		to = append(to, uint32(last))
-		b = b[size:]
-	}
-	return to, nil
-}
-
-// uvarint is binary.Uvarint, which is not inlined, for numbers that mostly are
-// of one byte.
-func uvarint(b []byte) (uint64, int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		return uint64(b[0]), 1
-	}
-	return binary.Uvarint(b)
-}
-
-// spelt is the positions in the document as they are stored, without their
-// length.
-func (p *Postings) spelt() ([]byte, error) {
-	b, err := p.sized()
-	if err != nil {
-		return nil, err
-	}
-	_, size := uvarint(b)
-	return b[size:], nil
-}
-
-// sized is the positions in the document as they are stored.
-func (p *Postings) sized() ([]byte, error) {
-	if p.positions == nil && p.term.pos > 0 {
-		var err error
-		if p.positions, err = p.term.seg.src.view(p.term.at+p.term.size, p.term.pos); err != nil {
-			return nil, err
-		}
-	}
-	if p.posRun != p.run {
-		p.posRun, p.posAt, p.posIndex = p.run, 0, 0
-		if p.run > 0 {
-			p.posAt = int(p.runField(p.run-1, 2))
-		}
-	}
-	if p.posAt > len(p.positions) {
-		return nil, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
-	}
-	index := min(p.term.Docs-p.run*runLength, runLength) - p.left - 1
-	for ; p.posIndex <= index; p.posIndex++ {
-		rest := p.positions[p.posAt:]
-		length, size := uvarint(rest)
-		if size <= 0 || length > uint64(len(rest)-size) {
-			return nil, fmt.Errorf("%w: positions of %q", ErrDamaged, p.term.Key)
-		}
-		p.posLast = rest[:size+int(length)]
-		p.posAt += len(p.posLast)
-	}
-	return p.posLast, nil
 }

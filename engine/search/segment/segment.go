@@ -20,13 +20,15 @@
 //	stored    what each document carries along, one behind the other
 //	terms     blocks of up to 32 terms in order: the postings of each, then
 //	          of each: length of key, key, documents, bytes of lists, bytes of positions
+//	listed    the keys of the kind Listed, without their first byte, each with a
+//	          line feed behind it
 //	table     for each document, in the order of their ids: id (16), updated (8),
 //	          where its stored bytes begin (8)
 //	blocks    for each block: length of first key, first key, where its postings
 //	          begin, where its terms begin, where it ends
-//	footer    documents (4), where stored ends (8), where table begins (8), where
-//	          blocks begin (8), CRC-32C of table and blocks (4), CRC-32C of all
-//	          before the footer (4), magic (8)
+//	footer    documents (4), where stored ends (8), where listed begins (8), where
+//	          table begins (8), where blocks begin (8), CRC-32C of table and blocks
+//	          (4), CRC-32C of all before the footer (4), magic (8)
 //
 // Documents are numbered in the order of their ids. Postings are lists and
 // positions. The list of a term is cut into runs of 128 documents: if there is
@@ -43,6 +45,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
+	"slices"
 	"sort"
 )
 
@@ -53,11 +56,19 @@ var ErrDamaged = errors.New("the search index is damaged")
 type ID [16]byte
 
 const (
-	magic      = "SRindex1"
-	footerSize = 4 + 8 + 8 + 8 + 4 + 4 + 8
+	magic      = "SRindex2"
+	footerSize = 4 + 8 + 8 + 8 + 8 + 4 + 4 + 8
 	rowSize    = 16 + 8 + 8
 	blockTerms = 32
 )
+
+// Listed is the first byte of those keys that can be looked for by what is
+// within them (see Containing). No line feed may be in one.
+const Listed = 'x'
+
+// blockBytes is up to what size a block of terms is read at once. A block of
+// words that many long texts have may be as large as a file.
+const blockBytes = 256 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -65,6 +76,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // changed.
 type source interface {
 	view(at, n int64) ([]byte, error)
+	read(at int64, b []byte) error
 	size() int64
 }
 
@@ -73,6 +85,8 @@ type Segment struct {
 	src       source
 	docs      int
 	storedEnd int64
+	listed    int64
+	listedEnd int64
 	table     []byte
 	blocks    []block
 	crc       uint32 // of all before the footer
@@ -98,11 +112,13 @@ func open(src source) (*Segment, error) {
 	if string(f[footerSize-8:]) != magic {
 		return nil, fmt.Errorf("%w: a segment does not end as one", ErrDamaged)
 	}
-	s := &Segment{src: src, docs: int(binary.LittleEndian.Uint32(f)), crc: binary.LittleEndian.Uint32(f[32:])}
+	s := &Segment{src: src, docs: int(binary.LittleEndian.Uint32(f)), crc: binary.LittleEndian.Uint32(f[40:])}
 	s.storedEnd = int64(binary.LittleEndian.Uint64(f[4:]))
-	table, blocks := int64(binary.LittleEndian.Uint64(f[12:])), int64(binary.LittleEndian.Uint64(f[20:]))
+	s.listed = int64(binary.LittleEndian.Uint64(f[12:]))
+	table, blocks := int64(binary.LittleEndian.Uint64(f[20:])), int64(binary.LittleEndian.Uint64(f[28:]))
+	s.listedEnd = table
 	ends := size - footerSize
-	if s.storedEnd < int64(len(magic)) || s.storedEnd > table || table > blocks || blocks > ends || blocks-table != int64(s.docs)*rowSize {
+	if s.storedEnd < int64(len(magic)) || s.storedEnd > s.listed || s.listed > table || table > blocks || blocks > ends || blocks-table != int64(s.docs)*rowSize {
 		return nil, fmt.Errorf("%w: the parts of a segment do not fit", ErrDamaged)
 	}
 	if s.table, err = src.view(table, blocks-table); err != nil {
@@ -112,10 +128,10 @@ func open(src source) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if crc32.Update(crc32.Checksum(s.table, castagnoli), castagnoli, list) != binary.LittleEndian.Uint32(f[28:]) {
+	if crc32.Update(crc32.Checksum(s.table, castagnoli), castagnoli, list) != binary.LittleEndian.Uint32(f[36:]) {
 		return nil, fmt.Errorf("%w: the table of a segment has another checksum", ErrDamaged)
 	}
-	return s, s.readBlocks(list, table)
+	return s, s.readBlocks(list, s.listed)
 }
 
 func (s *Segment) readBlocks(list []byte, limit int64) error {
@@ -164,14 +180,34 @@ func (s *Segment) Updated(doc uint32) int64 {
 
 // Stored is what the document carries along.
 func (s *Segment) Stored(doc uint32) ([]byte, error) {
-	begins, ends := s.storedAt(doc), s.storedEnd
+	begins, ends, err := s.storedBounds(doc)
+	if err != nil {
+		return nil, err
+	}
+	return s.src.view(begins, ends-begins)
+}
+
+// StoredPrefix appends as many bytes of it, or all.
+func (s *Segment) StoredPrefix(doc uint32, most int, to []byte) ([]byte, error) {
+	begins, ends, err := s.storedBounds(doc)
+	if err != nil {
+		return to, err
+	}
+	n := int(min(ends-begins, int64(most)))
+	at := len(to)
+	to = slices.Grow(to, n)[:at+n]
+	return to, s.src.read(begins, to[at:])
+}
+
+func (s *Segment) storedBounds(doc uint32) (begins, ends int64, err error) {
+	begins, ends = s.storedAt(doc), s.storedEnd
 	if int(doc)+1 < s.docs {
 		ends = s.storedAt(doc + 1)
 	}
 	if begins < int64(len(magic)) || begins > ends || ends > s.storedEnd {
-		return nil, fmt.Errorf("%w: document %d", ErrDamaged, doc)
+		return 0, 0, fmt.Errorf("%w: document %d", ErrDamaged, doc)
 	}
-	return s.src.view(begins, ends-begins)
+	return begins, ends, nil
 }
 
 func (s *Segment) storedAt(doc uint32) int64 {
@@ -192,13 +228,13 @@ func (s *Segment) Find(id ID) (doc uint32, ok bool) {
 
 // Term is a term of a segment and where its postings are.
 type Term struct {
-	Key   string
-	Docs  int // how many documents have it, dead ones included
-	seg   *Segment
-	lists []byte // nil: to be read
-	at    int64
-	size  int64 // of the lists; the positions follow
-	pos   int64
+	Key  string
+	Docs int // how many documents have it, dead ones included
+	seg  *Segment
+	src  source // of the lists
+	at   int64
+	size int64 // of the lists; the positions follow
+	pos  int64
 }
 
 // Term looks a term up; its Docs are 0 if no document has it.
@@ -218,12 +254,21 @@ func (s *Segment) Terms(from, to string) iter.Seq2[Term, error] {
 	})
 }
 
-// Lists yields the same terms with their postings read a block at once, for who
-// reads them all.
-func (s *Segment) Lists(from, to string) iter.Seq2[Term, error] {
+// Lists yields the same terms with their postings read a block at once, where
+// that is not large, for who reads them all. They are read into buffer, if it is
+// not nil: then a term is good until the next is asked for.
+func (s *Segment) Lists(from, to string, buffer *[]byte) iter.Seq2[Term, error] {
 	return s.terms(from, to, func(b block) ([]byte, int64, error) {
-		data, err := s.src.view(b.begins, b.end-b.begins)
-		return data, b.begins, err
+		begins := b.begins
+		if b.end-begins > blockBytes {
+			begins = b.dict
+		}
+		if _, ok := s.src.(memory); ok || buffer == nil {
+			data, err := s.src.view(begins, b.end-begins)
+			return data, begins, err
+		}
+		*buffer = slices.Grow((*buffer)[:0], int(b.end-begins))[:b.end-begins]
+		return *buffer, begins, s.src.read(begins, *buffer)
 	})
 }
 
@@ -255,16 +300,19 @@ func (s *Segment) terms(from, to string, read func(block) ([]byte, int64, error)
 
 func (s *Segment) block(b block, data []byte, begins int64) iter.Seq2[Term, error] {
 	return func(yield func(Term, error) bool) {
-		at := b.begins
+		at, src := b.begins, s.src
+		if begins < b.dict { // the postings are there too
+			src = memory(data)
+		}
 		for r := (reader{b: data[b.dict-begins:]}); len(r.b) > 0; {
-			t := Term{seg: s, Key: string(r.bytes(r.number())), Docs: int(r.number()), size: int64(r.number()), pos: int64(r.number()), at: at}
+			t := Term{seg: s, src: src, Key: string(r.bytes(r.number())), Docs: int(r.number()), size: int64(r.number()), pos: int64(r.number()), at: at}
 			if r.bad || t.Docs > s.docs || t.size > b.dict-at || t.pos > b.dict-at-t.size {
 				yield(Term{}, fmt.Errorf("%w: a block of terms", ErrDamaged))
 				return
 			}
 			at += t.size + t.pos
-			if begins == b.begins {
-				t.lists = data[t.at-begins : at-begins]
+			if begins < b.dict {
+				t.at -= begins
 			}
 			if !yield(t, nil) {
 				return

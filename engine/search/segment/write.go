@@ -67,6 +67,12 @@ func (m memory) view(at, n int64) ([]byte, error) {
 	return m[at : at+n : at+n], nil
 }
 
+func (m memory) read(at int64, b []byte) error {
+	from, err := m.view(at, int64(len(b)))
+	copy(b, from)
+	return err
+}
+
 // writer writes a segment from its first byte to its last: all documents, then
 // all terms in order.
 type writer struct {
@@ -83,6 +89,7 @@ type writer struct {
 	dict   []byte
 	terms  int
 	blocks []byte
+	listed []byte
 }
 
 func newWriter(out io.Writer) *writer {
@@ -122,6 +129,9 @@ func (w *writer) term(key string, l *list) {
 	}
 	w.write(l.docs)
 	w.write(l.at)
+	if key[0] == Listed {
+		w.listed = append(append(w.listed, key[1:]...), '\n')
+	}
 	w.dict = binary.AppendUvarint(w.dict, uint64(len(key)))
 	w.dict = append(w.dict, key...)
 	w.dict = binary.AppendUvarint(w.dict, uint64(l.count))
@@ -151,12 +161,15 @@ func (w *writer) end() error {
 		w.storedEnd = w.at
 	}
 	w.block()
+	listed := w.at
+	w.write(w.listed)
 	table := w.at
 	w.write(w.table)
 	blocks := w.at
 	w.write(w.blocks)
 	f := binary.LittleEndian.AppendUint32(nil, w.docs)
 	f = binary.LittleEndian.AppendUint64(f, uint64(w.storedEnd))
+	f = binary.LittleEndian.AppendUint64(f, uint64(listed))
 	f = binary.LittleEndian.AppendUint64(f, uint64(table))
 	f = binary.LittleEndian.AppendUint64(f, uint64(blocks))
 	f = binary.LittleEndian.AppendUint32(f, crc32.Update(crc32.Checksum(w.table, castagnoli), castagnoli, w.blocks))
