@@ -7,15 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"sync"
 
 	"strongroom/engine"
 	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 )
-
-// textTime is how long the text of one file may take.
-const textTime = time.Second
 
 // content is the text of a document's current version, by the digest of that.
 type content struct {
@@ -28,9 +25,6 @@ type content struct {
 func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID) (content, error) {
 	if d.Current == nil {
 		return content{}, nil
-	}
-	if !extract.Known(d.Current.MediaType, d.Current.FileName) {
-		return content{}, nil // of no digest: the same bytes may come under another media type
 	}
 	c := content{digest: d.Current.Digest}
 	before, err := x.stored(id)
@@ -46,9 +40,13 @@ func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID) 
 	}
 	if err == nil {
 		defer file.Close()
-		limited, cancel := context.WithTimeout(ctx, textTime)
-		defer cancel()
-		c.text, err = extract.Text(limited, file, d.Current.Size, d.Current.MediaType, d.Current.FileName)
+		var r extract.Result
+		r, err = extract.Read(ctx, extract.Readers(), extract.File{
+			ReaderAt: &atReader{r: file}, Size: d.Current.Size, MediaType: d.Current.MediaType, Name: d.Current.FileName,
+		})
+		if c.text = r.Text; r.State == extract.Failed {
+			x.stats.failures.Add(1)
+		}
 	}
 	if err != nil && ctx.Err() == nil { // the file's text is lost, the document is not
 		x.stats.failures.Add(1)
@@ -111,6 +109,25 @@ func decodeContent(b []byte) (c content, err error) {
 	}
 	c.text = string(b)
 	return c, nil
+}
+
+// atReader makes of what can seek what reads anywhere, for one goroutine at a time.
+type atReader struct {
+	mu sync.Mutex // a reader that was left behind may still read
+	r  io.ReadSeeker
+}
+
+func (a *atReader) ReadAt(p []byte, at int64) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := a.r.Seek(at, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(a.r, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (x *Index) idOf(documentID string) (segment.ID, bool) {

@@ -20,6 +20,8 @@ const (
 // files that programs show without complaint, and a scan cannot be sent in
 // circles. Of several objects with one number the last counts, as it does when
 // a file was changed by appending to it.
+const maxInflated = 128 << 20
+
 type pdf struct {
 	ctx      context.Context
 	data     []byte

@@ -15,7 +15,7 @@ const (
 )
 
 // pdfText reads the text of all pages.
-func pdfText(ctx context.Context, data []byte, out *output) error {
+func pdfText(ctx context.Context, data []byte, out *Output) error {
 	p, err := openPDF(ctx, data)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func pdfText(ctx context.Context, data []byte, out *output) error {
 	}
 	t := &typesetter{pdf: p, out: out, fonts: map[any]*font{}}
 	for _, page := range pages {
-		if out.full() {
+		if out.Full() {
 			break
 		}
 		var content []byte
@@ -36,7 +36,7 @@ func pdfText(ctx context.Context, data []byte, out *output) error {
 			}
 		}
 		t.show(content, page.resources, 0)
-		out.gap('\n')
+		out.Gap('\n')
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func pdfText(ctx context.Context, data []byte, out *output) error {
 // where words and lines end: nothing else in a PDF does.
 type typesetter struct {
 	pdf   *pdf
-	out   *output
+	out   *Output
 	fonts map[any]*font
 
 	font         *font
@@ -71,7 +71,7 @@ func (t *typesetter) show(content []byte, resources dict, depth int) {
 	t.charGap, t.wordGap, t.leading = 0, 0, 0
 	l := lexer{data: content, nodes: &t.pdf.nodes}
 	var args array
-	for n := 0; !t.out.full(); n++ {
+	for n := 0; !t.out.Full(); n++ {
 		if n%1024 == 0 && t.pdf.ctx.Err() != nil {
 			return
 		}
@@ -254,7 +254,7 @@ func (t *typesetter) string(s []byte) {
 	}
 	t.separate()
 	t.font.codes(s[:min(len(s), maxString)], func(text string, width float64, space bool) {
-		t.out.text(text)
+		t.out.Text(text)
 		by := width/1000*t.size + t.charGap
 		if space {
 			by += t.wordGap
@@ -280,8 +280,8 @@ func (t *typesetter) separate() {
 	across := (dy*t.matrix[0] - dx*t.matrix[1]) / length
 	switch {
 	case math.Abs(across) > em/2:
-		t.out.gap('\n')
+		t.out.Gap('\n')
 	case along > em*0.15 || along < -em:
-		t.out.gap(' ')
+		t.out.Gap(' ')
 	}
 }
