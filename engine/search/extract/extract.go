@@ -81,7 +81,6 @@ func Readers() []Reader {
 	return []Reader{
 		{Kind: Text, Version: 1, Read: inMemory(plainText)},
 		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
-		{Kind: PDF, Version: 1, Read: inMemory(pdfText)},
 	}
 }
 
