@@ -22,3 +22,6 @@ var (
 	// read later.
 	ErrUnavailable = errors.New("the reader cannot run now")
 )
+
+// reasons are what can be said of a file that failed.
+var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed}

@@ -67,7 +67,8 @@ type Reader struct {
 	// Version rises when the reader reads what it could not before: then the
 	// files it has read are read again.
 	Version int
-	// Limit is how long one file may take; 0 is DefaultLimit.
+	// Limit is how long one file may take; 0 is DefaultLimit, and negative that Read
+	// sees to it itself.
 	Limit time.Duration
 	// Read hands text to out as it finds it, and returns when out is full. With an
 	// error, what out has by then is kept. The errors of this package say what is
@@ -171,7 +172,7 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 	result.Text = text
 	switch {
 	case err != nil:
-		result.State, result.Reason = Failed, reader.reason(err)
+		result.State, result.Reason = Failed, reason(err)
 	case text == "":
 		result.Reason = "there is no text in it"
 	case len(text) >= MaxText:
@@ -193,7 +194,10 @@ func (r Reader) limit() time.Duration {
 // back. A panic is a defect of the reader, which a hostile file finds first: it
 // ends that file's reading and nothing else.
 func (r Reader) run(ctx context.Context, f File) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.limit())
+	cancel := context.CancelFunc(func() {})
+	if r.limit() > 0 {
+		ctx, cancel = context.WithTimeout(ctx, r.limit())
+	}
 	defer cancel()
 	type end struct {
 		text string
@@ -227,14 +231,24 @@ func (r Reader) run(ctx context.Context, f File) (string, error) {
 
 // reason says for people what an error says. Only the texts of this package are
 // told: those of a library may have parts of the file in them.
-func (r Reader) reason(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTooLong) {
-		return fmt.Sprintf("%v: %v", ErrTooLong, r.limit())
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = ErrTooLong
 	}
-	for _, known := range []error{ErrTooLarge, ErrEncrypted, ErrTooMuch, ErrCrashed} {
+	for _, known := range reasons {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
 	}
 	return ErrMalformed.Error()
+}
+
+// ErrorOf returns the error of this package that a reason of a failure stands for.
+func ErrorOf(reason string) error {
+	for _, known := range reasons {
+		if known.Error() == reason {
+			return known
+		}
+	}
+	return ErrMalformed
 }

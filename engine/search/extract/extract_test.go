@@ -127,7 +127,7 @@ func TestAReaderThatDoesNotStop(t *testing.T) {
 		readers := []Reader{{Kind: Text, Version: 1, Limit: 5 * time.Second, Read: func(context.Context, File, *Output) error { <-free; return nil }}}
 		began := time.Now()
 		got, err := Read(t.Context(), readers, file([]byte("x"), "", ""))
-		if err != nil || got.State != Failed || got.Reason != "reading it takes longer than it may: 5s" || time.Since(began) > 6*time.Second {
+		if err != nil || got.State != Failed || got.Reason != ErrTooLong.Error() || time.Since(began) > 6*time.Second {
 			t.Errorf("%+v, %v after %v", got, err, time.Since(began))
 		}
 		close(free)

@@ -6,6 +6,9 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
+// keptMemory is how much of it is used again; most files need less.
+const keptMemory = 64 << 20
+
 // memory is what instances live in, one after another. By default each growth
 // would copy all there is, and for a moment take it twice. Here all of it is
 // reserved once; the system gives a page when it is first written to.
@@ -54,7 +57,10 @@ func (l *linear) Free() {
 	}
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	clear(l.space[:l.used])
-	l.of.taken = false
+	if l.of.taken = false; l.used > keptMemory {
+		l.of.space = nil // the system has it back sooner than the next large file comes
+	} else {
+		clear(l.space[:l.used])
+	}
 	l.of, l.space = nil, nil
 }
