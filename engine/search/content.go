@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"strongroom/engine"
@@ -14,42 +16,31 @@ import (
 	"strongroom/engine/search/segment"
 )
 
-// content is the text of a document's current version, by the digest of that.
+// content is the text of a document's current version, by the digest of that and
+// what was said of it. The zero content is of a document without a version.
 type content struct {
 	digest engine.Digest
-	text   string
+	said   uint32
+	extract.Result
 }
 
-// content reads the text of a document: from the index, if the bytes are the
-// same as before, since most changes are of metadata; else from the file.
-func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID) (content, error) {
+// content is the text of a document: from the index, if the bytes are the same as
+// before, since most changes are of metadata; else from its reader. If that takes
+// its time, the text is Waiting, and follows.
+func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID, fresh bool) (content, error) {
 	if d.Current == nil {
 		return content{}, nil
 	}
-	c := content{digest: d.Current.Digest}
+	c := content{digest: d.Current.Digest, said: saidOf(d.Current), Result: extract.Result{State: extract.Waiting}}
 	before, err := x.stored(id)
 	if err != nil {
 		return c, err
 	}
-	if before.digest == c.digest {
+	if before.digest == c.digest && before.said == c.said && before.State != extract.Waiting {
 		return before, nil
 	}
-	file, err := x.vault.LogReader().OpenContent(ctx, d.Current)
-	if errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
-		return c, errors.Join(err, ctx.Err())
-	}
-	if err == nil {
-		defer file.Close()
-		var r extract.Result
-		r, err = extract.Read(ctx, extract.Readers(), extract.File{
-			ReaderAt: &atReader{r: file}, Size: d.Current.Size, MediaType: d.Current.MediaType, Name: d.Current.FileName,
-		})
-		if c.text = r.Text; r.State == extract.Failed {
-			x.stats.failures.Add(1)
-		}
-	}
-	if err != nil && ctx.Err() == nil { // the file's text is lost, the document is not
-		x.stats.failures.Add(1)
+	if got, ok := x.reading.ask(ctx, id, fresh); ok && got.content.digest == c.digest && got.content.said == c.said {
+		return got.content, nil
 	}
 	return c, ctx.Err()
 }
@@ -73,41 +64,84 @@ func (x *Index) stored(id segment.ID) (c content, err error) {
 	return decodeContent(b)
 }
 
-// Contents are stored as a digest and the text, compressed if that saves.
+// Contents are stored as digest (32), what was said (4), state (1), version of the
+// reader, length of its kind, kind, length of reason, reason, and the text,
+// compressed if that saves.
 const (
 	storedPlain      = 0
 	storedCompressed = 1
 )
 
+// states by their number in what is stored.
+var states = []extract.State{"", extract.Indexed, extract.None, extract.Failed, extract.Waiting}
+
 func (a *analysis) encodeContent(c content) ([]byte, error) {
-	b := append(c.digest[:], storedPlain)
-	if len(c.text) < 128 {
-		return append(b, c.text...), nil
+	b := binary.LittleEndian.AppendUint32(c.digest[:], c.said)
+	b = append(b, byte(slices.Index(states, c.State)))
+	b = binary.AppendUvarint(b, uint64(c.Version))
+	for _, s := range []string{string(c.Kind), c.Reason} {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
-	b[len(b)-1] = storedCompressed
-	out := bytes.NewBuffer(b)
+	if len(c.Text) < 128 {
+		return append(append(b, storedPlain), c.Text...), nil
+	}
+	out := bytes.NewBuffer(append(b, storedCompressed))
 	a.deflate.Reset(out)
-	if _, err := io.WriteString(a.deflate, c.text); err != nil {
+	if _, err := io.WriteString(a.deflate, c.Text); err != nil {
 		return nil, err
 	}
 	err := a.deflate.Close()
 	return out.Bytes(), err
 }
 
-func decodeContent(b []byte) (c content, err error) {
-	if len(b) < len(c.digest)+1 {
-		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+// decodeAbout decodes all but the text, and returns that as it is stored.
+func decodeAbout(b []byte) (c content, text []byte, err error) {
+	damaged := fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+	if len(b) < len(c.digest)+5 {
+		return c, nil, damaged
 	}
-	copy(c.digest[:], b)
-	kind, b := b[len(c.digest)], b[len(c.digest)+1:]
-	if kind == storedCompressed {
-		text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), 2*extract.MaxText))
-		if err != nil {
-			return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
+	b = b[copy(c.digest[:], b):]
+	c.said = binary.LittleEndian.Uint32(b)
+	if int(b[4]) >= len(states) {
+		return c, nil, damaged
+	}
+	c.State, b = states[b[4]], b[5:]
+	var numbers [3]uint64
+	var texts [3]string
+	for i := range numbers { // the version is a number alone
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return c, nil, damaged
 		}
-		b = text
+		if numbers[i], b = n, b[size:]; i == 0 {
+			continue
+		}
+		if n > uint64(len(b)) {
+			return c, nil, damaged
+		}
+		texts[i], b = string(b[:n]), b[n:]
 	}
-	c.text = string(b)
+	c.Version, c.Kind, c.Reason = int(numbers[0]), extract.Kind(texts[1]), texts[2]
+	if len(b) == 0 {
+		return c, nil, damaged
+	}
+	return c, b, nil
+}
+
+func decodeContent(b []byte) (content, error) {
+	c, text, err := decodeAbout(b)
+	if err != nil {
+		return c, err
+	}
+	if text[0] == storedPlain {
+		c.Text = string(text[1:])
+		return c, nil
+	}
+	whole, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(text[1:])), 2*extract.MaxText))
+	if err != nil {
+		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
+	}
+	c.Text = string(whole)
 	return c, nil
 }
 

@@ -17,6 +17,9 @@ const (
 	keyFacet = "f" // a facet of the engine
 	keyStem  = "s" // the stem of a word, with its positions
 	keyForm  = "w" // a word as it is written, for prefixes
+	// Whether the text of a document with a version is known, and who has read it.
+	keyState  = "ts"
+	keyReader = "tr"
 )
 
 // The fields of a document, by how much a word in them weighs.
@@ -72,7 +75,7 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	for _, key := range slices.Sorted(maps.Keys(d.CustomFields)) {
 		a.text(inCustom, customText(d.CustomFields[key]))
 	}
-	a.text(inContent, c.text)
+	a.text(inContent, c.Text)
 	stored, err := a.encodeContent(c)
 	if err != nil {
 		return segment.Doc{}, err
@@ -83,6 +86,9 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	slices.Sort(facets)
 	for _, facet := range slices.Compact(facets) {
 		doc.Terms = append(doc.Terms, segment.Entry{Key: keyFacet + facet})
+	}
+	if c.State != "" {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyState + string(c.State)}, segment.Entry{Key: keyReader + readerKey(c.Result)})
 	}
 	for stem, f := range a.stems {
 		doc.Terms = append(doc.Terms, segment.Entry{Key: keyStem + stem, Weight: a.weight(f), Positions: f.positions})

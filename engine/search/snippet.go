@@ -47,7 +47,7 @@ func (x *Index) snippets(m *marker, d *engine.Document) (snippets []string, cont
 			return nil, false, err
 		}
 		if d.Current != nil && c.digest == d.Current.Digest { // else it is of another version
-			take(c.text[:min(len(c.text), markBytes)])
+			take(c.Text[:min(len(c.Text), markBytes)])
 			content = len(snippets) > 0
 		}
 	}
