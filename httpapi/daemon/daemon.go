@@ -55,6 +55,7 @@ type Options struct {
 	WebhookAllow []netip.Prefix // networks behind the firewall that webhooks may reach
 	WebhookProxy *url.URL       // nil: none, whatever the environment says
 	Search       bool           // keep full-text indexes and answer searches
+	Reader       Reader         // how it reads files
 	AcceptClock  bool           // write although the clock is behind the log
 
 	Stderr   io.Writer // for the log, and for what is said to people
@@ -114,8 +115,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 	readers := readers{deliveries: startDeliveries(o, vaults, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
 	if o.Search {
-		readers.search = startSearch(o.Place, vaults, log)
-		defer func() { err = errors.Join(err, readers.search.stop()) }()
+		reader := startReader(o, log)
+		readers.search = startSearch(o.Place, vaults, reader.readers, log)
+		defer func() { err = errors.Join(err, readers.search.stop(), reader.stop()) }()
 	}
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,6 +105,9 @@ func Compile(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "go-pdfium-") {
+			continue // it is not ours
+		}
 		if err := os.RemoveAll(filepath.Join(o.Cache, e.Name())); err != nil {
 			return err
 		}

@@ -27,7 +27,9 @@ type child struct {
 func startChild(o Options) (*child, error) {
 	c := &child{cmd: exec.Command(o.Path, o.Args...), stderr: &tail{}, ended: make(chan struct{})}
 	c.cmd.Env, c.cmd.Stderr = append([]string{}, o.Env...), c.stderr
-	c.cmd.SysProcAttr = ownGroup()
+	if c.cmd.SysProcAttr = ownGroup(); o.Name != "" {
+		c.cmd.Args[0] = o.Name
+	}
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ const (
 // Options of a worker.
 type Options struct {
 	Path   string   // of the program that calls Serve
+	Name   string   // what it is called by; "": its path
 	Args   []string // without the name of the program
 	Env    []string // all of its environment
 	Memory int64    // bytes of memory it may have, as the system counts them; 0 is DefaultMemory
