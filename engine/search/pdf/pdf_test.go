@@ -141,3 +141,90 @@ func BenchmarkPDF(b *testing.B) {
 		}
 	}
 }
+
+// TestEncrypted: qpdf made the files. Three of them open with the empty password,
+// as those that may not be printed do.
+func TestEncrypted(t *testing.T) {
+	s := sandbox(t, 0)
+	for name, want := range map[string]extract.Result{
+		"rc4-40.pdf":   {State: extract.Indexed, Text: "The quick brown fox"},
+		"aes-128.pdf":  {State: extract.Indexed, Text: "The quick brown fox"},
+		"aes-256.pdf":  {State: extract.Indexed, Text: "The quick brown fox"},
+		"password.pdf": {State: extract.Failed, Reason: extract.ErrEncrypted.Error()},
+	} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, s, data); got.State != want.State || got.Reason != want.Reason || words(got.Text) != want.Text {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestWhatIsFilledInAndNoted is found, painted or not, and once.
+func TestWhatIsFilledInAndNoted(t *testing.T) {
+	s := sandbox(t, 0)
+	page := strings.Replace(pageDict, "/Contents", "/Annots [6 0 R 8 0 R 9 0 R 10 0 R 11 0 R] /MediaBox [0 0 595 842] /Contents", 1)
+	stream := func(text string) string {
+		return streamOf("/Type /XObject /Subtype /Form /BBox [0 0 228 20] /Resources << /Font << /F1 5 0 R >> >>", "BT /F1 10 Tf 2 5 Td ("+text+") Tj ET")
+	}
+	got := read(t, s, makePDF("<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [6 0 R 9 0 R 11 0 R] >> >>", onePage, page, streamOf("", twoLines), helvetica,
+		"<< /Type /Annot /Subtype /Widget /FT /Tx /T (a) /V (Brandvold) /Rect [72 600 300 620] /AP << /N 7 0 R >> >>", stream("Brandvold"),
+		"<< /Type /Annot /Subtype /FreeText /Contents (Sealed by Winterthal) /Rect [72 500 300 520] >>",
+		"<< /Type /Annot /Subtype /Widget /FT /Tx /T (b) /V (Nowherepainted) /Rect [72 400 300 420] >>",
+		"<< /Type /Annot /Subtype /Text /Contents (Ask Fenwick) /Rect [72 300 90 320] >>",
+		"<< /Type /Annot /Subtype /Widget /FT /Btn /T (c) /V /Off /AS /Off /Rect [72 200 90 220] >>"))
+	for _, want := range []string{"quick", "Brandvold", "Winterthal", "Nowherepainted", "Fenwick"} {
+		if strings.Count(got.Text, want) != 1 {
+			t.Errorf("%s is %d times in %+v", want, strings.Count(got.Text, want), got)
+		}
+	}
+	if strings.Contains(got.Text, "Off") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestVersion: the cache is of the libraries that are linked.
+func TestVersion(t *testing.T) {
+	mod, err := os.ReadFile("../../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"github.com/klippa-app/go-pdfium v1.21.4\n", "github.com/tetratelabs/wazero v1.12.0\n"} {
+		name, number, _ := strings.Cut(strings.TrimSpace(line[strings.LastIndexByte(line[:len(line)-10], '/')+1:]), " ")
+		if !strings.Contains(string(mod), line) || !strings.Contains(version, name+"-"+number) {
+			t.Errorf("%s is not what %s says; and does a new version read better? Then raise Version", version, strings.TrimSpace(line))
+		}
+	}
+}
+
+// TestInterpreted reads without machine code, which is not made then.
+func TestInterpreted(t *testing.T) {
+	o := Options{Interpret: true, Cache: t.TempDir()}
+	s := New(o)
+	defer s.Close()
+	if got := read(t, s, content("", twoLines)); words(got.Text) != "The quick brown fox" || !s.Interprets() || o.Wanting() || s.Limit() != interpretedLimit {
+		t.Errorf("%+v", got)
+	}
+	if files, err := os.ReadDir(o.Cache); err != nil || len(files) > 0 {
+		t.Errorf("%v, %v", files, err)
+	}
+	if Compiles() && !(Options{Cache: t.TempDir()}).Wanting() {
+		t.Error("nobody wants machine code")
+	}
+}
+
+// FuzzPDF looks for what the sandbox does not hold.
+func FuzzPDF(f *testing.F) {
+	for _, data := range [][]byte{content("", twoLines), packedPDF(), content("/Filter /FlateDecode", deflate(twoLines))} {
+		f.Add(data)
+	}
+	s := sandbox(f, time.Second)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := extract.Read(t.Context(), []extract.Reader{s.Reader()}, extract.File{ReaderAt: bytes.NewReader(data), Size: int64(len(data)), MediaType: "application/pdf"})
+		if err != nil || !utf8.ValidString(r.Text) || len(r.Text) > extract.MaxText+utf8.UTFMax {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
