@@ -60,6 +60,7 @@ type SearchResult struct {
 	NextCursor string
 	Complete   bool
 	Through    uint64
+	Waiting    int // documents that are found by their metadata alone until their text is read
 }
 
 // SearchHit is a document that was found. Snippets are HTML in which nothing
@@ -85,6 +86,7 @@ type Found struct {
 	Took            uint64          `json:"took" doc:"In milliseconds."`
 	NextCursor      string          `json:"nextCursor,omitempty" doc:"Give it back as cursor for the next page; absent on the last."`
 	CompleteThrough *uint64         `json:"completeThrough,omitempty" doc:"There if the index was behind: the audit entry whose change is the last in the answer, 0 while the index is made anew. Absent, every change acknowledged before the search is in it."`
+	TextWaiting     uint64          `json:"textWaiting,omitempty" doc:"How many documents, of all there are, are found by their metadata alone until their text is read. Absent: none."`
 }
 
 // searchRoutes are there if the server has a Search.
@@ -113,7 +115,7 @@ func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) 
 	if err := c.vault.RecordShown(ctx, c.actor, withContent(r.Hits)); err != nil {
 		return reply[Found]{}, err
 	}
-	out := Found{Total: uint64(r.Total), NextCursor: r.NextCursor, Took: uint64(time.Since(began).Milliseconds())}
+	out := Found{Total: uint64(r.Total), NextCursor: r.NextCursor, Took: uint64(time.Since(began).Milliseconds()), TextWaiting: uint64(r.Waiting)}
 	documents := c.shown(mapped(r.Hits, func(h SearchHit) engine.Document { return h.Document }))
 	out.Items = mapped(r.Hits, func(h SearchHit) FoundDocument {
 		return FoundDocument{Score: math.Round(h.Score*1000) / 1000, Snippets: orEmpty(h.Snippets)}

@@ -40,7 +40,7 @@ func (x indexes) follow(t *testing.T, k *kit) {
 
 func (x indexes) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (SearchResult, error) {
 	r, err := x[v].Search(ctx, search.Query(q))
-	return SearchResult{mapped(r.Hits, func(h search.Hit) SearchHit { return SearchHit(h) }), r.Total, r.NextCursor, r.Complete, r.Through}, err
+	return SearchResult{mapped(r.Hits, func(h search.Hit) SearchHit { return SearchHit(h) }), r.Total, r.NextCursor, r.Complete, r.Through, r.Waiting}, err
 }
 
 func (x indexes) Match(ctx context.Context, v *engine.Vault, text string, filter engine.DocumentQuery) ([]string, bool, error) {

@@ -21,6 +21,9 @@ const (
 	// is indexed once then, not twice. What takes longer is indexed without its text,
 	// which follows.
 	quick = 25 * time.Millisecond
+	// patient is the same while the index is made anew: nobody is told then that it has
+	// all, and what is chosen by words shall not miss what a moment brings.
+	patient = time.Second
 	// unavailableRest is how long nothing is read after a reader could not run.
 	unavailableRest = 5 * time.Second
 )
@@ -60,15 +63,19 @@ func newReading(readers []extract.Reader, dir string) *reading {
 	return &reading{readers: readers, attempts: openAttempts(dir), queued: map[segment.ID]*job{}, wake: make(chan struct{}, 1)}
 }
 
-// ask wants a text read. If nothing else waits, it stays for the reply a moment.
+// ask wants a text read. It stays for the reply a moment: of what is fresh, only if
+// nothing else waits.
 func (r *reading) ask(ctx context.Context, id segment.ID, fresh bool) (reply, bool) {
 	r.mu.Lock()
 	if r.queued[id] != nil {
 		r.mu.Unlock()
 		return reply{}, false
 	}
-	j := &job{id: id}
-	if !r.busy && len(r.queued) == 0 {
+	j, moment := &job{id: id}, patient
+	if fresh {
+		moment = quick
+	}
+	if (!fresh || !r.busy && len(r.queued) == 0) && r.stuck == nil {
 		j.reply = make(chan reply, 1)
 	}
 	answers := j.reply
@@ -83,7 +90,7 @@ func (r *reading) ask(ctx context.Context, id segment.ID, fresh bool) (reply, bo
 	if answers == nil {
 		return reply{}, false
 	}
-	timer := time.NewTimer(quick)
+	timer := time.NewTimer(moment)
 	defer timer.Stop()
 	select {
 	case got := <-answers:

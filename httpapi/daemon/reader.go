@@ -16,6 +16,7 @@ import (
 	"strongroom/engine/search/extract"
 	"strongroom/engine/search/pdf"
 	"strongroom/engine/search/worker"
+	"strongroom/httpapi/datadir"
 )
 
 // How PDFs are read.
@@ -106,9 +107,9 @@ func startReader(o Options, log zerolog.Logger) *reader {
 			work.PDF = PDFInterpreter
 		}
 	}
+	tellRuns(o.Place.Data, work, log)
 	if work.PDF != PDFOff {
 		r.sandbox = pdf.New(work.sandbox())
-		tellRuns(cache, work, log)
 	}
 	r.readers = table(r.sandbox)
 	if o.Reader.Path == "" {
@@ -119,7 +120,7 @@ func startReader(o Options, log zerolog.Logger) *reader {
 	r.worker = worker.New(worker.Options{
 		Path: o.Reader.Path, Name: o.Reader.Name, Args: arguments, Memory: work.Memory,
 		Slow: func() {
-			once.Do(func() { r.running.Go(func() { r.compile(ctx, o.Reader, arguments, log) }) })
+			once.Do(func() { r.running.Go(func() { r.compile(ctx, o, arguments, log) }) })
 		},
 	})
 	r.readers = r.worker.Readers(r.readers)
@@ -135,7 +136,8 @@ func or(s, otherwise string) string {
 
 // compile makes the machine code in a process of its own, while files are read
 // without it.
-func (r *reader) compile(ctx context.Context, o Reader, arguments []string, log zerolog.Logger) {
+func (r *reader) compile(ctx context.Context, of Options, arguments []string, log zerolog.Logger) {
+	o, data := of.Reader, of.Place.Data
 	cmd := exec.CommandContext(ctx, o.Path, append(arguments, "--compile")...)
 	cmd.Env = []string{}
 	if o.Name != "" {
@@ -146,6 +148,9 @@ func (r *reader) compile(ctx context.Context, o Reader, arguments []string, log 
 			log.Warn().Err(err).Str("said", strings.TrimSpace(string(said))).Msg("the reader of PDFs cannot be compiled; they are read slowly")
 		}
 		return
+	}
+	if err := giveAll(data, filepath.Join(data, readerName)); err != nil {
+		log.Warn().Err(err).Msg("the compiled reader of PDFs is not the vaults' owner's")
 	}
 	log.Debug().Msg("the reader of PDFs is compiled")
 	r.worker.Restart(ctx)
@@ -165,9 +170,12 @@ func (r *reader) stop() error {
 }
 
 // tellRuns leaves word of what runs. Without it doctor does not know, and no more.
-func tellRuns(cache string, w ReadWork, log zerolog.Logger) {
+func tellRuns(data string, w ReadWork, log zerolog.Logger) {
+	cache := filepath.Join(data, readerName)
 	runs := "machine code"
 	switch {
+	case w.PDF == PDFOff:
+		runs = "nothing, as it was told to (--pdf=off)"
 	case w.PDF == PDFInterpreter:
 		runs = "interpreter, as it was told to (--pdf=interpreter)"
 	case !pdf.Compiles():
@@ -178,9 +186,22 @@ func tellRuns(cache string, w ReadWork, log zerolog.Logger) {
 	if err == nil {
 		err = os.WriteFile(filepath.Join(cache, runsName), []byte(runs+"\n"), 0o600)
 	}
+	if err == nil {
+		err = giveAll(data, cache)
+	}
 	if err != nil {
 		log.Warn().Err(err).Msg("what reads PDFs cannot be written down for doctor")
 	}
+}
+
+// giveAll gives what root has made to whom the data directory belongs.
+func giveAll(data, dir string) error {
+	var paths []string
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	})
+	return errors.Join(err, datadir.GiveLike(data, paths...))
 }
 
 // PDFRuns says what the server of a data directory reads PDFs by, as it was last

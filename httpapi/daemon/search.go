@@ -127,7 +127,7 @@ func (s *searches) Search(ctx context.Context, v *engine.Vault, q httpapi.Search
 		return httpapi.SearchResult{}, err
 	}
 	r, err := x.Search(ctx, search.Query(q))
-	out := httpapi.SearchResult{Total: r.Total, NextCursor: r.NextCursor, Complete: r.Complete, Through: r.Through}
+	out := httpapi.SearchResult{Total: r.Total, NextCursor: r.NextCursor, Complete: r.Complete, Through: r.Through, Waiting: r.Waiting}
 	for _, h := range r.Hits {
 		out.Hits = append(out.Hits, httpapi.SearchHit(h))
 	}
