@@ -38,6 +38,7 @@ type reading struct {
 	later  []*job // of what was there before; these wait for those
 	queued map[segment.ID]*job
 	busy   bool
+	since  time.Time // when the job began that is being done
 	done   []reply
 	ready  func()        // tells who indexes that there is a reply; nil: nobody waits
 	wake   chan struct{} // tells who reads that there is a job
@@ -75,7 +76,11 @@ func (r *reading) ask(ctx context.Context, id segment.ID, fresh bool) (reply, bo
 	if fresh {
 		moment = quick
 	}
-	if (!fresh || !r.busy && len(r.queued) == 0) && r.stuck == nil {
+	soon := !r.busy && len(r.queued) == 0
+	if !fresh { // behind one that takes long, all would wait in vain
+		soon = !r.busy || time.Since(r.since) < patient
+	}
+	if soon && r.stuck == nil {
 		j.reply = make(chan reply, 1)
 	}
 	answers := j.reply
@@ -127,6 +132,7 @@ func (r *reading) next() *job {
 	if r.busy = len(*from) > 0; !r.busy {
 		return nil
 	}
+	r.since = time.Now()
 	j := (*from)[0]
 	*from = (*from)[1:]
 	delete(r.queued, j.id)

@@ -274,3 +274,29 @@ func TestAReaderThatCannotRunCostsNothing(t *testing.T) {
 	k.settled()
 	k.expect("words", "one")
 }
+
+// TestAnIndexIsMadeAnewAroundAFileThatSticks: it and what stands behind it are found
+// by their metadata.
+func TestAnIndexIsMadeAnewAroundAFileThatSticks(t *testing.T) {
+	g := newGate()
+	k := gated(t, g, time.Nanosecond)
+	k.doc("tarpit", "slow molasses")
+	<-g.entered
+	k.doc("behind", "words")
+	k.expect("behind", "behind")
+	k.close()
+	k.must(os.RemoveAll(k.dir))
+	var err error
+	k.index, err = Open(k.Vault, k.dir, Options{Patience: time.Minute, Readers: g.readers()})
+	k.must(err)
+	k.run()
+	k.expect("tarpit", "tarpit")
+	k.expect("behind", "behind")
+	if s := k.index.Stats(); s.Building || s.Waiting == 0 {
+		t.Errorf("%+v", s)
+	}
+	close(g.free)
+	k.settled()
+	k.expect("molasses", "tarpit")
+	k.expect("words", "behind")
+}
