@@ -18,10 +18,11 @@ type found struct {
 	}
 	Total           int
 	CompleteThrough *uint64
+	TextWaiting     int
 }
 
-// search asks until the answer is complete: right after a start an index may be
-// made anew.
+// search asks until the answer is complete, and all texts are read: right after a
+// start an index may be made anew.
 func (s *server) search(t *testing.T, key, q string) (names string) {
 	t.Helper()
 	for {
@@ -30,7 +31,7 @@ func (s *server) search(t *testing.T, key, q string) (names string) {
 		if err := json.Unmarshal(body, &f); err != nil || resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s\n%s", q, resp.Status, body)
 		}
-		if f.CompleteThrough != nil {
+		if f.CompleteThrough != nil || f.TextWaiting > 0 {
 			continue
 		}
 		var list []string

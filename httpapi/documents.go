@@ -59,7 +59,7 @@ func (u *upload) version(f versionFields) engine.NewVersion {
 }
 
 func changedDocument(c caller, d engine.Document, r engine.Receipt) reply[Document] {
-	return reply[Document]{body: documentOf(c.vault, d), revision: d.Revision, receipt: r}
+	return reply[Document]{body: c.shown([]engine.Document{d})[0], revision: d.Revision, receipt: r}
 }
 
 // documentFilter is what chooses documents, in a list and in a bulk change.
@@ -85,15 +85,19 @@ type documentFilter struct {
 
 type documentQuery struct {
 	documentFilter
+	Text string      `query:"text" enum:"indexed|none|failed|waiting" doc:"By whether the text is known, the newest first. A page may be short."`
 	Sort engine.Sort `query:"sort" enum:"createdAt|-createdAt|updatedAt|-updatedAt|name|-name" default:"-createdAt" doc:"With - in front: descending."`
 	paging
 }
 
 func listDocuments(ctx context.Context, c caller, in documentQuery) (reply[List[Document]], error) {
+	if in.Text != "" {
+		return listByText(ctx, c, in)
+	}
 	q := in.documentFilter.engine()
 	q.Sort, q.Paging = in.Sort, in.paging.engine()
 	page, err := c.vault.Documents(ctx, q)
-	return answer(listOf(page, func(d engine.Document) Document { return documentOf(c.vault, d) })), err
+	return answer(List[Document]{c.shown(page.Items), page.NextCursor}), err
 }
 
 func (in documentFilter) engine() engine.DocumentQuery {

@@ -24,6 +24,7 @@ type Document struct {
 	VersionCount   uint64         `json:"versionCount"`
 	HoldCount      uint64         `json:"holdCount"`
 	Lock           *Lock          `json:"lock,omitempty" doc:"The lock there is, without its token."`
+	Text           *TextState     `json:"text,omitempty" doc:"Whether the text of the current version is found; absent without full-text search, and in a scratchpad."`
 	EditProtected  bool           `json:"editProtected" doc:"Whether it takes a password to lock it."`
 	Path           string         `json:"path" doc:"The folder it lies in; empty if none was given."`
 	CreatedAt      Time           `json:"createdAt"`

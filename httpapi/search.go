@@ -19,6 +19,29 @@ type Search interface {
 	// Match returns the ids of all documents a query finds, and whether every
 	// change acknowledged before was looked at.
 	Match(ctx context.Context, v *engine.Vault, text string, filter engine.DocumentQuery) (ids []string, complete bool, err error)
+	// Texts says of each document whether its text is known; nil if nothing can be
+	// said now.
+	Texts(v *engine.Vault, documents []engine.Document) ([]TextState, error)
+	// WithText returns a page of the documents whose text is in a state, the newest
+	// first, by their ids. *engine.InvalidError as in Search.
+	WithText(ctx context.Context, v *engine.Vault, state string, filter engine.DocumentQuery, p engine.Paging) (ids []string, nextCursor string, err error)
+	// Text returns the text of a version, and what is known of it.
+	Text(ctx context.Context, v *engine.Vault, version engine.Version) (string, TextState, error)
+	// Reading tells how far reading has come.
+	Reading(v *engine.Vault) Reading
+}
+
+// TextState is whether the text of a document's current version is known.
+type TextState struct {
+	State  string `json:"state" enum:"indexed|none|failed|waiting" doc:"indexed: it is found by its words. none: there is no text, or nobody here reads this kind of file. failed: it could not be read, or not to its end. waiting: it is read in a moment."`
+	Reason string `json:"reason" doc:"Why, for people; empty if all is well."`
+}
+
+// Reading is how far a full-text index has come.
+type Reading struct {
+	Behind  uint64 `json:"behind" doc:"Audit entries that are not in the index yet."`
+	Waiting uint64 `json:"waiting" doc:"Documents that are found by their metadata, and whose text is still to be read."`
+	Failed  uint64 `json:"failed" doc:"Documents whose text could not be read: GET /v1/documents?text=failed lists them."`
 }
 
 // SearchQuery is what to look for.
@@ -37,6 +60,7 @@ type SearchResult struct {
 	NextCursor string
 	Complete   bool
 	Through    uint64
+	Waiting    int // documents that are found by their metadata alone until their text is read
 }
 
 // SearchHit is a document that was found. Snippets are HTML in which nothing
@@ -62,6 +86,7 @@ type Found struct {
 	Took            uint64          `json:"took" doc:"In milliseconds."`
 	NextCursor      string          `json:"nextCursor,omitempty" doc:"Give it back as cursor for the next page; absent on the last."`
 	CompleteThrough *uint64         `json:"completeThrough,omitempty" doc:"There if the index was behind: the audit entry whose change is the last in the answer, 0 while the index is made anew. Absent, every change acknowledged before the search is in it."`
+	TextWaiting     uint64          `json:"textWaiting,omitempty" doc:"How many documents, of all there are, are found by their metadata alone until their text is read. Absent: none."`
 }
 
 // searchRoutes are there if the server has a Search.
@@ -69,7 +94,10 @@ func (s *Server) searchRoutes() []route {
 	if s.options.Search == nil {
 		return nil
 	}
-	return []route{endpoint("GET", "/v1/search", 200, view, "Find documents by their words", s.searchDocuments)}
+	return []route{
+		endpoint("GET", "/v1/search", 200, view, "Find documents by their words", s.searchDocuments),
+		stream("GET", "/v1/documents/:id/versions/:n/text", view, "Read the text of a version", "text/plain", versionText, noDocument, noVersion, deleted, noSpace),
+	}
 }
 
 type searchInput struct {
@@ -87,10 +115,14 @@ func (s *Server) searchDocuments(ctx context.Context, c caller, in searchInput) 
 	if err := c.vault.RecordShown(ctx, c.actor, withContent(r.Hits)); err != nil {
 		return reply[Found]{}, err
 	}
-	out := Found{Total: uint64(r.Total), NextCursor: r.NextCursor, Took: uint64(time.Since(began).Milliseconds())}
+	out := Found{Total: uint64(r.Total), NextCursor: r.NextCursor, Took: uint64(time.Since(began).Milliseconds()), TextWaiting: uint64(r.Waiting)}
+	documents := c.shown(mapped(r.Hits, func(h SearchHit) engine.Document { return h.Document }))
 	out.Items = mapped(r.Hits, func(h SearchHit) FoundDocument {
-		return FoundDocument{documentOf(c.vault, h.Document), math.Round(h.Score*1000) / 1000, orEmpty(h.Snippets)}
+		return FoundDocument{Score: math.Round(h.Score*1000) / 1000, Snippets: orEmpty(h.Snippets)}
 	})
+	for i := range out.Items {
+		out.Items[i].Document = documents[i]
+	}
 	if !r.Complete {
 		out.CompleteThrough = &r.Through
 	}

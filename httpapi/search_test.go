@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/engine/search"
+	"strongroom/engine/search/extract"
 )
 
 // indexes are real ones, as the program plugs them in.
@@ -38,11 +40,30 @@ func (x indexes) follow(t *testing.T, k *kit) {
 
 func (x indexes) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (SearchResult, error) {
 	r, err := x[v].Search(ctx, search.Query(q))
-	return SearchResult{mapped(r.Hits, func(h search.Hit) SearchHit { return SearchHit(h) }), r.Total, r.NextCursor, r.Complete, r.Through}, err
+	return SearchResult{mapped(r.Hits, func(h search.Hit) SearchHit { return SearchHit(h) }), r.Total, r.NextCursor, r.Complete, r.Through, r.Waiting}, err
 }
 
 func (x indexes) Match(ctx context.Context, v *engine.Vault, text string, filter engine.DocumentQuery) ([]string, bool, error) {
 	return x[v].Match(ctx, text, filter)
+}
+
+func (x indexes) Texts(v *engine.Vault, documents []engine.Document) ([]TextState, error) {
+	states, err := x[v].Texts(documents)
+	return mapped(states, func(s search.TextState) TextState { return TextState{string(s.State), s.Reason} }), err
+}
+
+func (x indexes) WithText(ctx context.Context, v *engine.Vault, state string, filter engine.DocumentQuery, p engine.Paging) ([]string, string, error) {
+	return x[v].List(ctx, extract.State(state), filter, p)
+}
+
+func (x indexes) Text(ctx context.Context, v *engine.Vault, version engine.Version) (string, TextState, error) {
+	r, err := x[v].Text(ctx, &version)
+	return r.Text, TextState{string(r.State), r.Reason}, err
+}
+
+func (x indexes) Reading(v *engine.Vault) Reading {
+	s := x[v].Stats()
+	return Reading{Waiting: uint64(s.Waiting), Failed: uint64(s.Failed)}
 }
 
 // behind is a search whose index never comes to where the log is.
@@ -51,6 +72,18 @@ type behind struct{}
 func (behind) Search(context.Context, *engine.Vault, SearchQuery) (SearchResult, error) {
 	return SearchResult{Through: 3}, nil
 }
+
+func (behind) Texts(*engine.Vault, []engine.Document) ([]TextState, error) { return nil, nil }
+
+func (behind) WithText(context.Context, *engine.Vault, string, engine.DocumentQuery, engine.Paging) ([]string, string, error) {
+	return nil, "", nil
+}
+
+func (behind) Text(context.Context, *engine.Vault, engine.Version) (string, TextState, error) {
+	return "", TextState{State: "waiting"}, nil
+}
+
+func (behind) Reading(*engine.Vault) Reading { return Reading{Behind: 3} }
 
 func (behind) Match(context.Context, *engine.Vault, string, engine.DocumentQuery) ([]string, bool, error) {
 	return []string{engine.NewID()}, false, nil
@@ -97,6 +130,7 @@ func TestSearchesThatShowContentAreEntries(t *testing.T) {
 
 // slow is a Search that takes until it is told.
 type slow struct {
+	indexes // of none: nothing else is asked
 	began chan struct{}
 	let   chan struct{}
 }
@@ -109,6 +143,10 @@ func (s slow) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (Searc
 	}
 	return SearchResult{Complete: true}, ctx.Err()
 }
+
+func (s slow) Texts(*engine.Vault, []engine.Document) ([]TextState, error) { return nil, nil }
+
+func (s slow) Reading(*engine.Vault) Reading { return Reading{} }
 
 func (s slow) Match(context.Context, *engine.Vault, string, engine.DocumentQuery) ([]string, bool, error) {
 	return nil, true, nil
@@ -148,5 +186,55 @@ func TestSearchesAreBounded(t *testing.T) {
 	}
 	if _, page := k.do("admin", "GET", "/metrics", nil); !strings.Contains(page, `strongroom_limited_total{limit="searches"} 1`) {
 		t.Error(page)
+	}
+}
+
+// TestTextOfADocument is told with it, listed by it and read.
+func TestTextOfADocument(t *testing.T) {
+	x := indexes{}
+	k := newKit(t, Options{Search: x})
+	x.follow(t, k)
+	put := func(name, media, content string) string {
+		t.Helper()
+		answer, body := k.do("upload", "POST", "/v1/documents?fileName="+name, strings.NewReader(content), "Content-Type", media)
+		if answer.StatusCode != 201 || !strings.Contains(body, `"text":{"state":"`) {
+			t.Fatal(body)
+		}
+		return path.Base(answer.Header.Get("Location"))
+	}
+	lease, seal := put("lease.txt", "text/plain", "rent is due"), put("seal.png", "image/png", "\x89PNG\r\n\x1a\n")
+	broken := put("broken.docx", "application/zip", "PK\x03\x04word/")
+	get := func(path string, status int, want ...string) *http.Response {
+		t.Helper()
+		answer, body := k.do("view", "GET", path, nil)
+		if answer.StatusCode != status {
+			t.Errorf("%s: %d %s", path, answer.StatusCode, body)
+		}
+		for _, w := range want {
+			if !strings.Contains(body, w) {
+				t.Errorf("%s has no %s: %s", path, w, body)
+			}
+		}
+		return answer
+	}
+	get("/v1/search?q=rent", 200, `"text":{"state":"indexed","reason":""}`)
+	get("/v1/documents/"+seal, 200, `"text":{"state":"none","reason":"a picture has no text of its own"}`)
+	get("/v1/documents?text=failed", 200, broken, `"text":{"state":"failed","reason":"the file is malformed"}`)
+	get("/v1/documents?text=indexed&limit=1", 200, lease)
+	get("/v1/documents?text=waiting", 200, `"items":[]`)
+	get("/v1/documents?text=lost", 400, `"text"`)
+	get("/v1/documents?text=failed&sort=name", 400, `"sort"`)
+	get("/v1/documents?text=failed&cursor=x", 400, `"cursor"`)
+	get("/readyz", 200, `"search":{"behind":0,"waiting":0,"failed":1}`)
+	if a := get("/v1/documents/"+lease+"/versions/1/text", 200, "rent is due"); a.Header.Get("Text-State") != "indexed" {
+		t.Error(a.Header)
+	}
+	if a := get("/v1/documents/"+broken+"/versions/1/text", 200); a.Header.Get("Text-Reason") != "the file is malformed" {
+		t.Error(a.Header)
+	}
+	get("/v1/documents/"+lease+"/versions/2/text", 404)
+	without := newKit(t, Options{})
+	if answer, body := without.do("view", "GET", "/v1/documents?text=failed", nil); answer.StatusCode != 400 {
+		t.Errorf("%d %s", answer.StatusCode, body)
 	}
 }

@@ -61,7 +61,7 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 		x.Header().Set("Retry-After", retryAfter)
 	case len(warnings) > 0:
 		out.Status = "degraded"
-	default:
+	case s.options.Search == nil:
 		return x.answer(status, out)
 	}
 	if vault, actor, err := s.options.Authenticate(r); err == nil {
@@ -72,8 +72,26 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 		out.Reasons = append(out.Reasons, told(warnings, vault, actor)...)
 		slices.Sort(out.Reasons)
 		out.Reasons = slices.Compact(out.Reasons)
+		out.Search = s.reading(vault, actor)
 	}
 	return x.answer(status, out)
+}
+
+// reading tells a caller how far search has come.
+func (s *Server) reading(vault *engine.Vault, actor engine.Actor) *Reading {
+	if s.options.Search == nil {
+		return nil
+	}
+	if actor != engine.Operator() {
+		r := s.options.Search.Reading(vault)
+		return &r
+	}
+	sum := &Reading{}
+	for _, v := range s.vaults {
+		r := s.options.Search.Reading(v)
+		sum.Behind, sum.Waiting, sum.Failed = sum.Behind+r.Behind, sum.Waiting+r.Waiting, sum.Failed+r.Failed
+	}
+	return sum
 }
 
 // warnings are what somebody has to look after, by the name of the vault.

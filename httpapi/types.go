@@ -135,6 +135,7 @@ func findingOf(f audit.Finding) Finding { return Finding{f.Seq, string(f.Code), 
 type State struct {
 	Status  string   `json:"status" enum:"ok|degraded|unavailable" doc:"degraded: it serves, and its operator should see to something."`
 	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ok, for callers with a valid API key."`
+	Search  *Reading `json:"search,omitempty" doc:"How far the full-text index has come, of the caller's vault; all together for the operator."`
 }
 
 // Build is which program this is.

@@ -21,6 +21,7 @@ import (
 
 	"strongroom/blobstore"
 	"strongroom/engine"
+	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 	"strongroom/engine/search/words"
 )
@@ -307,7 +308,7 @@ func BenchmarkIndexing(b *testing.B) {
 		text := texts[n%len(texts)]
 		size += int64(len(text))
 		d := engine.Faceted{Document: engine.Document{Name: text[:20], Tags: []string{"client:acme"}}, Facets: []string{"sl", "ccontract"}}
-		doc, err := a.document(&d, segment.ID{8: byte(n >> 24), 9: byte(n >> 16), 10: byte(n >> 8), 11: byte(n)}, content{text: text})
+		doc, err := a.document(&d, segment.ID{8: byte(n >> 24), 9: byte(n >> 16), 10: byte(n >> 8), 11: byte(n)}, content{Result: extract.Result{State: extract.Indexed, Text: text}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -4,54 +4,43 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"slices"
+	"sync"
 
 	"strongroom/engine"
 	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 )
 
-// textTime is how long the text of one file may take.
-const textTime = time.Second
-
-// content is the text of a document's current version, by the digest of that.
+// content is the text of a document's current version, by the digest of that and
+// what was said of it. The zero content is of a document without a version.
 type content struct {
 	digest engine.Digest
-	text   string
+	said   uint32
+	extract.Result
 }
 
-// content reads the text of a document: from the index, if the bytes are the
-// same as before, since most changes are of metadata; else from the file.
-func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID) (content, error) {
+// content is the text of a document: from the index, if the bytes are the same as
+// before, since most changes are of metadata; else from its reader. If that takes
+// its time, the text is Waiting, and follows.
+func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID, fresh bool) (content, error) {
 	if d.Current == nil {
 		return content{}, nil
 	}
-	if !extract.Known(d.Current.MediaType, d.Current.FileName) {
-		return content{}, nil // of no digest: the same bytes may come under another media type
-	}
-	c := content{digest: d.Current.Digest}
+	c := content{digest: d.Current.Digest, said: saidOf(d.Current), Result: extract.Result{State: extract.Waiting}}
 	before, err := x.stored(id)
 	if err != nil {
 		return c, err
 	}
-	if before.digest == c.digest {
+	if before.digest == c.digest && before.said == c.said && before.State != extract.Waiting {
 		return before, nil
 	}
-	file, err := x.vault.LogReader().OpenContent(ctx, d.Current)
-	if errors.Is(err, engine.ErrUnavailable) || ctx.Err() != nil {
-		return c, errors.Join(err, ctx.Err())
-	}
-	if err == nil {
-		defer file.Close()
-		limited, cancel := context.WithTimeout(ctx, textTime)
-		defer cancel()
-		c.text, err = extract.Text(limited, file, d.Current.Size, d.Current.MediaType, d.Current.FileName)
-	}
-	if err != nil && ctx.Err() == nil { // the file's text is lost, the document is not
-		x.stats.failures.Add(1)
+	if got, ok := x.reading.ask(ctx, id, fresh); ok && got.content.digest == c.digest && got.content.said == c.said {
+		return got.content, nil
 	}
 	return c, ctx.Err()
 }
@@ -75,21 +64,30 @@ func (x *Index) stored(id segment.ID) (c content, err error) {
 	return decodeContent(b)
 }
 
-// Contents are stored as a digest and the text, compressed if that saves.
+// Contents are stored as digest (32), what was said (4), state (1), version of the
+// reader, length of its kind, kind, length of reason, reason, and the text,
+// compressed if that saves.
 const (
 	storedPlain      = 0
 	storedCompressed = 1
 )
 
+// states by their number in what is stored.
+var states = []extract.State{"", extract.Indexed, extract.None, extract.Failed, extract.Waiting}
+
 func (a *analysis) encodeContent(c content) ([]byte, error) {
-	b := append(c.digest[:], storedPlain)
-	if len(c.text) < 128 {
-		return append(b, c.text...), nil
+	b := binary.LittleEndian.AppendUint32(c.digest[:], c.said)
+	b = append(b, byte(slices.Index(states, c.State)))
+	b = binary.AppendUvarint(b, uint64(c.Version))
+	for _, s := range []string{string(c.Kind), c.Reason} {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
-	b[len(b)-1] = storedCompressed
-	out := bytes.NewBuffer(b)
+	if len(c.Text) < 128 {
+		return append(append(b, storedPlain), c.Text...), nil
+	}
+	out := bytes.NewBuffer(append(b, storedCompressed))
 	a.deflate.Reset(out)
-	if _, err := io.WriteString(a.deflate, c.text); err != nil {
+	if _, err := io.WriteString(a.deflate, c.Text); err != nil {
 		return nil, err
 	}
 	err := a.deflate.Close()
@@ -106,46 +104,98 @@ type unpacker struct {
 
 // content reads as many bytes of a text as are wanted of the first bytes of a
 // content. It may be cut in the middle of a character.
-func (u *unpacker) content(most int) (c content, err error) {
-	b := u.packed
-	if len(b) < len(c.digest)+1 {
-		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+func (u *unpacker) content(most int) (content, error) {
+	c, text, err := decodeAbout(u.packed)
+	if err != nil {
+		return c, err
 	}
-	copy(c.digest[:], b)
-	kind, b := b[len(c.digest)], b[len(c.digest)+1:]
-	if kind != storedCompressed {
-		c.text = string(b[:min(len(b), most)])
+	kind, text := text[0], text[1:]
+	if kind == storedPlain {
+		c.Text = string(text[:min(len(text), most)])
 		return c, nil
 	}
 	if u.inflate == nil {
 		u.inflate = flate.NewReader(nil)
 	}
-	err = u.inflate.(flate.Resetter).Reset(bytes.NewReader(b), nil)
+	err = u.inflate.(flate.Resetter).Reset(bytes.NewReader(text), nil)
 	u.text.Reset()
 	if err == nil {
 		_, err = u.text.ReadFrom(io.LimitReader(u.inflate, int64(most)))
 	}
-	if c.text = u.text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
+	if c.Text = u.text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
 		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
 	}
 	return c, nil
 }
 
-func decodeContent(b []byte) (c content, err error) {
-	if len(b) < len(c.digest)+1 {
-		return c, fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+// decodeAbout decodes all but the text, and returns that as it is stored.
+func decodeAbout(b []byte) (c content, text []byte, err error) {
+	damaged := fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+	if len(b) < len(c.digest)+5 {
+		return c, nil, damaged
 	}
-	copy(c.digest[:], b)
-	kind, b := b[len(c.digest)], b[len(c.digest)+1:]
-	if kind == storedCompressed {
-		text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), 2*extract.MaxText))
-		if err != nil {
-			return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
+	b = b[copy(c.digest[:], b):]
+	c.said = binary.LittleEndian.Uint32(b)
+	if int(b[4]) >= len(states) {
+		return c, nil, damaged
+	}
+	c.State, b = states[b[4]], b[5:]
+	var numbers [3]uint64
+	var texts [3]string
+	for i := range numbers { // the version is a number alone
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return c, nil, damaged
 		}
-		b = text
+		if numbers[i], b = n, b[size:]; i == 0 {
+			continue
+		}
+		if n > uint64(len(b)) {
+			return c, nil, damaged
+		}
+		texts[i], b = string(b[:n]), b[n:]
 	}
-	c.text = string(b)
+	c.Version, c.Kind, c.Reason = int(numbers[0]), extract.Kind(texts[1]), texts[2]
+	if len(b) == 0 {
+		return c, nil, damaged
+	}
+	return c, b, nil
+}
+
+func decodeContent(b []byte) (content, error) {
+	c, text, err := decodeAbout(b)
+	if err != nil {
+		return c, err
+	}
+	if text[0] == storedPlain {
+		c.Text = string(text[1:])
+		return c, nil
+	}
+	whole, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(text[1:])), 2*extract.MaxText))
+	if err != nil {
+		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
+	}
+	c.Text = string(whole)
 	return c, nil
+}
+
+// atReader makes of what can seek what reads anywhere, for one goroutine at a time.
+type atReader struct {
+	mu sync.Mutex // a reader that was left behind may still read
+	r  io.ReadSeeker
+}
+
+func (a *atReader) ReadAt(p []byte, at int64) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := a.r.Seek(at, io.SeekStart); err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(a.r, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (x *Index) idOf(documentID string) (segment.ID, bool) {

@@ -20,6 +20,9 @@ const (
 	keyInField = "v"                    // a field, a zero byte, and a word in it as it is written, for prefixes
 	keyForm    = "w"                    // a word as it is written, for prefixes
 	keyLong    = string(segment.Listed) // the same of one that may have parts, in languages that write nouns as one
+	// Whether the text of a document with a version is known, and who has read it.
+	keyState  = "ts"
+	keyReader = "tr"
 )
 
 // The fields of a document, by how much a word in them weighs.
@@ -75,11 +78,11 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	for _, tag := range d.Tags {
 		a.text(inTags, fieldTag, tag)
 	}
-	a.text(inTags, d.Path)
+	a.text(inTags, "", d.Path)
 	for _, key := range slices.Sorted(maps.Keys(d.CustomFields)) {
 		a.text(inCustom, inField+key, customText(d.CustomFields[key]))
 	}
-	a.text(inContent, "", c.text)
+	a.text(inContent, "", c.Text)
 	stored, err := a.encodeContent(c)
 	if err != nil {
 		return segment.Doc{}, err
@@ -90,6 +93,9 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	slices.Sort(facets)
 	for _, facet := range slices.Compact(facets) {
 		doc.Terms = append(doc.Terms, segment.Entry{Key: keyFacet + facet})
+	}
+	if c.State != "" {
+		doc.Terms = append(doc.Terms, segment.Entry{Key: keyState + string(c.State)}, segment.Entry{Key: keyReader + readerKey(c.Result)})
 	}
 	for stem, f := range a.stems {
 		doc.Terms = append(doc.Terms, segment.Entry{Key: keyStem + stem, Weight: a.weight(f), Positions: f.positions})

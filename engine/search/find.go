@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"strongroom/engine"
+	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 	"strongroom/engine/search/words"
 )
@@ -30,6 +31,10 @@ type Result struct {
 	// those through the entry Through are; 0 is while the index is made anew.
 	Complete bool
 	Through  uint64
+	// Waiting is how many documents of the index are found by their metadata alone
+	// until their text is read. They do not make an answer less complete: one of
+	// them may take long, or never come to an end.
+	Waiting int
 }
 
 // Hit is a document that was found. Snippets are passages with the words that
@@ -82,6 +87,15 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if damaged(err) {
 		return Result{}, nil // and not complete
 	}
+	if err != nil {
+		return Result{}, err
+	}
+	err = x.store.View(func(parts []*segment.Part) error {
+		for _, p := range parts {
+			r.Waiting += count(p, extract.Waiting)
+		}
+		return nil
+	})
 	if err != nil {
 		return Result{}, err
 	}

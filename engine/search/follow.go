@@ -10,6 +10,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine"
+	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 )
 
@@ -30,12 +31,15 @@ type batch struct {
 	split   *analysis
 	changes segment.Changes
 	bytes   int
+	settled []segment.ID // of which the text is among the changes
 	began   time.Time
 	saved   time.Time
 	unsaved bool
 }
 
-func (b *batch) begin() { b.changes, b.bytes, b.began = segment.Changes{}, 0, time.Now() }
+func (b *batch) begin() {
+	b.changes, b.bytes, b.settled, b.began = segment.Changes{}, 0, nil, time.Now()
+}
 
 func (b *batch) due() bool { return b.bytes >= batchBytes || time.Since(b.began) >= batchTime }
 
@@ -49,10 +53,16 @@ func (b *batch) apply() error {
 	if err := b.x.store.Apply(b.changes); err != nil {
 		return err
 	}
+	settled := b.settled
 	b.begin()
 	b.unsaved = true
 	b.x.stats.indexed.Add(uint64(put))
-	b.x.update(func() { b.x.state = b.state })
+	b.x.update(func() {
+		b.x.state = b.state
+		for _, id := range settled {
+			delete(b.x.waiting, id)
+		}
+	})
 	if err := b.x.store.Settle(); err != nil {
 		return err
 	}
@@ -104,7 +114,7 @@ func (b *batch) build(ctx context.Context) error {
 			return err
 		}
 		for i := range found {
-			if err := b.put(ctx, &found[i]); err != nil {
+			if err := b.put(ctx, &found[i], 0); err != nil {
 				return err
 			}
 			if b.due() { // the cursor stays: what was put will be put again after a crash
@@ -112,6 +122,9 @@ func (b *batch) build(ctx context.Context) error {
 					return err
 				}
 			}
+		}
+		if err := b.texts(ctx); err != nil {
+			return err
 		}
 		if b.state.Cursor = page.NextCursor; b.state.Cursor == "" {
 			b.state = state{Through: b.state.From, Hash: b.state.Hash}
@@ -127,16 +140,21 @@ func (b *batch) build(ctx context.Context) error {
 	}
 }
 
-// follow waits for entries and takes those that have come.
+// follow waits for entries and texts, and takes those that have come.
 func (b *batch) follow(ctx context.Context) error {
 	if err := b.wait(ctx); err != nil {
+		return err
+	}
+	if err := b.texts(ctx); err != nil {
 		return err
 	}
 	page, err := b.x.vault.Entries(ctx, engine.EntryQuery{After: b.state.Through, Limit: 500})
 	if err != nil {
 		return err
 	}
-	b.began = time.Now()
+	if len(b.changes.Put) == 0 {
+		b.began = time.Now()
+	}
 	for entries := range slices.Chunk(page.Items, 128) {
 		if err := b.take(ctx, entries); err != nil {
 			return err
@@ -145,15 +163,30 @@ func (b *batch) follow(ctx context.Context) error {
 	return b.apply()
 }
 
-// wait returns when there is an entry; and saves what has waited long enough.
+// wait returns when there is an entry, or a text; and saves what has waited long
+// enough.
 func (b *batch) wait(ctx context.Context) error {
 	for {
-		patient, cancel := ctx, context.CancelFunc(func() {})
+		patient, cancel := context.WithCancel(ctx)
+		stop := cancel
 		if b.unsaved {
-			patient, cancel = context.WithDeadline(ctx, b.saved.Add(saveAge))
+			patient, stop = context.WithDeadline(patient, b.saved.Add(saveAge))
 		}
+		read := make(chan struct{}, 1)
+		b.x.reading.notify(func() {
+			select {
+			case read <- struct{}{}:
+			default:
+			}
+			cancel()
+		})
 		err := b.x.vault.Wait(patient, b.state.Through)
+		b.x.reading.notify(nil)
+		stop()
 		cancel()
+		if len(read) > 0 && ctx.Err() == nil {
+			err = nil
+		}
 		if b.unsaved && time.Since(b.saved) >= saveAge && ctx.Err() == nil {
 			if err := b.save(); err != nil {
 				return err
@@ -213,7 +246,7 @@ func (b *batch) entry(ctx context.Context, e engine.Entry, waiting map[string]*e
 		return nil // it was taken already, or is deleted by a later entry
 	}
 	delete(waiting, e.Document)
-	return b.put(ctx, d)
+	return b.put(ctx, d, e.Seq)
 }
 
 // language returns errLanguage if the settings ask for another than the index has.
@@ -236,23 +269,66 @@ func concerns(op audit.Op) bool {
 	return true
 }
 
-// put gathers a document in the place of what was gathered of it before.
-func (b *batch) put(ctx context.Context, d *engine.Faceted) error {
+// put gathers a document, by an entry about it, or none while the index is made.
+func (b *batch) put(ctx context.Context, d *engine.Faceted, seq uint64) error {
 	id, ok := b.x.idOf(d.ID)
 	if !ok {
 		return fmt.Errorf("%w: document %q", engine.ErrDocumentNotFound, d.ID)
 	}
-	content, err := b.x.content(ctx, &d.Document, id)
+	c, err := b.x.content(ctx, &d.Document, id, seq > 0)
 	if err != nil {
 		return err
 	}
-	doc, err := b.split.document(d, id, content)
+	if c.State == extract.Waiting && seq > 0 {
+		b.settled = slices.DeleteFunc(b.settled, func(s segment.ID) bool { return s == id })
+		b.x.expect(id, seq)
+	}
+	return b.place(d, id, c)
+}
+
+// place gathers a document in the place of what was gathered of it before.
+func (b *batch) place(d *engine.Faceted, id segment.ID, c content) error {
+	doc, err := b.split.document(d, id, c)
 	if err != nil {
 		return err
 	}
 	b.drop(id)
 	b.changes.Put = append(b.changes.Put, doc)
-	b.bytes += len(content.text) + 1024
+	b.bytes += len(c.Text) + 1024
+	return nil
+}
+
+// texts gathers the documents whose texts have been read, as they are by now.
+func (b *batch) texts(ctx context.Context) error {
+	for replies := range slices.Chunk(b.x.reading.replies(), 128) {
+		var ids []string
+		for _, r := range replies {
+			ids = append(ids, b.x.vault.LogReader().IDText(r.id))
+		}
+		found, err := b.x.vault.LogReader().Find(ctx, ids)
+		if err != nil {
+			return err
+		}
+		now := map[string]*engine.Faceted{}
+		for i := range found {
+			now[found[i].ID] = &found[i]
+		}
+		for i, r := range replies {
+			b.settled = append(b.settled, r.id)
+			d := now[ids[i]]
+			if d == nil || d.Current == nil || d.Current.Digest != r.content.digest || saidOf(d.Current) != r.content.said {
+				continue // there is an entry that says so, and another reply to come
+			}
+			if err := b.place(d, r.id, r.content); err != nil {
+				return err
+			}
+			if b.due() {
+				if err := b.apply(); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"strongroom/engine"
+	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 )
 
@@ -25,7 +26,7 @@ func longTexts(t testing.TB, documents int) (*segment.Store, int) {
 	text := strings.Repeat("of the same and of the other as of the ", 20_000)
 	a := newSplit(splitter(t, "en"))
 	for n := range documents {
-		doc, err := a.document(&engine.Faceted{}, segment.ID{15: byte(n)}, content{text: text})
+		doc, err := a.document(&engine.Faceted{}, segment.ID{15: byte(n)}, content{Result: extract.Result{State: extract.Indexed, Text: text}})
 		if err == nil {
 			err = errors.Join(store.Apply(segment.Changes{Put: []segment.Doc{doc}, State: json.RawMessage("1")}), store.Save(), store.Compact(never))
 		}
@@ -120,8 +121,8 @@ func TestSnippetsTakeTheBeginningOfATextOnly(t *testing.T) {
 	id, _ := k.index.idOf(d.ID)
 	m := newMarker(&evaluation{split: splitter(t, "en"), inquiry: &inquiry{}})
 	c, err := k.index.opening(id, m)
-	if err != nil || len(c.text) != markBytes || c.digest != d.Current.Digest || !strings.HasPrefix(c.text, "needle ") || cap(m.unpack.packed) > 2*markBytes {
-		t.Errorf("%d bytes of text, %d as stored, %v", len(c.text), cap(m.unpack.packed), err)
+	if err != nil || len(c.Text) != markBytes || c.digest != d.Current.Digest || !strings.HasPrefix(c.Text, "needle ") || cap(m.unpack.packed) > 2*markBytes {
+		t.Errorf("%d bytes of text, %d as stored, %v", len(c.Text), cap(m.unpack.packed), err)
 	}
 	if hits := k.search(Query{Text: "needle haystack"}).Hits; len(hits) != 1 || !strings.HasPrefix(hits[0].Snippets[0], "<mark>needle</mark>") {
 		t.Errorf("%+v", hits)

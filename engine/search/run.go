@@ -51,21 +51,22 @@ func (x *Index) Run(ctx context.Context) error {
 	}
 }
 
-// run indexes in this goroutine, and compacts in another that ends with it.
+// run indexes in this goroutine, and compacts and reads in others that end with it.
 func (x *Index) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	var compacting sync.WaitGroup
-	compacting.Go(func() {
+	var beside sync.WaitGroup
+	beside.Go(func() {
 		if err := x.compact(ctx); err != nil {
 			cancel(err)
 		}
 	})
+	beside.Go(func() { x.readTexts(ctx) })
 	err := x.index(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
 	cancel(err)
-	compacting.Wait()
+	beside.Wait()
 	return err
 }
 
@@ -107,6 +108,11 @@ func (x *Index) index(ctx context.Context) error {
 	}
 	b := &batch{x: x, state: x.state, split: newSplit(split), saved: time.Now()}
 	b.begin()
+	ids, err := x.unread()
+	if err != nil {
+		return err
+	}
+	x.reading.refill(ids)
 	if b.state.Building {
 		if err := b.build(ctx); err != nil {
 			return err

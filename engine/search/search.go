@@ -1,6 +1,6 @@
 // Package search finds documents of a vault by the words in them: in their
-// names, tags, descriptions, custom fields and, for PDF, DOCX and plain text,
-// in the content of their current versions.
+// names, tags, descriptions, custom fields and, for the kinds of files there are
+// readers for, in the content of their current versions.
 //
 // An [Index] belongs to one vault and is a reader of its audit log: [Index.Run]
 // follows the log, looks up each document an entry is about and puts what it is
@@ -48,11 +48,18 @@
 //
 // A change that was acknowledged before a search began is in its result: the
 // search waits for the index to come to where the log was, two seconds at most.
-// After that it says through which entry its answer is complete. Metadata and
-// text are indexed together; a file whose text takes longer than a second to
-// read costs the rest of its text, never the others' turn; the same holds for
-// text behind the first 65,536 different words of a document. What was not saved
-// when the program ends is read again from the log.
+// After that it says through which entry its answer is complete.
+//
+// Files are read beside the indexing, one at a time, by readers ([Options].Readers).
+// A document whose text takes longer than a moment is found by its metadata first,
+// and its text follows; until two seconds after the change a search waits for that
+// too. So no file holds up the others, and none a search for long. Each document
+// says whether its text is known, and why not ([Index.Texts]). What could not be
+// read costs one attempt: it is remembered, by the digest of the file and the version
+// of the reader, in the file attempts of the index's directory. When a reader has
+// another version than the one that has read a text, that text is read again in the
+// background. Text behind the first 65,536 different words of a document is left.
+// What was not saved when the program ends is read again from the log.
 //
 // # What it takes
 //
@@ -89,6 +96,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/engine/search/extract"
 	"strongroom/engine/search/segment"
 )
 
@@ -97,6 +105,10 @@ type Options struct {
 	// Patience is how long a search waits for the index to come to where the
 	// log was. 0 is two seconds, negative is not at all.
 	Patience time.Duration
+	// Readers get the text out of files. Nil: those of package extract, which read
+	// plain text and Word, in this process. Others are those of package pdf, and of
+	// a worker, which runs any of them in a process that can be killed.
+	Readers []extract.Reader
 }
 
 const defaultPatience = 2 * time.Second
@@ -108,15 +120,25 @@ type Index struct {
 	patience time.Duration
 	store    *segment.Store
 	wake     chan struct{} // tells who compacts that there may be something to do
+	reading  *reading
 
 	mu       sync.Mutex
 	state    state
 	language string
 	stopped  bool          // Run has returned, and was not called again
 	moved    chan struct{} // closed, and made anew, when what is above changes
+	// waiting are the documents that changed a moment ago and whose text is still to
+	// come.
+	waiting map[segment.ID]waitingText
 
 	suspect atomic.Bool // a search has met damage
 	stats   struct{ indexed, failures, rebuilds atomic.Uint64 }
+}
+
+// waitingText: since an entry was taken, which changed a text.
+type waitingText struct {
+	seq   uint64
+	since time.Time
 }
 
 // state is how far the index has come. It is saved with the index.
@@ -147,7 +169,7 @@ func (s *state) follows(ctx context.Context, v *engine.Vault) bool {
 // format of segments, with how documents become terms, with the facets of the
 // engine.
 func identity(v *engine.Vault, language string) string {
-	return fmt.Sprintf("strongroom search 2, vault %s, language %s", v.ID(), language)
+	return fmt.Sprintf("strongroom search 2, texts 2, vault %s, language %s", v.ID(), language)
 }
 
 // Open opens the index of a vault in a directory, which it makes. Nothing is
@@ -158,7 +180,8 @@ func Open(v *engine.Vault, dir string, o Options) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{vault: v, patience: o.Patience, language: s.SearchLanguage, moved: make(chan struct{}), wake: make(chan struct{}, 1)}
+	x := &Index{vault: v, patience: o.Patience, language: s.SearchLanguage, moved: make(chan struct{}), wake: make(chan struct{}, 1),
+		reading: newReading(o.Readers, dir), waiting: map[segment.ID]waitingText{}}
 	if x.patience == 0 {
 		x.patience = defaultPatience
 	}
@@ -189,8 +212,12 @@ type Stats struct {
 	Documents int    // in the index
 	Building  bool   // it is being made anew
 	Indexed   uint64 // documents put in since Open
-	Failures  uint64 // of these, files whose text could not be read, or not in time
-	Rebuilds  uint64 // indexes that were thrown away since Open
+	Failures  uint64 // files whose text could not be read, or not in time, since Open
+	Waiting   int    // documents whose text is still to be read
+	Failed    int    // documents whose text could not be read
+	// Stuck is why no text can be read now; nil: they are.
+	Stuck    error
+	Rebuilds uint64 // indexes that were thrown away since Open
 }
 
 // Stats may be called at any time.
@@ -202,10 +229,25 @@ func (x *Index) Stats() Stats {
 	x.store.View(func(parts []*segment.Part) error {
 		for _, p := range parts {
 			s.Documents += p.Alive()
+			s.Waiting += count(p, extract.Waiting)
+			s.Failed += count(p, extract.Failed)
 		}
 		return nil
 	})
+	x.reading.mu.Lock()
+	defer x.reading.mu.Unlock()
+	s.Stuck = x.reading.stuck
 	return s
+}
+
+// count is how many documents of a segment have a text in a state; none if the
+// segment is damaged, which searches find.
+func count(p *segment.Part, state extract.State) int {
+	set, err := p.Set(keyState + string(state))
+	if err != nil {
+		return 0
+	}
+	return set.And(p.Living()).Len()
 }
 
 // update changes what searches wait for.
@@ -217,24 +259,55 @@ func (x *Index) update(change func()) {
 	x.moved = make(chan struct{})
 }
 
-// await waits until the changes of an entry are in the index. It returns how far
-// that has come, which is less when patience or ctx ended, or Run has.
+// await waits until the changes of an entry are in the index, and the texts they
+// changed, unless one of these takes longer than patience. It returns how far the
+// index has come, which is less when patience or ctx ended, or Run has.
 func (x *Index) await(ctx context.Context, seq uint64) (through uint64) {
 	ctx, cancel := context.WithTimeout(ctx, max(x.patience, 0))
 	defer cancel()
 	for {
 		x.mu.Lock()
 		through, stopped, moved := x.state.Through, x.stopped, x.moved
+		until := x.textsBy(seq)
 		x.mu.Unlock()
-		if through >= seq || stopped {
+		if stopped || through >= seq && until.IsZero() {
 			return through
+		}
+		var expired <-chan time.Time // nil: never
+		if through >= seq {
+			timer := time.NewTimer(time.Until(until))
+			defer timer.Stop()
+			expired = timer.C
 		}
 		select {
 		case <-moved:
+		case <-expired:
 		case <-ctx.Done():
 			return through
 		}
 	}
+}
+
+// expect notes that the text an entry changed is still to come.
+func (x *Index) expect(id segment.ID, seq uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.waiting[id] = waitingText{seq, time.Now()}
+}
+
+// textsBy is until when the texts that entries through seq changed are worth waiting
+// for; zero if they are all there, or have been waited for long enough. It is called
+// with mu held.
+func (x *Index) textsBy(seq uint64) (until time.Time) {
+	for id, w := range x.waiting {
+		end := w.since.Add(x.patience)
+		if !time.Now().Before(end) {
+			delete(x.waiting, id)
+		} else if w.seq <= seq && end.After(until) {
+			until = end
+		}
+	}
+	return until
 }
 
 // arrived is how far the index has come. Asked for after a search it tells what
@@ -255,7 +328,8 @@ func (x *Index) languageNow() string {
 func (x *Index) reset(language string) error {
 	x.stats.rebuilds.Add(1)
 	// First this: who then finds nothing in the store sees why (see arrived).
-	x.update(func() { x.state, x.language = state{Building: true}, language })
+	x.update(func() { x.state, x.language = state{Building: true}, language; clear(x.waiting) })
+	x.reading.forget()
 	return x.store.Reset(identity(x.vault, language))
 }
 

@@ -347,7 +347,7 @@ func TestTagsDoNotCostTheTextAgain(t *testing.T) {
 
 func TestTheSameBytesAsAnotherKind(t *testing.T) {
 	k := newKit(t)
-	d := k.CreateFrom(engine.NewDocument{Name: "blob", Version: engine.NewVersion{MediaType: "application/octet-stream", FileName: "x.bin"}}, "plain words")
+	d := k.CreateFrom(engine.NewDocument{Name: "blob", Version: engine.NewVersion{MediaType: "image/x-raw", FileName: "x.bin"}}, "plain words")
 	k.expect("words", "")
 	_, _, err := k.AddVersion(t.Context(), k.Admin, d.ID, engine.Condition{}, text("x.txt"), k.Upload("plain words"))
 	k.must(err)
@@ -356,8 +356,8 @@ func TestTheSameBytesAsAnotherKind(t *testing.T) {
 
 func TestABrokenFileCostsItsText(t *testing.T) {
 	k := newKit(t)
-	k.CreateFrom(engine.NewDocument{Name: "broken.pdf", Version: engine.NewVersion{MediaType: "application/pdf"}}, "no PDF")
-	k.expect("broken", "broken.pdf")
+	k.CreateFrom(engine.NewDocument{Name: "broken.docx", Version: engine.NewVersion{MediaType: "application/zip"}}, "PK\x03\x04word/")
+	k.expect("broken", "broken.docx")
 	if s := k.index.Stats(); s.Failures != 1 || s.Documents != 1 {
 		t.Errorf("%+v", s)
 	}

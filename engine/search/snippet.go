@@ -62,7 +62,7 @@ func (x *Index) snippets(m *marker, d *engine.Document) (snippets []string, cont
 			return nil, false, err
 		}
 		if d.Current != nil && c.digest == d.Current.Digest { // else it is of another version
-			take("", c.text)
+			take("", c.Text)
 			content = len(snippets) > 0
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // settings name time zones, and not every machine knows them
@@ -39,7 +40,8 @@ func Main(systemdUnit string) {
 		signal.Stop(signals)
 		cancel()
 	}()
-	p := &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, SystemdUnit: systemdUnit}
+	p := &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, SystemdUnit: systemdUnit,
+		Path: self(), Name: os.Args[0]}
 	os.Exit(p.Run(ctx, os.Args[1:]))
 }
 
@@ -52,6 +54,24 @@ type Program struct {
 	Env    func(name string) string
 	// SystemdUnit is what doctor --systemd prints.
 	SystemdUnit string
+	// Path and Name are those of this program, by which a server starts it again to
+	// read files. "": they are read in this process.
+	Path, Name string
+}
+
+// self is the path of this program. On Linux that is the file that runs, also when
+// another version has taken its place on disk.
+func self() string {
+	if runtime.GOOS == "linux" {
+		if _, err := os.Stat("/proc/self/exe"); err == nil {
+			return "/proc/self/exe"
+		}
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "" // it does without
+	}
+	return path
 }
 
 // command is one row of the help table.
@@ -153,7 +173,7 @@ func (p *Program) dispatch(ctx context.Context, args []string) error {
 // lookup finds the command that args begin with, and returns what follows it.
 func (p *Program) lookup(args []string) (command, []string, error) {
 	var group []string
-	for _, cmd := range p.commands() {
+	for _, cmd := range append(p.commands(), p.readWorkerCommand()) {
 		words := strings.Fields(cmd.name)
 		if len(words) <= len(args) && strings.Join(args[:len(words)], " ") == cmd.name {
 			return cmd, args[len(words):], nil

@@ -10,6 +10,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/httpapi/control"
+	"strongroom/httpapi/daemon"
 	"strongroom/httpapi/datadir"
 )
 
@@ -100,6 +101,22 @@ func examineData(data string) []control.Diagnosis {
 		d.Level, d.Says = engine.LevelError, err.Error()
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
 		d.Level, d.Says = engine.LevelWarn, fmt.Sprintf("others can look into it (%v): chmod go-rwx it", info.Mode().Perm())
+	}
+	return append([]control.Diagnosis{d}, examineReader(data)...)
+}
+
+// examineReader says what reads PDFs: as the server found when it was started, which
+// may be forbidden more than this process is.
+func examineReader(data string) []control.Diagnosis {
+	d := control.Diagnosis{Level: engine.LevelOK, What: "pdf"}
+	runs, err := daemon.PDFRuns(data)
+	switch {
+	case err != nil:
+		d.Level, d.Says = engine.LevelWarn, err.Error()
+	case runs == "":
+		return nil
+	default:
+		d.Says = "the server reads PDFs by " + runs
 	}
 	return []control.Diagnosis{d}
 }

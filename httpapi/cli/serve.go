@@ -36,6 +36,7 @@ type serveFlags struct {
 	webhooks     webhookFlags
 	search       bool
 	console      bool
+	pdf          pdfValue
 	logLevel     levelValue
 	acceptClock  bool
 }
@@ -91,6 +92,8 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 			f.webhooks(&o.webhooks)
 			f.set.BoolVar(&o.search, "search", true, "keep a full-text index of each vault and answer searches; its files,\nthe directory search of a vault, may be deleted at any time")
 			f.set.BoolVar(&o.console, "console", true, "serve the pages for people, below /console/")
+			o.pdf = daemon.PDFAuto
+			f.set.Var(&o.pdf, "pdf", "`HOW` the text of PDFs is read: auto, by machine code where that may be\nmade; interpreter, about ten times as slow; or off")
 			f.set.BoolVar(&o.acceptClock, "accept-clock", false, "write although the clock is more than five minutes behind the audit\nlog: it is right now, and was wrong before")
 			o.logLevel = levelValue(zerolog.InfoLevel)
 			f.set.Var(&o.logLevel, "log-level", "`LEVEL` of what is logged: debug, info, warn or error")
@@ -108,8 +111,10 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL), AllowedHosts: o.hosts,
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), MaxSearches: int(o.maxSearches), MaxConnections: int(o.maxConns), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,
-		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, Console: o.console, AcceptClock: o.acceptClock,
-		Notify: daemon.NotifyOf(p.Env), Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
+		WebhookAllow: o.webhooks.allow, WebhookProxy: o.webhooks.proxy.url, Search: o.search, Console: o.console,
+		Reader:      daemon.Reader{Path: p.Path, Name: p.Name, Command: readWorker, PDF: string(o.pdf)},
+		AcceptClock: o.acceptClock,
+		Notify:      daemon.NotifyOf(p.Env), Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
 	}
 	var err error
 	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {
@@ -173,4 +178,18 @@ func (l *levelValue) Set(s string) error {
 		return err
 	}
 	return fmt.Errorf("want debug, info, warn or error")
+}
+
+// pdfValue is the flag --pdf.
+type pdfValue string
+
+func (v *pdfValue) String() string { return string(*v) }
+
+func (v *pdfValue) Set(s string) error {
+	switch s {
+	case daemon.PDFAuto, daemon.PDFInterpreter, daemon.PDFOff:
+		*v = pdfValue(s)
+		return nil
+	}
+	return fmt.Errorf("want auto, interpreter or off")
 }

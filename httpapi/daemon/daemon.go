@@ -59,6 +59,7 @@ type Options struct {
 	WebhookProxy *url.URL       // nil: none, whatever the environment says
 	Search       bool           // keep full-text indexes and answer searches
 	Console      bool           // serve the pages for people, below /console/
+	Reader       Reader         // how it reads files
 	AcceptClock  bool           // write although the clock is behind the log
 
 	Notify   Notify    // the service manager
@@ -119,8 +120,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 	readers := readers{deliveries: startDeliveries(o, vaults, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
 	if o.Search {
-		readers.search = startSearch(o.Place, vaults, log)
-		defer func() { err = errors.Join(err, readers.search.stop()) }()
+		reader := startReader(o, log)
+		readers.search = startSearch(o.Place, vaults, reader.readers, log)
+		defer func() { err = errors.Join(err, readers.search.stop(), reader.stop()) }()
 	}
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {

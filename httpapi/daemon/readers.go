@@ -30,6 +30,11 @@ func (r readers) warnings() map[string][]string {
 		for _, name := range r.search.blind {
 			all[name] = append(all[name], "there is no search; the log says why, and starting the server anew tries again")
 		}
+		for v, x := range r.search.indexes {
+			if x.Stats().Stuck != nil {
+				all[v.Name()] = append(all[v.Name()], "the text of new files is not read, for the reader cannot run; it is tried again")
+			}
+		}
 	}
 	return all
 }

@@ -15,6 +15,7 @@ import (
 
 	"strongroom/engine"
 	"strongroom/engine/search"
+	"strongroom/engine/search/extract"
 	"strongroom/httpapi"
 	"strongroom/httpapi/datadir"
 )
@@ -41,14 +42,14 @@ type searches struct {
 // startSearch opens the indexes of vaults and keeps them up to their logs. An
 // index that cannot be opened costs its vault the search and nothing else. The
 // caller stops it before it closes the vaults.
-func startSearch(at datadir.Place, vaults map[string]*engine.Vault, log zerolog.Logger) *searches {
+func startSearch(at datadir.Place, vaults map[string]*engine.Vault, readers []extract.Reader, log zerolog.Logger) *searches {
 	s := &searches{indexes: map[*engine.Vault]*search.Index{}}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
 		at.Vault = name
-		x, err := search.Open(v, filepath.Join(at.Dir(), searchName), search.Options{})
+		x, err := search.Open(v, filepath.Join(at.Dir(), searchName), search.Options{Readers: readers})
 		if err != nil {
 			log.Error().Err(err).Msg("the search index cannot be opened; its directory may be deleted")
 			s.blind = append(s.blind, name)
@@ -102,7 +103,9 @@ func (s *searches) expose(e *httpapi.Exposition) {
 		}},
 		{"strongroom_search_documents", "gauge", "Documents in the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Documents) }},
 		{"strongroom_search_indexed_total", "counter", "Documents put into the search index.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Indexed) }},
-		{"strongroom_search_unreadable_total", "counter", "Of these, files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
+		{"strongroom_text_waiting", "gauge", "Documents whose text is still to be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Waiting) }},
+		{"strongroom_text_failed", "gauge", "Documents whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failed) }},
+		{"strongroom_search_unreadable_total", "counter", "Files whose text could not be read.", func(_ *engine.Vault, s search.Stats) float64 { return float64(s.Failures) }},
 	} {
 		e.Family(family.name, family.kind, family.help)
 		for _, v := range slices.SortedFunc(maps.Keys(s.indexes), func(a, b *engine.Vault) int { return strings.Compare(a.Name(), b.Name()) }) {
@@ -127,7 +130,7 @@ func (s *searches) Search(ctx context.Context, v *engine.Vault, q httpapi.Search
 		return httpapi.SearchResult{}, err
 	}
 	r, err := x.Search(ctx, search.Query(q))
-	out := httpapi.SearchResult{Total: r.Total, NextCursor: r.NextCursor, Complete: r.Complete, Through: r.Through}
+	out := httpapi.SearchResult{Total: r.Total, NextCursor: r.NextCursor, Complete: r.Complete, Through: r.Through, Waiting: r.Waiting}
 	for _, h := range r.Hits {
 		out.Hits = append(out.Hits, httpapi.SearchHit(h))
 	}
@@ -141,4 +144,50 @@ func (s *searches) Match(ctx context.Context, v *engine.Vault, text string, filt
 		return nil, false, err
 	}
 	return x.Match(ctx, text, filter)
+}
+
+// Texts implements httpapi.Search.
+func (s *searches) Texts(v *engine.Vault, documents []engine.Document) ([]httpapi.TextState, error) {
+	x, err := s.of(v)
+	if err != nil {
+		return nil, nil // a document is shown without it
+	}
+	states, err := x.Texts(documents)
+	out := make([]httpapi.TextState, len(states))
+	for i, t := range states {
+		out[i] = httpapi.TextState{State: string(t.State), Reason: t.Reason}
+	}
+	return out, err
+}
+
+// WithText implements httpapi.Search.
+func (s *searches) WithText(ctx context.Context, v *engine.Vault, state string, filter engine.DocumentQuery, p engine.Paging) ([]string, string, error) {
+	x, err := s.of(v)
+	if err != nil {
+		return nil, "", err
+	}
+	return x.List(ctx, extract.State(state), filter, p)
+}
+
+// Text implements httpapi.Search.
+func (s *searches) Text(ctx context.Context, v *engine.Vault, version engine.Version) (string, httpapi.TextState, error) {
+	x, err := s.of(v)
+	if err != nil {
+		return "", httpapi.TextState{}, err
+	}
+	r, err := x.Text(ctx, &version)
+	if errors.Is(err, extract.ErrUnavailable) {
+		err = &engine.UnavailableError{Reason: "search", Err: err}
+	}
+	return r.Text, httpapi.TextState{State: string(r.State), Reason: r.Reason}, err
+}
+
+// Reading implements httpapi.Search.
+func (s *searches) Reading(v *engine.Vault) httpapi.Reading {
+	x := s.indexes[v]
+	if x == nil {
+		return httpapi.Reading{}
+	}
+	stats, head := x.Stats(), v.Head().Seq
+	return httpapi.Reading{Behind: head - min(stats.Through, head), Waiting: uint64(stats.Waiting), Failed: uint64(stats.Failed)}
 }

@@ -24,7 +24,7 @@ const maxXML = 64 << 20
 
 // docxText reads a Word file (ECMA-376): the body first, then what stands
 // around it. Text is in w:t, in paragraphs w:p.
-func docxText(ctx context.Context, data []byte, out *output) error {
+func docxText(ctx context.Context, data []byte, out *Output) error {
 	if bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")) {
 		return ErrEncrypted // Office wraps what it encrypts in its older container
 	}
@@ -70,7 +70,7 @@ func partRank(name string) int {
 	return 0
 }
 
-func partText(ctx context.Context, f *zip.File, left *int64, out *output) error {
+func partText(ctx context.Context, f *zip.File, left *int64, out *Output) error {
 	r, err := f.Open()
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrMalformed, f.Name, err)
@@ -89,11 +89,11 @@ func partText(ctx context.Context, f *zip.File, left *int64, out *output) error 
 
 // xmlText reads tokens without making a tree of them, or even matching ends to
 // beginnings: depth costs nothing then.
-func xmlText(ctx context.Context, r io.Reader, out *output) error {
+func xmlText(ctx context.Context, r io.Reader, out *Output) error {
 	d := xml.NewDecoder(r)
 	d.Strict = false
 	inText := false
-	for n := 0; !out.full(); n++ {
+	for n := 0; !out.Full(); n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -109,21 +109,21 @@ func xmlText(ctx context.Context, r io.Reader, out *output) error {
 			inText = t.Name.Local == "t"
 			switch t.Name.Local {
 			case "tab":
-				out.gap(' ')
+				out.Gap(' ')
 			case "br", "cr":
-				out.gap('\n')
+				out.Gap('\n')
 			}
 		case xml.EndElement:
 			inText = false
 			switch t.Name.Local {
 			case "p":
-				out.gap('\n')
+				out.Gap('\n')
 			case "tc":
-				out.gap(' ')
+				out.Gap(' ')
 			}
 		case xml.CharData:
 			if inText {
-				out.text(string(t))
+				out.Text(string(t))
 			}
 		}
 	}

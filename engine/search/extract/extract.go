@@ -1,12 +1,19 @@
-// Package extract gets the text out of files: PDF, Word (DOCX), plain text,
-// Markdown and CSV.
+// Package extract is the frame of the readers that get the text out of files:
+// what a file is, who reads it, and what is said of it afterwards. It holds the
+// readers that are written here, plain text and Word (DOCX); others are in
+// packages of their own, such as PDF in engine/search/pdf.
 //
-// Files come from anywhere, and some are made to harm. So every reader here is
-// bounded: in the bytes it takes in, in what it lets them swell to, in how deep
-// and how often it follows what refers to something else, in the text it gives
-// out, and in time, by the context it looks at. It holds one file in memory at
-// a time, and a defect in a reader, which a hostile file would find first, ends
-// that file's reading and nothing else (see [Text]).
+// What a file is, is judged by its content first ([KindOf]): the media type and
+// the name are what a client said. A [Reader] reads one kind. A host puts a table
+// of them together, and [Read] takes the one for a file.
+//
+// Files come from anywhere, and some are made to harm. A reader is bounded in the
+// text it gives out by [Output], in what it takes in by [MaxInput], and in time by
+// the context, which ends after [Reader].Limit. It bounds by itself how deep and
+// how often it follows what refers to something else, and what it lets swell. A
+// goroutine cannot be killed, so a reader that does not look at its context is
+// left behind here, and goes on taking memory and time: what reads the files of
+// strangers runs in a process that can be killed (engine/search/worker).
 //
 // It is written for finding, not for showing: the words come in about the order
 // in which they are read, and where they stood is lost. A picture of text, as a
@@ -17,9 +24,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
-	"path"
-	"strings"
+	"slices"
+	"time"
 )
 
 const (
@@ -27,131 +35,220 @@ const (
 	MaxInput = 64 << 20
 	// MaxText is how much text is taken from one, in bytes; what follows is left.
 	MaxText = 4 << 20
-	// maxInflated is how much may come out of all that is compressed in a file.
-	maxInflated = 128 << 20
+	// DefaultLimit is how long the reading of one file may take.
+	DefaultLimit = 10 * time.Second
+	// grace is how long a reader may go on once its time is over.
+	grace = time.Second
 )
 
-var (
-	// ErrKind: files of this kind have no text, or none this package can read.
-	ErrKind = errors.New("the text of this kind of file is not read")
-	// ErrTooLarge: the file is larger than MaxInput.
-	ErrTooLarge = fmt.Errorf("the file is larger than %d MiB", MaxInput>>20)
-	// ErrEncrypted: it takes a password to read the file.
-	ErrEncrypted = errors.New("the file is encrypted")
-	// ErrMalformed: the file is not what it says it is, or swells beyond measure.
-	ErrMalformed = errors.New("the file is malformed")
-)
-
-// kind reads the text of one kind of file. It hands text to out as it finds it,
-// and returns when out is full.
-type kind func(ctx context.Context, data []byte, out *output) error
-
-// kindOf tells the kind by media type, or by the name where that says nothing.
-func kindOf(mediaType, name string) kind {
-	essence, _, _ := strings.Cut(strings.ToLower(mediaType), ";")
-	switch strings.TrimSpace(essence) {
-	case "application/pdf", "application/x-pdf":
-		return pdfText
-	case "application/vnd.openxmlformats-officedocument.wordprocessingml.document":
-		return docxText
-	case "text/plain", "text/markdown", "text/x-markdown", "text/csv", "application/csv":
-		return plainText
-	case "", "application/octet-stream", "application/zip", "application/x-zip-compressed":
-	default:
-		return nil
-	}
-	switch strings.ToLower(path.Ext(name)) {
-	case ".pdf":
-		return pdfText
-	case ".docx":
-		return docxText
-	case ".txt", ".text", ".md", ".markdown", ".csv":
-		return plainText
-	}
-	return nil
+// File is what is read. ReadAt may be called by one goroutine at a time.
+type File struct {
+	io.ReaderAt
+	Size      int64
+	MediaType string // as the client said; "" if it did not
+	Name      string // likewise
 }
 
-// Known reports whether the text of files of this media type, or else of this
-// name, can be read.
-func Known(mediaType, name string) bool { return kindOf(mediaType, name) != nil }
+// Bytes reads all of a file. ErrTooLarge for more than MaxInput.
+func (f File) Bytes(ctx context.Context) ([]byte, error) {
+	if f.Size > MaxInput {
+		return nil, ErrTooLarge
+	}
+	data, err := io.ReadAll(&interruptible{ctx, io.NewSectionReader(f, 0, f.Size)})
+	if err == nil && int64(len(data)) < f.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	return data, err
+}
 
-// Text reads a file of so many bytes and returns its text, valid UTF-8 without
-// control characters but newlines. With an error, which is one of those above, that
-// of ctx or of r, it returns what it had by then. A panic, which is a defect of
-// this package, is ErrMalformed.
-func Text(ctx context.Context, r io.Reader, size int64, mediaType, name string) (text string, err error) {
-	read := kindOf(mediaType, name)
-	if read == nil {
-		return "", ErrKind
+// Reader reads the text of one kind of file.
+type Reader struct {
+	Kind Kind
+	// Version rises when the reader reads what it could not before: then the
+	// files it has read are read again.
+	Version int
+	// Limit is how long one file may take; 0 is DefaultLimit, and negative that Read
+	// sees to it itself.
+	Limit time.Duration
+	// Read hands text to out as it finds it, and returns when out is full. With an
+	// error, what out has by then is kept. The errors of this package say what is
+	// wrong with a file, ErrUnavailable that nothing is known of it; any other is
+	// ErrMalformed. It returns soon after ctx ends.
+	Read func(ctx context.Context, f File, out *Output) error
+}
+
+// Readers returns those that are written in this package.
+func Readers() []Reader {
+	return []Reader{
+		{Kind: Text, Version: 1, Read: inMemory(plainText)},
+		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
 	}
-	if size > MaxInput {
-		return "", ErrTooLarge
-	}
-	data, err := io.ReadAll(io.LimitReader(&interruptible{ctx, r}, MaxInput+1))
-	if err != nil {
-		return "", err
-	}
-	if len(data) > MaxInput {
-		return "", ErrTooLarge
-	}
-	var out output
-	defer func() {
-		if p := recover(); p != nil {
-			text, err = out.String(), fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)
+}
+
+// inMemory adapts what reads a file that is in memory.
+func inMemory(read func(context.Context, []byte, *Output) error) func(context.Context, File, *Output) error {
+	return func(ctx context.Context, f File, out *Output) error {
+		data, err := f.Bytes(ctx)
+		if err != nil {
+			return err
 		}
-	}()
-	err = read(ctx, data, &out)
-	return out.String(), err
-}
-
-// interruptible stops reading when ctx ends.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r *interruptible) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+		return read(ctx, data, out)
 	}
-	return r.r.Read(p)
 }
 
-// output gathers text up to MaxText.
-type output struct{ strings.Builder }
+// State is whether the text of a file is known.
+type State string
 
-func (o *output) full() bool { return o.Len() >= MaxText }
+// The states of a text.
+const (
+	Indexed State = "indexed" // it was read
+	None    State = "none"    // the file has none, or nobody here reads its kind
+	Failed  State = "failed"  // it was not read, or not to its end
+	Waiting State = "waiting" // it will be read
+)
 
-// rune adds a character: what is no text becomes a space, and spaces do not
-// pile up.
-func (o *output) rune(r rune) {
+// States are all states.
+func States() []State { return []State{Indexed, None, Failed, Waiting} }
+
+// Result is what is known of the text of a file.
+type Result struct {
+	State  State
+	Reason string // why, for people; "" if all is well
+	// Kind and Version are the reader's. Of a file whose kind nobody reads, Version
+	// is that of the table (see VersionOf).
+	Kind    Kind
+	Version int
+	// Text is valid UTF-8 without control characters but newlines. One that failed
+	// may have some, of what was read by then.
+	Text string
+}
+
+// VersionOf is the version with which a file of this kind is read: that of its
+// reader; if there is none, a number that changes with the table.
+func VersionOf(readers []Reader, kind Kind) int {
+	if r, ok := readerOf(readers, kind); ok {
+		return r.Version
+	}
+	sum := fnv.New32a()
+	for _, r := range readers {
+		fmt.Fprintln(sum, r.Kind)
+	}
+	return int(sum.Sum32() &^ (1 << 31))
+}
+
+func readerOf(readers []Reader, kind Kind) (Reader, bool) {
+	i := slices.IndexFunc(readers, func(r Reader) bool { return r.Kind == kind })
+	if i < 0 {
+		return Reader{}, false
+	}
+	return readers[i], true
+}
+
+// Read reads a file with the reader of its kind. It returns at the latest a second
+// after the reader's limit. The error is that of ctx, of the file's bytes, or
+// ErrUnavailable, and then nothing is known of the file.
+func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
+	kind, err := KindOf(ctx, f)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{State: None, Kind: kind, Version: VersionOf(readers, kind)}
+	reader, ok := readerOf(readers, kind)
+	if !ok {
+		result.Reason = kind.unread()
+		return result, nil
+	}
+	if f.Size > MaxInput {
+		result.State, result.Reason = Failed, ErrTooLarge.Error()
+		return result, nil
+	}
+	text, err := reader.run(ctx, f)
+	if ctx.Err() != nil {
+		return Result{}, ctx.Err()
+	}
+	if errors.Is(err, ErrUnavailable) {
+		return Result{}, err
+	}
+	result.Text = text
 	switch {
-	case o.full():
-		return
-	case r == '\n' || r == '\r' || r == '\f' || r == '\v' || r == 0x2028 || r == 0x2029:
-		o.gap('\n')
-	case r < ' ' || r == 0x7f || r == 0xfffd || r == ' ' || r == 0xa0 || r == 0xfeff:
-		o.gap(' ')
-	case r == 0xad: // a hyphen that is shown only where a line ends
+	case err != nil:
+		result.State, result.Reason = Failed, reason(err)
+	case text == "":
+		result.Reason = "there is no text in it"
+	case len(text) >= MaxText:
+		result.State, result.Reason = Indexed, fmt.Sprintf("only its first %d MiB of text", MaxText>>20)
 	default:
-		o.WriteRune(r)
+		result.State = Indexed
+	}
+	return result, nil
+}
+
+func (r Reader) limit() time.Duration {
+	if r.Limit == 0 {
+		return DefaultLimit
+	}
+	return r.Limit
+}
+
+// run reads in a goroutine of its own, and leaves that behind if it does not come
+// back. A panic is a defect of the reader, which a hostile file finds first: it
+// ends that file's reading and nothing else.
+func (r Reader) run(ctx context.Context, f File) (string, error) {
+	cancel := context.CancelFunc(func() {})
+	if r.limit() > 0 {
+		ctx, cancel = context.WithTimeout(ctx, r.limit())
+	}
+	defer cancel()
+	type end struct {
+		text string
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		out := &Output{}
+		defer func() {
+			if p := recover(); p != nil {
+				ended <- end{out.String(), fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)}
+			}
+		}()
+		err := r.Read(ctx, f, out)
+		ended <- end{out.String(), err}
+	}()
+	select {
+	case e := <-ended:
+		return e.text, e.err
+	case <-ctx.Done():
+	}
+	patience := time.NewTimer(grace)
+	defer patience.Stop()
+	select {
+	case e := <-ended:
+		return e.text, e.err
+	case <-patience.C:
+		return "", ErrTooLong
 	}
 }
 
-func (o *output) text(s string) {
-	for _, r := range s {
-		o.rune(r)
+// reason says for people what an error says. Only the texts of this package are
+// told: those of a library may have parts of the file in them.
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = ErrTooLong
 	}
+	for _, known := range reasons {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return ErrMalformed.Error()
 }
 
-// gap ends a word, or a line.
-func (o *output) gap(with byte) {
-	if o.Len() == 0 || o.full() {
-		return
+// ErrorOf returns the error of this package that a reason of a failure stands for.
+func ErrorOf(reason string) error {
+	for _, known := range reasons {
+		if known.Error() == reason {
+			return known
+		}
 	}
-	switch last := o.String()[o.Len()-1]; {
-	case last == '\n' || last == with:
-	default:
-		o.WriteByte(with)
-	}
+	return ErrMalformed
 }

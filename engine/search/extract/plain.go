@@ -12,7 +12,7 @@ import (
 // plainText reads text in the encoding its first bytes declare, UTF-8 or
 // UTF-16; undeclared it is UTF-8 if it can be, else Windows-1252, which has
 // Latin-1 in it. What has zero bytes then is no text.
-func plainText(ctx context.Context, data []byte, out *output) error {
+func plainText(ctx context.Context, data []byte, out *Output) error {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
 		return utf8Text(ctx, data[3:], out)
@@ -26,16 +26,16 @@ func plainText(ctx context.Context, data []byte, out *output) error {
 		return utf8Text(ctx, data, out)
 	}
 	for i, b := range data {
-		if i%(64<<10) == 0 && ctx.Err() != nil || out.full() {
+		if i%(64<<10) == 0 && ctx.Err() != nil || out.Full() {
 			return ctx.Err()
 		}
-		out.rune(windows1252(b))
+		out.Rune(windows1252(b))
 	}
 	return nil
 }
 
-func utf8Text(ctx context.Context, data []byte, out *output) error {
-	for len(data) > 0 && !out.full() {
+func utf8Text(ctx context.Context, data []byte, out *Output) error {
+	for len(data) > 0 && !out.Full() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -43,14 +43,14 @@ func utf8Text(ctx context.Context, data []byte, out *output) error {
 		for len(piece) < len(data) && !utf8.RuneStart(data[len(piece)]) {
 			piece = data[:len(piece)+1]
 		}
-		out.text(string(piece))
+		out.Text(string(piece))
 		data = data[len(piece):]
 	}
 	return nil
 }
 
-func utf16Text(ctx context.Context, data []byte, order binary.ByteOrder, out *output) error {
-	for i := 0; i+1 < len(data) && !out.full(); i += 2 {
+func utf16Text(ctx context.Context, data []byte, order binary.ByteOrder, out *Output) error {
+	for i := 0; i+1 < len(data) && !out.Full(); i += 2 {
 		if i%(64<<10) == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -60,7 +60,7 @@ func utf16Text(ctx context.Context, data []byte, order binary.ByteOrder, out *ou
 				r, i = pair, i+2
 			}
 		}
-		out.rune(r)
+		out.Rune(r)
 	}
 	return nil
 }

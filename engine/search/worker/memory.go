@@ -1,0 +1,13 @@
+package worker
+
+import "runtime/debug"
+
+// limitMemory has Go's runtime give memory back rather than come near what the
+// process may have.
+func limitMemory(bytes int64) {
+	if bytes <= 0 {
+		return
+	}
+	debug.SetMemoryLimit(bytes * 3 / 4)
+	capMemory(bytes)
+}
