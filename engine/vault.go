@@ -102,6 +102,10 @@ func (v *Vault) ID() string { return v.store.Vault() }
 // Name is the organization's name: Options.Name when the vault was made.
 func (v *Vault) Name() string { return v.name }
 
+// Database is the file that makes a directory a vault. Who finds the rest without
+// it has a vault that has lost its database.
+func Database(dir string) string { return filepath.Join(dir, fileDB) }
+
 // Create makes a vault in dir, which may exist, and opens it. Nobody can do
 // anything in it yet: CreateUser and CreateKey, as Operator, let the first
 // person in. ErrVaultExists if there is one, ErrVaultInUse, ErrNetworkFS;

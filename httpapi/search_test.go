@@ -131,8 +131,8 @@ func TestSearchesThatShowContentAreEntries(t *testing.T) {
 // slow is a Search that takes until it is told.
 type slow struct {
 	indexes // of none: nothing else is asked
-	began chan struct{}
-	let   chan struct{}
+	began   chan struct{}
+	let     chan struct{}
 }
 
 func (s slow) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (SearchResult, error) {

@@ -56,7 +56,7 @@ The restored vault is paused: no webhooks are sent and no retention runs until
 ` + "`strongroom resume`" + `. Edit locks that were live are broken. A running server serves
 it after its next start.`,
 		example: `strongroom export --log since.jsonl --details details.jsonl
-strongroom restore --from backup --log since.jsonl --details details.jsonl --head heads.txt`,
+strongroom restore --from ./backup --log since.jsonl --details details.jsonl --data ./restored`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o restoreOptions
 			f.place(&o.Place)

@@ -54,7 +54,7 @@ func NotFound(at Place) error {
 	switch left, err := os.ReadDir(at.Dir()); {
 	case err == nil && len(left) > 0:
 		return fmt.Errorf("vault %q: its database %s is missing, and the rest is there: put the file back or, if it is lost, move %s away and "+
-			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, filepath.Join(at.Dir(), "vault.db"), at.Dir())
+			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, engine.Database(at.Dir()), at.Dir())
 	case err == nil:
 		return fmt.Errorf("vault %q: %s is empty; remove it and make the vault with `strongroom init --vault %[1]s`, or restore a backup with `strongroom restore`",
 			at.Vault, at.Dir())
@@ -80,7 +80,7 @@ func MakeVaultsDir(data string) error {
 // that no crash leaves a vault nobody can enter.
 func Create(ctx context.Context, at Place, admin engine.NewUser) (engine.Secret, error) {
 	if _, err := os.Lstat(at.Dir()); err == nil {
-		if _, err := os.Lstat(filepath.Join(at.Dir(), "vault.db")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(engine.Database(at.Dir())); errors.Is(err, fs.ErrNotExist) {
 			return engine.Secret{}, NotFound(at)
 		}
 		return engine.Secret{}, fmt.Errorf("vault %q exists already in %s; choose another --vault, or `strongroom key add` for a new key",
