@@ -402,7 +402,7 @@
 //
 // The facts:
 //
-//	access           what the user, or the key, may do: view, upload or admin
+//	access           what the user, or the key, may do: view, upload, auditor or admin
 //	action           what the policy does: archive or delete
 //	active           whether the webhook is delivered to
 //	after            the seq after which the export began

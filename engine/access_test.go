@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,7 +131,7 @@ func changes(k *enginetest.Kit) []change {
 			_, _, err := k.StartRun(ctx, a, engine.NewRun{})
 			return err
 		}},
-		{"Export", engine.AccessAdmin, func(ctx context.Context, a engine.Actor) error {
+		{"Export", engine.AccessAuditor, func(ctx context.Context, a engine.Actor) error {
 			_, err := k.Export(ctx, a, 0)
 			return err
 		}},
@@ -179,6 +180,14 @@ func TestEveryChangeAsksWhoMay(t *testing.T) {
 		must(t, err)
 		narrow, expired, rotated := k.Admin, k.Admin, k.Admin
 		narrow.KeyID = key(engine.NewKey{Name: "narrow", Access: engine.AccessView})
+		auditor, _ := k.Person("Anna Auditor", engine.AccessAuditor)
+		looks := k.Admin
+		looks.KeyID = key(engine.NewKey{Name: "looks", Access: engine.AccessAuditor})
+		// What an uploader's key for uploads may, once its user has become an auditor.
+		moved, _ := k.Person("Mona Moved", engine.AccessUpload)
+		audits := engine.AccessAuditor
+		_, _, err = k.UpdateUser(ctx, k.Admin, moved.UserID, engine.Condition{}, engine.UserPatch{Access: &audits})
+		must(t, err)
 		expired.KeyID = key(engine.NewKey{Name: "short", ExpiresAt: time.Now().Add(time.Hour)})
 		rotated.KeyID = key(engine.NewKey{Name: "rotated"})
 		_, _, _, err = k.RotateKey(ctx, k.Admin, rotated.KeyID, 0)
@@ -200,6 +209,14 @@ func TestEveryChangeAsksWhoMay(t *testing.T) {
 			{"an admin who acts as nobody", with(k.Admin, func(a *engine.Actor) { a.Access = engine.AccessNone }), engine.AccessNone, nil},
 			{"a viewer who acts as an admin", with(viewer, func(a *engine.Actor) { a.Access = engine.AccessAdmin }), engine.AccessView, nil},
 			{"an admin with a narrow key", narrow, engine.AccessView, nil},
+			{"an auditor", auditor, engine.AccessAuditor, nil},
+			{"an admin with an auditor's key", looks, engine.AccessAuditor, nil},
+			{"an admin who acts as an auditor", with(k.Admin, func(a *engine.Actor) { a.Access = engine.AccessAuditor }), engine.AccessAuditor, nil},
+			{"an auditor who acts as an admin", with(auditor, func(a *engine.Actor) { a.Access = engine.AccessAdmin }), engine.AccessAuditor, nil},
+			{"an auditor who acts as an uploader", with(auditor, func(a *engine.Actor) { a.Access = engine.AccessUpload }), engine.AccessView, nil},
+			{"an uploader who acts as an auditor", with(uploader, func(a *engine.Actor) { a.Access = engine.AccessAuditor }), engine.AccessView, nil},
+			{"an auditor with a key for uploads", moved, engine.AccessView, nil},
+			{"an admin who acts as what there is not", with(k.Admin, func(a *engine.Actor) { a.Access = 77 }), engine.AccessNone, nil},
 			{"an admin demoted since", demoted, engine.AccessUpload, nil},
 			{"the operator", engine.Operator(), engine.AccessAdmin, nil},
 			{"the schedule", engine.System(), engine.AccessAdmin, nil},
@@ -221,9 +238,13 @@ func TestEveryChangeAsksWhoMay(t *testing.T) {
 					if !errors.Is(err, who.err) {
 						t.Errorf("%s by %s: got %v, want %v", c.name, who.name, err, who.err)
 					}
-				case who.access < c.needs:
+				case !slices.Contains(may[who.access], c.needs):
+					told := c.needs
+					if told == engine.AccessAuditor {
+						told = engine.AccessAdmin
+					}
 					refused, ok := errors.AsType[*engine.PermissionError](err)
-					if !ok || *refused != (engine.PermissionError{Required: c.needs, Actual: who.access}) || !errors.Is(err, engine.ErrLacksPermission) {
+					if !ok || *refused != (engine.PermissionError{Required: told, Actual: who.access}) || !errors.Is(err, engine.ErrLacksPermission) {
 						t.Errorf("%s by %s: got %v, want that it needs %s", c.name, who.name, err, c.needs)
 					}
 				case err != nil:
@@ -235,6 +256,63 @@ func TestEveryChangeAsksWhoMay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// may says what each access is enough for, written out.
+var may = map[engine.Access][]engine.Access{
+	engine.AccessNone:    {engine.AccessNone},
+	engine.AccessView:    {engine.AccessNone, engine.AccessView},
+	engine.AccessUpload:  {engine.AccessNone, engine.AccessView, engine.AccessUpload},
+	engine.AccessAuditor: {engine.AccessNone, engine.AccessView, engine.AccessAuditor},
+	engine.AccessAdmin:   {engine.AccessNone, engine.AccessView, engine.AccessUpload, engine.AccessAuditor, engine.AccessAdmin},
+}
+
+// TestTheLowerOfTwoAccessesIsWhatBothMay holds for every pair, whichever comes first.
+func TestTheLowerOfTwoAccessesIsWhatBothMay(t *testing.T) {
+	t.Parallel()
+	for a := range may {
+		for b := range may {
+			low := engine.Meet(a, b)
+			for needed := range may {
+				both := slices.Contains(may[a], needed) && slices.Contains(may[b], needed)
+				if (low.Permits(needed) == nil) != both {
+					t.Errorf("%s and %s is %s: whether it permits %s is wrong", a, b, low, needed)
+				}
+			}
+		}
+	}
+}
+
+// TestAKeyIsNoWiderThanItsUser holds for every pair: a key for uploads is wider
+// than an auditor, and an auditor's than an uploader.
+func TestAKeyIsNoWiderThanItsUser(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	for _, user := range []engine.Access{engine.AccessView, engine.AccessUpload, engine.AccessAuditor, engine.AccessAdmin} {
+		who, _ := k.Person("somebody", user)
+		for access := range may {
+			made, _, _, err := k.CreateKey(t.Context(), k.Admin, engine.NewKey{Name: "a key", UserID: who.UserID, Access: access})
+			switch {
+			case !slices.Contains(may[user], access):
+				if !errors.Is(err, engine.ErrInvalid) {
+					t.Errorf("a key for %s of a user with %s: %v", access, user, err)
+				}
+			case err != nil || access != engine.AccessNone && made.Access != access || access == engine.AccessNone && made.Access != user:
+				t.Errorf("a key for %s of a user with %s: %s, %v", access, user, made.Access, err)
+			}
+		}
+	}
+}
+
+// TestAnAuditorIsNoAdmin: whoever becomes an auditor administers no more.
+func TestAnAuditorIsNoAdmin(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	k.Person("Anna Auditor", engine.AccessAuditor)
+	audits := engine.AccessAuditor
+	if _, _, err := k.UpdateUser(t.Context(), k.Admin, k.Admin.UserID, engine.Condition{}, engine.UserPatch{Access: &audits}); !errors.Is(err, engine.ErrLastAdmin) {
+		t.Errorf("the last admin became an auditor: %v", err)
+	}
 }
 
 // wroteNothingAs looks for entries of an actor who was refused.

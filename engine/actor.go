@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -14,18 +14,26 @@ import (
 	"strongroom/blobstore"
 )
 
-// Access is what a user or key may do. Levels are cumulative: view < upload <
-// admin. The zero Access may do nothing.
+// Access is what a user or key may do. view < upload < admin are cumulative.
+// auditor stands beside upload, between view and admin: neither of the two may
+// what the other may. So accesses are compared by Permits and Meet, never as
+// numbers. The zero Access may do nothing.
 type Access uint8
 
 const (
-	AccessNone   Access = iota // nothing
-	AccessView                 // reads everything in its vault
-	AccessUpload               // also creates documents, versions and metadata
-	AccessAdmin                // also archives, deletes, and governs
+	AccessNone    Access = iota // nothing
+	AccessView                  // reads what everybody in its vault reads
+	AccessUpload                // also creates documents, versions and metadata
+	AccessAdmin                 // does all of it: also archives, deletes, and governs
+	AccessAuditor               // reads all that an admin reads, and changes nothing
 )
 
-// String is none, view, upload or admin.
+// accesses are those a user or a key can have.
+var accesses = []Access{AccessView, AccessUpload, AccessAuditor, AccessAdmin}
+
+const errAccess = "must be view, upload, auditor or admin"
+
+// String is none, view, upload, auditor or admin.
 func (a Access) String() string {
 	switch a {
 	case AccessView:
@@ -34,6 +42,8 @@ func (a Access) String() string {
 		return "upload"
 	case AccessAdmin:
 		return "admin"
+	case AccessAuditor:
+		return "auditor"
 	}
 	return "none"
 }
@@ -41,24 +51,45 @@ func (a Access) String() string {
 // MarshalText is String.
 func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText accepts view, upload and admin.
+// UnmarshalText accepts view, upload, auditor and admin.
 func (a *Access) UnmarshalText(text []byte) error {
-	for _, level := range []Access{AccessView, AccessUpload, AccessAdmin} {
+	for _, level := range accesses {
 		if string(text) == level.String() {
 			*a = level
 			return nil
 		}
 	}
-	return fmt.Errorf("must be view, upload or admin")
+	return errors.New(errAccess)
 }
 
 // Permits is nil if this access is enough for what takes another, *PermissionError
-// if it is not. It is the one place that compares the two.
+// if it is not. What takes AccessAuditor is what an admin reads: the error says
+// that it takes an admin. Permits is the one place that compares two.
 func (a Access) Permits(required Access) error {
-	if a < required {
-		return &PermissionError{Required: required, Actual: a}
+	switch {
+	case Meet(a, required) == required:
+		return nil
+	case required == AccessAuditor:
+		required = AccessAdmin
 	}
-	return nil
+	return &PermissionError{Required: required, Actual: a}
+}
+
+// Meet is what both of two accesses may: an auditor with a key for uploads may
+// view, one with a key for admins audits.
+func Meet(a, b Access) Access {
+	if a > b {
+		a, b = b, a
+	}
+	switch {
+	case b > AccessAuditor: // of no access there is
+		return AccessNone
+	case b == AccessAuditor && a == AccessAdmin:
+		return AccessAuditor
+	case b == AccessAuditor && a == AccessUpload:
+		return AccessView
+	}
+	return a
 }
 
 // Actor is who acts. It is a parameter, second after ctx, of every call that
@@ -146,7 +177,7 @@ func (m Match) check(revision uint64) error {
 }
 
 // admit looks the actor up in the transaction and makes it the one who acts:
-// with the lowest of its own, its user's and its key's access, as they are
+// with what its own, its user's and its key's access all may, as they are
 // now.
 func (t *tx) admit(a Actor) error {
 	t.actor = a
@@ -160,7 +191,7 @@ func (t *tx) admit(a Actor) error {
 	if u.Status != UserActive {
 		return ErrTokenRevoked
 	}
-	t.actor.UserID, t.actor.Access = u.ID, min(a.Access, u.Access)
+	t.actor.UserID, t.actor.Access = u.ID, Meet(a.Access, u.Access)
 	if a.KeyID == "" {
 		return nil
 	}
@@ -171,7 +202,7 @@ func (t *tx) admit(a Actor) error {
 	if k.UserID != u.ID {
 		return ErrInvalidToken
 	}
-	t.actor.KeyID, t.actor.Access = k.ID, min(t.actor.Access, k.Access)
+	t.actor.KeyID, t.actor.Access = k.ID, Meet(t.actor.Access, k.Access)
 	return k.usable(t.Now())
 }
 

@@ -101,7 +101,7 @@ func (e pastEntry) userUpdated() (pastStep, error) {
 		if u == old {
 			return out, audit.Event{}, nil
 		}
-		if u.Access > old.Access || u.Status == UserActive && old.Status == UserClosed || u.CanLockEnvelopes && !old.CanLockEnvelopes {
+		if old.Access.Permits(u.Access) != nil || u.Status == UserActive && old.Status == UserClosed || u.CanLockEnvelopes && !old.CanLockEnvelopes {
 			out.loosens = fmt.Sprintf("lets user %s do more", u.ID)
 		}
 		_, event := t.changeUser(old, u)

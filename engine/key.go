@@ -107,7 +107,7 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 			return Actor{}, ErrTokenRevoked
 		}
 		v.used.note(k.ID, t.Now())
-		return Actor{UserID: u.ID, KeyID: k.ID, Access: min(k.Access, u.Access)}, nil
+		return Actor{UserID: u.ID, KeyID: k.ID, Access: Meet(k.Access, u.Access)}, nil
 	})
 }
 
@@ -165,8 +165,8 @@ func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secr
 	}
 	var c checks
 	c.Required("name", n.Name, check.MaxShort)
-	if n.Access > AccessAdmin {
-		c.Fail("access", "must be view, upload or admin")
+	if n.Access != AccessNone && !slices.Contains(accesses, n.Access) {
+		c.Fail("access", errAccess)
 	}
 	if err := c.err(); err != nil {
 		return Key{}, Secret{}, Receipt{}, err
@@ -192,7 +192,7 @@ func (t *tx) createKey(n NewKey, random secret.Key) (*key, audit.Event, error) {
 	if n.Access == AccessNone {
 		n.Access = u.Access
 	}
-	if n.Access > u.Access {
+	if u.Access.Permits(n.Access) != nil {
 		return nil, audit.Event{}, invalid("access", "must not be wider than the user's, which is %s", u.Access)
 	}
 	if !n.ExpiresAt.IsZero() {

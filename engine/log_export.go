@@ -26,7 +26,7 @@ type Export struct {
 // does not have the entry after which it is to begin.
 func (v *Vault) Export(ctx context.Context, actor Actor, after uint64) (*Export, error) {
 	at, receipt, err := update(v, ctx, actor, func(t *tx) (time.Time, audit.Event, error) {
-		if err := t.may(AccessAdmin); err != nil {
+		if err := t.may(AccessAuditor); err != nil {
 			return t.Now(), audit.Event{}, err
 		}
 		if after >= t.Seq() {

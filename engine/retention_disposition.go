@@ -40,13 +40,13 @@ type PolicyFate struct {
 	Why            string
 }
 
-// Disposition explains a document to administrators. ErrDocumentNotFound,
+// Disposition explains a document to admins and auditors. ErrDocumentNotFound,
 // *DeletedError.
 func (v *Vault) Disposition(ctx context.Context, actor Actor, documentID string) (Disposition, error) {
 	return view(v, func(t *tx) (Disposition, error) {
 		err := t.admit(actor)
 		if err == nil {
-			err = t.may(AccessAdmin)
+			err = t.may(AccessAuditor)
 		}
 		if err != nil {
 			return Disposition{}, err

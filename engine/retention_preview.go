@@ -49,7 +49,7 @@ type PlannedOutcome struct {
 // NewPolicyID stands for the policy that a preview adds.
 const NewPolicyID = "new"
 
-// Preview makes the plan of a run, for administrators. On every page, counts and
+// Preview makes the plan of a run, for admins and auditors. On every page, counts and
 // digest are those of the whole plan. Every page is of the same instant as the
 // first. ErrPolicyNotFound, and the errors of CreatePolicy or UpdatePolicy for the
 // policy of the query.
@@ -62,7 +62,7 @@ func (v *Vault) Preview(ctx context.Context, actor Actor, q PreviewQuery) (Previ
 	if err != nil {
 		return Preview{}, err
 	}
-	if err := v.mayAsk(actor, AccessAdmin); err != nil {
+	if err := v.mayAsk(actor, AccessAuditor); err != nil {
 		return Preview{}, err
 	}
 	if now := v.store.Clock.Sure(v.store.Clock.Now(), false); at.IsZero() {

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"strongroom/audit"
@@ -109,8 +110,8 @@ func (n NewUser) check() error {
 	var c checks
 	c.Required("name", n.Name, check.MaxShort)
 	c.Email("email", n.Email)
-	if n.Access < AccessView || n.Access > AccessAdmin {
-		c.Fail("access", "must be view, upload or admin")
+	if !slices.Contains(accesses, n.Access) {
+		c.Fail("access", errAccess)
 	}
 	return c.err()
 }
@@ -220,8 +221,8 @@ func (p *UserPatch) check() error {
 	if p.Email != nil {
 		c.Email("email", check.Trim(*p.Email))
 	}
-	if p.Access != nil && (*p.Access < AccessView || *p.Access > AccessAdmin) {
-		c.Fail("access", "must be view, upload or admin")
+	if p.Access != nil && !slices.Contains(accesses, *p.Access) {
+		c.Fail("access", errAccess)
 	}
 	if p.Status != nil && *p.Status != UserActive && *p.Status != UserClosed {
 		c.Fail("status", "must be active or closed")

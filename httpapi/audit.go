@@ -130,7 +130,7 @@ func getEntry(ctx context.Context, c caller, in entryInput) (reply[Entry], error
 }
 
 // governing are the nouns whose details are not part of what everybody reads.
-var governing = []string{"user", "key", "webhook", "hold", "settings", "erasure", "signin"}
+var governing = []string{"user", "key", "client", "session", "approval", "webhook", "hold", "settings", "erasure", "signin"}
 
 // entryOf prints an entry for a reader of this access.
 func entryOf(e engine.Entry, access engine.Access) Entry {
@@ -143,7 +143,7 @@ func entryOf(e engine.Entry, access engine.Access) Entry {
 		out.DetailDigest = e.Entry.Detail.String()
 	}
 	noun, _, _ := strings.Cut(out.Op, ".")
-	if e.Detail != nil && (access.Permits(engine.AccessAdmin) == nil || !slices.Contains(governing, noun)) {
+	if e.Detail != nil && (access.Permits(engine.AccessAuditor) == nil || !slices.Contains(governing, noun)) {
 		out.Detail = json.RawMessage(e.Detail)
 		out.Salt = hex.EncodeToString(e.Salt)
 	}

@@ -175,6 +175,9 @@ func (p *printer) operation(rt route) object {
 		op["description"] = "Open to all."
 	} else {
 		op["description"] = "Access: " + rt.access.String() + "."
+		if rt.access == engine.AccessAuditor {
+			op["description"] = "Access: admin or auditor."
+		}
 	}
 	var parameters []any
 	for _, f := range rt.input.fields {

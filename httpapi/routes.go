@@ -10,7 +10,9 @@ const (
 	open  = engine.AccessNone // to all, without a token
 	view  = engine.AccessView
 	write = engine.AccessUpload
-	admin = engine.AccessAdmin
+	// to auditors and admins: what admins read, and nothing that changes
+	readAll = engine.AccessAuditor
+	admin   = engine.AccessAdmin
 )
 
 var (
@@ -43,7 +45,7 @@ func (s *Server) systemRoutes() []route {
 	return []route{
 		endpoint("GET", "/livez", 200, open, "Whether the server runs", livez),
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
-		stream("GET", "/metrics", admin, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
+		stream("GET", "/metrics", readAll, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 		stream("GET", "/openapi-docusign.json", open, "The description of what DocuSign's clients speak", jsonMedia, describeDocuSign),
@@ -64,7 +66,7 @@ func accessRoutes() []route {
 		endpoint("PATCH", "/v1/users/:id", 200, admin, "Change or close a user", updateUser, noUser, engine.ErrExists, engine.ErrLastAdmin),
 
 		endpoint("POST", "/v1/api-keys", 201, admin, "Create an API key; its secret is shown this once", createKey),
-		endpoint("GET", "/v1/api-keys", 200, admin, "List the API keys, without their secrets", listKeys),
+		endpoint("GET", "/v1/api-keys", 200, readAll, "List the API keys, without their secrets", listKeys),
 		// Admin, or the key itself: the engine tells them apart.
 		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey),
 		endpoint("DELETE", "/v1/api-keys/:id", 200, admin, "Revoke an API key at once", revokeKey, noKey),
@@ -117,7 +119,7 @@ func (s *Server) catalogueRoutes() []route {
 		endpoint("PATCH", "/v1/fields/:key", 200, admin, "Change the definition of a custom field", updateField, noField, engine.ErrFieldInUse),
 		endpoint("DELETE", "/v1/fields/:key", 200, admin, "Delete a custom field", deleteField, noField, engine.ErrFieldInUse),
 
-		endpoint("GET", "/v1/settings", 200, admin, "Read the settings", getSettings),
+		endpoint("GET", "/v1/settings", 200, readAll, "Read the settings", getSettings),
 		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings, engine.ErrPreviewRequired),
 	}
 }
@@ -140,9 +142,9 @@ func (s *Server) auditRoutes() []route {
 		endpoint("GET", "/v1/audit/entries", 200, view, "List audit entries in order, or wait for the next", s.listEntries, noDocument, engine.ErrLogBehind),
 		endpoint("GET", "/v1/audit/entries/:seq", 200, view, "Read an audit entry", getEntry, engine.ErrEntryNotFound),
 		endpoint("GET", "/v1/audit/head", 200, view, "Read the head of the audit log", getHead),
-		stream("GET", "/v1/audit/export", admin, "Export the exact lines of the audit log", ndjson, exportLog, noSpace, engine.ErrLogBehind),
-		stream("GET", "/v1/audit/details", admin, "Export the details of the audit log", ndjson, exportDetails, noSpace, engine.ErrLogBehind),
-		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time, admins first (bytes: admin)", s.verify, engine.ErrLacksPermission, errVerifying),
+		stream("GET", "/v1/audit/export", readAll, "Export the exact lines of the audit log", ndjson, exportLog, noSpace, engine.ErrLogBehind),
+		stream("GET", "/v1/audit/details", readAll, "Export the details of the audit log", ndjson, exportDetails, noSpace, engine.ErrLogBehind),
+		endpoint("POST", "/v1/audit/verify", 200, view, "Verify the audit log and the vault against it, one request at a time, admins first (bytes: admin or auditor)", s.verify, engine.ErrLacksPermission, errVerifying),
 	}
 }
 

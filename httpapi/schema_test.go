@@ -22,7 +22,7 @@ var known = map[reflect.Type]func() object{
 	typeOf[engine.Due]():      dueSchema,
 	typeOf[dueDate]():         dueSchema,
 	typeOf[audit.Hash]():      func() object { return object{"type": "string", "pattern": "^[0-9a-f]{64}$"} },
-	typeOf[engine.Access]():   func() object { return object{"type": "string", "enum": []string{"view", "upload", "admin"}} },
+	typeOf[engine.Access]():   func() object { return object{"type": "string", "enum": []string{"view", "upload", "auditor", "admin"}} },
 	typeOf[json.RawMessage](): func() object { return object{"type": "object"} },
 	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
 	typeOf[ifMatch]():         func() object { return object{"type": "string"} },

@@ -73,7 +73,7 @@ func getMe(ctx context.Context, c caller, _ struct{}) (reply[Me], error) {
 		}
 		user := userOf(u)
 		me.User = &user
-		me.Access = min(me.Access, u.Access) // a host may have said more than the user has
+		me.Access = engine.Meet(me.Access, u.Access) // a host may have said more than the user has
 	}
 	if c.actor.KeyID != "" {
 		k, err := c.vault.Key(ctx, c.actor.KeyID)

@@ -10,7 +10,7 @@ import (
 )
 
 type verification struct {
-	Bytes bool   `json:"bytes" doc:"Read every blob too; for admins."`
+	Bytes bool   `json:"bytes" doc:"Read every blob too; for admins and auditors."`
 	Head  string `json:"head" doc:"Printed heads, one after the other: three lines each, as GET /v1/audit/head gives them in text. Each must be an entry of this log."`
 }
 
@@ -22,9 +22,8 @@ type verifyInput struct {
 // anybody who may look may ask for it, any number of times. See verifications.
 func (s *Server) verify(ctx context.Context, c caller, in verifyInput) (reply[VerifyReport], error) {
 	o := engine.VerifyOptions{Bytes: in.Verification.Bytes}
-	admin := c.actor.Access.Permits(engine.AccessAdmin)
-	if o.Bytes && admin != nil {
-		return reply[VerifyReport]{}, admin
+	if refused := c.actor.Access.Permits(engine.AccessAuditor); o.Bytes && refused != nil {
+		return reply[VerifyReport]{}, refused
 	}
 	if in.Verification.Head != "" {
 		heads, err := audit.ParseHeads(in.Verification.Head)
@@ -49,7 +48,8 @@ func (s *Server) verify(ctx context.Context, c caller, in verifyInput) (reply[Ve
 	}), nil
 }
 
-// verifications are those of one vault, one at a time. Admins come first: while one
+// verifications are those of one vault, one at a time. Admins, whom auditors count
+// among here, come first: while one
 // runs that anybody else asked for, an admin waits for its end, and nobody but
 // those who wait begins another. All others are refused, and whoever is no admin rests
 // after a verification for as long as it took, so that one who asks again and
@@ -77,7 +77,7 @@ func (s *Server) verificationsOf(v *engine.Vault) *verifications {
 // begin takes the turn of the caller. Whoever has it calls end. stop ends the
 // waiting.
 func (v *verifications) begin(ctx, stop context.Context, c *caller) (end func(), err error) {
-	admin, began := c.actor.Access.Permits(engine.AccessAdmin) == nil, time.Now()
+	admin, began := c.actor.Access.Permits(engine.AccessAuditor) == nil, time.Now()
 	v.mu.Lock()
 	rest := v.rests[c.actor.UserID].Sub(began)
 	switch {

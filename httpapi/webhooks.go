@@ -22,8 +22,8 @@ func (s *Server) webhookRoutes() []route {
 	noWebhook := engine.ErrWebhookNotFound
 	routes := []route{
 		endpoint("POST", "/v1/webhooks", 201, admin, "Subscribe to events; the secret that signs them is shown this once", createWebhook),
-		endpoint("GET", "/v1/webhooks", 200, admin, "List the webhooks, without their secrets", listWebhooks),
-		endpoint("GET", "/v1/webhooks/:id", 200, admin, "Read a webhook", getWebhook, noWebhook),
+		endpoint("GET", "/v1/webhooks", 200, readAll, "List the webhooks, without their secrets", listWebhooks),
+		endpoint("GET", "/v1/webhooks/:id", 200, readAll, "Read a webhook", getWebhook, noWebhook),
 		endpoint("PATCH", "/v1/webhooks/:id", 200, admin, "Change a webhook, or activate it again", updateWebhook, noWebhook),
 		endpoint("DELETE", "/v1/webhooks/:id", 200, admin, "Delete a webhook; the answer is what it was", deleteWebhook, noWebhook),
 		endpoint("POST", "/v1/webhooks/:id/rotate", 200, admin, "Give a webhook another secret, shown this once; the old one signs too for 24 hours", rotateWebhook, noWebhook),
@@ -33,7 +33,7 @@ func (s *Server) webhookRoutes() []route {
 	}
 	return append(routes,
 		endpoint("POST", "/v1/webhooks/:id/test", 200, admin, "Send an event of the type webhook.test now; the answer is what became of it", s.testWebhook, noWebhook),
-		endpoint("GET", "/v1/webhooks/:id/deliveries", 200, admin, "List the last 1,000 attempts to deliver, the last first", s.listDeliveries, noWebhook),
+		endpoint("GET", "/v1/webhooks/:id/deliveries", 200, readAll, "List the last 1,000 attempts to deliver, the last first", s.listDeliveries, noWebhook),
 		endpoint("POST", "/v1/webhooks/:id/deliveries/:n/redeliver", 200, admin, "Deliver the event of an attempt again now; the answer is what became of it", s.redeliver, noWebhook, engine.ErrDeliveryNotFound),
 	)
 }

@@ -56,7 +56,7 @@ func TestUsage(t *testing.T) {
 		{"completion", []string{"bash, zsh or fish"}},
 		{"completion tcsh", []string{"bash, zsh or fish"}},
 		{"user add", []string{"--name"}},
-		{"user add --name x --access god", []string{"--access", "view, upload or admin"}},
+		{"user add --name x --access god", []string{"--access", "view, upload, auditor or admin"}},
 		{"key add --name x", []string{"--user"}},
 		{"key add --user x", []string{"--name"}},
 		{"key add --user x --name y --expires soon", []string{"--expires", "2030-12-31"}},

@@ -34,7 +34,7 @@ serves it, as the actor "operator".`,
 			user := f.set.String("user", "", "`USER` the key is for: id or e-mail address (required)")
 			name := f.set.String("name", "", "`NAME` that tells this key from others (required)")
 			var access accessValue
-			f.set.Var(&access, "access", "`LEVEL` of access: view, upload or admin (the user's, if not given)")
+			f.set.Var(&access, "access", "`LEVEL` of access: view, upload, auditor or admin (the user's, if not given)")
 			var expires expiryValue
 			f.set.Var(&expires, "expires", "`TIME` the key stops: 2030-12-31 for the end of that day in the vault's\ntime zone, or 2030-12-31T18:00:00Z (never, if not given)")
 			asJSON := f.asJSON()

@@ -20,9 +20,10 @@ func (p *Program) userAddCommand() command {
 		summary: "add a user to a vault",
 		about: `Adds a user and prints their id to standard output or, with --json, the JSON
 object of POST /v1/users. A user enters by an API key:
-see ` + "`strongroom help key add`" + `. Access is cumulative: view reads everything in the
-vault, upload also creates documents, versions and metadata, admin also
-archives, deletes and governs.
+see ` + "`strongroom help key add`" + `. Access is cumulative: view reads the documents
+of the vault, upload also creates documents, versions and metadata, admin also
+archives, deletes and governs. auditor stands beside: it reads all that an
+admin reads, and changes nothing.
 
 Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
@@ -33,7 +34,7 @@ serves it, as the actor "operator".`,
 			name := f.set.String("name", "", "`NAME` of the user (required)")
 			email := f.set.String("email", "", "`ADDRESS` of the user, unique in the vault")
 			access := accessValue(engine.AccessView)
-			f.set.Var(&access, "access", "`LEVEL` of access: view, upload or admin")
+			f.set.Var(&access, "access", "`LEVEL` of access: view, upload, auditor or admin")
 			asJSON := f.asJSON()
 			return func(ctx context.Context, _ []string) error {
 				if *name == "" {

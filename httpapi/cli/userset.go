@@ -30,7 +30,7 @@ server that serves it, as the actor "operator".`,
 			var access accessValue
 			f.set.Var(&name, "name", "`NAME` of the user")
 			f.set.Var(&email, "email", "`ADDRESS` of the user, unique in the vault; \"\" for none")
-			f.set.Var(&access, "access", "`LEVEL` of access: view, upload or admin")
+			f.set.Var(&access, "access", "`LEVEL` of access: view, upload, auditor or admin")
 			asJSON := f.asJSON()
 			return func(ctx context.Context, operands []string) error {
 				patch := map[string]any{}

@@ -6,7 +6,7 @@ const (
 	open  = engine.AccessNone // to all
 	view  = engine.AccessView
 	write = engine.AccessUpload
-	admin = engine.AccessAdmin
+	admin = engine.AccessAdmin // to change; what admins read takes engine.AccessAuditor
 )
 
 // routes is the table: method, address below the console, access, and what makes

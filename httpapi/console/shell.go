@@ -62,11 +62,16 @@ func (s *shell) Root(part string) string { return s.base + "/" + part }
 // Asset is the address of a file.
 func (s *shell) Asset(name string) string { return s.assets[name] }
 
-// May reports whether the person has this access.
+// May reports whether the person has this access: what is done, "upload" or
+// "admin", or looked at, "view" or "auditor".
 func (s *shell) May(access string) bool {
 	var needed engine.Access
-	return needed.UnmarshalText([]byte(access)) == nil && s.Access >= needed
+	return needed.UnmarshalText([]byte(access)) == nil && s.Access.Permits(needed) == nil
 }
+
+// Reads reports whether the person reads what admins read: an admin does, and an
+// auditor. What it shows must offer nothing to change: May("admin") does that.
+func (s *shell) Reads() bool { return s.Access.Permits(engine.AccessAuditor) == nil }
 
 // In reports whether this page is one of a part of the console.
 func (s *shell) In(part string) bool {

@@ -103,8 +103,8 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	if a, err := c.admit(v); err != nil || a.to != "" {
 		return a, err
 	}
-	if v.actor.Access < rt.access {
-		return answer{}, &engine.PermissionError{Required: rt.access, Actual: v.actor.Access}
+	if err := v.actor.Access.Permits(rt.access); err != nil {
+		return answer{}, err
 	}
 	number := r.PostForm.Get("once")
 	if r.Method != http.MethodPost || v.session == nil || number == "" {
