@@ -281,6 +281,12 @@
 //	    detail   name reason
 //	document.downloaded (version)
 //	    facts    digest digest, part? word
+//	document.restricted (document)
+//	    facts    repeats? number
+//	    detail   reason
+//	document.unrestricted (document)
+//	    facts    repeats? number
+//	    detail   reason
 //	lock.acquired (document)
 //	    facts    drafts? hash, fence number, password? text, scratchpad flag,
 //	             seconds number, snapshot? hash
@@ -378,8 +384,9 @@
 //	settings.updated (none)
 //	    facts    auditReads? flag, changed list, formerZones? list,
 //	             maxClockGapDays? number, maxVersions? number, paused? flag,
-//	             reminderDays? list, repeats? number, retentionConflict? word,
-//	             retentionRunAt? word, searchLanguage? word, timeZone? word
+//	             reminderDays? list, repeats? number, restrictDeferred? flag,
+//	             retentionConflict? word, retentionRunAt? word,
+//	             searchLanguage? word, timeZone? word
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, subjects hash, user? word
@@ -473,6 +480,7 @@
 //	repeats          the seq of the entry that is put in force again, in the log that was at hand when the vault was restored
 //	required         whether documents must have the field
 //	restored         the number of the version whose bytes these are
+//	restrictDeferred  the setting
 //	resume           the seq at which what is left of the erasure goes on; absent: nothing is left
 //	retainUntil      until when the document is kept although it has left the policy
 //	retentionConflict  the setting

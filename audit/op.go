@@ -29,6 +29,8 @@ const (
 	OpDocumentUnarchived   Op = "document.unarchived"
 	OpDocumentDeleted      Op = "document.deleted"
 	OpDocumentDownloaded   Op = "document.downloaded"
+	OpDocumentRestricted   Op = "document.restricted"
+	OpDocumentUnrestricted Op = "document.unrestricted"
 
 	OpLockAcquired Op = "lock.acquired"
 	OpLockRenewed  Op = "lock.renewed"
@@ -144,6 +146,8 @@ var rules = []rule{
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
 		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "name reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
+	{OpDocumentRestricted, oneDocument, []fact{may("repeats", aNumber)}, "reason"},
+	{OpDocumentUnrestricted, oneDocument, []fact{may("repeats", aNumber)}, "reason"},
 
 	{OpLockAcquired, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), may("password", aText), must("scratchpad", aFlag), must("seconds", aNumber), may("snapshot", aHash)},
 		"lockedByApp"},
@@ -187,7 +191,7 @@ var rules = []rule{
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
 	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("formerZones", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
-		may("repeats", aNumber), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
+		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), must("subjects", aHash), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},

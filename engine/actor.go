@@ -21,11 +21,11 @@ import (
 type Access uint8
 
 const (
-	AccessNone    Access = iota // nothing
-	AccessView                  // reads what everybody in its vault reads
-	AccessUpload                // also creates documents, versions and metadata
-	AccessAdmin                 // does all of it: also archives, deletes, and governs
-	AccessAuditor               // reads all that an admin reads, and changes nothing
+	AccessNone    Access = 0 // nothing
+	AccessView    Access = 1 // reads what everybody in its vault reads
+	AccessUpload  Access = 2 // also creates documents, versions and metadata
+	AccessAdmin   Access = 3 // does all of it: also archives, deletes, and governs
+	AccessAuditor Access = 8 // reads all that an admin reads, and changes nothing
 )
 
 // accesses are those a user or a key can have.
@@ -82,7 +82,7 @@ func Meet(a, b Access) Access {
 		a, b = b, a
 	}
 	switch {
-	case b > AccessAuditor: // of no access there is
+	case b > AccessAdmin && b != AccessAuditor || a > AccessAdmin && a != AccessAuditor: // there is no such access
 		return AccessNone
 	case b == AccessAuditor && a == AccessAdmin:
 		return AccessAuditor

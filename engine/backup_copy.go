@@ -47,7 +47,7 @@ type copiedVault struct {
 // openCopy opens a database as a vault that can be read and nothing else.
 func openCopy(path string, from *blobstore.Archive) (_ *copiedVault, err error) {
 	defer store.Damaged(&err, debug.SetPanicOnFault(true))
-	v := &Vault{dir: filepath.Dir(path), blobs: archived{from}}
+	v := newVault(&vault{dir: filepath.Dir(path), blobs: archived{from}})
 	if v.store, err = store.OpenCopy(path, v.schema()); err != nil {
 		return nil, err
 	}

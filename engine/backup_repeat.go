@@ -218,7 +218,8 @@ func (e *pastEntry) read(detail []byte) error {
 func (e pastEntry) again(detail []byte) (pastStep, error) {
 	switch e.Op {
 	case audit.OpHoldPlaced, audit.OpPolicyCreated, audit.OpPolicyUpdated, audit.OpSettingsUpdated, audit.OpUserUpdated,
-		audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpHoldReleased, audit.OpDocumentUpdated, audit.OpDocumentReverted:
+		audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpHoldReleased, audit.OpDocumentUpdated, audit.OpDocumentReverted,
+		audit.OpDocumentRestricted, audit.OpDocumentUnrestricted:
 		if err := e.read(detail); err != nil {
 			return nil, err
 		}
@@ -244,6 +245,8 @@ func (e pastEntry) again(detail []byte) (pastStep, error) {
 		return e.documentUpdated()
 	case audit.OpDocumentArchived, audit.OpDocumentUnarchived:
 		return e.documentArchived, nil
+	case audit.OpDocumentRestricted, audit.OpDocumentUnrestricted:
+		return e.documentRestricted, nil
 	case audit.OpFieldCreated, audit.OpFieldUpdated:
 		return e.fieldDefined, nil
 	case audit.OpWebhookUpdated, audit.OpWebhookDisabled, audit.OpWebhookDeleted:

@@ -50,12 +50,15 @@ type Document struct {
 	Lock         *Lock // the live one, without its token; nil if there is none
 	// EditProtected: it takes a password to lock the document.
 	EditProtected bool
-	CreatedAt     time.Time
-	CreatedBy     string
-	UpdatedAt     time.Time
-	UpdatedBy     string
-	Revision      uint64 // counts changes of metadata, versions and archived state
-	AuditSeq      uint64 // the last entry about the document, of any kind
+	// Restricted: only admins and auditors see it, by hand or while its erasure is
+	// deferred and the setting RestrictDeferred is on.
+	Restricted bool
+	CreatedAt  time.Time
+	CreatedBy  string
+	UpdatedAt  time.Time
+	UpdatedBy  string
+	Revision   uint64 // counts changes of metadata, versions and archived state
+	AuditSeq   uint64 // the last entry about the document, of any kind
 }
 
 // document is a Document as stored; deleted makes it a tombstone.
@@ -73,6 +76,8 @@ type document struct {
 	// confirmed are the custom fields with a date that an admin has set, or has sent
 	// again, sorted; see confirm.
 	confirmed []string
+	// restricted: by hand. deferred: an erasure of it is, until it is deleted.
+	restricted, deferred bool
 }
 
 func (d *document) state() string {
@@ -135,7 +140,7 @@ func (v *Vault) Document(ctx context.Context, documentID string) (Document, erro
 	})
 }
 
-// document returns a document or its tombstone.
+// document returns a document or its tombstone, if who asks may see it.
 func (t *tx) document(documentID string) (*document, error) {
 	key, ok := store.ParseID(documentID)
 	if !ok {
@@ -145,13 +150,20 @@ func (t *tx) document(documentID string) (*document, error) {
 	if b == nil {
 		return nil, ErrDocumentNotFound
 	}
-	return t.decode(key, b)
+	d, err := t.decode(key, b)
+	if err == nil && d.Restricted && t.partial() {
+		return nil, ErrDocumentNotFound // exactly as what does not exist
+	}
+	return d, err
 }
 
 // decode adds to a document what its record does not say: who holds it now.
 func (t *tx) decode(key id, b []byte) (*document, error) {
 	d, err := decodeDocument(key, b)
-	if err != nil || d.lease == nil {
+	if err != nil {
+		return nil, err
+	}
+	if d.Restricted, err = t.restricts(d); err != nil || d.lease == nil {
 		return d, err
 	}
 	d.Lock, err = t.lock(d)
@@ -210,6 +222,9 @@ func (t *tx) store(old, d *document, g grant) stamp {
 	t.putRows(bucketStarts, began, startRows(d, kinds))
 	t.Put(bucketDocuments, d.id[:], d.encode())
 	d.Status = d.status()
+	restricted, err := t.restricts(d)
+	d.Restricted = restricted
+	t.Fail(err)
 	if d.Lock = nil; d.lease != nil {
 		lock, err := t.lock(d)
 		d.Lock = lock

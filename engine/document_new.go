@@ -187,7 +187,11 @@ func (t *tx) externalFree(externalID string) error {
 		return nil
 	}
 	if key := t.lookUp(bucketExternals, externalKeys(externalID)); key != nil {
-		return &ExistsError{What: NounDocument, ID: id(key).String(), Field: "externalId"}
+		of := id(key).String()
+		if _, err := t.document(of); err != nil { // who asks may not see it
+			of = ""
+		}
+		return &ExistsError{What: NounDocument, ID: of, Field: "externalId"}
 	}
 	return nil
 }

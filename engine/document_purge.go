@@ -219,7 +219,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	}
 	tombstone := &document{id: d.id, deleted: true, Document: Document{
 		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
-	}}
+	}, restricted: d.restricted}
 	if w.right != RightErasure { // whose next step would take it away
 		tombstone.Name = d.Name
 	}
@@ -248,11 +248,14 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 // ErrCertificateNotFound if it was not deleted, or never was.
 func (v *Vault) Certificate(ctx context.Context, documentID string) (Certificate, error) {
 	return view(v, func(t *tx) (Certificate, error) {
-		key, ok := store.ParseID(documentID)
-		if !ok {
-			return Certificate{}, ErrCertificateNotFound
+		d, err := t.document(documentID)
+		if errors.Is(err, ErrDocumentNotFound) {
+			err = ErrCertificateNotFound
 		}
-		return t.certificate(key)
+		if err != nil {
+			return Certificate{}, err
+		}
+		return t.certificate(d.id)
 	})
 }
 

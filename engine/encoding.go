@@ -60,6 +60,7 @@ func (d *document) encode() []byte {
 	e.Str(d.UpdatedBy)
 	if d.deleted {
 		e.Str(d.Name)
+		e.Flag(d.restricted)
 		return e.Bytes()
 	}
 	e.Nested(encodeVersion(d.Current))
@@ -87,6 +88,8 @@ func (d *document) encode() []byte {
 	e.Time(d.retainUntil)
 	e.Strs(d.confirmed)
 	e.Str(d.Path)
+	e.Flag(d.restricted)
+	e.Flag(d.deferred)
 	return e.Bytes()
 }
 
@@ -111,6 +114,7 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 	d.UpdatedBy = r.Str()
 	if d.deleted {
 		d.Name = r.Str()
+		d.restricted = r.Flag()
 	} else {
 		current, err := decodeVersion(key, r.Nested())
 		if err != nil {
@@ -146,6 +150,8 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 		d.retainUntil = r.Time()
 		d.confirmed = r.Strs()
 		d.Path = r.Str()
+		d.restricted = r.Flag()
+		d.deferred = r.Flag()
 		d.recount()
 	}
 	d.Status = d.status()

@@ -123,6 +123,7 @@ func (s *Settings) encode() []byte {
 	e.Str(s.SearchLanguage)
 	e.Num(s.MaxVersions)
 	e.Strs(s.formerZones)
+	e.Flag(s.RestrictDeferred)
 	return e.Bytes()
 }
 
@@ -150,6 +151,7 @@ func decodeSettings(b []byte) (Settings, error) {
 		s.MaxVersions = defaultMaxVersions
 	}
 	s.formerZones = d.Strs()
+	s.RestrictDeferred = d.Flag()
 	return s, d.Done("settings")
 }
 

@@ -326,7 +326,9 @@ func (t *tx) deferErasure(e *erasure, left *erasing, d *document) (audit.Event, 
 	e.Deferred++
 	t.Put(bucketErasing, erasureKey(e.id, d.id), left.encode())
 	t.putErasure(e)
-	t.touch(d)
+	waits := d.clone()
+	waits.deferred = true
+	t.store(d, waits, grant{})
 	return audit.Event{
 		Op: audit.OpErasureDeferred, Document: d.ID,
 		Facts: audit.Facts{"erasure": audit.Text(e.ID), "why": audit.Text(string(why)), "until": audit.Text(factTime(until))},

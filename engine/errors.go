@@ -224,7 +224,8 @@ func (e *ThrottledError) Error() string {
 
 func (e *ThrottledError) Is(target error) bool { return target == ErrThrottled }
 
-// ExistsError names what holds the unique value.
+// ExistsError names what holds the unique value. ID is "" if whoever asked may not
+// see it.
 type ExistsError struct {
 	What  Noun
 	ID    string // or the key, of a field

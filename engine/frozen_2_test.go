@@ -33,9 +33,13 @@ func TestFormat2IsMigrated(t *testing.T) {
 	if !maps.Equal(rowsOf(t, filepath.Join(dir, "vault.db.format-2")), before) {
 		t.Error("the copy does not hold what the vault held")
 	}
-	// None of its rows is of a form that changed, but for how far starts are indexed.
+	// None of its rows is of a form that changed, but for how far starts are indexed,
+	// and for documents whose erasure is deferred, which say so now at their end.
 	after := rowsOf(t, filepath.Join(dir, "vault.db"))
 	for key, value := range before {
+		if strings.HasPrefix(key, "documents/") && len(after[key]) > len(value) && strings.HasPrefix(after[key], value) {
+			continue
+		}
 		if after[key] != value && key != "meta/format" && !strings.HasPrefix(key, "kinds/") {
 			t.Errorf("%q was written anew", key)
 		}

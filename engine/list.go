@@ -31,7 +31,10 @@ type DocumentQuery struct {
 	CreatedTo   time.Time     // exclusive
 	UpdatedFrom time.Time     // inclusive
 	UpdatedTo   time.Time     // exclusive
-	Sort        Sort          // "" is SortCreated.Descending(), the one made last first
+	// Unrestricted leaves out what only admins and auditors see, as a partial view
+	// of the vault does anyway: see Vault.As.
+	Unrestricted bool
+	Sort         Sort // "" is SortCreated.Descending(), the one made last first
 	Paging
 }
 
@@ -89,6 +92,10 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 	// are gathered and sorted. If they are many, the index of that order is walked,
 	// and a page is soon full.
 	return view(v, func(t *tx) (Page[Document], error) {
+		states, err := t.shownStates(states, !q.Unrestricted && !t.partial())
+		if err != nil {
+			return Page[Document]{}, err
+		}
 		l := &lister{t: t, q: q, order: o, states: states, limit: limit, place: place}
 		if err := l.addFields(); err != nil {
 			return Page[Document]{}, err

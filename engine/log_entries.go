@@ -32,7 +32,8 @@ func (v *Vault) Wait(ctx context.Context, after uint64) error {
 }
 
 // Entry is an entry of the log with what belongs to it. Detail and Salt are
-// nil where there was no detail, or an erasure has removed it.
+// nil where there was no detail, or an erasure has removed it, or the document may
+// not be seen.
 type Entry struct {
 	audit.Entry
 	Hash   audit.Hash
@@ -207,6 +208,13 @@ func (t *tx) entry(seq uint64) (Entry, error) {
 	row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
 	if err != nil {
 		return Entry{}, fmt.Errorf("detail of entry %d: %w", seq, err)
+	}
+	if parsed.Document != "" && t.partial() {
+		if _, err := t.document(parsed.Document); errors.Is(err, ErrDocumentNotFound) {
+			row = store.DetailRow{}
+		} else if err != nil {
+			return Entry{}, err
+		}
 	}
 	return Entry{
 		Entry: parsed, Hash: audit.HashLine(line), Line: line,

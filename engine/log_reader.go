@@ -106,6 +106,10 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 		return Criteria{}, err
 	}
 	return view(r.v, func(t *tx) (Criteria, error) {
+		states, err := t.shownStates(states, !q.Unrestricted && !t.partial())
+		if err != nil {
+			return Criteria{}, err
+		}
 		c := Criteria{UpdatedFrom: q.UpdatedFrom, UpdatedTo: q.UpdatedTo}
 		c.First, c.Last = (&lister{q: q}).bounds()
 		values, ranges, err := t.fieldRows(q.Fields)

@@ -65,6 +65,7 @@ func (t *tx) rewrite(from int) {
 		t.indexKinds()
 		t.linkKeys()
 		t.compose()
+		t.markDeferred()
 	}
 }
 

@@ -251,7 +251,11 @@ func (t *tx) obligation(obligationID string) (*obligation, error) {
 	if b == nil {
 		return nil, ErrObligationNotFound
 	}
-	return decodeObligation(key, b)
+	o, err := decodeObligation(key, b)
+	if err == nil && t.partial() && !t.seen(o.DocumentID) {
+		return nil, ErrObligationNotFound
+	}
+	return o, err
 }
 
 // showObligation fills in what the record does not say.
@@ -270,6 +274,9 @@ func (t *tx) showObligation(o *obligation) (Obligation, error) {
 	}
 	shown := o.Obligation
 	shown.OwnerName, shown.DocumentName = owner.Name, d.Name
+	if shown.Evidence != nil && t.partial() && !t.seen(shown.Evidence.DocumentID) {
+		shown.Evidence = nil
+	}
 	shown.Status = statusAt(t.Now(), o.DueDate, !o.CompletedAt.IsZero(), zone)
 	return shown, nil
 }

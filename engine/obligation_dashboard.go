@@ -102,6 +102,10 @@ func (c *dueCounter) page(t *tx) (more bool, err error) {
 		return false, err
 	}
 	c.now = t.Now()
+	hidden, err := t.hiddenObligations()
+	if err != nil {
+		return false, err
+	}
 	const ownerSize = 1 + len(id{})
 	rows := t.Cursor(bucketDues)
 	row, _ := rows.Seek(c.at)
@@ -116,6 +120,10 @@ func (c *dueCounter) page(t *tx) (more bool, err error) {
 				leap[ownerSize] = 0xff // to the next owner
 			}
 			row, _ = rows.Seek(leap)
+			continue
+		}
+		if hidden[id(row[len(row)-len(id{}):])] {
+			row, _ = rows.Next()
 			continue
 		}
 		if c.left == 0 {

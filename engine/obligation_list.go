@@ -91,6 +91,10 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 		first, last = last, first
 	}
 	w := t.Sorted(bucketDues, rows, l.desc, l.place, first)
+	hidden, err := t.hiddenObligations()
+	if err != nil {
+		return page, err
+	}
 	size := 0
 	at := l.place
 	for looked := 0; ; looked++ {
@@ -98,12 +102,15 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 		if place == nil || last != nil && (bytes.Compare(place, last) < 0) == l.desc {
 			return page, nil
 		}
+		key := id(place[dueSize:])
+		if hidden[key] && looked < maxLook { // before a cursor is made of it
+			continue
+		}
 		if looked == maxLook || len(page.Items) == l.limit || size >= maxPageBytes {
 			page.NextCursor = store.EncodePlace(listDue, at)
 			return page, nil
 		}
 		at = bytes.Clone(place)
-		key := id(place[dueSize:])
 		if !l.inTime(dueAt(place)) {
 			continue
 		}

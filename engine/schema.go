@@ -210,6 +210,47 @@ const (
 	stateDeleted      = "d"
 )
 
+// What is restricted has another letter for each state, and what will be while the
+// setting RestrictDeferred is on has a third: whoever walks what everybody sees
+// meets none of it, and its number shows nowhere.
+const (
+	states           = stateLive + stateLiveHeld + stateArchived + stateArchivedHeld + stateDeleted
+	statesRestricted = "vwxyz"
+	statesDeferred   = "LHABD"
+)
+
+// indexState is the state of a document as the index spells it.
+func (d *document) indexState() string {
+	at := strings.Index(states, d.state())
+	switch {
+	case d.restricted:
+		return statesRestricted[at : at+1]
+	case d.deferred:
+		return statesDeferred[at : at+1]
+	}
+	return d.state()
+}
+
+// shownStates are those states as the index spells them for who may see all, or
+// for all others.
+func (t *tx) shownStates(plain []string, all bool) ([]string, error) {
+	s, err := t.settings()
+	if err != nil {
+		return nil, err
+	}
+	shown := slices.Clone(plain)
+	for _, state := range plain {
+		at := strings.Index(states, state)
+		if all {
+			shown = append(shown, statesRestricted[at:at+1])
+		}
+		if all || !s.RestrictDeferred {
+			shown = append(shown, statesDeferred[at:at+1])
+		}
+	}
+	return shown, nil
+}
+
 // indexRows returns every index row of a document. It is the only place that
 // knows: store writes the difference between the rows before and after a
 // change, Verify compares all rows with it. A later kind of row is added here
@@ -220,9 +261,9 @@ func indexRows(d *document) [][]byte { return indexRowsIn(d, check.NFC) }
 
 func indexRowsIn(d *document, form func(string) string) [][]byte {
 	rows := [][]byte{
-		indexKey(kindState, d.state(), d.id),
-		indexKey(kindUpdated, d.state()+millis(d.UpdatedAt), d.id),
-		indexKey(kindName, d.state()+foldName(form(d.Name)), d.id),
+		indexKey(kindState, d.indexState(), d.id),
+		indexKey(kindUpdated, d.indexState()+millis(d.UpdatedAt), d.id),
+		indexKey(kindName, d.indexState()+foldName(form(d.Name)), d.id),
 	}
 	if d.deleted {
 		return rows

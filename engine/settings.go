@@ -24,6 +24,7 @@ type Settings struct {
 	Paused            bool     // no webhooks, no scheduled retention and no erasure
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
 	MaxVersions       uint64   // how many versions a document may come to have
+	RestrictDeferred  bool     // a document whose erasure is deferred is restricted
 	Revision          uint64
 
 	// formerZones are the time zones there were while a policy protected by
@@ -43,6 +44,7 @@ type SettingsPatch struct {
 	Paused            *bool
 	SearchLanguage    *string
 	MaxVersions       *uint64
+	RestrictDeferred  *bool
 	// PlanDigest is that of a preview with this RetentionConflict and TimeZone.
 	PlanDigest *audit.Hash
 }
@@ -63,7 +65,7 @@ func (s *Settings) members() map[string]any {
 		"categories": append([]string{}, s.Categories...), "retentionConflict": string(s.RetentionConflict),
 		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
 		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
-		"maxVersions": s.MaxVersions,
+		"maxVersions": s.MaxVersions, "restrictDeferred": s.RestrictDeferred,
 		"formerZones": append([]string{}, s.formerZones...),
 	}
 }
@@ -251,6 +253,7 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	set(&s.Paused, p.Paused)
 	set(&s.SearchLanguage, p.SearchLanguage)
 	set(&s.MaxVersions, p.MaxVersions)
+	set(&s.RestrictDeferred, p.RestrictDeferred)
 	return s
 }
 

@@ -82,11 +82,17 @@ func (v *Vault) Census(ctx context.Context) (Census, error) {
 	for state, status := range map[string]Status{
 		stateLive: StatusActive, stateLiveHeld: StatusLegalHold, stateArchived: StatusArchived, stateArchivedHeld: StatusLegalHold, stateDeleted: StatusDeleted,
 	} {
-		n, err := v.countRows(ctx, bucketIndex, indexPrefix(kindState, state), nil)
+		spelled, err := view(v, func(t *tx) ([]string, error) { return t.shownStates([]string{state}, !t.partial()) })
 		if err != nil {
 			return Census{}, err
 		}
-		c.Documents[status] += n
+		for _, state := range spelled {
+			n, err := v.countRows(ctx, bucketIndex, indexPrefix(kindState, state), nil)
+			if err != nil {
+				return Census{}, err
+			}
+			c.Documents[status] += n
+		}
 	}
 	var err error
 	if c.Holds, err = v.countRows(ctx, bucketHoldRows, indexPrefix(holdAll, holdActive), nil); err != nil {

@@ -15,6 +15,12 @@ type tx struct {
 	actor Actor // as it was admitted
 }
 
+// partial says whether what is restricted is out of sight: who acts, or for whom
+// the vault is looked at, is neither admin nor auditor.
+func (t *tx) partial() bool {
+	return t.v.partial || t.actor.UserID != "" && Meet(t.actor.Access, AccessAuditor) != AccessAuditor
+}
+
 // update is the only way to write. fn returns its result and the event that
 // records it; the event is appended to the log in the same transaction. fn
 // asks its guards first and writes after, captures nothing, and may run more

@@ -63,7 +63,18 @@ type Digest = blobstore.Digest
 // methods may be called from many goroutines, but for Sweep. It starts none of its
 // own. After Close, calls that can fail return *UnavailableError; a second Close
 // does nothing.
+//
+// A vault is seen whole, as Open returns it, or as somebody who is neither admin
+// nor auditor sees it: see [Vault.As].
 type Vault struct {
+	*vault
+	partial bool // what is restricted is not seen
+}
+
+// vault is what the two views have in common.
+type vault struct {
+	whole, part *Vault
+
 	// Locks, in the order in which they are taken: planning, bytes, restored.mu, that of
 	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu, kept.mu and that
 	// of the report in scrub are leaves. Nobody who is in a transaction begins another: a
@@ -224,19 +235,25 @@ func prepare(dir string, o Options) (*Vault, error) {
 			return nil, fmt.Errorf("%w (%s): %s; put it on a local disk", ErrNetworkFS, kind, dir)
 		}
 	}
-	v := &Vault{
+	v := newVault(&vault{
 		dir:     dir,
 		blobs:   o.Blobs,
 		hasher:  secret.NewHasher(),
 		due:     make(chan struct{}, 1),
 		backing: make(chan struct{}, 1),
-	}
+	})
 	var err error
 	if v.lock, err = store.TakeLock(dir); err != nil {
 		return nil, err
 	}
 	v.litter.Store(!v.lock.Clean)
 	return v, nil
+}
+
+// newVault returns the whole view.
+func newVault(of *vault) *Vault {
+	of.whole, of.part = &Vault{vault: of}, &Vault{vault: of, partial: true}
+	return of.whole
 }
 
 func (v *Vault) open(o Options) error { return v.openWith(o, nil) }

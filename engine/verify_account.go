@@ -94,6 +94,7 @@ func (s Settings) record() replay.Thing {
 			"maxClockGapDays":   replay.Number(s.MaxClockGapDays),
 			"maxVersions":       replay.Number(s.MaxVersions),
 			"paused":            replay.Flag(s.Paused),
+			"restrictDeferred":  replay.Flag(s.RestrictDeferred),
 			"searchLanguage":    replay.Text(s.SearchLanguage),
 		},
 	}

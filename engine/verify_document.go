@@ -134,10 +134,12 @@ func (d *document) record() replay.Thing {
 		"updated at":             replay.Time(d.UpdatedAt),
 		"updated by":             replay.Text(d.UpdatedBy),
 		"archived":               replay.Flag(d.Archived), // a tombstone is not
+		"restricted":             replay.Flag(d.restricted),
 	}
 	if d.deleted {
 		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
 	}
+	facts["its erasure is deferred"] = replay.Flag(d.deferred)
 	facts["the owner"] = replay.Text(d.OwnerID)
 	facts["the end of its retention"] = replay.Time(d.retainUntil)
 	facts["the confirmed dates"] = replay.List(d.confirmed)

@@ -74,4 +74,5 @@ type Settings struct {
 	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 	MaxVersions       uint64   `json:"maxVersions" doc:"How many versions a document may come to have. One that has more keeps them."`
+	RestrictDeferred  bool     `json:"restrictDeferred" doc:"Whether a document is restricted as long as its erasure is deferred: only admins and auditors see it then."`
 }

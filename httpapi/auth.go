@@ -28,7 +28,7 @@ func (c *caller) again() error {
 	if err != nil {
 		return err
 	}
-	c.actor = actor
+	c.actor, c.vault = actor, c.vault.As(actor)
 	return actor.Access.Permits(c.access)
 }
 

@@ -184,6 +184,26 @@ func unarchiveDocument(ctx context.Context, c caller, in change) (reply[Document
 	return changedDocument(c, d, receipt), err
 }
 
+type restriction struct {
+	Reason string `json:"reason" required:"true" doc:"Why; it is the detail of the audit entry."`
+}
+
+type restrictInput struct {
+	ID          string      `path:"id"`
+	IfMatch     ifMatch     `header:"If-Match"`
+	Restriction restriction `body:"json"`
+}
+
+func restrictDocument(ctx context.Context, c caller, in restrictInput) (reply[Document], error) {
+	d, receipt, err := c.vault.RestrictDocument(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Restriction.Reason)
+	return changedDocument(c, d, receipt), err
+}
+
+func unrestrictDocument(ctx context.Context, c caller, in restrictInput) (reply[Document], error) {
+	d, receipt, err := c.vault.UnrestrictDocument(ctx, c.actor, in.ID, in.IfMatch.condition(), in.Restriction.Reason)
+	return changedDocument(c, d, receipt), err
+}
+
 type deletion struct {
 	BypassGovernance bool   `json:"bypassGovernance" doc:"Delete it although a policy of governance protects it; needs a reason."`
 	Reason           string `json:"reason" doc:"Why; it is the detail of the audit entry."`

@@ -27,6 +27,7 @@ type Document struct {
 	Text           *TextState     `json:"text,omitempty" doc:"Whether the text of the current version is found; absent without full-text search, and in a scratchpad."`
 	EditProtected  bool           `json:"editProtected" doc:"Whether it takes a password to lock it."`
 	Path           string         `json:"path" doc:"The folder it lies in; empty if none was given."`
+	Restricted     bool           `json:"restricted" doc:"Only admins and auditors see it: by hand, or while its erasure is deferred and the setting restrictDeferred is on."`
 	CreatedAt      Time           `json:"createdAt"`
 	CreatedBy      string         `json:"createdBy"`
 	UpdatedAt      Time           `json:"updatedAt"`
@@ -41,7 +42,7 @@ func documentOf(vault *engine.Vault, d engine.Document) Document {
 		OwnerID: d.OwnerID, Tags: orEmpty(d.Tags), CustomFields: d.CustomFields,
 		Status: string(d.Status), Archived: d.Archived,
 		Product: d.Product, TemplateID: d.TemplateID, AgreementID: d.AgreementID,
-		VersionCount: d.VersionCount, HoldCount: d.HoldCount, EditProtected: d.EditProtected, Path: d.Path,
+		VersionCount: d.VersionCount, HoldCount: d.HoldCount, EditProtected: d.EditProtected, Path: d.Path, Restricted: d.Restricted,
 		CreatedAt: Time(d.CreatedAt), CreatedBy: d.CreatedBy, UpdatedAt: Time(d.UpdatedAt), UpdatedBy: d.UpdatedBy,
 		Revision: d.Revision, AuditSeq: d.AuditSeq,
 	}

@@ -214,6 +214,9 @@ func (x *exchange) details(err error) any {
 		return map[string]any{"lockedByUser": l.LockedByUser, "lockedByApp": l.LockedByApp, "lockedUntilDateTime": l.LockedUntilDateTime}
 	}
 	if e, ok := errors.AsType[*engine.ExistsError](err); ok {
+		if e.ID == "" {
+			return nil
+		}
 		return map[string]any{string(e.What) + "Id": e.ID}
 	}
 	if e, ok := errors.AsType[*engine.DeletedError](err); ok {

@@ -82,6 +82,8 @@ func documentRoutes() []route {
 		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted, onHold),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
+		endpoint("POST", "/v1/documents/:id/restriction", 200, admin, "Restrict a document: only admins and auditors see it then", restrictDocument, noDocument, deleted),
+		endpoint("DELETE", "/v1/documents/:id/restriction", 200, admin, "Show a document to all again that was restricted by hand", unrestrictDocument, noDocument, deleted),
 	}
 }
 

@@ -31,6 +31,43 @@ type Search interface {
 	Reading(v *engine.Vault) Reading
 }
 
+// Narrowed makes of a Search one that may be asked in the name of anybody. It is
+// given the vault as the caller sees it (see engine.Vault.As); what it wraps is
+// given the whole vault, and a filter that leaves out what the caller may not see.
+func Narrowed(s Search) Search {
+	if _, is := s.(narrowed); is || s == nil {
+		return s
+	}
+	return narrowed{s}
+}
+
+type narrowed struct{ of Search }
+
+func wholeOf(v *engine.Vault) *engine.Vault { return v.As(engine.System()) }
+
+func (n narrowed) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (SearchResult, error) {
+	q.Filter = v.Narrow(q.Filter)
+	return n.of.Search(ctx, wholeOf(v), q)
+}
+
+func (n narrowed) Match(ctx context.Context, v *engine.Vault, text string, filter engine.DocumentQuery) ([]string, bool, error) {
+	return n.of.Match(ctx, wholeOf(v), text, v.Narrow(filter))
+}
+
+func (n narrowed) Texts(v *engine.Vault, documents []engine.Document) ([]TextState, error) {
+	return n.of.Texts(wholeOf(v), documents)
+}
+
+func (n narrowed) WithText(ctx context.Context, v *engine.Vault, state string, filter engine.DocumentQuery, p engine.Paging) ([]string, string, error) {
+	return n.of.WithText(ctx, wholeOf(v), state, v.Narrow(filter), p)
+}
+
+func (n narrowed) Text(ctx context.Context, v *engine.Vault, version engine.Version) (string, TextState, error) {
+	return n.of.Text(ctx, wholeOf(v), version)
+}
+
+func (n narrowed) Reading(v *engine.Vault) Reading { return n.of.Reading(wholeOf(v)) }
+
 // TextState is whether the text of a document's current version is known.
 type TextState struct {
 	State  string `json:"state" enum:"indexed|none|failed|waiting" doc:"indexed: it is found by its words. none: there is no text, or nobody here reads this kind of file. failed: it could not be read, or not to its end. waiting: it is read in a moment."`

@@ -170,6 +170,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
 	}
+	o.Search = Narrowed(o.Search)
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
 	s.searches = newTurns(o.MaxSearches, searchPatience, errSearches)
@@ -296,6 +297,7 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		if err := s.spend(x, c); err != nil {
 			return err
 		}
+		c.vault = c.vault.As(c.actor)
 		if account := p.ByName("accountId"); account != "" && !isAccount(c.vault, account) {
 			return errNoAccount
 		}

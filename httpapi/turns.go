@@ -142,7 +142,7 @@ var errSearches = &limitedError{after: time.Second, message: "as many searches a
 
 // searching takes a place for a search.
 func (s *Server) searching(ctx context.Context, c caller) (end func(), err error) {
-	end, err = s.searches.begin(ctx, spender{c.vault, c.actor.UserID})
+	end, err = s.searches.begin(ctx, c.spender())
 	if err == errSearches {
 		s.metrics.limitedSearches.Add(1)
 	}

@@ -70,7 +70,7 @@ const (
 )
 
 func (s *Server) verificationsOf(v *engine.Vault) *verifications {
-	of, _ := s.verifying.LoadOrStore(v, &verifications{rests: map[string]time.Time{}})
+	of, _ := s.verifying.LoadOrStore(v.As(engine.System()), &verifications{rests: map[string]time.Time{}})
 	return of.(*verifications)
 }
 

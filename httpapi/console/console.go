@@ -86,6 +86,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 	if o.MaxUpload == 0 {
 		o.MaxUpload = defaultMaxUpload
 	}
+	o.Search = httpapi.Narrowed(o.Search)
 	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux()}
 	var err error
 	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {

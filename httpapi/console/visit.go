@@ -175,6 +175,7 @@ func (c *Console) enter(v *visit, actor engine.Actor) error {
 	if err != nil {
 		return err
 	}
+	v.vault = v.vault.As(v.actor)
 	zone, err := time.LoadLocation(s.TimeZone)
 	if err != nil {
 		zone = time.UTC

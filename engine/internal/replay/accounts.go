@@ -102,7 +102,7 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		for name := range r.members {
 			r.tell(&a.Settings, name, name)
 		}
-		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "retentionConflict", "retentionRunAt", "searchLanguage", "timeZone"} {
+		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "timeZone"} {
 			if told, is := r.setting(name); is {
 				a.Settings.Texts[name] = told
 			}

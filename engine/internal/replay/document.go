@@ -110,6 +110,10 @@ func (d *Document) follow(e *entry) error {
 	case audit.OpHoldPlaced, audit.OpHoldReleased:
 		return d.hold(e)
 	case audit.OpErasureDeferred:
+		d.record.Facts["its erasure is deferred"] = Flag(true)
+		return nil
+	case audit.OpDocumentRestricted, audit.OpDocumentUnrestricted:
+		d.record.Facts["restricted"] = Flag(e.Op == audit.OpDocumentRestricted)
 		return nil
 	case audit.OpErasureCompleted:
 		if d.Erasures == nil {
@@ -204,6 +208,9 @@ func (d *Document) delete(e *entry) error {
 	d.record.Facts["deleted"] = Flag(true)
 	for _, name := range []string{"created at", "created by", "the number of versions", "the revision"} {
 		d.record.Facts[name] = was[name]
+	}
+	if is, told := was["restricted"]; told {
+		d.record.Facts["restricted"] = is
 	}
 	if name, kept := e.members["name"]; kept {
 		d.record.Texts["name"] = spelled(name)
