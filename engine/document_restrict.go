@@ -126,7 +126,7 @@ func (t *tx) restrict(old *document, restricted bool, reason string) (*document,
 	}
 	detail := detailMembers{}
 	detail.text("reason", reason)
-	return d, audit.Event{Op: op, Document: d.ID, Detail: encodeDetail(detail)}
+	return d, audit.Event{Op: op, Document: d.ID, Facts: audit.Facts{}, Detail: encodeDetail(detail)}
 }
 
 // documentRestricted repeats what a log says of the restriction of a document by

@@ -256,6 +256,9 @@ func (e *evidence) documents() []tamper {
 	}
 	return []tamper{
 		{name: "archived", code: state, db: document(func(d *engine.Document) { d.Archived = true })},
+		{name: "restricted", code: state, db: edit("documents", live, func(_, b []byte) []byte { b[len(b)-2] = 1; return b })},
+		{name: "its erasure is deferred", code: state, db: edit("documents", live, func(_, b []byte) []byte { b[len(b)-1] = 1; return b })},
+		{name: "a tombstone is restricted", code: state, db: edit("documents", gone, func(_, b []byte) []byte { b[len(b)-1] = 1; return b })},
 		{name: "unarchived", code: state, db: edit("documents", engine.KeyOf(e.archived.ID), func(k, b []byte) []byte {
 			return engine.EditDocument(k, b, func(d *engine.Document) { d.Archived = false })
 		})},

@@ -1,0 +1,270 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"strongroom/audit"
+	"strongroom/engine"
+	"strongroom/engine/enginetest"
+)
+
+// seenBy are the names a view of the vault lists, in every order and by walking
+// pages of one.
+func seenBy(t testing.TB, v *engine.Vault) string {
+	t.Helper()
+	var all []string
+	for _, sort := range []engine.Sort{engine.SortCreated, engine.SortUpdated, engine.SortName, engine.SortName.Descending()} {
+		var names []string
+		q := engine.DocumentQuery{Status: engine.StatusAll, Sort: sort, Paging: engine.Paging{Limit: 1}}
+		for more := true; more; more = q.Cursor != "" {
+			page, err := v.Documents(t.Context(), q)
+			must(t, err)
+			for _, d := range page.Items {
+				names = append(names, d.Name)
+			}
+			if q.Cursor = page.NextCursor; q.Cursor != "" && len(page.Items) == 0 {
+				t.Errorf("%s: an empty page has a cursor", sort)
+			}
+		}
+		slices.Sort(names)
+		all = append(all, strings.Join(names, " "))
+	}
+	if len(slices.Compact(all)) != 1 {
+		t.Errorf("the orders have different documents: %q", all)
+	}
+	return all[0]
+}
+
+// restricted makes a document restricted.
+func restricted(t testing.TB, k *enginetest.Kit, documentID string) engine.Document {
+	t.Helper()
+	d, r, err := k.RestrictDocument(t.Context(), k.Admin, documentID, engine.Condition{}, "accuracy contested")
+	if err != nil || !d.Restricted || r.Seq == 0 {
+		t.Fatalf("restrict: %+v %v %v", d, r, err)
+	}
+	return d
+}
+
+func TestRestrictionIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx, cond := t.Context(), engine.Condition{}
+	made := k.Create("a", "text")
+	is := restricted(t, k, made.ID)
+	if is.Revision != made.Revision || !is.UpdatedAt.Equal(made.UpdatedAt) || is.AuditSeq <= made.AuditSeq {
+		t.Errorf("%+v, was %+v", is, made)
+	}
+	again, r, err := k.RestrictDocument(ctx, k.Admin, made.ID, cond, "again")
+	if err != nil || r.Seq != 0 || !again.Restricted {
+		t.Errorf("restricted twice: %v %v", r, err)
+	}
+	for _, reason := range []string{"", " \t", strings.Repeat("x", 100_000)} {
+		_, _, err := k.RestrictDocument(ctx, k.Admin, made.ID, cond, reason)
+		wantField(t, err, "reason")
+		_, _, err = k.UnrestrictDocument(ctx, k.Admin, made.ID, cond, reason)
+		wantField(t, err, "reason")
+	}
+	if _, _, err := k.UnrestrictDocument(ctx, k.Admin, made.ID, engine.Condition{IfMatch: engine.Match{9}}, "x"); !errors.Is(err, engine.ErrPrecondition) {
+		t.Errorf("a stale revision: %v", err)
+	}
+	shown, r, err := k.UnrestrictDocument(ctx, k.Admin, made.ID, cond, "settled")
+	if err != nil || r.Seq == 0 || shown.Restricted {
+		t.Errorf("unrestrict: %+v %v", shown, err)
+	}
+	if _, r, err := k.UnrestrictDocument(ctx, k.Admin, made.ID, cond, "again"); err != nil || r.Seq != 0 {
+		t.Errorf("shown twice: %v %v", r, err)
+	}
+	e, err := k.Entry(ctx, shown.AuditSeq)
+	if must(t, err); e.Op != audit.OpDocumentUnrestricted || string(e.Detail) != `{"reason":"settled"}` {
+		t.Errorf("%s %s", e.Line, e.Detail)
+	}
+}
+
+// TestWhatIsRestrictedIsNotFound asks for a restricted document by every call that
+// names one, in the name of who may not see it.
+func TestWhatIsRestrictedIsNotFound(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx, cond := t.Context(), engine.Condition{}
+	uploader, _ := k.Person("Ulla", engine.AccessUpload)
+	auditor, _ := k.Person("Anna", engine.AccessAuditor)
+	seen := k.Create("seen", "text")
+	d := k.CreateFrom(engine.NewDocument{Name: "hidden", ExternalID: "taken"}, "text")
+	about := func(documentID string) engine.Obligation {
+		o, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "pay", OwnerID: uploader.UserID, DocumentID: documentID, DueDate: due(t, "2099-01-01")})
+		must(t, err)
+		return o
+	}
+	hidden, shown := about(d.ID), about(seen.ID)
+	_, _, err := k.CompleteObligation(ctx, k.Admin, shown.ID, cond, engine.Completion{Evidence: &engine.Evidence{DocumentID: d.ID, Version: 1}})
+	must(t, err)
+	is := restricted(t, k, d.ID)
+
+	v, fresh := k.As(uploader), func() *engine.Upload { u := k.Upload("more"); t.Cleanup(func() { u.Discard() }); return u }
+	none, bad, gone := engine.ErrDocumentNotFound, engine.ErrInvalid, engine.ErrObligationNotFound
+	for _, c := range []struct {
+		what string
+		want error
+		call func() error
+	}{
+		{"Document", none, func() error { _, err := v.Document(ctx, d.ID); return err }},
+		{"Document in lower case", none, func() error { _, err := v.Document(ctx, strings.ToLower(d.ID)); return err }},
+		{"Version", none, func() error { _, err := v.Version(ctx, d.ID, 1); return err }},
+		{"Versions", none, func() error { _, err := v.Versions(ctx, d.ID, engine.Paging{}); return err }},
+		{"OpenContent", none, func() error { _, _, _, err := v.OpenContent(ctx, uploader, d.ID, 0); return err }},
+		{"Certificate", engine.ErrCertificateNotFound, func() error { _, err := v.Certificate(ctx, d.ID); return err }},
+		{"Entries", none, func() error { _, err := v.Entries(ctx, engine.EntryQuery{DocumentID: d.ID}); return err }},
+		{"Obligation", gone, func() error { _, err := v.Obligation(ctx, hidden.ID); return err }},
+		// By the actor alone, whatever the view.
+		{"Lock", none, func() error { _, err := k.Lock(ctx, uploader, d.ID); return err }},
+		{"Expect", none, func() error { return k.Expect(ctx, uploader, d.ID, cond) }},
+		{"AcquireLock", none, func() error { _, _, err := k.AcquireLock(ctx, uploader, d.ID, cond, engine.NewLock{}); return err }},
+		{"UpdateDocument", none, func() error {
+			_, _, err := k.UpdateDocument(ctx, uploader, d.ID, cond, engine.DocumentPatch{Name: new("x")})
+			return err
+		}},
+		{"AddVersion", none, func() error {
+			_, _, err := k.AddVersion(ctx, uploader, d.ID, cond, engine.NewVersion{}, fresh())
+			return err
+		}},
+		{"RestoreVersion", none, func() error { _, _, err := k.RestoreVersion(ctx, uploader, d.ID, cond, 1); return err }},
+		{"UpdateDocuments", none, func() error {
+			out, err := k.UpdateDocuments(ctx, uploader, []engine.DocumentChange{{DocumentID: d.ID, Patch: engine.DocumentPatch{AddTags: []string{"x"}}}}, false)
+			return errors.Join(err, out[0].Err)
+		}},
+		{"CreateObligation", bad, func() error {
+			_, _, err := k.CreateObligation(ctx, uploader, engine.NewObligation{Title: "x", OwnerID: uploader.UserID, DocumentID: d.ID, DueDate: due(t, "2099-01-01")})
+			return err
+		}},
+		{"CompleteObligation", gone, func() error {
+			_, _, err := k.CompleteObligation(ctx, uploader, hidden.ID, cond, engine.Completion{})
+			return err
+		}},
+		{"DeleteObligation", gone, func() error { _, _, err := k.DeleteObligation(ctx, uploader, hidden.ID, cond); return err }},
+	} {
+		if err := c.call(); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.what, err, c.want)
+		}
+	}
+	if seenBy(t, v) != "seen" || seenBy(t, k.As(auditor)) != "hidden seen" || seenBy(t, k.As(k.Admin)) != "hidden seen" || seenBy(t, k.Vault) != "hidden seen" {
+		t.Errorf("lists: %q, %q, %q", seenBy(t, v), seenBy(t, k.As(auditor)), seenBy(t, k.Vault))
+	}
+	_, _, err = k.CreateDocument(ctx, uploader, engine.NewDocument{Name: "x", ExternalID: "taken"}, fresh())
+	if e, ok := errors.AsType[*engine.ExistsError](err); !ok || e.ID != "" {
+		t.Errorf("who may not see it learns what has the external id: %v", err)
+	}
+	list, err := v.Obligations(ctx, engine.ObligationQuery{Paging: engine.Paging{Limit: 1}})
+	if must(t, err); len(list.Items) != 1 || list.Items[0].ID != shown.ID || list.Items[0].Evidence != nil || list.NextCursor != "" {
+		t.Errorf("obligations: %+v", list)
+	}
+	sum, err := v.ObligationSummary(ctx)
+	if must(t, err); sum.ByStatus != (engine.ObligationCounts{Completed: 1}) {
+		t.Errorf("the dashboard counts %+v", sum.ByStatus)
+	}
+	e, err := v.Entry(ctx, is.AuditSeq)
+	if must(t, err); e.Detail != nil || e.Salt != nil {
+		t.Errorf("a detail is shown: %s", e.Detail)
+	}
+	if e, err = k.As(auditor).Entry(ctx, is.AuditSeq); err != nil || e.Detail == nil || e.Salt == nil {
+		t.Errorf("an auditor is shown no detail: %v", err)
+	}
+	if got, err := k.As(auditor).Document(ctx, d.ID); err != nil || !got.Restricted {
+		t.Errorf("an auditor does not see it: %v", err)
+	}
+	// What is deleted stays restricted, and so does its certificate.
+	_, _, err = k.DeleteDocument(ctx, k.Admin, d.ID, cond)
+	must(t, err)
+	_, err = v.Document(ctx, d.ID)
+	_, certificate := v.Certificate(ctx, d.ID)
+	if !errors.Is(err, none) || !errors.Is(certificate, engine.ErrCertificateNotFound) || seenBy(t, v) != "seen" {
+		t.Errorf("once deleted: %v, %v, %q", err, certificate, seenBy(t, v))
+	}
+	if _, err := k.As(auditor).Certificate(ctx, d.ID); err != nil {
+		t.Errorf("an auditor asks for the certificate: %v", err)
+	}
+}
+
+// TestDeferredErasureRestricts: as long as it is deferred and the setting is on.
+func TestDeferredErasureRestricts(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	v := k.As(viewer)
+	d := k.Create("held", "text")
+	h := place(t, k, d.ID, "M")
+	erase(t, k, d.ID)
+	sweep(k)
+	set := func(on bool) {
+		_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{RestrictDeferred: &on})
+		must(t, err)
+	}
+	sees := func(when string, want bool) {
+		t.Helper()
+		_, err := v.Document(ctx, d.ID)
+		all, whole := k.Document(ctx, d.ID)
+		if must(t, whole); (err == nil) != want || (seenBy(t, v) != "") != want || all.Restricted == want {
+			t.Errorf("%s: %v, listed %q, restricted %v", when, err, seenBy(t, v), all.Restricted)
+		}
+	}
+	sees("by itself", true)
+	set(true)
+	sees("with the setting", false)
+	k.Reopen()
+	v = k.As(viewer)
+	sees("opened again", false)
+	restricted(t, k, d.ID)
+	set(false)
+	sees("by hand", false)
+	_, _, err := k.UnrestrictDocument(ctx, k.Admin, d.ID, engine.Condition{}, "settled")
+	must(t, err)
+	sees("without either", true)
+	set(true)
+	_, _, err = k.ReleaseHold(ctx, k.Admin, h.ID, engine.Condition{}, "")
+	must(t, err)
+	sees("released, and waiting for a run", false)
+	_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{})
+	must(t, err)
+	sweep(k)
+	if _, err := v.Certificate(ctx, d.ID); err != nil {
+		t.Errorf("erased: %v", err)
+	}
+}
+
+// TestRestoreRepeatsRestriction: what a log tells is in force before anybody can
+// come in, and to show a document again loosens.
+func TestRestoreRepeatsRestriction(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	kept, freed := k.Create("kept", "1"), k.Create("freed", "2")
+	restricted(t, k, freed.ID)
+	to := filepath.Join(t.TempDir(), "backup")
+	made := backUp(t, k, to)
+	restricted(t, k, kept.ID)
+	_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{RestrictDeferred: new(true)})
+	must(t, err)
+	r, _ := restoredWith(t, k, to, exportSince(t, k, made.Head.Seq))
+	is := func(documentID string) bool {
+		d, err := r.Document(context.Background(), documentID)
+		must(t, err)
+		return d.Restricted
+	}
+	s, err := r.Settings(ctx)
+	if must(t, err); !is(kept.ID) || !is(freed.ID) || !s.RestrictDeferred {
+		t.Errorf("restricted: %v, %v; the setting: %v", is(kept.ID), is(freed.ID), s.RestrictDeferred)
+	}
+	_, _, err = k.UnrestrictDocument(ctx, k.Admin, freed.ID, engine.Condition{}, "settled")
+	must(t, err)
+	s2 := exportSince(t, k, made.Head.Seq)
+	if r, _ = restoredWith(t, k, to, s2, s2.head); is(freed.ID) {
+		t.Error("what was shown again is restricted")
+	}
+	refusedWith(t, "a log that loosens", to, engine.RestoreOptions{Log: strings.NewReader(string(s2.log))}, fmt.Sprintf("shows document %s", freed.ID))
+}
