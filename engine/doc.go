@@ -57,7 +57,9 @@
 // Changes check access themselves, as it stands at that instant: *[PermissionError].
 //
 // Reads check nothing. Most take no actor: whoever the host lets read, reads
-// everything in the vault. The host must authorize reads. Those that take an actor
+// everything in the vault. The host must authorize reads. What it reads for somebody
+// it reads from [Vault.As], in which whoever is neither admin nor auditor meets nothing
+// that is restricted (see [Vault.RestrictDocument]). Reads that take an actor
 // do so for these reasons:
 //
 //   - Lock, Sketch, SketchVersions and OpenSketch check that the actor is an active
@@ -67,7 +69,8 @@
 //     writes an entry. Otherwise the host authorizes it too. RecordShown does the
 //     same for passages that a search found, before the host shows them.
 //   - Expect checks what AddVersion will check.
-//   - Disposition, Preview, Export and Backup need admin access, and check it.
+//   - Disposition, Preview and Export need an auditor or an admin, Backup an admin; they
+//     check it.
 //
 // # What a host must call
 //

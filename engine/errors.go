@@ -242,6 +242,9 @@ const (
 )
 
 func (e *ExistsError) Error() string {
+	if e.ID == "" {
+		return fmt.Sprintf("another %s has this %s already", e.What, e.Field)
+	}
 	return fmt.Sprintf("the %s %s has this %s already", e.What, e.ID, e.Field)
 }
 
