@@ -50,7 +50,7 @@ func updateSettings(ctx context.Context, c caller, in updateSettingsInput) (repl
 	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, in.IfMatch.condition(), engine.SettingsPatch{
 		Categories: p.Categories, RetentionConflict: p.RetentionConflict, RetentionRunAt: p.RetentionRunAt, TimeZone: p.TimeZone,
 		ReminderDays: p.ReminderDays, AuditReads: p.AuditReads, MaxClockGapDays: p.MaxClockGapDays, Paused: p.Paused,
-		SearchLanguage: p.SearchLanguage, PlanDigest: digest,
+		SearchLanguage: p.SearchLanguage, MaxVersions: p.MaxVersions, PlanDigest: digest,
 	})
 	return changedSettings(s, receipt), err
 }
