@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -79,6 +80,24 @@ func (s *Server) refused(r *http.Request, err error) error {
 		f.take(source, token) // that for which it has waited
 	}
 	return err
+}
+
+// SignIn tells whose the API key in a request's header Authorization is. It is for
+// pages beside the API that open a session with a key: a wrong one costs there what
+// it costs here, in the log, in the metrics and in time. Errors are those of
+// Authenticate, and engine.ErrThrottled.
+func (s *Server) SignIn(r *http.Request) (*engine.Vault, engine.Actor, error) {
+	vault, actor, err := s.authenticateKey(r)
+	if err != nil {
+		err = s.refused(r, err)
+	}
+	switch limited, ok := errors.AsType[*limitedError](err); {
+	case ok:
+		err = &engine.ThrottledError{After: limited.after}
+	case errors.Is(err, errUnverified):
+		err = fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	}
+	return vault, actor, err
 }
 
 // take takes a token for a refusal from the bucket of an address and that of the
