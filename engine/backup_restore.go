@@ -221,7 +221,7 @@ func (r *restore) change() error {
 	if err := v.repeatChanges(r.ctx, &r.report.Since); err != nil {
 		return err
 	}
-	if err := v.repeatErasures(r.ctx, r.report.Since.erasures); err != nil {
+	if err := v.repeatErasures(r.ctx, &r.report.Since); err != nil {
 		return err
 	}
 	if err := v.dueAtOnce(r.ctx, &r.report.Since); err != nil {
