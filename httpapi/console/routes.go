@@ -12,7 +12,7 @@ const (
 // routes is the table: method, address below the console, access, and what makes
 // the page. A POST changes something, and nothing else does.
 func (c *Console) routes() []route {
-	return []route{
+	all := []route{
 		{"GET", "/{$}", open, home},
 		{"GET", "/sign-in", open, askKey},
 		{"POST", "/sign-in", open, signIn},
@@ -45,4 +45,5 @@ func (c *Console) routes() []route {
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
 	}
+	return append(all, governanceRoutes()...)
 }

@@ -39,6 +39,13 @@ var refusals = []refusal{
 	{engine.ErrDocumentNotFound, 404, "There is no such document", "It may be of another vault. Search for it by its name."},
 	{engine.ErrVersionNotFound, 404, "The document has no such version", "Its page lists the versions it has."},
 	{engine.ErrUserNotFound, 404, "There is no such person", "Settings lists everybody."},
+	{engine.ErrPolicyNotFound, 404, "There is no such policy", "Somebody may have deleted it. Retention lists those there are."},
+	{engine.ErrRunNotFound, 404, "There is no such run", "Retention lists them all."},
+	{engine.ErrHoldNotFound, 404, "There is no such hold", "Legal holds lists them all, released ones too."},
+	{engine.ErrErasureNotFound, 404, "There is no such erasure", "Erasure lists them all."},
+	{engine.ErrEntryNotFound, 404, "The log has no such entry", "Its newest entry is at the top of Audit log."},
+	{engine.ErrLogBehind, 409, "The log does not reach so far", "The vault may have been restored from a backup. Begin at its newest entry."},
+	{engine.ErrPreviewRequired, 409, "Documents would be due for deletion at once", "Look first at what the change would do; it can be saved from there."},
 	{engine.ErrNotLocked, 409, "The lock has ended", "Nobody changed the document for too long, or an admin broke the lock. Lock it again and go on."},
 
 	{engine.ErrOnHold, 409, "The document is on legal hold", "Nobody can archive or delete it until its holds are released."},
