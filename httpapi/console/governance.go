@@ -26,6 +26,14 @@ func governanceRoutes() []route {
 		{"GET", "/{vault}/retention/runs/{id}", admin, showRun},
 		{"GET", "/{vault}/retention/resume", admin, askResume},
 		{"POST", "/{vault}/retention/resume", admin, resume},
+
+		{"GET", "/{vault}/holds", admin, listHolds},
+		{"GET", "/{vault}/holds/new", admin, askHolds},
+		{"POST", "/{vault}/holds/new", admin, tryHolds},
+		{"GET", "/{vault}/holds/place", admin, backToHolds},
+		{"POST", "/{vault}/holds/place", admin, placeHolds},
+		{"GET", "/{vault}/holds/release", admin, askRelease},
+		{"POST", "/{vault}/holds/release", admin, releaseHolds},
 	}
 }
 

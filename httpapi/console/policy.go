@@ -114,6 +114,12 @@ type foresight struct {
 	Same     bool       // nothing would change
 }
 
+// Due says that there is something to count.
+func (f *foresight) Due() bool { return f.Now != engine.RunCounts{} || f.Counts != engine.RunCounts{} }
+
+// Worse says that more would be deleted than is now.
+func (f *foresight) Worse() bool { return f.Counts.Deleted > f.Now.Deleted }
+
 type plannedRow struct {
 	engine.PlannedOutcome
 	Policy string
