@@ -34,6 +34,14 @@ func governanceRoutes() []route {
 		{"POST", "/{vault}/holds/place", admin, placeHolds},
 		{"GET", "/{vault}/holds/release", admin, askRelease},
 		{"POST", "/{vault}/holds/release", admin, releaseHolds},
+
+		{"GET", "/{vault}/erasures", admin, listErasures},
+		{"GET", "/{vault}/erasures/new", admin, askErasure},
+		{"POST", "/{vault}/erasures/new", admin, tryErasure},
+		{"GET", "/{vault}/erasures/request", admin, backToErasure},
+		{"POST", "/{vault}/erasures/request", admin, requestErasure},
+		{"GET", "/{vault}/erasures/{id}", admin, showErasure},
+		{"GET", "/{vault}/erasures/{id}/certificate", admin, printErasure},
 	}
 }
 

@@ -208,7 +208,7 @@ func (p pages) render(name string, s *shell) (string, error) {
 
 // functions are what templates can call beside the methods of what they are given.
 var functions = template.FuncMap{
-	"counted": counted,
+	"counted": func(n any, what string) string { return counted(toInt(n), what) },
 	"number":  func(n any) string { return thousands(toInt(n)) },
 	"bytes":   bytesText,
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
