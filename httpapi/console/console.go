@@ -69,8 +69,10 @@ type Console struct {
 	pages    pages
 	assets   assets
 	sessions *sessions
-	mux      *http.ServeMux
-	handler  http.Handler
+
+	verifying verifications
+	mux       *http.ServeMux
+	handler   http.Handler
 }
 
 const (

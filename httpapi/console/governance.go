@@ -10,7 +10,7 @@ import (
 	"strongroom/httpapi"
 )
 
-// governanceRoutes are those of retention, legal holds, erasure and the audit log.
+// governanceRoutes are those of retention, legal holds and erasure.
 // An address that a form is sent to can also be got: a form sent into a session that
 // had ended comes back there.
 func governanceRoutes() []route {

@@ -45,5 +45,5 @@ func (c *Console) routes() []route {
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
 	}
-	return append(all, governanceRoutes()...)
+	return append(append(all, governanceRoutes()...), auditRoutes()...)
 }
