@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func (v *visit) choose(c *chooser) ([]string, error) {
 		return nil, wrongField("documents", "choose by ids or by a filter, not by both")
 	case len(ids) == 0:
 		if ids, err = httpapi.MatchDocuments(v.ctx(), v.vault, v.console.options.Search, values); err != nil {
-			return nil, err
+			return nil, inChooser(err)
 		}
 	}
 	switch {
@@ -104,6 +105,22 @@ func (v *visit) choose(c *chooser) ([]string, error) {
 		return nil, wrongField("documents", "these are "+thousands(len(ids))+", and it can be 10,000 at a time: choose more closely")
 	}
 	return ids, nil
+}
+
+// inChooser says what is wrong with a filter in the words of its fields.
+func inChooser(err error) error {
+	invalid, ok := errors.AsType[*engine.InvalidError](err)
+	if !ok {
+		return err
+	}
+	var fields []engine.FieldError
+	for _, f := range invalid.Fields {
+		if f.Field == "filter" {
+			return wrongField("documents", "choose by something; to mean all there are, by a day they were made on or before")
+		}
+		fields = append(fields, engine.FieldError{Field: strings.TrimPrefix(f.Field, "filter."), Message: f.Message})
+	}
+	return &engine.InvalidError{Fields: fields}
 }
 
 func wrongField(field, message string) error {

@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -20,9 +22,11 @@ import (
 // seat is a person before the console of a real vault, without a script.
 type seat struct {
 	*enginetest.Kit
-	t      *testing.T
-	base   string
-	client *http.Client
+	t       *testing.T
+	base    string
+	client  *http.Client
+	console *Console
+	later   *atomic.Int64 // how much later than it is the sessions think it is
 }
 
 // answered is a page that came.
@@ -41,9 +45,11 @@ func takeSeat(t *testing.T) *seat {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := &seat{Kit: kit, t: t, console: c, later: new(atomic.Int64)}
+	c.sessions.now = func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) }
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
-	s := &seat{Kit: kit, t: t, base: server.URL}
+	s.base = server.URL
 	return s.as(kit.Token)
 }
 
@@ -57,6 +63,15 @@ func (s *seat) as(token string) *seat {
 		s.t.Fatalf("signing in: %d", p.status)
 	}
 	return &other
+}
+
+// comesBack sends a form of a page into a session that has ended, signs in again, and
+// returns the page that comes then.
+func (s *seat) comesBack(p answered, action string, typed ...string) answered {
+	s.t.Helper()
+	s.later.Add(int64(time.Hour))
+	again := s.submit(p, action, typed...).says("Your session ended")
+	return s.submit(again, "/sign-in", "key", s.Token)
 }
 
 func (s *seat) get(path string) answered {

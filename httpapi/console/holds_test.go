@@ -31,7 +31,7 @@ func TestHoldsArePlacedAfterTheDryRun(t *testing.T) {
 	s.leases()
 	s.get("/main/holds").is(200).says("Nothing is on hold", "Place the first holds")
 	choice := s.get("/main/holds/new").is(200)
-	s.submit(choice, "/main/holds/new", "matter", "Acme", "reason", "a claim").is(400).says("must choose by something")
+	s.submit(choice, "/main/holds/new", "matter", "Acme", "reason", "a claim").is(400).says("documents choose by something")
 	s.submit(choice, "/main/holds/new", "matter", "Acme", "reason", "a claim", "f.category", "invoice").is(400).says("there is none that fits")
 	s.submit(choice, "/main/holds/new", "matter", " ", "reason", "a claim", "f.category", "contract").is(400).says("matter must not be empty")
 	would := s.submit(choice, "/main/holds/new", "matter", "Acme", "reason", "a claim", "f.category", "contract").is(200)
@@ -98,7 +98,7 @@ func TestAnErasureShowsFirstWhatItTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.get("/main/erasures").is(200).says("Nobody has asked to be erased")
-	s.submit(s.get("/main/erasures/new"), "/main/erasures/new", "requester", "Case 7", "legalBasis", "GDPR Art. 17").is(400).says("must choose by something")
+	s.submit(s.get("/main/erasures/new"), "/main/erasures/new", "requester", "Case 7", "legalBasis", "GDPR Art. 17").is(400).says("documents choose by something")
 	would := s.submit(s.get("/main/erasures/new"), "/main/erasures/new", "requester", "Case 7", "legalBasis", "GDPR Art. 17", "ids", free.ID+" "+held.ID, "f.status", "").is(200)
 	would.says("1 document would be erased at once", "1 document must wait", "A legal hold keeps it", "Application of B. Wren", "Nothing has happened yet")
 	page, err := s.Erasures(t.Context(), engine.Paging{})

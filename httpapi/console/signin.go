@@ -2,7 +2,9 @@ package console
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"strongroom/engine"
@@ -118,7 +120,7 @@ func (v *visit) afterSignIn() answer {
 	key := v.form("unsent")
 	if form, ok := v.console.sessions.recall(key, v.session.Vault, v.session.UserID); ok {
 		q := url.Values{"unsent": {key}}
-		return answer{to: formPage(form.path) + "?" + q.Encode(), flash: &flash{"told", "Your session had ended. What you typed is here again: look it over and send it."}}
+		return answer{to: v.console.formPage(form.path) + "?" + q.Encode(), flash: &flash{"told", "Your session had ended. What you typed is here again: look it over and send it."}}
 	}
 	if to := v.ours(v.form("to")); to != "" && strings.HasPrefix(to, v.base+"/"+v.session.Vault+"/") {
 		return answer{to: to}
@@ -126,18 +128,17 @@ func (v *visit) afterSignIn() answer {
 	return answer{to: v.Root(v.session.Vault + "/documents")}
 }
 
-// formPage is the page that has the form which is sent to an address. A form on a
-// page about one thing is sent to a word below that page.
-func formPage(path string) string {
-	parts := strings.Split(path, "/")
-	switch last := parts[len(parts)-1]; last {
-	case "edit", "upload", "new", "delete":
-		return path
+// formPage is the page that has the form which is sent to an address: the one at
+// that address, or the nearest above it. A form on a page about one thing is sent
+// to a word below that page.
+func (c *Console) formPage(at string) string {
+	for ; len(at) > len(c.options.Prefix+root); at = path.Dir(at) {
+		_, pattern := c.mux.Handler(&http.Request{Method: http.MethodGet, Host: "-", URL: &url.URL{Path: at}})
+		if strings.HasPrefix(pattern, "GET ") {
+			return at
+		}
 	}
-	if len(parts) > 2 {
-		return strings.Join(parts[:len(parts)-1], "/")
-	}
-	return path
+	return c.options.Prefix + root + "/"
 }
 
 func signOut(v *visit) (answer, error) {
