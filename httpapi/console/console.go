@@ -69,6 +69,7 @@ type Console struct {
 	pages    pages
 	assets   assets
 	sessions *sessions
+	failures *httpapi.Refusals
 	mux      *http.ServeMux
 	handler  http.Handler
 }
@@ -86,7 +87,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 	if o.MaxUpload == 0 {
 		o.MaxUpload = defaultMaxUpload
 	}
-	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux()}
+	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals()}
 	var err error
 	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {
 		return nil, err
@@ -99,9 +100,14 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		c.mux.Handle(rt.method+" "+o.Prefix+root+rt.pattern, c.serve(rt))
 	}
 	c.mux.HandleFunc(o.Prefix+root+"/", func(w http.ResponseWriter, r *http.Request) {
-		c.write(w, r, c.stranger(r), c.stranger(r).wrong(errNoPage))
+		v := c.stranger(r)
+		c.write(w, r, v, v.wrong(errNoPage))
 	})
 	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := c.stranger(r)
+		c.write(w, r, v, v.wrong(errForeign))
+	}))
 	if o.PublicURL != "" {
 		if err := protection.AddTrustedOrigin(originOf(o.PublicURL)); err != nil {
 			return nil, err

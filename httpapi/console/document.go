@@ -364,9 +364,6 @@ func (v *visit) editPage(e editing, typed url.Values, status int) (answer, error
 	if e.sheet, err = v.sheet(d); err != nil {
 		return answer{}, err
 	}
-	if typed == nil {
-		typed = v.fill
-	}
 	if typed != nil {
 		e.Typed = map[string]string{}
 		for name := range typed {

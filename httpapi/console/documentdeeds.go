@@ -4,6 +4,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"strongroom/engine"
@@ -54,6 +55,7 @@ func addVersion(v *visit) (answer, error) {
 			return err
 		}
 		cond := v.holding()
+		cond.IfMatch = conditionOf(strings.Join(meta["revision"], "")).IfMatch
 		_, _, err = v.vault.AddVersion(v.ctx(), v.actor, v.id("id"), cond, n, staged)
 		kept = err == nil
 		return err

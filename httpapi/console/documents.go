@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"strongroom/engine"
 	"strongroom/httpapi"
@@ -280,9 +281,15 @@ func register(v *visit) (answer, error) {
 
 func plainCells(cells ...string) []string {
 	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+		// Some spreadsheets take the wide spellings too, and skip blanks before them.
+		if first := strings.TrimLeft(c, " \u00a0\u3000"); first != "" && strings.ContainsAny(first[:1], "=+-@\t\r\n") || strings.ContainsRune("＝＋－＠", firstRune(first)) {
 			cells[i] = "'" + c
 		}
 	}
 	return cells
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }

@@ -28,8 +28,10 @@ type shell struct {
 	Vault   string // "": nobody has signed in
 	Person  engine.User
 	Access  engine.Access
-	Here    string // the path of this page, for the menu
-	Once    string // the number of the next form
+	Here    string   // the path of this page, for the menu
+	Once    string   // the number of the next form
+	Hosted  bool     // who this is, the host knows: there is nothing to sign out of
+	Lost    []option // what was typed into a form that this page does not have
 
 	base    string // the address of the console
 	assets  map[string]string
