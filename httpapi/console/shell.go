@@ -212,6 +212,7 @@ func (p pages) render(name string, s *shell) (string, error) {
 var functions = template.FuncMap{
 	"counted": counted,
 	"number":  func(n any) string { return thousands(toInt(n)) },
+	"toInt":   toInt,
 	"bytes":   bytesText,
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
 	"snippet": snippet,
