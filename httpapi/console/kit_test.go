@@ -22,6 +22,8 @@ import (
 
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
+	"strongroom/engine/search"
+	"strongroom/httpapi"
 )
 
 // kit is the console of a real vault, served over a real connection.
@@ -366,4 +368,36 @@ func (k *kit) documents() int {
 		k.t.Fatal(err)
 	}
 	return len(page.Items)
+}
+
+// searches gives the console a search.
+func (k *kit) searches() {
+	k.t.Helper()
+	index, err := search.Open(k.Vault, filepath.Join(k.t.TempDir(), "search"), search.Options{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { index.Run(ctx) })
+	k.t.Cleanup(func() { stop(); running.Wait(); index.Close() })
+	k.options.Search = indexed{index}
+	k.server.Close()
+	k.start()
+}
+
+// indexed is a search of one vault.
+type indexed struct{ index *search.Index }
+
+func (s indexed) Search(ctx context.Context, _ *engine.Vault, q httpapi.SearchQuery) (httpapi.SearchResult, error) {
+	r, err := s.index.Search(ctx, search.Query(q))
+	out := httpapi.SearchResult{Total: r.Total, NextCursor: r.NextCursor, Complete: r.Complete, Through: r.Through}
+	for _, h := range r.Hits {
+		out.Hits = append(out.Hits, httpapi.SearchHit(h))
+	}
+	return out, err
+}
+
+func (s indexed) Match(ctx context.Context, _ *engine.Vault, text string, filter engine.DocumentQuery) ([]string, bool, error) {
+	return s.index.Match(ctx, text, filter)
 }

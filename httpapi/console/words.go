@@ -15,6 +15,8 @@ var (
 	errPlain    = errors.New("sign-in over a network that can be read")
 	errTooLarge = errors.New("the file is too large")
 	errForeign  = errors.New("a form of another site")
+	errPassword = errors.New("wrong edit password")
+	errNoLocks  = errors.New("this person may not lock documents")
 	errNoJob    = errors.New("no such work")
 )
 
@@ -33,6 +35,8 @@ var refusals = []refusal{
 	{errForm, 400, "The form did not arrive whole", "Go back and send it again."},
 	{errPlain, 403, "Signing in is not possible here", "This address is not encrypted, so your key could be read on the way. Open the console on the machine itself, or have TLS set up: strongroom tls init makes a certificate."},
 	{errForeign, 403, "The form came from another site", "Nothing was done. If you sent it yourself, open the console in this browser and do it there."},
+	{errPassword, 403, "That is not the edit password", "Ask whoever set it; an admin can set another."},
+	{errNoLocks, 403, "You may not lock documents", "An admin can allow it, on your page in Settings."},
 	{errNoJob, 404, "There is no such work here", "Its result is kept for a while only, and shown to whoever began it. Look at the documents themselves."},
 	{httpapi.ErrTooManyRefusals, 429, "Too many keys from your address were wrong", "Check your key, wait a little, and try again."},
 	{errTooLarge, 413, "The file is too large", "This server takes smaller ones; whoever runs it can raise --max-upload."},
