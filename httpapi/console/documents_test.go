@@ -119,7 +119,7 @@ func TestDeedsOnTheDocumentsPage(t *testing.T) {
 	path := "/console/main/documents/" + d.ID
 	b, other := k.admin(), k.uploader()
 	b.get(path).says("contract", "first", "What will become of it")
-	b.send(path+"/versions", fields("revision", b.last.form(path + "/versions").Get("revision"), "comment", "signed"), file{"c.txt", "text/plain", "second"}).
+	b.send(path+"/versions", fields("revision", b.last.form(path+"/versions").Get("revision"), "comment", "signed"), file{"c.txt", "text/plain", "second"}).
 		ok(path).says("The new version is kept", "second", "signed")
 	b.send(path+"/versions", fields("revision", "1"), file{"c.txt", "text/plain", "stale"}).is(412)
 	b.send(path+"/versions", nil).is(400).says("choose one")
@@ -144,7 +144,7 @@ func TestDeedsOnTheDocumentsPage(t *testing.T) {
 	b.submit(path + "/lock").ok(path)
 	b.get(path + "/edit")
 	b.submit(path+"/edit", "name", "renamed").ok(path)
-	b.post(path + "/release").ok(path).says("is kept", "renamed")
+	b.post(path+"/release").ok(path).says("is kept", "renamed")
 
 	other.get(path)
 	other.submit(path + "/lock").ok(path)

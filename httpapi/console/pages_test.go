@@ -246,7 +246,7 @@ func TestEverybodyIsOfferedWhatTheyMay(t *testing.T) {
 	writes := []string{path + "/lock", path + "/versions"}
 	rules := []string{path + "/hold", path + "/archive", path + "/password"}
 	viewer.get(path).ok(path).withholds(append(writes, rules...)...).withholds(path+"/edit", path+"/delete", "/console/main/upload")
-	uploader.get(path).ok(path).offers(writes...).withholds(rules...).withholds(path + "/delete").offers(path+"/edit", "/console/main/upload")
+	uploader.get(path).ok(path).offers(writes...).withholds(rules...).withholds(path+"/delete").offers(path+"/edit", "/console/main/upload")
 	admin.get(path).ok(path).offers(append(writes, rules...)...).offers(path + "/delete")
 
 	before := k.Head()

@@ -213,6 +213,7 @@ var functions = template.FuncMap{
 	"counted": counted,
 	"number":  func(n any) string { return thousands(toInt(n)) },
 	"toInt":   toInt,
+	"sub":     func(a, b int) int { return a - b },
 	"bytes":   bytesText,
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
 	"snippet": snippet,

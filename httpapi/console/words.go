@@ -18,6 +18,11 @@ var (
 	errPassword = errors.New("wrong edit password")
 	errNoLocks  = errors.New("this person may not lock documents")
 	errNoJob    = errors.New("no such work")
+	errBusy     = errors.New("too much work at once")
+	errTooMany  = errors.New("too many documents")
+	errIndexing = errors.New("the search index is behind")
+
+	errTooManyErased = errors.New("too many documents for an erasure")
 )
 
 // refusal is what a person is told who is refused: what is so, and what to do next.
@@ -37,6 +42,10 @@ var refusals = []refusal{
 	{errForeign, 403, "The form came from another site", "Nothing was done. If you sent it yourself, open the console in this browser and do it there."},
 	{errPassword, 403, "That is not the edit password", "Ask whoever set it; an admin can set another."},
 	{errNoLocks, 403, "You may not lock documents", "An admin can allow it, on your page in Settings."},
+	{errBusy, 429, "You have much under way already", "Wait until some of it is done, or stop it."},
+	{errTooMany, 413, "The filter matches more than 100,000 documents", "Narrow it, and do one part after the other."},
+	{errTooManyErased, 413, "An erasure takes 10,000 documents at most", "Narrow the filter, and open one case after the other."},
+	{errIndexing, 409, "The search is still catching up", "Wait a moment, and look again: what was changed last would be missing."},
 	{errNoJob, 404, "There is no such work here", "Its result is kept for a while only, and shown to whoever began it. Look at the documents themselves."},
 	{httpapi.ErrTooManyRefusals, 429, "Too many keys from your address were wrong", "Check your key, wait a little, and try again."},
 	{errTooLarge, 413, "The file is too large", "This server takes smaller ones; whoever runs it can raise --max-upload."},

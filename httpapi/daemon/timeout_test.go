@@ -37,7 +37,7 @@ func TestPatience(t *testing.T) {
 			nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 			ended := make(chan error)
 			l, conn := newLine()
-			go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{l, nothing, func() {}}) }()
+			go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{listener: l, handler: nothing, hurry: func() {}}) }()
 			c.client(conn)
 			began := time.Now()
 			_, err := conn.Read(make([]byte, 1))
