@@ -66,7 +66,7 @@ func TestGraceEnds(t *testing.T) {
 		defer conn.Close()
 		hurried := false
 		served := make(chan error)
-		go func() { served <- serveUntil(ctx, zerolog.Nop(), front{l, endless, func() { hurried = true }}) }()
+		go func() { served <- serveUntil(ctx, zerolog.Nop(), front{listener: l, handler: endless, hurry: func() { hurried = true }}) }()
 		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		<-begun
 		stopped := time.Now()
