@@ -72,7 +72,7 @@ type asking struct {
 	Wrong              []engine.FieldError
 }
 
-func askErasure(v *visit) (answer, error) { return v.askingPage(nil, v.fill) }
+func askErasure(v *visit) (answer, error) { return v.askingPage(nil, v.returned()) }
 
 func (v *visit) askingPage(wrong []engine.FieldError, typed url.Values) (answer, error) {
 	if typed == nil {
@@ -134,10 +134,10 @@ func tryErasure(v *visit) (answer, error) {
 
 // backToErasure shows again what was asked for in a session that had ended.
 func backToErasure(v *visit) (answer, error) {
-	if v.fill == nil {
+	if v.returned() == nil {
 		return answer{to: v.Path("erasures", "new")}, nil
 	}
-	return v.take(newErasure(v.fill), nil, v.fill)
+	return v.take(newErasure(v.returned()), nil, v.returned())
 }
 
 func newErasure(typed url.Values) engine.NewErasure {

@@ -46,6 +46,15 @@ func governanceRoutes() []route {
 	}
 }
 
+// returned are the fields of a form that was sent into a session that had ended, for
+// pages that are made of what was typed; nil if there is none.
+func (v *visit) returned() url.Values {
+	if v.unsent == nil {
+		return nil
+	}
+	return v.unsent.fields
+}
+
 // documentName is what a document is called; of one that is deleted, its id.
 func (v *visit) documentName(id string) string {
 	d, err := v.vault.Document(v.ctx(), id)

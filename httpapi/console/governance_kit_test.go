@@ -139,7 +139,7 @@ func (p answered) fill(action string, typed ...string) (method, to string, form 
 			}
 		}
 		for _, in := range areaOf.FindAllStringSubmatch(found[2], -1) {
-			form.Set(in[1], html.UnescapeString(in[2]))
+			form.Set(in[1], strings.TrimPrefix(html.UnescapeString(in[2]), "\n")) // as browsers read it
 		}
 		for i := 0; i+1 < len(typed); i += 2 {
 			form.Set(typed[i], typed[i+1])

@@ -10,8 +10,8 @@ import (
 // for a matter.
 func askRelease(v *visit) (answer, error) {
 	q := v.r.URL.Query()
-	if v.fill != nil {
-		q = v.fill
+	if v.returned() != nil {
+		q = v.returned()
 	}
 	matter, one := strings.TrimSpace(q.Get("matter")), q.Get("hold")
 	if ids := strings.Fields(q.Get("ids")); len(ids) > 0 {

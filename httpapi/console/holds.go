@@ -81,7 +81,7 @@ type placing struct {
 	Wrong          []engine.FieldError
 }
 
-func askHolds(v *visit) (answer, error) { return v.placingPage(nil, v.fill) }
+func askHolds(v *visit) (answer, error) { return v.placingPage(nil, v.returned()) }
 
 func (v *visit) placingPage(wrong []engine.FieldError, typed url.Values) (answer, error) {
 	get := typed.Get
@@ -141,10 +141,10 @@ func tryHolds(v *visit) (answer, error) {
 // backToHolds is where a form comes back to that was sent into a session that had
 // ended: what it would do is shown again.
 func backToHolds(v *visit) (answer, error) {
-	if v.fill == nil {
+	if v.returned() == nil {
 		return answer{to: v.Path("holds", "new")}, nil
 	}
-	return v.holdThem(strings.Fields(v.fill.Get("ids")), v.fill.Get("matter"), v.fill.Get("reason"), true)
+	return v.holdThem(strings.Fields(v.returned().Get("ids")), v.returned().Get("matter"), v.returned().Get("reason"), true)
 }
 
 func placeHolds(v *visit) (answer, error) {
@@ -183,7 +183,7 @@ func (v *visit) inSteps(ids []string, body *trial, some func([]string) ([]engine
 		for _, o := range outcomes {
 			switch {
 			case o.Err != nil:
-				words := v.refusalWords(o.Err)
+				words := refusalWords(o.Err)
 				if words == "" {
 					return o.Err
 				}

@@ -70,10 +70,10 @@ func plainPeriod(p engine.Period) (count, unit string) {
 	return "", ""
 }
 
-func newPolicyPage(v *visit) (answer, error) { return v.policyForm(drafting{Typed: v.fill}, 0) }
+func newPolicyPage(v *visit) (answer, error) { return v.policyForm(drafting{Typed: v.returned()}, 0) }
 
 func policyPage(v *visit) (answer, error) {
-	return v.policyForm(drafting{ID: v.id("id"), Typed: v.fill}, 0)
+	return v.policyForm(drafting{ID: v.id("id"), Typed: v.returned()}, 0)
 }
 
 func (v *visit) policyForm(d drafting, status int) (answer, error) {
@@ -129,8 +129,8 @@ type plannedRow struct {
 // be saved. Looking is a GET, so it can be repeated, paged and gone back to.
 func lookAtPolicy(v *visit) (answer, error) {
 	typed := v.r.URL.Query()
-	if v.fill != nil {
-		typed = v.fill
+	if v.returned() != nil {
+		typed = v.returned()
 	}
 	return v.look(typed, false)
 }

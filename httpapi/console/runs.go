@@ -21,7 +21,9 @@ type plan struct {
 	Paused  bool
 }
 
-func previewRun(v *visit) (answer, error) { return v.planPage(plan{Reason: v.fill.Get("reason")}, 0) }
+func previewRun(v *visit) (answer, error) {
+	return v.planPage(plan{Reason: v.returned().Get("reason")}, 0)
+}
 
 func (v *visit) planPage(body plan, status int) (answer, error) {
 	would, err := v.vault.Preview(v.ctx(), v.actor, engine.PreviewQuery{Paging: engine.Paging{Limit: 50, Cursor: v.r.URL.Query().Get("cursor")}})

@@ -54,6 +54,9 @@ func (v *visit) ours(to string) string {
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, v.base+"/") || strings.ContainsAny(to, "\\\r\n") {
 		return ""
 	}
+	if clean := path.Clean(u.Path); clean != u.Path && clean+"/" != u.Path { // dots lead out of here
+		return ""
+	}
 	return to
 }
 
@@ -82,6 +85,7 @@ func signIn(v *visit) (answer, error) {
 	if err == nil {
 		return v.afterSignIn(), nil
 	}
+	err = c.failures.Refuse(v.r, c.vaults[engine.TokenVault(token)], token, err)
 	for _, r := range refusals {
 		if errors.Is(err, r.is) {
 			body := asked{To: v.ours(v.form("to")), Unsent: v.form("unsent"), Wrong: r.title, Next: r.next}
@@ -108,9 +112,7 @@ func (c *Console) newSession(v *visit, vault *engine.Vault, actor engine.Actor) 
 		}
 	}
 	v.cookie, v.session = c.newCookie(v.r, token), one
-	if err := c.sessions.save(); err != nil {
-		c.options.Logger.Warn().Err(err).Msg("sessions cannot be kept: people sign in again after a restart")
-	}
+	c.keepSessions()
 	return nil
 }
 
@@ -143,14 +145,11 @@ func (c *Console) formPage(at string) string {
 
 func signOut(v *visit) (answer, error) {
 	c := v.console
-	if v.session == nil {
+	if c.options.Authenticate != nil { // the session is the host's to end
 		return answer{}, errNoPage
 	}
 	c.endSession(v.ctx(), v.session, v.actor)
 	v.cookie = c.newCookie(v.r, "")
-	if err := c.sessions.save(); err != nil {
-		c.options.Logger.Warn().Err(err).Msg("sessions cannot be kept")
-	}
 	return answer{to: v.Root("sign-in")}, nil
 }
 

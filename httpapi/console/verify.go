@@ -89,7 +89,9 @@ type verifying struct {
 	Wrong         []engine.FieldError
 }
 
-func askVerify(v *visit) (answer, error) { return v.verifyPage(verifying{Head: v.fill.Get("head")}, 0) }
+func askVerify(v *visit) (answer, error) {
+	return v.verifyPage(verifying{Head: v.returned().Get("head")}, 0)
+}
 
 func (v *visit) verifyPage(body verifying, status int) (answer, error) {
 	body.verification = v.console.verifying.look(v.vault.Name())
