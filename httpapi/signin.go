@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -82,22 +81,36 @@ func (s *Server) refused(r *http.Request, err error) error {
 	return err
 }
 
-// SignIn tells whose the API key in a request's header Authorization is. It is for
-// pages beside the API that open a session with a key: a wrong one costs there what
-// it costs here, in the log, in the metrics and in time. Errors are those of
-// Authenticate, and engine.ErrThrottled.
-func (s *Server) SignIn(r *http.Request) (*engine.Vault, engine.Actor, error) {
-	vault, actor, err := s.authenticateKey(r)
-	if err != nil {
-		err = s.refused(r, err)
+// ErrTooManyRefusals is what those are told with whom no answer can wait.
+var ErrTooManyRefusals error = errWrongKeys
+
+// Refusals slow down who signs in with wrong keys elsewhere than at the API, by
+// the rules of the API.
+type Refusals struct{ failures *failures }
+
+// NewRefusals has seen none.
+func NewRefusals() *Refusals { return &Refusals{newFailures()} }
+
+// Refuse notes a sign-in that was refused with an error of Authenticate, in the
+// vault too if there is one, and returns what it is answered with: the same error,
+// later if there were many, or [ErrTooManyRefusals].
+func (f *Refusals) Refuse(r *http.Request, v *engine.Vault, token string, err error) error {
+	if !errors.Is(err, engine.ErrInvalidToken) && !errors.Is(err, engine.ErrTokenExpired) && !errors.Is(err, engine.ErrTokenRevoked) {
+		return err // it is not the key
 	}
-	switch limited, ok := errors.AsType[*limitedError](err); {
-	case ok:
-		err = &engine.ThrottledError{After: limited.after}
-	case errors.Is(err, errUnverified):
-		err = fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	source := Source(r.RemoteAddr)
+	if v != nil {
+		v.NoteFailedSignIn(token, source, err)
 	}
-	return vault, actor, err
+	wait := f.failures.take(source, token)
+	if wait == 0 {
+		return err
+	}
+	if !f.failures.slow(r.Context(), context.Background(), source, min(wait, time.Second)) {
+		return ErrTooManyRefusals
+	}
+	f.failures.take(source, token) // that for which it has waited
+	return err
 }
 
 // take takes a token for a refusal from the bucket of an address and that of the

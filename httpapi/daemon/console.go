@@ -15,13 +15,16 @@ import (
 // is lost with it: everybody signs in again.
 const sessionsFile = "console-sessions.json"
 
+// jobsFile is where the console keeps what became of changes of many documents.
+const jobsFile = "console-work.json"
+
 // console makes the pages; nil if there are to be none.
 func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, log zerolog.Logger) (*console.Console, error) {
 	if !o.Console {
 		return nil, nil
 	}
 	return console.New(vaults, console.Options{
-		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Search: api.Search, Deliveries: api.Deliveries,
+		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
 		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build,
 	})
 }

@@ -2,11 +2,13 @@
 // are. Each part looks for what it improves, and does nothing where that is not.
 import { keys } from "./keys.js";
 import { uploads } from "./upload.js";
+import { work } from "./work.js";
 
 for (const e of document.querySelectorAll("[data-with-script]")) e.hidden = false;
 for (const e of document.querySelectorAll("[data-copy]")) copyable(e);
 keys();
 uploads();
+work();
 
 // copyable puts a button behind an id.
 function copyable(e) {
