@@ -29,6 +29,7 @@ const (
 	OpDocumentUnarchived   Op = "document.unarchived"
 	OpDocumentDeleted      Op = "document.deleted"
 	OpDocumentDownloaded   Op = "document.downloaded"
+	OpDocumentTextSet      Op = "document.text_set"
 
 	OpLockAcquired Op = "lock.acquired"
 	OpLockRenewed  Op = "lock.renewed"
@@ -144,6 +145,7 @@ var rules = []rule{
 	{OpDocumentDeleted, oneVersion, []fact{may("bypass", aFlag), must("certificate", aHash), must("chain", aHash), may("erasure", aWord), may("obligations", aNumber),
 		may("policy", aWord), must("right", aWord), may("run", aWord), must("versions", aNumber)}, "name reason"},
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
+	{OpDocumentTextSet, oneVersion, []fact{may("digest", aDigest), may("seconds", aNumber), must("size", aNumber)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), may("password", aText), must("scratchpad", aFlag), must("seconds", aNumber), may("snapshot", aHash)},
 		"lockedByApp"},
