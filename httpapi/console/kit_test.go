@@ -401,3 +401,17 @@ func (s indexed) Search(ctx context.Context, _ *engine.Vault, q httpapi.SearchQu
 func (s indexed) Match(ctx context.Context, _ *engine.Vault, text string, filter engine.DocumentQuery) ([]string, bool, error) {
 	return s.index.Match(ctx, text, filter)
 }
+
+// The pages of these tests ask nothing of what has been read.
+
+func (indexed) Texts(*engine.Vault, []engine.Document) ([]httpapi.TextState, error) { return nil, nil }
+
+func (indexed) WithText(context.Context, *engine.Vault, string, engine.DocumentQuery, engine.Paging) ([]string, string, error) {
+	return nil, "", nil
+}
+
+func (indexed) Text(context.Context, *engine.Vault, engine.Version) (string, httpapi.TextState, error) {
+	return "", httpapi.TextState{}, nil
+}
+
+func (indexed) Reading(*engine.Vault) httpapi.Reading { return httpapi.Reading{} }
