@@ -51,6 +51,8 @@ type Options struct {
 	// Jobs is the file in which the results of changes of many documents are kept.
 	// It may be thrown away. "": they end with the program.
 	Jobs string
+	// Kept is called with each file of Sessions and Jobs that was written; nil: nobody.
+	Kept func(file string) error
 	// Search finds documents by their words. Nil: there is no search.
 	Search httpapi.Search
 	// Deliveries are those who deliver to webhooks, by the name of the vault.
@@ -103,7 +105,9 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		return nil, err
 	}
 	c.sessions = openSessions(o.Sessions, time.Now)
+	c.sessions.kept = o.Kept
 	c.jobs = openJobs(o.Jobs, time.Now)
+	c.jobs.kept = o.Kept
 	for _, rt := range c.routes() {
 		c.mux.Handle(rt.method+" "+o.Prefix+root+rt.pattern, c.serve(rt))
 	}

@@ -70,7 +70,8 @@ const (
 // jobs are all there are. The file holds those that were begun; it may be thrown
 // away, with nothing lost but results. Nothing is called under mu.
 type jobs struct {
-	writing sync.Mutex // of the file; before mu
+	kept    func(file string) error // see Options.Kept
+	writing sync.Mutex              // of the file; before mu
 	mu      sync.Mutex
 	file    string
 	now     func() time.Time
@@ -120,7 +121,10 @@ func (j *jobs) save() error {
 	if err := os.WriteFile(temporary, b, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temporary, j.file)
+	if err := os.Rename(temporary, j.file); err != nil || j.kept == nil {
+		return err
+	}
+	return j.kept(j.file)
 }
 
 func (j *jobs) encoded() ([]byte, error) {
@@ -191,18 +195,6 @@ func (j *jobs) find(id, vault, userID string) (*job, job, bool) {
 		}
 	}
 	return nil, job{}, false
-}
-
-// of lists somebody's jobs that were begun, the newest first.
-func (j *jobs) of(vault, userID string) (mine []job) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, one := range slices.Backward(j.all) {
-		if one.Vault == vault && one.UserID == userID && (one.State == jobRunning || one.State.Ending()) {
-			mine = append(mine, *one)
-		}
-	}
-	return mine
 }
 
 // change changes a job while nobody reads it.

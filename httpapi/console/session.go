@@ -74,7 +74,8 @@ type unsent struct {
 
 // sessions are all there are. Nothing is called under mu; writing comes before it.
 type sessions struct {
-	writing sync.Mutex // of the file
+	kept    func(file string) error // see Options.Kept
+	writing sync.Mutex              // of the file
 	mu      sync.Mutex
 	file    string
 	now     func() time.Time
@@ -115,7 +116,10 @@ func (s *sessions) save() error {
 	if err := os.WriteFile(temporary, b, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temporary, s.file)
+	if err := os.Rename(temporary, s.file); err != nil || s.kept == nil {
+		return err
+	}
+	return s.kept(s.file)
 }
 
 // forget drops what nobody can come back for. Called under mu.

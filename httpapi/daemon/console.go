@@ -9,6 +9,7 @@ import (
 	"strongroom/engine"
 	"strongroom/httpapi"
 	"strongroom/httpapi/console"
+	"strongroom/httpapi/datadir"
 )
 
 // sessionsFile is where the console keeps who has signed in, as hashes. Nothing
@@ -24,6 +25,7 @@ func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]st
 		return nil, nil
 	}
 	return console.New(vaults, console.Options{
+		Kept:      func(file string) error { return datadir.GiveLike(o.Place.Data, file) },
 		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
 		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build,
 	})
