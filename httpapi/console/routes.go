@@ -12,7 +12,7 @@ const (
 // routes is the table: method, address below the console, access, and what makes
 // the page. A POST changes something, and nothing else does.
 func (c *Console) routes() []route {
-	return []route{
+	return append([]route{
 		{"GET", "/{$}", open, home},
 		{"GET", "/sign-in", open, askKey},
 		{"POST", "/sign-in", open, signIn},
@@ -44,5 +44,5 @@ func (c *Console) routes() []route {
 		{"POST", "/{vault}/documents/{id}/unarchive", admin, unarchiveDocument},
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
-	}
+	}, settingsRoutes()...)
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,7 @@ type answer struct {
 	status int // 0: 200
 	to     string
 	flash  *flash
+	next   string                    // where sending the form again leads, if this is a page; "": the first one
 	raw    func(http.ResponseWriter) // writes an answer that is no page
 }
 
@@ -119,7 +121,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	if err == nil {
 		to := a.to
 		if to == "" {
-			to = v.Path() // a secret is shown once
+			to = cmp.Or(a.next, v.Path()) // a secret is shown once
 		}
 		c.sessions.spend(v.session, number, to)
 	}

@@ -13,6 +13,7 @@ var (
 	errForm     = errors.New("the form cannot be read")
 	errPlain    = errors.New("sign-in over a network that can be read")
 	errTooLarge = errors.New("the file is too large")
+	errSilent   = errors.New("nothing is delivered")
 )
 
 // refusal is what a person is told who is refused: what is so, and what to do next.
@@ -30,6 +31,7 @@ var refusals = []refusal{
 	{errForm, 400, "The form did not arrive whole", "Go back and send it again."},
 	{errPlain, 403, "Signing in is not possible here", "This address is not encrypted, so your key could be read on the way. Open the console on the machine itself, or have TLS set up: strongroom tls init makes a certificate."},
 	{errTooLarge, 413, "The file is too large", "This server takes smaller ones; whoever runs it can raise --max-upload."},
+	{errSilent, 503, "This server delivers nothing now", "Settings, Health, says why; starting the server anew may mend it."},
 
 	{engine.ErrInvalidToken, 401, "The key is not valid", "Check that you copied it whole, or ask an admin for a new one."},
 	{engine.ErrTokenExpired, 401, "The key has expired", "Ask an admin for a new one."},
@@ -39,6 +41,10 @@ var refusals = []refusal{
 	{engine.ErrDocumentNotFound, 404, "There is no such document", "It may be of another vault. Search for it by its name."},
 	{engine.ErrVersionNotFound, 404, "The document has no such version", "Its page lists the versions it has."},
 	{engine.ErrUserNotFound, 404, "There is no such person", "Settings lists everybody."},
+	{engine.ErrKeyNotFound, 404, "There is no such API key", "Settings, API keys, lists all of them."},
+	{engine.ErrFieldNotFound, 404, "There is no such field", "Somebody may have deleted it. Settings, Fields, lists all of them."},
+	{engine.ErrWebhookNotFound, 404, "There is no such webhook", "Somebody may have deleted it. Settings, Webhooks, lists all of them."},
+	{engine.ErrDeliveryNotFound, 404, "There is no such delivery", "Only the last thousand are kept."},
 	{engine.ErrNotLocked, 409, "The lock has ended", "Nobody changed the document for too long, or an admin broke the lock. Lock it again and go on."},
 
 	{engine.ErrOnHold, 409, "The document is on legal hold", "Nobody can archive or delete it until its holds are released."},
@@ -48,7 +54,7 @@ var refusals = []refusal{
 	{engine.ErrDocumentArchived, 409, "The document is archived", "Unarchive it first."},
 	{engine.ErrLockState, 409, "The lock is in another state", "Look at the document again."},
 	{engine.ErrExists, 409, "There is one already", "Use that one, or choose another value."},
-	{engine.ErrFieldInUse, 409, "The field is in use", "Documents have values of it; clearing them has to be asked for."},
+	{engine.ErrFieldInUse, 409, "The field is in use", "Documents have values of it, so its type stays, and deleting it clears them all; or a policy of retention counts from it, and has to be changed first."},
 	{engine.ErrLastAdmin, 409, "This is the last admin", "Give somebody else admin access first."},
 	{engine.ErrDocumentDeleted, 410, "The document was deleted", "Its certificate says what it was and when it went."},
 	{engine.ErrPrecondition, 412, "Somebody else changed it meanwhile", "Look at how it is now, and make your change again if it still holds."},
