@@ -112,6 +112,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	if r.Method != http.MethodPost || v.session == nil || number == "" {
 		return rt.serve(v)
 	}
+	number += " " + r.URL.Path // several forms of a page have one number
 	v.session.sending.Lock()
 	defer v.session.sending.Unlock()
 	if to := c.sessions.sent(v.session, number); to != "" {
