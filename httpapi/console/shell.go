@@ -76,6 +76,15 @@ func (s *shell) In(part string) bool {
 	return s.Here == below || strings.HasPrefix(s.Here, below+"/")
 }
 
+// At reports whether this is one page.
+func (s *shell) At(parts ...string) bool { return s.Here == s.Path(parts...) }
+
+// Below reports whether this page is one of a part, or below it.
+func (s *shell) Below(parts ...string) bool {
+	below := s.Path(parts...)
+	return s.Here == below || strings.HasPrefix(s.Here, below+"/")
+}
+
 // Paused says that the vault stands still after a restore.
 func (s *shell) Paused() bool { return s.paused }
 
@@ -218,6 +227,7 @@ var functions = template.FuncMap{
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
 	"snippet": snippet,
 	"of":      withArguments,
+	"toSize":  func(n uint64) int64 { return int64(min(n, 1<<62)) },
 }
 
 func toInt(n any) int {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,7 @@ type answer struct {
 	status int // 0: 200
 	to     string
 	flash  *flash
+	next   string                    // where sending the form again leads, if this is a page; "": the first one
 	raw    func(http.ResponseWriter) // writes an answer that is no page
 }
 
@@ -116,6 +118,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	if r.Method != http.MethodPost || number == "" {
 		return rt.serve(v)
 	}
+	number += " " + r.URL.Path // several forms of a page have one number
 	to, done, err := c.sessions.begin(v.ctx(), v.session, number)
 	if err != nil || to != "" {
 		return answer{to: to}, err
@@ -125,7 +128,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	a, err := rt.serve(v)
 	if err == nil && a.status < 400 { // what was refused may be sent again
 		if to = a.to; to == "" {
-			to = v.Path() // a secret is shown once
+			to = cmp.Or(a.next, v.Path()) // a secret is shown once
 		}
 	}
 	return a, err

@@ -23,6 +23,7 @@ var (
 	errIndexing = errors.New("the search index is behind")
 
 	errTooManyErased = errors.New("too many documents for an erasure")
+	errSilent        = errors.New("nothing is delivered")
 )
 
 // refusal is what a person is told who is refused: what is so, and what to do next.
@@ -49,6 +50,7 @@ var refusals = []refusal{
 	{errNoJob, 404, "There is no such work here", "Its result is kept for a while only, and shown to whoever began it. Look at the documents themselves."},
 	{httpapi.ErrTooManyRefusals, 429, "Too many keys from your address were wrong", "Check your key, wait a little, and try again."},
 	{errTooLarge, 413, "The file is too large", "This server takes smaller ones; whoever runs it can raise --max-upload."},
+	{errSilent, 503, "This server delivers nothing now", "Settings, Health, says why; starting the server anew may mend it."},
 
 	{engine.ErrInvalidToken, 401, "The key is not valid", "Check that you copied it whole, or ask an admin for a new one."},
 	{engine.ErrTokenExpired, 401, "The key has expired", "Ask an admin for a new one."},
@@ -82,7 +84,7 @@ var refusals = []refusal{
 	{engine.ErrDocumentArchived, 409, "The document is archived", "Unarchive it first."},
 	{engine.ErrLockState, 409, "The lock is in another state", "Look at the document again."},
 	{engine.ErrExists, 409, "There is one already", "Use that one, or choose another value."},
-	{engine.ErrFieldInUse, 409, "The field is in use", "Documents have values of it; clearing them has to be asked for."},
+	{engine.ErrFieldInUse, 409, "The field is in use", "Documents have values of it, so its type stays, and deleting it clears them all; or a policy of retention counts from it, and has to be changed first."},
 	{engine.ErrLastAdmin, 409, "This is the last admin", "Give somebody else admin access first."},
 	{engine.ErrDocumentDeleted, 410, "The document was deleted", "Its certificate says what it was and when it went."},
 	{engine.ErrPrecondition, 412, "Somebody else changed it meanwhile", "Look at how it is now, and make your change again if it still holds."},

@@ -16,7 +16,7 @@ function copyable(e) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "plain";
-  button.textContent = "copy id";
+  button.textContent = e.dataset.copyLabel || "copy id";
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(e.dataset.copy);
     button.textContent = "copied";
