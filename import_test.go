@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -461,4 +462,35 @@ func TestImportFolders(t *testing.T) {
 			t.Errorf("%s lies in %q, want %q", d.Name, d.Path, want)
 		}
 	}
+}
+
+// TestImportOCR: files that say nothing get the text that a command reads in them;
+// what it cannot read is told, and is there all the same.
+func TestImportOCR(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the commands are those of a Unix")
+	}
+	data := newVault(t)
+	dir := tree(t, map[string]string{
+		"scan.png": "\x89PNG\r\n\x1a\nwords of a scan", "bad.png": "\x89PNG\r\n\x1a\nbad", "note.txt": "says itself", "empty.png": "",
+	})
+	reads := writeFile(t, filepath.Join(t.TempDir(), "ocr"), "#!/bin/sh\ncase $1 in *.png) ;; *) exit 4;; esac\ngrep -q words \"$1\" || { echo cannot read >&2; exit 3; }\ntail -n +3 \"$1\"\n")
+	if err := os.Chmod(reads, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	base := []string{dir, "--ocr", reads + " {}"}
+	r := importing(t, 1, counts(4, 0, 0, 0)+"read      1\nunread    1\n", base...)
+	if want := "bad.png: it is in the vault, without a text: the command failed: exit status 3"; !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "cannot read") {
+		t.Errorf("%s\nlacks %q", r.stderr, want)
+	}
+	sizes := map[string]int64{}
+	for _, d := range importedDocuments(t, data) {
+		sizes[d.Name] = d.Current.TextSize
+	}
+	if sizes["scan.png"] != int64(len("words of a scan")) || sizes["bad.png"] != 0 || sizes["note.txt"] != 0 || len(sizes) != 4 {
+		t.Errorf("%v", sizes)
+	}
+	// What has a text is left alone; what has none is tried again.
+	importing(t, 0, counts(0, 0, 4, 0)+"read      1\nunread    0\n", dir, "--ocr", "echo {}")
+	importing(t, 0, counts(0, 0, 4, 0)+"read      0\nunread    0\n", dir, "--ocr", "false")
 }

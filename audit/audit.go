@@ -287,6 +287,8 @@
 //	document.unrestricted (document)
 //	    facts    repeats? number
 //	    detail   reason
+//	document.text_set (version)
+//	    facts    digest? digest, seconds? number, size number
 //	lock.acquired (document)
 //	    facts    drafts? hash, fence number, password? text, scratchpad flag,
 //	             seconds number, snapshot? hash
@@ -495,7 +497,7 @@
 //	searchLanguage   the setting
 //	seq              the seq of the last entry in the backup
 //	session          the id of a session in the console, which is no secret
-//	size             of the version, in bytes
+//	size             of the version, or of the text given for it, in bytes; 0: that was taken away
 //	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved
 //	sources          how many addresses they came from, of an entry about more than one
 //	startAt          where in the calendar the period begins: day, endOfMonth or endOfYear; absent: day

@@ -31,6 +31,7 @@ const (
 	OpDocumentDownloaded   Op = "document.downloaded"
 	OpDocumentRestricted   Op = "document.restricted"
 	OpDocumentUnrestricted Op = "document.unrestricted"
+	OpDocumentTextSet      Op = "document.text_set"
 
 	OpLockAcquired Op = "lock.acquired"
 	OpLockRenewed  Op = "lock.renewed"
@@ -148,6 +149,7 @@ var rules = []rule{
 	{OpDocumentDownloaded, oneVersion, []fact{must("digest", aDigest), may("part", aWord)}, ""},
 	{OpDocumentRestricted, oneDocument, []fact{may("repeats", aNumber)}, "reason"},
 	{OpDocumentUnrestricted, oneDocument, []fact{may("repeats", aNumber)}, "reason"},
+	{OpDocumentTextSet, oneVersion, []fact{may("digest", aDigest), may("seconds", aNumber), must("size", aNumber)}, ""},
 
 	{OpLockAcquired, oneDocument, []fact{may("drafts", aHash), must("fence", aNumber), may("password", aText), must("scratchpad", aFlag), must("seconds", aNumber), may("snapshot", aHash)},
 		"lockedByApp"},

@@ -45,6 +45,10 @@ func changes(k *enginetest.Kit) []change {
 			_, _, err := k.AddVersion(ctx, a, subject.ID, cond, engine.NewVersion{}, u)
 			return err
 		}},
+		{"SetText", engine.AccessUpload, func(ctx context.Context, a engine.Actor) error {
+			_, _, err := k.SetText(ctx, a, subject.ID, 1, cond, fresh("words "))
+			return err
+		}},
 		{"RestoreVersion", engine.AccessUpload, func(ctx context.Context, a engine.Actor) error {
 			_, _, err := k.RestoreVersion(ctx, a, subject.ID, cond, 1)
 			return err

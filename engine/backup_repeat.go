@@ -268,6 +268,8 @@ func (e *pastEntry) lost() string {
 		return fmt.Sprintf("key %s of user %s: it works no more, make another", e.word("key"), e.word("user"))
 	case audit.OpWebhookCreated:
 		return fmt.Sprintf("webhook %s: make it anew", e.word("webhook"))
+	case audit.OpDocumentTextSet:
+		return fmt.Sprintf("the text given for version %d of document %s: give it again", e.Version, e.Document)
 	case audit.OpFieldDeleted:
 		return fmt.Sprintf("the field %s is there again: delete it again", e.word("field"))
 	case audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened, audit.OpObligationDeleted:

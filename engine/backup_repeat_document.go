@@ -26,6 +26,9 @@ func (e pastEntry) documentUpdated() (pastStep, error) {
 	if !whole {
 		lost = fmt.Sprintf("document %s has not all the metadata it had", e.Document)
 	}
+	if _, told := e.Facts["password"]; told {
+		lost = fmt.Sprintf("the edit password of document %s is what it was before, or none: set it anew", e.Document)
+	}
 	if from := e.number("discardedFrom"); from > 0 {
 		lost = fmt.Sprintf("versions %d to %d of document %s count again, as far as the backup has them: they had been taken back", from, e.number("discardedTo"), e.Document)
 	}
@@ -62,6 +65,8 @@ func (e *pastEntry) patch() (p DocumentPatch, whole bool) {
 			p.Description = &given
 		case name == "externalId":
 			p.ExternalID = &given
+		case name == "path":
+			p.Path = &given
 		case name == "tags":
 			tags, _ := e.strings(name)
 			p.Tags = &tags
@@ -105,7 +110,7 @@ func (t *tx) patchAgain(old *document, p DocumentPatch, confirmed []string, unti
 	out.loosens = looser
 	t.changes(d)
 	if d.ExternalID != old.ExternalID {
-		t.Put(bucketExternals, []byte(d.ExternalID), d.id[:])
+		t.Put(bucketExternals, externalKey(d.ExternalID), d.id[:])
 	}
 	facts := audit.Facts{"revision": audit.Number(d.Revision)}
 	t.store(old, d, grant{}).tell(facts)
@@ -122,11 +127,9 @@ func (t *tx) patchAgain(old *document, p DocumentPatch, confirmed []string, unti
 // that stay as they were, and, of those the change gives, the ones that the log says
 // an admin had confirmed. The operator who repeats it confirms nothing.
 func confirmedAgain(old, d *document, p DocumentPatch, confirmed []string) []string {
-	var list []string
-	for key := range d.CustomFields {
-		_, given := p.CustomFields[key]
-		stays := slices.Contains(old.confirmed, key) && d.CustomFields[key] == old.CustomFields[key]
-		if stays || given && slices.Contains(confirmed, key) {
+	list := stillConfirmed(old, d)
+	for key := range p.CustomFields {
+		if _, has := d.CustomFields[key]; has && slices.Contains(confirmed, key) && !slices.Contains(list, key) {
 			list = append(list, key)
 		}
 	}
@@ -134,8 +137,18 @@ func confirmedAgain(old, d *document, p DocumentPatch, confirmed []string) []str
 	return list
 }
 
-// looser says what a change of metadata has no policy keep any more, or has one
-// delete at once; "" if neither.
+// stillConfirmed lists the dates that were confirmed and are as they were, sorted.
+func stillConfirmed(old, d *document) (list []string) {
+	for _, key := range old.confirmed {
+		if value, has := d.CustomFields[key]; has && value == old.CustomFields[key] {
+			list = append(list, key)
+		}
+	}
+	return list
+}
+
+// looser says what a change of metadata has no policy keep any more, or not for so
+// long, since it confirms a date, or has one delete at once; "" if none of these.
 func (t *tx) looser(old, d *document) (string, error) {
 	policies, err := t.policiesOf(old)
 	if err != nil {
@@ -163,7 +176,12 @@ func (t *tx) looser(old, d *document) (string, error) {
 		_, due := t.judge(d, retention.ActionDelete, rulesOf(policies, calendar), shortest, t.Now(), "")
 		return due
 	}
+	unconfirmed, rules := d.forRules(), rulesOf(is, calendar)
+	unconfirmed.Confirmed = stillConfirmed(old, d)
+	bound := retention.ComplianceOf(unconfirmed, rules, t.Now())
 	switch {
+	case retention.ComplianceOf(d.forRules(), rules, t.Now()).Until.Before(bound.Until):
+		return fmt.Sprintf("brings the end nearer of what protects document %s, by a date that is confirmed", d.ID), nil
 	case kept(old, policies) && !kept(d, is):
 		return fmt.Sprintf("takes document %s out of what a policy protects", d.ID), nil
 	case !due(old, policies) && due(d, is):

@@ -543,12 +543,12 @@ func TestRestoreRepeatsMetadata(t *testing.T) {
 		_, _, err := k.UpdateDocument(ctx, k.Admin, id, engine.Condition{}, p)
 		must(t, err)
 	}
-	change(d.ID, engine.DocumentPatch{Category: new("contract"), Name: new("Lease"), OwnerID: &owner.UserID, ExternalID: new("X-1"),
+	change(d.ID, engine.DocumentPatch{Category: new("contract"), Name: new("Lease"), OwnerID: &owner.UserID, ExternalID: new("X-1"), Path: new("2024/leases"),
 		Tags: &[]string{"a", "b:c"}, CustomFields: map[string]any{"ends": "2031-05-06"}, Description: new("of a house")})
 	s := exportSince(t, k, 0)
 	r, told := restoredWith(t, k, to, s)
 	is, was := stored(t, r, d.ID), stored(t, k, d.ID)
-	if told.Lost != nil || is.Category != "contract" || is.Name != "Lease" || is.OwnerID != owner.UserID || is.ExternalID != "X-1" ||
+	if told.Lost != nil || is.Category != "contract" || is.Name != "Lease" || is.OwnerID != owner.UserID || is.ExternalID != "X-1" || is.Path != "2024/leases" ||
 		fmt.Sprint(is.Tags, is.CustomFields, is.Description) != fmt.Sprint(was.Tags, was.CustomFields, was.Description) {
 		t.Errorf("%+v\nlost %v", is, told.Lost)
 	}
@@ -569,8 +569,49 @@ func TestRestoreRepeatsMetadata(t *testing.T) {
 	o = engine.RestoreOptions{Log: bytes.NewReader(s.log), Details: bytes.NewReader(s.details)}
 	refusedWith(t, "deleted at once", to, o, fmt.Sprintf("entry %d has a policy delete document %s", s.head.Seq, free.ID))
 	_, told = restoredWith(t, k, to, s, s.head)
-	if lost := lostOf(told); !strings.Contains(lost, "document.updated: document "+d.ID) {
+	if lost := lostOf(told); !strings.Contains(lost, "document.updated: the edit password of document "+d.ID) {
 		t.Errorf("an edit password is not in the log, and lost:\n%s", lost)
+	}
+}
+
+// What compliance protects is erased again, and a date that brings its end nearer
+// is confirmed again, only up to a head that was kept elsewhere: whoever wrote the
+// log's end could have made that up.
+func TestRestoreLeadsNobodyOutOfCompliance(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	k.Define(engine.DateField, "ends")
+	uploader, _ := k.Person("uploader", engine.AccessUpload)
+	comply(k, policy(k, engine.NewPolicy{Name: "P", Scope: engine.ScopeCategory, Target: "contract", Period: "P20Y", Action: engine.ActionDelete, StartFrom: "field:ends"}))
+	old, free := k.Create("old", "1"), k.CreateFrom(engine.NewDocument{Name: "free", Category: "receipt"}, "2")
+	_, _, err := k.UpdateDocument(t.Context(), uploader, old.ID, engine.Condition{}, engine.DocumentPatch{Category: new("contract"), CustomFields: map[string]any{"ends": "2010-01-01"}})
+	must(t, err)
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	s := exportSince(t, k, 0)
+	erased := func(id string) audit.Event {
+		return audit.Event{Op: audit.OpErasureCompleted, Document: id, Facts: audit.Facts{"erasure": audit.Text("01JD6QGZ3MZ4Y8T6V1E9B7K2RW")}}
+	}
+	o := forgeTail(t, s, erased(free.ID), erased(old.ID))
+	o.Heads = nil
+	refusedWith(t, "an erasure", to, o, fmt.Sprintf("entry %d erases document %s, which compliance protects", s.head.Seq+2, old.ID))
+	o.Log = forgeTail(t, s, erased(free.ID)).Log
+	o.From = to
+	_, err = engine.Restore(t.Context(), filepath.Join(t.TempDir(), "main"), o)
+	must(t, err)
+	o = forgeTail(t, s, erased(old.ID))
+	o.From = to
+	_, err = engine.Restore(t.Context(), filepath.Join(t.TempDir(), "main"), o)
+	must(t, err)
+
+	_, _, err = k.UpdateDocument(t.Context(), k.Admin, old.ID, engine.Condition{}, engine.DocumentPatch{CustomFields: map[string]any{"ends": "2011-01-01"}})
+	must(t, err)
+	s = exportSince(t, k, 0)
+	o = engine.RestoreOptions{Log: bytes.NewReader(s.log), Details: bytes.NewReader(s.details)}
+	refusedWith(t, "a confirmed date", to, o, fmt.Sprintf("entry %d brings the end nearer", s.head.Seq))
+	r, _ := restoredWith(t, k, to, s, s.head)
+	if is, was := stored(t, r, old.ID), stored(t, k, old.ID); is.CustomFields["ends"] != was.CustomFields["ends"] {
+		t.Errorf("%+v", is)
 	}
 }
 

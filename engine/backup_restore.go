@@ -221,7 +221,7 @@ func (r *restore) change() error {
 	if err := v.repeatChanges(r.ctx, &r.report.Since); err != nil {
 		return err
 	}
-	if err := v.repeatErasures(r.ctx, r.report.Since.erasures); err != nil {
+	if err := v.repeatErasures(r.ctx, &r.report.Since); err != nil {
 		return err
 	}
 	if err := v.dueAtOnce(r.ctx, &r.report.Since); err != nil {
@@ -358,7 +358,9 @@ func (r *restore) skip(t *tx, d Digest, wrong error) {
 	}
 	r.lost[d] = true
 	t.eachVersionOf(d, func(document string, number uint64) bool {
-		if isDraftRef(number) {
+		if of, isText := versionOfText(number); isText {
+			number = of
+		} else if isDraftRef(number) {
 			number = 0
 		}
 		r.report.Damaged = append(r.report.Damaged, LostVersion{document, number, d.String()})

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/retention"
 	"strongroom/engine/internal/store"
 )
 
@@ -195,7 +197,7 @@ func (s *sinceReader) result() Since {
 	here := func(id string) bool { return !s.created[id] }
 	s.Erased = slices.DeleteFunc(s.erasures.erased(), func(id string) bool { return !here(id) })
 	for _, doc := range sortedKeys(s.deleted) {
-		if here(doc) && !slices.Contains(s.Erased, doc) {
+		if _, again := slices.BinarySearch(s.Erased, doc); here(doc) && !again {
 			s.Deleted = append(s.Deleted, doc)
 		}
 	}
@@ -207,35 +209,50 @@ func (s *sinceReader) result() Since {
 
 // pastErasures is what a log says of erasures, in its order. It is how those
 // after a backup are repeated in the vault restored from it.
-type pastErasures []pastErasure
+type pastErasures struct {
+	list []pastErasure
+	by   map[string]int // their ids
+}
 
 // pastErasure is one that a log names.
 type pastErasure struct {
 	id, user  string
-	documents []string
+	documents []pastErased
+}
+
+// pastErased is a document that was erased, and when.
+type pastErased struct {
+	id  string
+	seq uint64 // of the entry
+	at  time.Time
 }
 
 // entry takes an erasure.completed into account. A document may have several in a
 // row.
 func (p *pastErasures) entry(e audit.Entry) {
 	erasureID, _ := e.Facts["erasure"].AsText()
-	at := slices.IndexFunc(*p, func(one pastErasure) bool { return one.id == erasureID })
-	if at < 0 {
-		at = len(*p)
-		*p = append(*p, pastErasure{id: erasureID})
+	at, known := p.by[erasureID]
+	if !known {
+		if p.by == nil {
+			p.by = map[string]int{}
+		}
+		at = len(p.list)
+		p.by[erasureID], p.list = at, append(p.list, pastErasure{id: erasureID})
 	}
-	one := &(*p)[at]
+	one := &p.list[at]
 	if e.Document == "" {
 		one.user, _ = e.Facts["user"].AsText()
-	} else if n := len(one.documents); n == 0 || one.documents[n-1] != e.Document {
-		one.documents = append(one.documents, e.Document)
+	} else if n := len(one.documents); n == 0 || one.documents[n-1].id != e.Document {
+		one.documents = append(one.documents, pastErased{e.Document, e.Seq, e.Time})
 	}
 }
 
 // erased returns the documents and users that were erased.
 func (p pastErasures) erased() (ids []string) {
-	for _, one := range p {
-		ids = append(ids, one.documents...)
+	for _, one := range p.list {
+		for _, d := range one.documents {
+			ids = append(ids, d.id)
+		}
 		if one.user != "" {
 			ids = append(ids, one.user)
 		}
@@ -245,27 +262,28 @@ func (p pastErasures) erased() (ids []string) {
 }
 
 // repeatErasures erases again what a log says was erased after a backup, in the
-// vault restored from it. That the backup has the documents protected is no reason
-// not to: the log says that this had ended, as it says of holds, whose ends are
-// repeated before. What was only deferred is not repeated, but said. A document that came after it is not there, and passed
-// over.
+// vault restored from it. That governance protects the documents, or a policy of
+// which the log says that it was changed, is no reason not to. What compliance
+// protected then is erased only up to the head that covers the log: its end may be
+// made up. What was only deferred is not repeated, but said. A document that came
+// after the backup is not there, and passed over.
 //
 // Erased rows stay on free pages: Sweep overwrites them, or Compact leaves them
 // behind.
-func (v *Vault) repeatErasures(ctx context.Context, past pastErasures) error {
-	for _, one := range past {
+func (v *Vault) repeatErasures(ctx context.Context, s *Since) error {
+	for _, one := range s.erasures.list {
 		of, ok := store.ParseID(one.id)
 		if !ok {
 			return invalid("log", "names an erasure %q", one.id)
 		}
-		if err := v.repeatErasure(ctx, of, one); err != nil {
+		if err := v.repeatErasure(ctx, of, one, s.Covered.Seq); err != nil {
 			return fmt.Errorf("repeat erasure %s: %w", one.id, err)
 		}
 	}
 	return nil
 }
 
-func (v *Vault) repeatErasure(ctx context.Context, of id, one pastErasure) error {
+func (v *Vault) repeatErasure(ctx context.Context, of id, one pastErasure, covered uint64) error {
 	_, _, err := update(v, ctx, Operator(), func(t *tx) (struct{}, audit.Event, error) {
 		event, err := t.renewErasure(of, one)
 		return struct{}{}, event, err
@@ -273,9 +291,9 @@ func (v *Vault) repeatErasure(ctx context.Context, of id, one pastErasure) error
 	if err != nil {
 		return err
 	}
-	for _, documentID := range one.documents {
-		if err := v.repeatErased(ctx, of, documentID); err != nil {
-			return fmt.Errorf("document %s: %w", documentID, err)
+	for _, d := range one.documents {
+		if err := v.repeatErased(ctx, of, d, covered); err != nil {
+			return fmt.Errorf("document %s: %w", d.id, err)
 		}
 	}
 	if user, ok := store.ParseID(one.user); ok {
@@ -305,9 +323,12 @@ func (t *tx) renewErasure(of id, one pastErasure) (audit.Event, error) {
 	if _, err := t.erasure(of.String()); !errors.Is(err, ErrErasureNotFound) {
 		return audit.Event{}, err
 	}
-	e, bucket, names := &erasure{id: of}, bucketDocuments, one.documents
-	if one.user != "" {
-		bucket, names = bucketUsers, []string{one.user}
+	e, bucket, names := &erasure{id: of}, bucketUsers, []string{one.user}
+	if one.user == "" {
+		bucket, names = bucketDocuments, nil
+		for _, d := range one.documents {
+			names = append(names, d.id)
+		}
 	}
 	var subjects []id
 	for _, name := range names {
@@ -323,8 +344,8 @@ func (t *tx) renewErasure(of id, one pastErasure) (audit.Event, error) {
 }
 
 // repeatErased erases a document. The log told of the end of its holds before.
-func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) error {
-	doc, ok := store.ParseID(documentID)
+func (v *Vault) repeatErased(ctx context.Context, of id, past pastErased, covered uint64) error {
+	doc, ok := store.ParseID(past.id)
 	if !ok {
 		return errDamaged
 	}
@@ -334,13 +355,36 @@ func (v *Vault) repeatErased(ctx context.Context, of id, documentID string) erro
 			return nil, err
 		}
 		d, err := t.documentAt(doc)
-		if err == nil && d.unheld() != nil {
-			err = invalid("log", "cannot be worked off: it erases document %s, which bears a legal hold that was never released", documentID)
+		if err != nil || d.deleted {
+			return left, err
 		}
-		return left, err
+		if d.unheld() != nil {
+			return left, invalid("log", "cannot be worked off: it erases document %s, which bears a legal hold that was never released", past.id)
+		}
+		return left, t.erasedThen(d, past, covered)
 	})
 	if err != nil || left == nil {
 		return err
 	}
 	return v.eraseDocuments(ctx, []dueErasure{{of: of, subject: doc, again: true}})
+}
+
+// erasedThen refuses an erasure that no head covers, of a document that compliance
+// protected at the instant of its entry. That cannot lie ahead.
+func (t *tx) erasedThen(d *document, past pastErased, covered uint64) error {
+	if past.seq <= covered {
+		return nil
+	}
+	policies, err := t.rulesFor(d)
+	if err != nil {
+		return err
+	}
+	at := t.Now()
+	if past.at.Before(at) {
+		at = past.at
+	}
+	if retention.ProtectionBy(retention.ProtectCompliance, d.forRules(), policies, at) == nil {
+		return nil
+	}
+	return uncovered([]string{fmt.Sprintf("entry %d erases document %s, which compliance protects", past.seq, past.id)}, past.seq)
 }

@@ -111,7 +111,9 @@ func (t *tx) versionsOf(d Digest) (names []string) {
 	const most = 10
 	t.eachVersionOf(d, func(document string, number uint64) bool {
 		name := fmt.Sprintf("%s version %d", document, number)
-		if isDraftRef(number) {
+		if of, isText := versionOfText(number); isText {
+			name = fmt.Sprintf("%s version %d, its text", document, of)
+		} else if isDraftRef(number) {
 			name = fmt.Sprintf("%s, a scratchpad", document)
 		}
 		names = append(names, name)
@@ -121,7 +123,7 @@ func (t *tx) versionsOf(d Digest) (names []string) {
 }
 
 // eachVersionOf calls fn with the versions that need these bytes, and the references
-// of scratchpads, while it returns true.
+// of scratchpads and of texts, while it returns true.
 func (t *tx) eachVersionOf(d Digest, fn func(document string, number uint64) bool) {
 	rows := t.Cursor(bucketRefs)
 	for k, _ := rows.Seek(d[:]); bytes.HasPrefix(k, d[:]) && len(k) == 56; k, _ = rows.Next() {

@@ -19,7 +19,8 @@ const (
 	DoubtSilence = Doubt(store.DoubtSilence) // there was no entry for longer than the setting maxClockGapDays
 )
 
-func (d Doubt) words() string {
+// Words say why, as a clause.
+func (d Doubt) Words() string {
 	switch d {
 	case DoubtBehind:
 		return "the clock is behind the last entry of the log"
@@ -62,13 +63,16 @@ func (t *tx) doubt() (Doubt, error) {
 
 func (v *Vault) doubt() (Doubt, error) { return view(v, (*tx).doubt) }
 
+// Doubt is why a run of retention would be refused now; "" if none would be.
+func (v *Vault) Doubt(ctx context.Context) (Doubt, error) { return v.doubt() }
+
 // sure is the instant by which protection is judged.
 func (t *tx) sure(doubt Doubt) time.Time { return t.v.store.Clock.Sure(t.Now(), doubt != "") }
 
 // doubtful is the refusal that a doubt is.
 func doubtful(doubt Doubt) error {
 	return &UnavailableError{Reason: ReasonClock, Err: fmt.Errorf(
-		"%s: nothing is destroyed until it is right, or an admin has started a run of retention with acceptClock and a reason", doubt.words())}
+		"%s: nothing is destroyed until it is right, or an admin has started a run of retention with acceptClock and a reason", doubt.Words())}
 }
 
 // shortestLimit is the least that maxClockGapDays can be.
@@ -91,7 +95,7 @@ type silence struct {
 func (t *tx) silent() (silence, error) {
 	head := t.Head()
 	s := silence{seq: head.Seq}
-	if head.Seq == 0 {
+	if head.Seq == 0 || t.Trusted() {
 		return s, nil
 	}
 	opened, before := t.v.store.Clock.Silence()
@@ -126,9 +130,11 @@ func (t *tx) keepDoubt(s silence) audit.Event {
 	}}
 }
 
-// endDoubt ends what is kept, and adds to the facts of the entry that it does.
+// endDoubt ends what is kept, and adds to the facts of the entry that it does. Who
+// writes next, in the same group too, comes upon no silence any more.
 func (t *tx) endDoubt(facts audit.Facts) {
 	t.Delete(bucketMeta, metaDoubt)
+	t.Trust()
 	facts[factAccepted] = audit.Text(audit.FormatTime(store.WallTime()))
 }
 

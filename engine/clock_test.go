@@ -2,9 +2,11 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,4 +210,36 @@ func TestVerifyFindsADoubtThatIsGone(t *testing.T) {
 		}
 		must(t, v.Close())
 	}
+}
+
+// A clock that is accepted while others write stays accepted: none of them comes
+// upon the old silence again.
+func TestAcceptingTheClockHoldsAmongOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		plain := k.Create("plain", "text")
+		leap(k, years)
+		rename(k, k.Admin, plain.ID, "renamed", engine.Condition{}) // keeps the doubt
+		stop := make(chan struct{})
+		var writers sync.WaitGroup
+		for n := range 8 {
+			writers.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+						rename(k, k.Admin, plain.ID, fmt.Sprint(n, i), engine.Condition{})
+					}
+				}
+			})
+		}
+		_, _, err := k.StartRun(t.Context(), k.Admin, engine.NewRun{AcceptClock: true, Reason: "it was in storage"})
+		must(t, err)
+		for i := range 8 {
+			rename(k, k.Admin, plain.ID, fmt.Sprint("after", i), engine.Condition{})
+		}
+		close(stop)
+		writers.Wait()
+		must(t, deleteOne(k, plain.ID, engine.Condition{}))
+	})
 }

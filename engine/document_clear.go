@@ -58,7 +58,7 @@ func (t *tx) clearSome(doc id) (more bool, err error) {
 	}
 	t.Clear(func() {
 		for _, ver := range versions {
-			t.dropVersion(doc, ver.Number, ver.Digest)
+			t.dropVersion(doc, ver)
 		}
 		for _, k := range numbers {
 			t.Delete(bucketVersions, k)
@@ -67,10 +67,14 @@ func (t *tx) clearSome(doc id) (more bool, err error) {
 	return bytes.HasPrefix(k, doc[:]), nil
 }
 
-// dropVersion removes a version and the row that says that it needs its bytes.
-func (t *tx) dropVersion(doc id, number uint64, digest Digest) {
-	t.Delete(bucketVersions, versionKey(doc, number))
-	t.Delete(bucketRefs, refKey(digest, doc, number))
+// dropVersion removes a version and the rows that say that it needs its bytes, and
+// those of its text.
+func (t *tx) dropVersion(doc id, ver *Version) {
+	t.Delete(bucketVersions, versionKey(doc, ver.Number))
+	t.Delete(bucketRefs, refKey(ver.Digest, doc, ver.Number))
+	if ver.TextSize > 0 {
+		t.Delete(bucketRefs, refKey(ver.TextDigest, doc, textRef(ver.Number)))
+	}
 }
 
 // clearLeft looks at whose versions there are, and clears those of documents that

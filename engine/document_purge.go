@@ -199,19 +199,19 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 		DocumentID: d.ID, DeletedAt: t.Now(), DeletedBy: t.actor.UserID, AuditSeq: t.Seq(),
 		Right: w.right, PolicyID: w.policyID, ErasureID: w.erasureID,
 	}
+	left := d.VersionCount > clearAtOnce
 	for number := uint64(1); number <= d.VersionCount; number++ {
 		ver, err := t.version(d, number)
 		if err != nil {
 			return disposal{}, audit.Event{}, fmt.Errorf("%w: %s lacks version %d", errDamaged, d, number)
 		}
 		c.Versions = append(c.Versions, CertifiedVersion{ver.Number, ver.Digest, ver.Size, ver.Chain})
-	}
-	left := len(c.Versions) > clearAtOnce
-	for _, ver := range c.Versions {
-		if !left {
-			t.dropVersion(d.id, ver.Number, ver.Digest)
+		if litter = append(litter, ver.Digest); ver.TextSize > 0 {
+			litter = append(litter, ver.TextDigest)
 		}
-		litter = append(litter, ver.Digest)
+		if !left {
+			t.dropVersion(d.id, ver)
+		}
 	}
 	t.Delete(bucketSnapshots, d.id[:])
 	if d.ExternalID != "" {

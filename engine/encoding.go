@@ -26,6 +26,9 @@ func encodeVersion(v *Version) []byte {
 	e.Hash(v.PreviousChain)
 	e.Hash(v.Chain)
 	e.Flag(v.Discarded)
+	if e.Num(uint64(v.TextSize)); v.TextSize > 0 {
+		e.Raw(v.TextDigest[:])
+	}
 	return e.Bytes()
 }
 
@@ -44,6 +47,9 @@ func decodeVersion(doc id, b []byte) (*Version, error) {
 	v.PreviousChain = d.Hash()
 	v.Chain = d.Hash()
 	v.Discarded = d.Flag()
+	if v.TextSize = int64(d.Num()); v.TextSize != 0 {
+		d.Raw(v.TextDigest[:])
+	}
 	return v, d.Done("version of document " + v.DocumentID)
 }
 

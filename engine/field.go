@@ -233,6 +233,24 @@ func (t *tx) fieldUsed(key string) bool {
 	return bytes.HasPrefix(k, prefix)
 }
 
+// FieldUse counts the documents that have a value of a field: those DeleteField
+// clears by force. ErrFieldNotFound.
+func (v *Vault) FieldUse(ctx context.Context, key string) (uint64, error) {
+	return view(v, func(t *tx) (n uint64, err error) {
+		if _, err := t.field(key); err != nil {
+			return 0, err
+		}
+		prefix := indexPrefix(kindField, text(key))
+		rows := t.Cursor(bucketIndex)
+		for k, _ := rows.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = rows.Next() {
+			if n++; n%clearBatch == 0 && ctx.Err() != nil {
+				return 0, ctx.Err()
+			}
+		}
+		return n, nil
+	})
+}
+
 // DeleteField removes a definition. It needs admin access. While documents have
 // values of the field it is refused (ErrFieldInUse), unless force takes the
 // values away first, from archived and locked documents too, each in a change

@@ -28,7 +28,7 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	}
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {
-		concerns = append(concerns, "the last run of retention was refused: "+last.Why.words()+"; if the clock is right, start a run with acceptClock and a reason")
+		concerns = append(concerns, "the last run of retention was refused: "+last.Why.Words()+"; if the clock is right, start a run with acceptClock and a reason")
 	}
 	if err == nil && (last == nil || last.Status != RunRefused) {
 		var kept string
@@ -145,7 +145,7 @@ func (v *Vault) examineClock() Diagnosis {
 	}
 	const noGap = math.MaxInt64 // how long it was silent is for retention to judge
 	if doubt := v.store.Clock.Doubt(noGap); doubt != "" {
-		return Diagnosis{LevelWarn, what, Doubt(doubt).words()}
+		return Diagnosis{LevelWarn, what, Doubt(doubt).Words()}
 	}
 	switch kept, err := v.keptDoubt(); {
 	case err != nil:

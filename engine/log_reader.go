@@ -75,12 +75,16 @@ func (d *document) facets() (facets []string) {
 // writes no entry, whatever the settings say. The caller closes the file.
 // ErrVersionNotFound when they are gone: the log says, or will say, why.
 func (r LogReader) OpenContent(ctx context.Context, ver *Version) (io.ReadSeekCloser, error) {
+	return r.open(ver.Digest)
+}
+
+func (r LogReader) open(d Digest) (io.ReadSeekCloser, error) {
 	v := r.v
 	if err := v.store.Enter(); err != nil {
 		return nil, err
 	}
 	defer v.store.Exit()
-	file, err := v.blobs.Open(ver.Digest)
+	file, err := v.blobs.Open(d)
 	if errors.Is(err, blobstore.ErrNotFound) {
 		return nil, fmt.Errorf("%w: %w", ErrVersionNotFound, err)
 	}

@@ -67,6 +67,8 @@ func (m *model) sweep() {
 			}
 		}
 		if was.Status == engine.StatusDeleted {
+			was.Name = "" // which its tombstone had until then
+			m.documents[id] = was
 			continue
 		}
 		if c := gone.Certificate; c.Right != "erasure" || !slices.Contains(erasures, c.ErasureID) {

@@ -456,7 +456,7 @@ func (m *model) remove() {
 	}
 	delete(m.texts, d.ID)
 	d = m.changed(engine.Document{
-		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy, Status: engine.StatusDeleted,
+		ID: d.ID, Name: d.Name, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy, Status: engine.StatusDeleted,
 	}, a)
 	m.documents[d.ID] = d
 	d.AuditSeq = r.Seq

@@ -150,7 +150,7 @@ func (x *explanation) fate(action Action, winner *Policy) Fate {
 		return Fate{PolicyID: winner.ID, Why: fmt.Sprintf("%s counts from %s, which is not set; until it is, it is never due", winner.words(), winner.startWords())}
 	}
 	return Fate{rule.Over(facts), winner.ID,
-		fmt.Sprintf("%s says to %s it %s after %s, %s", winner.words(), action, winner.Period.words(), winner.startWords(), start.Format(time.DateOnly))}
+		fmt.Sprintf("%s says to %s it %s after %s, %s", winner.words(), action, winner.Period.Words(), winner.startWords(), start.Format(time.DateOnly))}
 }
 
 // policyFate says why a policy counts for the document, or does not.

@@ -41,8 +41,8 @@ func onePeriod(period Period, days uint64, both bool) (Period, error) {
 	return period, nil
 }
 
-// words say the period in years and months, weeks, or days.
-func (p Period) words() string {
+// Words say the period in years and months, weeks, or days: 1 year and 6 months.
+func (p Period) Words() string {
 	units := strings.NewReplacer("Y", " years ", "M", " months ", "W", " weeks ", "D", " days ").Replace(strings.TrimPrefix(string(p), "P"))
 	parts := strings.Fields(units)
 	for i := 0; i+1 < len(parts); i += 2 {

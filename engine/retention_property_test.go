@@ -46,25 +46,7 @@ func testNothingDestroysWhatIsKept(t *testing.T, seed uint64) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		k := enginetest.New(t)
-		g := &promises{
-			k: k, random: rand.New(rand.NewPCG(seed, 0)), promised: map[string]time.Time{}, open: map[[2]string]bool{},
-			held: map[string]bool{}, gone: map[string]bool{}, actors: []engine.Actor{k.Admin, k.Admin, engine.Operator()},
-		}
-		uploader, _ := k.Person("Ulla Upload", engine.AccessUpload)
-		g.actors = append(g.actors, uploader)
-		k.Define(engine.DateField, "closed")
-		for i, n := range []engine.NewPolicy{
-			{Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 20, Action: engine.ActionDelete, StartFrom: "field:closed"},
-			{Scope: engine.ScopeCategory, Target: "contract", PeriodDays: 30, Action: engine.ActionArchive, StartFrom: "currentVersion"},
-			{Scope: engine.ScopeProduct, Target: "cpq", PeriodDays: 15, Action: engine.ActionDelete},
-			{Scope: engine.ScopeOrganization, PeriodDays: 10, Action: engine.ActionDelete, Protect: engine.ProtectGovernance},
-		} {
-			p := policy(k, n)
-			if i < 3 {
-				p = comply(k, p)
-			}
-			g.policies = append(g.policies, p.ID)
-		}
+		g := newPromises(t, k, rand.New(rand.NewPCG(seed, 0)))
 		for n := range calls {
 			g.step(t)
 			if g.look(t); t.Failed() {
@@ -73,6 +55,31 @@ func testNothingDestroysWhatIsKept(t *testing.T, seed uint64) {
 		}
 		t.Logf("seed %d: %d documents, %d of them gone, %d entries", seed, len(g.docs), len(g.gone), k.Head().Seq)
 	})
+}
+
+// newPromises is a vault with policies, and nothing promised yet.
+func newPromises(t *testing.T, k *enginetest.Kit, random *rand.Rand) *promises {
+	t.Helper()
+	g := &promises{
+		k: k, random: random, promised: map[string]time.Time{}, open: map[[2]string]bool{},
+		held: map[string]bool{}, gone: map[string]bool{}, actors: []engine.Actor{k.Admin, k.Admin, engine.Operator()},
+	}
+	uploader, _ := k.Person("Ulla Upload", engine.AccessUpload)
+	g.actors = append(g.actors, uploader)
+	k.Define(engine.DateField, "closed")
+	for i, n := range []engine.NewPolicy{
+		{Scope: engine.ScopeCategory, Target: "invoice", PeriodDays: 20, Action: engine.ActionDelete, StartFrom: "field:closed"},
+		{Scope: engine.ScopeCategory, Target: "contract", PeriodDays: 30, Action: engine.ActionArchive, StartFrom: "currentVersion"},
+		{Scope: engine.ScopeProduct, Target: "cpq", PeriodDays: 15, Action: engine.ActionDelete},
+		{Scope: engine.ScopeOrganization, PeriodDays: 10, Action: engine.ActionDelete, Protect: engine.ProtectGovernance},
+	} {
+		p := policy(k, n)
+		if i < 3 {
+			p = comply(k, p)
+		}
+		g.policies = append(g.policies, p.ID)
+	}
+	return g
 }
 
 // look finds what is gone, and then what is promised.

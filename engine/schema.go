@@ -27,7 +27,7 @@ const formatVersion = 3
 //	detail      seq                               previous seq of the document ‖ salt ‖ detail
 //	documents   document                          document with its current version, or its tombstone
 //	versions    document ‖ number                 version; of a deleted document: until it is cleared
-//	refs        digest ‖ document ‖ number        empty: this version needs these bytes
+//	refs        digest ‖ document ‖ number        empty: this version needs these bytes; see draftRef and textRef
 //	index       kind ‖ value ‖ document           empty: see indexRows
 //	externals   externalId                        document
 //	certificates document                         deletion certificate

@@ -190,6 +190,13 @@ func (c *checker) compareVersion(t *tx, d *document, said replay.Version) {
 		c.find(said.Seq, CodeIndex, "%s has no reference to its bytes", what)
 	}
 	c.bytesOf(said.Seq, what, ver.Digest, ver.Size)
+	if ver.TextSize == 0 {
+		return
+	}
+	if t.Get(bucketRefs, refKey(ver.TextDigest, d.id, textRef(ver.Number))) == nil {
+		c.find(said.Seq, CodeIndex, "%s has no reference to the bytes of its text", what)
+	}
+	c.bytesOf(said.Seq, what+", its text", ver.TextDigest, ver.TextSize)
 }
 
 func (v *Version) record() replay.Thing {
@@ -204,6 +211,8 @@ func (v *Version) record() replay.Thing {
 			"created at":         replay.Time(v.CreatedAt),
 			"created by":         replay.Text(v.CreatedBy),
 			"discarded":          replay.Flag(v.Discarded),
+			replay.TextDigest:    replay.Text(v.textDigest()),
+			replay.TextSize:      replay.Number(uint64(v.TextSize)),
 		},
 		Texts: replay.Members{
 			"the file name": replay.Text(v.FileName),

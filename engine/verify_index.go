@@ -190,8 +190,12 @@ func (c *checker) references() error {
 			}
 			return nil
 		}
-		ver, err := decodeVersion(doc, t.Get(bucketVersions, versionKey(doc, number)))
-		if err != nil || ver.Digest != digest {
+		of, isText := versionOfText(number)
+		ver, err := decodeVersion(doc, t.Get(bucketVersions, versionKey(doc, of)))
+		if isText && err == nil && (ver.TextSize == 0 || ver.TextDigest != digest) {
+			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no text", doc, of, digest)
+		}
+		if err != nil || !isText && ver.Digest != digest {
 			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
 		}
 		return nil

@@ -70,6 +70,8 @@ func complete(t *testing.T) *evidence {
 	_, _, err = k.RequestErasure(ctx, k.Admin, engine.NewErasure{UserID: u.ID, LegalBasis: "Art. 17", Requester: "case 2"})
 	must(t, err)
 	sweep(k)
+	_, _, err = k.SetText(ctx, k.Admin, k.Create("a scan", "text").ID, 1, engine.Condition{}, "what OCR has read")
+	must(t, err)
 	due := k.Create("to be erased later", "text")
 	policy(k, engine.NewPolicy{Name: "Governed", Scope: engine.ScopeTemplate, Target: "t-9", PeriodDays: 30, Action: engine.ActionDelete, Protect: engine.ProtectGovernance, StartFrom: "field:renewalDate"})
 	runNow(k)

@@ -28,6 +28,8 @@ type Version struct {
 	Current       bool
 	Discarded     bool   // taken back when the lock it was added under was released
 	Draft         uint64 // from 1: a version in a scratchpad, whose number is 0 until it is saved
+	TextDigest    Digest // of the text that was given for it by SetText; zero: none was
+	TextSize      int64  // of that, in bytes; 0: there is none
 }
 
 // NewVersion describes a version to be made.

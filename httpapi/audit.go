@@ -132,6 +132,13 @@ func getEntry(ctx context.Context, c caller, in entryInput) (reply[Entry], error
 // governing are the nouns whose details are not part of what everybody reads.
 var governing = []string{"user", "key", "client", "session", "approval", "webhook", "hold", "settings", "erasure", "signin"}
 
+// ShowsDetail reports whether a reader of this access is shown the details of an
+// operation's entries.
+func ShowsDetail(op audit.Op, access engine.Access) bool {
+	noun, _, _ := strings.Cut(string(op), ".")
+	return access.Permits(engine.AccessAuditor) == nil || !slices.Contains(governing, noun)
+}
+
 // entryOf prints an entry for a reader of this access.
 func entryOf(e engine.Entry, access engine.Access) Entry {
 	facts, _ := e.Facts.MarshalJSON() // they were read from a line, so they can be printed
@@ -142,8 +149,7 @@ func entryOf(e engine.Entry, access engine.Access) Entry {
 	if !e.Entry.Detail.IsZero() {
 		out.DetailDigest = e.Entry.Detail.String()
 	}
-	noun, _, _ := strings.Cut(out.Op, ".")
-	if e.Detail != nil && (access.Permits(engine.AccessAuditor) == nil || !slices.Contains(governing, noun)) {
+	if e.Detail != nil && ShowsDetail(e.Op, access) {
 		out.Detail = json.RawMessage(e.Detail)
 		out.Salt = hex.EncodeToString(e.Salt)
 	}

@@ -35,7 +35,8 @@ const maxBody = 1 << 20
 //	                   application/merge-patch+json too, body:"optional" may be absent,
 //	                   body:"docusign" may be absent, null or XML, and ignore what
 //	                   it does not know (unknown:"ignored"); body:"lines" may be
-//	                   application/x-ndjson, which the handler reads, see [lined]
+//	                   application/x-ndjson, which the handler reads, see [lined];
+//	                   body:"text" is a string that comes as text/plain, or is empty
 //	doc, min, max      what it means; the smallest and the largest number
 //	enum, default      the words there are, with "|" between; what absent means
 //	required           for the description: the handler refuses a request without
@@ -320,6 +321,14 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 			return nil
 		}
 		accept = append(accept, ndjson)
+	}
+	if in.body.name == "text" {
+		if err := contentTypeIn(r.Header, []string{"text/plain"}); err != nil {
+			return err
+		}
+		data, err := readBody(x, r, engine.MaxText)
+		v.FieldByIndex(in.body.index).SetString(string(data))
+		return err
 	}
 	data, err := readBody(x, r, maxBody)
 	if err != nil {

@@ -77,11 +77,23 @@ type Version struct {
 	Current       bool          `json:"current"`
 	Discarded     bool          `json:"discarded" doc:"Taken back when the lock it was added under was released."`
 	Draft         uint64        `json:"draft,omitempty" doc:"From 1: a version in a scratchpad. Its number is 0 until it is saved."`
+	SuppliedText  *SuppliedText `json:"suppliedText,omitempty" doc:"The text that was given for it, if one was."`
+}
+
+// SuppliedText is a text that was given for a version, by OCR mostly.
+type SuppliedText struct {
+	Digest engine.Digest `json:"digest" doc:"sha256: and the SHA-256 of the text."`
+	Size   int64         `json:"size" doc:"Bytes."`
 }
 
 func versionOf(v engine.Version) Version {
+	var supplied *SuppliedText
+	if v.TextSize > 0 {
+		supplied = &SuppliedText{v.TextDigest, v.TextSize}
+	}
 	return Version{
-		DocumentID: v.DocumentID, Number: v.Number, Digest: v.Digest, Size: v.Size,
+		SuppliedText: supplied,
+		DocumentID:   v.DocumentID, Number: v.Number, Digest: v.Digest, Size: v.Size,
 		MediaType: v.MediaType, FileName: v.FileName, Comment: v.Comment, Label: v.Label,
 		CreatedAt: Time(v.CreatedAt), CreatedBy: v.CreatedBy,
 		PreviousChain: v.PreviousChain, Chain: v.Chain, Current: v.Current, Discarded: v.Discarded, Draft: v.Draft,

@@ -254,6 +254,9 @@ func (p *printer) requestBody(rt route) object {
 	if body.name == "docusign" {
 		content["application/xml"] = content["application/json"]
 	}
+	if body.name == "text" {
+		return object{"required": false, "content": object{"text/plain": object{"schema": object{"type": "string", "description": body.doc}}}}
+	}
 	if body.name == "lines" {
 		content[ndjson] = object{"schema": p.schema(typeOf[bulkLine]())}
 	}

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -32,6 +34,41 @@ func ParseDocumentQuery(values url.Values) (text string, q engine.DocumentQuery,
 	q = query.documentFilter.engine()
 	q.Sort, q.Paging = query.Sort, query.paging.engine()
 	return text, q, nil
+}
+
+// MatchDocuments returns the ids of all documents that a query of a page chooses, as
+// the filter of a bulk change does: it must choose by something, and with words (q)
+// the index must have caught up. search is nil where there is none.
+// *engine.InvalidError, *engine.UnavailableError.
+func MatchDocuments(ctx context.Context, v *engine.Vault, search Search, values url.Values) ([]string, error) {
+	text, q, err := ParseDocumentQuery(values)
+	if err != nil {
+		return nil, err
+	}
+	if text != "" && search != nil {
+		ids, complete, err := search.Match(ctx, v, text, q)
+		if err == nil && !complete {
+			err = &engine.UnavailableError{Reason: "indexing", Err: errBehind}
+		}
+		return ids, err
+	}
+	asked := map[string]any{}
+	for name, list := range values {
+		var some []any
+		for _, value := range list {
+			if value != "" {
+				some = append(some, value)
+			}
+		}
+		if len(some) > 0 && name != "q" {
+			asked[name] = some
+		}
+	}
+	ids, err := caller{vault: v}.matching(ctx, asked, nil)
+	if bound, ok := errors.AsType[*invalidError](err); ok {
+		err = &engine.InvalidError{Fields: bound.fields}
+	}
+	return ids, err
 }
 
 // DescribeContent says in the header all there is to say of a version's bytes, as

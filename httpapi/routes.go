@@ -104,6 +104,8 @@ func versionRoutes() []route {
 		endpoint("GET", "/v1/documents/:id/versions", 200, view, "List the versions of a document, newest first", listVersions, noDocument, deleted),
 		endpoint("GET", "/v1/documents/:id/versions/:n", 200, view, "Read a version", getVersion, noDocument, noVersion, deleted),
 		stream("GET", "/v1/documents/:id/versions/:n/content", view, "Download a version", anyMedia, downloadVersion, noDocument, noVersion, deleted, errPrecondition, errRange, noSpace),
+		endpoint("PUT", "/v1/documents/:id/versions/:n/text", 200, write, "Give a version a text, as OCR has read it; it is found beside what the file says", setText,
+			noDocument, noVersion, deleted, engine.ErrLocked, engine.ErrLockState, engine.ErrTooLarge),
 		endpoint("POST", "/v1/documents/:id/versions/:n/restore", 201, write, "Make a new version with the bytes of an old one", restoreVersion, noDocument, noVersion, deleted, archived),
 		endpoint("GET", "/v1/certificates/:documentId", 200, view, "Read the deletion certificate of a document", getCertificate, engine.ErrCertificateNotFound),
 	}

@@ -112,6 +112,8 @@ func TestEngineFieldsAreOnTheWire(t *testing.T) {
 	t.Parallel()
 	elsewhere := map[string]string{
 		"Document.Current":                "CurrentVersion",
+		"Version.TextDigest":              "SuppliedText",
+		"Version.TextSize":                "SuppliedText",
 		"Lock.Token":                      "LockToken",
 		"Lock.Duration":                   "LockDurationInSeconds",
 		"Lock.Until":                      "LockedUntilDateTime",

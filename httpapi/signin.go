@@ -81,6 +81,38 @@ func (s *Server) refused(r *http.Request, err error) error {
 	return err
 }
 
+// ErrTooManyRefusals is what those are told with whom no answer can wait.
+var ErrTooManyRefusals error = errWrongKeys
+
+// Refusals slow down who signs in with wrong keys elsewhere than at the API, by
+// the rules of the API.
+type Refusals struct{ failures *failures }
+
+// NewRefusals has seen none.
+func NewRefusals() *Refusals { return &Refusals{newFailures()} }
+
+// Refuse notes a sign-in that was refused with an error of Authenticate, in the
+// vault too if there is one, and returns what it is answered with: the same error,
+// later if there were many, or [ErrTooManyRefusals].
+func (f *Refusals) Refuse(r *http.Request, v *engine.Vault, token string, err error) error {
+	if !errors.Is(err, engine.ErrInvalidToken) && !errors.Is(err, engine.ErrTokenExpired) && !errors.Is(err, engine.ErrTokenRevoked) {
+		return err // it is not the key
+	}
+	source := Source(r.RemoteAddr)
+	if v != nil {
+		v.NoteFailedSignIn(token, source, err)
+	}
+	wait := f.failures.take(source, token)
+	if wait == 0 {
+		return err
+	}
+	if !f.failures.slow(r.Context(), context.Background(), source, min(wait, time.Second)) {
+		return ErrTooManyRefusals
+	}
+	f.failures.take(source, token) // that for which it has waited
+	return err
+}
+
 // take takes a token for a refusal from the bucket of an address and that of the
 // key that is named, and says how long until there is one in both.
 func (f *failures) take(source, token string) (wait time.Duration) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,15 +16,30 @@ func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newTurns(4, 5*time.Second, errSearches)
 		greedy, modest := spender{id: "greedy"}, spender{id: "modest"}
-		var order []string
+		var (
+			mu    sync.Mutex
+			order []string
+		)
+		take := func() []string { // what there is so far
+			mu.Lock()
+			defer mu.Unlock()
+			said := order
+			order = nil
+			return said
+		}
+		say := func(who string) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, who)
+		}
 		hold := func(who spender, long time.Duration) {
 			go func() {
 				end, err := turns.begin(t.Context(), who)
 				if err != nil {
-					order = append(order, who.id+" is refused")
+					say(who.id + " is refused")
 					return
 				}
-				order = append(order, who.id)
+				say(who.id)
 				time.Sleep(long)
 				end()
 			}()
@@ -34,25 +50,27 @@ func TestTurns(t *testing.T) {
 		}
 		hold(modest, 10*time.Second)
 		hold(modest, 10*time.Second)
-		if want := []string{"greedy", "greedy", "greedy is refused", "modest", "modest"}; !slices.Equal(order, want) {
-			t.Errorf("%q", order)
+		said := take()
+		if want := []string{"greedy", "greedy", "greedy is refused", "modest", "modest"}; !slices.Equal(said, want) {
+			t.Errorf("%q", said)
 		}
-		order = nil
 		time.Sleep(1500 * time.Millisecond)
-		if want := []string{"greedy", "greedy"}; !slices.Equal(order, want) {
-			t.Errorf("%q", order)
+		synctest.Wait()
+		said = take()
+		if want := []string{"greedy", "greedy"}; !slices.Equal(said, want) {
+			t.Errorf("%q", said)
 		}
-		order = nil
 		hold(modest, time.Second)          // has its share
 		hold(spender{id: "third"}, 0)      // waits for one of greedy's, who has two waiting
 		time.Sleep(600 * time.Millisecond) // two places are free
-		if !slices.Contains(order[:2], "third") {
-			t.Errorf("%q", order)
+		synctest.Wait()
+		if said = take(); !slices.Contains(said[:2], "third") {
+			t.Errorf("%q", said)
 		}
-		order = nil
 		time.Sleep(5 * time.Second)
-		if !slices.Contains(order, "modest is refused") {
-			t.Errorf("%q", order)
+		synctest.Wait()
+		if said = take(); !slices.Contains(said, "modest is refused") {
+			t.Errorf("%q", said)
 		}
 		time.Sleep(time.Minute)
 		if turns.taken != 0 || len(turns.of)+len(turns.queue)+len(turns.waited) != 0 {

@@ -93,3 +93,15 @@ func restoreVersion(ctx context.Context, c caller, in restoreVersionInput) (repl
 	d, receipt, err := c.vault.RestoreVersion(ctx, c.actor, in.ID, in.condition(), uint64(in.Number))
 	return newVersion(d, receipt, err)
 }
+
+type setTextInput struct {
+	change
+	Number versionNumber `path:"n"`
+	Text   string        `body:"text" doc:"UTF-8, 4 MiB at most. Empty takes away what was given before."`
+}
+
+// setText keeps the text that a client has read in a version.
+func setText(ctx context.Context, c caller, in setTextInput) (reply[Version], error) {
+	v, receipt, err := c.vault.SetText(ctx, c.actor, in.ID, uint64(in.Number), in.condition(), in.Text)
+	return reply[Version]{body: versionOf(v.Version), revision: v.Revision, receipt: receipt}, err
+}

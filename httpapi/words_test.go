@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -321,19 +322,21 @@ func exampleOf(s object, of any) any {
 func typeDocs(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, parser.ParseComments)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pkg := range packages {
-		for _, file := range pkg.Files {
-			for _, decl := range file.Decls {
-				if d, ok := decl.(*ast.GenDecl); ok && d.Doc != nil && d.Tok == token.TYPE {
-					name := d.Specs[0].(*ast.TypeSpec).Name.Name
-					schema := strings.ToUpper(name[:1]) + name[1:]
-					if docs[schema] == "" || schema == name {
-						docs[schema] = sentence(d.Doc.Text(), name)
-					}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			if d, ok := decl.(*ast.GenDecl); ok && d.Doc != nil && d.Tok == token.TYPE {
+				name := d.Specs[0].(*ast.TypeSpec).Name.Name
+				schema := strings.ToUpper(name[:1]) + name[1:]
+				if docs[schema] == "" || schema == name {
+					docs[schema] = sentence(d.Doc.Text(), name)
 				}
 			}
 		}

@@ -21,6 +21,7 @@ import (
 type content struct {
 	digest engine.Digest
 	said   uint32
+	own    int // how many bytes of the text are the file's; what was given follows
 	extract.Result
 }
 
@@ -65,7 +66,7 @@ func (x *Index) stored(id segment.ID) (c content, err error) {
 }
 
 // Contents are stored as digest (32), what was said (4), state (1), version of the
-// reader, length of its kind, kind, length of reason, reason, and the text,
+// reader, bytes of the file's own text, length of its kind, kind, length of reason, reason, and the text,
 // compressed if that saves.
 const (
 	storedPlain      = 0
@@ -78,7 +79,7 @@ var states = []extract.State{"", extract.Indexed, extract.None, extract.Failed, 
 func (a *analysis) encodeContent(c content) ([]byte, error) {
 	b := binary.LittleEndian.AppendUint32(c.digest[:], c.said)
 	b = append(b, byte(slices.Index(states, c.State)))
-	b = binary.AppendUvarint(b, uint64(c.Version))
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.Version)), uint64(c.own))
 	for _, s := range []string{string(c.Kind), c.Reason} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
@@ -140,14 +141,14 @@ func decodeAbout(b []byte) (c content, text []byte, err error) {
 		return c, nil, damaged
 	}
 	c.State, b = states[b[4]], b[5:]
-	var numbers [3]uint64
-	var texts [3]string
-	for i := range numbers { // the version is a number alone
+	var numbers [4]uint64
+	var texts [4]string
+	for i := range numbers { // the first two are numbers alone
 		n, size := binary.Uvarint(b)
 		if size <= 0 {
 			return c, nil, damaged
 		}
-		if numbers[i], b = n, b[size:]; i == 0 {
+		if numbers[i], b = n, b[size:]; i < 2 {
 			continue
 		}
 		if n > uint64(len(b)) {
@@ -155,7 +156,7 @@ func decodeAbout(b []byte) (c content, text []byte, err error) {
 		}
 		texts[i], b = string(b[:n]), b[n:]
 	}
-	c.Version, c.Kind, c.Reason = int(numbers[0]), extract.Kind(texts[1]), texts[2]
+	c.Version, c.own, c.Kind, c.Reason = int(numbers[0]), int(numbers[1]), extract.Kind(texts[2]), texts[3]
 	if len(b) == 0 {
 		return c, nil, damaged
 	}
@@ -171,7 +172,7 @@ func decodeContent(b []byte) (content, error) {
 		c.Text = string(text[1:])
 		return c, nil
 	}
-	whole, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(text[1:])), 2*extract.MaxText))
+	whole, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(text[1:])), 3*extract.MaxText))
 	if err != nil {
 		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
 	}

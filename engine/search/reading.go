@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -243,8 +244,49 @@ func (x *Index) readText(ctx context.Context, id segment.ID) (content, error) {
 	return x.textOf(ctx, found[0].Current)
 }
 
-// textOf reads the text of a version.
+// textOf is the text of a version: what its file says, and behind that what was
+// given for it.
 func (x *Index) textOf(ctx context.Context, v *engine.Version) (content, error) {
+	c, err := x.fileText(ctx, v)
+	if c.own = len(c.Text); err != nil || v.TextSize == 0 {
+		return c, err
+	}
+	given, err := x.givenText(ctx, v)
+	switch {
+	case errors.Is(err, engine.ErrUnavailable):
+		return c, err
+	case err != nil: // its bytes are lost
+		c.Reason = strings.TrimPrefix(c.Reason+"; the text that was given cannot be read", "; ")
+		return c, nil
+	case given == "":
+		return c, nil
+	case c.Text != "":
+		c.Text += "\n"
+	}
+	if c.Text += given; c.State == extract.Indexed && c.Reason == "" {
+		c.Reason = "with a text that was given"
+	} else {
+		c.Reason = "by a text that was given; of the file itself: " + c.Reason
+	}
+	c.State = extract.Indexed
+	return c, nil
+}
+
+// givenText is the text that was given for a version, without control characters.
+func (x *Index) givenText(ctx context.Context, v *engine.Version) (string, error) {
+	file, err := x.vault.LogReader().OpenText(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, engine.MaxText))
+	var out extract.Output
+	out.Text(string(b))
+	return out.String(), err
+}
+
+// fileText reads what the file of a version says.
+func (x *Index) fileText(ctx context.Context, v *engine.Version) (content, error) {
 	c := content{digest: v.Digest, said: saidOf(v)}
 	file, err := x.vault.LogReader().OpenContent(ctx, v)
 	if errors.Is(err, engine.ErrUnavailable) {
@@ -263,7 +305,7 @@ func (x *Index) textOf(ctx context.Context, v *engine.Version) (content, error) 
 	}
 	version := extract.VersionOf(x.reading.readers, kind)
 	if reason, failed := x.reading.attempts.failure(v.Digest, kind, version); failed {
-		c.Result = extract.Result{State: extract.Failed, Reason: reason, Kind: kind, Version: version}
+		c.Result = extract.Result{State: extract.Failed, Reason: reason, Kind: kind, Version: version, Text: x.readBefore(v)}
 		return c, nil
 	}
 	end := x.reading.attempts.begin(v.Digest, kind, version)
@@ -279,12 +321,28 @@ func (x *Index) textOf(ctx context.Context, v *engine.Version) (content, error) 
 	return c, nil
 }
 
-// saidOf stands for what a client said of a file: with another the same bytes may
-// be of another kind.
+// readBefore is what the index has of the text of a file that failed then.
+func (x *Index) readBefore(v *engine.Version) string {
+	id, ok := x.idOf(v.DocumentID)
+	if !ok {
+		return ""
+	}
+	before, err := x.stored(id)
+	if err != nil || before.digest != v.Digest {
+		return ""
+	}
+	return before.Text[:min(before.own, len(before.Text))]
+}
+
+// saidOf stands for what a client said of a file, the text that was given for it
+// included: with another the same bytes may be of another kind, or say more.
 func saidOf(v *engine.Version) uint32 {
 	sum := fnv.New32a()
 	media, _, _ := strings.Cut(strings.ToLower(v.MediaType), ";")
 	fmt.Fprintf(sum, "%q %q", strings.TrimSpace(media), strings.ToLower(path.Ext(v.FileName)))
+	if v.TextSize > 0 {
+		sum.Write(v.TextDigest[:])
+	}
 	return sum.Sum32()
 }
 

@@ -61,6 +61,10 @@
 // background. Text behind the first 65,536 different words of a document is left.
 // What was not saved when the program ends is read again from the log.
 //
+// A text that was given for a version (engine.Vault.SetText) stands behind what the
+// file says, or alone if that says nothing. The document's text is indexed then, and
+// the reason says by what.
+//
 // # What it takes
 //
 // A search holds a few MiB, whatever it asks for and be the texts as long as
@@ -169,7 +173,7 @@ func (s *state) follows(ctx context.Context, v *engine.Vault) bool {
 // format of segments, with how documents become terms, with the facets of the
 // engine.
 func identity(v *engine.Vault, language string) string {
-	return fmt.Sprintf("strongroom search 2, texts 2, vault %s, language %s", v.ID(), language)
+	return fmt.Sprintf("strongroom search 2, texts 3, vault %s, language %s", v.ID(), language)
 }
 
 // Open opens the index of a vault in a directory, which it makes. Nothing is

@@ -46,7 +46,7 @@ func (x *Index) Texts(documents []engine.Document) ([]TextState, error) {
 				if err != nil {
 					return err
 				}
-				if c.digest == d.Current.Digest && c.State != "" {
+				if c.digest == d.Current.Digest && c.said == saidOf(d.Current) && c.State != "" {
 					states[i] = TextState{c.State, strings.Clone(c.Reason)}
 				}
 			}
@@ -140,7 +140,7 @@ const textPatience = 30 * time.Second
 func (x *Index) Text(ctx context.Context, v *engine.Version) (extract.Result, error) {
 	if id, ok := x.idOf(v.DocumentID); ok {
 		c, err := x.stored(id)
-		if err == nil && c.digest == v.Digest && c.State != "" && c.State != extract.Waiting {
+		if err == nil && c.digest == v.Digest && c.said == saidOf(v) && c.State != "" && c.State != extract.Waiting {
 			return c.Result, nil
 		}
 	}

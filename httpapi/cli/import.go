@@ -12,6 +12,7 @@ import (
 
 	"strongroom/httpapi/cli/importer"
 	"strongroom/httpapi/control"
+	"strongroom/httpapi/daemon"
 	"strongroom/httpapi/datadir"
 )
 
@@ -22,6 +23,7 @@ type importFlags struct {
 	check   bool
 	failed  string
 	workers uint
+	ocr     string
 	json    bool
 }
 
@@ -58,6 +60,13 @@ Ctrl-C stops after the files in hand. What is imported is on disk, with the time
 the import as createdAt. The log of a server that is imported into has a line for each
 thousand files.
 
+--ocr runs a command for each file in which no text is found, a scan or a picture,
+and gives the version what that writes to its standard output, as UTF-8: words with
+blanks between and no quotes, {} being the name of a copy of the file, which is its
+standard input if there is no {}. It may take ten minutes and write 4 MiB a file, as
+many run at a time as there are processors, and what goes wrong is told: the document
+is there all the same, and the same command tries again.
+
 Works on a vault at rest, or through the control socket of the server that
 serves it, as the actor "operator".`,
 		example: `mkdir -p scans && echo "All agreed." >scans/minutes.txt
@@ -74,6 +83,7 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 			f.set.BoolVar(&o.check, "check", false, "check every row and file, and write nothing")
 			f.set.StringVar(&o.failed, "failed", "", "`FILE` to write what failed to, as a CSV for --csv")
 			f.set.UintVar(&o.workers, "workers", 16, "`NUMBER` of files in hand at a time, 1 to 256")
+			f.set.StringVar(&o.ocr, "ocr", "", "`COMMAND` that reads the text of a file that has none, {} being the file")
 			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, operands []string) error {
 				if len(operands) != 1 {
@@ -119,6 +129,11 @@ func (p *Program) importTree(ctx context.Context, o importFlags) error {
 		return err
 	}
 	o.options.Data = o.Place.Data
+	if command := strings.Fields(o.ocr); len(command) > 0 {
+		texts := daemon.OpenTexts(o.Place, p.reader(daemon.PDFAuto), p.Stderr)
+		defer texts.Close()
+		o.options.OCR = &importer.OCR{Command: command, Wanted: texts.Lacks}
+	}
 	source, err := importer.Open(o.options)
 	if err != nil {
 		return byFlag(err)
@@ -231,21 +246,28 @@ func (p *Program) runImport(ctx context.Context, m *importer.Import, total impor
 		}
 	})
 	stop()
-	return errors.Join(p.writeTally(tally, o.json), verdictOf(ctx, tally, err, failures != nil))
+	return errors.Join(p.writeTally(tally, o.ocr != "", o.json), verdictOf(ctx, tally, err, failures != nil))
 }
 
 // writeTally writes what became of the files.
-func (p *Program) writeTally(t importer.Tally, asJSON bool) error {
+func (p *Program) writeTally(t importer.Tally, ocr, asJSON bool) error {
 	each := t.Elapsed.Seconds()
 	fmt.Fprintf(p.Stderr, "%s, %s in %v: %.1f files and %s each second\n", counted(t.Files, "file", "files"), bytesValue(t.Bytes).short(),
 		t.Elapsed.Round(time.Millisecond), float64(t.Files)/each, bytesValue(float64(t.Bytes)/each).short())
 	if asJSON {
-		return p.writeJSON(map[string]int64{
+		all := map[string]int64{
 			"imported": int64(t.Imported), "versions": int64(t.Versions), "skipped": int64(t.Skipped), "failed": int64(t.Failed),
 			"bytes": t.Bytes,
-		})
+		}
+		if ocr {
+			all["read"], all["unread"] = int64(t.Read), int64(t.Unread)
+		}
+		return p.writeJSON(all)
 	}
 	_, err := fmt.Fprintf(p.Stdout, "imported  %d\nversions  %d\nskipped   %d\nfailed    %d\n", t.Imported, t.Versions, t.Skipped, t.Failed)
+	if err == nil && ocr {
+		_, err = fmt.Fprintf(p.Stdout, "read      %d\nunread    %d\n", t.Read, t.Unread)
+	}
 	return err
 }
 
@@ -261,6 +283,8 @@ func verdictOf(ctx context.Context, t importer.Tally, err error, listed bool) er
 		return byFlag(err)
 	case t.Failed > 0 && listed:
 		return fmt.Errorf("%s not imported; correct the file of failures and give it as --csv", counted(t.Failed, "file was", "files were"))
+	case t.Failed == 0 && t.Unread > 0:
+		return fmt.Errorf("%s no text by --ocr; the same command tries again", counted(t.Unread, "file got", "files got"))
 	case t.Failed > 0:
 		return fmt.Errorf("%s not imported; the same command tries again", counted(t.Failed, "file was", "files were"))
 	}

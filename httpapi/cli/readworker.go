@@ -28,3 +28,8 @@ for people.`,
 		},
 	}
 }
+
+// reader is this program as what reads files.
+func (p *Program) reader(pdf string) daemon.Reader {
+	return daemon.Reader{Path: p.Path, Name: p.Name, Command: readWorker, PDF: pdf}
+}

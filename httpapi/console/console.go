@@ -24,6 +24,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -47,6 +48,11 @@ type Options struct {
 	// Sessions is the file sessions are kept in, as hashes. It may be thrown
 	// away: everybody signs in again. "": they end with the program.
 	Sessions string
+	// Jobs is the file in which the results of changes of many documents are kept.
+	// It may be thrown away. "": they end with the program.
+	Jobs string
+	// Kept is called with each file of Sessions and Jobs that was written; nil: nobody.
+	Kept func(file string) error
 	// Search finds documents by their words. Nil: there is no search.
 	Search httpapi.Search
 	// Deliveries are those who deliver to webhooks, by the name of the vault.
@@ -62,15 +68,19 @@ type Options struct {
 	Build  httpapi.Build
 }
 
-// Console serves the pages. It is safe for concurrent use and starts no goroutine.
+// Console serves the pages. It is safe for concurrent use. Changes of many documents
+// go on when their request has ended; Close ends them.
 type Console struct {
-	vaults   map[string]*engine.Vault
-	options  Options
-	pages    pages
-	assets   assets
-	sessions *sessions
-	mux      *http.ServeMux
-	handler  http.Handler
+	vaults    map[string]*engine.Vault
+	options   Options
+	pages     pages
+	assets    assets
+	sessions  *sessions
+	verifying verifications
+	failures  *httpapi.Refusals
+	jobs      *jobs
+	mux       *http.ServeMux
+	handler   http.Handler
 }
 
 const (
@@ -87,7 +97,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		o.MaxUpload = defaultMaxUpload
 	}
 	o.Search = httpapi.Narrowed(o.Search)
-	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux()}
+	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals()}
 	var err error
 	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {
 		return nil, err
@@ -96,13 +106,21 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		return nil, err
 	}
 	c.sessions = openSessions(o.Sessions, time.Now)
+	c.sessions.kept = o.Kept
+	c.jobs = openJobs(o.Jobs, time.Now)
+	c.jobs.kept = o.Kept
 	for _, rt := range c.routes() {
 		c.mux.Handle(rt.method+" "+o.Prefix+root+rt.pattern, c.serve(rt))
 	}
 	c.mux.HandleFunc(o.Prefix+root+"/", func(w http.ResponseWriter, r *http.Request) {
-		c.write(w, r, c.stranger(r), c.stranger(r).wrong(errNoPage))
+		v := c.stranger(r)
+		c.write(w, r, v, v.wrong(errNoPage))
 	})
 	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := c.stranger(r)
+		c.write(w, r, v, v.wrong(errForeign))
+	}))
 	if o.PublicURL != "" {
 		if err := protection.AddTrustedOrigin(originOf(o.PublicURL)); err != nil {
 			return nil, err
@@ -112,8 +130,11 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 	return c, nil
 }
 
-// Close keeps the sessions for the next start.
-func (c *Console) Close() error { return c.sessions.save() }
+// Hurry ends changes of many documents after the documents in hand.
+func (c *Console) Hurry() { c.jobs.close() }
+
+// Close ends what is under way, and keeps the sessions for the next start.
+func (c *Console) Close() error { return errors.Join(c.jobs.end(), c.sessions.save()) }
 
 // Serves reports whether a path is the console's.
 func (c *Console) Serves(path string) bool {

@@ -203,7 +203,11 @@ func (v *visit) readFields(s *sheet) error {
 	return err
 }
 
+// readFate reads what admins and auditors may know: the rules, and why a document is held.
 func (v *visit) readFate(s *sheet) error {
+	if !v.Reads() {
+		return nil
+	}
 	d, err := v.vault.Disposition(v.ctx(), v.actor, s.ID)
 	if err != nil {
 		return err
@@ -363,9 +367,6 @@ func (v *visit) editPage(e editing, typed url.Values, status int) (answer, error
 	}
 	if e.sheet, err = v.sheet(d); err != nil {
 		return answer{}, err
-	}
-	if typed == nil {
-		typed = v.fill
 	}
 	if typed != nil {
 		e.Typed = map[string]string{}

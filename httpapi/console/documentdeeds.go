@@ -1,9 +1,11 @@
 package console
 
 import (
+	"errors"
 	"mime/multipart"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"strongroom/engine"
@@ -54,6 +56,7 @@ func addVersion(v *visit) (answer, error) {
 			return err
 		}
 		cond := v.holding()
+		cond.IfMatch = conditionOf(strings.Join(meta["revision"], "")).IfMatch
 		_, _, err = v.vault.AddVersion(v.ctx(), v.actor, v.id("id"), cond, n, staged)
 		kept = err == nil
 		return err
@@ -80,6 +83,11 @@ func lockDocument(v *visit) (answer, error) {
 	_, _, err := v.vault.AcquireLock(v.ctx(), v.actor, v.id("id"), v.revision(), engine.NewLock{
 		Duration: 30 * time.Minute, LockedByApp: consoleApp, UseScratchPad: v.form("scratchpad") != "", Password: v.r.PostForm.Get("password"),
 	})
+	if refused, ok := errors.AsType[*engine.PermissionError](err); ok && refused.Reason != "" { // it is not the access
+		if err = errPassword; !v.user.CanLockEnvelopes {
+			err = errNoLocks
+		}
+	}
 	return v.deed(err, "The document is locked for you. The lock ends 30 minutes after your last change.")
 }
 

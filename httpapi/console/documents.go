@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"strongroom/engine"
 	"strongroom/httpapi"
@@ -21,6 +22,9 @@ type listing struct {
 	Owner      string
 	Chips      []chip // filters that have no field of their own
 	Filtered   bool
+	Filter     string // the filters, as they choose for a change of all that match
+	Archives   bool   // the list is of what is archived
+	Fields     []engine.Field
 	Categories []string
 	People     []engine.User
 	Items      []listed
@@ -187,7 +191,13 @@ func (v *visit) fillChoices(body *listing, values url.Values) error {
 	if err != nil {
 		return err
 	}
-	body.People = people.Items
+	fields, err := v.vault.Fields(v.ctx(), engine.Paging{Limit: 500})
+	if err != nil {
+		return err
+	}
+	body.People, body.Fields = people.Items, fields.Items
+	body.Archives = body.Status == string(engine.StatusArchived) || values.Get("archived") == "true"
+	body.Filter = chosenBy(values)
 	for name, list := range values {
 		if slices.Contains([]string{"q", "status", "category", "ownerId", "sort", "cursor", "limit"}, name) {
 			body.Filtered = body.Filtered || list[0] != "" && !slices.Contains([]string{"sort", "cursor", "limit"}, name)
@@ -203,6 +213,17 @@ func (v *visit) fillChoices(body *listing, values url.Values) error {
 	}
 	slices.SortFunc(body.Chips, func(a, b chip) int { return strings.Compare(a.Text, b.Text) })
 	return nil
+}
+
+// chosenBy is what of a query chooses documents.
+func chosenBy(values url.Values) string {
+	q := url.Values{}
+	for name, list := range values {
+		if !slices.Contains([]string{"sort", "cursor", "limit"}, name) && !(len(list) == 1 && list[0] == "") {
+			q[name] = list
+		}
+	}
+	return q.Encode()
 }
 
 // withoutOne is the address of this page without one value of a parameter.
@@ -280,9 +301,15 @@ func register(v *visit) (answer, error) {
 
 func plainCells(cells ...string) []string {
 	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+		// Some spreadsheets take the wide spellings too, and skip blanks before them.
+		if first := strings.TrimLeft(c, " \u00a0\u3000"); first != "" && strings.ContainsAny(first[:1], "=+-@\t\r\n") || strings.ContainsRune("＝＋－＠", firstRune(first)) {
 			cells[i] = "'" + c
 		}
 	}
 	return cells
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }

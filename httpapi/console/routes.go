@@ -1,6 +1,10 @@
 package console
 
-import "strongroom/engine"
+import (
+	"slices"
+
+	"strongroom/engine"
+)
 
 const (
 	open  = engine.AccessNone // to all
@@ -12,7 +16,7 @@ const (
 // routes is the table: method, address below the console, access, and what makes
 // the page. A POST changes something, and nothing else does.
 func (c *Console) routes() []route {
-	return []route{
+	return slices.Concat([]route{
 		{"GET", "/{$}", open, home},
 		{"GET", "/sign-in", open, askKey},
 		{"POST", "/sign-in", open, signIn},
@@ -21,8 +25,6 @@ func (c *Console) routes() []route {
 		{"GET", "/{vault}/{$}", view, vaultHome},
 		{"GET", "/{vault}/documents", view, listDocuments},
 		{"GET", "/{vault}/documents.csv", view, register},
-		{"POST", "/{vault}/documents/chosen", view, chosen},
-		{"POST", "/{vault}/documents/apply", write, applyToChosen},
 
 		{"GET", "/{vault}/upload", write, askFiles},
 		{"POST", "/{vault}/upload", write, upload},
@@ -44,5 +46,5 @@ func (c *Console) routes() []route {
 		{"POST", "/{vault}/documents/{id}/unarchive", admin, unarchiveDocument},
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
-	}
+	}, workRoutes(), governanceRoutes(), auditRoutes(), settingsRoutes())
 }

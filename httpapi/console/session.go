@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -41,13 +42,15 @@ type session struct {
 	Address  string    `json:"address"`
 	recorded bool      // that it ended is in the audit log, or about to be
 
-	once    []spent // forms that were sent, the oldest first
+	once    []*spent // forms that were sent, the oldest first
 	flashes []flash
-	sending sync.Mutex // one form at a time
 }
 
-// spent is a form that was sent, and where its answer leads.
-type spent struct{ number, to string }
+// spent is a form that was sent, and where its answer leads; "": it is at work.
+type spent struct {
+	number, to string
+	done       chan struct{} // closed when it is not at work any more
+}
 
 // flash is a message for the next page.
 type flash struct{ Kind, Text string }
@@ -69,27 +72,39 @@ type unsent struct {
 	at     time.Time
 }
 
-// sessions are all there are. One lock, and nothing is called under it.
+// sessions are all there are. Nothing is called under mu; writing comes before it.
 type sessions struct {
-	mu     sync.Mutex
-	file   string
-	now    func() time.Time
-	byHash map[string]*session
-	unsent map[string]unsent
+	kept    func(file string) error // see Options.Kept
+	writing sync.Mutex              // of the file
+	mu      sync.Mutex
+	file    string
+	now     func() time.Time
+	byHash  map[string]*session
+	hosted  map[string]*session // of people whom the host knows, by vault and user
+	unsent  map[string]unsent
 }
 
 func openSessions(file string, now func() time.Time) *sessions {
-	s := &sessions{file: file, now: now, byHash: map[string]*session{}, unsent: map[string]unsent{}}
+	s := &sessions{file: file, now: now, byHash: map[string]*session{}, hosted: map[string]*session{}, unsent: map[string]unsent{}}
 	if b, err := os.ReadFile(file); file != "" && err == nil {
 		if json.Unmarshal(b, &s.byHash) != nil || s.byHash == nil { // damaged: everybody signs in again
 			s.byHash = map[string]*session{}
 		}
+	}
+	for hash, one := range s.byHash {
+		if one == nil {
+			delete(s.byHash, hash)
+			continue
+		}
+		one.recorded = !one.Ended.IsZero()
 	}
 	return s
 }
 
 // save writes the sessions that still count.
 func (s *sessions) save() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	s.forget()
 	b, err := json.Marshal(s.byHash)
@@ -101,7 +116,10 @@ func (s *sessions) save() error {
 	if err := os.WriteFile(temporary, b, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temporary, s.file)
+	if err := os.Rename(temporary, s.file); err != nil || s.kept == nil {
+		return err
+	}
+	return s.kept(s.file)
 }
 
 // forget drops what nobody can come back for. Called under mu.
@@ -130,12 +148,18 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// start opens a session, and returns its token. The sessions of this user beyond
-// those that one may have are returned, ended.
+// start opens a session, and returns its token. Returned too are the sessions whose
+// time ran out with nobody there to notice, and those of this user beyond what one
+// may have, ended.
 func (s *sessions) start(one *session) (token string, ended []*session) {
 	token = randomText()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, old := range s.byHash {
+		if old.over(s.now()) && !old.recorded {
+			ended = append(ended, old)
+		}
+	}
 	s.forget()
 	one.ID, one.Started = engine.NewID(), s.now()
 	one.Used = one.Started
@@ -230,22 +254,65 @@ func (s *sessions) takeFlashes(one *session) []flash {
 	return out
 }
 
-// sent returns where a form led that was sent before, "" for one that is new.
-func (s *sessions) sent(one *session, number string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range one.once {
-		if f.number == number {
-			return f.to
+// begin takes the number of a form. Whoever comes with it first calls done, with
+// where the answer leads, or "" if nothing came of it. Another waits for that, and
+// is led there too.
+func (s *sessions) begin(ctx context.Context, one *session, number string) (to string, done func(to string), err error) {
+	for {
+		s.mu.Lock()
+		i := slices.IndexFunc(one.once, func(f *spent) bool { return f.number == number })
+		if i < 0 {
+			f := &spent{number: number, done: make(chan struct{})}
+			one.once = append(one.once, f)
+			s.mu.Unlock()
+			return "", func(to string) { s.finish(one, f, to) }, nil
+		}
+		f := one.once[i]
+		to := f.to
+		s.mu.Unlock()
+		if to != "" {
+			return to, nil, nil
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return "", nil, ctx.Err()
 		}
 	}
-	return ""
 }
 
-func (s *sessions) spend(one *session, number, to string) {
+func (s *sessions) finish(one *session, f *spent, to string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if one.once = append(one.once, spent{number, to}); len(one.once) > maxOnce {
-		one.once = one.once[1:]
+	if f.to = to; to == "" || len(one.once) > maxOnce {
+		i := slices.IndexFunc(one.once, func(old *spent) bool { return old == f || to != "" && old.to != "" })
+		one.once = slices.Delete(one.once, i, i+1)
 	}
+	close(f.done)
+}
+
+// live reports whether a session has not ended.
+func (s *sessions) live(one *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !one.over(s.now()) || s.hosted[one.Vault+"/"+one.UserID] == one
+}
+
+// host is the session of somebody whom the host knows: it has what the pages
+// remember from one form to the next, and neither token nor end.
+func (s *sessions) host(vault, userID string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := vault + "/" + userID
+	if one := s.hosted[key]; one != nil {
+		return one
+	}
+	for other := range s.hosted {
+		if len(s.hosted) < 10_000 {
+			break
+		}
+		delete(s.hosted, other)
+	}
+	s.hosted[key] = &session{Vault: vault, UserID: userID}
+	return s.hosted[key]
 }

@@ -28,8 +28,10 @@ type shell struct {
 	Vault   string // "": nobody has signed in
 	Person  engine.User
 	Access  engine.Access
-	Here    string // the path of this page, for the menu
-	Once    string // the number of the next form
+	Here    string   // the path of this page, for the menu
+	Once    string   // the number of the next form
+	Hosted  bool     // who this is, the host knows: there is nothing to sign out of
+	Lost    []option // what was typed into a form that this page does not have
 
 	base    string // the address of the console
 	assets  map[string]string
@@ -76,6 +78,15 @@ func (s *shell) Reads() bool { return s.Access.Permits(engine.AccessAuditor) == 
 // In reports whether this page is one of a part of the console.
 func (s *shell) In(part string) bool {
 	below := s.Path(part)
+	return s.Here == below || strings.HasPrefix(s.Here, below+"/")
+}
+
+// At reports whether this is one page.
+func (s *shell) At(parts ...string) bool { return s.Here == s.Path(parts...) }
+
+// Below reports whether this page is one of a part, or below it.
+func (s *shell) Below(parts ...string) bool {
+	below := s.Path(parts...)
 	return s.Here == below || strings.HasPrefix(s.Here, below+"/")
 }
 
@@ -213,12 +224,15 @@ func (p pages) render(name string, s *shell) (string, error) {
 
 // functions are what templates can call beside the methods of what they are given.
 var functions = template.FuncMap{
-	"counted": counted,
+	"counted": func(n any, what string) string { return counted(toInt(n), what) },
 	"number":  func(n any) string { return thousands(toInt(n)) },
+	"toInt":   toInt,
+	"sub":     func(a, b int) int { return a - b },
 	"bytes":   bytesText,
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
 	"snippet": snippet,
 	"of":      withArguments,
+	"toSize":  func(n uint64) int64 { return int64(min(n, 1<<62)) },
 }
 
 func toInt(n any) int {

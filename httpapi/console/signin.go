@@ -2,7 +2,9 @@ package console
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"strongroom/engine"
@@ -52,6 +54,9 @@ func (v *visit) ours(to string) string {
 	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, v.base+"/") || strings.ContainsAny(to, "\\\r\n") {
 		return ""
 	}
+	if clean := path.Clean(u.Path); clean != u.Path && clean+"/" != u.Path { // dots lead out of here
+		return ""
+	}
 	return to
 }
 
@@ -80,6 +85,7 @@ func signIn(v *visit) (answer, error) {
 	if err == nil {
 		return v.afterSignIn(), nil
 	}
+	err = c.failures.Refuse(v.r, c.vaults[engine.TokenVault(token)], token, err)
 	for _, r := range refusals {
 		if errors.Is(err, r.is) {
 			body := asked{To: v.ours(v.form("to")), Unsent: v.form("unsent"), Wrong: r.title, Next: r.next}
@@ -106,9 +112,7 @@ func (c *Console) newSession(v *visit, vault *engine.Vault, actor engine.Actor) 
 		}
 	}
 	v.cookie, v.session = c.newCookie(v.r, token), one
-	if err := c.sessions.save(); err != nil {
-		c.options.Logger.Warn().Err(err).Msg("sessions cannot be kept: people sign in again after a restart")
-	}
+	c.keepSessions()
 	return nil
 }
 
@@ -118,7 +122,7 @@ func (v *visit) afterSignIn() answer {
 	key := v.form("unsent")
 	if form, ok := v.console.sessions.recall(key, v.session.Vault, v.session.UserID); ok {
 		q := url.Values{"unsent": {key}}
-		return answer{to: formPage(form.path) + "?" + q.Encode(), flash: &flash{"told", "Your session had ended. What you typed is here again: look it over and send it."}}
+		return answer{to: v.console.formPage(form.path) + "?" + q.Encode(), flash: &flash{"told", "Your session had ended. What you typed is here again: look it over and send it."}}
 	}
 	if to := v.ours(v.form("to")); to != "" && strings.HasPrefix(to, v.base+"/"+v.session.Vault+"/") {
 		return answer{to: to}
@@ -126,30 +130,26 @@ func (v *visit) afterSignIn() answer {
 	return answer{to: v.Root(v.session.Vault + "/documents")}
 }
 
-// formPage is the page that has the form which is sent to an address. A form on a
-// page about one thing is sent to a word below that page.
-func formPage(path string) string {
-	parts := strings.Split(path, "/")
-	switch last := parts[len(parts)-1]; last {
-	case "edit", "upload", "new", "delete":
-		return path
+// formPage is the page that has the form which is sent to an address: the one at
+// that address, or the nearest above it. A form on a page about one thing is sent
+// to a word below that page.
+func (c *Console) formPage(at string) string {
+	for ; len(at) > len(c.options.Prefix+root); at = path.Dir(at) {
+		_, pattern := c.mux.Handler(&http.Request{Method: http.MethodGet, Host: "-", URL: &url.URL{Path: at}})
+		if strings.HasPrefix(pattern, "GET ") {
+			return at
+		}
 	}
-	if len(parts) > 2 {
-		return strings.Join(parts[:len(parts)-1], "/")
-	}
-	return path
+	return c.options.Prefix + root + "/"
 }
 
 func signOut(v *visit) (answer, error) {
 	c := v.console
-	if v.session == nil {
+	if c.options.Authenticate != nil { // the session is the host's to end
 		return answer{}, errNoPage
 	}
 	c.endSession(v.ctx(), v.session, v.actor)
 	v.cookie = c.newCookie(v.r, "")
-	if err := c.sessions.save(); err != nil {
-		c.options.Logger.Warn().Err(err).Msg("sessions cannot be kept")
-	}
 	return answer{to: v.Root("sign-in")}, nil
 }
 

@@ -20,11 +20,10 @@ type uploading struct {
 	People     []engine.User
 	Fields     []engine.Field
 	Limit      int64
-	Fill       map[string]string
 }
 
 func askFiles(v *visit) (answer, error) {
-	body := uploading{Limit: v.console.options.MaxUpload, Fill: map[string]string{}}
+	body := uploading{Limit: v.console.options.MaxUpload}
 	var err error
 	if body.Categories, err = v.categories(); err != nil {
 		return answer{}, err
@@ -35,9 +34,6 @@ func askFiles(v *visit) (answer, error) {
 	}
 	fields, err := v.vault.Fields(v.ctx(), engine.Paging{Limit: 500})
 	body.People, body.Fields = people.Items, fields.Items
-	for name := range v.fill {
-		body.Fill[name] = v.fill.Get(name)
-	}
 	return page("upload", "Upload", body), err
 }
 
@@ -77,7 +73,7 @@ func upload(v *visit) (answer, error) {
 		}
 	}
 	if v.r.Header.Get("Accept") == "application/json" { // the script, for one file
-		return answer{raw: func(w http.ResponseWriter) { writeReceived(w, results[0]) }}, nil
+		return toScript(v, results[0]), nil
 	}
 	if len(results) == 1 && wrong == 0 {
 		return see(v.Path("documents", results[0].ID), "%s is kept.", results[0].Name), nil
@@ -214,6 +210,15 @@ func fieldValue(f engine.Field, value string) (any, error) {
 		return value == "true", nil
 	}
 	return value, nil
+}
+
+// toScript is the answer to the script, which sends one file a form.
+func toScript(v *visit, r received) answer {
+	a := answer{to: v.Path("documents", r.ID), raw: func(w http.ResponseWriter) { writeReceived(w, r) }}
+	if r.Wrong != "" {
+		a.status = http.StatusUnprocessableEntity
+	}
+	return a
 }
 
 // writeReceived tells a script what became of one file.

@@ -1,10 +1,12 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,7 +28,7 @@ type visit struct {
 	session *session // nil: nobody has signed in, or the host knows who it is
 	user    engine.User
 	actor   engine.Actor
-	fill    url.Values // of a form that was sent before signing in
+	unsent  *unsent // the form that was sent before signing in
 	cookie  *http.Cookie
 	names   map[string]string // of users that were looked up
 }
@@ -40,8 +42,10 @@ func (v *visit) id(name string) string { return v.r.PathValue(name) }
 func (v *visit) form(name string) string { return strings.TrimSpace(v.r.PostForm.Get(name)) }
 
 // revision is the condition that a form was made from this state.
-func (v *visit) revision() engine.Condition {
-	n, err := strconv.ParseUint(v.form("revision"), 10, 64)
+func (v *visit) revision() engine.Condition { return conditionOf(v.form("revision")) }
+
+func conditionOf(revision string) engine.Condition {
+	n, err := strconv.ParseUint(revision, 10, 64)
 	if err != nil {
 		return engine.Condition{}
 	}
@@ -56,6 +60,7 @@ type answer struct {
 	status int // 0: 200
 	to     string
 	flash  *flash
+	next   string                    // where sending the form again leads, if this is a page; "": the first one
 	raw    func(http.ResponseWriter) // writes an answer that is no page
 }
 
@@ -107,21 +112,24 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 		return answer{}, err
 	}
 	number := r.PostForm.Get("once")
-	if r.Method != http.MethodPost || v.session == nil || number == "" {
+	if isFile { // it is wanted before the files are read
+		number = r.URL.Query().Get("once")
+	}
+	if r.Method != http.MethodPost || number == "" {
 		return rt.serve(v)
 	}
-	v.session.sending.Lock()
-	defer v.session.sending.Unlock()
-	if to := c.sessions.sent(v.session, number); to != "" {
-		return answer{to: to}, nil
+	number += " " + r.URL.Path // several forms of a page have one number
+	to, done, err := c.sessions.begin(v.ctx(), v.session, number)
+	if err != nil || to != "" {
+		return answer{to: to}, err
 	}
+	to = ""
+	defer func() { done(to) }()
 	a, err := rt.serve(v)
-	if err == nil {
-		to := a.to
-		if to == "" {
-			to = v.Path() // a secret is shown once
+	if err == nil && a.status < 400 { // what was refused may be sent again
+		if to = a.to; to == "" {
+			to = cmp.Or(a.next, v.Path()) // a secret is shown once
 		}
-		c.sessions.spend(v.session, number, to)
 	}
 	return a, err
 }
@@ -137,6 +145,7 @@ func (c *Console) admit(v *visit) (answer, error) {
 		if v.vault = vault; vault.Name() != v.id("vault") {
 			return answer{}, errNoPage
 		}
+		v.session, v.shell.Hosted = c.sessions.host(vault.Name(), actor.UserID), true
 		return answer{}, c.enter(v, actor)
 	}
 	token, _ := v.r.Cookie(c.cookieName(v.r))
@@ -159,7 +168,7 @@ func (c *Console) admit(v *visit) (answer, error) {
 	}
 	if key := v.r.URL.Query().Get("unsent"); err == nil && key != "" {
 		if form, ok := c.sessions.recall(key, v.session.Vault, v.user.ID); ok {
-			v.fill = form.fields
+			v.unsent = &form
 		}
 	}
 	return answer{}, err
@@ -194,16 +203,27 @@ func (c *Console) toSignIn(v *visit, over bool) answer {
 	back := url.Values{}
 	if v.r.Method == http.MethodGet {
 		back.Set("to", v.r.URL.RequestURI())
-	} else if over && v.r.PostForm != nil {
-		fields := url.Values{}
-		for name, values := range v.r.PostForm {
-			if !strings.Contains(strings.ToLower(name), "password") && name != "once" && name != "key" {
-				fields[name] = values
-			}
-		}
-		back.Set("unsent", c.sessions.keep(unsent{user: v.session.UserID, vault: v.session.Vault, path: v.r.URL.Path, fields: fields}))
+	} else if over {
+		back.Set("unsent", c.sessions.keep(unsent{user: v.session.UserID, vault: v.session.Vault, path: v.r.URL.Path, fields: v.typed()}))
 	}
 	return answer{to: c.options.Prefix + root + "/sign-in?" + back.Encode()}
+}
+
+// typed are the fields of the form that was sent, but for its number, its secrets
+// and its files.
+func (v *visit) typed() url.Values {
+	sent := v.r.PostForm
+	if form, err := v.r.MultipartReader(); err == nil {
+		sent = url.Values{}
+		eachPart(form, sent, func(*multipart.Part) error { return io.EOF }) // fields stand before the files
+	}
+	fields := url.Values{}
+	for name, values := range sent {
+		if !strings.Contains(strings.ToLower(name), "password") && !strings.Contains(name, "secret") && name != "once" && name != "key" {
+			fields[name] = values
+		}
+	}
+	return fields
 }
 
 // endSession ends a session, with an entry unless it has one.
@@ -215,6 +235,14 @@ func (c *Console) endSession(ctx context.Context, one *session, actor engine.Act
 		if _, err := vault.RecordSession(context.WithoutCancel(ctx), actor, one.ID, one.UserID, true); err != nil {
 			c.options.Logger.Warn().Err(err).Str("session", one.ID).Msg("the end of a session is not in the audit log")
 		}
+	}
+	c.keepSessions()
+}
+
+// keepSessions writes them down, so that a crash neither ends nor revives one.
+func (c *Console) keepSessions() {
+	if err := c.sessions.save(); err != nil {
+		c.options.Logger.Warn().Err(err).Msg("sessions cannot be kept: people sign in again after a restart")
 	}
 }
 
@@ -271,13 +299,16 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 		http.Redirect(w, r, a.to, http.StatusSeeOther)
 		return
 	}
-	if v.session != nil && v.session.Ended.IsZero() {
+	if v.session != nil && c.sessions.live(v.session) {
 		v.shell.Flashes = c.sessions.takeFlashes(v.session)
 	}
 	v.shell.Title = a.title
 	v.shell.Body = a.body
 	v.shell.Now = v.shell.When(time.Now())
 	html, err := c.pages.render(a.page, v.shell)
+	if err == nil && v.unsent != nil {
+		html, err = v.refill(html, a.page)
+	}
 	if err != nil {
 		c.options.Logger.Error().Err(err).Str("page", a.page).Msg("a page cannot be made")
 		http.Error(w, "This page cannot be shown. Tell whoever runs this server.", http.StatusInternalServerError)

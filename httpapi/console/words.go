@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"strongroom/engine"
+	"strongroom/httpapi"
 )
 
 // Errors of the pages themselves.
@@ -13,6 +14,16 @@ var (
 	errForm     = errors.New("the form cannot be read")
 	errPlain    = errors.New("sign-in over a network that can be read")
 	errTooLarge = errors.New("the file is too large")
+	errForeign  = errors.New("a form of another site")
+	errPassword = errors.New("wrong edit password")
+	errNoLocks  = errors.New("this person may not lock documents")
+	errNoJob    = errors.New("no such work")
+	errBusy     = errors.New("too much work at once")
+	errTooMany  = errors.New("too many documents")
+	errIndexing = errors.New("the search index is behind")
+
+	errTooManyErased = errors.New("too many documents for an erasure")
+	errSilent        = errors.New("nothing is delivered")
 )
 
 // refusal is what a person is told who is refused: what is so, and what to do next.
@@ -29,7 +40,17 @@ var refusals = []refusal{
 	{errNoPage, 404, "There is no such page", "Begin at Documents; an address that somebody sent may be of another vault."},
 	{errForm, 400, "The form did not arrive whole", "Go back and send it again."},
 	{errPlain, 403, "Signing in is not possible here", "This address is not encrypted, so your key could be read on the way. Open the console on the machine itself, or have TLS set up: strongroom tls init makes a certificate."},
+	{errForeign, 403, "The form came from another site", "Nothing was done. If you sent it yourself, open the console in this browser and do it there."},
+	{errPassword, 403, "That is not the edit password", "Ask whoever set it; an admin can set another."},
+	{errNoLocks, 403, "You may not lock documents", "An admin can allow it, on your page in Settings."},
+	{errBusy, 429, "You have much under way already", "Wait until some of it is done, or stop it."},
+	{errTooMany, 413, "The filter matches more than 100,000 documents", "Narrow it, and do one part after the other."},
+	{errTooManyErased, 413, "An erasure takes 10,000 documents at most", "Narrow the filter, and open one case after the other."},
+	{errIndexing, 409, "The search is still catching up", "Wait a moment, and look again: what was changed last would be missing."},
+	{errNoJob, 404, "There is no such work here", "Its result is kept for a while only, and shown to whoever began it. Look at the documents themselves."},
+	{httpapi.ErrTooManyRefusals, 429, "Too many keys from your address were wrong", "Check your key, wait a little, and try again."},
 	{errTooLarge, 413, "The file is too large", "This server takes smaller ones; whoever runs it can raise --max-upload."},
+	{errSilent, 503, "This server delivers nothing now", "Settings, Health, says why; starting the server anew may mend it."},
 
 	{engine.ErrInvalidToken, 401, "The key is not valid", "Check that you copied it whole, or ask an admin for a new one."},
 	{engine.ErrTokenExpired, 401, "The key has expired", "Ask an admin for a new one."},
@@ -39,16 +60,31 @@ var refusals = []refusal{
 	{engine.ErrDocumentNotFound, 404, "There is no such document", "It may be of another vault. Search for it by its name."},
 	{engine.ErrVersionNotFound, 404, "The document has no such version", "Its page lists the versions it has."},
 	{engine.ErrUserNotFound, 404, "There is no such person", "Settings lists everybody."},
+	{engine.ErrKeyNotFound, 404, "There is no such key", "Settings lists all keys, and your own are under Me."},
+	{engine.ErrFieldNotFound, 404, "There is no such field", "Settings lists those there are."},
+	{engine.ErrCertificateNotFound, 404, "There is no such certificate", "Only a document that was deleted has one."},
+	{engine.ErrEntryNotFound, 404, "There is no such entry", "The audit log lists those there are."},
+	{engine.ErrObligationNotFound, 404, "There is no such obligation", "Somebody may have deleted it. Obligations lists those there are."},
+	{engine.ErrHoldNotFound, 404, "There is no such hold", "The page of a document lists those it bears."},
+	{engine.ErrPolicyNotFound, 404, "There is no such policy", "Retention lists those there are."},
+	{engine.ErrRunNotFound, 404, "There is no such run", "Retention lists those there were."},
+	{engine.ErrErasureNotFound, 404, "There is no such erasure", "Erasure lists all cases."},
+	{engine.ErrWebhookNotFound, 404, "There is no such webhook", "Settings lists those there are."},
+	{engine.ErrDeliveryNotFound, 404, "There is no such delivery, or not any more", "The webhook's page lists those it has."},
+	{engine.ErrLogBehind, 409, "The log does not reach so far", "The vault may have been restored from a backup. Begin at its newest entry."},
+	{engine.ErrPreviewRequired, 409, "Documents would be due for deletion at once", "Look first at what the change would do; it can be saved from there."},
 	{engine.ErrNotLocked, 409, "The lock has ended", "Nobody changed the document for too long, or an admin broke the lock. Lock it again and go on."},
 
 	{engine.ErrOnHold, 409, "The document is on legal hold", "Nobody can archive or delete it until its holds are released."},
 	{engine.ErrRetained, 409, "The document must be kept", "What will become of it, on its page, says until when and by which policy."},
 	{engine.ErrPolicyLocked, 409, "The policy is locked", "It protects by compliance: only its name can be changed, and its period made longer."},
+	{engine.ErrPreviewRequired, 409, "Documents would be due for deletion at once", "Look at the preview of exactly this change, and confirm it there."},
+	{engine.ErrLogBehind, 409, "The log does not reach so far", "It was restored from an older backup. Begin at its last entry."},
 	{engine.ErrPlanChanged, 409, "The plan has changed", "Something became due, or is no longer, since you saw it. Look at the preview again."},
 	{engine.ErrDocumentArchived, 409, "The document is archived", "Unarchive it first."},
 	{engine.ErrLockState, 409, "The lock is in another state", "Look at the document again."},
 	{engine.ErrExists, 409, "There is one already", "Use that one, or choose another value."},
-	{engine.ErrFieldInUse, 409, "The field is in use", "Documents have values of it; clearing them has to be asked for."},
+	{engine.ErrFieldInUse, 409, "The field is in use", "Documents have values of it, so its type stays, and deleting it clears them all; or a policy of retention counts from it, and has to be changed first."},
 	{engine.ErrLastAdmin, 409, "This is the last admin", "Give somebody else admin access first."},
 	{engine.ErrDocumentDeleted, 410, "The document was deleted", "Its certificate says what it was and when it went."},
 	{engine.ErrPrecondition, 412, "Somebody else changed it meanwhile", "Look at how it is now, and make your change again if it still holds."},
@@ -61,16 +97,16 @@ var refusals = []refusal{
 
 // trouble is what a page of an error has on it.
 type trouble struct {
-	Next    string
-	Fields  []engine.FieldError
-	Detail  string
-	Request string
+	Next   string
+	Fields []engine.FieldError
+	Detail string
+	Back   string // the page of what it is about; "": it is about nothing
 }
 
 // wrong is the page that tells of an error.
 func (v *visit) wrong(err error) answer {
 	if invalid, ok := errors.AsType[*engine.InvalidError](err); ok {
-		return answer{page: "wrong", title: "This cannot be", status: http.StatusBadRequest, body: trouble{Next: "Go back and change what is named here.", Fields: invalid.Fields}}
+		return answer{page: "wrong", title: "This cannot be", status: http.StatusBadRequest, body: trouble{Next: "Go back and change what is named here.", Fields: invalid.Fields, Back: v.about(http.StatusBadRequest)}}
 	}
 	for _, r := range refusals {
 		if errors.Is(err, r.is) {
@@ -78,7 +114,7 @@ func (v *visit) wrong(err error) answer {
 			if r.is == engine.ErrRetained || r.is == engine.ErrExists || r.is == engine.ErrLocked || r.is == engine.ErrLockState || r.is == engine.ErrFieldInUse {
 				detail = err.Error()
 			}
-			return answer{page: "wrong", title: r.title, status: r.status, body: trouble{Next: r.next, Detail: detail}}
+			return answer{page: "wrong", title: r.title, status: r.status, body: trouble{Next: r.next, Detail: detail, Back: v.about(r.status)}}
 		}
 	}
 	if v.ctx().Err() == nil {
@@ -86,4 +122,14 @@ func (v *visit) wrong(err error) answer {
 	}
 	return answer{page: "wrong", title: "Something went wrong", status: http.StatusInternalServerError,
 		body: trouble{Next: "Try again. If it goes on, tell whoever runs this server; its log says more."}}
+}
+
+// about is the page of the document that a form was about: how it is now is seen
+// there. "" where there is none.
+func (v *visit) about(status int) string {
+	id := v.id("id")
+	if v.Vault == "" || id == "" || status == http.StatusNotFound || !v.In("documents") {
+		return ""
+	}
+	return v.Path("documents", id)
 }

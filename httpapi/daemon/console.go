@@ -9,11 +9,15 @@ import (
 	"strongroom/engine"
 	"strongroom/httpapi"
 	"strongroom/httpapi/console"
+	"strongroom/httpapi/datadir"
 )
 
 // sessionsFile is where the console keeps who has signed in, as hashes. Nothing
 // is lost with it: everybody signs in again.
 const sessionsFile = "console-sessions.json"
+
+// jobsFile is where the console keeps what became of changes of many documents.
+const jobsFile = "console-work.json"
 
 // console makes the pages; nil if there are to be none.
 func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, log zerolog.Logger) (*console.Console, error) {
@@ -21,7 +25,8 @@ func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]st
 		return nil, nil
 	}
 	return console.New(vaults, console.Options{
-		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Search: api.Search, Deliveries: api.Deliveries,
+		Kept:      func(file string) error { return datadir.GiveLike(o.Place.Data, file) },
+		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
 		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build,
 	})
 }

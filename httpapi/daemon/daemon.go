@@ -60,6 +60,7 @@ type Options struct {
 	Search       bool           // keep full-text indexes and answer searches
 	Console      bool           // serve the pages for people, below /console/
 	Reader       Reader         // how it reads files
+	unserved     bool           // there is no server: files are read for somebody else
 	AcceptClock  bool           // write although the clock is behind the log
 
 	Notify   Notify    // the service manager

@@ -74,7 +74,7 @@ func TestTwoEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go serveUntil(t.Context(), zerolog.Nop(), front{l, httpapi.New(nil, httpapi.Options{}), func() {}})
+		go serveUntil(t.Context(), zerolog.Nop(), front{listener: l, handler: httpapi.New(nil, httpapi.Options{}), hurry: func() {}})
 		for _, c := range conversations {
 			for _, piece := range []int{len(c.said), 1, 7} {
 				conn, err := net.Dial("tcp", l.Addr().String())
@@ -105,7 +105,7 @@ func TestBothVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go serveUntil(t.Context(), zerolog.Nop(), front{l, httpapi.New(nil, httpapi.Options{}), func() {}})
+	go serveUntil(t.Context(), zerolog.Nop(), front{listener: l, handler: httpapi.New(nil, httpapi.Options{}), hurry: func() {}})
 	for _, protocols := range []string{"h2", "http/1.1"} {
 		transport := &http.Transport{ForceAttemptHTTP2: protocols == "h2", TLSClientConfig: &tls.Config{InsecureSkipVerify: true, NextProtos: strings.Fields(protocols)}}
 		resp, err := (&http.Client{Transport: transport}).Get("https://" + l.Addr().String() + "/livez")

@@ -73,7 +73,9 @@ func TestIdleConnections(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{l, nothing, func() {}}) }()
+	go func() {
+		ended <- serveUntil(ctx, zerolog.Nop(), front{listener: l, handler: nothing, hurry: func() {}})
+	}()
 	var first net.Conn
 	for n := range idleEach + 1 {
 		conn, err := net.Dial("tcp", l.Addr().String())

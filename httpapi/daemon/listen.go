@@ -43,7 +43,11 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	if err != nil {
 		return nil, errors.Join(err, public.Close())
 	}
-	fronts := []front{{public, withConsole(api, pages), api.Stop}}
+	fronts := []front{{listener: public, handler: withConsole(api, pages), hurry: api.Stop}}
+	if pages != nil {
+		fronts[0].hurry = func() { api.Stop(); pages.Hurry() }
+		fronts[0].end = pages.Close
+	}
 	if o.Metrics != nil {
 		metrics, err := d.listen(o.Metrics)
 		if err != nil {
@@ -51,14 +55,14 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", api.MetricsHandler())
-		fronts = append(fronts, front{metrics, mux, func() {}})
+		fronts = append(fronts, front{listener: metrics, handler: mux, hurry: func() {}})
 		fmt.Fprintf(o.Stderr, "metrics at %s://%s/metrics\n", d.scheme(), metrics.Addr())
 	}
 	socket, err := control.Listen(o.Place.Data)
 	if err != nil {
 		return nil, errors.Join(err, closeAll(fronts))
 	}
-	fronts = append(fronts, front{socket, operator, operator.Stop})
+	fronts = append(fronts, front{listener: socket, handler: operator, hurry: operator.Stop})
 	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", o.Build.Version).Int("pid", os.Getpid()).Msg("serving")
 	fmt.Fprintf(o.Stderr, "listening on %s://%s\n", d.scheme(), public.Addr())
 	return fronts, nil

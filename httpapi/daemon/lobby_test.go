@@ -33,7 +33,9 @@ func TestLobby(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{l, handler, func() {}}) }()
+	go func() {
+		ended <- serveUntil(ctx, zerolog.Nop(), front{listener: l, handler: handler, hurry: func() {}})
+	}()
 	dial := func() net.Conn {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {

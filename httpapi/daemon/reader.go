@@ -107,7 +107,9 @@ func startReader(o Options, log zerolog.Logger) *reader {
 			work.PDF = PDFInterpreter
 		}
 	}
-	tellRuns(o.Place.Data, work, log)
+	if !o.unserved {
+		tellRuns(o.Place.Data, work, log)
+	}
 	if work.PDF != PDFOff {
 		r.sandbox = pdf.New(work.sandbox())
 	}

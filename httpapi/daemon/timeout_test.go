@@ -37,7 +37,9 @@ func TestPatience(t *testing.T) {
 			nothing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 			ended := make(chan error)
 			l, conn := newLine()
-			go func() { ended <- serveUntil(ctx, zerolog.Nop(), front{l, nothing, func() {}}) }()
+			go func() {
+				ended <- serveUntil(ctx, zerolog.Nop(), front{listener: l, handler: nothing, hurry: func() {}})
+			}()
 			c.client(conn)
 			began := time.Now()
 			_, err := conn.Read(make([]byte, 1))
@@ -66,7 +68,9 @@ func TestGraceEnds(t *testing.T) {
 		defer conn.Close()
 		hurried := false
 		served := make(chan error)
-		go func() { served <- serveUntil(ctx, zerolog.Nop(), front{l, endless, func() { hurried = true }}) }()
+		go func() {
+			served <- serveUntil(ctx, zerolog.Nop(), front{listener: l, handler: endless, hurry: func() { hurried = true }})
+		}()
 		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 		<-begun
 		stopped := time.Now()

@@ -115,6 +115,9 @@ func (d *Document) follow(e *entry) error {
 	case audit.OpDocumentRestricted, audit.OpDocumentUnrestricted:
 		d.record.Facts["restricted"] = Flag(e.Op == audit.OpDocumentRestricted)
 		return nil
+	case audit.OpDocumentTextSet:
+		d.slide(e)
+		return d.texted(e)
 	case audit.OpErasureCompleted:
 		if d.Erasures == nil {
 			d.Erasures = map[string]uint64{}
@@ -184,6 +187,25 @@ func (d *Document) version(e *entry) error {
 	if e.Version != uint64(len(d.Versions)) {
 		return fmt.Errorf("makes version %d after %d", e.Version, len(d.Versions)-1)
 	}
+	return nil
+}
+
+// The members of a version that tell of the text that was given for it.
+const (
+	TextDigest = "the digest of its text"
+	TextSize   = "the size of its text"
+)
+
+// texted notes the text that was given for a version, or that it was taken away.
+func (d *Document) texted(e *entry) error {
+	if e.Version == 0 || e.Version > uint64(len(d.Versions)) {
+		return fmt.Errorf("gives version %d of %d a text", e.Version, len(d.Versions))
+	}
+	if (e.word("digest") == "") != (e.number("size") == 0) {
+		return errors.New("gives a text that has a digest or a size, not both")
+	}
+	facts := d.Versions[e.Version-1].Facts
+	facts[TextDigest], facts[TextSize] = Text(e.word("digest")), Number(e.number("size"))
 	return nil
 }
 

@@ -67,6 +67,27 @@ func TestDocument(t *testing.T) {
 	want(t, "the last detail that an erasure erases", d.Told, uint64(4))
 }
 
+func TestTexts(t *testing.T) {
+	d := newNarrator(t)
+	d.version(2)
+	texts := func(version int, want string) {
+		t.Helper()
+		facts := d.Versions[version-1].Facts
+		if is := shown(Members{"digest": facts[TextDigest], "size": facts[TextSize]}); is != want {
+			t.Errorf("version %d: %s, want %s", version, is, want)
+		}
+	}
+	d.tell(audit.OpDocumentTextSet, 1, "", "digest", "sha256:7", "size", 9)
+	texts(1, "digest: sha256:7; size: 9")
+	texts(2, "")
+	want(t, "the revision", d.Record().Facts["the revision"], Number(2))
+	d.tell(audit.OpDocumentTextSet, 1, "", "size", 0)
+	texts(1, "")
+	fails(t, d.try(audit.OpDocumentTextSet, 3, "", "digest", "sha256:7", "size", 9), "gives version 3 of 2")
+	fails(t, d.try(audit.OpDocumentTextSet, 1, "", "size", 9), "a digest or a size")
+	fails(t, d.try(audit.OpDocumentTextSet, 1, "", "digest", "sha256:7", "size", 0), "a digest or a size")
+}
+
 func TestDocumentRefuses(t *testing.T) {
 	fails(t, NewDocument("D").Follow(said(1, audit.OpDocumentUpdated, "D", 0, "")), "the first about the document")
 	d := newNarrator(t)

@@ -353,6 +353,9 @@ func failAll(members []*Call, err error) {
 // for entries.
 func (s *Store) landed(t *Tx) {
 	s.Clock.moved(t.now)
+	if t.trust {
+		s.Clock.Trust()
+	}
 	s.Stats.Commits.Add(1)
 	changes := t.head.Seq - s.Head().Seq
 	s.Stats.Changes.Add(changes)

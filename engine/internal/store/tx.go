@@ -23,6 +23,7 @@ type Tx struct {
 
 	head  audit.Head // where the log stands inside this transaction
 	dirty bool       // some step wrote
+	trust bool       // some step trusts the clock: see Trust
 	step  progress
 }
 
@@ -192,6 +193,14 @@ func (t *Tx) Clear(fn func()) {
 // Note is for entries that record what happened and change nothing else: the
 // entry itself is the write.
 func (t *Tx) Note() { t.step.wrote, t.dirty = true, true }
+
+// Trust has the clock trusted as it is now (see [Clock.Trust]) when the transaction
+// is on disk, before anybody's next one begins. For those behind the step in this
+// one, Trusted says so.
+func (t *Tx) Trust() { t.trust = true }
+
+// Trusted says whether a step before has had the clock trusted.
+func (t *Tx) Trusted() bool { return t.trust }
 
 // Link says what the running step's entry is about, and the last entry about
 // the same before it, 0 for none. An entry that names a document must be

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 
 	"strongroom/httpapi/control"
@@ -39,6 +40,8 @@ type Options struct {
 	Tags     string // of all documents, with commas between, beside those of their rows
 	Owner    string // of documents whose row names nobody, by id or e-mail address; "": the first administrator
 	Update   bool   // other bytes of a document are a new version, not a failure
+
+	OCR *OCR // reads files that have no text of their own; nil: nothing does
 }
 
 // delimiter is what stands between cells.
@@ -108,12 +111,14 @@ type Import struct {
 	source *Source
 	line   *control.Client
 	judge  *judge
+	ocrs   chan struct{} // has room for as many as run at a time
 
-	mu    sync.Mutex // guards what follows
-	done  Measure
-	tally [outcomes]int
-	told  int   // files that the other end was told of
-	end   error // why nothing more can be imported
+	mu           sync.Mutex // guards what follows
+	done         Measure
+	tally        [outcomes]int
+	read, unread int
+	told         int   // files that the other end was told of
+	end          error // why nothing more can be imported
 }
 
 // New asks the vault for what the rows of the source can refer to.
@@ -122,7 +127,7 @@ func New(ctx context.Context, line *control.Client, s *Source) (*Import, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Import{source: s, line: line.Bulk(), judge: j}, nil
+	return &Import{source: s, line: line.Bulk(), judge: j, ocrs: make(chan struct{}, runtime.NumCPU())}, nil
 }
 
 // DefaultOwner is the name of the administrator who will own what no row and no

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,49 +17,59 @@ import (
 
 // presentRow is what an import needs of a document that is in the vault.
 type presentRow struct {
-	ID             string `json:"id"`
-	CurrentVersion struct {
-		Digest string `json:"digest"`
-	} `json:"currentVersion"`
+	ID             string     `json:"id"`
+	CurrentVersion versionRow `json:"currentVersion"`
 }
 
-// put brings a file into the vault, unless it is there.
-func (m *Import) put(ctx context.Context, f *file) (outcome, error) {
+// versionRow is what an import needs of a version.
+type versionRow struct {
+	DocumentID   string    `json:"documentId"`
+	Number       uint64    `json:"number"`
+	Digest       string    `json:"digest"`
+	SuppliedText *struct{} `json:"suppliedText"` // nil: none was given
+}
+
+// put brings a file into the vault, unless it is there, and returns the version that
+// has its bytes.
+func (m *Import) put(ctx context.Context, f *file) (outcome, versionRow, error) {
 	present, err := m.find(ctx, f.externalID)
 	if former := formerExternalID(f.path); err == nil && present == nil && former != "" && f.externalID == defaultExternalID(f.path) {
 		present, err = m.find(ctx, former)
 	}
 	if err != nil {
-		return failed, err
+		return failed, versionRow{}, err
 	}
 	if present == nil {
-		err := m.upload(ctx, "/v1/documents", f, f.document)
+		var made presentRow
+		err := m.upload(ctx, "/v1/documents", f, f.document, &made)
 		refused, ok := errors.AsType[*control.Refusal](err)
 		if !ok || refused.Code != "ALREADY_EXISTS" {
-			return became(imported, err)
+			return became(imported, made.CurrentVersion, err)
 		}
 		// Another import was quicker.
 		if present, err = m.find(ctx, f.externalID); err != nil || present == nil {
-			return failed, errors.Join(refused, err)
+			return failed, versionRow{}, errors.Join(refused, err)
 		}
 	}
 	digest, err := m.digest(f)
 	switch {
 	case err != nil:
-		return failed, err
+		return failed, versionRow{}, err
 	case digest == present.CurrentVersion.Digest:
-		return skipped, nil
+		return skipped, present.CurrentVersion, nil
 	case !m.source.options.Update:
-		return failed, &OtherBytesError{present.ID}
+		return failed, versionRow{}, &OtherBytesError{present.ID}
 	}
-	return became(versioned, m.upload(ctx, "/v1/documents/"+present.ID+"/versions", f, f.version))
+	var made versionRow
+	err = m.upload(ctx, "/v1/documents/"+present.ID+"/versions", f, f.version, &made)
+	return became(versioned, made, err)
 }
 
-func became(o outcome, err error) (outcome, error) {
+func became(o outcome, made versionRow, err error) (outcome, versionRow, error) {
 	if err != nil {
-		return failed, err
+		return failed, versionRow{}, err
 	}
-	return o, nil
+	return o, made, nil
 }
 
 // find returns the document that has an externalId; nil if there is none.
@@ -92,9 +101,9 @@ func (m *Import) digest(f *file) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// upload sends a file with its fields. They go into the body, where they may be
+// upload sends a file with its fields, and reads what is answered into made. They go into the body, where they may be
 // as long as they are allowed to be, and the file is not held in memory.
-func (m *Import) upload(ctx context.Context, path string, f *file, fields url.Values) error {
+func (m *Import) upload(ctx context.Context, path string, f *file, fields url.Values, made any) error {
 	file, err := open(m.source.root, f)
 	if err != nil {
 		return err
@@ -117,8 +126,7 @@ func (m *Import) upload(ctx context.Context, path string, f *file, fields url.Va
 	}
 	req.ContentLength = length
 	req.Header.Set("Content-Type", form.FormDataContentType())
-	var made json.RawMessage
-	if err := m.line.Exchange(req, &made); content.err != nil {
+	if err := m.line.Exchange(req, made); content.err != nil {
 		return content.err
 	} else if err != nil {
 		return final(err)

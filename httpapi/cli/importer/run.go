@@ -28,8 +28,11 @@ const (
 // Tally is what became of the files of a run.
 type Tally struct {
 	Imported, Versions, Skipped, Failed int
-	Measure                                           // of all of them
-	Elapsed                             time.Duration // since the run began
+	// Read is how many files got a text by OCR, and Unread how many could not: these
+	// are in the vault all the same.
+	Read, Unread int
+	Measure                    // of all of them
+	Elapsed      time.Duration // since the run began
 }
 
 // Run imports all rows, so many at a time, and tells those that fail, one after the
@@ -64,6 +67,7 @@ func (m *Import) Run(ctx context.Context, workers int, tell func(Row, error)) (T
 	}
 	return Tally{
 		Imported: m.tally[imported], Versions: m.tally[versioned], Skipped: m.tally[skipped], Failed: m.tally[failed],
+		Read: m.read, Unread: m.unread,
 		Measure: m.done, Elapsed: time.Since(began),
 	}, err
 }
@@ -106,13 +110,21 @@ func (m *Import) feed(ctx context.Context, rows chan<- Row) error {
 // take imports a row. The error says that nothing more can be imported.
 func (m *Import) take(ctx context.Context, row Row, tell func(Row, error)) error {
 	file, err := m.judge.file(row) // again: it was judged a while ago
-	came := failed
+	came, read := failed, false
 	if err == nil {
-		came, err = m.put(ctx, file)
+		var made versionRow
+		came, made, err = m.put(ctx, file)
+		if err == nil && m.source.options.OCR != nil && made.SuppliedText == nil {
+			read, err = m.ocr(ctx, file, made)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tally[came]++
+	if m.tally[came]++; read {
+		m.read++
+	} else if err != nil && came != failed {
+		m.unread++
+	}
 	m.done.Files++
 	if file != nil {
 		m.done.Bytes += file.size

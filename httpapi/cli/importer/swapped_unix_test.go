@@ -49,7 +49,7 @@ func TestImportOfSwappedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		if _, err := m.put(ctx, f); err == nil || !errors.Is(err, ErrReplaced) && !strings.Contains(err.Error(), "escapes") {
+		if _, _, err := m.put(ctx, f); err == nil || !errors.Is(err, ErrReplaced) && !strings.Contains(err.Error(), "escapes") {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()

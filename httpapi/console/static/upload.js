@@ -5,7 +5,7 @@ export function uploads() {
   if (!form) return;
   const drop = form.querySelector("[data-drop]"), list = form.querySelector("[data-files]"), input = form.querySelector("input[type=file]");
   const waiting = [];
-  let busy = false, paused = false;
+  let busy = false, paused = false, count = 0;
 
   const add = (files) => { for (const file of files) waiting.push(row(file)); input.required = waiting.length === 0; };
   input.addEventListener("change", () => { add(input.files); input.value = ""; });
@@ -24,7 +24,7 @@ export function uploads() {
     state.textContent = "waits";
     item.append(name, bar, state);
     list.append(item);
-    return { file, item, bar, state, done: false };
+    return { file, item, bar, state, done: false, number: ++count };
   }
 
   function next() {
@@ -35,7 +35,7 @@ export function uploads() {
     data.delete("file");
     data.append("file", one.file);
     const request = new XMLHttpRequest();
-    request.open("POST", form.action);
+    request.open("POST", form.action + "-" + one.number); // sent again after a lost connection, it makes one
     request.setRequestHeader("Accept", "application/json");
     request.upload.addEventListener("progress", (e) => { if (e.lengthComputable) one.bar.value = e.loaded / e.total; });
     one.state.textContent = "is sent";
@@ -46,7 +46,8 @@ export function uploads() {
 
   function finish(one, request) {
     let answer = null;
-    try { answer = JSON.parse(request.responseText); } catch { /* a page: the session has ended, or the server is too busy */ }
+    const made = request.responseURL.match(/\/documents\/([^/?]+)$/); // it had arrived before
+    try { answer = made ? { ID: made[1] } : JSON.parse(request.responseText); } catch { /* a page: the session has ended, or the server is too busy */ }
     if (request.status !== 200 || !answer || !answer.ID) {
       fail(one, answer && answer.Wrong ? `${answer.Wrong}. ${(answer.Fields || []).map((f) => `${f.Field} ${f.Message}`).join("; ") || answer.Next}` : "It was not kept.");
       return;
@@ -54,7 +55,7 @@ export function uploads() {
     one.done = true;
     one.bar.value = 1;
     const link = document.createElement("a");
-    link.href = form.action.replace(/upload$/, "documents/") + answer.ID;
+    link.href = form.action.replace(/upload\?.*$/, "documents/") + answer.ID;
     link.textContent = "kept";
     one.state.replaceChildren(link);
     busy = false;
