@@ -27,7 +27,7 @@ func (v *Vault) As(actor Actor) *Vault {
 // Narrow returns the query as it is to be asked of an index of all documents for
 // whom this view of the vault is: see [LogReader.Criteria].
 func (v *Vault) Narrow(q DocumentQuery) DocumentQuery {
-	q.Unrestricted = q.Unrestricted || v.partial
+	q.unrestricted = q.unrestricted || v.partial
 	return q
 }
 

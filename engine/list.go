@@ -31,9 +31,9 @@ type DocumentQuery struct {
 	CreatedTo   time.Time     // exclusive
 	UpdatedFrom time.Time     // inclusive
 	UpdatedTo   time.Time     // exclusive
-	// Unrestricted leaves out what only admins and auditors see, as a partial view
-	// of the vault does anyway: see Vault.As.
-	Unrestricted bool
+	// unrestricted leaves out what only admins and auditors see, as a partial view
+	// of the vault does anyway: see Vault.Narrow.
+	unrestricted bool
 	Sort         Sort // "" is SortCreated.Descending(), the one made last first
 	Paging
 }
@@ -92,7 +92,7 @@ func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document],
 	// are gathered and sorted. If they are many, the index of that order is walked,
 	// and a page is soon full.
 	return view(v, func(t *tx) (Page[Document], error) {
-		states, err := t.shownStates(states, !q.Unrestricted && !t.partial())
+		states, err := t.shownStates(states, !q.unrestricted && !t.partial())
 		if err != nil {
 			return Page[Document]{}, err
 		}

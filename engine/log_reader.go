@@ -110,7 +110,7 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 		return Criteria{}, err
 	}
 	return view(r.v, func(t *tx) (Criteria, error) {
-		states, err := t.shownStates(states, !q.Unrestricted && !t.partial())
+		states, err := t.shownStates(states, !q.unrestricted && !t.partial())
 		if err != nil {
 			return Criteria{}, err
 		}

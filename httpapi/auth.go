@@ -28,7 +28,10 @@ func (c *caller) again() error {
 	if err != nil {
 		return err
 	}
-	c.actor, c.vault = actor, c.vault.As(actor)
+	c.actor = actor
+	if c.vault != nil {
+		c.vault = c.vault.As(actor) // what may be seen is judged anew too
+	}
 	return actor.Access.Permits(c.access)
 }
 
