@@ -59,11 +59,12 @@ const (
 	OpFieldUpdated Op = "field.updated"
 	OpFieldDeleted Op = "field.deleted"
 
-	OpUserCreated Op = "user.created"
-	OpUserUpdated Op = "user.updated"
-	OpKeyCreated  Op = "key.created"
-	OpKeyRotated  Op = "key.rotated"
-	OpKeyRevoked  Op = "key.revoked"
+	OpUserCreated    Op = "user.created"
+	OpUserUpdated    Op = "user.updated"
+	OpUserIdentified Op = "user.identified"
+	OpKeyCreated     Op = "key.created"
+	OpKeyRotated     Op = "key.rotated"
+	OpKeyRevoked     Op = "key.revoked"
 
 	OpSigninFailed Op = "signin.failed"
 
@@ -180,7 +181,8 @@ var rules = []rule{
 	{OpFieldDeleted, noDocument, []fact{must("cleared", aNumber), must("field", aWord)}, ""},
 
 	{OpUserCreated, noDocument, userFacts, "name email"},
-	{OpUserUpdated, noDocument, []fact{must("access", aWord), must("canLock", aFlag), may("repeats", aNumber), must("status", aWord), must("user", aWord)}, "{member: {old, new}}"},
+	{OpUserUpdated, noDocument, []fact{must("access", aWord), must("canLock", aFlag), may("issuer", aText), may("left", aFlag), may("repeats", aNumber), must("status", aWord), may("subject", aText), must("user", aWord)}, "{member: {old, new}}"},
+	{OpUserIdentified, noDocument, []fact{must("user", aWord)}, ""},
 	{OpKeyCreated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("user", aWord)}, "name"},
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
@@ -206,7 +208,7 @@ var (
 	policyFacts = []fact{must("action", aWord), may("days", aNumber), must("enabled", aFlag), may("period", aWord), must("policy", aWord),
 		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), may("startAt", aWord), must("startFrom", aWord), may("target", aText)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
-	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
+	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), may("issuer", aText), must("status", aWord), may("subject", aText), must("user", aWord)}
 )
 
 var ruleOf = func() map[Op]rule {

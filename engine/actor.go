@@ -191,6 +191,9 @@ func (t *tx) admit(a Actor) error {
 	if u.Status != UserActive {
 		return ErrTokenRevoked
 	}
+	if err := t.present(u); err != nil {
+		return err
+	}
 	t.actor.UserID, t.actor.Access = u.ID, Meet(a.Access, u.Access)
 	if a.KeyID == "" {
 		return nil

@@ -307,6 +307,11 @@ func (u *User) encode() []byte {
 	e.Time(u.CreatedAt)
 	e.Time(u.UpdatedAt)
 	e.Num(u.Revision)
+	e.Str(u.Identity.Issuer)
+	e.Str(u.Identity.Subject)
+	e.Flag(u.Provided)
+	e.Flag(u.Left)
+	e.Time(u.SeenAt)
 	return e.Bytes()
 }
 
@@ -321,6 +326,10 @@ func decodeUser(key id, b []byte) (User, error) {
 	u.CreatedAt = d.Time()
 	u.UpdatedAt = d.Time()
 	u.Revision = d.Num()
+	u.Identity = Identity{d.Str(), d.Str()}
+	u.Provided = d.Flag()
+	u.Left = d.Flag()
+	u.SeenAt = d.Time()
 	return u, d.Done("user " + u.ID)
 }
 

@@ -67,6 +67,10 @@ var (
 	// ErrLogBehind: entries were asked for after one that the log does not have.
 	// Facts: *LogBehindError.
 	ErrLogBehind = errors.New("the log does not reach so far")
+	// ErrNoGroup: no group of the person's, as her provider tells them, gives access here.
+	ErrNoGroup = errors.New("no group of this account gives access to this vault")
+	// ErrSignInAgain: who was made a user by a provider has to come through it again.
+	ErrSignInAgain = errors.New("it is too long since this user came through the identity provider")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
 )
@@ -230,6 +234,15 @@ type ExistsError struct {
 	What  Noun
 	ID    string // or the key, of a field
 	Field string // the member that must be unique, in the API's spelling
+}
+
+// UnboundError: somebody whom a provider knows has the e-mail address of a user who
+// is not linked to her. An address proves nothing: an admin links the two, by the
+// Identity, or gives the user another address.
+type UnboundError struct{ Identity Identity }
+
+func (e *UnboundError) Error() string {
+	return fmt.Sprintf("the e-mail address is that of a user who is not linked to subject %q of %s", e.Identity.Subject, e.Identity.Issuer)
 }
 
 // Noun is what an ExistsError is about.

@@ -106,6 +106,9 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 		if u.Status != UserActive {
 			return Actor{}, ErrTokenRevoked
 		}
+		if err := t.present(u); err != nil {
+			return Actor{}, err
+		}
 		v.used.note(k.ID, t.Now())
 		return Actor{UserID: u.ID, KeyID: k.ID, Access: Meet(k.Access, u.Access)}, nil
 	})

@@ -69,6 +69,7 @@ var (
 	bucketCertificates = []byte("certificates")
 	bucketUsers        = []byte("users")
 	bucketEmails       = []byte("emails")
+	bucketIdentities   = []byte("identities")
 	bucketKeys         = []byte("keys")
 	bucketFields       = []byte("fields")
 	bucketSettings     = []byte("settings")
@@ -104,7 +105,7 @@ func (v *Vault) schema() store.Schema {
 func bucketsOf(format int) [][]byte {
 	names := [][]byte{
 		bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
-		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketFields, bucketSettings,
+		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketIdentities, bucketKeys, bucketFields, bucketSettings,
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {

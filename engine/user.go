@@ -26,7 +26,11 @@ type User struct {
 	Email            string // unique in the vault when set, compared without case
 	Access           Access
 	Status           UserStatus
-	CanLockEnvelopes bool // may take the locks of documents
+	CanLockEnvelopes bool      // may take the locks of documents
+	Identity         Identity  // by which a provider of identities knows them; zero: none does
+	Provided         bool      // made at a first sign-in through the provider; see SignInAgain
+	Left             bool      // closed because no group of theirs maps any more; see Arrive
+	SeenAt           time.Time // when they last came through the provider; zero: never
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	Revision         uint64
@@ -38,6 +42,8 @@ type NewUser struct {
 	Email               string // unique among users; "": none
 	Access              Access
 	CannotLockEnvelopes bool // see User.CanLockEnvelopes
+
+	identity Identity // of whom a provider brings
 }
 
 // UserPatch: nil leaves a member alone.
@@ -47,6 +53,9 @@ type UserPatch struct {
 	Access           *Access
 	Status           *UserStatus
 	CanLockEnvelopes *bool
+	// Identity links the user to a person whom a provider knows; the zero Identity
+	// ends that. *ExistsError if it is another user's.
+	Identity *Identity
 }
 
 // User returns one user. ErrUserNotFound.
@@ -131,10 +140,10 @@ func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
 		ID: key.String(), Name: n.Name, Email: n.Email, Access: n.Access, Status: UserActive,
 		CanLockEnvelopes: !n.CannotLockEnvelopes, CreatedAt: t.Now(), UpdatedAt: t.Now(), Revision: 1,
 	}
-	t.Put(bucketUsers, key[:], u.encode())
-	if u.Email != "" {
-		t.Put(bucketEmails, emailKey(u.Email), key[:])
+	if n.identity.isSet() {
+		u.Identity, u.Provided, u.SeenAt = n.identity, true, t.Now()
 	}
+	t.storeUser(User{}, u)
 	detail := detailMembers{}
 	detail.text("name", u.Name)
 	detail.text("email", u.Email)
@@ -146,10 +155,17 @@ func (u *User) facts() audit.Facts {
 	if u.CanLockEnvelopes {
 		canLock = "true"
 	}
-	return audit.Facts{
+	facts := audit.Facts{
 		"user": audit.Text(u.ID), "access": audit.Text(u.Access.String()),
 		"status": audit.Text(string(u.Status)), "canLock": audit.Text(canLock),
 	}
+	if u.Identity.isSet() {
+		facts["issuer"], facts["subject"] = audit.Text(u.Identity.Issuer), audit.Text(u.Identity.Subject)
+	}
+	if u.Left {
+		facts["left"] = audit.Text("true")
+	}
+	return facts
 }
 
 // emailFree guards that no other user has the address.
@@ -189,6 +205,11 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond
 		if err := t.emailFree(u.Email, u.ID); err != nil {
 			return User{}, audit.Event{}, err
 		}
+		if u.Identity.isSet() {
+			if err := t.identityFree(u.Identity, u.ID); err != nil {
+				return User{}, audit.Event{}, err
+			}
+		}
 		if old.leads() && !u.leads() {
 			if err := t.anotherAdmin(u.ID); err != nil {
 				return User{}, audit.Event{}, err
@@ -210,7 +231,11 @@ func (t *tx) changeUser(old, u User) (User, audit.Event) {
 	if u.Email != old.Email {
 		detail["email"] = changed{old.Email, u.Email}
 	}
-	return u, audit.Event{Op: audit.OpUserUpdated, Facts: u.facts(), Detail: encodeDetail(detail)}
+	facts := u.facts()
+	if old.Identity.isSet() && !u.Identity.isSet() {
+		facts["issuer"], facts["subject"] = audit.Text(""), audit.Text("")
+	}
+	return u, audit.Event{Op: audit.OpUserUpdated, Facts: facts, Detail: encodeDetail(detail)}
 }
 
 func (p *UserPatch) check() error {
@@ -223,6 +248,11 @@ func (p *UserPatch) check() error {
 	}
 	if p.Access != nil && !slices.Contains(accesses, *p.Access) {
 		c.Fail("access", errAccess)
+	}
+	if p.Identity != nil && p.Identity.isSet() {
+		if err := p.Identity.check(); err != nil {
+			return err
+		}
 	}
 	if p.Status != nil && *p.Status != UserActive && *p.Status != UserClosed {
 		c.Fail("status", "must be active or closed")
@@ -245,6 +275,12 @@ func (p *UserPatch) apply(u User) User {
 	}
 	if p.CanLockEnvelopes != nil {
 		u.CanLockEnvelopes = *p.CanLockEnvelopes
+	}
+	if p.Identity != nil {
+		u.Identity = *p.Identity
+	}
+	if u.Status != UserClosed || p.Status != nil { // an admin has decided
+		u.Left = false
 	}
 	return u
 }
@@ -274,5 +310,6 @@ func (t *tx) storeUser(old, u User) {
 	if u.Email != "" {
 		t.Put(bucketEmails, emailKey(u.Email), key[:])
 	}
+	t.storeIdentity(old, u)
 	t.Put(bucketUsers, key[:], u.encode())
 }

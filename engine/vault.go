@@ -82,13 +82,16 @@ type vault struct {
 
 	dir, name string
 
-	store    *store.Store
-	lock     *store.Lock
-	blobs    BlobStore
-	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
-	used     lastUsed
-	failed   failedSignIns
-	lockKey  secret.LockKey
+	store   *store.Store
+	lock    *store.Lock
+	blobs   BlobStore
+	bytes   sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
+	used    lastUsed
+	failed  failedSignIns
+	lockKey secret.LockKey
+
+	identityAge atomic.Int64 // see SignInAgain
+
 	guesses  secret.Guesses[guesser]
 	hasher   secret.Hasher
 	recent   recent                             // passages that were shown

@@ -109,6 +109,11 @@ func (u User) record() replay.Thing {
 			"created at":   replay.Time(u.CreatedAt),
 			"updated at":   replay.Time(u.UpdatedAt),
 			"the revision": replay.Number(u.Revision),
+			"the issuer":   replay.Text(u.Identity.Issuer),
+			"the subject":  replay.Text(u.Identity.Subject),
+			"provided":     replay.Flag(u.Provided),
+			"left":         replay.Flag(u.Left),
+			"seen at":      replay.Time(u.SeenAt),
 		},
 		Texts: replay.Members{
 			"the name":           replay.Text(u.Name),
@@ -122,6 +127,9 @@ func (c *checker) emailOf(t *tx, u User) {
 	at, _ := store.ParseID(u.ID)
 	if u.Email != "" && !t.leadsTo(bucketEmails, emailKeys(u.Email), at) {
 		c.find(0, CodeIndex, "user %s is not found by e-mail address", u.ID)
+	}
+	if u.Identity.isSet() && !t.leadsTo(bucketIdentities, [][]byte{u.Identity.row()}, at) {
+		c.find(0, CodeIndex, "user %s is not found by identity", u.ID)
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *checker) owned(bucket []byte, owner replay.Kind, rowsOf func(t *tx, of 
 // indexes compares every index with what it is of. That no row is missing is
 // looked for where that is compared.
 func (c *checker) indexes() error {
-	for _, check := range []func() error{c.kinds, c.versions, c.references, c.externals, c.emails} {
+	for _, check := range []func() error{c.kinds, c.versions, c.references, c.externals, c.emails, c.identities} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -217,6 +217,16 @@ func (c *checker) emails() error {
 	return c.each(bucketEmails, CodeIndex, 0, func(t *tx, k, value []byte) error {
 		if u, err := t.user(idText(value)); err != nil || !containsRow(emailKeys(u.Email), k) {
 			c.find(0, CodeIndex, "an e-mail address is of no user")
+		}
+		return nil
+	})
+}
+
+// identities finds identities that lead nowhere.
+func (c *checker) identities() error {
+	return c.each(bucketIdentities, CodeIndex, 0, func(t *tx, k, value []byte) error {
+		if u, err := t.user(idText(value)); err != nil || !u.Identity.isSet() || string(u.Identity.row()) != string(k) {
+			c.find(0, CodeIndex, "an identity is of no user")
 		}
 		return nil
 	})

@@ -51,6 +51,7 @@ type userPatch struct {
 	Access           *engine.Access     `json:"access"`
 	Status           *engine.UserStatus `json:"status" enum:"active|closed" doc:"The keys of a closed user stop at once."`
 	CanLockEnvelopes *bool              `json:"canLockEnvelopes"`
+	Identity         **Identity         `json:"identity" doc:"Links the user to an account of the identity provider; null ends that."`
 }
 
 type updateUserInput struct {

@@ -110,6 +110,12 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		a.Settings.Erased = a.Settings.Erased || r.erased
 	case audit.OpUserCreated, audit.OpUserUpdated:
 		return a.user(r)
+	case audit.OpUserIdentified:
+		u, err := a.known(Users, r)
+		if err == nil {
+			u.Facts["seen at"] = Time(e.Time)
+		}
+		return err
 	case audit.OpKeyCreated, audit.OpKeyRotated, audit.OpKeyRevoked:
 		return a.key(r)
 	case audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpFieldDeleted:
@@ -186,6 +192,14 @@ func (a *Accounts) user(e *entry) error {
 	u.Facts["access"] = Text(e.word("access"))
 	u.Facts["status"] = Text(e.word("status"))
 	u.Facts["locking"] = Flag(e.flag("canLock"))
+	for name, fact := range map[string]string{"the issuer": "issuer", "the subject": "subject"} {
+		if _, told := e.Facts[fact]; told {
+			u.Facts[name] = Text(e.word(fact))
+		}
+	}
+	if u.Facts["left"] = Flag(e.flag("left")); e.Op == audit.OpUserCreated && e.word("issuer") != "" {
+		u.Facts["provided"], u.Facts["seen at"] = Flag(true), Time(e.Time)
+	}
 	e.tell(u, "name", "the name", "email", "the e-mail address")
 	e.changed(u)
 	return nil
@@ -321,6 +335,8 @@ func (a *Accounts) erased(e *entry) error {
 		return fmt.Errorf("erases nobody: %w", err)
 	}
 	u.Texts, u.Erased = Members{"the name": Text(erasedUser)}, false
+	delete(u.Facts, "the issuer")
+	delete(u.Facts, "the subject")
 	e.changed(u)
 	of := Text(e.word("user"))
 	for _, k := range a.things[Keys] {
