@@ -145,9 +145,10 @@ func TestWhoActsByAClientIsJudgedAnew(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
+	doc := k.Create("d", "t")
 	act := func(user string, by engine.Grant) error {
 		_, _, err := k.CreateObligation(ctx, engine.Actor{UserID: user, ClientID: c.ID, Grant: by, Access: engine.AccessAdmin},
-			engine.NewObligation{Title: "x", OwnerID: user, DueDate: due(t, "2099-01-01")})
+			engine.NewObligation{Title: "x", DocumentID: doc.ID, OwnerID: user, DueDate: due(t, "2099-01-01")})
 		return err
 	}
 	must(t, act(her.UserID, engine.GrantClientCredentials))
