@@ -65,6 +65,10 @@ const (
 	OpKeyRotated  Op = "key.rotated"
 	OpKeyRevoked  Op = "key.revoked"
 
+	OpClientCreated Op = "client.created"
+	OpClientUpdated Op = "client.updated"
+	OpClientClosed  Op = "client.closed"
+
 	OpSigninFailed Op = "signin.failed"
 
 	OpWebhookCreated  Op = "webhook.created"
@@ -185,6 +189,10 @@ var rules = []rule{
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpClientCreated, noDocument, clientFacts, "name redirectUris"},
+	{OpClientUpdated, noDocument, []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash),
+		may("repeats", aNumber), may("secret", aHash)}, "{member: {old, new}}"},
+	{OpClientClosed, noDocument, []fact{must("client", aWord), may("repeats", aNumber)}, ""},
 	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},
@@ -206,6 +214,7 @@ var (
 	policyFacts = []fact{must("action", aWord), may("days", aNumber), must("enabled", aFlag), may("period", aWord), must("policy", aWord),
 		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), may("startAt", aWord), must("startFrom", aWord), may("target", aText)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
+	clientFacts     = []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash), may("secret", aHash)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
 )
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -322,6 +323,48 @@ func decodeUser(key id, b []byte) (User, error) {
 	u.UpdatedAt = d.Time()
 	u.Revision = d.Num()
 	return u, d.Done("user " + u.ID)
+}
+
+func (c *client) encode() []byte {
+	e := store.NewEncoder(512)
+	e.Raw(c.secret[:])
+	e.Flag(c.HasSecret)
+	e.Str(c.Name)
+	e.Strs(spelledGrants(c.Grants))
+	e.Num(uint64(c.Access))
+	e.Str(c.UserID)
+	e.Flag(c.Impersonates)
+	e.Strs(c.RedirectURIs)
+	e.Str(string(c.der))
+	e.Time(c.CreatedAt)
+	e.Str(string(c.Status))
+	e.Num(c.Revision)
+	return e.Bytes()
+}
+
+func decodeClient(at id, b []byte) (*client, error) {
+	d := store.NewDecoder(b)
+	c := &client{at: at}
+	c.ID = at.String()
+	d.Raw(c.secret[:])
+	c.HasSecret = d.Flag()
+	c.Name = d.Str()
+	for _, g := range d.Strs() {
+		c.Grants = append(c.Grants, Grant(g))
+	}
+	c.Access = Access(d.Num())
+	c.UserID = d.Str()
+	c.Impersonates = d.Flag()
+	c.RedirectURIs = d.Strs()
+	c.der = []byte(d.Str())
+	c.PublicKey = spelledKey(c.der)
+	c.CreatedAt = d.Time()
+	c.Status = ClientStatus(d.Str())
+	c.Revision = d.Num()
+	if !c.HasSecret && c.secret != [sha256.Size]byte{} { // nothing binds it
+		d.Fail()
+	}
+	return c, d.Done("client " + c.ID)
 }
 
 func (k *key) encode() []byte {
