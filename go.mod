@@ -21,4 +21,5 @@ require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jolestar/go-commons-pool/v2 v2.1.2 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
+	golang.org/x/oauth2 v0.38.0 // indirect
 )

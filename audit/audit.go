@@ -383,7 +383,8 @@
 //	client.closed (none)
 //	    facts    client word, repeats? number
 //	signin.failed (none)
-//	    facts    count number, key? word, reason word, sources? number
+//	    facts    client? word, count number, key? word, reason word,
+//	             sources? number
 //	    detail   source
 //	webhook.created (none)
 //	    facts    active flag, events list, secret hash, webhook word

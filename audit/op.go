@@ -193,7 +193,7 @@ var rules = []rule{
 	{OpClientUpdated, noDocument, []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash),
 		may("repeats", aNumber), may("secret", aHash)}, "{member: {old, new}}"},
 	{OpClientClosed, noDocument, []fact{must("client", aWord), may("repeats", aNumber)}, ""},
-	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
+	{OpSigninFailed, noDocument, []fact{may("client", aWord), must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("secret", aHash), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},

@@ -190,6 +190,9 @@ func (m Match) check(revision uint64) error {
 func (t *tx) admit(a Actor) error {
 	t.actor = a
 	if a.UserID == systemActor || a.UserID == operatorActor {
+		if a.ClientID != "" { // a client acts as users, and as nobody else
+			return ErrInvalidToken
+		}
 		return nil
 	}
 	u, err := t.user(a.UserID)

@@ -173,6 +173,10 @@ func (v *Vault) AuthenticateClient(ctx context.Context, clientID, clientSecret s
 	})
 }
 
+// ClientName names a client where a token names a key: for [Vault.NoteFailedSignIn],
+// when what a client presents is refused. It is no secret and no token.
+func ClientName(vault, clientID string) string { return secret.TokenPrefix(vault, clientID) }
+
 // NoteClientUse says that a client has got a token or used one.
 func (v *Vault) NoteClientUse(clientID string) { v.used.note(clientID, v.store.Clock.Now()) }
 

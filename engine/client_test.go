@@ -165,6 +165,17 @@ func TestWhoActsByAClientIsJudgedAnew(t *testing.T) {
 		}
 	}
 	refused("another user by client_credentials", act(other.UserID, engine.GrantClientCredentials), engine.ErrTokenRevoked)
+	for _, nobody := range []string{"operator", "system"} {
+		refused("as "+nobody, act(nobody, engine.GrantJWTBearer), engine.ErrInvalidToken)
+	}
+	k.NoteFailedSignIn(engine.ClientName(k.Name(), c.ID), "192.0.2.1", engine.ErrInvalidToken)
+	must(t, k.RecordFailedSignIns(ctx))
+	page, err = k.Entries(ctx, engine.EntryQuery{Op: audit.OpSigninFailed})
+	must(t, err)
+	of, _ := page.Items[0].Facts["client"].AsText()
+	if why, _ := page.Items[0].Facts["reason"].AsText(); of != c.ID || why != "wrong" {
+		t.Errorf("the entry of a wrong secret is about %q, %q", of, why)
+	}
 	refused("a code", act(her.UserID, engine.GrantAuthorizationCode), engine.ErrTokenRevoked)
 	change := func(p engine.ClientPatch) {
 		t.Helper()
