@@ -195,6 +195,9 @@ func (x *exchange) describe(err error) (status int, body Error, known bool) {
 			if e, ok := errors.AsType[*engine.PermissionError](err); ok && e.Reason != "" {
 				message = e.Reason // it is not the access that lacks
 			}
+			if _, ok := errors.AsType[accessTokenError](err); ok && accessTokenMessages[row.code] != "" {
+				message = accessTokenMessages[row.code]
+			}
 			return row.status, Error{ErrorCode: string(row.code), Message: message, Details: x.details(err)}, row.code != codeInternal
 		}
 	}
@@ -281,6 +284,9 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
+		if !errors.Is(err, errNoToken) {
+			h.Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 6750 section 3: there was one
+		}
 	case http.StatusRequestTimeout:
 		h.Set("Connection", "close")
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
