@@ -60,7 +60,7 @@ func parseAssertion(text string, now time.Time) (*assertion, error) {
 	}
 	a := &assertion{signed: parts[0] + "." + parts[1]}
 	var err error
-	if a.signature, err = decode64(parts[2]); err != nil {
+	if a.signature, err = decode64(parts[2]); err != nil || len(a.signature) == 0 {
 		return nil, refuse(invalidGrant, "the assertion is not a JWT in its compact form")
 	}
 	if alg, ok := textOf(header["alg"]); !ok || alg != "RS256" || header["crit"] != nil {
