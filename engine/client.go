@@ -105,7 +105,7 @@ func (c *client) permits(by Grant, userID string) bool {
 // admitClient narrows the actor to what the client by which it acts may do, as
 // it is now. Entries have the client's id as their key.
 func (t *tx) admitClient(a Actor) error {
-	c, err := t.client(a.ClientID)
+	c, err := t.clientParts(a.ClientID, false)
 	if errors.Is(err, ErrClientNotFound) {
 		return ErrInvalidToken
 	}
@@ -138,6 +138,7 @@ func (v *Vault) Clients(ctx context.Context, p Paging) (Page[Client], error) {
 			if err != nil {
 				return Client{}, err
 			}
+			c.PublicKey = spelledKey(c.der)
 			return v.seen(c.Client), nil
 		})
 	})
@@ -177,10 +178,31 @@ func (v *Vault) AuthenticateClient(ctx context.Context, clientID, clientSecret s
 // when what a client presents is refused. It is no secret and no token.
 func ClientName(vault, clientID string) string { return secret.TokenPrefix(vault, clientID) }
 
-// NoteClientUse says that a client has got a token or used one.
+// AdmitClient is Admit for who comes with a token of a client, as often as
+// Authenticate is asked of those who come with a key. It says who acts now, notes
+// that the client was used, and has the errors of Admit.
+func (v *Vault) AdmitClient(ctx context.Context, a Actor) (Actor, error) {
+	return peek(v, func(t *tx) (Actor, error) {
+		if err := t.admit(a); err != nil {
+			return Actor{}, err
+		}
+		v.used.note(a.ClientID, t.Now())
+		return t.actor, nil
+	})
+}
+
+// NoteClientUse says that a client has got a token.
 func (v *Vault) NoteClientUse(clientID string) { v.used.note(clientID, v.store.Clock.Now()) }
 
 func (t *tx) client(clientID string) (*client, error) {
+	c, err := t.clientParts(clientID, true)
+	if err == nil {
+		c.PublicKey = spelledKey(c.der)
+	}
+	return c, err
+}
+
+func (t *tx) clientParts(clientID string, all bool) (*client, error) {
 	at, ok := store.ParseID(clientID)
 	if !ok {
 		return nil, ErrClientNotFound
@@ -189,7 +211,7 @@ func (t *tx) client(clientID string) (*client, error) {
 	if b == nil {
 		return nil, ErrClientNotFound
 	}
-	return decodeClient(at, b)
+	return decodeClientParts(at, b, all)
 }
 
 func (t *tx) putClient(c *client) { t.Put(bucketClients, c.at[:], c.encode()) }

@@ -342,29 +342,61 @@ func (c *client) encode() []byte {
 	return e.Bytes()
 }
 
-func decodeClient(at id, b []byte) (*client, error) {
+// decodeClient leaves the spelling of the public key to who shows it.
+func decodeClient(at id, b []byte) (*client, error) { return decodeClientParts(at, b, true) }
+
+// decodeClientParts passes over the client's texts unless all is wanted: who acts by
+// a client is looked up with each request.
+func decodeClientParts(at id, b []byte, all bool) (*client, error) {
 	d := store.NewDecoder(b)
 	c := &client{at: at}
 	c.ID = at.String()
+	text := func() string {
+		if all {
+			return d.Str()
+		}
+		d.Nested()
+		return ""
+	}
 	d.Raw(c.secret[:])
 	c.HasSecret = d.Flag()
-	c.Name = d.Str()
-	for _, g := range d.Strs() {
-		c.Grants = append(c.Grants, Grant(g))
+	c.Name = text()
+	if n := d.Count(); n > 0 {
+		c.Grants = make([]Grant, n)
+	}
+	for i := range c.Grants {
+		c.Grants[i] = grantOf(d.Nested())
 	}
 	c.Access = Access(d.Num())
 	c.UserID = d.Str()
 	c.Impersonates = d.Flag()
-	c.RedirectURIs = d.Strs()
-	c.der = []byte(d.Str())
-	c.PublicKey = spelledKey(c.der)
+	for range d.Count() {
+		if uri := text(); all {
+			c.RedirectURIs = append(c.RedirectURIs, uri)
+		}
+	}
+	c.der = []byte(text())
 	c.CreatedAt = d.Time()
-	c.Status = ClientStatus(d.Str())
+	if status := d.Nested(); string(status) == string(ClientActive) {
+		c.Status = ClientActive
+	} else {
+		c.Status = ClientStatus(status)
+	}
 	c.Revision = d.Num()
 	if !c.HasSecret && c.secret != [sha256.Size]byte{} { // nothing binds it
 		d.Fail()
 	}
 	return c, d.Done("client " + c.ID)
+}
+
+// grantOf takes no memory for a grant there is.
+func grantOf(b []byte) Grant {
+	for _, g := range grants {
+		if string(b) == string(g) {
+			return g
+		}
+	}
+	return Grant(b)
 }
 
 func (k *key) encode() []byte {

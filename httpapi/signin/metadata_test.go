@@ -104,6 +104,7 @@ func TestUserinfo(t *testing.T) {
 // one that comes with an API key.
 func BenchmarkCheck(b *testing.B) {
 	k := newKit(b)
+	k.signIn.now = time.Now
 	who, key := k.main.Person("Grace", engine.AccessUpload)
 	_, public := keyPair(b)
 	c, secret := k.client(engine.NewClient{Grants: []engine.Grant{engine.GrantClientCredentials, engine.GrantJWTBearer}, UserID: who.UserID, PublicKey: public})

@@ -71,7 +71,6 @@ func (s *Server) Check(ctx context.Context, text string) (*engine.Vault, engine.
 	if err != nil {
 		return nil, engine.Actor{}, err
 	}
-	t.vault.NoteClientUse(k.family.Client)
 	return t.vault, actor, nil
 }
 
@@ -80,7 +79,7 @@ func (t *tokens) admit(ctx context.Context, k *known) (engine.Actor, error) {
 	if k.family.Revoked {
 		return engine.Actor{}, engine.ErrTokenRevoked
 	}
-	_, actor, err := t.vault.Admit(ctx, engine.Actor{
+	actor, err := t.vault.AdmitClient(ctx, engine.Actor{
 		UserID: k.family.User, ClientID: k.family.Client, Grant: k.family.Grant, Access: engine.Meet(k.Access, k.family.Access),
 	})
 	if errors.Is(err, engine.ErrUserNotFound) { // the vault is an earlier state of itself
