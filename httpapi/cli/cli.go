@@ -102,6 +102,7 @@ func (p *Program) commands() []command {
 		p.clientListCommand(),
 		p.clientSetCommand(),
 		p.clientCloseCommand(),
+		p.tlsInitCommand(),
 		p.vaultListCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),
