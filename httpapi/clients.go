@@ -10,8 +10,8 @@ func clientRoutes() []route {
 	noClient := engine.ErrClientNotFound
 	return []route{
 		endpoint("POST", "/v1/clients", 201, admin, "Register a program that signs in by OAuth; its secret is shown this once", createClient),
-		endpoint("GET", "/v1/clients", 200, admin, "List the clients, without their secrets", listClients),
-		endpoint("GET", "/v1/clients/:id", 200, admin, "Read a client", getClient, noClient),
+		endpoint("GET", "/v1/clients", 200, readAll, "List the clients, without their secrets", listClients),
+		endpoint("GET", "/v1/clients/:id", 200, readAll, "Read a client", getClient, noClient),
 		endpoint("PATCH", "/v1/clients/:id", 200, admin, "Change a client; its tokens are narrowed at once", updateClient, noClient),
 		endpoint("DELETE", "/v1/clients/:id", 200, admin, "Close a client for good, and end its tokens at once", closeClient, noClient),
 		endpoint("POST", "/v1/clients/:id/rotate", 200, admin, "Give a client another secret, shown this once; the old one is refused from then on", rotateClient, noClient),

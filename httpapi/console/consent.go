@@ -117,6 +117,12 @@ func consent(v *visit) (answer, error) {
 	if v.form("user") != v.user.ID || v.form("vault") != v.vault.Name() || said != "yes" && said != "no" {
 		return v.ask(raw, query)
 	}
+	number := v.r.PostForm.Get("once") + " " + v.r.URL.Path // a double click makes one code, not two
+	to, done, err := v.console.sessions.begin(v.ctx(), v.session, number)
+	if err != nil || to != "" {
+		return answer{to: to}, err
+	}
+	defer func() { done(to) }()
 	to, wrong, err := v.console.options.Programs.Answer(v.r, v.vault, v.actor, isDocuSign(v.r.URL.Path), query, said == "yes")
 	if wrong != "" {
 		return v.cannotAsk(wrong), nil
