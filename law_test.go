@@ -86,6 +86,11 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/audit", "strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
+	// The console has the sessions, and the page of consent.
+	"httpapi/signin": {
+		may:   []string{"strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog", "go.etcd.io/bbolt"},
+		never: append([]string{"strongroom/engine/"}, programOnly...),
+	},
 	"httpapi/daemon": {
 		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine", "strongroom/httpapi",
 			"github.com/rs/zerolog"},

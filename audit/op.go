@@ -66,6 +66,10 @@ const (
 	OpKeyRotated     Op = "key.rotated"
 	OpKeyRevoked     Op = "key.revoked"
 
+	OpClientCreated Op = "client.created"
+	OpClientUpdated Op = "client.updated"
+	OpClientClosed  Op = "client.closed"
+
 	OpSigninFailed Op = "signin.failed"
 
 	OpWebhookCreated  Op = "webhook.created"
@@ -187,7 +191,11 @@ var rules = []rule{
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
-	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
+	{OpClientCreated, noDocument, clientFacts, "name redirectUris"},
+	{OpClientUpdated, noDocument, []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash),
+		may("repeats", aNumber), may("secret", aHash)}, "{member: {old, new}}"},
+	{OpClientClosed, noDocument, []fact{must("client", aWord), may("repeats", aNumber)}, ""},
+	{OpSigninFailed, noDocument, []fact{may("client", aWord), must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("secret", aHash), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
@@ -209,6 +217,7 @@ var (
 		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), may("startAt", aWord), must("startFrom", aWord), may("target", aText)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), may("issuer", aText), must("status", aWord), may("subject", aText), must("user", aWord)}
+	clientFacts     = []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash), may("secret", aHash)}
 )
 
 var ruleOf = func() map[Op]rule {

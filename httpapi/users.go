@@ -51,7 +51,6 @@ type userPatch struct {
 	Access           *engine.Access     `json:"access"`
 	Status           *engine.UserStatus `json:"status" enum:"active|closed" doc:"The keys of a closed user stop at once."`
 	CanLockEnvelopes *bool              `json:"canLockEnvelopes"`
-	Identity         **Identity         `json:"identity" doc:"Links the user to an account of the identity provider; null ends that."`
 }
 
 type updateUserInput struct {
@@ -61,7 +60,7 @@ type updateUserInput struct {
 }
 
 func updateUser(ctx context.Context, c caller, in updateUserInput) (reply[User], error) {
-	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.UserPatch(in.Patch))
+	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.UserPatch{Name: in.Patch.Name, Email: in.Patch.Email, Access: in.Patch.Access, Status: in.Patch.Status, CanLockEnvelopes: in.Patch.CanLockEnvelopes})
 	return changedUser(u, receipt), err
 }
 
