@@ -357,12 +357,15 @@
 //	field.deleted (none)
 //	    facts    cleared number, field word
 //	user.created (none)
-//	    facts    access word, canLock flag, status word, user word
+//	    facts    access word, canLock flag, issuer? text, status word,
+//	             subject? text, user word
 //	    detail   name email
 //	user.updated (none)
-//	    facts    access word, canLock flag, repeats? number, status word,
-//	             user word
+//	    facts    access word, canLock flag, issuer? text, left? flag,
+//	             repeats? number, status word, subject? text, user word
 //	    detail   {member: {old, new}}
+//	user.identified (none)
+//	    facts    user word
 //	key.created (none)
 //	    facts    access word, expires time, key word, secret hash, user word
 //	    detail   name
@@ -474,8 +477,10 @@
 //	held             how many documents the run left because of a hold
 //	hold             the id of the hold
 //	impersonates     whether the client may sign that it is another user
+//	issuer           of the provider through which the user comes, as it names itself; "" if no longer
 //	key              the id of the key
 //	last             the time of the last entry before the correction
+//	left             whether the user is closed because no group of theirs gives access any more
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
 //	maxClockGapDays  the setting
@@ -523,6 +528,7 @@
 //	startFrom        from when the period of the policy counts
 //	state            what the log did not tell before the migration, see below
 //	status           of a user, active or closed; of a run, completed or refused
+//	subject          of the user, as the provider names them
 //	subjects         the SHA-256 over the ids of what is to be erased, in order, an LF after each
 //	successor        the id of the key that follows
 //	successors       how many keys that followed, and still worked, were revoked

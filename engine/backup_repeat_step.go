@@ -84,6 +84,9 @@ func (e pastEntry) userUpdated() (pastStep, error) {
 	if email, told := e.members["email"].(string); told {
 		p.Email = &email
 	}
+	if _, told := e.Facts["issuer"]; told {
+		p.Identity = &Identity{e.word("issuer"), e.word("subject")}
+	}
 	e.members = nil
 	return func(t *tx) (pastOutcome, audit.Event, error) {
 		old, err := t.user(e.word("user"))
@@ -98,10 +101,15 @@ func (e pastEntry) userUpdated() (pastStep, error) {
 			u.Email = old.Email
 			out.lost = fmt.Sprintf("user %s keeps their e-mail address: somebody else has the new one", u.ID)
 		}
+		if u.Left = e.word("left") == "true"; u.Identity.isSet() && t.identityFree(u.Identity, u.ID) != nil {
+			u.Identity = old.Identity
+			out.lost = fmt.Sprintf("user %s is not linked as they were: somebody else has come with that identity", u.ID)
+		}
 		if u == old {
 			return out, audit.Event{}, nil
 		}
-		if old.Access.Permits(u.Access) != nil || u.Status == UserActive && old.Status == UserClosed || u.CanLockEnvelopes && !old.CanLockEnvelopes {
+		if old.Access.Permits(u.Access) != nil || u.Status == UserActive && old.Status == UserClosed || u.CanLockEnvelopes && !old.CanLockEnvelopes ||
+			u.Identity.isSet() && u.Identity != old.Identity {
 			out.loosens = fmt.Sprintf("lets user %s do more", u.ID)
 		}
 		_, event := t.changeUser(old, u)

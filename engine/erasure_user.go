@@ -122,7 +122,8 @@ func (t *tx) eraseUser(due dueErasure, found []uint64, through uint64) (more boo
 		}
 	}
 	u := old
-	u.Name, u.Email, u.UpdatedAt, u.Revision = erasedUserName, "", t.Now(), old.Revision+1
+	u.Name, u.Email, u.Identity = erasedUserName, "", Identity{}
+	u.UpdatedAt, u.Revision = t.Now(), old.Revision+1
 	t.storeUser(old, u)
 	for _, k := range keys {
 		k.Name = erasedKeyName

@@ -33,6 +33,7 @@ const formatVersion = 3
 //	certificates document                         deletion certificate
 //	users       user                              user
 //	emails      e-mail, folded                    user
+//	identities  issuer ‖ NUL ‖ subject            user
 //	keys        key                               API key with the hash of its secret
 //	clients     client                            client with the hash of its secret and its public key
 //	fields      key of a field                    its definition
@@ -107,7 +108,7 @@ func (v *Vault) schema() store.Schema {
 func bucketsOf(format int) [][]byte {
 	names := [][]byte{
 		bucketDocuments, bucketVersions, bucketRefs, bucketIndex,
-		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketIdentities, bucketKeys, bucketFields, bucketSettings,
+		bucketExternals, bucketCertificates, bucketUsers, bucketEmails, bucketKeys, bucketFields, bucketSettings,
 		bucketSnapshots, bucketDrafts, bucketObligations, bucketDues,
 	}
 	if format >= 2 {
@@ -116,7 +117,7 @@ func bucketsOf(format int) [][]byte {
 		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}
 	if format >= 3 {
-		names = append(names, bucketClients)
+		names = append(names, bucketClients, bucketIdentities)
 	}
 	return names
 }

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/check"
 	"strongroom/engine/internal/store"
 )
 
@@ -25,9 +27,9 @@ func (i Identity) isSet() bool { return i != Identity{} }
 
 func (i Identity) check() error {
 	var c checks
-	for field, s := range map[string]string{"identity.issuer": i.Issuer, "identity.subject": i.Subject} {
-		if s == "" || len(s) > maxIdentity || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
-			c.Fail(field, "must be 1 to 255 printable characters of ASCII")
+	for n, s := range []string{i.Issuer, i.Subject} {
+		if s == "" || len(s) > maxIdentity || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune("\"\\<>&", r) }) {
+			c.Fail([]string{"identity.issuer", "identity.subject"}[n], "must be 1 to 255 printable characters of ASCII, without \" \\ < > &")
 		}
 	}
 	return c.err()
@@ -60,6 +62,9 @@ type Arrival struct {
 func (v *Vault) Arrive(ctx context.Context, a Arrival) (User, error) {
 	if err := a.check(); err != nil {
 		return User{}, err
+	}
+	if a.Access != AccessNone && !slices.Contains(accesses, a.Access) {
+		return User{}, invalid("access", errAccess)
 	}
 	for {
 		is, _, err := update(v, ctx, System(), func(t *tx) (arrived, audit.Event, error) { return t.arrive(a) })
@@ -127,14 +132,25 @@ func (t *tx) firstArrival(a Arrival) (User, audit.Event, error) {
 	if a.Access == AccessNone {
 		return User{}, audit.Event{}, ErrNoGroup
 	}
-	if err := t.emailFree(a.Email, ""); err != nil {
+	n := a.newUser()
+	if err := t.emailFree(n.Email, ""); err != nil {
 		return User{}, audit.Event{}, &UnboundError{a.Identity}
 	}
-	n := NewUser{Name: a.Name, Email: a.Email, Access: a.Access, identity: a.Identity}
-	if n.Name == "" {
+	return t.createUser(n)
+}
+
+// newUser is who is made of her. What a provider says of a name or an address that
+// can be none here keeps nobody out.
+func (a Arrival) newUser() NewUser {
+	n := NewUser{Name: check.Trim(a.Name), Email: check.NFC(check.Trim(a.Email)), Access: a.Access, identity: a.Identity}
+	var name, email checks
+	if name.Required("name", n.Name, check.MaxShort); name.err() != nil {
 		n.Name = a.Subject
 	}
-	return t.createUser(n)
+	if email.Email("email", n.Email); email.err() != nil {
+		n.Email = ""
+	}
+	return n
 }
 
 // identityFree guards that an identity is nobody else's, and keeps whose it is.

@@ -27,6 +27,7 @@ type evidence struct {
 	archived  engine.Document
 	gone      engine.Certificate
 	user      engine.User // with upload access
+	comer     engine.User // through a provider
 	key       engine.Key  // works
 	revoked   engine.Key
 	done      engine.Obligation // of the live document, completed
@@ -54,6 +55,7 @@ func (e *evidence) fill(t *testing.T, k *enginetest.Kit) {
 	var err error
 	e.user, _, err = k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Ulla Upload", Email: "Ulla@example.com", Access: engine.AccessUpload})
 	must(t, err)
+	e.comer = comerOf(t, k)
 	e.key, _, _, err = k.CreateKey(ctx, k.Admin, engine.NewKey{Name: "scanner", UserID: e.user.ID, ExpiresAt: time.Now().Add(time.Hour)})
 	must(t, err)
 	e.revoked, _, _, err = k.CreateKey(ctx, k.Admin, engine.NewKey{Name: "old", UserID: e.user.ID})
@@ -497,7 +499,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 	blob := e.live.Current.Digest.Hex()
 	blob = filepath.Join(e.dir, "blobs", "sha256", blob[:2], blob)
 	bytesOfBlob := readFile(t, blob)
-	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.holdTampers(t), e.retentionTampers(t), e.webhooks(), e.clients(t), e.blobs()) {
+	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.comers(), e.obligations(t), e.holdTampers(t), e.retentionTampers(t), e.webhooks(), e.clients(t), e.blobs()) {
 		if c.db != nil {
 			spoil(t, e.dir, c.db)
 		}
