@@ -405,7 +405,7 @@
 //	             maxClockGapDays? number, maxVersions? number, paused? flag,
 //	             reminderDays? list, repeats? number, restrictDeferred? flag,
 //	             retentionConflict? word, retentionRunAt? word,
-//	             searchLanguage? word, timeZone? word
+//	             searchLanguage? word, signInByKey? flag, timeZone? word
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, subjects hash, user? word
@@ -521,6 +521,7 @@
 //	searchLanguage   the setting
 //	seq              the seq of the last entry in the backup
 //	session          the id of a session in the console, which is no secret
+//	signInByKey      the setting
 //	size             of the version, or of the text given for it, in bytes; 0: that was taken away
 //	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved
 //	sources          how many addresses they came from, of an entry about more than one

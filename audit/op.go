@@ -203,7 +203,7 @@ var rules = []rule{
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
 	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("formerZones", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
-		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
+		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("signInByKey", aFlag), may("timeZone", aWord)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), must("subjects", aHash), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},

@@ -124,6 +124,7 @@ func (s *Settings) encode() []byte {
 	e.Num(s.MaxVersions)
 	e.Strs(s.formerZones)
 	e.Flag(s.RestrictDeferred)
+	e.Flag(!s.SignInByKey) // so that a record of before says that they do
 	return e.Bytes()
 }
 
@@ -152,6 +153,7 @@ func decodeSettings(b []byte) (Settings, error) {
 	}
 	s.formerZones = d.Strs()
 	s.RestrictDeferred = d.Flag()
+	s.SignInByKey = !d.Flag()
 	return s, d.Done("settings")
 }
 

@@ -25,6 +25,7 @@ type Settings struct {
 	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
 	MaxVersions       uint64   // how many versions a document may come to have
 	RestrictDeferred  bool     // a document whose erasure is deferred is restricted
+	SignInByKey       bool     // people sign in to the console with keys too, not only through their provider
 	Revision          uint64
 
 	// formerZones are the time zones there were while a policy protected by
@@ -45,6 +46,8 @@ type SettingsPatch struct {
 	SearchLanguage    *string
 	MaxVersions       *uint64
 	RestrictDeferred  *bool
+	// SignInByKey: it is false only once an active admin has come through the provider.
+	SignInByKey *bool
 	// PlanDigest is that of a preview with this RetentionConflict and TimeZone.
 	PlanDigest *audit.Hash
 }
@@ -55,7 +58,7 @@ const defaultMaxVersions = 10_000
 func defaultSettings() Settings {
 	return Settings{
 		RetentionConflict: ConflictLongest, RetentionRunAt: "02:00", TimeZone: "UTC", ReminderDays: []uint64{30, 7, 1},
-		MaxClockGapDays: 30, SearchLanguage: "en", MaxVersions: defaultMaxVersions, Revision: 1,
+		MaxClockGapDays: 30, SearchLanguage: "en", MaxVersions: defaultMaxVersions, SignInByKey: true, Revision: 1,
 	}
 }
 
@@ -65,7 +68,7 @@ func (s *Settings) members() map[string]any {
 		"categories": append([]string{}, s.Categories...), "retentionConflict": string(s.RetentionConflict),
 		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
 		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
-		"maxVersions": s.MaxVersions, "restrictDeferred": s.RestrictDeferred,
+		"maxVersions": s.MaxVersions, "restrictDeferred": s.RestrictDeferred, "signInByKey": s.SignInByKey,
 		"formerZones": append([]string{}, s.formerZones...),
 	}
 }
@@ -145,6 +148,11 @@ func (t *tx) updateSettings(m Match, p SettingsPatch) (Settings, audit.Event, er
 	s, detail := p.apply(old), map[string]any{}
 	if err := t.keepZone(&old, &s); err != nil {
 		return Settings{}, audit.Event{}, err
+	}
+	if old.SignInByKey && !s.SignInByKey {
+		if err := t.adminHasCome(); err != nil {
+			return Settings{}, audit.Event{}, err
+		}
 	}
 	is := s.members()
 	for name, was := range old.members() {
@@ -254,6 +262,7 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	set(&s.SearchLanguage, p.SearchLanguage)
 	set(&s.MaxVersions, p.MaxVersions)
 	set(&s.RestrictDeferred, p.RestrictDeferred)
+	set(&s.SignInByKey, p.SignInByKey)
 	return s
 }
 

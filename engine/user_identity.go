@@ -175,6 +175,22 @@ func (t *tx) storeIdentity(old, u User) {
 	}
 }
 
+// adminHasCome guards that nobody shuts the console for want of somebody who can come
+// in through the provider.
+func (t *tx) adminHasCome() error {
+	c := t.Cursor(bucketUsers)
+	for k, b := c.First(); k != nil; k, b = c.Next() {
+		u, err := decodeUser(id(k), b)
+		if err != nil {
+			return err
+		}
+		if u.leads() && u.Identity.isSet() && !u.SeenAt.IsZero() {
+			return nil
+		}
+	}
+	return invalid("signInByKey", "stays true until an admin has signed in through the identity provider: nobody could change it back in the console")
+}
+
 // SignInAgain makes what people have whom a provider made users stop so long after
 // they last came through it: their keys, and whatever acts for them, are refused with
 // ErrSignInAgain. So somebody who has left the organization is out even if she never

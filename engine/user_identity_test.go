@@ -268,6 +268,36 @@ func TestSignInAgain(t *testing.T) {
 	})
 }
 
+// Keys open the console until an admin has come another way.
+func TestSignInByKeyStaysUntilAnAdminHasCome(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	off := func() error {
+		_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{SignInByKey: new(false)})
+		return err
+	}
+	is := func(want bool) {
+		t.Helper()
+		if s, err := k.Settings(ctx); err != nil || s.SignInByKey != want {
+			t.Errorf("%v, %v", s.SignInByKey, err)
+		}
+	}
+	is(true)
+	wantField(t, off(), "signInByKey")
+	patchUser(k, k.Admin.UserID, engine.UserPatch{Identity: &engine.Identity{Issuer: issuer, Subject: "admin"}})
+	arrives(k, coming("other", engine.AccessUpload))
+	wantField(t, off(), "signInByKey")
+	arrives(k, coming("admin", engine.AccessAdmin))
+	must(t, off())
+	is(false)
+	k.Reopen()
+	is(false)
+	if _, err := k.Authenticate(ctx, k.Token); err != nil {
+		t.Errorf("keys of the API: %v", err)
+	}
+}
+
 // Who is erased is nobody to the provider any more: she comes as somebody new.
 func TestErasureForgetsTheIdentity(t *testing.T) {
 	t.Parallel()

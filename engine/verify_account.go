@@ -96,6 +96,7 @@ func (s Settings) record() replay.Thing {
 			"maxVersions":       replay.Number(s.MaxVersions),
 			"paused":            replay.Flag(s.Paused),
 			"restrictDeferred":  replay.Flag(s.RestrictDeferred),
+			"signInByKey":       replay.Flag(s.SignInByKey),
 			"searchLanguage":    replay.Text(s.SearchLanguage),
 		},
 	}

@@ -10,13 +10,26 @@ type User struct {
 	Access           engine.Access `json:"access"`
 	Status           string        `json:"status" enum:"active|closed"`
 	CanLockEnvelopes bool          `json:"canLockEnvelopes"`
+	Identity         *Identity     `json:"identity" null:"none" doc:"By which an identity provider knows this user; null: none does."`
+	SeenAt           Time          `json:"seenAt" null:"never" doc:"When this user last came through the identity provider."`
 	CreatedAt        Time          `json:"createdAt"`
 	UpdatedAt        Time          `json:"updatedAt"`
 	Revision         uint64        `json:"revision" doc:"It is the ETag."`
 }
 
+// Identity is a person as an identity provider knows her.
+type Identity struct {
+	Issuer  string `json:"issuer" doc:"The URL of the provider, as it names itself."`
+	Subject string `json:"subject" doc:"The person, as the provider names her."`
+}
+
 func userOf(u engine.User) User {
+	var identity *Identity
+	if u.Identity != (engine.Identity{}) {
+		identity = &Identity{u.Identity.Issuer, u.Identity.Subject}
+	}
 	return User{
+		Identity: identity, SeenAt: Time(u.SeenAt),
 		ID: u.ID, Name: u.Name, Email: u.Email, Access: u.Access, Status: string(u.Status),
 		CanLockEnvelopes: u.CanLockEnvelopes, CreatedAt: Time(u.CreatedAt), UpdatedAt: Time(u.UpdatedAt), Revision: u.Revision,
 	}
@@ -75,5 +88,6 @@ type Settings struct {
 	Paused            bool     `json:"paused" doc:"Whether webhooks, scheduled retention and erasures wait."`
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 	MaxVersions       uint64   `json:"maxVersions" doc:"How many versions a document may come to have. One that has more keeps them."`
+	SignInByKey       bool     `json:"signInByKey" doc:"Whether people may sign in to the console with an API key. It is false only once an admin has signed in through the identity provider; keys of programs work in any case."`
 	RestrictDeferred  bool     `json:"restrictDeferred" doc:"Whether a document is restricted as long as its erasure is deferred: only admins and auditors see it then."`
 }

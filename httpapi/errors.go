@@ -58,6 +58,8 @@ var errorTable = []errorRow{
 	{engine.ErrInvalidToken, 401, codeInvalidToken, "the API key is not valid; check that it was copied whole, or ask an admin for a new one"},
 	{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", "the API key has expired; ask an admin for a new one"},
 	{engine.ErrTokenRevoked, 401, "AUTHORIZATION_TOKEN_REVOKED", "the API key was revoked; ask an admin for a new one"},
+	{engine.ErrSignInAgain, 401, "AUTHORIZATION_TOKEN_EXPIRED", "it is too long since this user came through the identity provider; once they have signed in there again, all works as before"},
+	{engine.ErrNoGroup, 403, "USER_LACKS_PERMISSIONS", "no group of this account gives access to this vault; ask an admin of the identity provider"},
 	{engine.ErrLacksPermission, 403, "USER_LACKS_PERMISSIONS", "this needs more access than the API key has; use a key with the access that details.required names"},
 
 	{engine.ErrDocumentNotFound, 404, "DOCUMENT_NOT_FOUND", "there is no document with this id; GET /v1/documents lists those there are"},

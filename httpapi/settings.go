@@ -16,7 +16,7 @@ func changedSettings(s engine.Settings, r engine.Receipt) reply[Settings] {
 		body: Settings{
 			Categories: orEmpty(s.Categories), RetentionConflict: string(s.RetentionConflict), RetentionRunAt: s.RetentionRunAt,
 			TimeZone: s.TimeZone, ReminderDays: orEmpty(s.ReminderDays), AuditReads: s.AuditReads,
-			MaxClockGapDays: s.MaxClockGapDays, Paused: s.Paused, SearchLanguage: s.SearchLanguage, MaxVersions: s.MaxVersions, RestrictDeferred: s.RestrictDeferred,
+			MaxClockGapDays: s.MaxClockGapDays, Paused: s.Paused, SearchLanguage: s.SearchLanguage, MaxVersions: s.MaxVersions, RestrictDeferred: s.RestrictDeferred, SignInByKey: s.SignInByKey,
 		},
 		revision: s.Revision, receipt: r,
 	}
@@ -34,6 +34,7 @@ type settingsPatch struct {
 	SearchLanguage    *string          `json:"searchLanguage" enum:"de|en|es|fr|it|nl|pt"`
 	MaxVersions       *uint64          `json:"maxVersions" min:"1" max:"100000"`
 	RestrictDeferred  *bool            `json:"restrictDeferred"`
+	SignInByKey       *bool            `json:"signInByKey"`
 	PlanDigest        *string          `json:"planDigest" doc:"That of a preview with this retentionConflict and timeZone. Needed if another would make documents due for deletion at once."`
 }
 
@@ -51,7 +52,7 @@ func updateSettings(ctx context.Context, c caller, in updateSettingsInput) (repl
 	s, receipt, err := c.vault.UpdateSettings(ctx, c.actor, in.IfMatch.condition(), engine.SettingsPatch{
 		Categories: p.Categories, RetentionConflict: p.RetentionConflict, RetentionRunAt: p.RetentionRunAt, TimeZone: p.TimeZone,
 		ReminderDays: p.ReminderDays, AuditReads: p.AuditReads, MaxClockGapDays: p.MaxClockGapDays, Paused: p.Paused,
-		SearchLanguage: p.SearchLanguage, MaxVersions: p.MaxVersions, RestrictDeferred: p.RestrictDeferred, PlanDigest: digest,
+		SearchLanguage: p.SearchLanguage, MaxVersions: p.MaxVersions, RestrictDeferred: p.RestrictDeferred, SignInByKey: p.SignInByKey, PlanDigest: digest,
 	})
 	return changedSettings(s, receipt), err
 }

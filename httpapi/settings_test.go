@@ -16,7 +16,7 @@ func TestEverySettingCanBeChanged(t *testing.T) {
 	given := map[string]any{
 		"categories": []any{"lease"}, "retentionConflict": "shortest", "retentionRunAt": "03:30", "timeZone": "Europe/Berlin", "reminderDays": []any{14.0},
 		"auditReads": true, "maxClockGapDays": 9.0, "paused": true, "searchLanguage": "de", "maxVersions": 50.0,
-		"restrictDeferred": true,
+		"restrictDeferred": true, "signInByKey": true,
 	}
 	_, text := k.do("admin", http.MethodGet, "/v1/settings", nil)
 	var are map[string]any

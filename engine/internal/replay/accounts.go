@@ -59,7 +59,7 @@ func NewAccounts() *Accounts {
 	a.Settings.Facts["the revision"] = Number(1)
 	a.Settings.Texts = Members{
 		"retentionConflict": Text("longest"), "retentionRunAt": Text("02:00"), "timeZone": Text("UTC"),
-		"reminderDays": List([]int{30, 7, 1}), "maxClockGapDays": Number(30), "searchLanguage": Text("en"),
+		"reminderDays": List([]int{30, 7, 1}), "maxClockGapDays": Number(30), "searchLanguage": Text("en"), "signInByKey": Flag(true),
 		"maxVersions": Number(10_000),
 	}
 	return a
@@ -103,7 +103,7 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		for name := range r.members {
 			r.tell(&a.Settings, name, name)
 		}
-		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "timeZone"} {
+		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "signInByKey", "timeZone"} {
 			if told, is := r.setting(name); is {
 				a.Settings.Texts[name] = told
 			}
