@@ -111,6 +111,8 @@ func TestRefusalsOfEveryRoute(t *testing.T) {
 func TestEngineFieldsAreOnTheWire(t *testing.T) {
 	t.Parallel()
 	elsewhere := map[string]string{
+		"User.Provided":                   "how the engine applies SignInAgain",
+		"User.Left":                       "how the engine tells a closing by groups from one by an admin",
 		"Document.Current":                "CurrentVersion",
 		"Version.TextDigest":              "SuppliedText",
 		"Version.TextSize":                "SuppliedText",

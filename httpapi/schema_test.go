@@ -130,6 +130,9 @@ func (p *printer) orNull(s object) object {
 		}
 		return ref("CustomFieldsPatch")
 	}
+	if _, named := s["$ref"]; named {
+		return object{"oneOf": []object{s, {"type": "null"}}}
+	}
 	if t, ok := s["type"].(string); ok {
 		s["type"] = []string{t, "null"}
 	}

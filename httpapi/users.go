@@ -51,6 +51,7 @@ type userPatch struct {
 	Access           *engine.Access     `json:"access"`
 	Status           *engine.UserStatus `json:"status" enum:"active|closed" doc:"The keys of a closed user stop at once."`
 	CanLockEnvelopes *bool              `json:"canLockEnvelopes"`
+	Identity         member[Identity]   `json:"identity" doc:"Links the user to a person whom an identity provider knows; null ends that."`
 }
 
 type updateUserInput struct {
@@ -60,7 +61,15 @@ type updateUserInput struct {
 }
 
 func updateUser(ctx context.Context, c caller, in updateUserInput) (reply[User], error) {
-	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.UserPatch{Name: in.Patch.Name, Email: in.Patch.Email, Access: in.Patch.Access, Status: in.Patch.Status, CanLockEnvelopes: in.Patch.CanLockEnvelopes})
+	p := in.Patch
+	change := engine.UserPatch{Name: p.Name, Email: p.Email, Access: p.Access, Status: p.Status, CanLockEnvelopes: p.CanLockEnvelopes}
+	if to := orZero(p.Identity); to != nil {
+		if *to == (Identity{}) && p.Identity.value != nil {
+			return reply[User]{}, inBody("identity", "must have an issuer and a subject, or be null")
+		}
+		change.Identity = &engine.Identity{Issuer: to.Issuer, Subject: to.Subject}
+	}
+	u, receipt, err := c.vault.UpdateUser(ctx, c.actor, in.ID, in.IfMatch.condition(), change)
 	return changedUser(u, receipt), err
 }
 
@@ -75,7 +84,9 @@ func getMe(ctx context.Context, c caller, _ struct{}) (reply[Me], error) {
 		me.User = &user
 		me.Access = engine.Meet(me.Access, u.Access) // a host may have said more than the user has
 	}
-	if c.actor.KeyID != "" {
+	if c.actor.ClientID != "" {
+		me.ClientID = c.actor.ClientID
+	} else if c.actor.KeyID != "" {
 		k, err := c.vault.Key(ctx, c.actor.KeyID)
 		if err != nil {
 			return reply[Me]{}, err
