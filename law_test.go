@@ -86,6 +86,11 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/audit", "strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
+	// It proves who somebody is; the console and engine say what that opens.
+	"httpapi/oidc": {
+		may:   []string{"strongroom/engine", "strongroom/httpapi/console", "github.com/coreos/go-oidc/v3", "golang.org/x/oauth2"},
+		never: append([]string{"strongroom/engine/"}, programOnly...),
+	},
 	// The console has the sessions, and the page of consent.
 	"httpapi/signin": {
 		may:   []string{"strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog", "go.etcd.io/bbolt"},
@@ -110,7 +115,7 @@ var importLaw = map[string]importRule{
 
 // floors are the rooms of the program below httpapi, the lowest first: each may
 // import those below it. What is below a room is on its floor.
-var floors = []string{"datadir", "control", "console", "signin", "daemon", "cli"}
+var floors = []string{"datadir", "control", "console", "oidc", "signin", "daemon", "cli"}
 
 // floor returns the number of the floor that a package is on, of 1 and up; 0 if it
 // is none of the program's.

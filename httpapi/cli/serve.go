@@ -31,6 +31,7 @@ type serveFlags struct {
 	maxConns     uint
 	tokens       lifeValue
 	refreshes    lifeValue
+	oidc         oidcFlags
 	rate         rateValue
 	burst        uint
 	memory       bytesValue
@@ -93,6 +94,7 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 			o.tokens, o.refreshes = lifeValue(time.Hour), lifeValue(30*day)
 			f.set.Var(&o.tokens, "token-lifetime", "`TIME` an access token is good for: 15m, 1h")
 			f.set.Var(&o.refreshes, "refresh-lifetime", "`TIME` a refresh token is good for that nobody uses: 12h, 30d")
+			f.oidc(&o.oidc)
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			f.webhooks(&o.webhooks)
@@ -123,7 +125,10 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		AcceptClock: o.acceptClock,
 		Notify:      daemon.NotifyOf(p.Env), Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
 	}
-	var err error
+	err := o.oidc.apply(&options)
+	if err != nil {
+		return err
+	}
 	if options.Listen, err = o.checkAddress("--listen", o.listen, "API keys"); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -65,7 +64,7 @@ func (v *visit) consenting(raw string) (a answer, query url.Values, err error) {
 		return a, query, nil
 	}
 	v.user, v.actor, err = v.vault.Admit(v.ctx(), v.session.actor())
-	if errors.Is(err, engine.ErrTokenRevoked) || errors.Is(err, engine.ErrTokenExpired) || errors.Is(err, engine.ErrInvalidToken) {
+	if isOut(err) {
 		c.endSession(v.ctx(), v.session, engine.System())
 		return a, query, nil
 	}

@@ -50,6 +50,9 @@ type Options struct {
 	// Programs says which programs may ask a person to act for her, and what for. Nil:
 	// there is no page on which they could.
 	Programs Programs
+	// Provider brings people from an identity provider, beside those who have a key. Nil:
+	// there is none.
+	Provider Provider
 	// Sessions is the file sessions are kept in, as hashes. It may be thrown
 	// away: everybody signs in again. "": they end with the program.
 	Sessions string

@@ -20,6 +20,8 @@ func (c *Console) routes() []route {
 		{"GET", "/{$}", open, home},
 		{"GET", "/sign-in", open, askKey},
 		{"POST", "/sign-in", open, signIn},
+		{"GET", "/oidc/start", open, beginProvider},
+		{"GET", "/oidc/callback", open, finishProvider},
 		{"GET", "/_authorize", open, askConsent},
 		{"POST", "/_authorize", open, consent},
 		{"GET", "/_authorize/docusign", open, askConsent},

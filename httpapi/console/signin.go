@@ -35,12 +35,14 @@ type asked struct {
 	To, Unsent string // where to go next, and a form that waits
 	Wrong      string
 	Next       string
-	Refused    bool // it is not safe here
+	Refused    bool   // it is not safe here
+	Provider   string // by whom else people come; "": nobody
+	Through    string // the way there
 }
 
 func askKey(v *visit) (answer, error) {
 	q := v.r.URL.Query()
-	body := asked{To: v.ours(q.Get("to")), Unsent: q.Get("unsent")}
+	body := v.asking(q.Get("to"), q.Get("unsent"))
 	if !v.console.secure(v.r) {
 		body.Refused = true
 		return answer{page: "signin", title: "Sign in", body: body, status: 403}, nil
@@ -48,6 +50,16 @@ func askKey(v *visit) (answer, error) {
 	a := page("signin", "Sign in", body)
 	a.leads = v.leads(body.To)
 	return a, nil
+}
+
+// asking is the page with where to go next and a form that waits.
+func (v *visit) asking(to, unsent string) asked {
+	body := asked{To: v.ours(to), Unsent: unsent}
+	if p := v.console.options.Provider; p != nil {
+		q := url.Values{"to": {body.To}, "unsent": {unsent}}
+		body.Provider, body.Through = p.Name(), v.Root("oidc/start")+"?"+q.Encode()
+	}
+	return body
 }
 
 // ours is an address of the console, or "": nobody is led away from here.
@@ -81,16 +93,24 @@ func signIn(v *visit) (answer, error) {
 		return answer{}, engine.ErrUnavailable
 	}
 	actor, err := vault.Authenticate(v.ctx(), token)
+	if err == nil && c.options.Provider != nil { // without one, keys are all there is
+		if s, failed := vault.Settings(v.ctx()); failed != nil {
+			err = failed
+		} else if !s.SignInByKey {
+			err = errNoKeys
+		}
+	}
 	if err == nil {
 		err = c.newSession(v, vault, actor)
 	}
 	if err == nil {
-		return v.afterSignIn(), nil
+		return v.afterSignIn(v.form("to"), v.form("unsent")), nil
 	}
 	err = c.failures.Refuse(v.r, c.vaults[engine.TokenVault(token)], token, err)
 	for _, r := range refusals {
 		if errors.Is(err, r.is) {
-			body := asked{To: v.ours(v.form("to")), Unsent: v.form("unsent"), Wrong: r.title, Next: r.next}
+			body := v.asking(v.form("to"), v.form("unsent"))
+			body.Wrong, body.Next = r.title, r.next
 			return answer{page: "signin", title: "Sign in", body: body, status: r.status, leads: v.leads(body.To)}, nil
 		}
 	}
@@ -120,13 +140,12 @@ func (c *Console) newSession(v *visit, vault *engine.Vault, actor engine.Actor) 
 
 // afterSignIn is where somebody goes who has just come in: to the page asked for,
 // or to the form that was sent too late.
-func (v *visit) afterSignIn() answer {
-	key := v.form("unsent")
+func (v *visit) afterSignIn(next, key string) answer {
 	if form, ok := v.console.sessions.recall(key, v.session.Vault, v.session.UserID); ok {
 		q := url.Values{"unsent": {key}}
 		return answer{to: v.console.formPage(form.path) + "?" + q.Encode(), flash: &flash{"told", "Your session had ended. What you typed is here again: look it over and send it."}}
 	}
-	if to := v.ours(v.form("to")); to != "" && (strings.HasPrefix(to, v.base+"/"+v.session.Vault+"/") || v.console.isConsent(to)) {
+	if to := v.ours(next); to != "" && (strings.HasPrefix(to, v.base+"/"+v.session.Vault+"/") || v.console.isConsent(to)) {
 		return answer{to: to}
 	}
 	return answer{to: v.Root(v.session.Vault + "/documents")}

@@ -30,6 +30,7 @@ type visit struct {
 	actor   engine.Actor
 	unsent  *unsent // the form that was sent before signing in
 	cookie  *http.Cookie
+	spent   *http.Cookie      // that takes another one away
 	names   map[string]string // of users that were looked up
 }
 
@@ -157,7 +158,7 @@ func (c *Console) admit(v *visit) (answer, error) {
 		return answer{}, errNoPage
 	}
 	err := c.enter(v, v.session.actor())
-	if errors.Is(err, engine.ErrTokenRevoked) || errors.Is(err, engine.ErrTokenExpired) || errors.Is(err, engine.ErrInvalidToken) {
+	if isOut(err) {
 		c.endSession(v.ctx(), v.session, engine.System())
 		return c.toSignIn(v, true), nil
 	}
@@ -167,6 +168,11 @@ func (c *Console) admit(v *visit) (answer, error) {
 		}
 	}
 	return answer{}, err
+}
+
+// isOut says of an error that a session has nobody any more.
+func isOut(err error) bool {
+	return errors.Is(err, engine.ErrTokenRevoked) || errors.Is(err, engine.ErrTokenExpired) || errors.Is(err, engine.ErrInvalidToken) || errors.Is(err, engine.ErrSignInAgain)
 }
 
 // recognize finds the session of a visit, and says whether it is over.
@@ -289,8 +295,10 @@ func (c *Console) newCookie(r *http.Request, token string) *http.Cookie {
 
 // write writes an answer.
 func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answer) {
-	if v.cookie != nil {
-		http.SetCookie(w, v.cookie)
+	for _, cookie := range []*http.Cookie{v.cookie, v.spent} {
+		if cookie != nil {
+			http.SetCookie(w, cookie)
+		}
 	}
 	switch {
 	case a.raw != nil:

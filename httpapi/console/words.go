@@ -17,6 +17,8 @@ var (
 	errForeign  = errors.New("a form of another site")
 	errPassword = errors.New("wrong edit password")
 	errNoLocks  = errors.New("this person may not lock documents")
+	errNoKeys   = errors.New("no sign-in by key here")
+	errClosed   = errors.New("an admin has closed this account")
 	errNoJob    = errors.New("no such work")
 	errBusy     = errors.New("too much work at once")
 	errTooMany  = errors.New("too many documents")
@@ -40,6 +42,14 @@ var refusals = []refusal{
 	{errNoPage, 404, "There is no such page", "Begin at Documents; an address that somebody sent may be of another vault."},
 	{errForm, 400, "The form did not arrive whole", "Go back and send it again."},
 	{errPlain, 403, "Signing in is not possible here", "This address is not encrypted, so your key could be read on the way. Open the console on the machine itself, or have TLS set up: strongroom tls init makes a certificate."},
+	{errNoKeys, 403, "Keys do not open this vault's console", "Sign in with your account at the identity provider. Keys work for programs as before."},
+	{errClosed, 403, "An admin has closed your account here", "Ask an admin to make it active again."},
+	{ErrMixedUp, 400, "This sign-in was not begun in this browser, or took too long", "Begin again at the sign-in page."},
+	{ErrProviderRefused, 403, "The identity provider did not say who you are", "Sign in again. If it goes on, tell whoever runs this server; its log says more."},
+	{ErrProviderAway, 502, "The identity provider does not answer", "Try again in a moment. If it goes on, tell whoever runs this server; its log says more."},
+	{ErrNoClaim, 403, "The identity provider does not say which groups you are in", "Nothing is lost: tell whoever runs the provider that its tokens need the claim of groups."},
+	{engine.ErrNoGroup, 403, "None of your groups gives access here", "Ask whoever runs the identity provider to put you into one that does."},
+	{engine.ErrSignInAgain, 401, "It is long since you came through the identity provider", "Sign in there again, and all works as before."},
 	{errForeign, 403, "The form came from another site", "Nothing was done. If you sent it yourself, open the console in this browser and do it there."},
 	{errPassword, 403, "That is not the edit password", "Ask whoever set it; an admin can set another."},
 	{errNoLocks, 403, "You may not lock documents", "An admin can allow it, on your page in Settings."},

@@ -27,9 +27,22 @@ func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]st
 	return console.New(vaults, console.Options{
 		Kept:      func(file string) error { return datadir.GiveLike(o.Place.Data, file) },
 		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
-		Programs:  programs,
+		Programs: programs, Provider: o.Provider,
 		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build,
 	})
+}
+
+// mindProvider stops people who stay away from the provider, and tells of what its map
+// opens that is not here.
+func (o Options) mindProvider(vaults map[string]*engine.Vault, log zerolog.Logger) {
+	for _, v := range vaults {
+		v.SignInAgain(o.SignInAgain)
+	}
+	for _, name := range o.MappedVaults {
+		if vaults[name] == nil {
+			log.Warn().Str("vault", name).Msg("the map of groups is about a vault that is not served")
+		}
+	}
 }
 
 // withConsole serves pages beside the API, which has no path below theirs.

@@ -28,6 +28,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/httpapi"
+	"strongroom/httpapi/console"
 	"strongroom/httpapi/datadir"
 )
 
@@ -66,6 +67,10 @@ type Options struct {
 
 	TokenLifetime   time.Duration // of access tokens; 0: an hour
 	RefreshLifetime time.Duration // of refresh tokens nobody uses; 0: 30 days
+
+	Provider     console.Provider // through which people come into the console; nil: none
+	SignInAgain  time.Duration    // after which they have to come again; 0: never
+	MappedVaults []string         // that their groups may open
 
 	Notify   Notify    // the service manager
 	Stderr   io.Writer // for the log, and for what is said to people
@@ -111,6 +116,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeVaults(vaults), loans.giveBack()) }()
 
+	o.mindProvider(vaults, log)
 	if o.AcceptClock {
 		if err := acceptClocks(ctx, vaults, log); err != nil {
 			return err

@@ -93,7 +93,7 @@ func hashOf(text string) hash { return sha256.Sum256([]byte(text)) }
 
 // ended says that an error is about a client or a user that may not act so any more.
 func ended(err error) bool {
-	return errors.Is(err, engine.ErrTokenRevoked) || errors.Is(err, engine.ErrInvalidToken)
+	return errors.Is(err, engine.ErrTokenRevoked) || errors.Is(err, engine.ErrInvalidToken) || errors.Is(err, engine.ErrSignInAgain)
 }
 
 // issued are the tokens of one answer.
