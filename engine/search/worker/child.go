@@ -95,7 +95,7 @@ func (c *child) within(ctx context.Context, limit time.Duration, memory int64, d
 		case <-ctx.Done():
 			verdict = ctx.Err()
 		case <-watch.C:
-			if resident(c.cmd.Process.Pid) > memory {
+			if resident(c.cmd.Process.Pid) > shadow*memory {
 				verdict = extract.ErrTooMuch
 			}
 		}
