@@ -24,4 +24,4 @@ var (
 )
 
 // reasons are what can be said of a file that failed.
-var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed}
+var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed, ErrNoPage}
