@@ -60,6 +60,10 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net", "strongroom/engine/internal"}, programOnly...),
 	},
 	"engine/search/worker":  {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/pages": {
+		may:   []string{"strongroom/engine", "strongroom/audit"},
+		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
+	},
 	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
 	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem", "golang.org/x/text"}, never: append([]string{"net"}, programOnly...)},
 	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
