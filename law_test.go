@@ -59,7 +59,7 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/engine/search/extract", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero"},
 		never: append([]string{"net", "strongroom/engine/internal"}, programOnly...),
 	},
-	"engine/search/worker":  {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/worker": {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
 	"engine/search/pages": {
 		may:   []string{"strongroom/engine", "strongroom/audit"},
 		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
