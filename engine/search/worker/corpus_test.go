@@ -150,7 +150,8 @@ func (w *Worker) spent() (s spending) {
 	return s
 }
 
-// tell reports what became of the files, and of which less was read than should be.
+// tell reports what became of the files, and on standard error, for a benchmark says no
+// more than ten lines, of which less was read than should be.
 func tell(b *testing.B, outcomes []outcome) {
 	var most, half, crashed, slow, large float64
 	var cpu time.Duration
@@ -172,7 +173,7 @@ func tell(b *testing.B, outcomes []outcome) {
 			large++
 		}
 		if cpu += o.cpu; o.recall < 0.95 || o.state != string(extract.Indexed) || o.took > 5*time.Second {
-			b.Logf("%.3f %s %s %v %s", o.recall, o.state, o.reason, o.took.Round(time.Millisecond), o.path)
+			fmt.Fprintf(os.Stderr, "%.3f %s %s %v %s\n", o.recall, o.state, o.reason, o.took.Round(time.Millisecond), o.path)
 		}
 		took = append(took, o.took)
 	}
