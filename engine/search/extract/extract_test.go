@@ -20,7 +20,7 @@ func text(t testing.TB, data []byte, name string) (string, error) {
 }
 
 func textOf(ctx context.Context, data []byte, name string) (string, error) {
-	kind := map[string]Kind{".docx": DOCX}[filepath.Ext(name)]
+	kind := map[string]Kind{".docx": DOCX, ".xlsx": XLSX, ".pptx": PPTX, ".odt": ODF}[filepath.Ext(name)]
 	if kind == "" {
 		kind = Text
 	}

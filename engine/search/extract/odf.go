@@ -137,7 +137,7 @@ func (d *open) begun(s *scanner) error {
 				return s.skip()
 			}
 		}
-	case "draw":
+	case "drawing":
 		switch s.name.local {
 		case "text-box", "object", "custom-shape":
 			d.hang(s.depth)
@@ -211,7 +211,7 @@ func (d *open) ended(s *scanner) {
 	case "text:p", "text:h":
 		d.paragraphs = max(d.paragraphs-1, 0)
 		d.end()
-	case "text:note", "office:annotation", "draw:text-box", "draw:object", "draw:custom-shape", "svg-compatible:title", "svg-compatible:desc":
+	case "text:note", "office:annotation", "drawing:text-box", "drawing:object", "drawing:custom-shape", "svg-compatible:title", "svg-compatible:desc":
 		d.release(s.depth)
 	case "table:table-cell":
 		if d.to().b.Len() == d.written { // nobody has written what is shown

@@ -190,7 +190,7 @@ func general(value string, n float64) string {
 		rounded, _ := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 15, 64), 64)
 		return strconv.FormatFloat(rounded, 'f', -1, 64)
 	}
-	return strconv.FormatFloat(n, 'g', 15, 64)
+	return strconv.FormatFloat(n, 'G', 15, 64)
 }
 
 func (d digits) show(n float64) string {
@@ -217,13 +217,14 @@ func (d digits) show(n float64) string {
 // showDate shows a date as the format says, and in the order of ISO 8601 as well: the
 // names of months, and some formats, are those of the reader's country.
 func (f format) showDate(n float64, since04 bool) string {
+	day := n
 	if since04 {
-		n += 1462
+		day += 1462
 	}
-	if n < 61 && n >= 1 {
-		n++ // Excel believes that there was a 29 February 1900
+	if day < 61 && day >= 1 {
+		day++ // Excel believes that there was a 29 February 1900
 	}
-	t := time.Unix(time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC).Unix()+int64(math.Round(n*86400)), 0).UTC()
+	t := time.Unix(time.Date(1899, 12, 30, 0, 0, 0, 0, time.UTC).Unix()+int64(math.Round(day*86400)), 0).UTC()
 	var b strings.Builder
 	half := slices.Contains(f.date, "am/pm")
 	dated := false
