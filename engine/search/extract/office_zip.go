@@ -128,6 +128,10 @@ func (a *archive) open(p *part) (io.ReadCloser, error) {
 	if p.file.Flags&1 != 0 {
 		return nil, ErrEncrypted
 	}
+	packed, unpacked := p.file.CompressedSize64, p.file.UncompressedSize64
+	if unpacked > mayRatio && unpacked/maxRatio > packed {
+		return nil, ErrSwells // as it says itself; what says less is counted
+	}
 	r, err := p.file.Open()
 	if err != nil {
 		return nil, err

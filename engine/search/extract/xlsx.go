@@ -186,6 +186,9 @@ func (o *office) sheet(p *part) error {
 
 // cell writes what a cell shows. Of a formula that is its result, as Excel left it.
 func (o *office) cell(c cell) {
+	if len(c.value) == 0 {
+		return
+	}
 	value := string(c.value)
 	switch c.kind {
 	case "s":
@@ -202,10 +205,8 @@ func (o *office) cell(c cell) {
 		}
 		value = f.show(strings.TrimSpace(value), o.book.since04)
 	}
-	if len(c.value) > 0 {
-		o.out.Text(value)
-		o.out.Gap(' ')
-	}
+	o.out.Text(value)
+	o.out.Gap(' ')
 }
 
 // printed is the text of a page's header: signs that begin with & are instructions.
