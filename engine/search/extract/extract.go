@@ -1,6 +1,6 @@
 // Package extract is the frame of the readers that get the text out of files:
 // what a file is, who reads it, and what is said of it afterwards. It holds the
-// readers that are written here, plain text and Word (DOCX); others are in
+// readers that are written here, plain text and office files; others are in
 // packages of their own, such as PDF in engine/search/pdf.
 //
 // What a file is, is judged by its content first ([KindOf]): the media type and
@@ -81,7 +81,10 @@ type Reader struct {
 func Readers() []Reader {
 	return []Reader{
 		{Kind: Text, Version: 1, Read: inMemory(plainText)},
-		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
+		{Kind: DOCX, Version: 2, Read: inMemory(officeText)},
+		{Kind: XLSX, Version: 1, Read: inMemory(officeText)},
+		{Kind: PPTX, Version: 1, Read: inMemory(officeText)},
+		{Kind: ODF, Version: 1, Read: inMemory(odfText)},
 	}
 }
 
