@@ -12,6 +12,8 @@ var (
 	ErrEncrypted = errors.New("the file is encrypted")
 	// ErrMalformed: the file is not what it says it is, or swells beyond measure.
 	ErrMalformed = errors.New("the file is malformed")
+	// ErrTooDeep: it is a file in a file in a file, and so on.
+	ErrTooDeep = errors.New("it is too deep within other files")
 	// ErrTooLong: the reader had to be stopped.
 	ErrTooLong = errors.New("reading it takes longer than it may")
 	// ErrTooMuch: it takes more memory than a reader has.
@@ -24,4 +26,4 @@ var (
 )
 
 // reasons are what can be said of a file that failed.
-var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed}
+var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTooDeep, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed}

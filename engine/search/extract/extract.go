@@ -21,6 +21,7 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,12 +48,18 @@ type File struct {
 	Size      int64
 	MediaType string // as the client said; "" if it did not
 	Name      string // likewise
+
+	nest  *nest // of what it is within; nil: it stands alone
+	depth int
 }
 
 // Bytes reads all of a file. ErrTooLarge for more than MaxInput.
 func (f File) Bytes(ctx context.Context) ([]byte, error) {
 	if f.Size > MaxInput {
 		return nil, ErrTooLarge
+	}
+	if m, ok := f.ReaderAt.(memory); ok {
+		return m.data, ctx.Err()
 	}
 	data, err := io.ReadAll(&interruptible{ctx, io.NewSectionReader(f, 0, f.Size)})
 	if err == nil && int64(len(data)) < f.Size {
@@ -80,7 +87,10 @@ type Reader struct {
 // Readers returns those that are written in this package.
 func Readers() []Reader {
 	return []Reader{
-		{Kind: Text, Version: 1, Read: inMemory(plainText)},
+		{Kind: Text, Version: 2, Read: plainText},
+		{Kind: JSON, Version: 1, Read: jsonText},
+		{Kind: XML, Version: 1, Read: xmlFileText},
+		{Kind: HTML, Version: 1, Read: htmlFileText},
 		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
 	}
 }
@@ -124,10 +134,17 @@ type Result struct {
 }
 
 // VersionOf is the version with which a file of this kind is read: that of its
-// reader; if there is none, a number that changes with the table.
+// reader, with those of all others if there are files in it; if there is none, a
+// number that changes with the table.
 func VersionOf(readers []Reader, kind Kind) int {
 	if r, ok := readerOf(readers, kind); ok {
-		return r.Version
+		version := r.Version
+		for _, other := range readers {
+			if kind.holdsFiles() { // which any of them may read better than before
+				version += other.Version
+			}
+		}
+		return version
 	}
 	sum := fnv.New32a()
 	for _, r := range readers {
@@ -162,7 +179,8 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 		result.State, result.Reason = Failed, ErrTooLarge.Error()
 		return result, nil
 	}
-	text, err := reader.run(ctx, f)
+	f.nest = newNest(readers)
+	text, note, err := reader.run(ctx, f)
 	if ctx.Err() != nil {
 		return Result{}, ctx.Err()
 	}
@@ -174,11 +192,11 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 	case err != nil:
 		result.State, result.Reason = Failed, reason(err)
 	case text == "":
-		result.Reason = "there is no text in it"
+		result.Reason = cmp.Or(note, "there is no text in it")
 	case len(text) >= MaxText:
 		result.State, result.Reason = Indexed, fmt.Sprintf("only its first %d MiB of text", MaxText>>20)
 	default:
-		result.State = Indexed
+		result.State, result.Reason = Indexed, note
 	}
 	return result, nil
 }
@@ -193,39 +211,39 @@ func (r Reader) limit() time.Duration {
 // run reads in a goroutine of its own, and leaves that behind if it does not come
 // back. A panic is a defect of the reader, which a hostile file finds first: it
 // ends that file's reading and nothing else.
-func (r Reader) run(ctx context.Context, f File) (string, error) {
+func (r Reader) run(ctx context.Context, f File) (text, note string, err error) {
 	cancel := context.CancelFunc(func() {})
 	if r.limit() > 0 {
 		ctx, cancel = context.WithTimeout(ctx, r.limit())
 	}
 	defer cancel()
 	type end struct {
-		text string
-		err  error
+		text, note string
+		err        error
 	}
 	ended := make(chan end, 1)
 	go func() {
 		out := &Output{}
 		defer func() {
 			if p := recover(); p != nil {
-				ended <- end{out.String(), fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)}
+				ended <- end{out.String(), "", fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)}
 			}
 		}()
 		err := r.Read(ctx, f, out)
-		ended <- end{out.String(), err}
+		ended <- end{out.String(), out.note, err}
 	}()
 	select {
 	case e := <-ended:
-		return e.text, e.err
+		return e.text, e.note, e.err
 	case <-ctx.Done():
 	}
 	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	select {
 	case e := <-ended:
-		return e.text, e.err
+		return e.text, e.note, e.err
 	case <-patience.C:
-		return "", ErrTooLong
+		return "", "", ErrTooLong
 	}
 }
 

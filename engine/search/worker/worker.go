@@ -152,6 +152,7 @@ func (w *Worker) read(ctx context.Context, f extract.File, kind extract.Kind, ou
 	case a.State == extract.Failed:
 		return extract.ErrorOf(a.Reason)
 	}
+	out.Note(a.Reason)
 	return nil
 }
 
