@@ -91,6 +91,7 @@ func Readers() []Reader {
 		{Kind: JSON, Version: 1, Read: jsonText},
 		{Kind: XML, Version: 1, Read: xmlFileText},
 		{Kind: HTML, Version: 1, Read: htmlFileText},
+		{Kind: EML, Version: 1, Read: containing(emlText)},
 		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
 	}
 }

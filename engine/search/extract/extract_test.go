@@ -87,7 +87,7 @@ func TestReadsByWhatAFileIs(t *testing.T) {
 		"encrypted by Office":        {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1....", "", "a.docx", Locked, None},
 		"RTF":                        {`{\rtf1 a}`, "application/msword", "a.doc", RTF, None},
 		"HTML":                       {"<!DOCTYPE html><p>a", "", "", HTML, Indexed},
-		"mail":                       {"Received: x\r\nFrom: a\r\nSubject: b\r\n\r\nc", "application/octet-stream", "", EML, None},
+		"mail":                       {"Received: x\r\nFrom: a\r\nSubject: b\r\n\r\nc", "application/octet-stream", "", EML, Indexed},
 		"a picture in a text":        {"BMW is a car", "text/plain", "", Text, Indexed},
 		"XML":                        {"<?xml version=\"1.0\"?><a/>", "application/octet-stream", "", XML, None},
 		"JSON":                       {`{"a":1}`, "application/json", "", JSON, Indexed},

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"io"
 	"mime"
 	"strconv"
 	"strings"
@@ -144,4 +145,13 @@ func words(s string) string {
 		return v
 	}
 	return inCharset(s, "")
+}
+
+// charsetReader is that of encoded words.
+func charsetReader(charset string, r io.Reader) (io.Reader, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return decoded(b, "text/plain; charset="+charset), nil
 }

@@ -204,6 +204,8 @@ func textKind(head []byte, said said, more bool) Kind {
 	switch {
 	case enc != nil:
 		head, _ = enc.NewDecoder().Bytes(head[mark:])
+	case mark == 0 && (said.is("message/rfc822", ".eml") || !said.text()) && looksMail(head):
+		return EML // with bytes in it as they are
 	case mark == 0 && !looksText(head, said, more):
 		return Binary
 	}
