@@ -1,7 +1,8 @@
 // Package extract is the frame of the readers that get the text out of files:
 // what a file is, who reads it, and what is said of it afterwards. It holds the
-// readers that are written here, plain text and Word (DOCX); others are in
-// packages of their own, such as PDF in engine/search/pdf.
+// readers that are written here: text in any charset, HTML, XML, JSON, RTF, Word
+// (DOCX), mail and ZIP. Others are in packages of their own, such as PDF in
+// engine/search/pdf.
 //
 // What a file is, is judged by its content first ([KindOf]): the media type and
 // the name are what a client said. A [Reader] reads one kind. A host puts a table
@@ -14,6 +15,10 @@
 // goroutine cannot be killed, so a reader that does not look at its context is
 // left behind here, and goes on taking memory and time: what reads the files of
 // strangers runs in a process that can be killed (engine/search/worker).
+//
+// Files within a file are read by the same table, within one budget for all of them
+// and at most half the time that is left for each. What of them could not be read is
+// counted, and said beside the text of the others.
 //
 // It is written for finding, not for showing: the words come in about the order
 // in which they are read, and where they stood is lost. A picture of text, as a
@@ -91,6 +96,8 @@ func Readers() []Reader {
 		{Kind: JSON, Version: 1, Read: jsonText},
 		{Kind: XML, Version: 1, Read: xmlFileText},
 		{Kind: HTML, Version: 1, Read: htmlFileText},
+		{Kind: RTF, Version: 1, Read: inMemory(rtfText)},
+		{Kind: ZIP, Version: 1, Read: containing(zipText)},
 		{Kind: EML, Version: 1, Read: containing(emlText)},
 		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
 	}
