@@ -3,6 +3,7 @@ package extract
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"path"
@@ -140,6 +141,9 @@ func archiveKind(head, tail []byte, said said) Kind {
 	has := func(name string) bool {
 		return bytes.Contains(head, []byte(name)) || bytes.Contains(tail, []byte(name))
 	}
+	if names := archiveDirectory(tail); names != nil {
+		has = func(name string) bool { return anyEntry(names, name) }
+	}
 	switch {
 	case bytes.Contains(head[:min(len(head), 256)], []byte("mimetypeapplication/vnd.oasis.opendocument.")):
 		return ODF
@@ -161,6 +165,34 @@ func archiveKind(head, tail []byte, said said) Kind {
 		return ODF
 	}
 	return ZIP
+}
+
+// archiveDirectory is that of the archive itself; nil if it is not within tail. What
+// is stored in the archive may have directories of its own.
+func archiveDirectory(tail []byte) []byte {
+	end := bytes.LastIndex(tail, []byte("PK\x05\x06"))
+	if end < 0 || end+16 > len(tail) {
+		return nil
+	}
+	size := int64(binary.LittleEndian.Uint32(tail[end+12:]))
+	if size == 0 || size > int64(end) {
+		return nil
+	}
+	return tail[int64(end)-size : end]
+}
+
+// anyEntry: the directory has a name that begins so.
+func anyEntry(directory []byte, prefix string) bool {
+	const fixed = 46 // bytes of an entry before its name
+	for {
+		i := bytes.Index(directory, []byte("PK\x01\x02"))
+		if i < 0 || i+fixed > len(directory) {
+			return false
+		}
+		if directory = directory[i+fixed:]; bytes.HasPrefix(directory, []byte(prefix)) {
+			return true
+		}
+	}
 }
 
 // compoundKind tells by the names in the directory of Microsoft's container, which

@@ -58,6 +58,19 @@ func TestZIP(t *testing.T) {
 	hasAll(t, got.Text, "folder/Straße.txt", "plain words", "json words", "deep.html", "deeper words", "café.bin")
 }
 
+// TestZIPWithOfficeFilesStored is no office file for the names within these.
+func TestZIPWithOfficeFilesStored(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.CreateHeader(&zip.FileHeader{Name: "password/a.docx", Method: zip.Store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Write(makeDOCX(t, "word/document.xml", body(para("stored words"))))
+	w.Close()
+	hasAll(t, readZIP(t, b.Bytes()).Text, "password/a.docx", "stored words")
+}
+
 func TestZIPThatIsEncrypted(t *testing.T) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
