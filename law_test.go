@@ -54,7 +54,7 @@ var importLaw = map[string]importRule{
 		// PDFium is plugged in by who wants it: it is 11 MB.
 		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
 	},
-	"engine/search/extract": {may: []string{"golang.org/x/text"}, never: append([]string{"net", "os"}, programOnly...)},
+	"engine/search/extract": {may: []string{"golang.org/x/net/html", "golang.org/x/text"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search/pdf": {
 		may:   []string{"strongroom/engine/search/extract", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero"},
 		never: append([]string{"net", "strongroom/engine/internal"}, programOnly...),

@@ -61,6 +61,11 @@ func (w ReadWork) sandbox() pdf.Options {
 func table(pdfs *pdf.Sandbox) []extract.Reader {
 	readers := extract.Readers()
 	if pdfs != nil {
+		for i, r := range readers {
+			if r.Kind == extract.EML || r.Kind == extract.ZIP { // there may be PDFs in them
+				readers[i].Limit = pdfs.Limit()
+			}
+		}
 		readers = append(readers, pdfs.Reader())
 	}
 	return readers

@@ -16,6 +16,8 @@ var (
 	ErrTruncated = errors.New("the file is cut off: its end is missing")
 	// ErrSwells: it unpacks to far more than such files do.
 	ErrSwells = errors.New("the file unpacks to more than it may")
+	// ErrTooDeep: it is a file in a file in a file, and so on.
+	ErrTooDeep = errors.New("it is too deep within other files")
 	// ErrTooLong: the reader had to be stopped.
 	ErrTooLong = errors.New("reading it takes longer than it may")
 	// ErrTooMuch: it takes more memory than a reader has.
@@ -28,4 +30,4 @@ var (
 )
 
 // reasons are what can be said of a file that failed.
-var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTruncated, ErrSwells, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed, ErrNoPage}
+var reasons = []error{ErrTooLarge, ErrEncrypted, ErrTruncated, ErrSwells, ErrTooDeep, ErrTooLong, ErrTooMuch, ErrCrashed, ErrMalformed, ErrNoPage}

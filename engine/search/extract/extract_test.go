@@ -20,12 +20,13 @@ func text(t testing.TB, data []byte, name string) (string, error) {
 }
 
 func textOf(ctx context.Context, data []byte, name string) (string, error) {
-	kind := map[string]Kind{".docx": DOCX, ".xlsx": XLSX, ".pptx": PPTX, ".odt": ODF}[filepath.Ext(name)]
+	kind := map[string]Kind{".docx": DOCX, ".xlsx": XLSX, ".pptx": PPTX, ".odt": ODF, ".json": JSON, ".xml": XML, ".html": HTML, ".rtf": RTF, ".eml": EML, ".msg": MSG, ".zip": ZIP}[filepath.Ext(name)]
 	if kind == "" {
 		kind = Text
 	}
 	r, _ := readerOf(Readers(), kind)
-	return r.run(ctx, file(data, "", name))
+	got, _, err := r.run(ctx, file(data, "", name))
+	return got, err
 }
 
 func file(data []byte, mediaType, name string) File {
@@ -84,15 +85,15 @@ func TestReadsByWhatAFileIs(t *testing.T) {
 		"a program":                  {"\x7fELF\x00\x00", "text/plain", "a.txt", Binary, None},
 		"nothing":                    {"", "text/plain", "a.txt", Empty, None},
 		"encrypted by Office":        {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1....", "", "a.docx", Locked, None},
-		"RTF":                        {`{\rtf1 a}`, "application/msword", "a.doc", RTF, None},
-		"HTML":                       {"<!DOCTYPE html><p>a", "", "", HTML, None},
-		"mail":                       {"Received: x\r\nFrom: a\r\nSubject: b\r\n\r\nc", "application/octet-stream", "", EML, None},
+		"RTF":                        {`{\rtf1 a}`, "application/msword", "a.doc", RTF, Indexed},
+		"HTML":                       {"<!DOCTYPE html><p>a", "", "", HTML, Indexed},
+		"mail":                       {"Received: x\r\nFrom: a\r\nSubject: b\r\n\r\nc", "application/octet-stream", "", EML, Indexed},
 		"a picture in a text":        {"BMW is a car", "text/plain", "", Text, Indexed},
 		"XML":                        {"<?xml version=\"1.0\"?><a/>", "application/octet-stream", "", XML, None},
-		"JSON":                       {`{"a":1}`, "application/json", "", JSON, None},
+		"JSON":                       {`{"a":1}`, "application/json", "", JSON, Indexed},
 		"a spreadsheet":              {string(makeDOCX(t, "xl/workbook.xml", "<a/>")), "", "", XLSX, None},
 		"a text document of ODF":     {string(makeDOCX(t, "content.xml", "<a/>")), "", "a.odt", ODF, None},
-		"an archive of other things": {string(makeDOCX(t, "a.txt", "a")), "", "a.zip", ZIP, None},
+		"an archive of other things": {string(makeDOCX(t, "a.txt", "a")), "", "a.zip", ZIP, Indexed},
 	} {
 		t.Run(what, func(t *testing.T) {
 			got, err := Read(t.Context(), Readers(), file([]byte(c.data), c.media, c.name))

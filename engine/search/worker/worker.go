@@ -136,6 +136,9 @@ func (w *Worker) Painter(version int) extract.Painter {
 func (w *Worker) read(ctx context.Context, f extract.File, kind extract.Kind, out *extract.Output) error {
 	a, err := w.ask(ctx, f, 0, 0, func(c *child) time.Duration { return c.limit(kind) })
 	out.Text(string(a.bytes))
+	if err == nil {
+		out.Note(a.Reason)
+	}
 	return err
 }
 
