@@ -314,6 +314,7 @@ const (
 	listHolds    = 'H'
 	listMatters  = 'M'
 	listErasures = 'E'
+	listFolders  = 'f'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
