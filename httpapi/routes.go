@@ -77,6 +77,7 @@ func documentRoutes() []route {
 	return []route{
 		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
+		endpoint("GET", "/v1/folders", 200, view, "List the folders below one, with how many documents lie there", listFolders),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
 		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, retained, engine.ErrExists),
 		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
