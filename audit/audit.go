@@ -247,6 +247,9 @@
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
+//	export.made (none)
+//	    facts    documents number, list hash, seq number
+//	    detail   matter
 //	session.started (none)
 //	    facts    session word, user word
 //	session.ended (none)
@@ -435,7 +438,7 @@
 //	digest           of the bytes of the version
 //	discardedFrom    the number of the first version that is taken back
 //	discardedTo      the number of the last
-//	documents        how many documents the erasure is to erase
+//	documents        how many documents the erasure is to erase, or the export has
 //	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
 //	drafts           the digest of the scratchpad as it is kept after the change; absent: the change leaves none
 //	due              the date or the time when the obligation is due
@@ -458,6 +461,7 @@
 //	hold             the id of the hold
 //	key              the id of the key
 //	last             the time of the last entry before the correction
+//	list             the SHA-256 over the ids of the documents of an export, in order, an LF after each
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
 //	maxClockGapDays  the setting
@@ -495,7 +499,7 @@
 //	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
 //	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
 //	searchLanguage   the setting
-//	seq              the seq of the last entry in the backup
+//	seq              the seq of the last entry in the backup, or in the export
 //	session          the id of a session in the console, which is no secret
 //	size             of the version, or of the text given for it, in bytes; 0: that was taken away
 //	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved

@@ -95,6 +95,7 @@ var (
 	ErrEntryNotFound       = errors.New("no such audit entry")
 	ErrObligationNotFound  = errors.New("no such obligation")
 	ErrHoldNotFound        = errors.New("no such legal hold")
+	ErrMatterNotFound      = errors.New("no such matter")
 	ErrPolicyNotFound      = errors.New("no such retention policy")
 	ErrRunNotFound         = errors.New("no such run of retention")
 	ErrErasureNotFound     = errors.New("no such erasure")
