@@ -68,6 +68,7 @@ var errorTable = []errorRow{
 	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
 	{engine.ErrFieldNotFound, 404, "FIELD_NOT_FOUND", "there is no field with this key; GET /v1/fields lists those there are"},
 	{engine.ErrHoldNotFound, 404, "HOLD_NOT_FOUND", "there is no legal hold with this id; GET /v1/holds lists those there are"},
+	{engine.ErrMatterNotFound, 404, "MATTER_NOT_FOUND", "no legal hold was ever placed for this matter; GET /v1/matters lists those there are"},
 	{engine.ErrPolicyNotFound, 404, "POLICY_NOT_FOUND", "there is no retention policy with this id; GET /v1/retention/policies lists those there are"},
 	{engine.ErrRunNotFound, 404, "RUN_NOT_FOUND", "there is no run of retention with this id; GET /v1/retention/runs lists those there are"},
 	{engine.ErrErasureNotFound, 404, "ERASURE_NOT_FOUND", "there is no erasure with this id; GET /v1/erasures lists those there are"},

@@ -63,6 +63,7 @@ func TestNobodyElseSeesWhatIsRestricted(t *testing.T) {
 		ask := func(path string) {
 			a, body := k.do("view", "GET", path, nil, "X-Request-Id", "the-same")
 			a.Header.Del("Date")
+			a.Header.Del("Content-Length") // what passes has a length too
 			header := strings.Builder{}
 			a.Header.Write(&header)
 			all[path] = a.Status + "\n" + header.String() + passing.ReplaceAllString(body, "")
