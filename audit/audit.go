@@ -118,8 +118,8 @@
 // a verification of the vault finds every other change to it. Each is a SHA-256
 // of exact bytes:
 //
-//   - secret: of a key, of the SHA-256 of the secret in its token, which is what
-//     the vault keeps; of a webhook, of the bytes it signs with. They are
+//   - secret: of a key, or of the address of a user's calendar, of the SHA-256 of the
+//     secret in its token, which is what the vault keeps; of a webhook, of the bytes it signs with. They are
 //     32 and 24 random bytes: nobody finds them by guessing.
 //   - password: of the Argon2id hash of the document's edit password, in PHC form,
 //     whose salt is in no log.
@@ -372,6 +372,10 @@
 //	             successor word, until time, user word
 //	key.revoked (none)
 //	    facts    key word, repeats? number, successors? number, user word
+//	calendar.started (none)
+//	    facts    secret hash, user word
+//	calendar.ended (none)
+//	    facts    repeats? number, user word
 //	signin.failed (none)
 //	    facts    count number, key? word, reason word, sources? number
 //	    detail   source
@@ -497,7 +501,7 @@
 //	scope            what the policy is for: organization, product, template, category or document
 //	scratchpad       whether changes wait for the release of the lock
 //	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
-//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
+//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's; of a calendar, of its address's
 //	searchLanguage   the setting
 //	seq              the seq of the last entry in the backup, or in the export
 //	session          the id of a session in the console, which is no secret

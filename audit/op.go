@@ -66,6 +66,9 @@ const (
 	OpKeyRotated  Op = "key.rotated"
 	OpKeyRevoked  Op = "key.revoked"
 
+	OpCalendarStarted Op = "calendar.started"
+	OpCalendarEnded   Op = "calendar.ended"
+
 	OpSigninFailed Op = "signin.failed"
 
 	OpWebhookCreated  Op = "webhook.created"
@@ -187,6 +190,8 @@ var rules = []rule{
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpCalendarStarted, noDocument, []fact{must("secret", aHash), must("user", aWord)}, ""},
+	{OpCalendarEnded, noDocument, []fact{may("repeats", aNumber), must("user", aWord)}, ""},
 	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},

@@ -90,6 +90,7 @@ var (
 	ErrVersionNotFound     = errors.New("no such version")
 	ErrUserNotFound        = errors.New("no such user")
 	ErrKeyNotFound         = errors.New("no such API key")
+	ErrCalendarNotFound    = errors.New("no such calendar")
 	ErrFieldNotFound       = errors.New("no such field")
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
