@@ -65,6 +65,7 @@ var errorTable = []errorRow{
 	{engine.ErrUserNotFound, 404, "USER_NOT_FOUND", "there is no user with this id; GET /v1/users lists those there are"},
 	{engine.ErrKeyNotFound, 404, "KEY_NOT_FOUND", "there is no API key with this id; GET /v1/api-keys lists those there are"},
 	{engine.ErrObligationNotFound, 404, "OBLIGATION_NOT_FOUND", "there is no obligation with this id; GET /v1/obligations lists those there are"},
+	{engine.ErrCalendarNotFound, 404, "CALENDAR_NOT_FOUND", "this is the address of no calendar, or not any more; its user makes a new one by POST /v1/me/calendar"},
 	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
 	{engine.ErrFieldNotFound, 404, "FIELD_NOT_FOUND", "there is no field with this key; GET /v1/fields lists those there are"},
 	{engine.ErrHoldNotFound, 404, "HOLD_NOT_FOUND", "there is no legal hold with this id; GET /v1/holds lists those there are"},
