@@ -15,7 +15,8 @@ var bagHead = template.Must(template.New("head").Parse(`<!DOCTYPE html>
 <style>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
+th { width: 8rem } th:first-child, th:nth-child(5) { width: auto }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #8886; overflow-wrap: anywhere }
 dt { font-weight: bold } dd { margin: 0 0 .5rem }
 small { display: block } .mark { border: 1px solid; border-radius: .3rem; padding: 0 .3rem }
