@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"strongroom/audit"
@@ -68,4 +70,33 @@ func TestTheAddressOfACalendar(t *testing.T) {
 	}
 	_, _, err = k.StartCalendar(t.Context(), engine.Operator())
 	wantField(t, err, "user")
+}
+
+// An address that was ended, or replaced, after a backup is ended in the vault
+// restored from it.
+func TestRestoreEndsTheAddressOfACalendar(t *testing.T) {
+	k := enginetest.New(t)
+	grace, _ := k.Person("Grace", engine.AccessView)
+	ada, _ := k.Person("Ada", engine.AccessView)
+	tokens := map[string]string{}
+	for name, who := range map[string]engine.Actor{"grace": grace, "ada": ada, "kept": k.Admin} {
+		token, _, err := k.StartCalendar(t.Context(), who)
+		must(t, err)
+		tokens[name] = token.Reveal()
+	}
+	to := filepath.Join(t.TempDir(), "backup")
+	backUp(t, k, to)
+	_, err := k.EndCalendar(t.Context(), grace)
+	must(t, err)
+	_, _, err = k.StartCalendar(t.Context(), ada)
+	must(t, err)
+	r, told := restoredWith(t, k, to, exportSince(t, k, 0))
+	for name, token := range tokens {
+		if _, _, err := r.Vault.Calendar(t.Context(), token); errors.Is(err, engine.ErrCalendarNotFound) == (name == "kept") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if lost := lostOf(told); !strings.Contains(lost, "the address of the calendar of user "+ada.UserID) {
+		t.Errorf("lost:\n%s", lost)
+	}
 }
