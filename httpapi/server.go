@@ -274,13 +274,10 @@ func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httpro
 // find looks a path up. That of the calendar is in the place of an obligation's, and
 // takes what it takes.
 func (s *Server) find(method, path string) (httprouter.Handle, httprouter.Params) {
-	if path == calendarPattern {
-		if method == http.MethodGet {
-			return s.calendar, nil
-		}
-		return nil, nil
-	}
 	handle, params, _ := s.router.Lookup(method, path)
+	if path == calendarPattern {
+		handle = map[string]httprouter.Handle{http.MethodGet: s.calendar}[method]
+	}
 	return handle, params
 }
 
