@@ -3,6 +3,7 @@ module strongroom
 go 1.26.0
 
 require (
+	github.com/arran4/golang-ical v0.3.1
 	github.com/blevesearch/snowballstem v0.9.0
 	github.com/julienschmidt/httprouter v1.3.0
 	github.com/klippa-app/go-pdfium v1.21.4

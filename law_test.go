@@ -38,6 +38,7 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
+	"engine/internal/bag":    {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/check":  {never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url", "net/netip"}},
 	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
 	// It shares no type with what writes vaults, or it could not contradict it.

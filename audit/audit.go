@@ -118,8 +118,8 @@
 // a verification of the vault finds every other change to it. Each is a SHA-256
 // of exact bytes:
 //
-//   - secret: of a key, of the SHA-256 of the secret in its token, which is what
-//     the vault keeps; of a webhook, of the bytes it signs with. They are
+//   - secret: of a key, or of the address of a user's calendar, of the SHA-256 of the
+//     secret in its token, which is what the vault keeps; of a webhook, of the bytes it signs with. They are
 //     32 and 24 random bytes: nobody finds them by guessing.
 //   - password: of the Argon2id hash of the document's edit password, in PHC form,
 //     whose salt is in no log.
@@ -247,6 +247,9 @@
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
+//	export.made (none)
+//	    facts    documents number, list hash, seq number
+//	    detail   matter
 //	session.started (none)
 //	    facts    session word, user word
 //	session.ended (none)
@@ -369,6 +372,10 @@
 //	             successor word, until time, user word
 //	key.revoked (none)
 //	    facts    key word, repeats? number, successors? number, user word
+//	calendar.started (none)
+//	    facts    secret hash, user word
+//	calendar.ended (none)
+//	    facts    repeats? number, user word
 //	signin.failed (none)
 //	    facts    count number, key? word, reason word, sources? number
 //	    detail   source
@@ -435,7 +442,7 @@
 //	digest           of the bytes of the version
 //	discardedFrom    the number of the first version that is taken back
 //	discardedTo      the number of the last
-//	documents        how many documents the erasure is to erase
+//	documents        how many documents the erasure is to erase, or the export has
 //	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
 //	drafts           the digest of the scratchpad as it is kept after the change; absent: the change leaves none
 //	due              the date or the time when the obligation is due
@@ -458,6 +465,7 @@
 //	hold             the id of the hold
 //	key              the id of the key
 //	last             the time of the last entry before the correction
+//	list             the SHA-256 over the ids of the documents of an export, in order, an LF after each
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
 //	maxClockGapDays  the setting
@@ -493,9 +501,9 @@
 //	scope            what the policy is for: organization, product, template, category or document
 //	scratchpad       whether changes wait for the release of the lock
 //	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
-//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
+//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's; of a calendar, of its address's
 //	searchLanguage   the setting
-//	seq              the seq of the last entry in the backup
+//	seq              the seq of the last entry in the backup, or in the export
 //	session          the id of a session in the console, which is no secret
 //	size             of the version, or of the text given for it, in bytes; 0: that was taken away
 //	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved

@@ -17,6 +17,7 @@ const (
 	OpClockCorrected  Op = "clock.corrected"
 	OpBackupCompleted Op = "backup.completed"
 	OpAuditExported   Op = "audit.exported"
+	OpExportMade      Op = "export.made"
 
 	OpSessionStarted Op = "session.started"
 	OpSessionEnded   Op = "session.ended"
@@ -64,6 +65,9 @@ const (
 	OpKeyCreated  Op = "key.created"
 	OpKeyRotated  Op = "key.rotated"
 	OpKeyRevoked  Op = "key.revoked"
+
+	OpCalendarStarted Op = "calendar.started"
+	OpCalendarEnded   Op = "calendar.ended"
 
 	OpSigninFailed Op = "signin.failed"
 
@@ -131,6 +135,7 @@ var rules = []rule{
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
+	{OpExportMade, noDocument, []fact{must("documents", aNumber), must("list", aHash), must("seq", aNumber)}, "matter"},
 
 	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
@@ -185,6 +190,8 @@ var rules = []rule{
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpCalendarStarted, noDocument, []fact{must("secret", aHash), must("user", aWord)}, ""},
+	{OpCalendarEnded, noDocument, []fact{may("repeats", aNumber), must("user", aWord)}, ""},
 	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},

@@ -239,6 +239,8 @@ func (e pastEntry) again(detail []byte) (pastStep, error) {
 		return e.userUpdated()
 	case audit.OpKeyRevoked, audit.OpKeyRotated:
 		return e.keyEnded, nil
+	case audit.OpCalendarStarted, audit.OpCalendarEnded:
+		return e.calendarEnded, nil
 	case audit.OpClockCorrected:
 		return e.clockDoubted()
 	case audit.OpDocumentUpdated, audit.OpDocumentReverted:

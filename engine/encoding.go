@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -307,6 +308,9 @@ func (u *User) encode() []byte {
 	e.Time(u.CreatedAt)
 	e.Time(u.UpdatedAt)
 	e.Num(u.Revision)
+	if u.calendar != [sha256.Size]byte{} {
+		e.Nested(u.calendar[:])
+	}
 	return e.Bytes()
 }
 
@@ -321,6 +325,11 @@ func decodeUser(key id, b []byte) (User, error) {
 	u.CreatedAt = d.Time()
 	u.UpdatedAt = d.Time()
 	u.Revision = d.Num()
+	if hash := d.Nested(); len(hash) == len(u.calendar) {
+		u.calendar = [sha256.Size]byte(hash)
+	} else if len(hash) > 0 {
+		d.Fail()
+	}
 	return u, d.Done("user " + u.ID)
 }
 

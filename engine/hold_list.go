@@ -255,6 +255,17 @@ func (t *tx) putMatter(m *matter) {
 	t.Put(bucketMatters, []byte(m.Name), m.encode())
 }
 
+// Matter returns what the holds placed for one matter add up to. ErrMatterNotFound.
+func (v *Vault) Matter(ctx context.Context, name string) (Matter, error) {
+	return view(v, func(t *tx) (Matter, error) {
+		m, err := t.matter(name)
+		if err == nil && m.Active+m.Released == 0 {
+			err = ErrMatterNotFound
+		}
+		return m.Matter, err
+	})
+}
+
 // Matters lists the matters that holds were placed for, by name. One whose holds
 // are all released stays.
 func (v *Vault) Matters(ctx context.Context, p Paging) (Page[Matter], error) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type User struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	Revision         uint64
+	calendar         [sha256.Size]byte // the hash of the secret of their calendar's address; zero: there is none
 }
 
 // NewUser describes a user to be made. Name and Access are required.

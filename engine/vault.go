@@ -274,6 +274,9 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 	if err != nil {
 		return fmt.Errorf("open %s: %w", v.dir, err)
 	}
+	if err := os.RemoveAll(filepath.Join(v.dir, dirExports)); err != nil {
+		return fmt.Errorf("open %s: %w", v.dir, err)
+	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
 	v.scrub = v.openScrub()
 	v.lockKey, err = loadLockKey(v.dir)

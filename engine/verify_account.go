@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"strconv"
 
 	"strongroom/audit"
@@ -101,6 +102,10 @@ func (s Settings) record() replay.Thing {
 }
 
 func (u User) record() replay.Thing {
+	var calendar replay.Value
+	if u.calendar != [sha256.Size]byte{} {
+		calendar = boundBy(digestOf(u.calendar[:]))
+	}
 	return replay.Thing{
 		Facts: replay.Members{
 			"access":       replay.Text(u.Access.String()),
@@ -109,6 +114,7 @@ func (u User) record() replay.Thing {
 			"created at":   replay.Time(u.CreatedAt),
 			"updated at":   replay.Time(u.UpdatedAt),
 			"the revision": replay.Number(u.Revision),
+			replay.Secret:  calendar,
 		},
 		Texts: replay.Members{
 			"the name":           replay.Text(u.Name),

@@ -72,6 +72,8 @@ func complete(t *testing.T) *evidence {
 	sweep(k)
 	_, _, err = k.SetText(ctx, k.Admin, k.Create("a scan", "text").ID, 1, engine.Condition{}, "what OCR has read")
 	must(t, err)
+	_, _, err = k.StartCalendar(ctx, grace)
+	must(t, err)
 	due := k.Create("to be erased later", "text")
 	policy(k, engine.NewPolicy{Name: "Governed", Scope: engine.ScopeTemplate, Target: "t-9", PeriodDays: 30, Action: engine.ActionDelete, Protect: engine.ProtectGovernance, StartFrom: "field:renewalDate"})
 	runNow(k)

@@ -36,7 +36,7 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		s.searchRoutes(), s.pageRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
+		s.searchRoutes(), s.pageRoutes(), s.obligationRoutes(), s.holdRoutes(), exportRoutes(), s.retentionRoutes(), erasureRoutes(),
 		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
@@ -59,6 +59,8 @@ func (s *Server) systemRoutes() []route {
 func accessRoutes() []route {
 	return []route{
 		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
+		endpoint("POST", "/v1/me/calendar", 200, view, "Make the address of the calendar of one's own obligations; the one before ends", startCalendar),
+		endpoint("DELETE", "/v1/me/calendar", 200, view, "End the address of one's calendar", endCalendar),
 
 		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists),
 		endpoint("GET", "/v1/users", 200, view, "List the users", listUsers),
@@ -77,6 +79,7 @@ func documentRoutes() []route {
 	return []route{
 		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
+		endpoint("GET", "/v1/folders", 200, view, "List the folders below one, with how many documents lie there", listFolders),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
 		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, retained, engine.ErrExists),
 		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
@@ -128,8 +131,10 @@ func (s *Server) catalogueRoutes() []route {
 	}
 }
 
-func obligationRoutes() []route {
+func (s *Server) obligationRoutes() []route {
 	return []route{
+		// Static, beside /v1/obligations/:id: see find.
+		stream("GET", calendarPattern, open, "Read the obligations of a user as a calendar (RFC 5545), by the token of its address", calendarMedia, s.getCalendar, engine.ErrCalendarNotFound, errLimited, errUnverified),
 		endpoint("POST", "/v1/obligations", 201, write, "Create an obligation", createObligation),
 		endpoint("GET", "/v1/obligations", 200, view, "List obligations as they are due", listObligations),
 		endpoint("GET", "/v1/obligations/:id", 200, view, "Read an obligation", getObligation, noObligation),

@@ -145,6 +145,8 @@ type Server struct {
 	options Options
 	table   []route
 	router  *httprouter.Router
+	// calendar serves the one path that the router cannot have: beside a parameter.
+	calendar httprouter.Handle
 	// running ends when Stop is called: then long polls answer with what they have.
 	running   context.Context
 	stop      context.CancelFunc
@@ -186,7 +188,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	s.table = s.routes()
 	s.router = httprouter.New()
 	for _, rt := range s.table {
-		s.router.Handle(rt.method, rt.pattern, func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
+		handle := func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 			x := w.(*exchange)
 			p, err := suffixed(p)
 			if err == nil {
@@ -195,7 +197,12 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 			if err != nil {
 				s.fail(x, r, err)
 			}
-		})
+		}
+		if rt.pattern == calendarPattern {
+			s.calendar = handle
+		} else {
+			s.router.Handle(rt.method, rt.pattern, handle)
+		}
 	}
 	return s
 }
@@ -254,12 +261,12 @@ func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httpro
 	if method == http.MethodHead {
 		method = http.MethodGet // each GET answers HEAD; net/http drops the body
 	}
-	if handle, params, _ := s.router.Lookup(method, path); handle != nil {
+	if handle, params := s.find(method, path); handle != nil {
 		return handle, params, nil
 	}
 	var allow []string
 	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
-		if handle, _, _ := s.router.Lookup(m, path); handle != nil {
+		if handle, _ := s.find(m, path); handle != nil {
 			allow = append(allow, m)
 			if m == http.MethodGet {
 				allow = append(allow, http.MethodHead)
@@ -271,6 +278,16 @@ func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httpro
 	}
 	x.Header().Set("Allow", strings.Join(allow, ", "))
 	return nil, nil, errMethodNotAllowed
+}
+
+// find looks a path up. That of the calendar is in the place of an obligation's, and
+// takes what it takes.
+func (s *Server) find(method, path string) (httprouter.Handle, httprouter.Params) {
+	handle, params, _ := s.router.Lookup(method, path)
+	if path == calendarPattern {
+		handle = map[string]httprouter.Handle{http.MethodGet: s.calendar}[method]
+	}
+	return handle, params
 }
 
 // plain reports whether a path has no segment that is empty, "." or "..": such

@@ -235,6 +235,7 @@ var words = map[string]word{
 	"version":               {"The number of a version.", 3},
 	"versionCount":          {"How many versions there are.", 3},
 	"versions":              {"The versions.", 3},
+	"says":                  {"What a policy does, and when.", "delete it 10 years after the end of the year of its creation, 2026-12-31"},
 	"why":                   {"Why, in one sentence.", "held"},
 	"would":                 {"What a run would do with it.", "delete"},
 }

@@ -86,9 +86,9 @@ type fate struct {
 }
 
 type policyRow struct {
-	Name, Action, Why string
-	Wins              bool
-	Due               When
+	Name, Action, Says, Why string
+	Wins                    bool
+	Due                     When
 }
 
 // receipt is the last entry about the document.
@@ -227,7 +227,7 @@ func (v *visit) readFate(s *sheet) error {
 		s.Fate.Protected = "It is protected from deletion until " + v.When(d.ProtectedUntil).Day + "."
 	}
 	for _, p := range d.Policies {
-		s.Fate.Policies = append(s.Fate.Policies, policyRow{Name: p.Name, Action: string(p.Action), Why: p.Why, Wins: p.Wins, Due: v.When(p.DueAt)})
+		s.Fate.Policies = append(s.Fate.Policies, policyRow{Name: p.Name, Action: string(p.Action), Says: p.Says, Why: p.Why, Wins: p.Wins, Due: v.When(p.DueAt)})
 	}
 	for _, h := range d.Holds {
 		by, err := v.name(h.PlacedBy)

@@ -21,6 +21,7 @@ type listing struct {
 	Category   string
 	Owner      string
 	Chips      []chip // filters that have no field of their own
+	Crumbs     []crumb
 	Filtered   bool
 	Filter     string // the filters, as they choose for a change of all that match
 	Archives   bool   // the list is of what is archived
@@ -197,7 +198,7 @@ func (v *visit) fillChoices(body *listing, values url.Values) error {
 	}
 	body.People, body.Fields = people.Items, fields.Items
 	body.Archives = body.Status == string(engine.StatusArchived) || values.Get("archived") == "true"
-	body.Filter = chosenBy(values)
+	body.Filter, body.Crumbs = chosenBy(values), crumbsOf(values.Get("path"))
 	for name, list := range values {
 		if slices.Contains([]string{"q", "status", "category", "ownerId", "sort", "cursor", "limit"}, name) {
 			body.Filtered = body.Filtered || list[0] != "" && !slices.Contains([]string{"sort", "cursor", "limit"}, name)

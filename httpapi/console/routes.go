@@ -25,6 +25,8 @@ func (c *Console) routes() []route {
 		{"GET", "/{vault}/{$}", view, vaultHome},
 		{"GET", "/{vault}/documents", view, listDocuments},
 		{"GET", "/{vault}/documents.csv", view, register},
+		{"GET", "/{vault}/folders", view, listFolders},
+		{"POST", "/{vault}/exports", engine.AccessAuditor, exportDocuments},
 
 		{"GET", "/{vault}/upload", write, askFiles},
 		{"POST", "/{vault}/upload", write, upload},

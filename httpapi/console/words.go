@@ -65,6 +65,7 @@ var refusals = []refusal{
 	{engine.ErrCertificateNotFound, 404, "There is no such certificate", "Only a document that was deleted has one."},
 	{engine.ErrEntryNotFound, 404, "There is no such entry", "The audit log lists those there are."},
 	{engine.ErrObligationNotFound, 404, "There is no such obligation", "Somebody may have deleted it. Obligations lists those there are."},
+	{engine.ErrMatterNotFound, 404, "There is no such matter", "The page of legal holds lists those there are."},
 	{engine.ErrHoldNotFound, 404, "There is no such hold", "The page of a document lists those it bears."},
 	{engine.ErrPolicyNotFound, 404, "There is no such policy", "Retention lists those there are."},
 	{engine.ErrRunNotFound, 404, "There is no such run", "Retention lists those there were."},

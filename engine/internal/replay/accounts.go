@@ -112,6 +112,8 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return a.user(r)
 	case audit.OpKeyCreated, audit.OpKeyRotated, audit.OpKeyRevoked:
 		return a.key(r)
+	case audit.OpCalendarStarted, audit.OpCalendarEnded:
+		return a.calendar(r)
 	case audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpFieldDeleted:
 		return a.field(r)
 	case audit.OpWebhookCreated, audit.OpWebhookUpdated, audit.OpWebhookDeleted, audit.OpWebhookDisabled:
@@ -188,6 +190,16 @@ func (a *Accounts) user(e *entry) error {
 	u.Facts["locking"] = Flag(e.flag("canLock"))
 	e.tell(u, "name", "the name", "email", "the e-mail address")
 	e.changed(u)
+	return nil
+}
+
+// calendar is the secret of the address of a user's calendar, in the user's row.
+func (a *Accounts) calendar(e *entry) error {
+	u, err := a.known(Users, e)
+	if err != nil {
+		return err
+	}
+	u.Facts[Secret] = Text(e.word("secret"))
 	return nil
 }
 
