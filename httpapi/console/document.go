@@ -28,6 +28,7 @@ type sheet struct {
 	Mine        bool // the lock is of this session's key
 	Draft       bool // with changes that wait for it to be released
 	Obligations []obligationRow
+	MoreDuties  bool
 	Versions    []versionRow
 	MoreVersion bool
 	History     []event
@@ -64,11 +65,6 @@ type lockRow struct {
 	Until   When
 	Sketch  bool
 	Minutes int
-}
-
-type obligationRow struct {
-	engine.Obligation
-	Due string
 }
 
 type versionRow struct {
@@ -273,10 +269,8 @@ func (v *visit) readVersions(s *sheet) error {
 }
 
 func (v *visit) readObligations(s *sheet) error {
-	list, err := v.vault.Obligations(v.ctx(), engine.ObligationQuery{DocumentID: s.ID, Paging: engine.Paging{Limit: 20}})
-	for _, o := range list.Items {
-		s.Obligations = append(s.Obligations, obligationRow{o, o.DueDate.String()})
-	}
+	var err error
+	s.Obligations, s.MoreDuties, err = v.duties(engine.ObligationQuery{DocumentID: s.ID}, 20)
 	return err
 }
 

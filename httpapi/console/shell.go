@@ -33,7 +33,8 @@ type shell struct {
 	Hosted  bool     // who this is, the host knows: there is nothing to sign out of
 	Lost    []option // what was typed into a form that this page does not have
 
-	base    string // the address of the console
+	called  func(string) string // see visit.called
+	base    string              // the address of the console
 	assets  map[string]string
 	zone    *time.Location
 	paused  bool
@@ -42,7 +43,9 @@ type shell struct {
 
 func (c *Console) stranger(r *http.Request) *visit {
 	s := &shell{base: c.options.Prefix + root, assets: c.assets.named, zone: time.UTC, Here: r.URL.Path, request: r, Once: randomText()[:22]}
-	return &visit{shell: s, console: c, r: r}
+	v := &visit{shell: s, console: c, r: r}
+	s.called = v.called
+	return v
 }
 
 func (s *shell) enter(vault string, user engine.User, access engine.Access, zone *time.Location) {
@@ -60,6 +63,9 @@ func (s *shell) Path(parts ...string) string {
 
 // Root is the address of a page of no vault.
 func (s *shell) Root(part string) string { return s.base + "/" + part }
+
+// Called is how a person is written who is chosen by the id.
+func (s *shell) Called(userID string) string { return s.called(userID) }
 
 // Asset is the address of a file.
 func (s *shell) Asset(name string) string { return s.assets[name] }
