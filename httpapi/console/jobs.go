@@ -197,6 +197,18 @@ func (j *jobs) find(id, vault, userID string) (*job, job, bool) {
 	return nil, job{}, false
 }
 
+// mine are copies of somebody's jobs that were begun, the newest first.
+func (j *jobs) mine(vault, userID string) (list []job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, one := range slices.Backward(j.all) {
+		if one.Vault == vault && one.UserID == userID && (one.State == jobRunning || one.State.Ending()) {
+			list = append(list, *one)
+		}
+	}
+	return list
+}
+
 // change changes a job while nobody reads it.
 func (j *jobs) change(one *job, what func()) {
 	j.mu.Lock()

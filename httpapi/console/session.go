@@ -183,6 +183,28 @@ func (s *sessions) of(vault, userID string) (mine []*session) {
 	return mine
 }
 
+// mine are copies of the sessions of a user that count, the newest first.
+func (s *sessions) mine(vault, userID string) (list []session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range slices.Backward(s.of(vault, userID)) {
+		list = append(list, session{ID: one.ID, Started: one.Started, Used: one.Used, Agent: one.Agent, Address: one.Address})
+	}
+	return list
+}
+
+// named finds a session by its id; nil if there is none.
+func (s *sessions) named(id string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.byHash {
+		if one.ID == id {
+			return one
+		}
+	}
+	return nil
+}
+
 // find returns the session of a token; nil if there is none. over says that it
 // has ended: then it is nobody's any more, but a form may come back to its owner.
 // active says that a person did something, which a page that asks by itself is not.

@@ -261,6 +261,14 @@ func (c *Console) secure(r *http.Request) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
+// hostOf is the host of an address, without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
 // cookieName carries the port and the prefix: browsers keep cookies by host
 // alone, and two servers on one must not end each other's sessions.
 func (c *Console) cookieName(r *http.Request) string {
