@@ -68,8 +68,9 @@ func (v *visit) documentName(id string) string {
 type chooser struct {
 	IDs        string
 	Filter     map[string]string
-	Categories []string
-	People     []engine.User
+	Categories kinds
+	People     people
+	Shell      *shell // for the parts it is made of
 	CanSearch  bool
 }
 
@@ -79,15 +80,14 @@ var filters = []string{"q", "status", "category", "ownerId", "tag", "name", "pat
 // chooser reads the fields of one from the form or, on the way to it, the address. A
 // filter's fields begin with "f.".
 func (v *visit) chooser(get func(string) string) (c chooser, err error) {
-	c = chooser{IDs: get("ids"), Filter: map[string]string{}, CanSearch: v.console.options.Search != nil}
+	c = chooser{Shell: v.shell, IDs: get("ids"), Filter: map[string]string{}, CanSearch: v.console.options.Search != nil}
 	for _, name := range filters {
 		c.Filter[name] = strings.TrimSpace(get("f." + name))
 	}
-	if c.Categories, err = v.categories(); err != nil {
+	if c.Categories, err = v.kinds(); err != nil {
 		return c, err
 	}
-	people, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 500})
-	c.People = people.Items
+	c.People, err = v.people(true)
 	return c, err
 }
 
@@ -150,6 +150,13 @@ func (v *visit) filterValues(filter map[string]string) (url.Values, error) {
 				return nil, err
 			}
 			value = day.UTC().Format(time.RFC3339)
+		}
+		if name == "ownerId" {
+			owner, err := v.person(name, value)
+			if err != nil {
+				return nil, err
+			}
+			value = owner
 		}
 		values.Set(name, value)
 	}

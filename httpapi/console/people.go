@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -81,6 +82,27 @@ func (v *visit) person(field, typed string) (string, error) {
 	return "", wrongField(field, "names several people: write the e-mail address of the one you mean")
 }
 
+// maxClosed is how many people who are closed a form offers.
+const maxClosed = 200
+
+// closed are those who are closed and not erased yet.
+func (v *visit) closed() (list []engine.User, err error) {
+	for p := (engine.Paging{Limit: 500}); ; {
+		found, err := v.vault.Users(v.ctx(), p)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range found.Items {
+			if u.Status == engine.UserClosed && u.Name != "" && len(list) < maxClosed {
+				list = append(list, u)
+			}
+		}
+		if p.Cursor = found.NextCursor; p.Cursor == "" || len(list) == maxClosed {
+			return list, nil
+		}
+	}
+}
+
 // called is how a person is written who was chosen: as they can be typed.
 func (v *visit) called(userID string) string {
 	u, err := v.vault.User(v.ctx(), userID)
@@ -89,3 +111,20 @@ func (v *visit) called(userID string) string {
 	}
 	return cmp.Or(u.Email, u.Name, u.ID)
 }
+
+// kinds are the categories a form can choose from.
+type kinds struct {
+	List []string // at most maxKinds
+	Many bool     // too many for a choice: one of them is typed
+}
+
+// maxKinds is how many categories are offered while one is typed.
+const maxKinds = 200
+
+func (v *visit) kinds() (kinds, error) {
+	all, err := v.categories()
+	return kinds{all[:min(len(all), maxKinds)], len(all) > maxOffered}, err
+}
+
+// Has reports whether a category is in the list.
+func (k kinds) Has(name string) bool { return slices.Contains(k.List, name) }

@@ -34,15 +34,15 @@ const (
 
 // compareTexts tells how one text became another.
 func compareTexts(was, is string) (passages []passage, how fineness, cut bool) {
-	a, b := split(was, unicode.IsSpace), split(is, unicode.IsSpace)
+	a, b := splitWords(was), splitWords(is)
 	if cut = len(a) > maxCompared || len(b) > maxCompared; cut {
 		a, b = a[:min(len(a), maxCompared)], b[:min(len(b), maxCompared)]
 	}
-	if passages, ok := difference(a, b); ok {
+	if passages, ok := differing(a, b); ok {
 		return passages, byWords, cut
 	}
 	newline := func(r rune) bool { return r == '\n' }
-	passages, ok := difference(split(strings.Join(a, ""), newline), split(strings.Join(b, ""), newline))
+	passages, ok := differing(split(strings.Join(a, ""), newline), split(strings.Join(b, ""), newline))
 	if ok {
 		return passages, byLines, cut
 	}
@@ -66,10 +66,13 @@ func split(text string, separates func(rune) bool) (parts []string) {
 	return parts
 }
 
-// difference finds the shortest way from one list to the other. ok is false if it is
+// splitWords divides a text into words.
+func splitWords(text string) []string { return split(text, unicode.IsSpace) }
+
+// differing finds the shortest way from one list to the other. ok is false if it is
 // longer than maxEdits: then all between what both begin and end with differs.
 // Parts that differ in the blanks behind them are equal.
-func difference(a, b []string) (passages []passage, ok bool) {
+func differing(a, b []string) (passages []passage, ok bool) {
 	equal := func(i, j int) bool { return strings.TrimSpace(a[i]) == strings.TrimSpace(b[j]) }
 	begin, enda, endb := 0, len(a), len(b)
 	for begin < enda && begin < endb && equal(begin, begin) {
@@ -174,7 +177,7 @@ func walk(trace [][]int32, i, j int) []byte {
 // shortened leaves out what both have, far from any difference.
 func shortened(passages []passage) (out []passage) {
 	for n, p := range passages {
-		words := split(p.Text, unicode.IsSpace)
+		words := splitWords(p.Text)
 		before, after := around, around
 		if n == 0 {
 			before = 0
