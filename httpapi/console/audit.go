@@ -23,8 +23,8 @@ func auditRoutes() []route {
 		{"GET", "/{vault}/audit/head", view, printHead},
 		{"GET", "/{vault}/audit/verify", view, askVerify},
 		{"POST", "/{vault}/audit/verify", view, verify},
-		{"GET", "/{vault}/audit/export", engine.AccessAuditor, backToLog},
-		{"POST", "/{vault}/audit/export", engine.AccessAuditor, exportLog},
+		{"GET", "/{vault}/audit/export", readAll, backToLog},
+		{"POST", "/{vault}/audit/export", readAll, exportLog},
 	}
 }
 

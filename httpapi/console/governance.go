@@ -16,19 +16,19 @@ import (
 // had ended comes back there.
 func governanceRoutes() []route {
 	return []route{
-		{"GET", "/{vault}/retention", admin, showRetention},
+		{"GET", "/{vault}/retention", readAll, showRetention},
 		{"GET", "/{vault}/retention/policies/new", admin, newPolicyPage},
-		{"GET", "/{vault}/retention/policies/{id}", admin, policyPage},
+		{"GET", "/{vault}/retention/policies/{id}", readAll, policyPage},
 		{"GET", "/{vault}/retention/policies/look", admin, lookAtPolicy},
 		{"POST", "/{vault}/retention/policies/look", admin, savePolicy},
-		{"GET", "/{vault}/retention/preview", admin, previewRun},
+		{"GET", "/{vault}/retention/preview", readAll, previewRun},
 		{"POST", "/{vault}/retention/preview", admin, startRun},
-		{"GET", "/{vault}/retention/runs", admin, listRuns},
-		{"GET", "/{vault}/retention/runs/{id}", admin, showRun},
+		{"GET", "/{vault}/retention/runs", readAll, listRuns},
+		{"GET", "/{vault}/retention/runs/{id}", readAll, showRun},
 		{"GET", "/{vault}/retention/resume", admin, askResume},
 		{"POST", "/{vault}/retention/resume", admin, resume},
 
-		{"GET", "/{vault}/holds", admin, listHolds},
+		{"GET", "/{vault}/holds", readAll, listHolds},
 		{"GET", "/{vault}/holds/new", admin, askHolds},
 		{"POST", "/{vault}/holds/new", admin, tryHolds},
 		{"GET", "/{vault}/holds/place", admin, backToHolds},
@@ -36,13 +36,13 @@ func governanceRoutes() []route {
 		{"GET", "/{vault}/holds/release", admin, askRelease},
 		{"POST", "/{vault}/holds/release", admin, releaseHolds},
 
-		{"GET", "/{vault}/erasures", admin, listErasures},
+		{"GET", "/{vault}/erasures", readAll, listErasures},
 		{"GET", "/{vault}/erasures/new", admin, askErasure},
 		{"POST", "/{vault}/erasures/new", admin, tryErasure},
 		{"GET", "/{vault}/erasures/request", admin, backToErasure},
 		{"POST", "/{vault}/erasures/request", admin, requestErasure},
-		{"GET", "/{vault}/erasures/{id}", admin, showErasure},
-		{"GET", "/{vault}/erasures/{id}/certificate", admin, printErasure},
+		{"GET", "/{vault}/erasures/{id}", readAll, showErasure},
+		{"GET", "/{vault}/erasures/{id}/certificate", readAll, printErasure},
 	}
 }
 

@@ -10,7 +10,9 @@ const (
 	open  = engine.AccessNone // to all
 	view  = engine.AccessView
 	write = engine.AccessUpload
-	admin = engine.AccessAdmin // to change; what admins read takes engine.AccessAuditor
+	admin = engine.AccessAdmin // to change
+	// to admins and auditors: what admins read, and nothing that changes
+	readAll = engine.AccessAuditor
 )
 
 // routes is the table: method, address below the console, access, and what makes
