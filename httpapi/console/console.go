@@ -79,6 +79,7 @@ type Console struct {
 	verifying verifications
 	failures  *httpapi.Refusals
 	jobs      *jobs
+	started   started
 	mux       *http.ServeMux
 	handler   http.Handler
 }

@@ -37,6 +37,7 @@ type listing struct {
 	Searching  bool
 	CanSearch  bool
 	Empty      bool // there is no document at all
+	Steps      *firstSteps
 	Wrong      []engine.FieldError
 }
 
@@ -99,6 +100,9 @@ func listDocuments(v *visit) (answer, error) {
 	if invalid, ok := err.(*engine.InvalidError); ok {
 		body.Wrong = invalid.Fields
 		return answer{page: "documents", title: "Documents", body: body, status: http.StatusBadRequest}, nil
+	}
+	if err == nil && !body.Filtered && values.Get("cursor") == "" {
+		body.Steps, err = v.firstSteps()
 	}
 	return page("documents", "Documents", body), err
 }
