@@ -1,8 +1,10 @@
 package console
 
 import (
+	"errors"
 	"sync"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -24,33 +26,40 @@ func (s firstSteps) Done() (n int) {
 // older has been lived in, and its log would take long to look through.
 const youngVault = 10_000
 
-// started remembers which vaults have taken all of them, so that they are asked of no
-// more. It is safe for concurrent use.
+// started remembers what was found out of each vault's first steps: which have taken
+// all, and how far the log was looked through for a backup. It is safe for concurrent
+// use.
 type started struct {
 	mu     sync.Mutex
-	vaults map[string]bool
+	vaults map[string]looked
 }
 
-func (s *started) is(vault string) bool {
+type looked struct {
+	all     bool
+	saved   bool   // there is a backup
+	through uint64 // the entry up to which was looked for one
+}
+
+func (s *started) of(vault string) looked {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.vaults[vault]
 }
 
-func (s *started) note(vault string) {
+func (s *started) note(vault string, l looked) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.vaults == nil {
-		s.vaults = map[string]bool{}
+		s.vaults = map[string]looked{}
 	}
-	s.vaults[vault] = true
+	s.vaults[vault] = l
 }
 
 // firstSteps are those of this vault; nil for whoever cannot take them, and when they
 // are taken.
 func (v *visit) firstSteps() (*firstSteps, error) {
-	known := &v.console.started
-	if !v.May("admin") || known.is(v.vault.Name()) || v.vault.Head().Seq > youngVault {
+	name, known := v.vault.Name(), v.console.started.of(v.vault.Name())
+	if !v.May("admin") || known.all || v.vault.Head().Seq > youngVault {
 		return nil, nil
 	}
 	documents, err := v.vault.Documents(v.ctx(), engine.DocumentQuery{Status: engine.StatusAll, Paging: engine.Paging{Limit: 1}})
@@ -61,14 +70,31 @@ func (v *visit) firstSteps() (*firstSteps, error) {
 	if err != nil {
 		return nil, err
 	}
-	backup, err := v.lastBackup(youngVault)
-	if err != nil {
+	if err := v.lookForBackup(&known); err != nil {
 		return nil, err
 	}
-	s := &firstSteps{Uploaded: len(documents.Items) > 0, Invited: len(users.Items) > 1, Saved: backup.Found}
-	if s.Done() == 3 {
-		known.note(v.vault.Name())
+	s := &firstSteps{Uploaded: len(documents.Items) > 0, Invited: len(users.Items) > 1, Saved: known.saved}
+	known.all = s.Done() == 3
+	if v.console.started.note(name, known); known.all {
 		return nil, nil
 	}
 	return s, nil
+}
+
+// lookForBackup looks at the entries that are new since it was last asked.
+func (v *visit) lookForBackup(known *looked) error {
+	for end := v.vault.Head().Seq; !known.saved && known.through < end; {
+		found, err := v.vault.Entries(v.ctx(), engine.EntryQuery{Op: audit.OpBackupCompleted, After: known.through, Limit: 1})
+		if errors.Is(err, engine.ErrLogBehind) { // it was restored from a backup
+			known.through = 0
+			continue
+		} else if err != nil {
+			return err
+		}
+		known.saved = len(found.Items) > 0
+		if known.through = found.NextAfter; found.NextAfter == 0 {
+			known.through = end
+		}
+	}
+	return nil
 }

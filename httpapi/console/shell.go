@@ -218,12 +218,16 @@ func (c *Console) loadPages() (pages, error) {
 	return all, nil
 }
 
+// usualPage is the size of most pages, in bytes.
+const usualPage = 32 << 10
+
 func (p pages) render(name string, s *shell) (string, error) {
 	page := p[name]
 	if page == nil {
 		return "", fmt.Errorf("there is no page %q", name)
 	}
 	var b bytes.Buffer
+	b.Grow(usualPage)
 	err := page.ExecuteTemplate(&b, "frame", s)
 	return b.String(), err
 }
@@ -238,6 +242,7 @@ var functions = template.FuncMap{
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
 	"snippet": snippet,
 	"of":      withArguments,
+	"options": chosenOf,
 	"toSize":  func(n uint64) int64 { return int64(min(n, 1<<62)) },
 }
 
