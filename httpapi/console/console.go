@@ -24,9 +24,11 @@
 package console
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -80,6 +82,7 @@ type Console struct {
 	failures  *httpapi.Refusals
 	jobs      *jobs
 	started   started
+	buffers   sync.Pool // of *bytes.Buffer, for pages
 	mux       *http.ServeMux
 	handler   http.Handler
 }
@@ -98,7 +101,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		o.MaxUpload = defaultMaxUpload
 	}
 	o.Search = httpapi.Narrowed(o.Search)
-	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals()}
+	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals(), buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 	var err error
 	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {
 		return nil, err

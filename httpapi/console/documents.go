@@ -102,7 +102,7 @@ func listDocuments(v *visit) (answer, error) {
 		return answer{page: "documents", title: "Documents", body: body, status: http.StatusBadRequest}, nil
 	}
 	if err == nil && !body.Filtered && values.Get("cursor") == "" {
-		body.Steps, err = v.firstSteps()
+		body.Steps, err = v.firstSteps(&body)
 	}
 	return page("documents", "Documents", body), err
 }
@@ -125,6 +125,7 @@ func (v *visit) list(body *listing, q engine.DocumentQuery) error {
 	if err != nil {
 		return err
 	}
+	body.Items = make([]listed, 0, len(found.Items))
 	for i := range found.Items {
 		row, err := v.row(&found.Items[i])
 		if err != nil {

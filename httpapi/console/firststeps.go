@@ -55,25 +55,25 @@ func (s *started) note(vault string, l looked) {
 	s.vaults[vault] = l
 }
 
-// firstSteps are those of this vault; nil for whoever cannot take them, and when they
+// firstSteps are those of this vault, whose list of documents was read; nil for whoever cannot take them, and when they
 // are taken.
-func (v *visit) firstSteps() (*firstSteps, error) {
+func (v *visit) firstSteps(body *listing) (*firstSteps, error) {
 	name, known := v.vault.Name(), v.console.started.of(v.vault.Name())
 	if !v.May("admin") || known.all || v.vault.Head().Seq > youngVault {
 		return nil, nil
 	}
-	documents, err := v.vault.Documents(v.ctx(), engine.DocumentQuery{Status: engine.StatusAll, Paging: engine.Paging{Limit: 1}})
-	if err != nil {
-		return nil, err
-	}
-	users, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 2})
-	if err != nil {
-		return nil, err
+	s := &firstSteps{Uploaded: len(body.Items) > 0, Invited: body.People.Many || len(body.People.List) > 1}
+	if !s.Uploaded { // they may all be archived
+		documents, err := v.vault.Documents(v.ctx(), engine.DocumentQuery{Status: engine.StatusAll, Paging: engine.Paging{Limit: 1}})
+		if err != nil {
+			return nil, err
+		}
+		s.Uploaded = len(documents.Items) > 0
 	}
 	if err := v.lookForBackup(&known); err != nil {
 		return nil, err
 	}
-	s := &firstSteps{Uploaded: len(documents.Items) > 0, Invited: len(users.Items) > 1, Saved: known.saved}
+	s.Saved = known.saved
 	known.all = s.Done() == 3
 	if v.console.started.note(name, known); known.all {
 		return nil, nil

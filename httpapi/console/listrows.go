@@ -99,25 +99,29 @@ func (w *rowWriter) badge(b *badge) {
 		w.text(b.Title)
 		w.raw(`"`)
 	}
-	w.raw(">", icons()[b.Icon])
+	w.raw(`><svg aria-hidden="true"><use href="#icon-`, b.Icon, `"/></svg>`)
 	w.text(b.Text)
 	w.raw("</span> ")
 }
 
-// icons are the pictures that a word stands beside, by their names: made once, of the
-// part.
-var icons = sync.OnceValue(func() map[string]string {
+// symbols are the pictures of badges, once for all rows: made once, of the part.
+var symbols = sync.OnceValue(func() template.HTML {
 	parts := template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "parts/icons.html"))
-	made := map[string]string{}
+	var made strings.Builder
+	made.WriteString(`<svg class="symbols" aria-hidden="true">`)
 	for _, name := range []string{"lock", "check", "pen", "box", "clock", "gone", "eye"} {
 		var b strings.Builder
 		if err := parts.ExecuteTemplate(&b, "icon", name); err != nil {
 			panic(err) // the file is part of the program
 		}
-		made[name] = b.String()
+		made.WriteString(strings.NewReplacer(`<svg aria-hidden="true"`, `<symbol id="icon-`+name+`"`, "</svg>", "</symbol>").Replace(b.String()))
 	}
-	return made
+	made.WriteString("</svg>")
+	return template.HTML(made.String())
 })
+
+// Symbols are the pictures that Rows names.
+func (s *shell) Symbols() template.HTML { return symbols() }
 
 // chosenOf are the options of a choice, with one of them chosen: rows of a table that
 // every page of a list has, and so written by hand too. list has options, words or

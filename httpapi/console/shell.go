@@ -218,18 +218,13 @@ func (c *Console) loadPages() (pages, error) {
 	return all, nil
 }
 
-// usualPage is the size of most pages, in bytes.
-const usualPage = 32 << 10
-
-func (p pages) render(name string, s *shell) (string, error) {
+// render appends a page.
+func (p pages) render(b *bytes.Buffer, name string, s *shell) error {
 	page := p[name]
 	if page == nil {
-		return "", fmt.Errorf("there is no page %q", name)
+		return fmt.Errorf("there is no page %q", name)
 	}
-	var b bytes.Buffer
-	b.Grow(usualPage)
-	err := page.ExecuteTemplate(&b, "frame", s)
-	return b.String(), err
+	return page.ExecuteTemplate(b, "frame", s)
 }
 
 // functions are what templates can call beside the methods of what they are given.

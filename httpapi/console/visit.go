@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -313,9 +314,15 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 	v.shell.Title = a.title
 	v.shell.Body = a.body
 	v.shell.Now = v.shell.When(time.Now())
-	html, err := c.pages.render(a.page, v.shell)
+	made := c.buffers.Get().(*bytes.Buffer)
+	defer c.buffers.Put(made)
+	made.Reset()
+	err := c.pages.render(made, a.page, v.shell)
 	if err == nil && v.unsent != nil {
-		html, err = v.refill(html, a.page)
+		var filled string
+		filled, err = v.refill(made.String(), a.page)
+		made.Reset()
+		made.WriteString(filled)
 	}
 	if err != nil {
 		c.options.Logger.Error().Err(err).Str("page", a.page).Msg("a page cannot be made")
@@ -323,11 +330,11 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(html)))
+	w.Header().Set("Content-Length", strconv.Itoa(made.Len()))
 	if a.status != 0 {
 		w.WriteHeader(a.status)
 	}
 	if r.Method != http.MethodHead {
-		io.WriteString(w, html)
+		w.Write(made.Bytes())
 	}
 }
