@@ -117,14 +117,7 @@ func (j *jobs) save() error {
 	if err != nil {
 		return err
 	}
-	temporary := j.file + ".new"
-	if err := os.WriteFile(temporary, b, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, j.file); err != nil || j.kept == nil {
-		return err
-	}
-	return j.kept(j.file)
+	return keptFile(j.file, b, j.kept)
 }
 
 func (j *jobs) encoded() ([]byte, error) {

@@ -112,14 +112,7 @@ func (s *sessions) save() error {
 	if err != nil || s.file == "" {
 		return err
 	}
-	temporary := s.file + ".new"
-	if err := os.WriteFile(temporary, b, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.file); err != nil || s.kept == nil {
-		return err
-	}
-	return s.kept(s.file)
+	return keptFile(s.file, b, s.kept)
 }
 
 // forget drops what nobody can come back for. Called under mu.

@@ -249,16 +249,32 @@ func (c *Console) keepSessions() {
 
 // secure reports whether what is sent cannot be read on the way, as far as this
 // server can know: TLS here, or before it as the public address says, or no
-// network at all.
+// network at all. A proxy on this machine comes from a loopback address too, and
+// whoever is behind it does not: a browser that is here itself names this machine,
+// and its requests were handed on by nobody.
 func (c *Console) secure(r *http.Request) bool {
-	if r.TLS != nil || strings.HasPrefix(c.options.PublicURL, "https://") {
+	switch {
+	case r.TLS != nil || strings.HasPrefix(c.options.PublicURL, "https://"):
 		return true
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
+	case c.options.PublicURL != "" && !thisMachine(hostOf(strings.TrimPrefix(originOf(c.options.PublicURL), "http://"))):
 		return false
 	}
-	addr, err := netip.ParseAddr(host)
+	for _, handedOn := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		if r.Header.Get(handedOn) != "" {
+			return false
+		}
+	}
+	return thisMachine(hostOf(r.Host)) && loopback(hostOf(r.RemoteAddr))
+}
+
+// thisMachine reports whether a host can be nothing but the machine of whoever names it.
+func thisMachine(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || loopback(host)
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
