@@ -90,7 +90,7 @@ type receipt struct {
 func showDocument(v *visit) (answer, error) {
 	d, err := v.vault.Document(v.ctx(), v.id("id"))
 	if errors.Is(err, engine.ErrDocumentDeleted) || err == nil && d.Status == engine.StatusDeleted {
-		return v.showTombstone(d)
+		return v.showTombstone()
 	} else if err != nil {
 		return answer{}, err
 	}

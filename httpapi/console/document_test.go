@@ -78,6 +78,8 @@ func TestAnOpenDraftIsShownToItsHolder(t *testing.T) {
 	b, other := k.uploader(), k.admin()
 	b.get(path)
 	b.submit(path+"/lock", "scratchpad", "on").ok(path).says("Your draft is empty so far")
+	b.last.offers(path + "/edit")
+	b.get(path + "/edit")
 	b.submit(path+"/edit", "name", "the lease").ok(path).says("Your draft", "Name lease the lease")
 	if k.document(d.ID).Name != "lease" {
 		t.Error("the draft is not a draft")

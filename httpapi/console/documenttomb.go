@@ -7,19 +7,18 @@ import (
 // tombstone is the page of a deleted document.
 type tombstone struct {
 	engine.Certificate
-	Name    string // until it is erased
 	By, How string
 	At      When
 	Hash    string
 	History []event
 }
 
-func (v *visit) showTombstone(d engine.Document) (answer, error) {
+func (v *visit) showTombstone() (answer, error) {
 	c, err := v.vault.Certificate(v.ctx(), v.id("id"))
 	if err != nil {
 		return answer{}, err
 	}
-	body := tombstone{Certificate: c, Name: d.Name, At: v.When(c.DeletedAt), Hash: c.AuditHash.String()}
+	body := tombstone{Certificate: c, At: v.When(c.DeletedAt), Hash: c.AuditHash.String()}
 	body.How = map[engine.Right]string{engine.RightManual: "by hand", engine.RightRetention: "by a retention policy", engine.RightErasure: "by an erasure"}[c.Right]
 	if body.By, err = v.name(c.DeletedBy); err != nil {
 		return answer{}, err
