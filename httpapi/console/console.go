@@ -14,9 +14,9 @@
 // comment that says what it is for and what it is given. Looks are one file of
 // plain CSS, which begins with its tokens. Scripts improve what works without
 // them; each is a module of its own below static. The rows of the list of documents
-// alone are written by hand (listrows.go): a template took most of that page's time. Nothing is fetched from
-// anywhere else, nothing is built, and the Content-Security-Policy of every page
-// says so.
+// alone are written by hand (listrows.go): a template took most of that page's time.
+// Nothing is fetched from anywhere else, nothing is built, and the
+// Content-Security-Policy of every page says so.
 //
 // Forms are posted, and the answer to a form is a redirect: a page can always be
 // loaded again. Each form carries a number that is used up by the first time it
