@@ -13,9 +13,10 @@
 // stands there. What pages have in common are parts: each is a template with a
 // comment that says what it is for and what it is given. Looks are one file of
 // plain CSS, which begins with its tokens. Scripts improve what works without
-// them; each is a module of its own below static. Nothing is fetched from
-// anywhere else, nothing is built, and the Content-Security-Policy of every page
-// says so.
+// them; each is a module of its own below static. The rows of the list of documents
+// alone are written by hand (listrows.go): a template took most of that page's time.
+// Nothing is fetched from anywhere else, nothing is built, and the
+// Content-Security-Policy of every page says so.
 //
 // Forms are posted, and the answer to a form is a redirect: a page can always be
 // loaded again. Each form carries a number that is used up by the first time it
@@ -24,9 +25,11 @@
 package console
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -79,6 +82,8 @@ type Console struct {
 	verifying verifications
 	failures  *httpapi.Refusals
 	jobs      *jobs
+	started   started
+	buffers   sync.Pool // of *bytes.Buffer, for pages
 	mux       *http.ServeMux
 	handler   http.Handler
 }
@@ -97,7 +102,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		o.MaxUpload = defaultMaxUpload
 	}
 	o.Search = httpapi.Narrowed(o.Search)
-	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals()}
+	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals(), buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 	var err error
 	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ type refusal struct {
 var refusals = []refusal{
 	{errNoPage, 404, "There is no such page", "Begin at Documents; an address that somebody sent may be of another vault."},
 	{errForm, 400, "The form did not arrive whole", "Go back and send it again."},
-	{errPlain, 403, "Signing in is not possible here", "This address is not encrypted, so your key could be read on the way. Open the console on the machine itself, or have TLS set up: strongroom tls init makes a certificate."},
+	{errPlain, 403, "Signing in is not possible here", "This address is not encrypted, so your key could be read on the way. Open the console on the machine itself, or have TLS set up: strongroom tls init makes a certificate. Behind a proxy that has it, --public-url says so."},
 	{errForeign, 403, "The form came from another site", "Nothing was done. If you sent it yourself, open the console in this browser and do it there."},
 	{errPassword, 403, "That is not the edit password", "Ask whoever set it; an admin can set another."},
 	{errNoLocks, 403, "You may not lock documents", "An admin can allow it, on your page in Settings."},
