@@ -261,6 +261,22 @@ func (b *tab) open(path string) {
 	b.do(chromedp.Navigate(b.h.url + path))
 }
 
+func (b *tab) reload() {
+	b.Helper()
+	b.leads(func() { call(b, page.Reload, page.ReloadParams{}) })
+}
+
+// history goes forward, or back, as the browser's buttons do.
+func (b *tab) history(by int64) {
+	b.Helper()
+	h := call(b, page.GetNavigationHistory, cdp.Empty{})
+	to := h.CurrentIndex + by
+	if to < 0 || int(to) >= len(h.Entries) {
+		b.Fatalf("the browser has no page %d of %d", to, len(h.Entries))
+	}
+	call(b, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: h.Entries[to].ID})
+}
+
 func (b *tab) text() string {
 	var s string
 	b.ask("document.body.innerText", &s)
