@@ -120,8 +120,9 @@ func render(place Place, source []byte, elsewhere map[string]string) (Guide, err
 	return guide, nil
 }
 
-// reachable lets the keyboard move what may be wider than the page.
-var reachable = strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<div class="wide" tabindex="0" role="group" aria-label="Table"><table>`, "</table>", "</table></div>")
+// reachable lets the keyboard move what may be wider than the page. The corner of a
+// table that is empty heads nothing.
+var reachable = strings.NewReplacer("<th></th>", "<td></td>", "<pre>", `<pre tabindex="0">`, "<table>", `<div class="wide" tabindex="0" role="group" aria-label="Table"><table>`, "</table>", "</table></div>")
 
 // relink makes a link of a guide one that can be followed from its page, or text.
 // Pictures are those of the repository, which are not served.
