@@ -122,10 +122,13 @@ func Serve(ctx context.Context, o Options) (err error) {
 
 	readers := readers{deliveries: startDeliveries(o, vaults, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
+	reader := startReader(o, log)
+	defer func() { err = errors.Join(err, reader.stop()) }()
+	readers.pictures = startPictures(o.Place, vaults, reader.painter, log)
+	defer func() { readers.pictures.stop() }()
 	if o.Search {
-		reader := startReader(o, log)
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
-		defer func() { err = errors.Join(err, readers.search.stop(), reader.stop()) }()
+		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {

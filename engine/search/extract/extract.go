@@ -1,6 +1,6 @@
 // Package extract is the frame of the readers that get the text out of files:
 // what a file is, who reads it, and what is said of it afterwards. It holds the
-// readers that are written here, plain text and Word (DOCX); others are in
+// readers that are written here, plain text and office files; others are in
 // packages of their own, such as PDF in engine/search/pdf.
 //
 // What a file is, is judged by its content first ([KindOf]): the media type and
@@ -81,7 +81,10 @@ type Reader struct {
 func Readers() []Reader {
 	return []Reader{
 		{Kind: Text, Version: 1, Read: inMemory(plainText)},
-		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
+		{Kind: DOCX, Version: 2, Read: inMemory(officeText)},
+		{Kind: XLSX, Version: 1, Read: inMemory(officeText)},
+		{Kind: PPTX, Version: 1, Read: inMemory(officeText)},
+		{Kind: ODF, Version: 1, Read: inMemory(odfText)},
 	}
 }
 
@@ -183,49 +186,57 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 	return result, nil
 }
 
-func (r Reader) limit() time.Duration {
-	if r.Limit == 0 {
-		return DefaultLimit
-	}
-	return r.Limit
-}
-
-// run reads in a goroutine of its own, and leaves that behind if it does not come
-// back. A panic is a defect of the reader, which a hostile file finds first: it
+// run reads. A panic is a defect of the reader, which a hostile file finds first: it
 // ends that file's reading and nothing else.
 func (r Reader) run(ctx context.Context, f File) (string, error) {
+	return bounded(ctx, r.Limit, func(ctx context.Context) (text string, err error) {
+		out := &Output{}
+		defer func() { text = out.String() }()
+		defer guard(&err)
+		return "", r.Read(ctx, f, out)
+	})
+}
+
+// guard makes an error of a panic.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)
+	}
+}
+
+// bounded does something in a goroutine of its own, and leaves that behind if it
+// does not come back in time.
+func bounded[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	cancel := context.CancelFunc(func() {})
-	if r.limit() > 0 {
-		ctx, cancel = context.WithTimeout(ctx, r.limit())
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
 	type end struct {
-		text string
-		err  error
+		of  T
+		err error
 	}
 	ended := make(chan end, 1)
 	go func() {
-		out := &Output{}
-		defer func() {
-			if p := recover(); p != nil {
-				ended <- end{out.String(), fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)}
-			}
-		}()
-		err := r.Read(ctx, f, out)
-		ended <- end{out.String(), err}
+		of, err := do(ctx)
+		ended <- end{of, err}
 	}()
 	select {
 	case e := <-ended:
-		return e.text, e.err
+		return e.of, e.err
 	case <-ctx.Done():
 	}
 	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	select {
 	case e := <-ended:
-		return e.text, e.err
+		return e.of, e.err
 	case <-patience.C:
-		return "", ErrTooLong
+		var none T
+		return none, ErrTooLong
 	}
 }
 

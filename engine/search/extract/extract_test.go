@@ -20,7 +20,7 @@ func text(t testing.TB, data []byte, name string) (string, error) {
 }
 
 func textOf(ctx context.Context, data []byte, name string) (string, error) {
-	kind := map[string]Kind{".docx": DOCX}[filepath.Ext(name)]
+	kind := map[string]Kind{".docx": DOCX, ".xlsx": XLSX, ".pptx": PPTX, ".odt": ODF}[filepath.Ext(name)]
 	if kind == "" {
 		kind = Text
 	}
@@ -182,6 +182,10 @@ func seeds(f *testing.F, name string) {
 	f.Helper()
 	for _, data := range [][]byte{
 		makeDOCX(f, "word/document.xml", body(para("text")), "word/header1.xml", body(para("head"))),
+		makeDOCX(f, "xl/workbook.xml", "<workbook><sheet name='a' r:id='r1'/></workbook>", "xl/_rels/workbook.xml.rels", rels("worksheet", "worksheets/sheet1.xml"), "xl/worksheets/sheet1.xml", "<worksheet><row><c t='s'><v>0</v></c><c s='0'><v>45356</v></c></row></worksheet>",
+			"xl/sharedStrings.xml", "<sst><si><t>a</t></si></sst>", "xl/styles.xml", "<styleSheet><cellXfs><xf numFmtId='14'/></cellXfs></styleSheet>"),
+		makeDOCX(f, "ppt/presentation.xml", "<p:presentation><p:sldId r:id='r1'/></p:presentation>", "ppt/_rels/presentation.xml.rels", rels("slide", "slides/slide1.xml"), "ppt/slides/slide1.xml", element("p:sld", "<a:p><a:t>a</a:t></a:p>")),
+		makeStored(f, "mimetype", "application/vnd.oasis.opendocument.text", "content.xml", odf("document-content", "<text:p>a<text:note><text:p>b</text:p></text:note></text:p>")),
 		[]byte("a,b\r\n1,2"), []byte("\xff\xfea\x00"), []byte("na\xefve"),
 	} {
 		f.Add(data)
@@ -219,4 +223,7 @@ func fuzz(f *testing.F, name string) {
 }
 
 func FuzzDOCX(f *testing.F)  { fuzz(f, "a.docx") }
+func FuzzXLSX(f *testing.F)  { fuzz(f, "a.xlsx") }
+func FuzzPPTX(f *testing.F)  { fuzz(f, "a.pptx") }
+func FuzzODF(f *testing.F)   { fuzz(f, "a.odt") }
 func FuzzPlain(f *testing.F) { fuzz(f, "a.txt") }

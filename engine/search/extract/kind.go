@@ -132,34 +132,6 @@ func isPDF(head []byte, said said) bool {
 	return bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) && (said.is("application/pdf", ".pdf") || !said.text() && bytes.IndexByte(head, 0) >= 0)
 }
 
-// archiveKind tells by the names in an archive.
-func archiveKind(head, tail []byte, said said) Kind {
-	has := func(name string) bool {
-		return bytes.Contains(head, []byte(name)) || bytes.Contains(tail, []byte(name))
-	}
-	switch {
-	case bytes.Contains(head[:min(len(head), 256)], []byte("mimetypeapplication/vnd.oasis.opendocument.")):
-		return ODF
-	case has("word/"):
-		return DOCX
-	case has("xl/"):
-		return XLSX
-	case has("ppt/"):
-		return PPTX
-	}
-	switch { // with so many parts that their names are in between
-	case said.is("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx", ".docm", ".dotx"):
-		return DOCX
-	case said.is("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx", ".xlsm"):
-		return XLSX
-	case said.is("application/vnd.openxmlformats-officedocument.presentationml.presentation", ".pptx", ".pptm"):
-		return PPTX
-	case said.is("application/vnd.oasis.opendocument.text", ".odt", ".ods", ".odp"):
-		return ODF
-	}
-	return ZIP
-}
-
 // compoundKind tells by the names in the directory of Microsoft's container, which
 // are in UTF-16. It may be anywhere in the file: where is in the header.
 func (f File) compoundKind(head []byte, said said) (Kind, error) {
