@@ -91,6 +91,9 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/audit", "strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
+	"httpapi/console/browser":   {}, // tests alone
+	"httpapi/console/guides":    {may: []string{"github.com/yuin/goldmark"}, never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url"}},
+	"httpapi/console/reference": {never: append([]string{"net", "os"}, programOnly...)},
 	"httpapi/daemon": {
 		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine", "strongroom/httpapi",
 			"github.com/rs/zerolog"},

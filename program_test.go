@@ -38,7 +38,7 @@ type program struct {
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
-	c := cli.Program{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Env: p.env, SystemdUnit: systemdUnit}
+	c := cli.Program{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Env: p.env, SystemdUnit: systemdUnit, Guides: guideFiles}
 	return c.Run(ctx, args)
 }
 

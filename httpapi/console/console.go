@@ -27,6 +27,7 @@ package console
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -66,7 +67,9 @@ type Options struct {
 	Unopened map[string]string
 	// Warnings are what is known against vaults that can be used, as in httpapi.
 	Warnings func() map[string][]string
-	// OpenAPI is the description the reference is made from; see httpapi.Description.
+	// Guides has the guides of the rooms, where the repository has them: README.md,
+	// httpapi/README.md, … Nil: there are no guides, and the menu has none.
+	Guides fs.FS
 	Logger zerolog.Logger
 	Build  httpapi.Build
 }
@@ -84,6 +87,7 @@ type Console struct {
 	jobs      *jobs
 	started   started
 	buffers   sync.Pool // of *bytes.Buffer, for pages
+	learning  learning
 	mux       *http.ServeMux
 	handler   http.Handler
 }
@@ -110,6 +114,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 	if c.pages, err = c.loadPages(); err != nil {
 		return nil, err
 	}
+	c.learning = newLearning(o)
 	c.sessions = openSessions(o.Sessions, time.Now)
 	c.sessions.kept = o.Kept
 	c.jobs = openJobs(o.Jobs, time.Now)

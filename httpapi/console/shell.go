@@ -30,6 +30,7 @@ type shell struct {
 	Access  engine.Access
 	Here    string   // the path of this page, for the menu
 	Once    string   // the number of the next form
+	Guides  bool     // there are guides
 	Hosted  bool     // who this is, the host knows: there is nothing to sign out of
 	Lost    []option // what was typed into a form that this page does not have
 
@@ -42,7 +43,7 @@ type shell struct {
 }
 
 func (c *Console) stranger(r *http.Request) *visit {
-	s := &shell{base: c.options.Prefix + root, assets: c.assets.named, zone: time.UTC, Here: r.URL.Path, request: r, Once: randomText()[:22]}
+	s := &shell{base: c.options.Prefix + root, assets: c.assets.named, zone: time.UTC, Here: r.URL.Path, request: r, Guides: c.options.Guides != nil, Once: randomText()[:22]}
 	v := &visit{shell: s, console: c, r: r}
 	s.called = v.called
 	return v

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -59,6 +60,7 @@ type Options struct {
 	WebhookProxy *url.URL       // nil: none, whatever the environment says
 	Search       bool           // keep full-text indexes and answer searches
 	Console      bool           // serve the pages for people, below /console/
+	Guides       fs.FS          // the guides they show, where the repository has them; nil: none
 	Reader       Reader         // how it reads files
 	unserved     bool           // there is no server: files are read for somebody else
 	AcceptClock  bool           // write although the clock is behind the log
