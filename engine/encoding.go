@@ -386,6 +386,9 @@ func decodeClientParts(at id, b []byte, all bool) (*client, error) {
 	if !c.HasSecret && c.secret != [sha256.Size]byte{} { // nothing binds it
 		d.Fail()
 	}
+	if !all {
+		return c, d.Done("a client")
+	}
 	return c, d.Done("client " + c.ID)
 }
 
