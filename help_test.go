@@ -38,8 +38,12 @@ func TestExamples(t *testing.T) {
 			case "serve":
 				exampleServer(t, dir, example)
 				return
-			case "key revoke":
-				id := regexp.MustCompile(`(?m)^(\S+)\s+scanner`).FindStringSubmatch(mustRun(t, "key", "list"))[1]
+			case "key revoke", "client set", "client close":
+				noun, name := "key", "scanner"
+				if cmd.name != "key revoke" {
+					noun, name = "client", "ERP"
+				}
+				id := regexp.MustCompile(`(?m)^(\S+)\s+` + name).FindStringSubmatch(mustRun(t, noun, "list"))[1]
 				example = regexp.MustCompile(`\b01[0-9A-Z]{24}\b`).ReplaceAllString(example, id)
 				if example == cmd.example {
 					t.Error("there is no id in the example")

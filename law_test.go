@@ -94,6 +94,11 @@ var importLaw = map[string]importRule{
 	"httpapi/console/browser":   {}, // tests alone
 	"httpapi/console/guides":    {may: []string{"github.com/yuin/goldmark"}, never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url"}},
 	"httpapi/console/reference": {never: append([]string{"net", "os"}, programOnly...)},
+	// The console has the sessions, and the page of consent.
+	"httpapi/signin": {
+		may:   []string{"strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog", "go.etcd.io/bbolt"},
+		never: append([]string{"strongroom/engine/"}, programOnly...),
+	},
 	"httpapi/daemon": {
 		may: []string{"strongroom/audit", "strongroom/blobstore", "strongroom/engine", "strongroom/httpapi",
 			"github.com/rs/zerolog"},

@@ -147,8 +147,12 @@ func needed(name string) []string {
 		return []string{"x"}
 	case "key add":
 		return []string{"--name", "x", "--user", "x"}
-	case "key revoke":
+	case "key revoke", "client close":
 		return []string{"x"}
+	case "client add":
+		return []string{"--name", "x", "--grants", "client_credentials", "--user", "x"}
+	case "client set":
+		return []string{"x", "--access", "view"}
 	case "export":
 		return []string{"--log", "-"}
 	case "import":

@@ -50,7 +50,8 @@
 //     equal is allowed.
 //   - actor is who did it: the id of a user; system, for schedules; operator,
 //     for the person at the machine.
-//   - key is the id of the API key used, "" if none was.
+//   - key is the id of the API key used, or of the client whose token was, "" if
+//     none was.
 //   - op is the operation; see the table.
 //   - document is the id of the document it is about, version the number of the
 //     version.
@@ -119,7 +120,8 @@
 // of exact bytes:
 //
 //   - secret: of a key, or of the address of a user's calendar, of the SHA-256 of the
-//     secret in its token, which is what the vault keeps; of a webhook, of the bytes it signs with. They are
+//     secret in its token, which is what the vault keeps; of a client, of the SHA-256
+//     of its secret; of a webhook, of the bytes it signs with. They are
 //     32 and 24 random bytes: nobody finds them by guessing.
 //   - password: of the Argon2id hash of the document's edit password, in PHC form,
 //     whose salt is in no log.
@@ -376,8 +378,20 @@
 //	    facts    secret hash, user word
 //	calendar.ended (none)
 //	    facts    repeats? number, user word
+//	client.created (none)
+//	    facts    access word, actsAs? word, client word, grants list,
+//	             impersonates flag, publicKey? hash, secret? hash
+//	    detail   name redirectUris
+//	client.updated (none)
+//	    facts    access word, actsAs? word, client word, grants list,
+//	             impersonates flag, publicKey? hash, repeats? number,
+//	             secret? hash
+//	    detail   {member: {old, new}}
+//	client.closed (none)
+//	    facts    client word, repeats? number
 //	signin.failed (none)
-//	    facts    count number, key? word, reason word, sources? number
+//	    facts    client? word, count number, key? word, reason word,
+//	             sources? number
 //	    detail   source
 //	webhook.created (none)
 //	    facts    active flag, events list, secret hash, webhook word
@@ -418,9 +432,10 @@
 //
 // The facts:
 //
-//	access           what the user, or the key, may do: view, upload, auditor or admin
+//	access           what the user, the key or the client may do: view, upload, auditor or admin
 //	action           what the policy does: archive or delete
 //	active           whether the webhook is delivered to
+//	actsAs           the id of the user the client is by itself
 //	after            the seq after which the export began
 //	anchor           from when its recurrences are counted, if not from when it is due
 //	archived         how many documents the run archived
@@ -434,6 +449,7 @@
 //	chain            the chain of the version; of a deletion, of the last one
 //	changed          the names of the settings that changed
 //	cleared          how many documents had the field
+//	client           the id of the client
 //	clock            what the clock said when the run accepted it
 //	confirmed        the fields whose dates an admin has set, or has confirmed, from now on
 //	count            how many sign-ins failed since the last entry of that source
@@ -460,9 +476,11 @@
 //	format           the number of the format of the vault
 //	formerZones      the time zones there were while a policy protected by compliance
 //	from             the number of the format before
+//	grants           the ways by which the client may get tokens, as OAuth names them
 //	head             the hash of the last entry in the backup
 //	held             how many documents the run left because of a hold
 //	hold             the id of the hold
+//	impersonates     whether the client may sign that it is another user
 //	key              the id of the key
 //	last             the time of the last entry before the correction
 //	list             the SHA-256 over the ids of the documents of an export, in order, an LF after each
@@ -484,6 +502,7 @@
 //	policy           the id of the policy
 //	protect          none, governance or compliance
 //	protected        how many documents the run left because of protection
+//	publicKey        the digest of the key that the client's assertions are checked with
 //	reason           why deliveries ended: gone or failing; of a sign-in, unknown, wrong, expired, revoked or several
 //	recurrence       monthly, quarterly, yearly, or "" for once
 //	reminderDays     the setting, each number in decimal digits
@@ -591,7 +610,7 @@ func isDetail(d []byte) bool {
 type Stamp struct {
 	Time  time.Time // a whole millisecond
 	Actor string    // the id of the user, or system or operator
-	Key   string    // the id of the API key, "" if there was none
+	Key   string    // the id of the API key or of the client, "" if there was none
 }
 
 // Entry is a line of the log, read.

@@ -68,6 +68,9 @@ const (
 
 	OpCalendarStarted Op = "calendar.started"
 	OpCalendarEnded   Op = "calendar.ended"
+	OpClientCreated   Op = "client.created"
+	OpClientUpdated   Op = "client.updated"
+	OpClientClosed    Op = "client.closed"
 
 	OpSigninFailed Op = "signin.failed"
 
@@ -192,7 +195,11 @@ var rules = []rule{
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
 	{OpCalendarStarted, noDocument, []fact{must("secret", aHash), must("user", aWord)}, ""},
 	{OpCalendarEnded, noDocument, []fact{may("repeats", aNumber), must("user", aWord)}, ""},
-	{OpSigninFailed, noDocument, []fact{must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
+	{OpClientCreated, noDocument, clientFacts, "name redirectUris"},
+	{OpClientUpdated, noDocument, []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash),
+		may("repeats", aNumber), may("secret", aHash)}, "{member: {old, new}}"},
+	{OpClientClosed, noDocument, []fact{must("client", aWord), may("repeats", aNumber)}, ""},
+	{OpSigninFailed, noDocument, []fact{may("client", aWord), must("count", aNumber), may("key", aWord), must("reason", aWord), may("sources", aNumber)}, "source"},
 
 	{OpWebhookCreated, noDocument, []fact{must("active", aFlag), must("events", aList), must("secret", aHash), must("webhook", aWord)}, "url description"},
 	{OpWebhookUpdated, noDocument, []fact{must("active", aFlag), must("events", aList), may("repeats", aNumber), may("secret", aHash), may("until", aTime), must("webhook", aWord)}, "{member: {old, new}}"},
@@ -213,6 +220,7 @@ var (
 	policyFacts = []fact{must("action", aWord), may("days", aNumber), must("enabled", aFlag), may("period", aWord), must("policy", aWord),
 		must("protect", aWord), may("repeats", aNumber), must("scope", aWord), may("startAt", aWord), must("startFrom", aWord), may("target", aText)}
 	obligationFacts = []fact{may("anchor", aWord), must("due", aWord), must("obligation", aWord), must("owner", aWord), must("recurrence", aText)}
+	clientFacts     = []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash), may("secret", aHash)}
 	userFacts       = []fact{must("access", aWord), must("canLock", aFlag), must("status", aWord), must("user", aWord)}
 )
 

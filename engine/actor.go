@@ -105,6 +105,14 @@ type Actor struct {
 	UserID string
 	KeyID  string
 	Access Access
+	// ClientID is the client by which somebody acts, with a token of the host's;
+	// "": none. It stands as the key in entries, and KeyID is not looked at. What
+	// the client may not do, nobody may who acts by it; once it is closed, nobody
+	// acts by it any more.
+	ClientID string
+	// Grant is how the client got its token. Once it has the grant no more, or may
+	// no more be this user by it, nobody acts by it. "": that is not asked.
+	Grant Grant
 }
 
 const (
@@ -182,6 +190,9 @@ func (m Match) check(revision uint64) error {
 func (t *tx) admit(a Actor) error {
 	t.actor = a
 	if a.UserID == systemActor || a.UserID == operatorActor {
+		if a.ClientID != "" { // a client acts as users, and as nobody else
+			return ErrInvalidToken
+		}
 		return nil
 	}
 	u, err := t.user(a.UserID)
@@ -192,6 +203,9 @@ func (t *tx) admit(a Actor) error {
 		return ErrTokenRevoked
 	}
 	t.actor.UserID, t.actor.Access = u.ID, Meet(a.Access, u.Access)
+	if a.ClientID != "" {
+		return t.admitClient(a)
+	}
 	if a.KeyID == "" {
 		return nil
 	}

@@ -251,6 +251,8 @@ func (e pastEntry) again(detail []byte) (pastStep, error) {
 		return e.documentRestricted, nil
 	case audit.OpFieldCreated, audit.OpFieldUpdated:
 		return e.fieldDefined, nil
+	case audit.OpClientUpdated, audit.OpClientClosed:
+		return e.clientChanged, nil
 	case audit.OpWebhookUpdated, audit.OpWebhookDisabled, audit.OpWebhookDeleted:
 		return e.webhookChanged, nil
 	}
@@ -268,6 +270,8 @@ func (e *pastEntry) lost() string {
 		return fmt.Sprintf("user %s with %s access: make them anew", e.word("user"), e.word("access"))
 	case audit.OpKeyCreated:
 		return fmt.Sprintf("key %s of user %s: it works no more, make another", e.word("key"), e.word("user"))
+	case audit.OpClientCreated:
+		return fmt.Sprintf("client %s: make it anew", e.word("client"))
 	case audit.OpWebhookCreated:
 		return fmt.Sprintf("webhook %s: make it anew", e.word("webhook"))
 	case audit.OpDocumentTextSet:

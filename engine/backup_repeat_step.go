@@ -223,6 +223,50 @@ func (e pastEntry) fieldDefined(t *tx) (pastOutcome, audit.Event, error) {
 	return pastOutcome{}, audit.Event{Op: audit.OpFieldUpdated, Facts: f.facts(), Detail: encodeDetail(detail)}, nil
 }
 
+// clientChanged closes a client that was closed since, and one whose secret or
+// public key was changed: the old one may have been changed because somebody else
+// had it, and the new one is in no log. Of other changes it takes what narrows the
+// client.
+func (e pastEntry) clientChanged(t *tx) (pastOutcome, audit.Event, error) {
+	c, err := t.client(e.word("client"))
+	if errors.Is(err, ErrClientNotFound) { // made since, and said there
+		return nothingRepeated("")
+	}
+	if err != nil {
+		return pastOutcome{}, audit.Event{}, err
+	}
+	out, event := pastOutcome{}, audit.Event{}
+	if old := (pastEntry{Entry: audit.Entry{Facts: c.facts()}}); e.Op == audit.OpClientClosed || old.word("secret") != e.word("secret") || old.word("publicKey") != e.word("publicKey") {
+		if event = c.close(); e.Op == audit.OpClientUpdated && !event.IsZero() {
+			out.lost = fmt.Sprintf("client %s works no more, since it has another secret or public key: make another", c.ID)
+		}
+	} else {
+		out.lost, event, err = e.clientNarrowed(c)
+	}
+	if err != nil || event.IsZero() {
+		return out, event, err
+	}
+	c.Revision++
+	t.putClient(c)
+	return out, event, nil
+}
+
+func (e pastEntry) clientNarrowed(c *client) (lost string, event audit.Event, err error) {
+	var access Access
+	if err := access.UnmarshalText([]byte(e.word("access"))); err != nil {
+		return "", audit.Event{}, err
+	}
+	grants, _ := e.Facts["grants"].AsTexts()
+	old := *c
+	c.Access, c.Impersonates = Meet(c.Access, access), c.Impersonates && e.word("impersonates") == "true"
+	c.Grants = slices.DeleteFunc(slices.Clone(c.Grants), func(g Grant) bool { return !slices.Contains(grants, string(g)) })
+	if !e.Detail.IsZero() || c.Access != access || c.UserID != e.word("actsAs") || len(c.Grants) != len(grants) || c.Impersonates != (e.word("impersonates") == "true") {
+		lost = fmt.Sprintf("client %s has the name, redirect URIs and user that it had before, and may do no more than before and after", c.ID)
+	}
+	event, err = c.updated(&old)
+	return lost, event, err
+}
+
 // webhookChanged takes a webhook away, or out of service. Where it sends to, and
 // what it signs with, is in no log.
 func (e pastEntry) webhookChanged(t *tx) (pastOutcome, audit.Event, error) {

@@ -121,7 +121,7 @@
 // many documents takes [MaxBulk], an erasure [MaxErased]. A name has 255
 // characters at most, a description 10,000, a reason or a comment 2,000, and
 // most other text 200. A document has 100 tags and 100 custom fields at most, and
-// its metadata 256 KiB. A vault has 200 fields, 1,000 policies and 1,000 webhooks
+// its metadata 256 KiB. A vault has 200 fields, 1,000 policies and 1,000 webhooks and clients
 // at most, and a document 1,000 obligations. Versions are as large as the caller
 // of Stage and the disk allow. Below a reserve of free space, [Options].ReserveBytes,
 // changes are refused with [ErrNoSpace] and reads go on.

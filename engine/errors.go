@@ -101,6 +101,7 @@ var (
 	ErrRunNotFound         = errors.New("no such run of retention")
 	ErrErasureNotFound     = errors.New("no such erasure")
 	ErrWebhookNotFound     = errors.New("no such webhook")
+	ErrClientNotFound      = errors.New("no such client")
 	ErrDeliveryNotFound    = errors.New("no such delivery")
 	// ErrNotLocked: there is no live lock; the one whose token was given has ended.
 	ErrNotLocked = errors.New("the document is not locked")

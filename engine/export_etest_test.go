@@ -130,6 +130,28 @@ func ChangeWebhook(webhookID string, record []byte, fn func(*StoredWebhook)) []b
 	return w.encode()
 }
 
+// StoredClient is a client's record.
+type StoredClient struct{ *client }
+
+// SetKey puts another public key there, or none.
+func (c StoredClient) SetKey(text string) {
+	c.PublicKey = text
+	c.checkKey(&checks{})
+}
+
+// SetSecret puts another secret there.
+func (c StoredClient) SetSecret() { c.secret[0]++ }
+
+// ChangeClient returns the record with what fn changes.
+func ChangeClient(clientID string, record []byte, fn func(*StoredClient)) []byte {
+	c, err := decodeClient(id(KeyOf(clientID)), record)
+	if err != nil {
+		panic(err)
+	}
+	fn(&StoredClient{c})
+	return c.encode()
+}
+
 // PasswordOf is the edit password as a document's record keeps it, or the record of
 // it as it was at locking.
 func PasswordOf(bucket string, key, record []byte) string {

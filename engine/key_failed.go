@@ -110,6 +110,9 @@ func (t *tx) failedSignIn(of failedDue) audit.Event {
 	if k, err := t.key(of.keyID); err == nil { // an id that is none is a stranger's text
 		facts["key"] = audit.Text(k.ID)
 		reason = cmp.Or(reason, "wrong")
+	} else if c, err := t.client(of.keyID); err == nil {
+		facts["client"] = audit.Text(c.ID)
+		reason = cmp.Or(reason, "wrong")
 	}
 	facts["reason"] = audit.Text(cmp.Or(reason, "unknown"))
 	if of.sources > 0 {

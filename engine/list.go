@@ -322,6 +322,7 @@ const (
 	listMatters  = 'M'
 	listErasures = 'E'
 	listFolders  = 'f'
+	listClients  = 'A'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -34,6 +34,7 @@ const formatVersion = 3
 //	users       user                              user
 //	emails      e-mail, folded                    user
 //	keys        key                               API key with the hash of its secret
+//	clients     client                            client with the hash of its secret and its public key
 //	fields      key of a field                    its definition
 //	settings    "settings"                        settings
 //	snapshots   document                          the document as it was when it was locked
@@ -56,7 +57,7 @@ const formatVersion = 3
 // The first three are the store's, which makes one of its own for a while when it
 // overwrites freed pages.
 //
-// document, user, key, obligation, hold, policy, run, erasure, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
+// document, user, key, client, obligation, hold, policy, run, erasure, webhook: 16 bytes; seq, number: 8 bytes, big-endian.
 var (
 	bucketMeta         = store.Meta
 	bucketLog          = store.Log
@@ -70,6 +71,7 @@ var (
 	bucketUsers        = []byte("users")
 	bucketEmails       = []byte("emails")
 	bucketKeys         = []byte("keys")
+	bucketClients      = []byte("clients")
 	bucketFields       = []byte("fields")
 	bucketSettings     = []byte("settings")
 	bucketSnapshots    = []byte("snapshots")
@@ -111,6 +113,9 @@ func bucketsOf(format int) [][]byte {
 		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketWebhooks)
 		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
 		names = append(names, bucketErasures, bucketErasing, bucketErased)
+	}
+	if format >= 3 {
+		names = append(names, bucketClients)
 	}
 	return names
 }

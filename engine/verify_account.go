@@ -17,6 +17,7 @@ func (c *checker) accounts() error {
 		(*checker).vault,
 		comparison[User]{bucketUsers, len(id{}), replay.Users, byID(decodeUser), (User).record, (*checker).emailOf}.run,
 		comparison[*key]{bucketKeys, len(id{}), replay.Keys, byID(decodeKey), (*key).record, nil}.run,
+		comparison[*client]{bucketClients, len(id{}), replay.Clients, byID(decodeClient), (*client).record, nil}.run,
 		comparison[Field]{bucketFields, 0, replay.Fields, decodeField, (Field).record, nil}.run,
 		comparison[*webhook]{bucketWebhooks, len(id{}), replay.Webhooks, byID(decodeWebhook), (*webhook).record, nil}.run,
 		comparison[Policy]{bucketPolicies, len(id{}), replay.Policies, byID(decodePolicy), (Policy).record, (*checker).scopesOf}.run,
@@ -144,6 +145,33 @@ func (k *key) record() replay.Thing {
 		},
 		Texts: replay.Members{"the name": replay.Text(k.Name)},
 	}
+}
+
+func (c *client) record() replay.Thing {
+	is := replay.Thing{
+		Facts: replay.Members{
+			"access":         replay.Text(c.Access.String()),
+			"its grants":     replay.List(c.Grants),
+			"whom it is":     replay.Text(c.UserID),
+			"impersonates":   replay.Flag(c.Impersonates),
+			"the status":     replay.Text(c.Status),
+			"created at":     replay.Time(c.CreatedAt),
+			"the revision":   replay.Number(c.Revision),
+			"its public key": {},
+			replay.Secret:    {},
+		},
+		Texts: replay.Members{
+			"the name":          replay.Text(c.Name),
+			"its redirect URIs": replay.List(c.RedirectURIs),
+		},
+	}
+	if len(c.der) > 0 {
+		is.Facts["its public key"] = boundBy(digestOf(c.der))
+	}
+	if c.HasSecret {
+		is.Facts[replay.Secret] = boundBy(digestOf(c.secret[:]))
+	}
+	return is
 }
 
 func (f Field) record() replay.Thing {

@@ -33,6 +33,7 @@ type evidence struct {
 	open      engine.Obligation // which recurs after it
 	held      heldEvidence      // of the live document, and of the one that is gone
 	retention retentionEvidence
+	client    engine.Client
 	webhook   engine.Webhook      // disabled
 	seqs      map[audit.Op]uint64 // of the last entry of each kind
 }
@@ -86,6 +87,7 @@ func (e *evidence) fill(t *testing.T, k *enginetest.Kit) {
 	e.live, _, err = k.UpdateDocument(ctx, k.Admin, d.ID, cond, engine.DocumentPatch{Name: &name})
 	must(t, err)
 	e.webhook = webhooked(t, k)
+	e.client = clientOf(t, k, e.user.ID)
 	more := []string{"minutes"}
 	_, _, err = k.CreateField(ctx, k.Admin, engine.NewField{Key: "stage", Type: engine.ChoiceField, Choices: []string{"draft", "signed"}, Description: "how far"})
 	must(t, err)
@@ -495,7 +497,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 	blob := e.live.Current.Digest.Hex()
 	blob = filepath.Join(e.dir, "blobs", "sha256", blob[:2], blob)
 	bytesOfBlob := readFile(t, blob)
-	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.holdTampers(t), e.retentionTampers(t), e.webhooks(), e.blobs()) {
+	for _, c := range slices.Concat(e.log(), e.documents(), e.index(t), e.people(), e.obligations(t), e.holdTampers(t), e.retentionTampers(t), e.webhooks(), e.clients(t), e.blobs()) {
 		if c.db != nil {
 			spoil(t, e.dir, c.db)
 		}

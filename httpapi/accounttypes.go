@@ -52,6 +52,7 @@ type KeyWithSecret struct {
 type Me struct {
 	User         *User         `json:"user,omitempty" doc:"Absent for the operator, who is no user."`
 	Key          *Key          `json:"key,omitempty" doc:"Absent if no API key was used."`
+	ClientID     string        `json:"clientId,omitempty" doc:"The client by whose access token it is; absent if there is none."`
 	Access       engine.Access `json:"access" doc:"What this caller may do: the lower of the user's and the key's."`
 	Organization Organization  `json:"organization"`
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,6 +36,29 @@ func (c *caller) again() error {
 	return actor.Access.Permits(c.access)
 }
 
+// Tokens are access tokens that another room gives out and checks.
+type Tokens interface {
+	// Vault names the vault that a token says it is for; "": it is no access token.
+	// It proves nothing.
+	Vault(token string) string
+	// Check says who presents a token, with the access there is now. Its errors are
+	// those of [engine.Vault.Authenticate].
+	Check(ctx context.Context, token string) (*engine.Vault, engine.Actor, error)
+}
+
+// accessTokenError is an error about a token that is no API key: another one is
+// got without an admin.
+type accessTokenError struct{ error }
+
+func (e accessTokenError) Unwrap() error { return e.error }
+
+// accessTokenMessages stand for those of errorTable.
+var accessTokenMessages = map[errorCode]string{
+	codeInvalidToken:              "the access token is not valid; get another one at /oauth/token",
+	"AUTHORIZATION_TOKEN_EXPIRED": "the access token has expired; get another one at /oauth/token, with the refresh token if there is one",
+	"AUTHORIZATION_TOKEN_REVOKED": "the access token has ended, or its client or its user may not act any more; sign in again, or ask an admin",
+}
+
 // authenticateKey is the Authenticate of servers that were given none. Vaults
 // are looked up among those that are open, never on disk. A token of a vault
 // that cannot be asked is tried on another one, where it is as wrong as any and
@@ -49,6 +73,11 @@ func (s *Server) authenticateKey(r *http.Request) (*engine.Vault, engine.Actor, 
 		return nil, engine.Actor{}, err
 	}
 	name := engine.TokenVault(token)
+	if s.options.Tokens != nil {
+		if of := s.options.Tokens.Vault(token); of != "" {
+			return s.authenticateToken(r, of, token)
+		}
+	}
 	if vault := s.vaults[name]; vault != nil && vault.Ready() == nil {
 		var actor engine.Actor
 		if actor, err = vault.Authenticate(r.Context(), token); err == nil {
@@ -60,14 +89,32 @@ func (s *Server) authenticateKey(r *http.Request) (*engine.Vault, engine.Actor, 
 		}
 		err = engine.ErrInvalidToken
 	}
-	down := s.down()
-	if name == "" || len(down) == 0 || !errors.Is(err, engine.ErrInvalidToken) && !errors.Is(err, engine.ErrUnavailable) {
+	return nil, engine.Actor{}, s.doubted(name, err)
+}
+
+// authenticateToken is authenticateKey for an access token.
+func (s *Server) authenticateToken(r *http.Request, name, token string) (*engine.Vault, engine.Actor, error) {
+	vault, actor, err := s.options.Tokens.Check(r.Context(), token)
+	if err == nil {
+		return vault, actor, nil
+	}
+	if err = s.doubted(name, err); errors.Is(err, engine.ErrUnavailable) || errors.Is(err, errUnverified) {
 		return nil, engine.Actor{}, err
 	}
-	if i := slices.IndexFunc(down, func(o outage) bool { return o.name == name }); i >= 0 {
-		return nil, engine.Actor{}, fmt.Errorf("%w: %s", errUnverified, down[i])
+	return nil, engine.Actor{}, accessTokenError{err}
+}
+
+// doubted is what a token of a vault is refused with: not as wrong, while a vault
+// cannot be asked.
+func (s *Server) doubted(name string, err error) error {
+	down := s.down()
+	if name == "" || len(down) == 0 || !errors.Is(err, engine.ErrInvalidToken) && !errors.Is(err, engine.ErrUnavailable) {
+		return err
 	}
-	return nil, engine.Actor{}, errUnverified
+	if i := slices.IndexFunc(down, func(o outage) bool { return o.name == name }); i >= 0 {
+		return fmt.Errorf("%w: %s", errUnverified, down[i])
+	}
+	return errUnverified
 }
 
 // anyReady returns a vault that can be asked; nil if none can.

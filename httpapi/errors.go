@@ -76,6 +76,7 @@ var errorTable = []errorRow{
 	{engine.ErrRunNotFound, 404, "RUN_NOT_FOUND", "there is no run of retention with this id; GET /v1/retention/runs lists those there are"},
 	{engine.ErrErasureNotFound, 404, "ERASURE_NOT_FOUND", "there is no erasure with this id; GET /v1/erasures lists those there are"},
 	{engine.ErrWebhookNotFound, 404, "WEBHOOK_NOT_FOUND", "there is no webhook with this id; GET /v1/webhooks lists those there are"},
+	{engine.ErrClientNotFound, 404, "CLIENT_NOT_FOUND", "there is no client with this id; GET /v1/clients lists those there are"},
 	{engine.ErrDeliveryNotFound, 404, "DELIVERY_NOT_FOUND", "the webhook has no delivery with this number, or not any more; GET its deliveries to see those it has"},
 	{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "the document is not locked, or not any more; leave the token out, or POST its lock to lock it"},
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
@@ -199,6 +200,9 @@ func (x *exchange) describe(err error) (status int, body Error, known bool) {
 			if e, ok := errors.AsType[*engine.PermissionError](err); ok && e.Reason != "" {
 				message = e.Reason // it is not the access that lacks
 			}
+			if _, ok := errors.AsType[accessTokenError](err); ok && accessTokenMessages[row.code] != "" {
+				message = accessTokenMessages[row.code]
+			}
 			return row.status, Error{ErrorCode: string(row.code), Message: message, Details: x.details(err)}, row.code != codeInternal
 		}
 	}
@@ -291,6 +295,9 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
+		if !errors.Is(err, errNoToken) {
+			h.Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 6750 section 3: there was one
+		}
 	case http.StatusRequestTimeout:
 		h.Set("Connection", "close")
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:

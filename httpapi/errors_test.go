@@ -99,7 +99,7 @@ func TestErrorsCarryTheirFacts(t *testing.T) {
 		{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "", ""},
 		{fmt.Errorf("%w: it is archived", engine.ErrLockState), 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "", "it is archived"},
 		{fmt.Errorf("%w: /secret/path", errUnverified), 503, "VAULT_UNAVAILABLE", "Retry-After: 5", `"details":{"reason":"unverified"}`},
-		{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", "Www-Authenticate: Bearer", ""},
+		{engine.ErrTokenExpired, 401, "AUTHORIZATION_TOKEN_EXPIRED", `Www-Authenticate: Bearer error="invalid_token"`, ""},
 		{fmt.Errorf("staging: %w", engine.ErrNoSpace), 507, "INSUFFICIENT_STORAGE", "", ""},
 		{engine.ErrFormat, 500, "INTERNAL_ERROR", "", neutral},
 		{errors.New("open /secret/path: denied"), 500, "INTERNAL_ERROR", "", neutral},

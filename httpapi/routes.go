@@ -35,7 +35,7 @@ var (
 // written down in parts, one for each chapter of what the vault does.
 func (s *Server) routes() []route {
 	return slices.Concat(
-		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
+		s.systemRoutes(), accessRoutes(), clientRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
 		s.searchRoutes(), s.pageRoutes(), s.obligationRoutes(), s.holdRoutes(), exportRoutes(), s.retentionRoutes(), erasureRoutes(),
 		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)

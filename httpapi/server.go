@@ -33,11 +33,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -118,6 +115,10 @@ type Options struct {
 	// who led it here, says it is.
 	AllowedHosts []string
 
+	// Tokens are the access tokens that are taken beside API keys, unless there is
+	// an Authenticate. Nil: none.
+	Tokens Tokens
+
 	// Search finds documents by their words. Nil: there is no GET /v1/search,
 	// and no q in the filter of a bulk change.
 	Search Search
@@ -158,6 +159,7 @@ type Server struct {
 	searches  *turns
 	pages     *turns
 	failures  *failures // nil: who signs in is for the host to know
+	address   Address
 }
 
 // New returns a server of vaults, which are keyed by name and must not be
@@ -177,8 +179,8 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 		o.Metrics = NewMetrics()
 	}
 	o.Search = Narrowed(o.Search)
-	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
+	s.address = Address{o.Prefix, strings.TrimSuffix(o.PublicURL, "/"), o.AllowedHosts}
 	s.searches = newTurns(o.MaxSearches, searchPatience, errSearches)
 	s.pages = newTurns(pagesAtATime, pagePatience, errPages)
 	s.running, s.stop = context.WithCancel(context.Background())
@@ -334,7 +336,7 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 	if c.who != nil {
 		x.who = &caller{vault: c.vault, access: c.access, who: c.who}
 	}
-	x.base = s.base(r)
+	x.base = s.address.Base(r)
 	c.base = x.base
 	if r.ContentLength != 0 {
 		// A copy, for net/http looks at its own request to see whether the body
@@ -345,36 +347,6 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout, count: &x.taken}
 	}
 	return rt.serve(c, x, r, p)
-}
-
-// base is what a path below the mount is appended to in a Location. A request
-// that names no host, as HTTP/1.0 may, or one that is not to be believed, gets a
-// path.
-func (s *Server) base(r *http.Request) string {
-	switch {
-	case s.options.PublicURL != "" || !s.believes(r.Host):
-		return s.options.PublicURL + s.options.Prefix
-	case r.TLS != nil:
-		return "https://" + r.Host + s.options.Prefix
-	}
-	return "http://" + r.Host + s.options.Prefix
-}
-
-// believes reports whether a Host is one of this server's names.
-func (s *Server) believes(host string) bool {
-	name := host
-	if at, port, err := net.SplitHostPort(host); err == nil {
-		if strings.Trim(port, "0123456789") != "" {
-			return false
-		}
-		name = at
-	}
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
-	if addr, err := netip.ParseAddr(name); err == nil && addr.Unmap().IsLoopback() && addr.Zone() == "" {
-		return true
-	}
-	same := func(allowed string) bool { return strings.EqualFold(strings.Trim(allowed, "[]"), name) }
-	return same("localhost") || name != "" && slices.ContainsFunc(s.options.AllowedHosts, same)
 }
 
 // recovered answers a panic, which is a defect of the program, as any unknown

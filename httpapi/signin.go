@@ -55,6 +55,9 @@ func (s *Server) refused(r *http.Request, err error) error {
 	if s.failures == nil || none != nil {
 		return err
 	}
+	if _, given := errors.AsType[accessTokenError](err); given && !errors.Is(err, engine.ErrInvalidToken) {
+		return err // it was given out: an end of it is met in the usual course of things
+	}
 	f := s.failures
 	switch {
 	case errors.Is(err, engine.ErrInvalidToken):

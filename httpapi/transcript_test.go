@@ -114,7 +114,7 @@ func (c *conversation) quoted(text string, answer *http.Response) string {
 	return out.String()
 }
 
-var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}`)
+var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}|\bsrs_[A-Za-z0-9_-]{43}`)
 
 var masks = []struct {
 	re *regexp.Regexp

@@ -75,7 +75,9 @@ func getMe(ctx context.Context, c caller, _ struct{}) (reply[Me], error) {
 		me.User = &user
 		me.Access = engine.Meet(me.Access, u.Access) // a host may have said more than the user has
 	}
-	if c.actor.KeyID != "" {
+	if c.actor.ClientID != "" {
+		me.ClientID = c.actor.ClientID
+	} else if c.actor.KeyID != "" {
 		k, err := c.vault.Key(ctx, c.actor.KeyID)
 		if err != nil {
 			return reply[Me]{}, err

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -28,6 +29,8 @@ type serveFlags struct {
 	maxUploads   uint
 	maxSearches  uint
 	maxConns     uint
+	tokens       lifeValue
+	refreshes    lifeValue
 	rate         rateValue
 	burst        uint
 	memory       bytesValue
@@ -87,6 +90,9 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 			o.memory = 384 << 20
 			f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
+			o.tokens, o.refreshes = lifeValue(time.Hour), lifeValue(30*day)
+			f.set.Var(&o.tokens, "token-lifetime", "`TIME` an access token is good for: 15m, 1h")
+			f.set.Var(&o.refreshes, "refresh-lifetime", "`TIME` a refresh token is good for that nobody uses: 12h, 30d")
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			f.webhooks(&o.webhooks)
@@ -108,6 +114,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		return usagef("--tls-cert and --tls-key go together: give both")
 	}
 	options := daemon.Options{
+		TokenLifetime: time.Duration(o.tokens), RefreshLifetime: time.Duration(o.refreshes),
 		Place: o.Place, TLSCert: o.tlsCert, TLSKey: o.tlsKey, PublicURL: string(o.publicURL), AllowedHosts: o.hosts,
 		MaxUpload: int64(o.maxUpload), MaxUploads: int(o.maxUploads), MaxSearches: int(o.maxSearches), MaxConnections: int(o.maxConns), Rate: float64(o.rate), Burst: int(o.burst),
 		HeadLog: o.headLog, ScrubRate: int64(o.scrubRate) << 20,

@@ -27,8 +27,10 @@ package console
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -49,6 +51,9 @@ type Options struct {
 	// Authenticate tells who asks, for a program that has sessions of its own.
 	// Nil: people sign in here with an API key.
 	Authenticate func(*http.Request) (*engine.Vault, engine.Actor, error)
+	// Programs says which programs may ask a person to act for her, and what for. Nil:
+	// there is no page on which they could.
+	Programs Programs
 	// Sessions is the file sessions are kept in, as hashes. It may be thrown
 	// away: everybody signs in again. "": they end with the program.
 	Sessions string
@@ -73,6 +78,32 @@ type Options struct {
 	Logger zerolog.Logger
 	Build  httpapi.Build
 }
+
+// Programs decides what is asked on the page of consent. It is asked by a query of
+// OAuth, of the kind that DocuSign's clients send or of the usual one.
+type Programs interface {
+	// Ask reads what a program asks of a person of a vault; nil: nobody has signed in
+	// yet. It changes nothing.
+	Ask(r *http.Request, vault *engine.Vault, docusign bool, query url.Values) (Asking, error)
+	// Answer returns where the browser goes after yes or no; or what is wrong, to be
+	// told to the person alone.
+	Answer(r *http.Request, vault *engine.Vault, actor engine.Actor, docusign bool, query url.Values, yes bool) (to, wrong string, err error)
+}
+
+// Asking is what a program asks for.
+type Asking struct {
+	Wrong     string // why it cannot ask anything: for the person alone
+	To        string // not "": where the program is told at once what is wrong
+	Program   string // its name
+	Access    engine.Access
+	Refreshes bool   // whether it may go on without her
+	Redirect  string // where she comes back to
+	Origin    string // of Redirect, as a Content-Security-Policy has it
+}
+
+// Consent is the path below the prefix of the page of consent; Consent/docusign is
+// the one for DocuSign's clients.
+const Consent = root + "/_authorize"
 
 // Console serves the pages. It is safe for concurrent use. Changes of many documents
 // go on when their request has ended; Close ends them.
@@ -166,13 +197,14 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.handler.ServeHTTP(w, r)
 }
 
-// policy is the Content-Security-Policy of every page.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+// policy is the Content-Security-Policy of every page, but for where its forms may
+// lead beside here.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'%s; " +
 	"frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // guard says of every answer what browsers are to keep to.
 func guard(h http.Header, r *http.Request) {
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", fmt.Sprintf(policy, ""))
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -184,8 +216,8 @@ func guard(h http.Header, r *http.Request) {
 	}
 }
 
-func originOf(url string) string {
-	scheme, rest, _ := strings.Cut(url, "://")
+func originOf(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return scheme + "://" + host
 }

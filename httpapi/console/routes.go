@@ -22,6 +22,10 @@ func (c *Console) routes() []route {
 		{"GET", "/{$}", open, home},
 		{"GET", "/sign-in", open, askKey},
 		{"POST", "/sign-in", open, signIn},
+		{"GET", "/_authorize", open, askConsent},
+		{"POST", "/_authorize", open, consent},
+		{"GET", "/_authorize/docusign", open, askConsent},
+		{"POST", "/_authorize/docusign", open, consent},
 		{"POST", "/{vault}/sign-out", view, signOut},
 
 		{"GET", "/{vault}/{$}", view, vaultHome},

@@ -45,7 +45,9 @@ func askKey(v *visit) (answer, error) {
 		body.Refused = true
 		return answer{page: "signin", title: "Sign in", body: body, status: 403}, nil
 	}
-	return page("signin", "Sign in", body), nil
+	a := page("signin", "Sign in", body)
+	a.leads = v.leads(body.To)
+	return a, nil
 }
 
 // ours is an address of the console, or "": nobody is led away from here.
@@ -89,7 +91,7 @@ func signIn(v *visit) (answer, error) {
 	for _, r := range refusals {
 		if errors.Is(err, r.is) {
 			body := asked{To: v.ours(v.form("to")), Unsent: v.form("unsent"), Wrong: r.title, Next: r.next}
-			return answer{page: "signin", title: "Sign in", body: body, status: r.status}, nil
+			return answer{page: "signin", title: "Sign in", body: body, status: r.status, leads: v.leads(body.To)}, nil
 		}
 	}
 	return answer{}, err
@@ -124,7 +126,7 @@ func (v *visit) afterSignIn() answer {
 		q := url.Values{"unsent": {key}}
 		return answer{to: v.console.formPage(form.path) + "?" + q.Encode(), flash: &flash{"told", "Your session had ended. What you typed is here again: look it over and send it."}}
 	}
-	if to := v.ours(v.form("to")); to != "" && strings.HasPrefix(to, v.base+"/"+v.session.Vault+"/") {
+	if to := v.ours(v.form("to")); to != "" && (strings.HasPrefix(to, v.base+"/"+v.session.Vault+"/") || v.console.isConsent(to)) {
 		return answer{to: to}
 	}
 	return answer{to: v.Root(v.session.Vault + "/documents")}

@@ -61,6 +61,7 @@ type answer struct {
 	status int // 0: 200
 	to     string
 	flash  *flash
+	leads  string                    // the origin, beside ours, that the forms of the page may lead to
 	next   string                    // where sending the form again leads, if this is a page; "": the first one
 	raw    func(http.ResponseWriter) // writes an answer that is no page
 }
@@ -149,13 +150,7 @@ func (c *Console) admit(v *visit) (answer, error) {
 		v.session, v.shell.Hosted = c.sessions.host(vault.Name(), actor.UserID), true
 		return answer{}, c.enter(v, actor)
 	}
-	token, _ := v.r.Cookie(c.cookieName(v.r))
-	var over bool
-	if token != nil {
-		polling := v.r.Header.Get("X-Polling") != ""
-		v.session, over = c.sessions.find(token.Value, !polling)
-	}
-	if v.session == nil || over {
+	if over := c.recognize(v); v.session == nil || over {
 		return c.toSignIn(v, over), nil
 	}
 	v.vault = c.vaults[v.session.Vault]
@@ -173,6 +168,15 @@ func (c *Console) admit(v *visit) (answer, error) {
 		}
 	}
 	return answer{}, err
+}
+
+// recognize finds the session of a visit, and says whether it is over.
+func (c *Console) recognize(v *visit) (over bool) {
+	if token, _ := v.r.Cookie(c.cookieName(v.r)); token != nil {
+		polling := v.r.Header.Get("X-Polling") != ""
+		v.session, over = c.sessions.find(token.Value, !polling)
+	}
+	return over
 }
 
 // enter lets an actor in, and reads what every page needs.
@@ -326,6 +330,9 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 	}
 	if v.session != nil && c.sessions.live(v.session) {
 		v.shell.Flashes = c.sessions.takeFlashes(v.session)
+	}
+	if a.leads != "" {
+		w.Header().Set("Content-Security-Policy", fmt.Sprintf(policy, " "+a.leads))
 	}
 	v.shell.Title = a.title
 	v.shell.Body = a.body

@@ -20,13 +20,14 @@ const sessionsFile = "console-sessions.json"
 const jobsFile = "console-work.json"
 
 // console makes the pages; nil if there are to be none.
-func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, log zerolog.Logger) (*console.Console, error) {
+func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, programs console.Programs, log zerolog.Logger) (*console.Console, error) {
 	if !o.Console {
 		return nil, nil
 	}
 	return console.New(vaults, console.Options{
 		Kept:      func(file string) error { return datadir.GiveLike(o.Place.Data, file) },
 		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
+		Programs:  programs,
 		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build, Guides: o.Guides,
 	})
 }

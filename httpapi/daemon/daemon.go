@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -64,6 +65,9 @@ type Options struct {
 	Reader       Reader         // how it reads files
 	unserved     bool           // there is no server: files are read for somebody else
 	AcceptClock  bool           // write although the clock is behind the log
+
+	TokenLifetime   time.Duration // of access tokens; 0: an hour
+	RefreshLifetime time.Duration // of refresh tokens nobody uses; 0: 30 days
 
 	Notify   Notify    // the service manager
 	Stderr   io.Writer // for the log, and for what is said to people

@@ -33,25 +33,27 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()
 	options.MaxUploads, options.MaxSearches, options.Rate, options.Burst = o.MaxUploads, o.MaxSearches, o.Rate, o.Burst
+	signIn := o.signIn(vaults, log)
+	options.Tokens = signIn
 	api, operator := httpapi.New(vaults, options), control.New(vaults, operators)
 
 	public, err := d.listen(o.Listen)
 	if err != nil {
-		return nil, listenError(err)
+		return nil, errors.Join(listenError(err), signIn.Close())
 	}
-	pages, err := o.console(vaults, unopened, r, options, log)
+	pages, err := o.console(vaults, unopened, r, options, signIn, log)
 	if err != nil {
-		return nil, errors.Join(err, public.Close())
+		return nil, errors.Join(err, public.Close(), signIn.Close())
 	}
-	fronts := []front{{listener: public, handler: withConsole(api, pages), hurry: api.Stop}}
+	fronts := []front{{listener: public, handler: withSignIn(withConsole(api, pages), signIn), hurry: api.Stop, end: signIn.Close}}
 	if pages != nil {
 		fronts[0].hurry = func() { api.Stop(); pages.Hurry() }
-		fronts[0].end = pages.Close
+		fronts[0].end = func() error { return errors.Join(pages.Close(), signIn.Close()) }
 	}
 	if o.Metrics != nil {
 		metrics, err := d.listen(o.Metrics)
 		if err != nil {
-			return nil, errors.Join(metricsError(err), closeAll(fronts))
+			return nil, errors.Join(metricsError(err), closeAll(fronts), signIn.Close())
 		}
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", api.MetricsHandler())
@@ -60,7 +62,7 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	}
 	socket, err := control.Listen(o.Place.Data)
 	if err != nil {
-		return nil, errors.Join(err, closeAll(fronts))
+		return nil, errors.Join(err, closeAll(fronts), signIn.Close())
 	}
 	fronts = append(fronts, front{listener: socket, handler: operator, hurry: operator.Stop})
 	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", o.Build.Version).Int("pid", os.Getpid()).Msg("serving")

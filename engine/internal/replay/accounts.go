@@ -16,6 +16,7 @@ type Kind string
 const (
 	Users    Kind = "user"
 	Keys     Kind = "key"
+	Clients  Kind = "client"
 	Fields   Kind = "field"
 	Webhooks Kind = "webhook"
 	Policies Kind = "policy"
@@ -52,7 +53,7 @@ type Accounts struct {
 // with, and nothing else.
 func NewAccounts() *Accounts {
 	a := &Accounts{Vault: *newThing(), Settings: *newThing(), things: map[Kind]map[string]*Thing{}, running: map[string]*done{}, subjects: map[string]string{}, erasing: map[string]Left{}, successors: map[string][]string{}}
-	for _, kind := range []Kind{Users, Keys, Fields, Webhooks, Policies, Runs, Erasures} {
+	for _, kind := range []Kind{Users, Keys, Clients, Fields, Webhooks, Policies, Runs, Erasures} {
 		a.things[kind] = map[string]*Thing{}
 	}
 	a.Settings.Facts["the revision"] = Number(1)
@@ -114,6 +115,8 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return a.key(r)
 	case audit.OpCalendarStarted, audit.OpCalendarEnded:
 		return a.calendar(r)
+	case audit.OpClientCreated, audit.OpClientUpdated, audit.OpClientClosed:
+		return a.client(r)
 	case audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpFieldDeleted:
 		return a.field(r)
 	case audit.OpWebhookCreated, audit.OpWebhookUpdated, audit.OpWebhookDeleted, audit.OpWebhookDisabled:
@@ -260,6 +263,30 @@ func grant(k *Thing, e *entry) {
 	k.Facts["access"] = Text(e.word("access"))
 	k.Facts["the expiry"] = e.time("expires")
 	k.Facts[Secret] = Text(e.word("secret"))
+}
+
+func (a *Accounts) client(e *entry) error {
+	c, err := a.subject(Clients, e, audit.OpClientCreated)
+	if err != nil {
+		return err
+	}
+	revise(c)
+	if e.Op == audit.OpClientClosed {
+		c.Facts["the status"] = Text("closed")
+		return nil
+	}
+	if e.Op == audit.OpClientCreated {
+		c.Facts["the status"] = Text("active")
+	}
+	grants, _ := e.Facts["grants"].AsTexts()
+	c.Facts["access"] = Text(e.word("access"))
+	c.Facts["its grants"] = List(grants)
+	c.Facts["whom it is"] = Text(e.word("actsAs"))
+	c.Facts["impersonates"] = Flag(e.flag("impersonates"))
+	c.Facts["its public key"] = Text(e.word("publicKey"))
+	c.Facts[Secret] = Text(e.word("secret"))
+	e.tell(c, "name", "the name", "redirectUris", "its redirect URIs")
+	return nil
 }
 
 func (a *Accounts) field(e *entry) error {

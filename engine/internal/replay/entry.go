@@ -32,7 +32,7 @@ func read(e audit.Entry, detail []byte) (*entry, error) {
 	}
 	switch e.Op {
 	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated,
-		audit.OpObligationUpdated, audit.OpPolicyUpdated, audit.OpWebhookUpdated:
+		audit.OpObligationUpdated, audit.OpPolicyUpdated, audit.OpWebhookUpdated, audit.OpClientUpdated:
 		for name, value := range r.members {
 			change, _ := value.(map[string]any)
 			r.members[name] = change["new"]

@@ -113,6 +113,23 @@ func (t Token) Fits(kept [sha256.Size]byte) bool {
 	return subtle.ConstantTimeCompare(t.hash[:], kept[:]) == 1 && t.wellFormed
 }
 
+// clientPrefix is how the secret of a client begins. It names no vault: the id of
+// the client goes beside it.
+const clientPrefix = "srs_"
+
+// ClientSecret is what a client keeps: srs_ and the secret in base64url.
+func (k Key) ClientSecret() string { return clientPrefix + base64.RawURLEncoding.EncodeToString(k[:]) }
+
+// ParseClientSecret takes the secret of a client apart, as ParseToken does a token.
+func ParseClientSecret(given string) Token {
+	text, ok := strings.CutPrefix(given, clientPrefix)
+	secret, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(text) != base64.RawURLEncoding.EncodedLen(len(Key{})) {
+		ok = false
+	}
+	return Token{hash: sha256.Sum256(secret), wellFormed: ok}
+}
+
 // SigningKeySize is how long the key of a webhook is, in bytes.
 const SigningKeySize = 24
 
