@@ -105,6 +105,8 @@ type Actor struct {
 	UserID string
 	KeyID  string
 	Access Access
+
+	assent *assent // of another person, to one call; only Approve gives one
 }
 
 const (

@@ -88,6 +88,7 @@ var (
 	bucketErasures     = []byte("erasures")
 	bucketErasing      = []byte("erasing")
 	bucketErased       = []byte("erased")
+	bucketApprovals    = []byte("approvals")
 )
 
 // schema is what the store is told of them.
@@ -111,6 +112,9 @@ func bucketsOf(format int) [][]byte {
 		names = append(names, bucketHolds, bucketHoldRows, bucketMatters, bucketWebhooks)
 		names = append(names, bucketPolicies, bucketScopes, bucketKinds, bucketStarts, bucketRuns)
 		names = append(names, bucketErasures, bucketErasing, bucketErased)
+	}
+	if format >= 3 {
+		names = append(names, bucketApprovals)
 	}
 	return names
 }
