@@ -125,7 +125,11 @@ type Granted struct {
 // refused with now.
 func (v *Vault) Approve(ctx context.Context, actor Actor, approvalID string, plan audit.Hash) (Granted, Receipt, error) {
 	given := &assent{approvalID: approvalID, plan: plan, approver: actor}
-	a, err := view(v, func(t *tx) (*approval, error) { return t.mayGrant(given) })
+	a, err := view(v, func(t *tx) (*approval, error) {
+		a, err := t.mayGrant(given)
+		given.approver = t.actor // in the one spelling of its ids
+		return a, err
+	})
 	if err != nil {
 		return Granted{}, Receipt{}, err
 	}

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"strongroom/audit"
-	"strongroom/engine/internal/retention"
 )
 
 // The calls that change rules, users and the settings, as deeds.
@@ -86,7 +86,7 @@ func weakens(old, p Policy) bool {
 	return true
 }
 
-// policyNeedsTwo guards a change of a policy; d is nil-free: the call.
+// policyNeedsTwo guards a change of a policy, which is the call d.
 func (t *tx) policyNeedsTwo(old, p Policy, d deed) error {
 	if !weakens(old, p) {
 		return nil
@@ -115,7 +115,9 @@ type settingsPatch struct {
 	PlanDigest        *audit.Hash `json:"planDigest,omitempty"`
 }
 
-func (d *settingsUpdate) judged(t *tx) (string, error) { return string(t.Get(bucketSettings, settingsKey)), nil }
+func (d *settingsUpdate) judged(t *tx) (string, error) {
+	return string(t.Get(bucketSettings, settingsKey)), nil
+}
 
 func (d *settingsUpdate) run(v *Vault, ctx context.Context, actor Actor) (any, Receipt, error) {
 	return boxed(v.UpdateSettings(ctx, actor, Condition{IfMatch: d.IfMatch}, SettingsPatch(d.Patch)))
@@ -134,7 +136,7 @@ func (t *tx) settingsNeedTwo(cond Condition, p SettingsPatch) error {
 		return err
 	}
 	s, d := p.apply(old), &settingsUpdate{cond.IfMatch, settingsPatch(p)}
-	if !equalCovered(old.TwoPersons, s.TwoPersons) {
+	if !slices.Equal(old.TwoPersons, s.TwoPersons) {
 		if len(old.TwoPersons) == 0 {
 			return t.twoAdmins()
 		}
@@ -144,6 +146,11 @@ func (t *tx) settingsNeedTwo(cond Condition, p SettingsPatch) error {
 		return t.needsTwo(CoveredPolicyWeaken, d)
 	}
 	return nil
+}
+
+// uncovers says whether something needs two persons no more.
+func uncovers(old, is []Covered) bool {
+	return slices.ContainsFunc(old, func(what Covered) bool { return !slices.Contains(is, what) })
 }
 
 // twoAdmins guards that somebody could approve what another asks for.
@@ -204,5 +211,3 @@ func (d *userUpdate) run(v *Vault, ctx context.Context, actor Actor) (any, Recei
 func (u *User) strengthens(old User) bool {
 	return u.Access == AccessAdmin && (old.Access != AccessAdmin || u.Status == UserActive && old.Status != UserActive)
 }
-
-var _ = retention.Policy{}
