@@ -197,15 +197,22 @@ func (t *tx) decidable(actor Actor, approvalID string) (*approval, error) {
 	return t.approval(approvalID)
 }
 
-// grantApproval is the first step of a call that was approved.
-func (t *tx) grantApproval() (audit.Event, error) {
+// stillGranted guards a call that was approved, before anything of it is done.
+func (t *tx) stillGranted() error {
 	asked := t.actor
 	defer func() { t.actor = asked }()
-	a, err := t.mayGrant(asked.assent)
+	_, err := t.mayGrant(asked.assent)
+	return err
+}
+
+// grantApproval is the step behind a call that was approved.
+func (t *tx) grantApproval() (audit.Event, error) {
+	given := t.actor.assent
+	a, err := t.approval(given.approvalID)
 	if err != nil {
 		return audit.Event{}, err
 	}
-	return t.endApproval(a, ApprovalGranted, t.actor.UserID), nil
+	return t.endApproval(a, ApprovalGranted, given.approver.UserID), nil
 }
 
 // RejectApproval ends a request. It needs admin access; who asked may take it back.

@@ -135,6 +135,7 @@ func (t *tx) settingsNeedTwo(cond Condition, p SettingsPatch) error {
 	if err != nil {
 		return err
 	}
+	p.Categories, p.ReminderDays, p.TwoPersons = given(p.Categories), given(p.ReminderDays), given(p.TwoPersons)
 	s, d := p.apply(old), &settingsUpdate{cond.IfMatch, settingsPatch(p)}
 	if !slices.Equal(old.TwoPersons, s.TwoPersons) {
 		if len(old.TwoPersons) == 0 {
@@ -146,6 +147,14 @@ func (t *tx) settingsNeedTwo(cond Condition, p SettingsPatch) error {
 		return t.needsTwo(CoveredPolicyWeaken, d)
 	}
 	return nil
+}
+
+// given spells an empty list as one, which nil would not be in JSON.
+func given[T any](list *[]T) *[]T {
+	if list != nil && *list == nil {
+		return &[]T{}
+	}
+	return list
 }
 
 // uncovers says whether something needs two persons no more.

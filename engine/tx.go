@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/store"
@@ -52,19 +53,19 @@ func updateAll[T any](v *Vault, ctx context.Context, actor Actor, fns ...func(*t
 	if err := v.store.Submit(c); err != nil {
 		return nil, nil, err
 	}
-	return results, receipts(c)[len(c.Steps)-1-len(fns):], nil
+	return results, receipts(c)[:len(fns)], nil
 }
 
 // call makes the closures a call of the store's. Who acts is looked up before
-// the first of them, in the same transaction, and also if there are none. Before
-// them is a step that ends the approval, if the call is one that was approved, and
-// behind them one that keeps a doubt of the clock (see keepDoubt).
+// the first of them, in the same transaction, and also if there are none; with it,
+// whether a call that was approved still is. Behind them is a step that ends the
+// approval, and one that keeps a doubt of the clock (see keepDoubt).
 func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.Event, error)) *store.Call {
-	if actor.assent != nil {
-		fns = append([]func(*tx) (audit.Event, error){(*tx).grantApproval}, fns...)
-	}
 	if len(fns) == 0 {
 		fns = append(fns, func(*tx) (audit.Event, error) { return audit.Event{}, nil })
+	}
+	if actor.assent != nil {
+		fns = append(slices.Clip(fns), (*tx).grantApproval)
 	}
 	c := &store.Call{Ctx: ctx, Steps: make([]store.Step, len(fns), len(fns)+1)}
 	first := &struct { // what the first step finds, in each attempt anew
@@ -76,6 +77,9 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 			t := &tx{Tx: in, v: v, actor: first.actor}
 			if i == 0 {
 				err := t.admit(actor)
+				if err == nil && actor.assent != nil {
+					err = t.stillGranted()
+				}
 				if err != nil {
 					return store.Record{}, actor.assent.stale(err)
 				}
@@ -88,7 +92,7 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 			if _, accepts := event.Facts[factAccepted]; accepts {
 				first.before.ended = true
 			}
-			if by := actor.assent; by != nil && i == 0 {
+			if by := actor.assent; by != nil && i == len(fns)-1 {
 				return store.Record{Event: event, Actor: by.approver.UserID, Key: by.approver.KeyID}, err
 			}
 			return store.Record{Event: event, Actor: t.actor.UserID, Key: t.actor.KeyID}, err
