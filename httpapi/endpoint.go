@@ -68,19 +68,24 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 			if err != nil {
 				return err
 			}
-			x.receipt(out.receipt)
-			if out.revision > 0 {
-				x.Header().Set("ETag", etag(out.revision))
-			}
-			if out.location != "" {
-				x.Header().Set("Location", x.base+out.location)
-			}
-			if out.edit != "" {
-				x.Header().Set("X-DocuSign-Edit", out.edit)
-			}
-			return x.answer(status, out.body)
+			return send(x, status, out)
 		},
 	}
+}
+
+// send answers with a reply.
+func send[T any](x *exchange, status int, out reply[T]) error {
+	x.receipt(out.receipt)
+	if out.revision > 0 {
+		x.Header().Set("ETag", etag(out.revision))
+	}
+	if out.location != "" {
+		x.Header().Set("Location", x.base+out.location)
+	}
+	if out.edit != "" {
+		x.Header().Set("X-DocuSign-Edit", out.edit)
+	}
+	return x.answer(status, out.body)
 }
 
 // stream makes the row of a route that answers something else than JSON and

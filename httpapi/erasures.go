@@ -43,7 +43,11 @@ func requestErasure(ctx context.Context, c caller, in requestErasureInput) (repl
 		return answer(erasureOf(e)), err
 	}
 	e, receipt, err := c.vault.RequestErasure(ctx, c.actor, n)
-	return reply[Erasure]{body: erasureOf(e), receipt: receipt, location: "/v1/erasures/" + e.ID}, err
+	return askedErasure(e, receipt), err
+}
+
+func askedErasure(e engine.Erasure, r engine.Receipt) reply[Erasure] {
+	return reply[Erasure]{body: erasureOf(e), receipt: r, location: "/v1/erasures/" + e.ID}
 }
 
 func listErasures(ctx context.Context, c caller, in paging) (reply[List[ErasureSummary]], error) {

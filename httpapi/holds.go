@@ -137,6 +137,11 @@ func (s *Server) bulkRelease(c caller, x *exchange, r *http.Request, in bulkRele
 	if err != nil {
 		return err
 	}
+	if !in.Releases.DryRun { // one approval for all, however many steps they take
+		if err := c.vault.ReleasingNeedsTwo(c.actor, ids, in.Releases.Reason); err != nil {
+			return err
+		}
+	}
 	return s.holdsInSteps(x, r, ids, in.Releases.DryRun, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
 		return c.vault.ReleaseHolds(ctx, c.actor, some, in.Releases.Reason, in.Releases.DryRun)
 	})
@@ -176,12 +181,14 @@ func (s *Server) holdsInSteps(x *exchange, r *http.Request, ids []string, dryRun
 		step := ids[:min(len(ids), bulkStep)]
 		ids = ids[len(step):]
 		outcomes, err := some(ctx, step)
-		return mapped(outcomes, func(o engine.HoldOutcome) bulkOutcome {
-			return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, HoldID: o.HoldID, Revision: o.Revision}}
-		}), len(ids) > 0, err
+		return mapped(outcomes, holdOutcome), len(ids) > 0, err
 	}
 	if dryRun {
 		steps = tried(steps)
 	}
 	return s.inSteps(x, r, steps)
+}
+
+func holdOutcome(o engine.HoldOutcome) bulkOutcome {
+	return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, HoldID: o.HoldID, Revision: o.Revision}}
 }

@@ -57,9 +57,13 @@ func createPolicy(ctx context.Context, c caller, in createPolicyInput) (reply[Po
 		Name: n.Name, Scope: n.Scope, Target: n.Target, Period: value(n.Period), PeriodDays: value(n.PeriodDays), Action: n.Action,
 		StartFrom: n.StartFrom, StartAt: n.StartAt, Protect: n.Protect, Disabled: n.Enabled != nil && !*n.Enabled, PlanDigest: digest,
 	})
-	out := changedPolicy(p, receipt)
+	return createdPolicy(p, receipt), err
+}
+
+func createdPolicy(p engine.Policy, r engine.Receipt) reply[Policy] {
+	out := changedPolicy(p, r)
 	out.location = "/v1/retention/policies/" + p.ID
-	return out, err
+	return out
 }
 
 // givenPeriod guards what is added: nobody means at once who says nothing, or says
@@ -226,7 +230,11 @@ func startRun(ctx context.Context, c caller, in startRunInput) (reply[Run], erro
 	}
 	n := engine.NewRun{PlanDigest: digest, AcceptClock: in.Run.AcceptClock, Reason: in.Run.Reason}
 	r, receipt, err := c.vault.StartRun(ctx, c.actor, n)
-	return reply[Run]{body: runOf(r), receipt: receipt, location: "/v1/retention/runs/" + r.ID}, err
+	return startedRun(r, receipt), err
+}
+
+func startedRun(r engine.Run, receipt engine.Receipt) reply[Run] {
+	return reply[Run]{body: runOf(r), receipt: receipt, location: "/v1/retention/runs/" + r.ID}
 }
 
 func listRuns(ctx context.Context, c caller, in paging) (reply[List[Run]], error) {
