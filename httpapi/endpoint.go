@@ -24,7 +24,14 @@ type route struct {
 	media           string       // of a success that is not JSON
 	operation       string       // the name of the function
 	errors          []error      // of the engine, beside those any route may answer with
+	approval        bool         // may answer with a request for approval in place of its own
 	serve           func(c caller, x *exchange, r *http.Request, p httprouter.Params) error
+}
+
+// orApproval marks a route of what two persons may be needed for.
+func (rt route) orApproval() route {
+	rt.approval = true
+	return rt
 }
 
 // reply is what a handler answers with: a body, and what stands in the header

@@ -8,7 +8,7 @@ import (
 
 func erasureRoutes() []route {
 	return []route{
-		endpoint("POST", "/v1/erasures", 202, admin, "Erase documents, or a closed user, as a law demands; holds and protection by compliance defer it", requestErasure),
+		endpoint("POST", "/v1/erasures", 202, admin, "Erase documents, or a closed user, as a law demands; holds and protection by compliance defer it", requestErasure).orApproval(),
 		endpoint("GET", "/v1/erasures", 200, readAll, "List erasures, without their documents, in the order in which they were asked for", listErasures),
 		endpoint("GET", "/v1/erasures/:id", 200, readAll, "Read an erasure with its documents", getErasure, engine.ErrErasureNotFound),
 	}

@@ -15,10 +15,10 @@ func (s *Server) holdRoutes() []route {
 		endpoint("GET", "/v1/documents/:id/holds", 200, readAll, "List the legal holds of a document, the one placed last first", listDocumentHolds, noDocument, deleted),
 		endpoint("GET", "/v1/holds", 200, readAll, "List legal holds, of deleted documents too, the one placed last first", listHolds),
 		endpoint("GET", "/v1/holds/:id", 200, readAll, "Read a legal hold", getHold, noHold),
-		endpoint("POST", "/v1/holds/:id/release", 200, admin, "Release a legal hold, lock or no lock; nothing is disposed of by it", releaseHold, noHold),
+		endpoint("POST", "/v1/holds/:id/release", 200, admin, "Release a legal hold, lock or no lock; nothing is disposed of by it", releaseHold, noHold).orApproval(),
 		endpoint("GET", "/v1/matters", 200, readAll, "List the matters that legal holds were placed for, by name", listMatters),
 		stream("POST", "/v1/bulk/holds", admin, "Place a legal hold for a matter on many documents, each by itself", jsonMedia, s.bulkPlace),
-		stream("POST", "/v1/bulk/holds/release", admin, "Release the legal holds of a matter, or many, each by itself", jsonMedia, s.bulkRelease),
+		stream("POST", "/v1/bulk/holds/release", admin, "Release the legal holds of a matter, or many, each by itself", jsonMedia, s.bulkRelease).orApproval(),
 	}
 }
 

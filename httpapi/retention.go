@@ -11,14 +11,14 @@ import (
 func (s *Server) retentionRoutes() []route {
 	noPolicy, noRun := engine.ErrPolicyNotFound, engine.ErrRunNotFound
 	return []route{
-		endpoint("POST", "/v1/retention/policies", 201, admin, "Create a retention policy", createPolicy, engine.ErrPreviewRequired),
+		endpoint("POST", "/v1/retention/policies", 201, admin, "Create a retention policy", createPolicy, engine.ErrPreviewRequired).orApproval(),
 		endpoint("GET", "/v1/retention/policies", 200, readAll, "List the retention policies", listPolicies),
 		endpoint("GET", "/v1/retention/policies/:id", 200, readAll, "Read a retention policy", getPolicy, noPolicy),
-		endpoint("PATCH", "/v1/retention/policies/:id", 200, admin, "Change a retention policy; one of compliance can be renamed and prolonged", updatePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired),
-		endpoint("DELETE", "/v1/retention/policies/:id", 200, admin, "Delete a retention policy; the answer is what it was", deletePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired),
+		endpoint("PATCH", "/v1/retention/policies/:id", 200, admin, "Change a retention policy; one of compliance can be renamed and prolonged", updatePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired).orApproval(),
+		endpoint("DELETE", "/v1/retention/policies/:id", 200, admin, "Delete a retention policy; the answer is what it was", deletePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired).orApproval(),
 
 		endpoint("POST", "/v1/retention/preview", 200, readAll, "Preview what a run of retention would do now, as things are, or with a policy added or changed, or with other settings", previewRun, noPolicy),
-		endpoint("POST", "/v1/retention/runs", 202, admin, "Start a run of retention, bound to a preview or not; while one runs, that one is the answer", startRun, engine.ErrPlanChanged),
+		endpoint("POST", "/v1/retention/runs", 202, admin, "Start a run of retention, bound to a preview or not; while one runs, that one is the answer", startRun, engine.ErrPlanChanged).orApproval(),
 		endpoint("GET", "/v1/retention/runs", 200, readAll, "List the runs of retention, the last one first", listRuns),
 		endpoint("GET", "/v1/retention/runs/:id", 200, readAll, "Read a run of retention, or wait for its end", s.getRun, noRun),
 		endpoint("GET", "/v1/retention/runs/:id/outcomes", 200, readAll, "List what became of each document that was due: what was done, then what was left alone", listOutcomes, noRun),

@@ -60,15 +60,15 @@ func accessRoutes() []route {
 	return []route{
 		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
 
-		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists),
+		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists).orApproval(),
 		endpoint("GET", "/v1/users", 200, view, "List the users", listUsers),
 		endpoint("GET", "/v1/users/:id", 200, view, "Read a user", getUser, noUser),
-		endpoint("PATCH", "/v1/users/:id", 200, admin, "Change or close a user", updateUser, noUser, engine.ErrExists, engine.ErrLastAdmin),
+		endpoint("PATCH", "/v1/users/:id", 200, admin, "Change or close a user", updateUser, noUser, engine.ErrExists, engine.ErrLastAdmin).orApproval(),
 
-		endpoint("POST", "/v1/api-keys", 201, admin, "Create an API key; its secret is shown this once", createKey),
+		endpoint("POST", "/v1/api-keys", 201, admin, "Create an API key; its secret is shown this once", createKey).orApproval(),
 		endpoint("GET", "/v1/api-keys", 200, readAll, "List the API keys, without their secrets", listKeys),
 		// Admin, or the key itself: the engine tells them apart.
-		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey),
+		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey).orApproval(),
 		endpoint("DELETE", "/v1/api-keys/:id", 200, admin, "Revoke an API key at once", revokeKey, noKey),
 	}
 }
@@ -79,7 +79,7 @@ func documentRoutes() []route {
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
 		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, retained, engine.ErrExists),
-		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
+		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained).orApproval(),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted, onHold),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
 		endpoint("POST", "/v1/documents/:id/restriction", 200, admin, "Restrict a document: only admins and auditors see it then", restrictDocument, noDocument, deleted),
@@ -93,7 +93,7 @@ func lockRoutes() []route {
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
 		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, onHold, retained, engine.ErrExists),
-		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
+		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked).orApproval(),
 	}
 }
 
@@ -124,7 +124,7 @@ func (s *Server) catalogueRoutes() []route {
 		endpoint("DELETE", "/v1/fields/:key", 200, admin, "Delete a custom field", deleteField, noField, engine.ErrFieldInUse),
 
 		endpoint("GET", "/v1/settings", 200, readAll, "Read the settings", getSettings),
-		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings, engine.ErrPreviewRequired),
+		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings, engine.ErrPreviewRequired).orApproval(),
 	}
 }
 
