@@ -147,6 +147,8 @@ func needed(name string) []string {
 		return []string{"x"}
 	case "key add":
 		return []string{"--name", "x", "--user", "x"}
+	case "approval approve", "approval reject":
+		return []string{"x"}
 	case "key revoke":
 		return []string{"x"}
 	case "export":
