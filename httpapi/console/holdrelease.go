@@ -66,6 +66,11 @@ type releasing struct {
 
 func (v *visit) releaseThem(ids []string, matter, reason string, dryRun bool) (answer, error) {
 	body := releasing{trial: trial{Matter: matter, Reason: reason, IDs: strings.Join(ids, " "), Applied: !dryRun}}
+	if !dryRun { // one request for all of them
+		if err := v.vault.ReleasingNeedsTwo(v.actor, ids, reason); err != nil {
+			return answer{}, err
+		}
+	}
 	err := v.inSteps(ids, &body.trial, func(some []string) ([]engine.HoldOutcome, error) {
 		return v.vault.ReleaseHolds(v.ctx(), v.actor, some, reason, dryRun)
 	})

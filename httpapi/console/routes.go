@@ -46,5 +46,5 @@ func (c *Console) routes() []route {
 		{"POST", "/{vault}/documents/{id}/unarchive", admin, unarchiveDocument},
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
-	}, workRoutes(), governanceRoutes(), auditRoutes(), settingsRoutes())
+	}, workRoutes(), governanceRoutes(), approvalsRoutes(), auditRoutes(), settingsRoutes())
 }
