@@ -189,22 +189,22 @@ func (t *tx) approval(approvalID string) (*approval, error) {
 // expireApprovals writes down which requests nobody has decided, and forgets what
 // they asked for. It returns when the next one expires.
 func (v *Vault) expireApprovals(ctx context.Context) (next time.Time, err error) {
-	var expired []string
-	_, err = view(v, func(t *tx) (struct{}, error) {
-		c := t.Cursor(bucketApprovals)
-		for k, b := c.First(); k != nil; k, b = c.Next() {
-			a, err := decodeApproval(id(k), b)
+	expired, err := view(v, func(t *tx) (expired []string, err error) {
+		var after time.Time // all of them, the first time
+		if v.swept {
+			after = t.Now().Add(-2 * approvalLifetime)
+		}
+		next = time.Time{}
+		err = t.recentApprovals(after, func(a *approval) {
 			switch {
-			case err != nil:
-				return struct{}{}, err
 			case a.Status != ApprovalWaiting:
 			case !t.Now().Before(a.ExpiresAt):
 				expired = append(expired, a.ID)
 			case next.IsZero() || a.ExpiresAt.Before(next):
 				next = a.ExpiresAt
 			}
-		}
-		return struct{}{}, nil
+		})
+		return expired, err
 	})
 	for _, approvalID := range expired {
 		_, _, failed := update(v, ctx, System(), func(t *tx) (struct{}, audit.Event, error) {
@@ -216,6 +216,7 @@ func (v *Vault) expireApprovals(ctx context.Context) (next time.Time, err error)
 		})
 		err = errors.Join(err, failed)
 	}
+	v.swept = err == nil
 	return next, err
 }
 

@@ -139,6 +139,9 @@ func (v *Vault) Approve(ctx context.Context, actor Actor, approvalID string, pla
 	}
 	given.approvalID, given.call, given.arguments = a.ID, a.Call, a.Arguments
 	result, receipt, err := d.run(v, ctx, Actor{UserID: a.RequestedBy, KeyID: a.key, Access: AccessAdmin, assent: given})
+	if errors.Is(err, ErrLacksPermission) { // the approver was asked before
+		err = &StaleError{"who asked for it may not do it any more"}
+	}
 	if errors.Is(err, ErrPreviewRequired) || errors.Is(err, ErrPlanChanged) || errors.Is(err, ErrNeedsTwo) {
 		err = &StaleError{"what would be done has changed since it was asked for; ask again"}
 	}

@@ -361,10 +361,16 @@ func TestApprovalsGoStale(t *testing.T) {
 	_, _, err = k.RevokeKey(ctx, k.other, k.Admin.KeyID)
 	must(t, err)
 	wants(a)
+	k.Admin.KeyID = "" // as a host signs people in
+	a = k.asks(k.Admin, k.Head(), second(k.UpdateUser(ctx, k.Admin, eve.ID, cond, engine.UserPatch{Access: new(engine.AccessAdmin)})))
+	_, _, err = k.UpdateUser(ctx, k.other, k.Admin.UserID, cond, engine.UserPatch{Access: new(engine.AccessUpload)})
+	must(t, err)
+	wants(a)
+	k.Admin = k.other
 	if _, err := k.Approval(ctx, "nonsense"); !errors.Is(err, engine.ErrApprovalNotFound) {
 		t.Errorf("no such approval: %v", err)
 	}
-	if page, err := k.Approvals(ctx, engine.ApprovalWaiting, engine.Paging{}); err != nil || len(page.Items) != 2 {
+	if page, err := k.Approvals(ctx, engine.ApprovalWaiting, engine.Paging{}); err != nil || len(page.Items) != 3 {
 		t.Errorf("waiting: %d %v", len(page.Items), err)
 	}
 }
