@@ -318,9 +318,49 @@ func TestTheSettingTakesTwoAdmins(t *testing.T) {
 	if told, err := k.OperatorApproved(ctx); err != nil || len(told) != 1 || told[0].ID != a.ID {
 		t.Errorf("told: %v %v", told, err)
 	}
+	if told, err := k.Concerns(ctx); err != nil || len(told) != 1 || !strings.Contains(told[0], a.ID) {
+		t.Errorf("concerns: %v %v", told, err)
+	}
 	if s, err := k.Settings(ctx); err != nil || len(s.TwoPersons) != 0 {
 		t.Errorf("%v %v", s.TwoPersons, err)
 	}
+}
+
+// More holds than one call releases are one request, and released together.
+func TestManyReleasesAreOneApproval(t *testing.T) {
+	t.Parallel()
+	k, ctx := newPair(t), t.Context()
+	const many = engine.MaxBulk + 100
+	var held []string
+	for len(held) < many {
+		var some []string
+		for range 100 {
+			some = append(some, k.Create("held", "text").ID)
+		}
+		outcomes, err := k.PlaceHolds(ctx, k.Admin, some, engine.NewHold{Reason: "r", Matter: "Acme"}, false)
+		must(t, err)
+		for _, o := range outcomes {
+			held = append(held, o.HoldID)
+		}
+	}
+	k.cover(engine.CoveredHoldRelease)
+	a := k.asks(k.Admin, k.Head(), k.ReleasingNeedsTwo(k.Admin, held, "settled"))
+	head := k.Head()
+	granted, _, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest)
+	must(t, err)
+	outcomes, _ := granted.Result.([]engine.HoldOutcome)
+	did, ends := entriesAfter(t, k.Vault, head.Seq)
+	if len(outcomes) != len(held) || len(did) != len(held) || len(ends) != 1 || !did[0].Time.Equal(ends[0].Time) {
+		t.Errorf("%d outcomes, %d entries, %d ends", len(outcomes), len(did), len(ends))
+	}
+	if err := k.ReleasingNeedsTwo(k.Admin, held, "again"); err != nil {
+		t.Errorf("what is released: %v", err)
+	}
+	_, _, err = k.PlaceHold(ctx, k.Admin, k.Create("one", "one").ID, engine.Condition{}, engine.NewHold{Reason: "r"})
+	must(t, err)
+	page, err := k.Holds(ctx, engine.HoldQuery{Status: engine.HoldActive, Paging: engine.Paging{Limit: 1}})
+	must(t, err)
+	wantField(t, k.ReleasingNeedsTwo(k.Admin, append(slices.Repeat(held[:1], engine.MaxReleased), page.Items[0].ID), ""), "holdIds")
 }
 
 func second[A, B any](_ A, _ B, err error) error { return err }
