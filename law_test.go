@@ -54,12 +54,16 @@ var importLaw = map[string]importRule{
 		// PDFium is plugged in by who wants it: it is 11 MB.
 		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
 	},
-	"engine/search/extract": {never: append([]string{"net", "os"}, programOnly...)},
+	"engine/search/extract": {may: []string{"golang.org/x/net/html", "golang.org/x/text"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search/pdf": {
 		may:   []string{"strongroom/engine/search/extract", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero"},
 		never: append([]string{"net", "strongroom/engine/internal"}, programOnly...),
 	},
-	"engine/search/worker":  {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/worker": {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/pages": {
+		may:   []string{"strongroom/engine", "strongroom/audit"},
+		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
+	},
 	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
 	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem", "golang.org/x/text"}, never: append([]string{"net"}, programOnly...)},
 	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},

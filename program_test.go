@@ -235,6 +235,13 @@ func spawn(t testing.TB, data string, args ...string) *server {
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		<-s.ended
+		// The system ends the reader of a server that was killed, but a moment later,
+		// and until then it may still write to its cache.
+		for range 1000 {
+			if os.RemoveAll(filepath.Join(data, "reader")) == nil {
+				break
+			}
+		}
 	})
 	return s.ready(t)
 }

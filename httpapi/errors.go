@@ -48,6 +48,7 @@ var errorTable = []errorRow{
 	{errNoToken, 401, codeInvalidToken, "%s"},
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
+	{ErrNoPages, 415, "UNSUPPORTED_MEDIA_TYPE", "only a PDF has pages that can be shown; download the file"},
 	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
 	{errUnmatched, 412, "PRECONDITION_FAILED", "what this request changes has no ETag, so none can match; leave out the header If-Match"},
 	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
@@ -62,6 +63,7 @@ var errorTable = []errorRow{
 
 	{engine.ErrDocumentNotFound, 404, "DOCUMENT_NOT_FOUND", "there is no document with this id; GET /v1/documents lists those there are"},
 	{engine.ErrVersionNotFound, 404, "VERSION_NOT_FOUND", "the document has no version with this number; GET its versions to see those it has"},
+	{ErrPageNotFound, 404, "PAGE_NOT_FOUND", "the version has no page with this number; the header Page-Count of its first page says how many it has"},
 	{engine.ErrUserNotFound, 404, "USER_NOT_FOUND", "there is no user with this id; GET /v1/users lists those there are"},
 	{engine.ErrKeyNotFound, 404, "KEY_NOT_FOUND", "there is no API key with this id; GET /v1/api-keys lists those there are"},
 	{engine.ErrObligationNotFound, 404, "OBLIGATION_NOT_FOUND", "there is no obligation with this id; GET /v1/obligations lists those there are"},
@@ -92,6 +94,7 @@ var errorTable = []errorRow{
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details says when and by whom, and its certificate names every version"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
+	{errUnreadable, 422, "FILE_UNREADABLE", "no picture of the page can be made, for %s; download the file"},
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
 	{errLimited, 429, "RATE_LIMITED", "%s"},
@@ -240,6 +243,12 @@ func (x *exchange) details(err error) any {
 			facts["policyId"] = e.PolicyID
 		}
 		return facts
+	}
+	if e, ok := errors.AsType[*pageError](err); ok {
+		return map[string]any{"pages": e.pages}
+	}
+	if e, ok := errors.AsType[*UnreadableError](err); ok {
+		return map[string]any{"reason": e.Reason}
 	}
 	if e, ok := errors.AsType[*engine.LogBehindError](err); ok {
 		facts := map[string]any{"head": e.Head.Seq}

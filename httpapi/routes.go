@@ -36,7 +36,7 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		s.searchRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(), approvalRoutes(),
+		s.searchRoutes(), s.pageRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(), approvalRoutes(),
 		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }

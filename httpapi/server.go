@@ -122,6 +122,9 @@ type Options struct {
 	// and no q in the filter of a bulk change.
 	Search Search
 
+	// Pages makes pictures of pages. Nil leaves the route out that shows them.
+	Pages Pages
+
 	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
 	// nil leaves the routes out that tell of deliveries and make them.
 	Deliveries map[string]Deliverer
@@ -151,6 +154,7 @@ type Server struct {
 	uploads   atomic.Int64 // that are received now
 	places    places
 	searches  *turns
+	pages     *turns
 	failures  *failures // nil: who signs in is for the host to know
 }
 
@@ -174,6 +178,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
 	s.searches = newTurns(o.MaxSearches, searchPatience, errSearches)
+	s.pages = newTurns(pagesAtATime, pagePatience, errPages)
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
 		s.options.Authenticate, s.failures = s.authenticateKey, newFailures()
@@ -183,7 +188,11 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	for _, rt := range s.table {
 		s.router.Handle(rt.method, rt.pattern, func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 			x := w.(*exchange)
-			if err := s.serve(x, r, p, rt); err != nil {
+			p, err := suffixed(p)
+			if err == nil {
+				err = s.serve(x, r, p, rt)
+			}
+			if err != nil {
 				s.fail(x, r, err)
 			}
 		})

@@ -73,6 +73,7 @@ func TestTurns(t *testing.T) {
 			t.Errorf("%q", said)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait() // orders what the others wrote before what is read here
 		if turns.taken != 0 || len(turns.of)+len(turns.queue)+len(turns.waited) != 0 {
 			t.Errorf("%+v", turns)
 		}

@@ -27,12 +27,7 @@ type importFlags struct {
 	json    bool
 }
 
-func (p *Program) importCommand() command {
-	return command{
-		name:     "import",
-		operands: "DIR",
-		summary:  "take a tree of files into a vault",
-		about: `Makes a document of every file below a directory, or of those that a CSV names,
+const aboutImport = `Makes a document of every file below a directory, or of those that a CSV names,
 and can be repeated: a document keeps "import:" and the path below the directory
 as its externalId (a path too long for that: the end of it after its SHA-256), and
 what is in the vault with the same bytes is skipped. Other bytes are a failure, or,
@@ -68,23 +63,19 @@ many run at a time as there are processors, and what goes wrong is told: the doc
 is there all the same, and the same command tries again.
 
 Works on a vault at rest, or through the control socket of the server that
-serves it, as the actor "operator".`,
+serves it, as the actor "operator".`
+
+func (p *Program) importCommand() command {
+	return command{
+		name:     "import",
+		operands: "DIR",
+		summary:  "take a tree of files into a vault",
+		about:    aboutImport,
 		example: `mkdir -p scans && echo "All agreed." >scans/minutes.txt
 strongroom import scans --category report --tags source:scanner --failed failed.csv`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o importFlags
-			f.place(&o.Place)
-			f.set.StringVar(&o.options.CSV, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
-			f.set.Var((*delimiterValue)(&o.options.Delimiter), "delimiter", "`SIGN` between the cells of the CSV: ';' or '|', or the word tab")
-			f.set.StringVar(&o.options.Category, "category", "", "`CATEGORY` of documents whose row has none")
-			f.set.StringVar(&o.options.Tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
-			f.set.StringVar(&o.options.Owner, "owner", "", "`USER` who owns documents whose row names nobody, by e-mail address or id")
-			f.set.BoolVar(&o.options.Update, "update", false, "make other bytes of a document a new version of it")
-			f.set.BoolVar(&o.check, "check", false, "check every row and file, and write nothing")
-			f.set.StringVar(&o.failed, "failed", "", "`FILE` to write what failed to, as a CSV for --csv")
-			f.set.UintVar(&o.workers, "workers", 16, "`NUMBER` of files in hand at a time, 1 to 256")
-			f.set.StringVar(&o.ocr, "ocr", "", "`COMMAND` that reads the text of a file that has none, {} being the file")
-			f.set.BoolVar(&o.json, "json", false, usageJSON)
+			o.flags(f)
 			return func(ctx context.Context, operands []string) error {
 				if len(operands) != 1 {
 					return usagef("import takes one directory; see `strongroom help import`")
@@ -94,6 +85,21 @@ strongroom import scans --category report --tags source:scanner --failed failed.
 			}
 		},
 	}
+}
+
+func (o *importFlags) flags(f *flagSet) {
+	f.place(&o.Place)
+	f.set.StringVar(&o.options.CSV, "csv", "", "`FILE` that names the files and says what they are; without it, all below DIR")
+	f.set.Var((*delimiterValue)(&o.options.Delimiter), "delimiter", "`SIGN` between the cells of the CSV: ';' or '|', or the word tab")
+	f.set.StringVar(&o.options.Category, "category", "", "`CATEGORY` of documents whose row has none")
+	f.set.StringVar(&o.options.Tags, "tags", "", "`TAGS` of all documents, with commas between, beside those of their rows")
+	f.set.StringVar(&o.options.Owner, "owner", "", "`USER` who owns documents whose row names nobody, by e-mail address or id")
+	f.set.BoolVar(&o.options.Update, "update", false, "make other bytes of a document a new version of it")
+	f.set.BoolVar(&o.check, "check", false, "check every row and file, and write nothing")
+	f.set.StringVar(&o.failed, "failed", "", "`FILE` to write what failed to, as a CSV for --csv")
+	f.set.UintVar(&o.workers, "workers", 16, "`NUMBER` of files in hand at a time, 1 to 256")
+	f.set.StringVar(&o.ocr, "ocr", "", "`COMMAND` that reads the text of a file that has none, {} being the file")
+	f.set.BoolVar(&o.json, "json", false, usageJSON)
 }
 
 // usage refuses what cannot be meant before anything is touched.

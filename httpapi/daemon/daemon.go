@@ -120,25 +120,36 @@ func Serve(ctx context.Context, o Options) (err error) {
 
 	readers := readers{deliveries: startDeliveries(o, vaults, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
+	reader := startReader(o, log)
+	defer func() { err = errors.Join(err, reader.stop()) }()
+	readers.pictures = startPictures(o.Place, vaults, reader.painter, log)
+	defer func() { readers.pictures.stop() }()
 	if o.Search {
-		reader := startReader(o, log)
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
-		defer func() { err = errors.Join(err, readers.search.stop(), reader.stop()) }()
+		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {
 		return err
 	}
+	defer o.tellSystem(ctx, log, &fronts[0])()
+	return serveUntil(ctx, log, fronts...)
+}
+
+// tellSystem tells the service manager that the server is ready, that it lives, and,
+// by front's hurry, that it stops. The caller calls the function at the end.
+func (o Options) tellSystem(ctx context.Context, log zerolog.Logger, front *front) (end func()) {
 	var watching sync.WaitGroup
 	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // to the end of what runs
 	watching.Go(func() { o.Notify.watch(watched, log) })
-	defer watching.Wait()
-	defer unwatch()
-	o.Notify.tell(log, "READY=1", "STATUS=listening on "+fronts[0].listener.Addr().String())
-	hurry := fronts[0].hurry
-	fronts[0].hurry = func() {
+	o.Notify.tell(log, "READY=1", "STATUS=listening on "+front.listener.Addr().String())
+	hurry := front.hurry
+	front.hurry = func() {
 		o.Notify.tell(log, "STOPPING=1", "STATUS=finishing what runs")
 		hurry()
 	}
-	return serveUntil(ctx, log, fronts...)
+	return func() {
+		unwatch()
+		watching.Wait()
+	}
 }

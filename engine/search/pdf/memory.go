@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"context"
 	"sync"
 
 	"github.com/tetratelabs/wazero/experimental"
@@ -12,10 +13,14 @@ const keptMemory = 64 << 20
 // memory is what instances live in, one after another. By default each growth
 // would copy all there is, and for a moment take it twice. Here all of it is
 // reserved once; the system gives a page when it is first written to.
+//
+// An instance that is closed may still run, so that it says it is free means
+// nothing. The sandbox takes the memory back, when the call has returned that
+// the instance ran in.
 type memory struct {
 	mu    sync.Mutex
 	space []byte
-	taken bool
+	taken *linear
 }
 
 // Allocate implements experimental.MemoryAllocator.
@@ -23,19 +28,34 @@ func (m *memory) Allocate(_, most uint64) experimental.LinearMemory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	most = min(most, MaxMemory)
-	if m.taken { // an instance that was killed still runs to its end
+	if m.taken != nil {
 		return &linear{space: make([]byte, most)}
 	}
 	if uint64(len(m.space)) < most {
 		m.space = make([]byte, most)
 	}
-	m.taken = true
-	return &linear{of: m, space: m.space[:most]}
+	m.taken = &linear{space: m.space[:most]}
+	return m.taken
 }
 
-// linear is the memory of one instance.
+// takeBack is called when no instance runs: the next one must find nothing of this
+// one's file.
+func (m *memory) takeBack() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.taken == nil {
+		return
+	}
+	if m.taken.used > keptMemory {
+		m.space = nil // the system has it back sooner than the next large file comes
+	} else {
+		clear(m.space[:m.taken.used])
+	}
+	m.taken = nil
+}
+
+// linear is the memory of one instance. Only the call that it runs in uses it.
 type linear struct {
-	of    *memory // nil: its own
 	space []byte
 	used  uint64
 }
@@ -49,18 +69,81 @@ func (l *linear) Reallocate(size uint64) []byte {
 	return l.space[:size:size]
 }
 
-// Free implements experimental.LinearMemory: the next instance must find nothing
-// of this one's file.
-func (l *linear) Free() {
-	if l.of == nil {
-		return
+// Free implements experimental.LinearMemory. See memory.
+func (l *linear) Free() {}
+
+// running is the context of all instances; it stops the one that runs. What
+// go-pdfium has for that, Kill, closes the instance besides, beside the call that
+// still runs in it.
+type running struct {
+	context.Context
+	done chan struct{} // never closed: the next instance is not to be stopped
+
+	mu      sync.Mutex
+	stopped bool
+	stops   map[int]func()
+	next    int
+	late    sync.WaitGroup // of what was begun after stop
+}
+
+func newRunning(ctx context.Context) *running {
+	return &running{Context: context.WithoutCancel(ctx), done: make(chan struct{}), stops: map[int]func(){}}
+}
+
+// AfterFunc is what package context calls when a context is derived from this one,
+// as that of each instance is.
+func (r *running) AfterFunc(stop func()) func() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		r.late.Go(stop)
+		return func() bool { return false }
 	}
-	l.of.mu.Lock()
-	defer l.of.mu.Unlock()
-	if l.of.taken = false; l.used > keptMemory {
-		l.of.space = nil // the system has it back sooner than the next large file comes
-	} else {
-		clear(l.space[:l.used])
+	id := r.next
+	r.next++
+	r.stops[id] = stop
+	return func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_, was := r.stops[id]
+		delete(r.stops, id)
+		return was
 	}
-	l.of, l.space = nil, nil
+}
+
+// Done implements context.Context: it may end.
+func (r *running) Done() <-chan struct{} { return r.done }
+
+// Err implements context.Context.
+func (r *running) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return context.Canceled
+	}
+	return nil
+}
+
+// stop ends what runs.
+func (r *running) stop() {
+	r.mu.Lock()
+	r.stopped = true
+	var stops []func()
+	for id, stop := range r.stops {
+		stops = append(stops, stop)
+		delete(r.stops, id)
+	}
+	r.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
+}
+
+// restart lets the next instance run. Nothing runs, and nobody stops.
+func (r *running) restart() {
+	r.late.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = false
+	clear(r.stops)
 }

@@ -116,7 +116,7 @@ func Compile(ctx context.Context, o Options) error {
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return err
 	}
-	pool, err := start(ctx, false, aside)
+	pool, err := start(context.WithoutCancel(ctx), false, aside)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func start(ctx context.Context, interpret bool, cache string) (pdfium.Pool, erro
 	config = config.WithCoreFeatures(api.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling).
 		WithMemoryLimitPages(MaxMemory / pageSize).WithCloseOnContextDone(true)
 	return webassembly.Init(webassembly.Config{
-		Context: experimental.WithMemoryAllocator(context.WithoutCancel(ctx), &memory{}),
+		Context: ctx,
 		MaxIdle: 1, MaxTotal: 1,
 		FSConfig:      wazero.NewFSConfig(), // nil would be all files of this machine
 		RuntimeConfig: config, Stdout: io.Discard, Stderr: io.Discard,
@@ -155,8 +155,10 @@ type Sandbox struct {
 	options   Options
 	interpret bool
 
-	mu   sync.Mutex // held while a file is read
-	pool pdfium.Pool
+	mu      sync.Mutex // held while a file is read
+	pool    pdfium.Pool
+	memory  *memory
+	running *running
 }
 
 // New returns a sandbox. Nothing is started before the first file.
@@ -200,11 +202,13 @@ func (s *Sandbox) start(ctx context.Context) error {
 	if !s.interpret && s.options.Cache != "" {
 		cache = s.options.place()
 	}
-	pool, err := start(ctx, s.interpret, cache)
+	memory := &memory{}
+	running := newRunning(experimental.WithMemoryAllocator(context.WithoutCancel(ctx), memory))
+	pool, err := start(running, s.interpret, cache)
 	if err != nil {
 		return fmt.Errorf("%w: PDFium does not start: %w", extract.ErrUnavailable, err)
 	}
-	s.pool = pool
+	s.pool, s.memory, s.running = pool, memory, running
 	return nil
 }
 
@@ -220,30 +224,40 @@ func (s *Sandbox) Close() error {
 	return pool.Close()
 }
 
-// read reads in an instance of its own, which does not outlive ctx.
-func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output) (err error) {
+func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output) error {
+	return s.within(ctx, func(instance pdfium.Pdfium) error {
+		d, err := open(instance, f)
+		if err != nil {
+			return err
+		}
+		return d.text(ctx, out)
+	})
+}
+
+// within does something in an instance of its own, which does not outlive ctx.
+func (s *Sandbox) within(ctx context.Context, do func(pdfium.Pdfium) error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	instance, err := s.pool.GetInstanceWithContext(ctx)
-	if err != nil {
-		return errors.Join(ctx.Err(), extract.ErrUnavailable, err)
-	}
-	killed := context.AfterFunc(ctx, func() { instance.Kill() })
+	ended := make(chan struct{})
+	killed := context.AfterFunc(ctx, func() { defer close(ended); s.running.stop() })
 	defer func() {
-		if killed() {
-			instance.Close()
+		if !killed() {
+			<-ended
 		}
+		s.running.restart()
+		s.memory.takeBack()
 		// PDFium that ran out of memory or met its own checks ends in a trap.
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
 	}()
-	d, err := open(instance, f)
+	instance, err := s.pool.GetInstanceWithContext(ctx)
 	if err != nil {
-		return err
+		return errors.Join(ctx.Err(), extract.ErrUnavailable, err)
 	}
-	return d.text(ctx, out)
+	defer instance.Close()
+	return do(instance)
 }

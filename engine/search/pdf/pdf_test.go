@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -227,4 +228,38 @@ func FuzzPDF(f *testing.F) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
+}
+
+// TestStopped stops files at many moments: each ends, and the next finds an instance
+// and memory that nobody else has.
+func TestStopped(t *testing.T) {
+	s := sandbox(t, 0)
+	busy := content("", strings.Repeat("BT /F1 12 Tf (word) Tj ET ", 100_000))
+	for i := range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*3*time.Millisecond)
+		_, err := extract.Read(ctx, []extract.Reader{s.Reader()}, extract.File{ReaderAt: bytes.NewReader(busy), Size: int64(len(busy))})
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if after := read(t, s, content("", twoLines)); words(after.Text) != "The quick brown fox" {
+			t.Errorf("the next file: %+v", after)
+		}
+	}
+}
+
+// TestMemory is of one instance until the sandbox takes it back, whatever wazero says.
+func TestMemory(t *testing.T) {
+	m := &memory{}
+	first := m.Allocate(0, 1<<20)
+	first.Reallocate(1 << 10)[0] = 'a'
+	first.Free()
+	second := m.Allocate(0, 1<<20).Reallocate(1 << 10)
+	if still := first.Reallocate(1 << 10); still[0] != 'a' || &still[0] == &second[0] {
+		t.Error("it was given to another, or cleared, while its instance may run")
+	}
+	m.takeBack()
+	if third := m.Allocate(0, 1<<20).Reallocate(1 << 10); third[0] != 0 {
+		t.Error("the next finds what this one left")
+	}
 }

@@ -9,5 +9,5 @@ func limitMemory(bytes int64) {
 		return
 	}
 	debug.SetMemoryLimit(bytes * 3 / 4)
-	capMemory(bytes)
+	capMemory(shadow * bytes)
 }
