@@ -409,7 +409,7 @@
 //	             maxClockGapDays? number, maxVersions? number, paused? flag,
 //	             reminderDays? list, repeats? number, restrictDeferred? flag,
 //	             retentionConflict? word, retentionRunAt? word,
-//	             searchLanguage? word, timeZone? word
+//	             searchLanguage? word, timeZone? word, twoPersons? list
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, subjects hash, user? word
@@ -418,6 +418,14 @@
 //	    facts    erasure word, until time, why word
 //	erasure.completed (document?)
 //	    facts    erasure word, resume? number, user? word
+//	approval.requested (none)
+//	    facts    approval word, call word, expires time, plan hash, what word
+//	approval.granted (none)
+//	    facts    approval word, plan hash
+//	approval.rejected (none)
+//	    facts    approval word, plan hash, repeats? number
+//	approval.expired (none)
+//	    facts    approval word, plan hash
 //
 // The kinds of facts:
 //
@@ -438,12 +446,14 @@
 //	actsAs           the id of the user the client is by itself
 //	after            the seq after which the export began
 //	anchor           from when its recurrences are counted, if not from when it is due
+//	approval         the id of the request for approval
 //	archived         how many documents the run archived
 //	at               the instant whose plan the run works off
 //	auditReads       the setting
 //	blobs            how many blobs are in the backup
 //	bypass           whether the protection of a policy of governance was bypassed
 //	bytes            the size of these blobs together
+//	call             the call that is asked for, such as hold.release
 //	canLock          whether the user may lock documents
 //	certificate      the SHA-256 of the deletion certificate's lines
 //	chain            the chain of the version; of a deletion, of the last one
@@ -469,7 +479,7 @@
 //	events           the operations the webhook is told of
 //	evidence         the id of the document that proves the completion
 //	evidenceVersion  the number of its version
-//	expires          when the key ends
+//	expires          when the key ends, or the request for approval
 //	failed           how many documents the run could not deal with
 //	fence            the number of the lock: it rises with each lock taken or broken
 //	field            the key of the field
@@ -498,7 +508,7 @@
 //	password         the digest of the edit password as it is kept, "" if it was removed
 //	paused           the setting
 //	period           the period of the policy: P, and years Y and months M, or weeks W, or days D
-//	plan             the digest of what the run was going to do
+//	plan             the digest of what the run was going to do, or of what the request for approval asks for
 //	policy           the id of the policy
 //	protect          none, governance or compliance
 //	protected        how many documents the run left because of protection
@@ -538,6 +548,7 @@
 //	through          the seq of the last entry exported
 //	timeZone         the setting
 //	trigger          schedule or manual
+//	twoPersons       the setting
 //	type             text, number, boolean, date, choice or user
 //	until            when the old key, or the webhook's old secret, ends; or when what defers the erasure ends
 //	user             the id of the user it is about; of a release, whose scratchpad was purged
@@ -545,6 +556,7 @@
 //	versions         how many versions the document had
 //	wall             what the clock said
 //	webhook          the id of the webhook
+//	what             what needs two persons for the request: a name of the setting twoPersons, admin or settings
 //	why              what defers the erasure, hold or protection; or what the run was refused for
 package audit
 

@@ -84,6 +84,11 @@ const (
 	OpErasureRequested Op = "erasure.requested"
 	OpErasureDeferred  Op = "erasure.deferred"
 	OpErasureCompleted Op = "erasure.completed"
+
+	OpApprovalRequested Op = "approval.requested"
+	OpApprovalGranted   Op = "approval.granted"
+	OpApprovalRejected  Op = "approval.rejected"
+	OpApprovalExpired   Op = "approval.expired"
 )
 
 // subject says what the members document and version of an operation hold.
@@ -207,11 +212,16 @@ var rules = []rule{
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
 	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("formerZones", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
-		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord)}, "{member: {old, new}}"},
+		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("timeZone", aWord), may("twoPersons", aList)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), must("subjects", aHash), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},
 	{OpErasureCompleted, maybeDocument, []fact{must("erasure", aWord), may("resume", aNumber), may("user", aWord)}, ""},
+
+	{OpApprovalRequested, noDocument, []fact{must("approval", aWord), must("call", aWord), must("expires", aTime), must("plan", aHash), must("what", aWord)}, ""},
+	{OpApprovalGranted, noDocument, []fact{must("approval", aWord), must("plan", aHash)}, ""},
+	{OpApprovalRejected, noDocument, []fact{must("approval", aWord), must("plan", aHash), may("repeats", aNumber)}, ""},
+	{OpApprovalExpired, noDocument, []fact{must("approval", aWord), must("plan", aHash)}, ""},
 }
 
 // The facts that the creation and the change of a thing have in common: after

@@ -113,6 +113,8 @@ type Actor struct {
 	// Grant is how the client got its token. Once it has the grant no more, or may
 	// no more be this user by it, nobody acts by it. "": that is not asked.
 	Grant Grant
+
+	assent *assent // of another person, to one call; only Approve gives one
 }
 
 const (

@@ -294,3 +294,16 @@ func (e pastEntry) webhookChanged(t *tx) (pastOutcome, audit.Event, error) {
 	t.putWebhook(w)
 	return out, audit.Event{Op: audit.OpWebhookUpdated, Facts: w.facts()}, nil
 }
+
+// approvalEnded has a request end that did since, so that it is not granted once
+// more: what it came to is in entries of its own.
+func (e pastEntry) approvalEnded(t *tx) (pastOutcome, audit.Event, error) {
+	a, err := t.approval(e.word("approval"))
+	if errors.Is(err, ErrApprovalNotFound) { // asked for since, and said there
+		return nothingRepeated("")
+	}
+	if err != nil || a.at(t.Now()).Status != ApprovalWaiting {
+		return pastOutcome{}, audit.Event{}, err
+	}
+	return pastOutcome{}, t.endApproval(a, ApprovalRejected, t.actor.UserID), nil
+}

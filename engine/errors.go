@@ -69,6 +69,11 @@ var (
 	ErrLogBehind = errors.New("the log does not reach so far")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
+	// ErrNeedsTwo: the setting TwoPersons has two persons needed for it. Facts: *NeedsTwoError.
+	ErrNeedsTwo = errors.New("this needs two persons")
+	// ErrApprovalStale: the request was decided or has expired, or the state it was
+	// judged on has changed. Facts: *StaleError.
+	ErrApprovalStale = errors.New("the approval is stale")
 )
 
 // Errors of who asked.
@@ -100,6 +105,7 @@ var (
 	ErrPolicyNotFound      = errors.New("no such retention policy")
 	ErrRunNotFound         = errors.New("no such run of retention")
 	ErrErasureNotFound     = errors.New("no such erasure")
+	ErrApprovalNotFound    = errors.New("no such approval")
 	ErrWebhookNotFound     = errors.New("no such webhook")
 	ErrClientNotFound      = errors.New("no such client")
 	ErrDeliveryNotFound    = errors.New("no such delivery")

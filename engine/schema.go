@@ -90,6 +90,7 @@ var (
 	bucketErasures     = []byte("erasures")
 	bucketErasing      = []byte("erasing")
 	bucketErased       = []byte("erased")
+	bucketApprovals    = []byte("approvals")
 )
 
 // schema is what the store is told of them.
@@ -115,7 +116,7 @@ func bucketsOf(format int) [][]byte {
 		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}
 	if format >= 3 {
-		names = append(names, bucketClients)
+		names = append(names, bucketClients, bucketApprovals)
 	}
 	return names
 }

@@ -75,7 +75,7 @@ func (t *tx) user(userID string) (User, error) {
 
 // CreateUser makes a user, who may act as soon as somebody makes a key for them
 // or the host acts for them. It needs admin access. *ExistsError if the e-mail
-// address is taken.
+// address is taken, *NeedsTwoError.
 func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
 	n.Name, n.Email = check.Trim(n.Name), check.NFC(check.Trim(n.Email))
 	if err := n.check(); err != nil {
@@ -125,6 +125,11 @@ func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
 	if err := t.emailFree(n.Email, ""); err != nil {
 		return User{}, audit.Event{}, err
 	}
+	if n.Access == AccessAdmin {
+		if err := t.needsTwo(CoveredAdmin, new(userCreate(n))); err != nil {
+			return User{}, audit.Event{}, err
+		}
+	}
 	key, err := t.NewID()
 	if err != nil {
 		return User{}, audit.Event{}, err
@@ -168,7 +173,7 @@ func (t *tx) emailFree(email, userID string) error {
 // UpdateUser changes a user. It needs admin access. A user who is closed keeps
 // name and history. Their keys stop at once, and work again when the user is
 // made active. ErrLastAdmin if the vault would have no active admin any more,
-// *ExistsError if the e-mail address is taken, ErrUserNotFound.
+// *ExistsError if the e-mail address is taken, ErrUserNotFound, *NeedsTwoError.
 func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond Condition, p UserPatch) (User, Receipt, error) {
 	if err := p.check(); err != nil {
 		return User{}, Receipt{}, err
@@ -193,6 +198,11 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond
 		}
 		if old.leads() && !u.leads() {
 			if err := t.anotherAdmin(u.ID); err != nil {
+				return User{}, audit.Event{}, err
+			}
+		}
+		if u.strengthens(old) {
+			if err := t.needsTwo(CoveredAdmin, &userUpdate{old.ID, cond.IfMatch, userPatch(p)}); err != nil {
 				return User{}, audit.Event{}, err
 			}
 		}

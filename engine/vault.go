@@ -101,6 +101,7 @@ type vault struct {
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
 	unwiped  atomic.Bool   // vault.db may hold what was erased: Sweep overwrites it
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
+	swept    bool          // whether requests of before the last weeks were looked through; Sweep alone uses it
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
 	scrub    *fixity.Scrub

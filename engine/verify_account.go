@@ -23,6 +23,7 @@ func (c *checker) accounts() error {
 		comparison[Policy]{bucketPolicies, len(id{}), replay.Policies, byID(decodePolicy), (Policy).record, (*checker).scopesOf}.run,
 		comparison[*run]{bucketRuns, len(id{}), replay.Runs, byID(decodeRun), (*run).record, nil}.run,
 		comparison[*erasure]{bucketErasures, len(id{}), replay.Erasures, byID(decodeErasure), (*erasure).record, (*checker).addsUp}.run,
+		comparison[*approval]{bucketApprovals, len(id{}), replay.Approvals, byID(decodeApproval), (*approval).record, (*checker).planOf}.run,
 	} {
 		if err := compare(c); err != nil {
 			return err
@@ -98,6 +99,7 @@ func (s Settings) record() replay.Thing {
 			"paused":            replay.Flag(s.Paused),
 			"restrictDeferred":  replay.Flag(s.RestrictDeferred),
 			"searchLanguage":    replay.Text(s.SearchLanguage),
+			"twoPersons":        replay.List(wordsOf(s.TwoPersons)),
 		},
 	}
 }

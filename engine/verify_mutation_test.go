@@ -81,6 +81,16 @@ func complete(t *testing.T) *evidence {
 	k.Create("after a leap", "text")
 	_, _, err = k.RequestErasure(ctx, k.Admin, engine.NewErasure{DocumentIDs: []string{due.ID}, LegalBasis: "Art. 17", Requester: "case 3"})
 	must(t, err)
+	two := &pair{Kit: k}
+	two.other, _ = k.Person("Bert", engine.AccessAdmin)
+	two.cover(engine.CoveredExport)
+	for range 2 { // one is taken back, one waits
+		a := two.asks(k.Admin, k.Head(), second(k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Eve", Access: engine.AccessAdmin})))
+		if page, err := k.Approvals(ctx, engine.ApprovalRejected, engine.Paging{}); err == nil && len(page.Items) == 0 {
+			_, _, err = k.RejectApproval(ctx, k.Admin, a.ID)
+			must(t, err)
+		}
+	}
 	e.close(t, k)
 	return e
 }

@@ -76,4 +76,5 @@ type Settings struct {
 	SearchLanguage    string   `json:"searchLanguage" doc:"How words are stemmed for search: de, en, es, fr, it, nl or pt."`
 	MaxVersions       uint64   `json:"maxVersions" doc:"How many versions a document may come to have. One that has more keeps them."`
 	RestrictDeferred  bool     `json:"restrictDeferred" doc:"Whether a document is restricted as long as its erasure is deferred: only admins and auditors see it then."`
+	TwoPersons        []string `json:"twoPersons" doc:"What needs two persons: hold.release, erasure, governance.bypass, policy.weaken, lock.break, document.delete, export. While it is not empty, whatever makes or strengthens an admin does too, and the setting itself. It takes two active admins."`
 }

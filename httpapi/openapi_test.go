@@ -310,6 +310,20 @@ func (p *printer) responses(rt route) object {
 		success["content"] = object{jsonMedia: object{"schema": p.schema(typeOf[BulkAnswer]())},
 			ndjson: object{"schema": object{"oneOf": []any{p.schema(typeOf[BulkResult]()), p.schema(typeOf[BulkCounts]())}}}}
 	}
+	if rt.approval {
+		two := p.schema(typeOf[Approval]())
+		description := "It needs two persons: the request for approval, in place of the usual answer."
+		if rt.status == http.StatusAccepted {
+			two, description = object{"anyOf": []any{p.schema(rt.output), two}}, "Accepted; or it needs two persons, and the answer is the request for approval."
+		}
+		out["202"] = object{"description": description, "headers": success["headers"], "content": object{jsonMedia: object{"schema": two}}}
+	}
+	if rt.operation == "approve" {
+		out = object{}
+		for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusAccepted} {
+			out[strconv.Itoa(status)] = object{"description": "As the request would have been answered.", "headers": success["headers"], "content": object{jsonMedia: object{}}}
+		}
+	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
 		if !slices.Contains(codes[e.status], string(e.code)) {

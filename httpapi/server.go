@@ -346,7 +346,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		r = &copied
 		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout, count: &x.taken}
 	}
-	return rt.serve(c, x, r, p)
+	err := rt.serve(c, x, r, p)
+	if needs, is := errors.AsType[*engine.NeedsTwoError](err); is && x.status == 0 {
+		return s.ask(r.Context(), c, x, needs)
+	}
+	return err
 }
 
 // recovered answers a panic, which is a defect of the program, as any unknown

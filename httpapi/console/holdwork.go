@@ -27,6 +27,9 @@ func placeHolds(v *visit) (answer, error) {
 
 func releaseHolds(v *visit) (answer, error) {
 	ids, matter, reason := strings.Fields(v.form("ids")), v.form("matter"), v.form("reason")
+	if err := v.vault.ReleasingNeedsTwo(v.actor, ids, reason); err != nil { // one request for all of them
+		return answer{}, err
+	}
 	one := &job{Action: "release", ids: ids, Fields: map[string]string{"matter": matter, "reason": reason},
 		Words: "The holds are released. A release deletes nothing; the next run of retention may, where something is due."}
 	is, err := v.holdWork(one, "released", func(ctx context.Context, some []string, dryRun bool) ([]engine.HoldOutcome, error) {

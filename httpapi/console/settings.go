@@ -198,6 +198,13 @@ func (v *visit) settingsPatch() (p engine.SettingsPatch, err error) {
 		RetentionConflict: &conflict, RetentionRunAt: text("retentionRunAt"), TimeZone: text("timeZone"), ReminderDays: &days, AuditReads: flag("auditReads"), RestrictDeferred: flag("restrictDeferred"),
 		MaxClockGapDays: number("maxClockGapDays"), Paused: flag("paused"), SearchLanguage: text("searchLanguage"), MaxVersions: number("maxVersions"),
 	}
+	two := []engine.Covered{}
+	for _, what := range engine.Coverable() {
+		if v.form("two."+string(what)) != "" {
+			two = append(two, what)
+		}
+	}
+	p.TwoPersons = &two
 	if seen := v.form("planDigest"); seen != "" {
 		if digest, err := audit.ParseHash(seen); err == nil {
 			p.PlanDigest = &digest

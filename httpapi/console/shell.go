@@ -39,6 +39,7 @@ type shell struct {
 	assets  map[string]string
 	zone    *time.Location
 	paused  bool
+	two     []engine.Covered // what needs two persons
 	request *http.Request
 }
 

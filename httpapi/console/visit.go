@@ -118,7 +118,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 		number = r.URL.Query().Get("once")
 	}
 	if r.Method != http.MethodPost || number == "" {
-		return rt.serve(v)
+		return rt.run(v)
 	}
 	number += " " + r.URL.Path // several forms of a page have one number
 	to, done, err := c.sessions.begin(v.ctx(), v.session, number)
@@ -127,7 +127,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	}
 	to = ""
 	defer func() { done(to) }()
-	a, err := rt.serve(v)
+	a, err := rt.run(v)
 	if err == nil && a.status < 400 { // what was refused may be sent again
 		if to = a.to; to == "" {
 			to = cmp.Or(a.next, v.Path()) // a secret is shown once
@@ -195,7 +195,7 @@ func (c *Console) enter(v *visit, actor engine.Actor) error {
 		zone = time.UTC
 	}
 	v.shell.enter(v.vault.Name(), v.user, v.actor.Access, zone)
-	v.shell.paused = s.Paused
+	v.shell.paused, v.shell.two = s.Paused, s.TwoPersons
 	return nil
 }
 
