@@ -100,7 +100,7 @@ func Readers() []Reader {
 		{Kind: ZIP, Version: 1, Read: containing(zipText)},
 		{Kind: EML, Version: 1, Read: containing(emlText)},
 		{Kind: MSG, Version: 1, Read: containing(msgText)},
-		{Kind: DOCX, Version: 2, Read: inMemory(officeText)},
+		{Kind: DOCX, Version: 3, Read: inMemory(officeText)},
 		{Kind: XLSX, Version: 1, Read: inMemory(officeText)},
 		{Kind: PPTX, Version: 1, Read: inMemory(officeText)},
 		{Kind: ODF, Version: 1, Read: inMemory(odfText)},

@@ -199,7 +199,7 @@ func textKind(head []byte, said said, more bool) Kind {
 			return HTML
 		}
 		return XML
-	case said.is("message/rfc822", ".eml", ".mbox") || !said.text() && looksMail(head):
+	case said.is("message/rfc822", ".eml", ".mbox", ".mht", ".mhtml") || !said.text() && looksMail(head):
 		return EML
 	case looksJSON(lower), hasAnyPrefix(lower, "{", "[") && (said.is("application/json", ".json") || strings.HasSuffix(said.media, "+json")):
 		return JSON
