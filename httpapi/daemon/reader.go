@@ -62,7 +62,7 @@ func table(pdfs *pdf.Sandbox) []extract.Reader {
 	readers := extract.Readers()
 	if pdfs != nil {
 		for i, r := range readers {
-			if r.Kind == extract.EML || r.Kind == extract.ZIP { // there may be PDFs in them
+			if r.Kind.HoldsFiles() { // there may be PDFs in them
 				readers[i].Limit = pdfs.Limit()
 			}
 		}

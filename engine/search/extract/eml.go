@@ -159,6 +159,13 @@ func (f File) alternative(ctx context.Context, body []byte, boundary string, dep
 		return err
 	})
 	slices.Reverse(texts)
+	differing(texts, out)
+	return err
+}
+
+// differing reads the first of texts that say the same, and those of the others that
+// have a fifth of words more.
+func differing(texts []string, out *Output) {
 	known := map[string]bool{}
 	for _, text := range texts {
 		missing, all := 0, strings.Fields(text)
@@ -176,7 +183,6 @@ func (f File) alternative(ctx context.Context, body []byte, boundary string, dep
 		out.Text(text)
 		out.Gap('\n')
 	}
-	return err
 }
 
 // leaf reads what has no parts, with the reader of what it is.

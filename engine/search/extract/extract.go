@@ -1,7 +1,7 @@
 // Package extract is the frame of the readers that get the text out of files:
 // what a file is, who reads it, and what is said of it afterwards. It holds the
 // readers that are written here: text in any charset, HTML, XML, JSON, RTF, office
-// files, mail and ZIP. Others are in packages of their own, such as PDF in
+// files, mail, messages of Outlook and ZIP. Others are in packages of their own, such as PDF in
 // engine/search/pdf.
 //
 // What a file is, is judged by its content first ([KindOf]): the media type and
@@ -99,7 +99,8 @@ func Readers() []Reader {
 		{Kind: RTF, Version: 1, Read: inMemory(rtfText)},
 		{Kind: ZIP, Version: 1, Read: containing(zipText)},
 		{Kind: EML, Version: 1, Read: containing(emlText)},
-		{Kind: DOCX, Version: 2, Read: inMemory(officeText)},
+		{Kind: MSG, Version: 1, Read: containing(msgText)},
+		{Kind: DOCX, Version: 3, Read: inMemory(officeText)},
 		{Kind: XLSX, Version: 1, Read: inMemory(officeText)},
 		{Kind: PPTX, Version: 1, Read: inMemory(officeText)},
 		{Kind: ODF, Version: 1, Read: inMemory(odfText)},
@@ -151,7 +152,7 @@ func VersionOf(readers []Reader, kind Kind) int {
 	if r, ok := readerOf(readers, kind); ok {
 		version := r.Version
 		for _, other := range readers {
-			if kind.holdsFiles() { // which any of them may read better than before
+			if kind.HoldsFiles() { // which any of them may read better than before
 				version += other.Version
 			}
 		}

@@ -35,8 +35,9 @@ const (
 	Empty    Kind = "empty"
 )
 
-// holdsFiles: it has files in it, which are read by their own kinds.
-func (k Kind) holdsFiles() bool { return k == EML || k == MSG || k == ZIP }
+// HoldsFiles reports whether files of this kind have others in them, which are read by
+// what they are.
+func (k Kind) HoldsFiles() bool { return k == EML || k == MSG || k == ZIP }
 
 // unread says why a file of this kind is not read if nobody reads it.
 func (k Kind) unread() string {
@@ -135,6 +136,10 @@ func isPDF(head []byte, said said) bool {
 	return bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) && (said.is("application/pdf", ".pdf") || !said.text() && bytes.IndexByte(head, 0) >= 0)
 }
 
+// msgClassID is what a message of Outlook says it is, in the first entry of the
+// directory.
+var msgClassID = []byte("\x0b\x0d\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\x46")
+
 // compoundKind tells by the names in the directory of Microsoft's container, which
 // are in UTF-16. It may be anywhere in the file: where is in the header.
 func (f File) compoundKind(head []byte, said said) (Kind, error) {
@@ -158,8 +163,12 @@ func (f File) compoundKind(head []byte, said said) (Kind, error) {
 		return bytes.Contains(directory, wide)
 	}
 	switch {
+	case len(directory) >= entryBytes && bytes.HasPrefix(directory[80:], msgClassID):
+		return MSG, nil
 	case has("EncryptedPackage"):
 		return Locked, nil
+	case has("WordDocument"), has("Workbook"), has("PowerPoint Document"):
+		return Compound, nil
 	case has("__properties_version1.0"), said.is("application/vnd.ms-outlook", ".msg"):
 		return MSG, nil
 	}
@@ -190,7 +199,7 @@ func textKind(head []byte, said said, more bool) Kind {
 			return HTML
 		}
 		return XML
-	case said.is("message/rfc822", ".eml", ".mbox") || !said.text() && looksMail(head):
+	case said.is("message/rfc822", ".eml", ".mbox", ".mht", ".mhtml") || !said.text() && looksMail(head):
 		return EML
 	case looksJSON(lower), hasAnyPrefix(lower, "{", "[") && (said.is("application/json", ".json") || strings.HasSuffix(said.media, "+json")):
 		return JSON

@@ -3,6 +3,7 @@ package extract
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -118,7 +119,9 @@ func (o *office) custom(p *part) error {
 }
 
 // chunk reads a document that Word would take into this one (an altChunk), with the
-// reader of its kind. What has files in it itself is left: nobody counts how deep.
+// reader of its kind: a document, text, or a page as mail, which is how Word saves one
+// with its pictures. What else may have files in it is left, within mail too: nobody
+// counts how deep.
 func (o *office) chunk(p *part) error {
 	r, err := o.open(p)
 	if err != nil {
@@ -144,9 +147,12 @@ func (o *office) chunk(p *part) error {
 			return err
 		}
 		return nil // what is wrong within it is no reason to leave this one
-	case Text, HTML, RTF, XML:
-		if reader, ok := readerOf(Readers(), kind); ok {
-			return reader.Read(o.ctx, f, o.out)
+	case Text, HTML, RTF, XML, EML:
+		flat := slices.DeleteFunc(Readers(), func(r Reader) bool { return !slices.Contains([]Kind{Text, HTML, RTF, XML}, r.Kind) })
+		f.nest, f.depth = newNest(flat), 1
+		reader, _ := readerOf(Readers(), kind)
+		if err := reader.Read(o.ctx, f, o.out); o.ctx.Err() != nil {
+			return err
 		}
 	}
 	return nil

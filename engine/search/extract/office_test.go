@@ -113,6 +113,25 @@ func TestPartsOfWord(t *testing.T) {
 	}
 }
 
+// TestChunksOfOtherKinds are read by what they are; what is wrong with one, or too deep
+// in it, costs nothing but itself.
+func TestChunksOfOtherKinds(t *testing.T) {
+	const mail = "MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html; charset=windows-1252\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<p>K=FCndigung als =\r\nSeite</p>\r\n" +
+		"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: hidden\r\n\r\nhidden\r\n--b--\r\n"
+	got, err := text(t, makeDOCX(t, "word/document.xml", body(para("outer")),
+		"word/_rels/document.xml.rels", rels("aFChunk", "a.html", "aFChunk", "b.rtf", "aFChunk", "c.mht", "aFChunk", "d.txt", "aFChunk", "e.zip"),
+		"word/a.html", "<html><body><p>page <b>words</b></p><script>hidden</script>", "word/b.rtf", `{\rtf1\ansi rich {\b words}\par {\pict hidden}}`, "word/c.mht", mail,
+		"word/d.txt", "plain words", "word/e.zip", string(makeDOCX(t, "hidden.txt", "hidden"))), "a.docx")
+	if err != nil || flat(got) != "outer|page words|rich words|Kündigung als Seite|plain words" {
+		t.Errorf("%q, %v", flat(got), err)
+	}
+	deep := "Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+	if got, err := text(t, makeDOCX(t, "word/document.xml", body(para("outer")), "word/_rels/document.xml.rels", rels("aFChunk", "a.mht", "aFChunk", "b.rtf", "aFChunk", "c.txt"),
+		"word/a.mht", "MIME-Version: 1.0\n"+strings.Repeat(deep, 1000), "word/b.rtf", `{\rtf1 `+strings.Repeat("{", 2*maxGroups), "word/c.txt", "the last"), "a.docx"); err != nil || flat(got) != "outer|the last" {
+		t.Errorf("%q, %v", flat(got), err)
+	}
+}
+
 // TestChunks: a document taken into another, as deep as it may be.
 func TestChunks(t *testing.T) {
 	inner := makeDOCX(t, "word/document.xml", body(para("innermost")))
