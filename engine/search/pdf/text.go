@@ -108,8 +108,11 @@ func (d *document) load(index int) (page requests.Page, end func(), err error) {
 }
 
 // flatten paints what is filled in and noted on a page into it. If it cannot, that is
-// left.
+// left. PDFium reads the page once more for it, with its fonts, even for nothing.
 func (d *document) flatten(page requests.Page) error {
+	if count, err := d.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page}); err == nil && count.Count == 0 {
+		return nil
+	}
 	_, err := d.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
 	if err != nil && instanceGone(err) {
 		return err
