@@ -64,13 +64,13 @@ func (d *document) openForm() {
 }
 
 // text reads page by page. A page that cannot be read costs its text; if none can
-// be, the file is malformed.
+// be, the file is malformed. If the time is over, the pages that were read are kept.
 func (d *document) text(ctx context.Context, out *extract.Output) error {
 	var broken error
 	read := 0
 	for i := 0; i < d.pages && !out.Full(); i++ {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			break
 		}
 		text, err := d.page(i)
 		out.Text(text)
@@ -84,6 +84,9 @@ func (d *document) text(ctx context.Context, out *extract.Output) error {
 		read++
 	}
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && out.String() != "":
+		out.Note(fmt.Sprintf("only %d of its %d pages: more take longer than they may", read, d.pages))
+		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case broken != nil && instanceGone(broken):
