@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -190,4 +191,19 @@ func FuzzEML(f *testing.F) {
 	f.Add([]byte("From: a\nSubject: =?utf-8?q?=C3=9C?=\nContent-Type: multipart/alternative; boundary=b\n\n--b\nContent-Transfer-Encoding: base64\n\nYQ==\n--b\nContent-Type: text/html; name*=utf-8''a\n\n<p>c\n--b--"))
 	f.Add([]byte("From a\nFrom: a\n\nb\n\nFrom c\nSubject: d\nContent-Type: application/pkcs7-mime\n\nMIIB"))
 	fuzz(f, "a.eml")
+}
+
+// TestAnAttachmentReadInPart is told of as one that is in the mail, not as the mail.
+func TestAnAttachmentReadInPart(t *testing.T) {
+	part := Reader{Kind: PDF, Version: 1, Read: func(_ context.Context, _ File, out *Output) error {
+		out.Text("first page")
+		out.Note("only 1 of its 2 pages")
+		return nil
+	}}
+	data := "From: a\nTo: b\nSubject: c\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n%PDF-1.7\n--b\n\nlast words\n--b--\n"
+	got, err := Read(t.Context(), append(Readers(), part), file([]byte(data), "message/rfc822", "a.eml"))
+	if err != nil || got.State != Indexed || got.Reason != "not read of what is in it: 1 (only 1 of its 2 pages)" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	hasAll(t, got.Text, "first page", "last words")
 }

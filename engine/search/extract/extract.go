@@ -1,8 +1,8 @@
 // Package extract is the frame of the readers that get the text out of files:
 // what a file is, who reads it, and what is said of it afterwards. It holds the
 // readers that are written here: text in any charset, HTML, XML, JSON, RTF, office
-// files, mail, messages of Outlook and ZIP. Others are in packages of their own, such as PDF in
-// engine/search/pdf.
+// files, mail, messages of Outlook and ZIP. Others are in packages of their own, such
+// as PDF in engine/search/pdf.
 //
 // What a file is, is judged by its content first ([KindOf]): the media type and
 // the name are what a client said. A [Reader] reads one kind. A host puts a table

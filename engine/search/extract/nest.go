@@ -73,9 +73,12 @@ func (n *nest) says() string {
 }
 
 // fail counts one that could not be read.
-func (n *nest) fail(why error) {
+func (n *nest) fail(why error) { n.lack(reason(why)) }
+
+// lack counts one that was not read, or not all of it.
+func (n *nest) lack(why string) {
 	if n.unread++; n.why == "" {
-		n.why = reason(why)
+		n.why = why
 	}
 }
 
@@ -152,7 +155,12 @@ func (f File) readWithin(ctx context.Context, out *Output) (err error) {
 	reader, ok := readerOf(f.nest.readers, kind)
 	switch {
 	case ok:
-		return reader.Read(ctx, f, out)
+		err := reader.Read(ctx, f, out)
+		if out.note != "" { // what a reader says of the file is not so of the one it is in
+			f.nest.lack(out.note)
+			out.note = ""
+		}
+		return err
 	case kind == Locked:
 		return ErrEncrypted
 	}

@@ -173,7 +173,7 @@ func (s *Sandbox) Reader() extract.Reader {
 }
 
 // Version is that of the reader.
-const Version = 2
+const Version = 3
 
 // Limit is how long a file may take.
 func (s *Sandbox) Limit() time.Duration {

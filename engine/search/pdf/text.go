@@ -64,13 +64,13 @@ func (d *document) openForm() {
 }
 
 // text reads page by page. A page that cannot be read costs its text; if none can
-// be, the file is malformed.
+// be, the file is malformed. If the time is over, the pages that were read are kept.
 func (d *document) text(ctx context.Context, out *extract.Output) error {
 	var broken error
 	read := 0
 	for i := 0; i < d.pages && !out.Full(); i++ {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			break
 		}
 		text, err := d.page(i)
 		out.Text(text)
@@ -84,6 +84,9 @@ func (d *document) text(ctx context.Context, out *extract.Output) error {
 		read++
 	}
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && out.String() != "":
+		out.Note(fmt.Sprintf("only %d of its %d pages: more take longer than they may", read, d.pages))
+		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case broken != nil && instanceGone(broken):
@@ -108,8 +111,11 @@ func (d *document) load(index int) (page requests.Page, end func(), err error) {
 }
 
 // flatten paints what is filled in and noted on a page into it. If it cannot, that is
-// left.
+// left. PDFium reads the page once more for it, with its fonts, even for nothing.
 func (d *document) flatten(page requests.Page) error {
+	if count, err := d.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page}); err == nil && count.Count == 0 {
+		return nil
+	}
 	_, err := d.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
 	if err != nil && instanceGone(err) {
 		return err
