@@ -44,5 +44,5 @@ func TestPagesStayLightInALargeOrganization(t *testing.T) {
 	if is := k.document(d.ID); is.Category != names[150] || is.OwnerID == k.Admin.UserID {
 		t.Errorf("it is %+v", is)
 	}
-	p = b.post("/console/main/documents/chosen", "document", d.ID, "action", "owner", "ownerId", "Somebody with a long name 9").is(200).says("The owner becomes Somebody with a long name 9")
+	b.post("/console/main/documents/chosen", "document", d.ID, "action", "owner", "ownerId", "Somebody with a long name 9").is(200).says("The owner becomes Somebody with a long name 9")
 }

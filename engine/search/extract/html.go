@@ -23,11 +23,6 @@ func htmlFileText(ctx context.Context, f File, out *Output) error {
 	return readHTML(ctx, decoded(data, f.MediaType), out)
 }
 
-// htmlText reads a page that says itself what it is written in.
-func htmlText(ctx context.Context, data []byte, out *Output) error {
-	return readHTML(ctx, decoded(data, ""), out)
-}
-
 // inline are the elements that do not end a word.
 var inline = setOf("a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q rp rt ruby s samp small span strike strong sub sup time tt u var wbr")
 
