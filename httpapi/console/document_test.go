@@ -156,3 +156,19 @@ func TestManyVersionsAreAllThere(t *testing.T) {
 	older := p.HTML[strings.Index(p.HTML, path+"?versions="):]
 	b.get(strings.ReplaceAll(older[:strings.Index(older, "#")], "&amp;", "&")).is(200).offers(path+"/content?n=5", path+"/content?n=1").withholds(path + "/content?n=25")
 }
+
+// TestATextIsShownInItsCharset: what was sent as text is shown as search reads it,
+// which knows charsets, and files that are no text at all.
+func TestATextIsShownInItsCharset(t *testing.T) {
+	k := newKit(t)
+	k.searches()
+	b := k.viewer()
+	for kind, content := range map[string]string{
+		"text/plain; charset=windows-1251": "\xc4\xee\xe3\xee\xe2\xee\xf0 \xe0\xf0\xe5\xed\xe4\xfb",
+		"text/plain":                       "Договор аренды",
+		"text/csv":                         "\xff\xfe\x14\x04>\x043\x04>\x042\x04>\x04@\x04 \x000\x04@\x045\x04=\x044\x04K\x04",
+	} {
+		d := k.CreateFrom(engine.NewDocument{Name: "x", Version: engine.NewVersion{FileName: "x", MediaType: kind}}, content)
+		b.get("/console/main/documents/" + d.ID).is(200).says("Договор аренды")
+	}
+}

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"strongroom/engine"
 	"strongroom/httpapi"
@@ -47,6 +49,16 @@ func (v *visit) readPreview(s *sheet) error {
 	return nil
 }
 
+// plain: it is UTF-8, but for a character that is cut at its end.
+func plain(b []byte) bool {
+	for cut := 0; cut < utf8.UTFMax && cut <= len(b); cut++ {
+		if utf8.Valid(b[:len(b)-cut]) {
+			return bytes.IndexByte(b, 0) < 0
+		}
+	}
+	return false
+}
+
 // textOf is the text of a version: what search has read in it or, of a file that is
 // text, the file. why says that there is none. Where reading is an entry of the log, it
 // has its entry before this returns.
@@ -61,7 +73,10 @@ func (v *visit) textOf(ver engine.Version) (text, why string, err error) {
 		if err != nil {
 			return "", "Its bytes cannot be read.", nil
 		}
-		return strings.ToValidUTF8(string(b), "\uFFFD"), "", nil
+		// What is in another charset, or no text at all, search has read by what it is.
+		if v.console.options.Search == nil || plain(b) {
+			return strings.ToValidUTF8(string(b), "\uFFFD"), "", nil
+		}
 	}
 	if v.console.options.Search == nil {
 		return "", "This server reads no text in files of this kind.", nil
