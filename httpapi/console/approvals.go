@@ -255,6 +255,7 @@ func callWords(call string) string {
 		"document.delete": "Delete a document", "lock.break": "Break a lock", "policy.create": "Make a policy of retention",
 		"policy.update": "Change a policy of retention", "policy.delete": "Delete a policy of retention", "run.start": "Start a run, and accept the clock",
 		"settings.update": "Change the settings", "user.create": "Make an admin", "user.update": "Make or let in an admin",
+		"client.create": "Make a program that acts as others", "client.update": "Change a program that acts as others", "client.rotate": "Give a program that acts as others another secret",
 		"key.create": "Make a key of an admin", "key.rotate": "Rotate a key of an admin",
 	}[call]
 	if words == "" {
