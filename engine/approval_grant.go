@@ -51,14 +51,19 @@ func (s *Settings) needsTwo(what Covered) bool {
 }
 
 // RequestApproval asks for another person's approval of what was refused with
-// needs, as the actor who was refused. It needs admin access. Somebody who asks for
+// needs, as the actor who was refused. It needs admin access, for an export auditor
+// access. Somebody who asks for
 // the same again, of the same state, gets the request that waits.
 func (v *Vault) RequestApproval(ctx context.Context, actor Actor, needs *NeedsTwoError) (Approval, Receipt, error) {
 	if needs == nil || needs.deed == nil {
 		return Approval{}, Receipt{}, invalid("needs", "must be the error that a call was refused with")
 	}
 	made, receipt, err := update(v, ctx, actor, func(t *tx) (*approval, audit.Event, error) {
-		if err := t.may(AccessAdmin); err != nil {
+		required := AccessAdmin
+		if needs.What == CoveredExport { // which auditors do too
+			required = AccessAuditor
+		}
+		if err := t.may(required); err != nil {
 			return nil, audit.Event{}, err
 		}
 		if t.actor.impersonated {
@@ -116,7 +121,8 @@ func (t *tx) requestApproval(needs *NeedsTwoError) (*approval, audit.Event, erro
 
 // Granted is what a call came to that was approved: Result is what the call returns,
 // but its receipt and error: a Hold, a []HoldOutcome, an Erasure, a Certificate, a
-// Lock, a Policy, a Run, the Settings, a User, an Issued, a Client or an IssuedClient.
+// Lock, a Policy, a Run, the Settings, a User, an Issued, a Client, an
+// IssuedClient or a *Bag to be written.
 type Granted struct {
 	Approval Approval
 	Result   any

@@ -162,6 +162,11 @@ func (l *lonely) stands(ctx context.Context) string {
 	}
 	granted, err := l.Approvals(ctx, engine.ApprovalGranted, engine.Paging{})
 	must(l.TB, err)
+	for seq := uint64(1); seq <= l.Head().Seq; seq++ {
+		if e, err := l.Entry(ctx, seq); err != nil || e.Op == audit.OpExportMade {
+			all += fmt.Sprint("exported ", err)
+		}
+	}
 	return all + fmt.Sprint(len(erasures.Items), len(policies.Items), len(granted.Items))
 }
 

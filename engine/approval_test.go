@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -141,6 +142,22 @@ func (k *pair) calls() map[string]struct {
 		}},
 		"erase": {engine.CoveredErasure, func(ctx context.Context, who engine.Actor) error {
 			_, _, err := k.RequestErasure(ctx, who, engine.NewErasure{DocumentIDs: []string{erased.ID}, LegalBasis: "art. 17", Requester: "case 1"})
+			return err
+		}},
+		"export by ids": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{DocumentIDs: []string{held.ID, another.ID}, Says: "two"})
+			return err
+		}},
+		"export nothing": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{DocumentIDs: []string{}})
+			return err
+		}},
+		"export a matter": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{Matter: "many"})
+			return err
+		}},
+		"export by a filter": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{Query: &engine.DocumentQuery{Category: "contract", CreatedTo: time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC), Tags: []string{}, Sort: engine.SortName}})
 			return err
 		}},
 		"bypass": {engine.CoveredGovernanceBypass, func(ctx context.Context, who engine.Actor) error {
@@ -392,6 +409,41 @@ func TestAProgramIsNoSecondPerson(t *testing.T) {
 	must(t, err)
 	if _, _, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrApprovalStale) {
 		t.Errorf("what a closed client asked for: %v", err)
+	}
+}
+
+// An export that was approved is written, with its reads in the log, and one that has
+// come to be of other documents is not made. Auditors ask for it too.
+func TestAnApprovedExport(t *testing.T) {
+	t.Parallel()
+	k, ctx := newPair(t), t.Context()
+	k.Create("a", "a")
+	auditor, _ := k.Person("Au", engine.AccessAuditor)
+	_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: new(true)})
+	must(t, err)
+	k.cover(engine.CoveredExport)
+	all := engine.BagChoice{Query: &engine.DocumentQuery{}}
+	_, err = k.MakeBag(ctx, auditor, all)
+	a := k.asks(auditor, k.Head(), err)
+	if _, _, err := k.Approve(ctx, auditor, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrLacksPermission) {
+		t.Errorf("approved by an auditor: %v", err)
+	}
+	k.Create("b", "b")
+	if _, _, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrApprovalStale) {
+		t.Errorf("approved of other documents: %v", err)
+	}
+	_, err = k.MakeBag(ctx, auditor, all)
+	a = k.asks(auditor, k.Head(), err)
+	granted, r, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest)
+	must(t, err)
+	b, is := granted.Result.(*engine.Bag)
+	if !is || b.Documents != 2 || b.Receipt != r {
+		t.Fatalf("granted: %+v", granted.Result)
+	}
+	before := k.Head().Seq
+	must(t, b.Write(ctx, io.Discard))
+	if reads, _ := entriesAfter(t, k.Vault, before); len(reads) != 2 || reads[0].Op != audit.OpDocumentDownloaded || reads[0].Actor != auditor.UserID {
+		t.Errorf("read: %v", reads)
 	}
 }
 

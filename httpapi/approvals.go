@@ -99,6 +99,8 @@ func answerGranted(c caller, x *exchange, r *http.Request, granted engine.Grante
 			return send(x, http.StatusCreated, createdClient(is.Client, is.Secret, receipt))
 		}
 		return send(x, http.StatusOK, clientShownOnce(is.Client, is.Secret, receipt))
+	case *engine.Bag:
+		return streamBag(x, r, is)
 	case engine.Client:
 		return send(x, http.StatusOK, changedClient(is, receipt))
 	case engine.User:
