@@ -39,6 +39,10 @@ var deeds = map[string]func() deed{
 	"user.update":     func() deed { return &userUpdate{} },
 	"key.create":      func() deed { return &keyCreate{} },
 	"key.rotate":      func() deed { return &keyRotate{} },
+	"export.make":     func() deed { return &exportMake{} },
+	"client.create":   func() deed { return &clientCreate{} },
+	"client.update":   func() deed { return &clientUpdate{} },
+	"client.rotate":   func() deed { return &clientRotate{} },
 }
 
 // nameOfDeed is the name of a call; "" if it has none.

@@ -51,15 +51,23 @@ func (s *Settings) needsTwo(what Covered) bool {
 }
 
 // RequestApproval asks for another person's approval of what was refused with
-// needs, as the actor who was refused. It needs admin access. Somebody who asks for
+// needs, as the actor who was refused. It needs admin access, for an export auditor
+// access. Somebody who asks for
 // the same again, of the same state, gets the request that waits.
 func (v *Vault) RequestApproval(ctx context.Context, actor Actor, needs *NeedsTwoError) (Approval, Receipt, error) {
 	if needs == nil || needs.deed == nil {
 		return Approval{}, Receipt{}, invalid("needs", "must be the error that a call was refused with")
 	}
 	made, receipt, err := update(v, ctx, actor, func(t *tx) (*approval, audit.Event, error) {
-		if err := t.may(AccessAdmin); err != nil {
+		required := AccessAdmin
+		if needs.What == CoveredExport { // which auditors do too
+			required = AccessAuditor
+		}
+		if err := t.may(required); err != nil {
 			return nil, audit.Event{}, err
+		}
+		if t.actor.impersonated {
+			return nil, audit.Event{}, errImpersonated()
 		}
 		return t.requestApproval(needs)
 	})
@@ -68,6 +76,11 @@ func (v *Vault) RequestApproval(ctx context.Context, actor Actor, needs *NeedsTw
 	}
 	v.signalDue()
 	return made.Approval, receipt, nil
+}
+
+// errImpersonated keeps a program that may act as anybody from being both persons.
+func errImpersonated() error {
+	return &PermissionError{Required: AccessAdmin, Actual: AccessAdmin, Reason: "a program that impersonates somebody neither asks for an approval nor gives one; do it by your own sign-in or key"}
 }
 
 func (t *tx) requestApproval(needs *NeedsTwoError) (*approval, audit.Event, error) {
@@ -108,7 +121,8 @@ func (t *tx) requestApproval(needs *NeedsTwoError) (*approval, audit.Event, erro
 
 // Granted is what a call came to that was approved: Result is what the call returns,
 // but its receipt and error: a Hold, a []HoldOutcome, an Erasure, a Certificate, a
-// Lock, a Policy, a Run, the Settings, a User or an Issued.
+// Lock, a Policy, a Run, the Settings, a User, an Issued, a Client, an
+// IssuedClient or a *Bag to be written.
 type Granted struct {
 	Approval Approval
 	Result   any
@@ -125,10 +139,18 @@ type Granted struct {
 // refused with now.
 func (v *Vault) Approve(ctx context.Context, actor Actor, approvalID string, plan audit.Hash) (Granted, Receipt, error) {
 	given := &assent{approvalID: approvalID, plan: plan, approver: actor}
+	asker := Actor{Access: AccessAdmin, assent: given}
 	a, err := view(v, func(t *tx) (*approval, error) {
 		a, err := t.mayGrant(given)
 		given.approver = t.actor // in the one spelling of its ids
-		return a, err
+		if err != nil {
+			return nil, err
+		}
+		asker.UserID, asker.KeyID, asker.ClientID = a.RequestedBy, a.key, ""
+		if _, err := t.clientParts(a.key, false); err == nil { // it was asked by a client
+			asker.KeyID, asker.ClientID = "", a.key
+		}
+		return a, nil
 	})
 	if err != nil {
 		return Granted{}, Receipt{}, err
@@ -138,7 +160,7 @@ func (v *Vault) Approve(ctx context.Context, actor Actor, approvalID string, pla
 		return Granted{}, Receipt{}, err
 	}
 	given.approvalID, given.call, given.arguments = a.ID, a.Call, a.Arguments
-	result, receipt, err := d.run(v, ctx, Actor{UserID: a.RequestedBy, KeyID: a.key, Access: AccessAdmin, assent: given})
+	result, receipt, err := d.run(v, ctx, asker)
 	if errors.Is(err, ErrLacksPermission) { // the approver was asked before
 		err = &StaleError{"who asked for it may not do it any more"}
 	}
@@ -162,6 +184,9 @@ func (t *tx) mayGrant(given *assent) (*approval, error) {
 		return nil, err
 	}
 	by := t.actor
+	if by.impersonated {
+		return nil, errImpersonated()
+	}
 	if by.UserID == systemActor || by.UserID == a.RequestedBy && by.UserID != operatorActor {
 		return nil, &PermissionError{Required: AccessAdmin, Actual: by.Access, Reason: "who asks for an approval cannot give it; another admin can"}
 	}

@@ -27,6 +27,8 @@ type lonely struct {
 	names []string
 	docs  []string
 	asked []engine.Approval
+
+	programs []string // made on the way
 }
 
 func (l *lonely) who() engine.Actor { return l.as[l.random.IntN(len(l.as))] }
@@ -35,7 +37,7 @@ func (l *lonely) who() engine.Actor { return l.as[l.random.IntN(len(l.as))] }
 func (l *lonely) step(ctx context.Context) error {
 	pick := func(list []string) string { return list[l.random.IntN(len(list))] }
 	cond := engine.Condition{}
-	switch l.random.IntN(14) {
+	switch l.random.IntN(16) {
 	case 0: // another key of one's own, or of who was made
 		k, _, _, err := l.CreateKey(ctx, l.Admin, engine.NewKey{Name: "k", UserID: l.who().UserID})
 		if err == nil {
@@ -95,6 +97,32 @@ func (l *lonely) step(ctx context.Context) error {
 	case 10:
 		_, _, err := l.DeleteDocument(ctx, l.who(), pick(l.docs), engine.Condition{BypassGovernance: l.random.IntN(2) == 0, Reason: "because"})
 		return err
+	case 11: // a program of one's own, that would act as somebody
+		of := append(slices.Clone(l.as), l.other)[l.random.IntN(len(l.as)+1)].UserID
+		n := engine.NewClient{Name: "c", Grants: []engine.Grant{engine.GrantClientCredentials}, UserID: of}
+		if l.random.IntN(3) == 0 {
+			n = engine.NewClient{Name: "c", Grants: []engine.Grant{engine.GrantJWTBearer}, Impersonates: true, PublicKey: keyOfClients, Access: engine.AccessAdmin}
+		}
+		c, _, _, err := l.CreateClient(ctx, l.who(), n)
+		if err == nil {
+			l.as = append(l.as, engine.Actor{UserID: of, ClientID: c.ID, Grant: n.Grants[0], Access: engine.AccessAdmin})
+			l.programs = append(l.programs, c.ID)
+		}
+		return err
+	case 12: // as whom it acts, and who has its secret
+		if len(l.programs) == 0 {
+			return nil
+		}
+		program := pick(l.programs)
+		if l.random.IntN(2) == 0 {
+			_, _, _, err := l.RotateClient(ctx, l.who(), program, cond)
+			return err
+		}
+		_, _, err := l.UpdateClient(ctx, l.who(), program, cond, engine.ClientPatch{UserID: &l.other.UserID, Access: new(engine.AccessAdmin)})
+		if err == nil {
+			return errors.New("approved alone")
+		}
+		return err
 	}
 	return l.calls[pick(l.names)].call(ctx, l.who())
 }
@@ -134,6 +162,11 @@ func (l *lonely) stands(ctx context.Context) string {
 	}
 	granted, err := l.Approvals(ctx, engine.ApprovalGranted, engine.Paging{})
 	must(l.TB, err)
+	for seq := uint64(1); seq <= l.Head().Seq; seq++ {
+		if e, err := l.Entry(ctx, seq); err != nil || e.Op == audit.OpExportMade {
+			all += fmt.Sprint("exported ", err)
+		}
+	}
 	return all + fmt.Sprint(len(erasures.Items), len(policies.Items), len(granted.Items))
 }
 
@@ -155,13 +188,17 @@ func TestOneAloneNeverCarriesOutWhatNeedsTwo(t *testing.T) {
 			for _, d := range page.Items {
 				l.docs = append(l.docs, d.ID)
 			}
+			own, _ := makeClient(l.Kit, engine.NewClient{Name: "own", Grants: []engine.Grant{engine.GrantClientCredentials}, UserID: l.Admin.UserID})
+			anybody, _ := makeClient(l.Kit, engine.NewClient{Name: "anybody", Grants: []engine.Grant{engine.GrantJWTBearer}, Access: engine.AccessAdmin, Impersonates: true, PublicKey: keyOfClients})
 			l.cover(engine.Coverable()...)
-			l.as = []engine.Actor{l.Admin, {UserID: l.Admin.UserID, Access: engine.AccessAdmin}}
+			l.as = []engine.Actor{l.Admin, {UserID: l.Admin.UserID, Access: engine.AccessAdmin},
+				{UserID: l.Admin.UserID, ClientID: own.ID, Grant: engine.GrantClientCredentials, Access: engine.AccessAdmin},
+				{UserID: l.other.UserID, ClientID: anybody.ID, Grant: engine.GrantJWTBearer, Access: engine.AccessAdmin}}
 			before, asked := l.stands(ctx), map[audit.Hash]bool{}
 			for n := range 150 {
 				err := l.step(ctx)
 				if needs, is := errors.AsType[*engine.NeedsTwoError](err); is {
-					a, _, err := l.RequestApproval(ctx, l.as[l.random.IntN(2)], needs)
+					a, _, err := l.RequestApproval(ctx, l.as[l.random.IntN(4)], needs)
 					if err == nil && !asked[a.PlanDigest] {
 						asked[a.PlanDigest], l.asked = true, append(l.asked, a)
 					}

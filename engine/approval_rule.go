@@ -7,7 +7,7 @@ import (
 	"strongroom/audit"
 )
 
-// The calls that change rules, users and the settings, as deeds.
+// The calls that change rules, users, clients and the settings, as deeds.
 
 type policyCreate struct {
 	Name       string      `json:"name"`
@@ -219,4 +219,71 @@ func (d *userUpdate) run(v *Vault, ctx context.Context, actor Actor) (any, Recei
 // again.
 func (u *User) strengthens(old User) bool {
 	return u.Access == AccessAdmin && (old.Access != AccessAdmin || u.Status == UserActive && old.Status != UserActive)
+}
+
+// IssuedClient is a client that was made, or given another secret, with its secret.
+type IssuedClient struct {
+	Client Client
+	Secret Secret
+}
+
+type clientCreate struct {
+	Name         string   `json:"name"`
+	Grants       []Grant  `json:"grants"`
+	Access       Access   `json:"access"`
+	UserID       string   `json:"userId,omitempty"`
+	Impersonates bool     `json:"impersonates,omitempty"`
+	RedirectURIs []string `json:"redirectUris,omitempty"`
+	PublicKey    string   `json:"publicKey,omitempty"`
+}
+
+func (d *clientCreate) judged(t *tx) (string, error) { return t.rowState(bucketUsers, d.UserID), nil }
+
+func (d *clientCreate) run(v *Vault, ctx context.Context, actor Actor) (any, Receipt, error) {
+	c, shown, receipt, err := v.CreateClient(ctx, actor, NewClient(*d))
+	return IssuedClient{c, shown}, receipt, err
+}
+
+type clientUpdate struct {
+	Client  string      `json:"clientId"`
+	IfMatch []uint64    `json:"ifMatch,omitempty"`
+	Patch   clientPatch `json:"change"`
+}
+
+type clientPatch struct {
+	Name         *string       `json:"name,omitempty"`
+	Grants       *[]Grant      `json:"grants,omitempty"`
+	Access       *Access       `json:"access,omitempty"`
+	UserID       *string       `json:"userId,omitempty"`
+	Impersonates *bool         `json:"impersonates,omitempty"`
+	RedirectURIs *[]string     `json:"redirectUris,omitempty"`
+	PublicKey    *string       `json:"publicKey,omitempty"`
+	Status       *ClientStatus `json:"status,omitempty"`
+}
+
+func (d *clientUpdate) judged(t *tx) (string, error) { return t.clientState(d.Client) }
+
+func (d *clientUpdate) run(v *Vault, ctx context.Context, actor Actor) (any, Receipt, error) {
+	return boxed(v.UpdateClient(ctx, actor, d.Client, Condition{IfMatch: d.IfMatch}, ClientPatch(d.Patch)))
+}
+
+type clientRotate struct {
+	Client  string   `json:"clientId"`
+	IfMatch []uint64 `json:"ifMatch,omitempty"`
+}
+
+func (d *clientRotate) judged(t *tx) (string, error) { return t.clientState(d.Client) }
+
+func (d *clientRotate) run(v *Vault, ctx context.Context, actor Actor) (any, Receipt, error) {
+	c, shown, receipt, err := v.RotateClient(ctx, actor, d.Client, Condition{IfMatch: d.IfMatch})
+	return IssuedClient{c, shown}, receipt, err
+}
+
+// clientState spells a client, and the user it acts as.
+func (t *tx) clientState(clientID string) (string, error) {
+	c, err := t.client(clientID)
+	if err != nil {
+		return "", err
+	}
+	return t.rowState(bucketClients, c.ID) + t.rowState(bucketUsers, c.UserID), nil
 }

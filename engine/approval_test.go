@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,18 @@ func (k *pair) calls() map[string]struct {
 	closed, was := engine.UserClosed, engine.UserActive
 	_, _, err = k.UpdateUser(ctx, k.Admin, left.UserID, cond, engine.UserPatch{Status: &closed})
 	must(t, err)
+	program := func(n engine.NewClient) engine.Client {
+		if n.Access = engine.AccessUpload; n.Impersonates {
+			n.Access = engine.AccessAdmin
+		}
+		n.Name = "ERP"
+		c, _, _, err := k.CreateClient(ctx, k.Admin, n)
+		must(t, err)
+		return c
+	}
+	byItself, signed := []engine.Grant{engine.GrantClientCredentials}, []engine.Grant{engine.GrantJWTBearer, engine.GrantClientCredentials}
+	erp := program(engine.NewClient{Grants: byItself, UserID: k.other.UserID})
+	sso := program(engine.NewClient{Grants: signed, UserID: k.Admin.UserID, Impersonates: true, PublicKey: keyOfClients})
 	days, admin, shortest, none, gap := uint64(1), engine.AccessAdmin, engine.ConflictShortest, engine.ProtectNone, uint64(99)
 	type call = struct {
 		what engine.Covered
@@ -104,6 +117,19 @@ func (k *pair) calls() map[string]struct {
 			return err
 		}}
 	}
+	client := func(n engine.NewClient) call {
+		return call{engine.CoveredAdmin, func(ctx context.Context, who engine.Actor) error {
+			n.Name, n.Access = "program", admin
+			_, _, _, err := k.CreateClient(ctx, who, n)
+			return err
+		}}
+	}
+	change := func(c engine.Client, patch engine.ClientPatch) call {
+		return call{engine.CoveredAdmin, func(ctx context.Context, who engine.Actor) error {
+			_, _, err := k.UpdateClient(ctx, who, c.ID, cond, patch)
+			return err
+		}}
+	}
 	off := false
 	return map[string]call{
 		"release": {engine.CoveredHoldRelease, func(ctx context.Context, who engine.Actor) error {
@@ -116,6 +142,22 @@ func (k *pair) calls() map[string]struct {
 		}},
 		"erase": {engine.CoveredErasure, func(ctx context.Context, who engine.Actor) error {
 			_, _, err := k.RequestErasure(ctx, who, engine.NewErasure{DocumentIDs: []string{erased.ID}, LegalBasis: "art. 17", Requester: "case 1"})
+			return err
+		}},
+		"export by ids": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{DocumentIDs: []string{held.ID, another.ID}, Says: "two"})
+			return err
+		}},
+		"export nothing": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{DocumentIDs: []string{}})
+			return err
+		}},
+		"export a matter": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{Matter: "many"})
+			return err
+		}},
+		"export by a filter": {engine.CoveredExport, func(ctx context.Context, who engine.Actor) error {
+			_, err := k.MakeBag(ctx, who, engine.BagChoice{Query: &engine.DocumentQuery{Category: "contract", CreatedTo: time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC), Tags: []string{}, Sort: engine.SortName}})
 			return err
 		}},
 		"bypass": {engine.CoveredGovernanceBypass, func(ctx context.Context, who engine.Actor) error {
@@ -162,6 +204,17 @@ func (k *pair) calls() map[string]struct {
 		"reopen": user(left.UserID, engine.UserPatch{Status: &was}),
 		"a key for another": {engine.CoveredAdmin, func(ctx context.Context, who engine.Actor) error {
 			_, _, _, err := k.CreateKey(ctx, who, engine.NewKey{Name: "k", UserID: k.other.UserID})
+			return err
+		}},
+		"a client for another":            client(engine.NewClient{Grants: byItself, UserID: k.other.UserID}),
+		"a client that impersonates":      client(engine.NewClient{Grants: signed[:1], Impersonates: true, PublicKey: keyOfClients}),
+		"a client of one's own that does": client(engine.NewClient{Grants: signed, UserID: k.Admin.UserID, Impersonates: true, PublicKey: keyOfClients}),
+		"raise a client":                  change(erp, engine.ClientPatch{Access: &admin}),
+		"another key of a client":         change(sso, engine.ClientPatch{PublicKey: new(otherKeyOfClients)}),
+		"a client as another":             change(sso, engine.ClientPatch{UserID: &k.other.UserID}),
+		"another way for a client":        change(sso, engine.ClientPatch{Grants: &[]engine.Grant{engine.GrantAuthorizationCode, engine.GrantJWTBearer, engine.GrantClientCredentials}, RedirectURIs: &[]string{"https://app.example.com/cb"}}),
+		"rotate a client": {engine.CoveredAdmin, func(ctx context.Context, who engine.Actor) error {
+			_, _, _, err := k.RotateClient(ctx, who, sso.ID, cond)
 			return err
 		}},
 		"a key for a closed admin": {engine.CoveredAdmin, func(ctx context.Context, who engine.Actor) error {
@@ -283,10 +336,114 @@ func TestWhatOneMayDo(t *testing.T) {
 	must(t, err)
 	_, _, _, err = k.RotateKey(ctx, k.Admin, k.Admin.KeyID, time.Hour)
 	must(t, err)
+	byItself := []engine.Grant{engine.GrantClientCredentials}
+	own, _, _, err := k.CreateClient(ctx, k.Admin, engine.NewClient{Name: "own", Grants: byItself, UserID: k.Admin.UserID})
+	must(t, err)
+	_, _, _, err = k.RotateClient(ctx, k.Admin, own.ID, cond)
+	must(t, err)
+	_, _, err = k.UpdateClient(ctx, k.Admin, own.ID, cond, engine.ClientPatch{Access: new(engine.AccessView), UserID: &k.other.UserID})
+	must(t, err)
+	_, _, _, err = k.CreateClient(ctx, k.Admin, engine.NewClient{Name: "site", Grants: []engine.Grant{engine.GrantAuthorizationCode}, Access: engine.AccessAdmin, RedirectURIs: []string{"https://app.example.com/cb"}})
+	must(t, err)
+	_, _, err = k.CloseClient(ctx, k.Admin, own.ID, cond)
+	must(t, err)
 	_, _, err = k.UpdateSettings(ctx, k.Admin, cond, engine.SettingsPatch{Categories: &[]string{"memo"}, TwoPersons: new(engine.Coverable())})
 	must(t, err)
 	if _, err := k.ReleaseHolds(ctx, k.Admin, []string{engine.NewID()}, "", true); err != nil {
 		t.Errorf("a dry run: %v", err)
+	}
+}
+
+// A program that may act as anybody is not the second person, neither to ask nor to
+// approve, nor does it make what would be. One that acts as a person by themselves is.
+func TestAProgramIsNoSecondPerson(t *testing.T) {
+	t.Parallel()
+	k, ctx, cond := newPair(t), t.Context(), engine.Condition{}
+	anybody, _ := makeClient(k.Kit, engine.NewClient{Name: "anybody", Access: engine.AccessAdmin, Grants: []engine.Grant{engine.GrantAuthorizationCode, engine.GrantJWTBearer},
+		Impersonates: true, PublicKey: keyOfClients, RedirectURIs: []string{"https://app.example.com/cb"}})
+	own, _ := makeClient(k.Kit, engine.NewClient{Name: "own", Grants: []engine.Grant{engine.GrantClientCredentials}, UserID: k.Admin.UserID})
+	bert, _ := makeClient(k.Kit, engine.NewClient{Name: "bert", Grants: []engine.Grant{engine.GrantClientCredentials}, UserID: k.other.UserID})
+	k.cover(engine.CoveredDocumentDelete)
+	by := func(c engine.Client, userID string, grant engine.Grant) engine.Actor {
+		return engine.Actor{UserID: userID, ClientID: c.ID, Grant: grant, Access: engine.AccessAdmin}
+	}
+	first, second := k.Create("a", "a"), k.Create("b", "b")
+	_, _, err := k.DeleteDocument(ctx, k.Admin, first.ID, cond)
+	a, _, err := k.RequestApproval(ctx, by(own, k.Admin.UserID, engine.GrantClientCredentials), needsOf(t, err))
+	must(t, err)
+	for _, grant := range []engine.Grant{engine.GrantJWTBearer, ""} {
+		as := by(anybody, k.other.UserID, grant)
+		if _, _, err := k.Approve(ctx, as, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrLacksPermission) {
+			t.Errorf("approved by who impersonates: %v", err)
+		}
+		_, _, err := k.DeleteDocument(ctx, as, second.ID, cond)
+		if _, _, err := k.RequestApproval(ctx, as, needsOf(t, err)); !errors.Is(err, engine.ErrLacksPermission) {
+			t.Errorf("asked by who impersonates: %v", err)
+		}
+		if _, _, _, err := k.CreateKey(ctx, as, engine.NewKey{Name: "k"}); !errors.Is(err, engine.ErrNeedsTwo) {
+			t.Errorf("a key made by who impersonates: %v", err)
+		}
+		if _, _, _, err := k.RotateKey(ctx, as, k.other.KeyID, 0); !errors.Is(err, engine.ErrNeedsTwo) {
+			t.Errorf("a key rotated by who impersonates: %v", err)
+		}
+		if _, _, _, err := k.RotateClient(ctx, as, bert.ID, cond); !errors.Is(err, engine.ErrNeedsTwo) {
+			t.Errorf("a client rotated by who impersonates: %v", err)
+		}
+	}
+	for _, as := range []engine.Actor{by(own, k.Admin.UserID, engine.GrantClientCredentials), by(anybody, k.Admin.UserID, engine.GrantAuthorizationCode)} {
+		if _, _, err := k.Approve(ctx, as, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrLacksPermission) {
+			t.Errorf("approved by who asked, as %+v: %v", as, err)
+		}
+	}
+	granted, r, err := k.Approve(ctx, by(bert, k.other.UserID, engine.GrantClientCredentials), a.ID, a.PlanDigest)
+	if err != nil || granted.Approval.DecidedBy != k.other.UserID {
+		t.Fatalf("approved by a program of who may: %+v %v", granted, err)
+	}
+	if e, err := k.Entry(ctx, r.Seq); err != nil || e.Key != own.ID || e.Actor != k.Admin.UserID {
+		t.Errorf("done by %s with %s: %v", e.Actor, e.Key, err)
+	}
+	_, _, err = k.DeleteDocument(ctx, k.Admin, second.ID, cond)
+	a, _, err = k.RequestApproval(ctx, by(own, k.Admin.UserID, engine.GrantClientCredentials), needsOf(t, err))
+	must(t, err)
+	_, _, err = k.CloseClient(ctx, k.other, own.ID, cond)
+	must(t, err)
+	if _, _, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrApprovalStale) {
+		t.Errorf("what a closed client asked for: %v", err)
+	}
+}
+
+// An export that was approved is written, with its reads in the log, and one that has
+// come to be of other documents is not made. Auditors ask for it too.
+func TestAnApprovedExport(t *testing.T) {
+	t.Parallel()
+	k, ctx := newPair(t), t.Context()
+	k.Create("a", "a")
+	auditor, _ := k.Person("Au", engine.AccessAuditor)
+	_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{AuditReads: new(true)})
+	must(t, err)
+	k.cover(engine.CoveredExport)
+	all := engine.BagChoice{Query: &engine.DocumentQuery{}}
+	_, err = k.MakeBag(ctx, auditor, all)
+	a := k.asks(auditor, k.Head(), err)
+	if _, _, err := k.Approve(ctx, auditor, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrLacksPermission) {
+		t.Errorf("approved by an auditor: %v", err)
+	}
+	k.Create("b", "b")
+	if _, _, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest); !errors.Is(err, engine.ErrApprovalStale) {
+		t.Errorf("approved of other documents: %v", err)
+	}
+	_, err = k.MakeBag(ctx, auditor, all)
+	a = k.asks(auditor, k.Head(), err)
+	granted, r, err := k.Approve(ctx, k.other, a.ID, a.PlanDigest)
+	must(t, err)
+	b, is := granted.Result.(*engine.Bag)
+	if !is || b.Documents != 2 || b.Receipt != r {
+		t.Fatalf("granted: %+v", granted.Result)
+	}
+	before := k.Head().Seq
+	must(t, b.Write(ctx, io.Discard))
+	if reads, _ := entriesAfter(t, k.Vault, before); len(reads) != 2 || reads[0].Op != audit.OpDocumentDownloaded || reads[0].Actor != auditor.UserID {
+		t.Errorf("read: %v", reads)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"time"
 
@@ -26,6 +25,7 @@ type Bag struct {
 	actor Actor
 	asked BagChoice
 	ids   []id
+	list  audit.Hash // of the ids
 }
 
 // BagChoice chooses the documents of a bag, by one of its first three members.
@@ -38,30 +38,69 @@ type BagChoice struct {
 
 // MakeBag fixes which documents an export has, at one entry of the log, and writes
 // the entry export.made with their number and the digest of the list. It needs
-// auditor access. ErrMatterNotFound; *InvalidError for a query that is none, for a
+// auditor access. *NeedsTwoError; ErrMatterNotFound; *InvalidError for a query that is none, for a
 // document that is not there, and for a choice that is none.
 func (v *Vault) MakeBag(ctx context.Context, actor Actor, c BagChoice) (*Bag, error) {
 	if chosen := btoi(c.Matter != "") + btoi(c.Query != nil) + btoi(c.DocumentIDs != nil); chosen != 1 {
 		return nil, invalid("filter", "must choose the documents, or documentIds must, or matter, and only one of them")
 	}
-	b := &Bag{v: v.whole, actor: actor, asked: c}
-	if err := b.list(ctx); err != nil {
-		return nil, err
+	if c.Query != nil {
+		q := *c.Query
+		q.Sort, q.Paging = "", Paging{}
+		c.Query = &q
 	}
-	b.Documents = uint64(len(b.ids))
-	digest := sha256.New()
-	for _, key := range b.ids {
-		fmt.Fprintf(digest, "%s\n", key)
+	b := &Bag{v: v.whole, actor: actor, asked: c}
+	b.actor.assent = nil // it is good for making the bag
+	if err := b.choose(ctx); err != nil {
+		return nil, err
 	}
 	at, receipt, err := update(v, ctx, actor, func(t *tx) (time.Time, audit.Event, error) {
 		if err := t.may(AccessAuditor); err != nil {
 			return time.Time{}, audit.Event{}, err
 		}
+		if err := t.needsTwo(CoveredExport, b.deed()); err != nil {
+			return time.Time{}, audit.Event{}, err
+		}
 		t.Note()
-		return t.Now(), b.event(digest), nil
+		return t.Now(), b.event(), nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	b.At, b.Receipt = at, receipt
-	return b, err
+	return b, nil
+}
+
+// exportMake is an export as a deed. It has the documents' number and the digest of
+// their list: one that has become of others is another.
+type exportMake struct {
+	Matter    string         `json:"matter,omitempty"`
+	Query     *DocumentQuery `json:"filter,omitempty"`
+	IDs       []string       `json:"documentIds,omitempty"`
+	None      bool           `json:"noDocuments,omitempty"`
+	Says      string         `json:"says,omitempty"`
+	Documents uint64         `json:"documents"`
+	List      audit.Hash     `json:"list"`
+}
+
+func (b *Bag) deed() *exportMake {
+	none := b.asked.DocumentIDs != nil && len(b.asked.DocumentIDs) == 0
+	return &exportMake{b.asked.Matter, b.asked.Query, b.asked.DocumentIDs, none, b.asked.Says, b.Documents, b.list}
+}
+
+// judged: the call itself says of which documents it is.
+func (d *exportMake) judged(*tx) (string, error) { return "", nil }
+
+func (d *exportMake) run(v *Vault, ctx context.Context, actor Actor) (any, Receipt, error) {
+	c := BagChoice{d.Matter, d.Query, d.IDs, d.Says}
+	if d.None {
+		c.DocumentIDs = []string{}
+	}
+	b, err := v.MakeBag(ctx, actor, c)
+	if err != nil {
+		return nil, Receipt{}, err
+	}
+	return b, b.Receipt, nil
 }
 
 func btoi(b bool) int {
@@ -71,19 +110,19 @@ func btoi(b bool) int {
 	return 0
 }
 
-func (b *Bag) event(digest hash.Hash) audit.Event {
+func (b *Bag) event() audit.Event {
 	detail := detailMembers{}
 	detail.text("matter", b.asked.Matter)
 	return audit.Event{Op: audit.OpExportMade, Detail: encodeDetail(detail), Facts: audit.Facts{
-		"documents": audit.Number(b.Documents), "list": audit.Text(audit.Hash(digest.Sum(nil)).String()), "seq": audit.Number(b.Seq),
+		"documents": audit.Number(b.Documents), "list": audit.Text(b.list.String()), "seq": audit.Number(b.Seq),
 	}}
 }
 
-// list finds the documents, in the order in which they were made. It is one
+// choose finds the documents, in the order in which they were made. It is one
 // transaction, the only one here that grows with the vault: a list put together from
 // several would be of no one moment. It reads and hands over 16 bytes of each, and
 // whoever writes does not wait for it.
-func (b *Bag) list(ctx context.Context) error {
+func (b *Bag) choose(ctx context.Context) error {
 	_, err := view(b.v, func(t *tx) (_ struct{}, err error) {
 		b.Seq = t.Last()
 		switch {
@@ -98,6 +137,12 @@ func (b *Bag) list(ctx context.Context) error {
 	})
 	slices.SortFunc(b.ids, func(x, y id) int { return bytes.Compare(x[:], y[:]) })
 	b.ids = slices.Compact(b.ids)
+	b.Documents = uint64(len(b.ids))
+	digest := sha256.New()
+	for _, key := range b.ids {
+		fmt.Fprintf(digest, "%s\n", key)
+	}
+	b.list = audit.Hash(digest.Sum(nil))
 	return err
 }
 

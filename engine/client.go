@@ -114,6 +114,7 @@ func (t *tx) admitClient(a Actor) error {
 		return ErrTokenRevoked
 	}
 	t.actor.KeyID, t.actor.ClientID, t.actor.Access = c.ID, c.ID, Meet(t.actor.Access, c.Access)
+	t.actor.impersonated = c.Impersonates && c.UserID != t.actor.UserID && (a.Grant == GrantJWTBearer || a.Grant == "")
 	return nil
 }
 

@@ -14,7 +14,8 @@ import (
 const maxClients = 1_000
 
 // CreateClient makes a client. The Secret is shown this once; one that only signs
-// assertions has none, and Reveal returns "". It needs admin access.
+// assertions has none, and Reveal returns "". It needs admin access. *NeedsTwoError
+// for one that acts as another, or impersonates, with admin access.
 func (v *Vault) CreateClient(ctx context.Context, actor Actor, n NewClient) (Client, Secret, Receipt, error) {
 	made := client{Client: Client{
 		Name: check.Trim(n.Name), Grants: n.Grants, Access: n.Access, UserID: n.UserID, Impersonates: n.Impersonates,
@@ -52,6 +53,11 @@ func (t *tx) createClient(c client) (Client, audit.Event, error) {
 	if c.Access == AccessNone {
 		if c.Access = AccessUpload; c.UserID != "" {
 			c.Access = u.Access
+		}
+	}
+	if t.actsAsAnotherAdmin(&c) {
+		if err := t.needsTwo(CoveredAdmin, &clientCreate{c.Name, c.Grants, c.Access, c.UserID, c.Impersonates, c.RedirectURIs, c.PublicKey}); err != nil {
+			return Client{}, audit.Event{}, err
 		}
 	}
 	if c.at, err = t.NewID(); err != nil {
@@ -142,11 +148,13 @@ func (v *Vault) changeClient(ctx context.Context, actor Actor, clientID string, 
 }
 
 // UpdateClient changes a client; tokens it has got are narrowed at once. One that
-// is closed stays as it is. It needs admin access. ErrClientNotFound.
+// is closed stays as it is. It needs admin access. ErrClientNotFound;
+// *NeedsTwoError if it comes to act as another, or to impersonate, with admin access.
 func (v *Vault) UpdateClient(ctx context.Context, actor Actor, clientID string, cond Condition, p ClientPatch) (Client, Receipt, error) {
 	if p.Status != nil && *p.Status == ClientClosed && p == (ClientPatch{Status: p.Status}) {
 		return v.CloseClient(ctx, actor, clientID, cond)
 	}
+	p.Grants, p.RedirectURIs = given(p.Grants), given(p.RedirectURIs)
 	return v.changeClient(ctx, actor, clientID, cond.IfMatch, func(t *tx, c *client) (audit.Event, error) {
 		old := *c
 		p.apply(c)
@@ -162,8 +170,26 @@ func (v *Vault) UpdateClient(ctx context.Context, actor Actor, clientID string, 
 		if p.Access != nil && c.Access == AccessNone {
 			return audit.Event{}, invalid("access", errAccess)
 		}
-		return c.updated(&old)
+		event, err := c.updated(&old)
+		if err == nil && !event.IsZero() && t.actsAsAnotherAdmin(c) && t.strengthens(c, &old) {
+			err = t.needsTwo(CoveredAdmin, &clientUpdate{c.ID, cond.IfMatch, clientPatch(p)})
+		}
+		return event, err
 	})
+}
+
+// actsAsAnotherAdmin says whether who holds a client's secret, or signs for it, can
+// act with admin access as somebody else than who acts. Those who sign in through it
+// are asked for their consent each, and do so as themselves.
+func (t *tx) actsAsAnotherAdmin(c *client) bool {
+	return c.Access == AccessAdmin && (c.Impersonates || c.UserID != "" && !t.self(c.UserID))
+}
+
+// strengthens says whether a client that acts as another admin newly does, as
+// another, by another way, or for who has another key.
+func (t *tx) strengthens(c, old *client) bool {
+	gained := slices.ContainsFunc(c.Grants, func(g Grant) bool { return !slices.Contains(old.Grants, g) })
+	return !t.actsAsAnotherAdmin(old) || gained || c.Impersonates && !old.Impersonates || c.UserID != old.UserID || string(c.der) != string(old.der)
 }
 
 // updated is the event of a change; the zero one if there is none.
@@ -205,15 +231,21 @@ func (p *ClientPatch) apply(c *client) {
 // RotateClient gives a client another secret, shown this once; the old one is
 // refused from then on. Tokens it has got work on to their end. It needs admin
 // access. ErrClientNotFound; *InvalidError if it only signs assertions, or is
-// closed.
+// closed; *NeedsTwoError for one that acts as another, or impersonates, with admin
+// access.
 func (v *Vault) RotateClient(ctx context.Context, actor Actor, clientID string, cond Condition) (Client, Secret, Receipt, error) {
 	random := secret.NewKey()
-	c, receipt, err := v.changeClient(ctx, actor, clientID, cond.IfMatch, func(_ *tx, c *client) (audit.Event, error) {
+	c, receipt, err := v.changeClient(ctx, actor, clientID, cond.IfMatch, func(t *tx, c *client) (audit.Event, error) {
 		if c.Status != ClientActive {
 			return audit.Event{}, errClosedClient()
 		}
 		if !c.takesSecret() {
 			return audit.Event{}, invalid("id", "this client signs assertions and has no secret; change its publicKey instead")
+		}
+		if t.actsAsAnotherAdmin(c) {
+			if err := t.needsTwo(CoveredAdmin, &clientRotate{c.ID, cond.IfMatch}); err != nil {
+				return audit.Event{}, err
+			}
 		}
 		c.secret, c.HasSecret = random.Hash(), true
 		return audit.Event{Op: audit.OpClientUpdated, Facts: c.facts()}, nil

@@ -201,7 +201,7 @@ func (t *tx) createKey(n NewKey, random secret.Key) (*key, audit.Event, error) {
 			return nil, audit.Event{}, invalid("expiresAt", "must be in the future, and not beyond the year 9999")
 		}
 	}
-	if n.Access == AccessAdmin && n.UserID != t.actor.UserID {
+	if n.Access == AccessAdmin && !t.self(n.UserID) {
 		if err := t.needsTwo(CoveredAdmin, new(keyCreate(n))); err != nil {
 			return nil, audit.Event{}, err
 		}
@@ -267,7 +267,7 @@ func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overla
 		if len(old.successors) > 0 {
 			return nil, audit.Event{}, invalid("id", "this key was rotated before; rotate its successor")
 		}
-		if old.Access == AccessAdmin && old.UserID != t.actor.UserID {
+		if old.Access == AccessAdmin && !t.self(old.UserID) {
 			if err := t.needsTwo(CoveredAdmin, &keyRotate{old.ID, overlap}); err != nil {
 				return nil, audit.Event{}, err
 			}

@@ -94,6 +94,15 @@ func answerGranted(c caller, x *exchange, r *http.Request, granted engine.Grante
 		return send(x, http.StatusOK, changedSettings(is, receipt))
 	case engine.Issued:
 		return send(x, http.StatusCreated, shownOnce(is.Key, is.Secret, receipt))
+	case engine.IssuedClient:
+		if granted.Approval.Call == "client.create" {
+			return send(x, http.StatusCreated, createdClient(is.Client, is.Secret, receipt))
+		}
+		return send(x, http.StatusOK, clientShownOnce(is.Client, is.Secret, receipt))
+	case *engine.Bag:
+		return streamBag(x, r, is)
+	case engine.Client:
+		return send(x, http.StatusOK, changedClient(is, receipt))
 	case engine.User:
 		if granted.Approval.Call == "user.create" {
 			return send(x, http.StatusCreated, createdUser(is, receipt))

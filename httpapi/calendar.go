@@ -23,8 +23,13 @@ type CalendarAddress struct {
 
 func startCalendar(ctx context.Context, c caller, _ struct{}) (reply[CalendarAddress], error) {
 	token, receipt, err := c.vault.StartCalendar(ctx, c.actor)
-	address := c.base + calendarPattern + "?token=" + url.QueryEscape(token.Reveal())
-	return reply[CalendarAddress]{body: CalendarAddress{address}, receipt: receipt}, err
+	return reply[CalendarAddress]{body: CalendarAddress{CalendarURL(c.base, token)}, receipt: receipt}, err
+}
+
+// CalendarURL is the address of a calendar: base is what a path of the API is appended
+// to, see [Address.Base].
+func CalendarURL(base string, token engine.Secret) string {
+	return base + calendarPattern + "?token=" + url.QueryEscape(token.Reveal())
 }
 
 // Ended is the answer to what has nothing left to show.

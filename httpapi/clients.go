@@ -9,12 +9,12 @@ import (
 func clientRoutes() []route {
 	noClient := engine.ErrClientNotFound
 	return []route{
-		endpoint("POST", "/v1/clients", 201, admin, "Register a program that signs in by OAuth; its secret is shown this once", createClient),
+		endpoint("POST", "/v1/clients", 201, admin, "Register a program that signs in by OAuth; its secret is shown this once", createClient).orApproval(),
 		endpoint("GET", "/v1/clients", 200, readAll, "List the clients, without their secrets", listClients),
 		endpoint("GET", "/v1/clients/:id", 200, readAll, "Read a client", getClient, noClient),
-		endpoint("PATCH", "/v1/clients/:id", 200, admin, "Change a client; its tokens are narrowed at once", updateClient, noClient),
+		endpoint("PATCH", "/v1/clients/:id", 200, admin, "Change a client; its tokens are narrowed at once", updateClient, noClient).orApproval(),
 		endpoint("DELETE", "/v1/clients/:id", 200, admin, "Close a client for good, and end its tokens at once", closeClient, noClient),
-		endpoint("POST", "/v1/clients/:id/rotate", 200, admin, "Give a client another secret, shown this once; the old one is refused from then on", rotateClient, noClient),
+		endpoint("POST", "/v1/clients/:id/rotate", 200, admin, "Give a client another secret, shown this once; the old one is refused from then on", rotateClient, noClient).orApproval(),
 	}
 }
 
@@ -64,9 +64,13 @@ type createClientInput struct {
 
 func createClient(ctx context.Context, c caller, in createClientInput) (reply[ClientWithSecret], error) {
 	made, secret, receipt, err := c.vault.CreateClient(ctx, c.actor, engine.NewClient(in.Client))
-	out := clientShownOnce(made, secret, receipt)
-	out.location = "/v1/clients/" + made.ID
-	return out, err
+	return createdClient(made, secret, receipt), err
+}
+
+func createdClient(c engine.Client, secret engine.Secret, r engine.Receipt) reply[ClientWithSecret] {
+	out := clientShownOnce(c, secret, r)
+	out.location = "/v1/clients/" + c.ID
+	return out
 }
 
 func clientShownOnce(c engine.Client, secret engine.Secret, r engine.Receipt) reply[ClientWithSecret] {

@@ -11,8 +11,8 @@ import (
 
 func exportRoutes() []route {
 	return []route{
-		stream("GET", "/v1/matters/:matter/export", readAll, "Export the documents of a matter as a BagIt bag in a ZIP file", zipMedia, exportMatter, engine.ErrMatterNotFound, noSpace),
-		stream("POST", "/v1/exports", readAll, "Export documents as a BagIt bag in a ZIP file", zipMedia, exportDocuments, engine.ErrMatterNotFound, noSpace),
+		stream("GET", "/v1/matters/:matter/export", readAll, "Export the documents of a matter as a BagIt bag in a ZIP file", zipMedia, exportMatter, engine.ErrMatterNotFound, noSpace).orApproval(),
+		stream("POST", "/v1/exports", readAll, "Export documents as a BagIt bag in a ZIP file", zipMedia, exportDocuments, engine.ErrMatterNotFound, noSpace).orApproval(),
 	}
 }
 
@@ -87,6 +87,11 @@ func sendBag(c caller, x *exchange, r *http.Request, choice engine.BagChoice) er
 	if err != nil {
 		return err
 	}
+	return streamBag(x, r, b)
+}
+
+func streamBag(x *exchange, r *http.Request, b *engine.Bag) error {
+	h := x.Header()
 	h.Set("Content-Type", zipMedia)
 	h.Set("Content-Disposition", disposition("attachment", b.Name()+".zip"))
 	h.Set("Cache-Control", "no-store")

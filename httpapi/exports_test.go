@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -114,4 +115,64 @@ func TestAnExportCutShort(t *testing.T) {
 	if _, err := zip.NewReader(bytes.NewReader(some.Bytes()), int64(some.Len())); err == nil {
 		t.Error("half an export is a ZIP file")
 	}
+}
+
+// Where two persons are needed for exports, an auditor asks and the admin who
+// approves gets the ZIP file.
+func TestAnExportByTwo(t *testing.T) {
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	d := main.Create("lease.txt", "lease")
+	_, k.tokens["auditor"] = main.Person("auditor", engine.AccessAuditor)
+	main.Person("second", engine.AccessAdmin)
+	if _, _, err := main.UpdateSettings(t.Context(), main.Admin, engine.Condition{}, engine.SettingsPatch{TwoPersons: &[]engine.Covered{engine.CoveredExport}}); err != nil {
+		t.Fatal(err)
+	}
+	a, body := k.do("auditor", "POST", "/v1/exports", strings.NewReader(`{"documentIds":["`+d.ID+`"]}`))
+	var asked Approval
+	if err := json.Unmarshal([]byte(body), &asked); a.StatusCode != 202 || err != nil || asked.What != "export" {
+		t.Fatalf("%d %s", a.StatusCode, body)
+	}
+	files := exported(k, "admin", "POST", "/v1/approvals/"+asked.ID+"/approve", `{"planDigest":"`+asked.PlanDigest+`"}`)
+	if !strings.Contains(files["data/documents.json"], d.ID) {
+		t.Errorf("%v", files)
+	}
+}
+
+// A client that acts as another admin is asked for, and its secret is the answer to
+// who approves.
+func TestAClientByTwo(t *testing.T) {
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	second, token := main.Person("second", engine.AccessAdmin)
+	k.tokens["second"] = token
+	if _, _, err := main.UpdateSettings(t.Context(), main.Admin, engine.Condition{}, engine.SettingsPatch{TwoPersons: &[]engine.Covered{engine.CoveredExport}}); err != nil {
+		t.Fatal(err)
+	}
+	by := func(method, path, body string, granted int) string {
+		t.Helper()
+		a, out := k.do("admin", method, path, strings.NewReader(body))
+		var asked Approval
+		if err := json.Unmarshal([]byte(out), &asked); a.StatusCode != 202 || err != nil || asked.What != "admin" {
+			t.Fatalf("%s %s: %d %s", method, path, a.StatusCode, out)
+		}
+		a, out = k.do("second", "POST", "/v1/approvals/"+asked.ID+"/approve", strings.NewReader(`{"planDigest":"`+asked.PlanDigest+`"}`))
+		if a.StatusCode != granted || a.Header.Get("ETag") == "" {
+			t.Fatalf("approve %s %s: %d %s", method, path, a.StatusCode, out)
+		}
+		return out
+	}
+	var made ClientWithSecret
+	out := by("POST", "/v1/clients", `{"name":"ERP","grants":["client_credentials"],"userId":"`+second.UserID+`"}`, 201)
+	if err := json.Unmarshal([]byte(out), &made); err != nil || made.Secret == "" {
+		t.Fatalf("%v %s", err, out)
+	}
+	if out := by("POST", "/v1/clients/"+made.ID+"/rotate", "", 200); !strings.Contains(out, `"secret":`) {
+		t.Error(out)
+	}
+	k.do("admin", "PATCH", "/v1/clients/"+made.ID, strings.NewReader(`{"access":"view"}`), "Content-Type", "application/merge-patch+json")
+	if a, out := k.do("admin", "POST", "/v1/clients/"+made.ID+"/rotate", nil); a.StatusCode != 200 {
+		t.Errorf("one that only views: %d %s", a.StatusCode, out)
+	}
+	by("PATCH", "/v1/clients/"+made.ID, `{"access":"admin"}`, 200)
 }

@@ -105,6 +105,9 @@ serves it, as the actor "operator".`,
 					if err := o.Call(ctx, "GET", path, nil, &a); err != nil {
 						return err
 					}
+					if a.Call == "export.make" { // whose answer is a ZIP file
+						return usagef("an export is approved by an admin, in the console or with POST /v1/approvals/%s/approve, who gets the file", operands[0])
+					}
 					seen := *plan
 					if seen == "" {
 						fmt.Fprintf(p.Stderr, "%s, asked for by %s: %s %s\n", a.What, a.RequestedBy, a.Call, plain(string(a.Arguments)))

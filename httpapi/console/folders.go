@@ -67,13 +67,18 @@ func exportDocuments(v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return v.bag(b), nil
+}
+
+// bag streams a bag that was made.
+func (v *visit) bag(b *engine.Bag) answer {
 	return answer{raw: func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/zip")
 		w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.zip"`, b.Name()))
 		if b.Write(v.ctx(), w) != nil {
 			panic(http.ErrAbortHandler) // half an export must not look like a whole one
 		}
-	}}, nil
+	}}
 }
 
 // allThatMatch is what the filter in the form chooses, on every page.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/httpapi"
 )
 
 func meRoutes() []route {
@@ -16,6 +17,8 @@ func meRoutes() []route {
 		{"POST", "/{vault}/me/sessions/end", view, endMySession},
 		{"POST", "/{vault}/me/sessions/others", view, endMyOtherSessions},
 		{"POST", "/{vault}/me/keys/{id}/rotate", view, rotateMyKey},
+		{"POST", "/{vault}/me/calendar", view, startMyCalendar},
+		{"POST", "/{vault}/me/calendar/end", view, endMyCalendar},
 	}
 }
 
@@ -153,6 +156,32 @@ func rotateMyKey(v *visit) (answer, error) {
 		return v.mePage(draft{Wrong: d.Wrong, Refused: d.Refused}, status)
 	}
 	return answer{}, err
+}
+
+// startMyCalendar makes the address of a feed of one's obligations. One made before
+// ends with it.
+func startMyCalendar(v *visit) (answer, error) {
+	token, _, err := v.vault.StartCalendar(v.ctx(), v.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	o := v.console.options
+	base := httpapi.Address{Prefix: o.Prefix, PublicURL: o.PublicURL, AllowedHosts: []string{hostOf(v.r.Host)}}.Base(v.r)
+	return answer{page: "secret", title: "The address of my calendar", next: v.Path("me"), body: shownOnce{
+		What: "Address", Name: "My obligations", Secret: httpapi.CalendarURL(base, token), Back: v.Path("me"),
+		Use: "Subscribe to it in a calendar program. Whoever has it reads your obligations, and nothing else; it works until you end it, or make another.",
+	}}, nil
+}
+
+func endMyCalendar(v *visit) (answer, error) {
+	receipt, err := v.vault.EndCalendar(v.ctx(), v.actor)
+	if err != nil {
+		return answer{}, err
+	}
+	if receipt.Seq == 0 {
+		return see(v.Path("me"), "There was no address of a calendar to end."), nil
+	}
+	return see(v.Path("me"), "The address of your calendar is ended. Programs that read it get nothing any more."), nil
 }
 
 // browserWords is a browser by the name people know it by.

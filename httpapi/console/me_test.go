@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -56,6 +57,31 @@ func TestMyKeyIsMineToRotate(t *testing.T) {
 	if len(mine.mine("main", k.Admin.UserID)) != 0 {
 		t.Error("somebody else's sessions are listed")
 	}
+}
+
+func TestMyCalendarIsMineToStartAndEnd(t *testing.T) {
+	k := newKit(t)
+	_, token := k.Person("Vera Viewer", engine.AccessView)
+	b := k.signedIn(token)
+	b.get("/console/main/me")
+	p := b.submit("/console/main/me/calendar").is(200).says("shown once", "/v1/obligations/calendar.ics?token=")
+	found := regexp.MustCompile(`data-copy="(https?://[^"]+/v1/obligations/calendar.ics)\?token=([^"]+)"`).FindStringSubmatch(p.HTML)
+	if found == nil {
+		t.Fatal(p.HTML)
+	}
+	secret, err := url.QueryUnescape(found[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u, _, err := k.Calendar(t.Context(), secret); err != nil || u.Name != "Vera Viewer" {
+		t.Errorf("it is of %s: %v", u.Name, err)
+	}
+	b.get("/console/main/me").lacks("calendar.ics")
+	b.submit("/console/main/me/calendar/end").ok("/console/main/me").says("is ended")
+	if _, _, err := k.Calendar(t.Context(), secret); err == nil {
+		t.Error("it goes on")
+	}
+	b.submit("/console/main/me/calendar/end").ok("/console/main/me").says("no address")
 }
 
 func TestMyWorkIsUnderMe(t *testing.T) {
