@@ -111,7 +111,7 @@ func TestTheCalendarOfAUser(t *testing.T) {
 
 // The token of a calendar opens nothing else, and no other token opens a calendar.
 func TestTheTokenOfACalendar(t *testing.T) {
-	k := newKit(t, Options{Rate: 1000, Burst: 40})
+	k := newKit(t, Options{Rate: 0.001, Burst: 40})
 	path := address(k, "view")
 	token := path[strings.Index(path, "=")+1:]
 	for _, p := range []string{"/v1/me", "/v1/obligations", "/v1/documents?limit=1"} {
