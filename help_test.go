@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"strongroom/engine"
 )
 
 // shell returns a command that runs a script with bash in a directory, where
@@ -38,6 +41,8 @@ func TestExamples(t *testing.T) {
 			case "serve":
 				exampleServer(t, dir, example)
 				return
+			case "approval approve", "approval reject":
+				example = regexp.MustCompile(`\b01[0-9A-Z]{24}\b`).ReplaceAllString(example, waitingApproval(t, dir))
 			case "key revoke", "client set", "client close":
 				noun, name := "key", "scanner"
 				if cmd.name != "key revoke" {
@@ -54,6 +59,36 @@ func TestExamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// waitingApproval has an admin of the vault at rest ask for an admin.
+func waitingApproval(t *testing.T, dir string) string {
+	t.Helper()
+	v, err := engine.Open(filepath.Join(dir, "strongroom-data", "vaults", "main"), engine.Options{Name: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	ctx := t.Context()
+	if s, err := v.Settings(ctx); err != nil || len(s.TwoPersons) == 0 {
+		_, _, err := v.CreateUser(ctx, engine.Operator(), engine.NewUser{Name: "Bert", Access: engine.AccessAdmin})
+		if err == nil {
+			_, _, err = v.UpdateSettings(ctx, engine.Operator(), engine.Condition{}, engine.SettingsPatch{TwoPersons: &[]engine.Covered{engine.CoveredExport}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, err = v.CreateUser(ctx, engine.Operator(), engine.NewUser{Name: "Eve", Access: engine.AccessAdmin})
+	needs, is := errors.AsType[*engine.NeedsTwoError](err)
+	if !is {
+		t.Fatal(err)
+	}
+	a, _, err := v.RequestApproval(ctx, engine.Operator(), needs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.ID
 }
 
 // exampleServer runs the example of serve, on a free port, until it is ready.

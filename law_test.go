@@ -38,6 +38,7 @@ var importLaw = map[string]importRule{
 		never: append([]string{"net"}, programOnly...),
 		still: []string{"net/url", "net/netip"},
 	},
+	"engine/internal/bag":    {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/check":  {never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url", "net/netip"}},
 	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
 	// It shares no type with what writes vaults, or it could not contradict it.
@@ -54,12 +55,16 @@ var importLaw = map[string]importRule{
 		// PDFium is plugged in by who wants it: it is 11 MB.
 		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
 	},
-	"engine/search/extract": {never: append([]string{"net", "os"}, programOnly...)},
+	"engine/search/extract": {may: []string{"golang.org/x/net/html", "golang.org/x/text"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/search/pdf": {
 		may:   []string{"strongroom/engine/search/extract", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero"},
 		never: append([]string{"net", "strongroom/engine/internal"}, programOnly...),
 	},
-	"engine/search/worker":  {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/worker": {may: []string{"strongroom/engine/search/extract"}, never: append([]string{"net"}, programOnly...)},
+	"engine/search/pages": {
+		may:   []string{"strongroom/engine", "strongroom/audit"},
+		never: append([]string{"net", "strongroom/engine/enginetest", "strongroom/engine/internal", "strongroom/engine/search/pdf", "strongroom/engine/search/worker"}, programOnly...),
+	},
 	"engine/search/segment": {never: append([]string{"net"}, programOnly...)},
 	"engine/search/words":   {may: []string{"github.com/blevesearch/snowballstem", "golang.org/x/text"}, never: append([]string{"net"}, programOnly...)},
 	"engine/enginetest":     {may: []string{"strongroom/engine", "strongroom/audit"}, never: programOnly},
@@ -91,6 +96,9 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/engine", "strongroom/httpapi/console", "github.com/coreos/go-oidc/v3", "golang.org/x/oauth2"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
+	"httpapi/console/browser":   {}, // tests alone
+	"httpapi/console/guides":    {may: []string{"github.com/yuin/goldmark"}, never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url"}},
+	"httpapi/console/reference": {never: append([]string{"net", "os"}, programOnly...)},
 	// The console has the sessions, and the page of consent.
 	"httpapi/signin": {
 		may:   []string{"strongroom/engine", "strongroom/httpapi", "github.com/rs/zerolog", "go.etcd.io/bbolt"},

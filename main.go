@@ -7,7 +7,7 @@
 package main
 
 import (
-	_ "embed"
+	"embed"
 
 	"strongroom/httpapi/cli"
 )
@@ -15,4 +15,9 @@ import (
 //go:embed .release/strongroom.service
 var systemdUnit string
 
-func main() { cli.Main(systemdUnit) }
+// guideFiles are what the console shows to read.
+//
+//go:embed README.md audit/README.md engine/README.md httpapi/README.md httpapi/cli/README.md
+var guideFiles embed.FS
+
+func main() { cli.Main(systemdUnit, guideFiles) }

@@ -38,7 +38,7 @@ type program struct {
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
-	c := cli.Program{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Env: p.env, SystemdUnit: systemdUnit}
+	c := cli.Program{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Env: p.env, SystemdUnit: systemdUnit, Guides: guideFiles}
 	return c.Run(ctx, args)
 }
 
@@ -235,6 +235,13 @@ func spawn(t testing.TB, data string, args ...string) *server {
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		<-s.ended
+		// The system ends the reader of a server that was killed, but a moment later,
+		// and until then it may still write to its cache.
+		for range 1000 {
+			if os.RemoveAll(filepath.Join(data, "reader")) == nil {
+				break
+			}
+		}
 	})
 	return s.ready(t)
 }

@@ -92,6 +92,20 @@ func bomb(t *testing.T) []byte {
 	return b.Bytes()
 }
 
+// attributes is a Word file with an element of a million attributes.
+func attributes(t *testing.T) []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("word/document.xml")
+	if err == nil {
+		_, err = w.Write([]byte("<w:document><w:p" + strings.Repeat(` a="b"`, 1_000_000) + "/></w:document>"))
+	}
+	if err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestPoison: what is made to harm costs itself at most. Search answers meanwhile,
 // readyz tells, the server stops at once; and killed and started again it goes on.
 func TestPoison(t *testing.T) {
@@ -115,6 +129,7 @@ func TestPoison(t *testing.T) {
 		"circle.pdf":    {bytes.Replace(whole, []byte("[3 0 R]"), []byte("[2 0 R 2 0 R]"), 1), ""},
 		"keywords.txt":  {[]byte(keywords.String()), "indexed"},
 		"bomb.docx":     {bomb(t), "failed"},
+		"million.docx":  {attributes(t), "failed"},
 		"whole.pdf":     {whole, "indexed"},
 	} {
 		states[s.put(t, key, name, "application/octet-stream", c.content)] = c.state

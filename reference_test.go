@@ -147,7 +147,7 @@ func needed(name string) []string {
 		return []string{"x"}
 	case "key add":
 		return []string{"--name", "x", "--user", "x"}
-	case "key revoke", "client close":
+	case "approval approve", "approval reject", "key revoke", "client close":
 		return []string{"x"}
 	case "client add":
 		return []string{"--name", "x", "--grants", "client_credentials", "--user", "x"}

@@ -119,10 +119,10 @@
 // a verification of the vault finds every other change to it. Each is a SHA-256
 // of exact bytes:
 //
-//   - secret: of a key, of the SHA-256 of the secret in its token, which is what
-//     the vault keeps; of a client, of the SHA-256 of its secret; of a
-//     webhook, of the bytes it signs with. They are 32 and 24 random bytes:
-//     nobody finds them by guessing.
+//   - secret: of a key, or of the address of a user's calendar, of the SHA-256 of the
+//     secret in its token, which is what the vault keeps; of a client, of the SHA-256
+//     of its secret; of a webhook, of the bytes it signs with. They are
+//     32 and 24 random bytes: nobody finds them by guessing.
 //   - password: of the Argon2id hash of the document's edit password, in PHC form,
 //     whose salt is in no log.
 //   - snapshot and drafts: of the record kept of the document as it was locked, or
@@ -249,6 +249,9 @@
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
+//	export.made (none)
+//	    facts    documents number, list hash, seq number
+//	    detail   matter
 //	session.started (none)
 //	    facts    session word, user word
 //	session.ended (none)
@@ -374,6 +377,10 @@
 //	             successor word, until time, user word
 //	key.revoked (none)
 //	    facts    key word, repeats? number, successors? number, user word
+//	calendar.started (none)
+//	    facts    secret hash, user word
+//	calendar.ended (none)
+//	    facts    repeats? number, user word
 //	client.created (none)
 //	    facts    access word, actsAs? word, client word, grants list,
 //	             impersonates flag, publicKey? hash, secret? hash
@@ -405,7 +412,8 @@
 //	             maxClockGapDays? number, maxVersions? number, paused? flag,
 //	             reminderDays? list, repeats? number, restrictDeferred? flag,
 //	             retentionConflict? word, retentionRunAt? word,
-//	             searchLanguage? word, signInByKey? flag, timeZone? word
+//	             searchLanguage? word, signInByKey? flag, timeZone? word,
+//	             twoPersons? list
 //	    detail   {member: {old, new}}
 //	erasure.requested (none)
 //	    facts    documents number, erasure word, subjects hash, user? word
@@ -414,6 +422,14 @@
 //	    facts    erasure word, until time, why word
 //	erasure.completed (document?)
 //	    facts    erasure word, resume? number, user? word
+//	approval.requested (none)
+//	    facts    approval word, call word, expires time, plan hash, what word
+//	approval.granted (none)
+//	    facts    approval word, plan hash
+//	approval.rejected (none)
+//	    facts    approval word, plan hash, repeats? number
+//	approval.expired (none)
+//	    facts    approval word, plan hash
 //
 // The kinds of facts:
 //
@@ -434,12 +450,14 @@
 //	actsAs           the id of the user the client is by itself
 //	after            the seq after which the export began
 //	anchor           from when its recurrences are counted, if not from when it is due
+//	approval         the id of the request for approval
 //	archived         how many documents the run archived
 //	at               the instant whose plan the run works off
 //	auditReads       the setting
 //	blobs            how many blobs are in the backup
 //	bypass           whether the protection of a policy of governance was bypassed
 //	bytes            the size of these blobs together
+//	call             the call that is asked for, such as hold.release
 //	canLock          whether the user may lock documents
 //	certificate      the SHA-256 of the deletion certificate's lines
 //	chain            the chain of the version; of a deletion, of the last one
@@ -454,7 +472,7 @@
 //	digest           of the bytes of the version
 //	discardedFrom    the number of the first version that is taken back
 //	discardedTo      the number of the last
-//	documents        how many documents the erasure is to erase
+//	documents        how many documents the erasure is to erase, or the export has
 //	draft            the number of the change to the scratchpad; of a release, saved, dropped or purged
 //	drafts           the digest of the scratchpad as it is kept after the change; absent: the change leaves none
 //	due              the date or the time when the obligation is due
@@ -465,7 +483,7 @@
 //	events           the operations the webhook is told of
 //	evidence         the id of the document that proves the completion
 //	evidenceVersion  the number of its version
-//	expires          when the key ends
+//	expires          when the key ends, or the request for approval
 //	failed           how many documents the run could not deal with
 //	fence            the number of the lock: it rises with each lock taken or broken
 //	field            the key of the field
@@ -481,6 +499,7 @@
 //	key              the id of the key
 //	last             the time of the last entry before the correction
 //	left             whether the user is closed because no group of theirs gives access any more
+//	list             the SHA-256 over the ids of the documents of an export, in order, an LF after each
 //	locked           how many documents the run left because of a lock
 //	log              whether a log later than the backup was at hand
 //	maxClockGapDays  the setting
@@ -495,7 +514,7 @@
 //	password         the digest of the edit password as it is kept, "" if it was removed
 //	paused           the setting
 //	period           the period of the policy: P, and years Y and months M, or weeks W, or days D
-//	plan             the digest of what the run was going to do
+//	plan             the digest of what the run was going to do, or of what the request for approval asks for
 //	policy           the id of the policy
 //	protect          none, governance or compliance
 //	protected        how many documents the run left because of protection
@@ -517,9 +536,9 @@
 //	scope            what the policy is for: organization, product, template, category or document
 //	scratchpad       whether changes wait for the release of the lock
 //	seconds          how long the lock lives from this entry on without a change; absent: the change leaves its end
-//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's
+//	secret           the digest of what is kept of the secret; of a rotated key, of the successor's; of a calendar, of its address's
 //	searchLanguage   the setting
-//	seq              the seq of the last entry in the backup
+//	seq              the seq of the last entry in the backup, or in the export
 //	session          the id of a session in the console, which is no secret
 //	signInByKey      the setting
 //	size             of the version, or of the text given for it, in bytes; 0: that was taken away
@@ -537,6 +556,7 @@
 //	through          the seq of the last entry exported
 //	timeZone         the setting
 //	trigger          schedule or manual
+//	twoPersons       the setting
 //	type             text, number, boolean, date, choice or user
 //	until            when the old key, or the webhook's old secret, ends; or when what defers the erasure ends
 //	user             the id of the user it is about; of a release, whose scratchpad was purged
@@ -544,6 +564,7 @@
 //	versions         how many versions the document had
 //	wall             what the clock said
 //	webhook          the id of the webhook
+//	what             what needs two persons for the request: a name of the setting twoPersons, admin or settings
 //	why              what defers the erasure, hold or protection; or what the run was refused for
 package audit
 

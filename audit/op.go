@@ -17,6 +17,7 @@ const (
 	OpClockCorrected  Op = "clock.corrected"
 	OpBackupCompleted Op = "backup.completed"
 	OpAuditExported   Op = "audit.exported"
+	OpExportMade      Op = "export.made"
 
 	OpSessionStarted Op = "session.started"
 	OpSessionEnded   Op = "session.ended"
@@ -66,9 +67,11 @@ const (
 	OpKeyRotated     Op = "key.rotated"
 	OpKeyRevoked     Op = "key.revoked"
 
-	OpClientCreated Op = "client.created"
-	OpClientUpdated Op = "client.updated"
-	OpClientClosed  Op = "client.closed"
+	OpCalendarStarted Op = "calendar.started"
+	OpCalendarEnded   Op = "calendar.ended"
+	OpClientCreated   Op = "client.created"
+	OpClientUpdated   Op = "client.updated"
+	OpClientClosed    Op = "client.closed"
 
 	OpSigninFailed Op = "signin.failed"
 
@@ -82,6 +85,11 @@ const (
 	OpErasureRequested Op = "erasure.requested"
 	OpErasureDeferred  Op = "erasure.deferred"
 	OpErasureCompleted Op = "erasure.completed"
+
+	OpApprovalRequested Op = "approval.requested"
+	OpApprovalGranted   Op = "approval.granted"
+	OpApprovalRejected  Op = "approval.rejected"
+	OpApprovalExpired   Op = "approval.expired"
 )
 
 // subject says what the members document and version of an operation hold.
@@ -136,6 +144,7 @@ var rules = []rule{
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
+	{OpExportMade, noDocument, []fact{must("documents", aNumber), must("list", aHash), must("seq", aNumber)}, "matter"},
 
 	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
@@ -191,6 +200,8 @@ var rules = []rule{
 	{OpKeyRotated, noDocument, []fact{must("access", aWord), must("expires", aTime), must("key", aWord), must("secret", aHash), must("successor", aWord), must("until", aTime),
 		must("user", aWord)}, ""},
 	{OpKeyRevoked, noDocument, []fact{must("key", aWord), may("repeats", aNumber), may("successors", aNumber), must("user", aWord)}, ""},
+	{OpCalendarStarted, noDocument, []fact{must("secret", aHash), must("user", aWord)}, ""},
+	{OpCalendarEnded, noDocument, []fact{may("repeats", aNumber), must("user", aWord)}, ""},
 	{OpClientCreated, noDocument, clientFacts, "name redirectUris"},
 	{OpClientUpdated, noDocument, []fact{must("access", aWord), may("actsAs", aWord), must("client", aWord), must("grants", aList), must("impersonates", aFlag), may("publicKey", aHash),
 		may("repeats", aNumber), may("secret", aHash)}, "{member: {old, new}}"},
@@ -203,11 +214,16 @@ var rules = []rule{
 	{OpWebhookDisabled, noDocument, []fact{must("reason", aWord), must("webhook", aWord)}, ""},
 
 	{OpSettingsUpdated, noDocument, []fact{may("auditReads", aFlag), must("changed", aList), may("formerZones", aList), may("maxClockGapDays", aNumber), may("maxVersions", aNumber), may("paused", aFlag), may("reminderDays", aList),
-		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("signInByKey", aFlag), may("timeZone", aWord)}, "{member: {old, new}}"},
+		may("repeats", aNumber), may("restrictDeferred", aFlag), may("retentionConflict", aWord), may("retentionRunAt", aWord), may("searchLanguage", aWord), may("signInByKey", aFlag), may("timeZone", aWord), may("twoPersons", aList)}, "{member: {old, new}}"},
 
 	{OpErasureRequested, noDocument, []fact{must("documents", aNumber), must("erasure", aWord), must("subjects", aHash), may("user", aWord)}, "legalBasis requester"},
 	{OpErasureDeferred, oneDocument, []fact{must("erasure", aWord), must("until", aTime), must("why", aWord)}, ""},
 	{OpErasureCompleted, maybeDocument, []fact{must("erasure", aWord), may("resume", aNumber), may("user", aWord)}, ""},
+
+	{OpApprovalRequested, noDocument, []fact{must("approval", aWord), must("call", aWord), must("expires", aTime), must("plan", aHash), must("what", aWord)}, ""},
+	{OpApprovalGranted, noDocument, []fact{must("approval", aWord), must("plan", aHash)}, ""},
+	{OpApprovalRejected, noDocument, []fact{must("approval", aWord), must("plan", aHash), may("repeats", aNumber)}, ""},
+	{OpApprovalExpired, noDocument, []fact{must("approval", aWord), must("plan", aHash)}, ""},
 }
 
 // The facts that the creation and the change of a thing have in common: after

@@ -113,6 +113,10 @@ type Actor struct {
 	// Grant is how the client got its token. Once it has the grant no more, or may
 	// no more be this user by it, nobody acts by it. "": that is not asked.
 	Grant Grant
+
+	assent *assent // of another person, to one call; only Approve gives one
+	// impersonated: a client acts as the user by its own word, which admit finds out.
+	impersonated bool
 }
 
 const (
@@ -189,6 +193,7 @@ func (m Match) check(revision uint64) error {
 // now.
 func (t *tx) admit(a Actor) error {
 	t.actor = a
+	t.actor.impersonated = false
 	if a.UserID == systemActor || a.UserID == operatorActor {
 		if a.ClientID != "" { // a client acts as users, and as nobody else
 			return ErrInvalidToken
@@ -267,6 +272,10 @@ func (v *Vault) RecordSession(ctx context.Context, actor Actor, sessionID, userI
 	})
 	return receipt, err
 }
+
+// self says whether who acts is a user, and themselves: what a client does in
+// somebody's name whom it impersonates, they have not done.
+func (t *tx) self(userID string) bool { return t.actor.UserID == userID && !t.actor.impersonated }
 
 // may is the guard that every change asks first.
 func (t *tx) may(required Access) error { return t.actor.Access.Permits(required) }

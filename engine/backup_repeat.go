@@ -239,6 +239,8 @@ func (e pastEntry) again(detail []byte) (pastStep, error) {
 		return e.userUpdated()
 	case audit.OpKeyRevoked, audit.OpKeyRotated:
 		return e.keyEnded, nil
+	case audit.OpCalendarStarted, audit.OpCalendarEnded:
+		return e.calendarEnded, nil
 	case audit.OpClockCorrected:
 		return e.clockDoubted()
 	case audit.OpDocumentUpdated, audit.OpDocumentReverted:
@@ -253,6 +255,8 @@ func (e pastEntry) again(detail []byte) (pastStep, error) {
 		return e.clientChanged, nil
 	case audit.OpWebhookUpdated, audit.OpWebhookDisabled, audit.OpWebhookDeleted:
 		return e.webhookChanged, nil
+	case audit.OpApprovalGranted, audit.OpApprovalRejected, audit.OpApprovalExpired:
+		return e.approvalEnded, nil
 	}
 	if lost := e.lost(); lost != "" {
 		return func(*tx) (pastOutcome, audit.Event, error) { return pastOutcome{lost: lost}, audit.Event{}, nil }, nil
@@ -270,6 +274,8 @@ func (e *pastEntry) lost() string {
 		return fmt.Sprintf("key %s of user %s: it works no more, make another", e.word("key"), e.word("user"))
 	case audit.OpClientCreated:
 		return fmt.Sprintf("client %s: make it anew", e.word("client"))
+	case audit.OpApprovalRequested:
+		return fmt.Sprintf("approval %s: what it asked for is in no log, so ask again if it still waits", e.word("approval"))
 	case audit.OpWebhookCreated:
 		return fmt.Sprintf("webhook %s: make it anew", e.word("webhook"))
 	case audit.OpDocumentTextSet:

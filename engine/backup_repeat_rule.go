@@ -116,7 +116,7 @@ func (e pastEntry) settingsUpdated() (pastStep, error) {
 		}
 		s, event, err := t.updateSettings(nil, p)
 		if s.RetentionConflict == ConflictShortest && old.RetentionConflict != s.RetentionConflict ||
-			old.AuditReads && !s.AuditReads || old.RestrictDeferred && !s.RestrictDeferred || s.MaxClockGapDays > old.MaxClockGapDays {
+			old.AuditReads && !s.AuditReads || old.RestrictDeferred && !s.RestrictDeferred || s.MaxClockGapDays > old.MaxClockGapDays || uncovers(old.TwoPersons, s.TwoPersons) {
 			out.loosens = "loosens the settings"
 		}
 		return out, event, err
@@ -142,6 +142,13 @@ func (e *pastEntry) settingsPatch() (p SettingsPatch, lost string) {
 	if on := text("restrictDeferred"); on != nil {
 		p.RestrictDeferred = new(*on == "true")
 	}
+	if words, told := e.Facts["twoPersons"].AsTexts(); told {
+		list := []Covered{}
+		for _, word := range words {
+			list = append(list, Covered(word))
+		}
+		p.TwoPersons = &list
+	}
 	if days := e.numbers("maxClockGapDays"); len(days) == 1 {
 		p.MaxClockGapDays = &days[0]
 	}
@@ -158,7 +165,7 @@ func (e *pastEntry) settingsPatch() (p SettingsPatch, lost string) {
 	told := map[string]bool{
 		"retentionRunAt": p.RetentionRunAt != nil, "timeZone": p.TimeZone != nil, "searchLanguage": p.SearchLanguage != nil,
 		"retentionConflict": p.RetentionConflict != nil, "auditReads": p.AuditReads != nil, "maxClockGapDays": p.MaxClockGapDays != nil, "maxVersions": p.MaxVersions != nil,
-		"reminderDays": p.ReminderDays != nil, "restrictDeferred": p.RestrictDeferred != nil, "categories": p.Categories != nil, "paused": true, "formerZones": true, // these follow from the change of the zone
+		"reminderDays": p.ReminderDays != nil, "restrictDeferred": p.RestrictDeferred != nil, "categories": p.Categories != nil, "twoPersons": p.TwoPersons != nil, "paused": true, "formerZones": true, // these follow from the change of the zone
 	}
 	for _, name := range changed {
 		if !told[name] {

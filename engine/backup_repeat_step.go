@@ -132,6 +132,23 @@ func (e pastEntry) keyEnded(t *tx) (pastOutcome, audit.Event, error) {
 	return pastOutcome{lost: lost}, event, err
 }
 
+// calendarEnded ends an address that was ended, or replaced by another: its secret
+// is in no log.
+func (e pastEntry) calendarEnded(t *tx) (pastOutcome, audit.Event, error) {
+	lost := ""
+	if e.Op == audit.OpCalendarStarted {
+		lost = fmt.Sprintf("the address of the calendar of user %s: it works no more, they can make another", e.word("user"))
+	}
+	u, err := t.user(e.word("user"))
+	if errors.Is(err, ErrUserNotFound) { // made since, and said there
+		return nothingRepeated("")
+	}
+	if err != nil {
+		return pastOutcome{}, audit.Event{}, err
+	}
+	return pastOutcome{lost: lost}, t.endCalendar(u), nil
+}
+
 // clockDoubted repeats a doubt that no run has ended since.
 func (e pastEntry) clockDoubted() (pastStep, error) {
 	last, err := e.time("last")
@@ -284,4 +301,17 @@ func (e pastEntry) webhookChanged(t *tx) (pastOutcome, audit.Event, error) {
 	w.Revision++
 	t.putWebhook(w)
 	return out, audit.Event{Op: audit.OpWebhookUpdated, Facts: w.facts()}, nil
+}
+
+// approvalEnded has a request end that did since, so that it is not granted once
+// more: what it came to is in entries of its own.
+func (e pastEntry) approvalEnded(t *tx) (pastOutcome, audit.Event, error) {
+	a, err := t.approval(e.word("approval"))
+	if errors.Is(err, ErrApprovalNotFound) { // asked for since, and said there
+		return nothingRepeated("")
+	}
+	if err != nil || a.at(t.Now()).Status != ApprovalWaiting {
+		return pastOutcome{}, audit.Event{}, err
+	}
+	return pastOutcome{}, t.endApproval(a, ApprovalRejected, t.actor.UserID), nil
 }

@@ -27,6 +27,30 @@ func publicKey(t testing.TB) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
+// Public keys of pairs whose private ones are nowhere, for where they are only kept.
+const (
+	keyOfClients = `-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA22DNsa6aUFYVGn0s183W
+qm8CWRJq+yjcDAFMvqDEBaxInJL0GLOWUTFUTlWeO0D9ZMCbyHxqM+Q5E29xwO05
+4xL8y5Fm3jK4OXxVklZELKvEjoLtUO4NlUk+FoZ5jnyLVtbIEfOpIep6vAW4YcbG
+BOQqehWRjK6Ma4Q5MdjmfvOpwAkZpKiG3oly19XQpoXd1aE1OH4NHQiZ9Vb08fAx
+qeMf3N5i/b4BkrDBiyEoMFFekhEgkfreLIA0UnaL899K0UNANQULI7d5x+dTqrfN
+9qlOwhJ5kBhi62ezxJAbiWoEKIGzaGKghCMGd+J74uU8oZIfG+7qEIL4vLHdXKi5
+mwIDAQAB
+-----END PUBLIC KEY-----
+`
+	otherKeyOfClients = `-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr294oZxabkF83Ful3eWd
+h2MlZv1uEvUelHGw7SMRtKsFBZWlq+K4M7JhaeZ4GgIb87BV6M1FBTEBQJLM0ZDy
+Tn1z94F3lI/zMNP4HW1XxXUAAFgTkUSPH1RT6U6zdiw80LosyumVMs4yc0qTgH0n
+IKfPpMxTolnad9iwsi7BP5YKl+n7AnV4UEJXbpAEriKSmecBEBAbANk4TzQo3RnM
+abR40RTb3L+xC0YMmlVQPQr0/1nWa1xd1uSssri5jgPZ7KdOAEwOTwuLrGk8EwKK
+3/dkYMdiwSfH/WBl3VE41v8mjCxMqpkz/2IOtd+XqFoRHr4ZhM0XcSp3DL10k1zf
+JQIDAQAB
+-----END PUBLIC KEY-----
+`
+)
+
 func makeClient(k *enginetest.Kit, n engine.NewClient) (engine.Client, string) {
 	k.TB.Helper()
 	c, secret, _, err := k.CreateClient(k.TB.Context(), k.Admin, n)

@@ -212,6 +212,7 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 		{"remind of obligations", v.remind},
 		{"dispose of what has run out its retention", v.sweepRetention},
 		{"erase", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.erase(ctx) }},
+		{"end requests that nobody decided on", v.expireApprovals},
 		{"look for bytes nobody needs", v.tidyLitter},
 		{"overwrite what was erased", v.wipeErased},
 	} {

@@ -267,3 +267,77 @@ func TestNamesThatDeceive(t *testing.T) {
 		}
 	}
 }
+
+func folders(t *testing.T, v *engine.Vault, q engine.FolderQuery) (found []string) {
+	t.Helper()
+	for {
+		page, err := v.Folders(t.Context(), q)
+		must(t, err)
+		for _, f := range page.Items {
+			found = append(found, fmt.Sprintf("%s=%d", f.Path, f.Documents))
+			if !strings.HasSuffix("/"+f.Path, "/"+f.Name) || f.More {
+				t.Errorf("%+v", f)
+			}
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			return found
+		}
+	}
+}
+
+// Folders are counted with all that lies below them, by whole segments, and those
+// whose documents nobody may see are not there.
+func TestFoldersBelowOne(t *testing.T) {
+	k := enginetest.New(t)
+	ids := map[string]string{}
+	for _, path := range []string{"2024", "2024/a", "2024/a/b", "2024/a/b", "2024/a b/c", "2024/a-x", "2024/a0", "2024/\u00fc", "x/y/z", "hidden/deep", ""} {
+		d := k.CreateFrom(engine.NewDocument{Name: "n", Path: path}, path+"text")
+		ids[path] = d.ID
+	}
+	viewer := k.As(engine.Actor{UserID: k.Admin.UserID, Access: engine.AccessView})
+	for _, c := range []struct {
+		q    engine.FolderQuery
+		want string
+	}{
+		{engine.FolderQuery{}, "2024=8 hidden=1 x=1"},
+		{engine.FolderQuery{Path: "2024"}, "2024/a=3 2024/a b=1 2024/a-x=1 2024/a0=1 2024/\u00fc=1"},
+		{engine.FolderQuery{Path: "2024/a"}, "2024/a/b=2"},
+		{engine.FolderQuery{Path: "2024/a/b"}, ""},
+		{engine.FolderQuery{Path: "2"}, ""},
+		{engine.FolderQuery{Status: engine.StatusArchived}, ""},
+	} {
+		for limit := 1; limit <= 4; limit++ {
+			c.q.Limit = limit
+			if got := strings.Join(folders(t, viewer, c.q), " "); got != c.want {
+				t.Errorf("%+v: %s, want %s", c.q, got, c.want)
+			}
+		}
+	}
+	for _, q := range []engine.FolderQuery{{Path: "/a"}, {Path: "a/../b"}} {
+		_, err := k.Folders(t.Context(), q)
+		wantField(t, err, "path")
+	}
+	_, _, err := k.RestrictDocument(t.Context(), k.Admin, ids["hidden/deep"], engine.Condition{}, "disputed")
+	must(t, err)
+	_, _, err = k.ArchiveDocument(t.Context(), k.Admin, ids["x/y/z"], engine.Condition{})
+	must(t, err)
+	for _, c := range []struct {
+		v    *engine.Vault
+		q    engine.FolderQuery
+		want string
+	}{
+		{viewer, engine.FolderQuery{}, "2024=8"},
+		{viewer, engine.FolderQuery{Path: "hidden"}, ""},
+		{viewer, engine.FolderQuery{Status: engine.StatusAll}, "2024=8 x=1"},
+		{viewer, engine.FolderQuery{Status: engine.StatusArchived}, "x=1"},
+		{k.Vault, engine.FolderQuery{}, "2024=8 hidden=1"},
+	} {
+		if got := strings.Join(folders(t, c.v, c.q), " "); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.q, got, c.want)
+		}
+	}
+	page, err := viewer.Folders(t.Context(), engine.FolderQuery{Paging: engine.Paging{Limit: 1}})
+	if must(t, err); page.NextCursor != "" {
+		t.Error("a page tells that there is more, of which nothing may be seen")
+	}
+}

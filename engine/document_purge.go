@@ -98,7 +98,7 @@ func (t *tx) disposable(d *document, right Right) error {
 // nobody else needs are gone when it returns. It needs admin access. *HeldError,
 // ErrDocumentArchived, *RetainedError, unless only governance protects it and the
 // condition says to bypass that; *UnavailableError with ReasonClock while the clock
-// is doubted. Deleting what is deleted returns its certificate.
+// is doubted; *NeedsTwoError. Deleting what is deleted returns its certificate.
 func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID string, cond Condition) (Certificate, Receipt, error) {
 	if err := cond.checkReason(); err != nil {
 		return Certificate{}, Receipt{}, err
@@ -121,6 +121,9 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 		if err != nil {
 			return disposal{}, audit.Event{}, err
 		}
+		if err := t.deletionNeedsTwo(d, cond, w.bypass); err != nil {
+			return disposal{}, audit.Event{}, err
+		}
 		return t.dispose(d, w)
 	})
 	if err != nil {
@@ -131,6 +134,17 @@ func (v *Vault) DeleteDocument(ctx context.Context, actor Actor, documentID stri
 		v.settle(context.WithoutCancel(ctx), gone)
 	}
 	return gone.Certificate, receipt, nil
+}
+
+// deletionNeedsTwo guards a deletion by hand that nothing else forbids.
+func (t *tx) deletionNeedsTwo(d *document, cond Condition, bypasses bool) error {
+	call := &documentDelete{d.ID, cond.IfMatch, cond.BypassGovernance, check.Trim(cond.Reason)}
+	if bypasses {
+		if err := t.needsTwo(CoveredGovernanceBypass, call); err != nil {
+			return err
+		}
+	}
+	return t.needsTwo(CoveredDocumentDelete, call)
 }
 
 // checkReason looks at why a document is deleted; to bypass governance it must

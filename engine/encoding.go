@@ -308,6 +308,11 @@ func (u *User) encode() []byte {
 	e.Time(u.CreatedAt)
 	e.Time(u.UpdatedAt)
 	e.Num(u.Revision)
+	var calendar []byte
+	if u.calendar != [sha256.Size]byte{} {
+		calendar = u.calendar[:]
+	}
+	e.Nested(calendar)
 	e.Str(u.Identity.Issuer)
 	e.Str(u.Identity.Subject)
 	e.Flag(u.Provided)
@@ -327,6 +332,11 @@ func decodeUser(key id, b []byte) (User, error) {
 	u.CreatedAt = d.Time()
 	u.UpdatedAt = d.Time()
 	u.Revision = d.Num()
+	if hash := d.Nested(); len(hash) == len(u.calendar) {
+		u.calendar = [sha256.Size]byte(hash)
+	} else if len(hash) > 0 {
+		d.Fail()
+	}
 	u.Identity = Identity{d.Str(), d.Str()}
 	u.Provided = d.Flag()
 	u.Left = d.Flag()
@@ -394,6 +404,9 @@ func decodeClientParts(at id, b []byte, all bool) (*client, error) {
 	c.Revision = d.Num()
 	if !c.HasSecret && c.secret != [sha256.Size]byte{} { // nothing binds it
 		d.Fail()
+	}
+	if !all {
+		return c, d.Done("a client")
 	}
 	return c, d.Done("client " + c.ID)
 }

@@ -124,6 +124,7 @@ func (s *Settings) encode() []byte {
 	e.Num(s.MaxVersions)
 	e.Strs(s.formerZones)
 	e.Flag(s.RestrictDeferred)
+	e.Strs(wordsOf(s.TwoPersons))
 	e.Flag(!s.SignInByKey) // so that a record of before says that they do
 	return e.Bytes()
 }
@@ -153,6 +154,9 @@ func decodeSettings(b []byte) (Settings, error) {
 	}
 	s.formerZones = d.Strs()
 	s.RestrictDeferred = d.Flag()
+	for _, what := range d.Strs() {
+		s.TwoPersons = append(s.TwoPersons, Covered(what))
+	}
 	s.SignInByKey = !d.Flag()
 	return s, d.Done("settings")
 }

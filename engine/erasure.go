@@ -114,13 +114,18 @@ func (e *erasure) status(wiped uint64) ErasureStatus {
 // Retention and protection by governance do not stand in the way, nor does a
 // lock. A legal hold and protection by compliance do: the document is deferred,
 // and erased by the first run of retention after they have ended. *InvalidError for what is
-// no document, and for a user who is not closed.
+// no document, and for a user who is not closed; *NeedsTwoError.
 func (v *Vault) RequestErasure(ctx context.Context, actor Actor, n NewErasure) (Erasure, Receipt, error) {
 	n.LegalBasis, n.Requester = check.Trim(n.LegalBasis), check.Trim(n.Requester)
 	if err := n.check(); err != nil {
 		return Erasure{}, Receipt{}, err
 	}
-	made, receipt, err := update(v, ctx, actor, func(t *tx) (*erasure, audit.Event, error) { return t.requestErasure(n) })
+	made, receipt, err := update(v, ctx, actor, func(t *tx) (*erasure, audit.Event, error) {
+		if err := t.erasureNeedsTwo(n); err != nil {
+			return nil, audit.Event{}, err
+		}
+		return t.requestErasure(n)
+	})
 	if err != nil {
 		return Erasure{}, Receipt{}, err
 	}
@@ -171,6 +176,17 @@ func (v *Vault) PreviewErasure(ctx context.Context, actor Actor, n NewErasure) (
 		e.Status = e.status(0)
 		return e.Erasure, nil
 	})
+}
+
+// erasureNeedsTwo guards an erasure that could be asked for.
+func (t *tx) erasureNeedsTwo(n NewErasure) error {
+	if err := t.may(AccessAdmin); err != nil {
+		return err
+	}
+	if _, err := t.erasable(n); err != nil {
+		return err
+	}
+	return t.needsTwo(CoveredErasure, &erasureRequest{n.DocumentIDs, n.UserID, n.LegalBasis, n.Requester})
 }
 
 func (n *NewErasure) check() error {

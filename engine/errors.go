@@ -73,6 +73,11 @@ var (
 	ErrSignInAgain = errors.New("it is too long since this user came through the identity provider")
 	// ErrLastAdmin: the vault would be left without an active administrator.
 	ErrLastAdmin = errors.New("the last active admin cannot be closed or demoted")
+	// ErrNeedsTwo: the setting TwoPersons has two persons needed for it. Facts: *NeedsTwoError.
+	ErrNeedsTwo = errors.New("this needs two persons")
+	// ErrApprovalStale: the request was decided or has expired, or the state it was
+	// judged on has changed. Facts: *StaleError.
+	ErrApprovalStale = errors.New("the approval is stale")
 )
 
 // Errors of who asked.
@@ -94,14 +99,17 @@ var (
 	ErrVersionNotFound     = errors.New("no such version")
 	ErrUserNotFound        = errors.New("no such user")
 	ErrKeyNotFound         = errors.New("no such API key")
+	ErrCalendarNotFound    = errors.New("no such calendar")
 	ErrFieldNotFound       = errors.New("no such field")
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
 	ErrObligationNotFound  = errors.New("no such obligation")
 	ErrHoldNotFound        = errors.New("no such legal hold")
+	ErrMatterNotFound      = errors.New("no such matter")
 	ErrPolicyNotFound      = errors.New("no such retention policy")
 	ErrRunNotFound         = errors.New("no such run of retention")
 	ErrErasureNotFound     = errors.New("no such erasure")
+	ErrApprovalNotFound    = errors.New("no such approval")
 	ErrWebhookNotFound     = errors.New("no such webhook")
 	ErrClientNotFound      = errors.New("no such client")
 	ErrDeliveryNotFound    = errors.New("no such delivery")

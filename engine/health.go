@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"strongroom/audit"
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store"
 )
@@ -25,6 +26,13 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	}
 	if damaged := v.Fixity().Damaged; len(damaged) > 0 {
 		concerns = append(concerns, damagedFiles(damaged)...)
+	}
+	alone, err := v.OperatorApproved(ctx)
+	if err != nil {
+		return concerns, err
+	}
+	for _, a := range alone {
+		concerns = append(concerns, fmt.Sprintf("the operator approved alone what needs two persons: %s, approval %s, at %s", a.What, a.ID, audit.FormatTime(a.DecidedAt)))
 	}
 	last, err := view(v, (*tx).lastRun)
 	if err == nil && last != nil && last.Status == RunRefused {

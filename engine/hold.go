@@ -176,15 +176,30 @@ func (t *tx) placeHoldAs(key id, old *document, n NewHold) (Hold, audit.Event, e
 
 // ReleaseHold ends a hold, and disposes of nothing. It needs admin access. A
 // lock does not stand in its way, and the reason may be "". Releasing what is
-// released returns it as it is. ErrHoldNotFound.
+// released returns it as it is. ErrHoldNotFound, *NeedsTwoError.
 func (v *Vault) ReleaseHold(ctx context.Context, actor Actor, holdID string, cond Condition, reason string) (Hold, Receipt, error) {
 	reason, err := releaseReason(reason)
 	if err != nil {
 		return Hold{}, Receipt{}, err
 	}
 	return update(v, ctx, actor, func(t *tx) (Hold, audit.Event, error) {
+		if err := t.releaseNeedsTwo(holdID, cond.IfMatch, &holdRelease{holdID, cond.IfMatch, reason}); err != nil {
+			return Hold{}, audit.Event{}, err
+		}
 		return t.releaseHold(holdID, cond.IfMatch, reason)
 	})
+}
+
+// releaseNeedsTwo guards the release of a hold that is active.
+func (t *tx) releaseNeedsTwo(holdID string, match Match, d deed) error {
+	h, err := t.hold(holdID)
+	if err != nil || h.Status == HoldReleased || t.may(AccessAdmin) != nil {
+		return nil // which is told elsewhere
+	}
+	if of, err := t.document(h.DocumentID); err != nil || match.check(of.Revision) != nil {
+		return nil
+	}
+	return t.needsTwo(CoveredHoldRelease, d)
 }
 
 func releaseReason(reason string) (string, error) {

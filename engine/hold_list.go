@@ -152,13 +152,75 @@ func forgetHolds(outcomes []HoldOutcome) {
 // ReleaseHolds releases at most MaxBulk holds, in order; the reason may be "". It
 // needs admin access. One that is released already stays as it is. Each stands
 // alone, as in UpdateDocuments, with an entry of its own. A dry run writes nothing.
+// Where two persons are needed, nothing is released, *NeedsTwoError, and what is
+// approved then is all of them, at most MaxReleased, all or none.
 func (v *Vault) ReleaseHolds(ctx context.Context, actor Actor, holdIDs []string, reason string, dryRun bool) ([]HoldOutcome, error) {
 	reason, err := releaseReason(reason)
 	if err != nil {
 		return nil, err
 	}
+	if actor.assent != nil {
+		return v.releaseTogether(ctx, actor, &holdsRelease{holdIDs, reason})
+	}
+	if err := v.ReleasingNeedsTwo(actor, holdIDs, reason); err != nil && !dryRun {
+		return nil, err
+	}
 	return v.changeHolds(ctx, actor, holdIDs, dryRun, func(holdID string) HoldOutcome { return HoldOutcome{HoldID: holdID} },
-		func(t *tx, holdID string) (Hold, audit.Event, error) { return t.releaseHold(holdID, nil, reason) })
+		func(t *tx, holdID string) (Hold, audit.Event, error) {
+			if !dryRun {
+				if err := t.releaseNeedsTwo(holdID, nil, &holdRelease{Hold: holdID, Reason: reason}); err != nil {
+					return Hold{}, audit.Event{}, err
+				}
+			}
+			return t.releaseHold(holdID, nil, reason)
+		})
+}
+
+// MaxReleased is how many holds one approval releases.
+const MaxReleased = 10_000
+
+// ReleasingNeedsTwo refuses the release of all these holds with *NeedsTwoError, if
+// one of them needs two persons: they are approved as one. A host that releases many
+// in several calls asks it of all before. *InvalidError for more than MaxReleased.
+func (v *Vault) ReleasingNeedsTwo(actor Actor, holdIDs []string, reason string) error {
+	reason, err := releaseReason(reason)
+	if err != nil {
+		return err
+	}
+	all := &holdsRelease{holdIDs, reason}
+	_, err = view(v, func(t *tx) (struct{}, error) {
+		if err := t.admit(actor); err != nil {
+			return struct{}{}, nil // which is told elsewhere
+		}
+		for _, holdID := range all.Holds {
+			err := t.releaseNeedsTwo(holdID, nil, all)
+			if err != nil && len(all.Holds) > MaxReleased {
+				err = invalid("holdIds", "must be at most %d where the release needs two persons", MaxReleased)
+			}
+			if err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// releaseTogether releases holds as they were approved: in one transaction with the
+// end of the request, all or none.
+func (v *Vault) releaseTogether(ctx context.Context, actor Actor, all *holdsRelease) ([]HoldOutcome, error) {
+	fns := make([]func(*tx) (HoldOutcome, audit.Event, error), len(all.Holds))
+	for i, holdID := range all.Holds {
+		fns[i] = func(t *tx) (HoldOutcome, audit.Event, error) {
+			if err := t.releaseNeedsTwo(holdID, nil, all); err != nil {
+				return HoldOutcome{}, audit.Event{}, err
+			}
+			h, event, err := t.releaseHold(holdID, nil, all.Reason)
+			return HoldOutcome{DocumentID: h.DocumentID, HoldID: h.ID, Revision: h.Revision, Changed: !event.IsZero()}, event, err
+		}
+	}
+	outcomes, _, err := updateAll(v, ctx, actor, fns...)
+	return outcomes, err
 }
 
 // changeHolds does one thing for each id; given is what is known of it before.
@@ -253,6 +315,17 @@ func (t *tx) putMatter(m *matter) {
 	}
 	m.seq = t.Seq()
 	t.Put(bucketMatters, []byte(m.Name), m.encode())
+}
+
+// Matter returns what the holds placed for one matter add up to. ErrMatterNotFound.
+func (v *Vault) Matter(ctx context.Context, name string) (Matter, error) {
+	return view(v, func(t *tx) (Matter, error) {
+		m, err := t.matter(name)
+		if err == nil && m.Active+m.Released == 0 {
+			err = ErrMatterNotFound
+		}
+		return m.Matter, err
+	})
 }
 
 // Matters lists the matters that holds were placed for, by name. One whose holds

@@ -160,7 +160,7 @@ func (t *tx) key(keyID string) (*key, error) {
 // CreateKey makes a key for a user, and returns its token, which is shown this
 // once. It needs admin access. *InvalidError if there is no such user, if the
 // key would have wider access than its user, or if it would have expired
-// already.
+// already; *NeedsTwoError for a key of another admin.
 func (v *Vault) CreateKey(ctx context.Context, actor Actor, n NewKey) (Key, Secret, Receipt, error) {
 	n.Name = check.Trim(n.Name)
 	if n.UserID == "" {
@@ -204,6 +204,11 @@ func (t *tx) createKey(n NewKey, random secret.Key) (*key, audit.Event, error) {
 			return nil, audit.Event{}, invalid("expiresAt", "must be in the future, and not beyond the year 9999")
 		}
 	}
+	if n.Access == AccessAdmin && !t.self(n.UserID) {
+		if err := t.needsTwo(CoveredAdmin, new(keyCreate(n))); err != nil {
+			return nil, audit.Event{}, err
+		}
+	}
 	k, err := t.newKey(n, random)
 	if err != nil {
 		return nil, audit.Event{}, err
@@ -242,7 +247,8 @@ func (v *Vault) issued(k *key, random secret.Key, receipt Receipt, err error) (K
 // RotateKey makes a successor with the same user, name, access and expiry. The
 // old key works on for the overlap, at most 30 days; 0 ends it at once. An
 // admin may rotate any key, everybody the key they act with. A key that has
-// ended cannot be rotated, nor can one that has a successor.
+// ended cannot be rotated, nor can one that has a successor. *NeedsTwoError for one
+// of another admin.
 func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overlap time.Duration) (Key, Secret, Receipt, error) {
 	if overlap < 0 || overlap > maxOverlap {
 		return Key{}, Secret{}, Receipt{}, invalid("overlapSeconds", "must be between 0 and %d", int(maxOverlap.Seconds()))
@@ -263,6 +269,11 @@ func (v *Vault) RotateKey(ctx context.Context, actor Actor, keyID string, overla
 		}
 		if len(old.successors) > 0 {
 			return nil, audit.Event{}, invalid("id", "this key was rotated before; rotate its successor")
+		}
+		if old.Access == AccessAdmin && !t.self(old.UserID) {
+			if err := t.needsTwo(CoveredAdmin, &keyRotate{old.ID, overlap}); err != nil {
+				return nil, audit.Event{}, err
+			}
 		}
 		return t.rotateKey(old, overlap, random)
 	})

@@ -68,64 +68,71 @@ const (
 // *InvalidError for a status, a sort, a path or a cursor that is none, and for a field
 // that is not defined or has no such values.
 func (v *Vault) Documents(ctx context.Context, q DocumentQuery) (Page[Document], error) {
-	o, err := q.order()
+	l, err := q.lister()
 	if err != nil {
 		return Page[Document]{}, err
 	}
-	limit, err := pageLimit(q.Limit)
-	if err != nil {
-		return Page[Document]{}, err
+	return view(v, func(t *tx) (Page[Document], error) { return t.documents(l) })
+}
+
+// lister reads a query, as far as that needs no vault.
+func (q DocumentQuery) lister() (l lister, err error) {
+	l.q = q
+	if l.order, err = q.order(); err != nil {
+		return l, err
 	}
-	place, err := decodeCursor(o.list, q.Cursor)
-	if err == nil && place != nil && len(place) < len(id{}) {
+	if l.limit, err = pageLimit(q.Limit); err != nil {
+		return l, err
+	}
+	l.place, err = decodeCursor(l.order.list, q.Cursor)
+	if err == nil && l.place != nil && len(l.place) < len(id{}) {
 		err = invalid("cursor", "is not a cursor of this list; start again without one")
 	}
-	if err != nil {
+	if err == nil {
+		l.states, err = q.states()
+	}
+	return l, err
+}
+
+// documents returns one page. Every filter is a set of ids in the index, in the
+// order of creation. Several are intersected by walking them side by side. In
+// another order, few matches are gathered and sorted. If they are many, the index of
+// that order is walked, and a page is soon full.
+func (t *tx) documents(asked lister) (Page[Document], error) {
+	l := &asked
+	var err error
+	if l.states, err = t.shownStates(l.states, !l.q.unrestricted && !t.partial()); err != nil {
 		return Page[Document]{}, err
 	}
-	states, err := q.states()
-	if err != nil {
+	l.t = t
+	if err := l.addFields(); err != nil {
 		return Page[Document]{}, err
 	}
-	// Every filter is a set of ids in the index, in the order of creation. Several
-	// are intersected by walking them side by side. In another order, few matches
-	// are gathered and sorted. If they are many, the index of that order is walked,
-	// and a page is soon full.
-	return view(v, func(t *tx) (Page[Document], error) {
-		states, err := t.shownStates(states, !q.unrestricted && !t.partial())
-		if err != nil {
-			return Page[Document]{}, err
+	sets, some := t.filters(l.q)
+	if !some || len(l.states) == 0 {
+		return Page[Document]{}, nil
+	}
+	l.sets = append(l.sets, sets...)
+	if err := l.addUpdated(); err != nil {
+		return Page[Document]{}, err
+	}
+	l.addName()
+	if l.order.list == listCreated {
+		return l.byCreation()
+	}
+	if len(l.sets) == 0 && l.q.CreatedFrom.IsZero() && l.q.CreatedTo.IsZero() {
+		return l.byIndex(lookMost)
+	}
+	for gather, look := gatherFew, lookFew; ; gather, look = gatherMost, lookMost {
+		if page, ok, err := l.gather(gather); ok || err != nil {
+			return page, err
 		}
-		l := &lister{t: t, q: q, order: o, states: states, limit: limit, place: place}
-		if err := l.addFields(); err != nil {
-			return Page[Document]{}, err
+		walk := *l // which the second try begins anew
+		page, err := walk.byIndex(look)
+		if err != nil || page.NextCursor == "" || len(page.Items) == l.limit || look == lookMost {
+			return page, err
 		}
-		sets, some := t.filters(q)
-		if !some || len(states) == 0 {
-			return Page[Document]{}, nil
-		}
-		l.sets = append(l.sets, sets...)
-		if err := l.addUpdated(); err != nil {
-			return Page[Document]{}, err
-		}
-		l.addName()
-		if o.list == listCreated {
-			return l.byCreation()
-		}
-		if len(l.sets) == 0 && q.CreatedFrom.IsZero() && q.CreatedTo.IsZero() {
-			return l.byIndex(lookMost)
-		}
-		for gather, look := gatherFew, lookFew; ; gather, look = gatherMost, lookMost {
-			if page, ok, err := l.gather(gather); ok || err != nil {
-				return page, err
-			}
-			walk := *l // which the second try begins anew
-			page, err := walk.byIndex(look)
-			if err != nil || page.NextCursor == "" || len(page.Items) == limit || look == lookMost {
-				return page, err
-			}
-		}
-	})
+	}
 }
 
 // order is a sort key and its direction.
@@ -298,23 +305,25 @@ func rowPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(k, va
 
 // Lists that have cursors.
 const (
-	listUsers    = 'U'
-	listKeys     = 'K'
-	listFields   = 'F'
-	listVersions = 'V'
-	listWebhooks = 'W'
-	listCreated  = 'c'
-	listUpdated  = 'u'
-	listName     = 'n'
-	listDue      = 'd'
-	listPolicies = 'P'
-	listRuns     = 'R'
-	listOutcomes = 'O'
-	listPlan     = 'L'
-	listHolds    = 'H'
-	listMatters  = 'M'
-	listErasures = 'E'
-	listClients  = 'A'
+	listUsers     = 'U'
+	listKeys      = 'K'
+	listFields    = 'F'
+	listVersions  = 'V'
+	listWebhooks  = 'W'
+	listCreated   = 'c'
+	listUpdated   = 'u'
+	listName      = 'n'
+	listDue       = 'd'
+	listPolicies  = 'P'
+	listRuns      = 'R'
+	listOutcomes  = 'O'
+	listPlan      = 'L'
+	listHolds     = 'H'
+	listMatters   = 'M'
+	listErasures  = 'E'
+	listApprovals = 'A'
+	listFolders   = 'f'
+	listClients   = 'C'
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -285,7 +285,7 @@ func (t *tx) mayDrop(d *document) error {
 // BreakLock ends somebody's lock, without its token, and returns it as it was:
 // for locks that were forgotten. What has landed stays. A scratchpad waits for
 // its user to lock the document again. It needs admin access and a reason.
-// ErrNotLocked.
+// ErrNotLocked, *NeedsTwoError.
 func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, cond Condition, reason string) (Lock, Receipt, error) {
 	var c checks
 	c.Required("reason", reason, check.MaxComment)
@@ -306,6 +306,9 @@ func (v *Vault) BreakLock(ctx context.Context, actor Actor, documentID string, c
 		}
 		if err == nil {
 			err = cond.IfMatch.check(old.Revision)
+		}
+		if err == nil {
+			err = t.needsTwo(CoveredLockBreak, &lockBreak{old.ID, cond.IfMatch, check.Trim(reason)})
 		}
 		if err != nil {
 			return Lock{}, audit.Event{}, err

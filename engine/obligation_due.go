@@ -52,6 +52,9 @@ func (d Due) String() string {
 // IsZero says whether d is none.
 func (d Due) IsZero() bool { return d == Due{} }
 
+// Calendar says whether d is a date, and gives its midnight in UTC, or else the time.
+func (d Due) Calendar() (date bool, at time.Time) { return d.date, d.at }
+
 // MarshalText is String.
 func (d Due) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 

@@ -22,7 +22,8 @@ type Disposition struct {
 	// Protected is set.
 	ProtectedUntil time.Time
 	Protected      Protect // "": it is not
-	Next           string  // what happens next, in a sentence
+	Next           string  // what happens next, in a sentence, in the vault's time zone
+	zone           *time.Location
 }
 
 // Fate is when a document is due for an action.
@@ -37,7 +38,8 @@ type PolicyFate struct {
 	Policy
 	StartAt, DueAt time.Time // zero: the fact is missing
 	Wins           bool
-	Why            string
+	Says           string // what its rule is, and from which date it counts here
+	Why            string // it decides, or does not
 }
 
 // Disposition explains a document to admins and auditors. ErrDocumentNotFound,
@@ -77,6 +79,7 @@ func (t *tx) explain(d *document) (out Disposition, err error) {
 	if err != nil {
 		return out, err
 	}
+	out.zone = calendar.Zone
 	facts, rules := d.forRules(), rulesOf(policies, calendar)
 	doubt, err := t.doubt()
 	if err != nil {
@@ -149,14 +152,23 @@ func (x *explanation) fate(action Action, winner *Policy) Fate {
 	if start.IsZero() {
 		return Fate{PolicyID: winner.ID, Why: fmt.Sprintf("%s counts from %s, which is not set; until it is, it is never due", winner.words(), winner.startWords())}
 	}
-	return Fate{rule.Over(facts), winner.ID,
-		fmt.Sprintf("%s says to %s it %s after %s, %s", winner.words(), action, winner.Period.Words(), winner.startWords(), start.Format(time.DateOnly))}
+	return Fate{rule.Over(facts), winner.ID, fmt.Sprintf("%s says to %s, %s", winner.words(), winner.rule(), start.Format(time.DateOnly))}
+}
+
+// rule says what a policy does, and when.
+func (p *Policy) rule() string {
+	return fmt.Sprintf("%s it %s after %s", p.Action, p.Period.Words(), p.startWords())
 }
 
 // policyFate says why a policy counts for the document, or does not.
 func (x *explanation) policyFate(p Policy, winner *Policy) PolicyFate {
 	facts, rule := x.facts, p.forRules(x.calendar)
-	f := PolicyFate{Policy: p, StartAt: rule.Start.Of(facts), DueAt: rule.Over(facts)}
+	f := PolicyFate{Policy: p, StartAt: rule.Start.Of(facts), DueAt: rule.Over(facts), Says: p.rule()}
+	if start := rule.Start.Day(facts); start.IsZero() {
+		f.Says += ", which is not set"
+	} else {
+		f.Says += ", " + start.Format(time.DateOnly)
+	}
 	switch {
 	case !p.Enabled:
 		f.Why = "it is disabled"
@@ -197,7 +209,7 @@ func (x *explanation) unconfirmed(rules []retention.Policy, now time.Time) strin
 			continue
 		}
 		key := strings.TrimPrefix(p.Start.From, retention.FromField)
-		return fmt.Sprintf(" No admin has confirmed the date in its field %q, so compliance counts from its creation, until %s; an admin confirms the date by setting it to the same value again.", key, day(until))
+		return fmt.Sprintf(" No admin has confirmed the date in its field %q, so compliance counts from its creation, until %s; an admin confirms the date by setting it to the same value again.", key, day(until, x.calendar.Zone))
 	}
 	return ""
 }
@@ -217,11 +229,11 @@ func (t *tx) next(d *document, x *Disposition, policies []retention.Policy, shor
 	case deleted.IsZero() && archived.IsZero():
 		text = "It is kept: no policy will archive or delete it as things are"
 	case deleted.IsZero():
-		text = "The first run after " + day(archived) + " will archive it, and nothing will delete it as things are"
+		text = "The first run after " + day(archived, x.zone) + " will archive it, and nothing will delete it as things are"
 	case archived.IsZero() || !archived.Before(deleted):
-		text = "The first run after " + day(deleted) + " will delete it"
+		text = "The first run after " + day(deleted, x.zone) + " will delete it"
 	default:
-		text = "The first run after " + day(archived) + " will archive it, and the first after " + day(deleted) + " will delete it"
+		text = "The first run after " + day(archived, x.zone) + " will archive it, and the first after " + day(deleted, x.zone) + " will delete it"
 	}
 	switch {
 	case deleted.IsZero() && archived.IsZero():
@@ -242,7 +254,7 @@ func (x *Disposition) protection() string {
 		who = "; only an admin who bypasses governance may delete it before "
 	}
 	if !x.ProtectedUntil.IsZero() {
-		until = day(x.ProtectedUntil)
+		until = day(x.ProtectedUntil, x.zone)
 	}
 	return who + until
 }
@@ -257,7 +269,9 @@ func (x *Disposition) deletable() time.Time {
 	return x.ProtectedUntil
 }
 
-func day(at time.Time) string { return at.Format("2 January 2006 15:04 UTC") }
+func day(at time.Time, zone *time.Location) string {
+	return at.In(zone).Format("2 January 2006 15:04 ") + zone.String()
+}
 
 func heldBy(d *document) string {
 	if d.HoldCount == 1 {
@@ -282,7 +296,7 @@ func (x *Disposition) dueNow(d *document, v retention.Verdict) string {
 		if x.ProtectedUntil.IsZero() {
 			return "It is due to be deleted, and a policy protects it until a date that is not set yet."
 		}
-		return fmt.Sprintf("It is due to be deleted, and a policy protects it until %s; the next run after that does it.", day(x.ProtectedUntil))
+		return fmt.Sprintf("It is due to be deleted, and a policy protects it until %s; the next run after that does it.", day(x.ProtectedUntil, x.zone))
 	}
 	if v.Action == retention.ActionArchive {
 		return "The next run archives it."

@@ -159,6 +159,9 @@ func (v *Vault) CreatePolicy(ctx context.Context, actor Actor, n NewPolicy) (Pol
 			return Policy{}, audit.Event{}, err
 		}
 		p, err := t.newPolicy(n)
+		if err == nil {
+			err = t.policyNeedsTwo(Policy{}, p, new(policyCreate(n)))
+		}
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}
@@ -244,7 +247,7 @@ func (p *Policy) take(facts audit.Facts) {
 // stays. It needs admin access. ErrPolicyLocked for one of compliance,
 // ErrPolicyNotFound. *PreviewRequiredError if that would make documents due for
 // deletion at once by others, which it has won over: disable it first, as
-// previewed.
+// previewed. *NeedsTwoError.
 func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, cond Condition) (Policy, Receipt, error) {
 	v.planning.Lock()
 	defer v.planning.Unlock()
@@ -264,6 +267,9 @@ func (v *Vault) DeletePolicy(ctx context.Context, actor Actor, policyID string, 
 	}
 	return update(v, ctx, actor, func(t *tx) (Policy, audit.Event, error) {
 		p, err := t.removablePolicy(policyID, cond)
+		if err == nil {
+			err = t.policyNeedsTwo(p, Policy{}, &policyDelete{p.ID, cond.IfMatch})
+		}
 		if err != nil {
 			return Policy{}, audit.Event{}, err
 		}

@@ -11,7 +11,7 @@ import (
 // compliance can only be renamed and prolonged: ErrPolicyLocked for anything
 // else. ErrPolicyNotFound. *PreviewRequiredError if documents that were not would
 // be due for deletion at once, and the PlanDigest is not that of a preview of this
-// change.
+// change. *NeedsTwoError.
 func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, cond Condition, patch PolicyPatch) (Policy, Receipt, error) {
 	v.planning.Lock()
 	defer v.planning.Unlock()
@@ -35,6 +35,9 @@ func (v *Vault) UpdatePolicy(ctx context.Context, actor Actor, policyID string, 
 		old, p := change.old, change.is
 		if p == old {
 			return old, audit.Event{}, nil
+		}
+		if err := t.policyNeedsTwo(old, p, &policyUpdate{old.ID, cond.IfMatch, policyPatch(patch)}); err != nil {
+			return Policy{}, audit.Event{}, err
 		}
 		return t.storePolicy(old, p)
 	})

@@ -110,12 +110,16 @@ type NewRun struct {
 // Due says that there is something for it to do. It needs admin access. While a
 // run is not completed, it is returned instead of another.
 //
-// A run that has come upon a clock it cannot trust is recorded as refused.
+// A run that has come upon a clock it cannot trust is recorded as refused. To accept
+// the clock may need two: *NeedsTwoError.
 func (v *Vault) StartRun(ctx context.Context, actor Actor, n NewRun) (Run, Receipt, error) {
 	if err := n.check(); err != nil {
 		return Run{}, Receipt{}, err
 	}
 	if err := v.mayAsk(actor, AccessAdmin); err != nil {
+		return Run{}, Receipt{}, err
+	}
+	if err := v.acceptingNeedsTwo(actor, n); err != nil {
 		return Run{}, Receipt{}, err
 	}
 	v.planning.Lock()
@@ -144,6 +148,19 @@ func (n *NewRun) check() error {
 		c.Fail("reason", "must say why the clock can be trusted")
 	}
 	return c.err()
+}
+
+// acceptingNeedsTwo guards a run that accepts the clock, before it is planned; it is
+// asked again when the run is recorded.
+func (v *Vault) acceptingNeedsTwo(actor Actor, n NewRun) error {
+	if !n.AcceptClock {
+		return nil
+	}
+	_, err := view(v, func(t *tx) (struct{}, error) {
+		t.actor = actor
+		return struct{}{}, t.needsTwo(CoveredPolicyWeaken, new(runStart(n)))
+	})
+	return err
 }
 
 // mayAsk is the guard of reads that cost much; what they lead to asks again.
@@ -230,6 +247,9 @@ func (t *tx) recordStart(r *run, n NewRun) (Run, audit.Event, error) {
 		"at": audit.Text(audit.FormatTime(r.At)), "plan": audit.Text(r.PlanDigest.String()), "run": audit.Text(started.ID), "trigger": audit.Text(string(r.Trigger)),
 	}
 	if n.AcceptClock {
+		if err := t.needsTwo(CoveredPolicyWeaken, new(runStart(n))); err != nil {
+			return Run{}, audit.Event{}, err
+		}
 		t.endDoubt(facts)
 	}
 	detail := detailMembers{}

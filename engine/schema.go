@@ -92,6 +92,7 @@ var (
 	bucketErasures     = []byte("erasures")
 	bucketErasing      = []byte("erasing")
 	bucketErased       = []byte("erased")
+	bucketApprovals    = []byte("approvals")
 )
 
 // schema is what the store is told of them.
@@ -117,7 +118,7 @@ func bucketsOf(format int) [][]byte {
 		names = append(names, bucketErasures, bucketErasing, bucketErased)
 	}
 	if format >= 3 {
-		names = append(names, bucketClients, bucketIdentities)
+		names = append(names, bucketClients, bucketIdentities, bucketApprovals)
 	}
 	return names
 }

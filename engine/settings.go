@@ -14,18 +14,19 @@ import (
 // Settings of a vault. A vault that was never set has revision 1 and what
 // defaultSettings says.
 type Settings struct {
-	Categories        []string // beyond the built-in ones, sorted
-	RetentionConflict Conflict // which policy counts if several apply
-	RetentionRunAt    string   // when the daily run of retention starts, HH:MM in TimeZone
-	TimeZone          string   // an IANA name: where days begin and end
-	ReminderDays      []uint64 // how long before an obligation is due to remind of it, falling
-	AuditReads        bool     // each content download, passage that a search shows, and export of the log is an entry
-	MaxClockGapDays   uint64   // a run of retention after a longer silence waits for an admin
-	Paused            bool     // no webhooks, no scheduled retention and no erasure
-	SearchLanguage    string   // how words are stemmed for search, a code of ISO 639-1
-	MaxVersions       uint64   // how many versions a document may come to have
-	RestrictDeferred  bool     // a document whose erasure is deferred is restricted
-	SignInByKey       bool     // people sign in to the console with keys too, not only through their provider
+	Categories        []string  // beyond the built-in ones, sorted
+	RetentionConflict Conflict  // which policy counts if several apply
+	RetentionRunAt    string    // when the daily run of retention starts, HH:MM in TimeZone
+	TimeZone          string    // an IANA name: where days begin and end
+	ReminderDays      []uint64  // how long before an obligation is due to remind of it, falling
+	AuditReads        bool      // each content download, passage that a search shows, and export of the log is an entry
+	MaxClockGapDays   uint64    // a run of retention after a longer silence waits for an admin
+	Paused            bool      // no webhooks, no scheduled retention and no erasure
+	SearchLanguage    string    // how words are stemmed for search, a code of ISO 639-1
+	MaxVersions       uint64    // how many versions a document may come to have
+	RestrictDeferred  bool      // a document whose erasure is deferred is restricted
+	TwoPersons        []Covered // what needs two persons, in the order of Coverable; none: nothing
+	SignInByKey       bool      // people sign in to the console with keys too, not only through their provider
 	Revision          uint64
 
 	// formerZones are the time zones there were while a policy protected by
@@ -48,6 +49,7 @@ type SettingsPatch struct {
 	RestrictDeferred  *bool
 	// SignInByKey: it is false only once an active admin has come through the provider.
 	SignInByKey *bool
+	TwoPersons  *[]Covered
 	// PlanDigest is that of a preview with this RetentionConflict and TimeZone.
 	PlanDigest *audit.Hash
 }
@@ -68,7 +70,7 @@ func (s *Settings) members() map[string]any {
 		"categories": append([]string{}, s.Categories...), "retentionConflict": string(s.RetentionConflict),
 		"retentionRunAt": s.RetentionRunAt, "timeZone": s.TimeZone, "reminderDays": append([]uint64{}, s.ReminderDays...),
 		"auditReads": s.AuditReads, "maxClockGapDays": s.MaxClockGapDays, "paused": s.Paused, "searchLanguage": s.SearchLanguage,
-		"maxVersions": s.MaxVersions, "restrictDeferred": s.RestrictDeferred, "signInByKey": s.SignInByKey,
+		"maxVersions": s.MaxVersions, "restrictDeferred": s.RestrictDeferred, "signInByKey": s.SignInByKey, "twoPersons": wordsOf(s.TwoPersons),
 		"formerZones": append([]string{}, s.formerZones...),
 	}
 }
@@ -93,7 +95,7 @@ func (t *tx) settings() (Settings, error) {
 // documents still use may be removed: they keep it, and no other document can
 // get it. *PreviewRequiredError if another RetentionConflict or TimeZone would
 // make documents due for deletion at once, and the PlanDigest is not that of its
-// preview.
+// preview. *NeedsTwoError if TwoPersons has two persons needed for it.
 func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, cond Condition, p SettingsPatch) (Settings, Receipt, error) {
 	if err := p.check(); err != nil {
 		return Settings{}, Receipt{}, err
@@ -105,7 +107,12 @@ func (v *Vault) UpdateSettings(ctx context.Context, actor Actor, cond Condition,
 			return Settings{}, Receipt{}, err
 		}
 	}
-	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) { return t.updateSettings(cond.IfMatch, p) })
+	return update(v, ctx, actor, func(t *tx) (Settings, audit.Event, error) {
+		if err := t.settingsNeedTwo(cond, p); err != nil {
+			return Settings{}, audit.Event{}, err
+		}
+		return t.updateSettings(cond.IfMatch, p)
+	})
 }
 
 // settingsForeseen guards a change of what decides when documents are due.
@@ -185,7 +192,7 @@ func (s *Settings) facts(names []string) audit.Facts {
 		case bool:
 			facts[name] = audit.Text(fmt.Sprint(value))
 		case []string:
-			if name == "formerZones" {
+			if name == "formerZones" || name == "twoPersons" {
 				facts[name] = audit.Texts(value...)
 			}
 		case []uint64:
@@ -234,6 +241,13 @@ func (p *SettingsPatch) check() error {
 	}
 	c.OneOf("retentionConflict", (*string)(p.RetentionConflict), string(ConflictLongest), string(ConflictShortest))
 	c.OneOf("searchLanguage", p.SearchLanguage, "de", "en", "es", "fr", "it", "nl", "pt")
+	if p.TwoPersons != nil {
+		list, err := inCoverable(*p.TwoPersons)
+		if err != "" {
+			c.Fail("twoPersons", "%s", err)
+		}
+		p.TwoPersons = &list
+	}
 	if p.RetentionRunAt != nil {
 		c.TimeOfDay("retentionRunAt", *p.RetentionRunAt)
 	}
@@ -263,7 +277,32 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	set(&s.MaxVersions, p.MaxVersions)
 	set(&s.RestrictDeferred, p.RestrictDeferred)
 	set(&s.SignInByKey, p.SignInByKey)
+	set(&s.TwoPersons, p.TwoPersons)
 	return s
+}
+
+// inCoverable returns the list in the order of Coverable, each once, and what is
+// wrong with it; "" for nothing.
+func inCoverable(given []Covered) (list []Covered, wrong string) {
+	for _, what := range Coverable() {
+		if slices.Contains(given, what) {
+			list = append(list, what)
+		}
+	}
+	for _, what := range given {
+		if !slices.Contains(list, what) {
+			return list, "must be a list out of " + strings.Join(wordsOf(Coverable()), ", ")
+		}
+	}
+	return list, ""
+}
+
+func wordsOf[T ~string](list []T) []string {
+	words := make([]string, len(list))
+	for i, word := range list {
+		words[i] = string(word)
+	}
+	return words
 }
 
 // set takes over what a patch has for one member, if it has it.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/store"
@@ -52,15 +53,19 @@ func updateAll[T any](v *Vault, ctx context.Context, actor Actor, fns ...func(*t
 	if err := v.store.Submit(c); err != nil {
 		return nil, nil, err
 	}
-	return results, receipts(c), nil
+	return results, receipts(c)[:len(fns)], nil
 }
 
 // call makes the closures a call of the store's. Who acts is looked up before
-// the first of them, in the same transaction, and also if there are none. Behind
-// them is a step that keeps a doubt of the clock (see keepDoubt).
+// the first of them, in the same transaction, and also if there are none; with it,
+// whether a call that was approved still is. Behind them is a step that ends the
+// approval, and one that keeps a doubt of the clock (see keepDoubt).
 func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.Event, error)) *store.Call {
 	if len(fns) == 0 {
 		fns = append(fns, func(*tx) (audit.Event, error) { return audit.Event{}, nil })
+	}
+	if actor.assent != nil {
+		fns = append(slices.Clip(fns), (*tx).grantApproval)
 	}
 	c := &store.Call{Ctx: ctx, Steps: make([]store.Step, len(fns), len(fns)+1)}
 	first := &struct { // what the first step finds, in each attempt anew
@@ -71,11 +76,14 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 		c.Steps[i] = func(in *store.Tx) (store.Record, error) {
 			t := &tx{Tx: in, v: v, actor: first.actor}
 			if i == 0 {
-				if err := t.admit(actor); err != nil {
-					return store.Record{}, err
+				err := t.admit(actor)
+				if err == nil && actor.assent != nil {
+					err = t.stillGranted()
+				}
+				if err != nil {
+					return store.Record{}, actor.assent.stale(err)
 				}
 				first.actor = t.actor
-				var err error
 				if first.before, err = t.silent(); err != nil {
 					return store.Record{}, err
 				}
@@ -83,6 +91,9 @@ func (v *Vault) call(ctx context.Context, actor Actor, fns ...func(*tx) (audit.E
 			event, err := fn(t)
 			if _, accepts := event.Facts[factAccepted]; accepts {
 				first.before.ended = true
+			}
+			if by := actor.assent; by != nil && i == len(fns)-1 {
+				return store.Record{Event: event, Actor: by.approver.UserID, Key: by.approver.KeyID}, err
 			}
 			return store.Record{Event: event, Actor: t.actor.UserID, Key: t.actor.KeyID}, err
 		}

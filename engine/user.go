@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -34,6 +35,7 @@ type User struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	Revision         uint64
+	calendar         [sha256.Size]byte // the hash of the secret of their calendar's address; zero: there is none
 }
 
 // NewUser describes a user to be made. Name and Access are required.
@@ -42,8 +44,6 @@ type NewUser struct {
 	Email               string // unique among users; "": none
 	Access              Access
 	CannotLockEnvelopes bool // see User.CanLockEnvelopes
-
-	identity Identity // of whom a provider brings
 }
 
 // UserPatch: nil leaves a member alone.
@@ -82,13 +82,13 @@ func (t *tx) user(userID string) (User, error) {
 
 // CreateUser makes a user, who may act as soon as somebody makes a key for them
 // or the host acts for them. It needs admin access. *ExistsError if the e-mail
-// address is taken.
+// address is taken, *NeedsTwoError.
 func (v *Vault) CreateUser(ctx context.Context, actor Actor, n NewUser) (User, Receipt, error) {
 	n.Name, n.Email = check.Trim(n.Name), check.NFC(check.Trim(n.Email))
 	if err := n.check(); err != nil {
 		return User{}, Receipt{}, err
 	}
-	return update(v, ctx, actor, func(t *tx) (User, audit.Event, error) { return t.createUser(n) })
+	return update(v, ctx, actor, func(t *tx) (User, audit.Event, error) { return t.createUser(n, Identity{}) })
 }
 
 // EnsureUser returns the user with this e-mail address, and makes one if there
@@ -111,7 +111,7 @@ func (v *Vault) EnsureUser(ctx context.Context, actor Actor, n NewUser) (User, R
 			u, err := decodeUser(id(key), t.Get(bucketUsers, key))
 			return u, audit.Event{}, err
 		}
-		return t.createUser(n)
+		return t.createUser(n, Identity{})
 	})
 }
 
@@ -125,12 +125,18 @@ func (n NewUser) check() error {
 	return c.err()
 }
 
-func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
+// createUser makes a user, whom a provider knows if there is an identity.
+func (t *tx) createUser(n NewUser, identity Identity) (User, audit.Event, error) {
 	if err := t.may(AccessAdmin); err != nil {
 		return User{}, audit.Event{}, err
 	}
 	if err := t.emailFree(n.Email, ""); err != nil {
 		return User{}, audit.Event{}, err
+	}
+	if n.Access == AccessAdmin {
+		if err := t.needsTwo(CoveredAdmin, new(userCreate(n))); err != nil {
+			return User{}, audit.Event{}, err
+		}
 	}
 	key, err := t.NewID()
 	if err != nil {
@@ -140,8 +146,8 @@ func (t *tx) createUser(n NewUser) (User, audit.Event, error) {
 		ID: key.String(), Name: n.Name, Email: n.Email, Access: n.Access, Status: UserActive,
 		CanLockEnvelopes: !n.CannotLockEnvelopes, CreatedAt: t.Now(), UpdatedAt: t.Now(), Revision: 1,
 	}
-	if n.identity.isSet() {
-		u.Identity, u.Provided, u.SeenAt = n.identity, true, t.Now()
+	if identity.isSet() {
+		u.Identity, u.Provided, u.SeenAt = identity, true, t.Now()
 	}
 	t.storeUser(User{}, u)
 	detail := detailMembers{}
@@ -182,7 +188,7 @@ func (t *tx) emailFree(email, userID string) error {
 // UpdateUser changes a user. It needs admin access. A user who is closed keeps
 // name and history. Their keys stop at once, and work again when the user is
 // made active. ErrLastAdmin if the vault would have no active admin any more,
-// *ExistsError if the e-mail address is taken, ErrUserNotFound.
+// *ExistsError if the e-mail address is taken, ErrUserNotFound, *NeedsTwoError.
 func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond Condition, p UserPatch) (User, Receipt, error) {
 	if err := p.check(); err != nil {
 		return User{}, Receipt{}, err
@@ -212,6 +218,12 @@ func (v *Vault) UpdateUser(ctx context.Context, actor Actor, userID string, cond
 		}
 		if old.leads() && !u.leads() {
 			if err := t.anotherAdmin(u.ID); err != nil {
+				return User{}, audit.Event{}, err
+			}
+		}
+		// Who links an admin to an account of the provider's can act as that admin.
+		if u.strengthens(old) || u.Access == AccessAdmin && u.Identity != old.Identity && u.Identity.isSet() {
+			if err := t.needsTwo(CoveredAdmin, &userUpdate{old.ID, cond.IfMatch, userPatch(p)}); err != nil {
 				return User{}, audit.Event{}, err
 			}
 		}

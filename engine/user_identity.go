@@ -16,8 +16,8 @@ import (
 // subject there, as OpenID Connect defines them (OpenID Connect Core 1.0, 2). The
 // two are hers for ever; an e-mail address is not. The zero Identity is nobody's.
 type Identity struct {
-	Issuer  string // an https URL, 255 bytes at most
-	Subject string // 255 bytes of printable ASCII at most
+	Issuer  string `json:"issuer"`  // an https URL, 255 bytes at most
+	Subject string `json:"subject"` // 255 bytes of printable ASCII at most
 }
 
 // maxIdentity is the length of an issuer and of a subject.
@@ -54,6 +54,9 @@ type Arrival struct {
 // nobody: where another user has hers, she is refused until an admin links the two
 // (UserPatch.Identity).
 //
+// While making an admin needs two persons (Settings.TwoPersons), groups raise nobody
+// to it: she gets upload access, and an admin asks for the rest.
+//
 // The last admin keeps that access, whatever the groups say, and is never closed.
 //
 // *UnboundError if her address is another user's, ErrNoGroup if no group maps,
@@ -80,6 +83,10 @@ func (v *Vault) Arrive(ctx context.Context, a Arrival) (User, error) {
 	}
 }
 
+// mostOfOne is what groups give at the most where making an admin needs two persons:
+// whom they map to admin, an admin raises with another's approval. Who is one stays one.
+const mostOfOne = AccessUpload
+
 // arrived is how far an arrival is.
 type arrived struct {
 	user User
@@ -89,8 +96,15 @@ type arrived struct {
 // arrive takes the next step: it makes the user, brings her access up to date, or
 // notes that she came.
 func (t *tx) arrive(a Arrival) (arrived, audit.Event, error) {
+	s, err := t.settings()
+	if err != nil {
+		return arrived{}, audit.Event{}, err
+	}
 	row := t.Get(bucketIdentities, a.row())
 	if row == nil {
+		if a.Access == AccessAdmin && s.needsTwo(CoveredAdmin) {
+			a.Access = mostOfOne
+		}
 		u, event, err := t.firstArrival(a)
 		return arrived{u, err == nil}, event, err
 	}
@@ -108,6 +122,9 @@ func (t *tx) arrive(a Arrival) (arrived, audit.Event, error) {
 		u.Status, u.Left = UserClosed, true
 	default:
 		u.Status, u.Left, u.Access = UserActive, false, a.Access
+	}
+	if u.strengthens(old) && s.needsTwo(CoveredAdmin) {
+		u.Access = mostOfOne
 	}
 	if old.leads() && !u.leads() {
 		switch err := t.anotherAdmin(old.ID); {
@@ -136,13 +153,13 @@ func (t *tx) firstArrival(a Arrival) (User, audit.Event, error) {
 	if err := t.emailFree(n.Email, ""); err != nil {
 		return User{}, audit.Event{}, &UnboundError{a.Identity}
 	}
-	return t.createUser(n)
+	return t.createUser(n, a.Identity)
 }
 
 // newUser is who is made of her. What a provider says of a name or an address that
 // can be none here keeps nobody out.
 func (a Arrival) newUser() NewUser {
-	n := NewUser{Name: check.Trim(a.Name), Email: check.NFC(check.Trim(a.Email)), Access: a.Access, identity: a.Identity}
+	n := NewUser{Name: check.Trim(a.Name), Email: check.NFC(check.Trim(a.Email)), Access: a.Access}
 	var name, email checks
 	if name.Required("name", n.Name, check.MaxShort); name.err() != nil {
 		n.Name = a.Subject

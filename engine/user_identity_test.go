@@ -351,3 +351,27 @@ func TestRestoreRepeatsIdentities(t *testing.T) {
 		t.Errorf("who was linked: %+v, %v", u, err)
 	}
 }
+
+// TestGroupsMakeNobodyAdminAlone: while making an admin needs two persons, groups do
+// not, and nobody gets to be another admin by a link that one alone made.
+func TestGroupsMakeNobodyAdminAlone(t *testing.T) {
+	k := enginetest.New(t)
+	other, _ := k.Person("Bert Both", engine.AccessAdmin)
+	before := arrives(k, coming("before", engine.AccessAdmin))
+	_, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{TwoPersons: &[]engine.Covered{engine.CoveredErasure}})
+	must(t, err)
+	if u := arrives(k, coming("first", engine.AccessAdmin)); u.Access != engine.AccessUpload {
+		t.Errorf("who is new is %v", u.Access)
+	}
+	arrives(k, coming("viewer", engine.AccessView))
+	if u := arrives(k, coming("viewer", engine.AccessAdmin)); u.Access != engine.AccessUpload {
+		t.Errorf("who was raised is %v", u.Access)
+	}
+	if u := arrives(k, coming("before", engine.AccessAdmin)); u.Access != engine.AccessAdmin || u.ID != before.ID {
+		t.Errorf("who was one already is %v", u.Access)
+	}
+	_, _, err = k.UpdateUser(t.Context(), k.Admin, other.UserID, engine.Condition{}, engine.UserPatch{Identity: &engine.Identity{Issuer: issuer, Subject: "mine"}})
+	if _, needs := errors.AsType[*engine.NeedsTwoError](err); !needs {
+		t.Errorf("one alone linked an admin: %v", err)
+	}
+}

@@ -104,6 +104,7 @@ type vault struct {
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
 	unwiped  atomic.Bool   // vault.db may hold what was erased: Sweep overwrites it
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
+	swept    bool          // whether requests of before the last weeks were looked through; Sweep alone uses it
 	pins     pins          // what a running backup has yet to copy
 	backing  chan struct{} // holds one token while a backup runs
 	scrub    *fixity.Scrub
@@ -275,6 +276,9 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 		_, err = peek(v, v.load)
 	}
 	if err != nil {
+		return fmt.Errorf("open %s: %w", v.dir, err)
+	}
+	if err := os.RemoveAll(filepath.Join(v.dir, dirExports)); err != nil {
 		return fmt.Errorf("open %s: %w", v.dir, err)
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"strconv"
 
 	"strongroom/audit"
@@ -22,6 +23,7 @@ func (c *checker) accounts() error {
 		comparison[Policy]{bucketPolicies, len(id{}), replay.Policies, byID(decodePolicy), (Policy).record, (*checker).scopesOf}.run,
 		comparison[*run]{bucketRuns, len(id{}), replay.Runs, byID(decodeRun), (*run).record, nil}.run,
 		comparison[*erasure]{bucketErasures, len(id{}), replay.Erasures, byID(decodeErasure), (*erasure).record, (*checker).addsUp}.run,
+		comparison[*approval]{bucketApprovals, len(id{}), replay.Approvals, byID(decodeApproval), (*approval).record, (*checker).planOf}.run,
 	} {
 		if err := compare(c); err != nil {
 			return err
@@ -98,11 +100,16 @@ func (s Settings) record() replay.Thing {
 			"restrictDeferred":  replay.Flag(s.RestrictDeferred),
 			"signInByKey":       replay.Flag(s.SignInByKey),
 			"searchLanguage":    replay.Text(s.SearchLanguage),
+			"twoPersons":        replay.List(wordsOf(s.TwoPersons)),
 		},
 	}
 }
 
 func (u User) record() replay.Thing {
+	var calendar replay.Value
+	if u.calendar != [sha256.Size]byte{} {
+		calendar = boundBy(digestOf(u.calendar[:]))
+	}
 	return replay.Thing{
 		Facts: replay.Members{
 			"access":       replay.Text(u.Access.String()),
@@ -116,6 +123,7 @@ func (u User) record() replay.Thing {
 			"provided":     replay.Flag(u.Provided),
 			"left":         replay.Flag(u.Left),
 			"seen at":      replay.Time(u.SeenAt),
+			replay.Secret:  calendar,
 		},
 		Texts: replay.Members{
 			"the name":           replay.Text(u.Name),

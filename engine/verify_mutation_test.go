@@ -72,6 +72,8 @@ func complete(t *testing.T) *evidence {
 	sweep(k)
 	_, _, err = k.SetText(ctx, k.Admin, k.Create("a scan", "text").ID, 1, engine.Condition{}, "what OCR has read")
 	must(t, err)
+	_, _, err = k.StartCalendar(ctx, grace)
+	must(t, err)
 	due := k.Create("to be erased later", "text")
 	policy(k, engine.NewPolicy{Name: "Governed", Scope: engine.ScopeTemplate, Target: "t-9", PeriodDays: 30, Action: engine.ActionDelete, Protect: engine.ProtectGovernance, StartFrom: "field:renewalDate"})
 	runNow(k)
@@ -79,6 +81,16 @@ func complete(t *testing.T) *evidence {
 	k.Create("after a leap", "text")
 	_, _, err = k.RequestErasure(ctx, k.Admin, engine.NewErasure{DocumentIDs: []string{due.ID}, LegalBasis: "Art. 17", Requester: "case 3"})
 	must(t, err)
+	two := &pair{Kit: k}
+	two.other, _ = k.Person("Bert", engine.AccessAdmin)
+	two.cover(engine.CoveredExport)
+	for range 2 { // one is taken back, one waits
+		a := two.asks(k.Admin, k.Head(), second(k.CreateUser(ctx, k.Admin, engine.NewUser{Name: "Eve", Access: engine.AccessAdmin})))
+		if page, err := k.Approvals(ctx, engine.ApprovalRejected, engine.Paging{}); err == nil && len(page.Items) == 0 {
+			_, _, err = k.RejectApproval(ctx, k.Admin, a.ID)
+			must(t, err)
+		}
+	}
 	e.close(t, k)
 	return e
 }

@@ -90,4 +90,5 @@ type Settings struct {
 	MaxVersions       uint64   `json:"maxVersions" doc:"How many versions a document may come to have. One that has more keeps them."`
 	SignInByKey       bool     `json:"signInByKey" doc:"Whether people may sign in to the console with an API key. It is false only once an admin has signed in through the identity provider; keys of programs work in any case."`
 	RestrictDeferred  bool     `json:"restrictDeferred" doc:"Whether a document is restricted as long as its erasure is deferred: only admins and auditors see it then."`
+	TwoPersons        []string `json:"twoPersons" doc:"What needs two persons: hold.release, erasure, governance.bypass, policy.weaken, lock.break, document.delete, export. While it is not empty, whatever makes or strengthens an admin does too, and the setting itself. It takes two active admins."`
 }

@@ -32,21 +32,20 @@ func (c caller) chosen(ctx context.Context, member string, ids *[]string, filter
 	return c.matching(ctx, filter, defaults)
 }
 
-// matching evaluates the filter: it is bound as the query of a list would be,
-// but that nothing in it may be empty, and that it must choose by something. A form
-// in a browser leaves its fields empty; a program that does so has lost what it
-// meant, and would change all documents instead.
-func (c caller) matching(ctx context.Context, asked map[string]any, defaults func(*documentFilter)) (ids []string, err error) {
+// filterOf reads the filter: it is bound as the query of a list would be, but that
+// nothing in it may be empty, and that it must choose by something. A form in a
+// browser leaves its fields empty; a program that does so has lost what it meant, and
+// would change all documents instead.
+func (c caller) filterOf(asked map[string]any) (filter searchFilter, err error) {
 	query, err := queryOf(asked)
 	if err != nil {
-		return nil, err
+		return filter, err
 	}
 	bound := reflect.New(c.filterType()).Elem()
 	list := &http.Request{URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}}
 	if err := inputOf(bound.Type(), http.MethodGet).bind(bound, nil, list, nil); err != nil {
-		return nil, inFilter(err)
+		return filter, inFilter(err)
 	}
-	var filter searchFilter
 	switch f := bound.Interface().(type) {
 	case searchFilter:
 		filter = f
@@ -54,7 +53,16 @@ func (c caller) matching(ctx context.Context, asked map[string]any, defaults fun
 		filter.documentFilter = f
 	}
 	if filter.Q == "" && !filter.narrows() {
-		return nil, inBody("filter", "must choose by something: it matches every document there is; to mean all of them, choose by createdTo")
+		return filter, inBody("filter", "must choose by something: it matches every document there is; to mean all of them, choose by createdTo")
+	}
+	return filter, nil
+}
+
+// matching evaluates the filter.
+func (c caller) matching(ctx context.Context, asked map[string]any, defaults func(*documentFilter)) (ids []string, err error) {
+	filter, err := c.filterOf(asked)
+	if err != nil {
+		return nil, err
 	}
 	if defaults != nil {
 		defaults(&filter.documentFilter)

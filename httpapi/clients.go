@@ -9,17 +9,17 @@ import (
 func clientRoutes() []route {
 	noClient := engine.ErrClientNotFound
 	return []route{
-		endpoint("POST", "/v1/clients", 201, admin, "Register a program that signs in by OAuth; its secret is shown this once", createClient),
+		endpoint("POST", "/v1/clients", 201, admin, "Register a program that signs in by OAuth; its secret is shown this once", createClient).orApproval(),
 		endpoint("GET", "/v1/clients", 200, readAll, "List the clients, without their secrets", listClients),
 		endpoint("GET", "/v1/clients/:id", 200, readAll, "Read a client", getClient, noClient),
-		endpoint("PATCH", "/v1/clients/:id", 200, admin, "Change a client; its tokens are narrowed at once", updateClient, noClient),
+		endpoint("PATCH", "/v1/clients/:id", 200, admin, "Change a client; its tokens are narrowed at once", updateClient, noClient).orApproval(),
 		endpoint("DELETE", "/v1/clients/:id", 200, admin, "Close a client for good, and end its tokens at once", closeClient, noClient),
-		endpoint("POST", "/v1/clients/:id/rotate", 200, admin, "Give a client another secret, shown this once; the old one is refused from then on", rotateClient, noClient),
+		endpoint("POST", "/v1/clients/:id/rotate", 200, admin, "Give a client another secret, shown this once; the old one is refused from then on", rotateClient, noClient).orApproval(),
 	}
 }
 
-// Client is a program that signs in by OAuth, without its secret.
-type Client struct {
+// OAuthClient is a program that signs in by OAuth, without its secret.
+type OAuthClient struct {
 	ID           string         `json:"id" doc:"The client_id."`
 	Name         string         `json:"name" doc:"What people are asked to trust."`
 	Grants       []engine.Grant `json:"grants" doc:"authorization_code, client_credentials, refresh_token, urn:ietf:params:oauth:grant-type:jwt-bearer."`
@@ -34,8 +34,8 @@ type Client struct {
 	Revision     uint64         `json:"revision" doc:"It is the ETag."`
 }
 
-func clientOf(c engine.Client) Client {
-	return Client{
+func clientOf(c engine.Client) OAuthClient {
+	return OAuthClient{
 		ID: c.ID, Name: c.Name, Grants: orEmpty(c.Grants), Access: c.Access, UserID: c.UserID, Impersonates: c.Impersonates,
 		RedirectURIs: orEmpty(c.RedirectURIs), PublicKey: c.PublicKey, CreatedAt: Time(c.CreatedAt), LastUsedAt: Time(c.LastUsedAt),
 		Status: string(c.Status), Revision: c.Revision,
@@ -44,11 +44,11 @@ func clientOf(c engine.Client) Client {
 
 // ClientWithSecret is a client with its secret, which is shown this once.
 type ClientWithSecret struct {
-	Client
+	OAuthClient
 	Secret string `json:"secret,omitempty" doc:"The client_secret. It is not shown again. Absent if the client only signs assertions."`
 }
 
-type newClient struct {
+type newOAuthClient struct {
 	Name         string         `json:"name" required:"true"`
 	Grants       []engine.Grant `json:"grants" required:"true" doc:"How it gets tokens. jwt-bearer stands for its long name."`
 	Access       engine.Access  `json:"access" doc:"Absent: that of userId; upload without one."`
@@ -59,25 +59,29 @@ type newClient struct {
 }
 
 type createClientInput struct {
-	Client newClient `body:"json"`
+	Client newOAuthClient `body:"json"`
 }
 
 func createClient(ctx context.Context, c caller, in createClientInput) (reply[ClientWithSecret], error) {
 	made, secret, receipt, err := c.vault.CreateClient(ctx, c.actor, engine.NewClient(in.Client))
-	out := clientShownOnce(made, secret, receipt)
-	out.location = "/v1/clients/" + made.ID
-	return out, err
+	return createdClient(made, secret, receipt), err
+}
+
+func createdClient(c engine.Client, secret engine.Secret, r engine.Receipt) reply[ClientWithSecret] {
+	out := clientShownOnce(c, secret, r)
+	out.location = "/v1/clients/" + c.ID
+	return out
 }
 
 func clientShownOnce(c engine.Client, secret engine.Secret, r engine.Receipt) reply[ClientWithSecret] {
 	return reply[ClientWithSecret]{body: ClientWithSecret{clientOf(c), secret.Reveal()}, revision: c.Revision, receipt: r}
 }
 
-func changedClient(c engine.Client, r engine.Receipt) reply[Client] {
-	return reply[Client]{body: clientOf(c), revision: c.Revision, receipt: r}
+func changedClient(c engine.Client, r engine.Receipt) reply[OAuthClient] {
+	return reply[OAuthClient]{body: clientOf(c), revision: c.Revision, receipt: r}
 }
 
-func listClients(ctx context.Context, c caller, in paging) (reply[List[Client]], error) {
+func listClients(ctx context.Context, c caller, in paging) (reply[List[OAuthClient]], error) {
 	page, err := c.vault.Clients(ctx, in.engine())
 	return answer(listOf(page, clientOf)), err
 }
@@ -86,7 +90,7 @@ type clientInput struct {
 	ID string `path:"id"`
 }
 
-func getClient(ctx context.Context, c caller, in clientInput) (reply[Client], error) {
+func getClient(ctx context.Context, c caller, in clientInput) (reply[OAuthClient], error) {
 	found, err := c.vault.Client(ctx, in.ID)
 	return changedClient(found, engine.Receipt{}), err
 }
@@ -114,7 +118,7 @@ type updateClientInput struct {
 	Patch clientPatch `body:"merge"`
 }
 
-func updateClient(ctx context.Context, c caller, in updateClientInput) (reply[Client], error) {
+func updateClient(ctx context.Context, c caller, in updateClientInput) (reply[OAuthClient], error) {
 	p := in.Patch
 	changed, receipt, err := c.vault.UpdateClient(ctx, c.actor, in.ID, in.IfMatch.condition(), engine.ClientPatch{
 		Name: p.Name, Grants: p.Grants, Access: p.Access, UserID: orZero(p.UserID), Impersonates: p.Impersonates,
@@ -123,7 +127,7 @@ func updateClient(ctx context.Context, c caller, in updateClientInput) (reply[Cl
 	return changedClient(changed, receipt), err
 }
 
-func closeClient(ctx context.Context, c caller, in clientChange) (reply[Client], error) {
+func closeClient(ctx context.Context, c caller, in clientChange) (reply[OAuthClient], error) {
 	closed, receipt, err := c.vault.CloseClient(ctx, c.actor, in.ID, in.IfMatch.condition())
 	return changedClient(closed, receipt), err
 }

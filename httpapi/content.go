@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"strongroom/engine"
 )
@@ -43,7 +44,7 @@ func download(c caller, x *exchange, r *http.Request, id string, number uint64, 
 			return err
 		}
 		describeContent(x.Header(), v, inline)
-		if answered, err := withoutBytes(x, r, v); answered || err != nil {
+		if answered, err := withoutBytes(x, r, v.CreatedAt, v.Size); answered || err != nil {
 			return err
 		}
 		number = v.Number // the one that was decided on, should another become current
@@ -99,17 +100,17 @@ func understood(r *http.Request) *http.Request {
 	return r
 }
 
-// withoutBytes answers a request if no byte of the version belongs to the
-// answer.
-func withoutBytes(x *exchange, r *http.Request, v engine.Version) (answered bool, err error) {
-	switch status := rehearse(x.Header(), r, v); {
+// withoutBytes answers a request if no byte of the content, which is of this time and
+// size, belongs to the answer.
+func withoutBytes(x *exchange, r *http.Request, at time.Time, size int64) (answered bool, err error) {
+	switch status := rehearse(x.Header(), r, at, size); {
 	case status == http.StatusPreconditionFailed:
 		return false, errPrecondition
 	case status == http.StatusRequestedRangeNotSatisfiable:
-		x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
+		x.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 		return false, errRange
 	case r.Method == http.MethodHead || status == http.StatusNotModified:
-		http.ServeContent(x, r, "", v.CreatedAt, &measure{size: v.Size})
+		http.ServeContent(x, r, "", at, &measure{size: size})
 		return true, nil
 	}
 	return false, nil
@@ -164,11 +165,11 @@ func conditional(h http.Header) bool {
 // rehearse returns the status the request will be answered with, by asking
 // net/http for the answer without bytes: RFC 9110's conditions and ranges stay
 // its business.
-func rehearse(header http.Header, r *http.Request, v engine.Version) int {
+func rehearse(header http.Header, r *http.Request, at time.Time, size int64) int {
 	dry := &dryRun{header: header.Clone(), status: http.StatusOK}
 	head := r.Clone(r.Context())
 	head.Method = http.MethodHead
-	http.ServeContent(dry, head, "", v.CreatedAt, &measure{size: v.Size})
+	http.ServeContent(dry, head, "", at, &measure{size: size})
 	return dry.status
 }
 

@@ -36,7 +36,7 @@ import (
 //	<
 //	< {"id": "$doc", …
 //
-// "! search" gives the server a search. Host, Content-Length and Connection are added where they are not given. The
+// "! search" gives the server a search, "! pages" pictures of pages. Host, Content-Length and Connection are added where they are not given. The
 // variables admin, upload, view and other are keys, adminId and so on their
 // users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
 // stand for what they say. In answers, what differs from run to run is replaced by
@@ -104,6 +104,8 @@ func (c *conversation) parse(t *testing.T, text string) {
 			c.options.BodyTimeout = d
 		case line == "! search":
 			c.options.Search = indexes{}
+		case line == "! pages":
+			c.options.Pages = pictures{}
 		case mark == "!":
 			p.options = append(p.options, rest)
 		case mark == "let":
@@ -125,6 +127,9 @@ func (c *conversation) replay(t *testing.T) string {
 	c.kit = newKit(t, c.options)
 	if x, ok := c.options.Search.(indexes); ok {
 		x.follow(t, c.kit)
+	}
+	if x, ok := c.options.Pages.(pictures); ok {
+		x.open(t, c.kit)
 	}
 	c.vars = maps.Clone(c.kit.tokens)
 	for name, id := range c.kit.ids {

@@ -66,7 +66,8 @@ func (d *description) check(method, path string, answer *reader) error {
 	}
 	for pattern, methods := range d.Paths {
 		op, ok := methods[strings.ToLower(method)]
-		if !ok || !pathExpression(pattern).MatchString(path) {
+		// OpenAPI 3.1: a path without a parameter comes before those with one.
+		if _, exact := d.Paths[path]; !ok || !pathExpression(pattern).MatchString(path) || exact && pattern != path {
 			continue
 		}
 		response, ok := op.Responses[fmt.Sprint(answer.status)]

@@ -218,7 +218,11 @@ func deleteDocument(ctx context.Context, c caller, in deleteDocumentInput) (repl
 	cond := in.condition()
 	cond.BypassGovernance, cond.Reason = in.Deletion.BypassGovernance, in.Deletion.Reason
 	certificate, receipt, err := c.vault.DeleteDocument(ctx, c.actor, in.ID, cond)
-	return reply[Certificate]{body: certificateOf(certificate), revision: certificate.Revision, receipt: receipt}, err
+	return issuedCertificate(certificate, receipt), err
+}
+
+func issuedCertificate(c engine.Certificate, r engine.Receipt) reply[Certificate] {
+	return reply[Certificate]{body: certificateOf(c), revision: c.Revision, receipt: r}
 }
 
 type certificateInput struct {

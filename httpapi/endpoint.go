@@ -24,7 +24,14 @@ type route struct {
 	media           string       // of a success that is not JSON
 	operation       string       // the name of the function
 	errors          []error      // of the engine, beside those any route may answer with
+	approval        bool         // may answer with a request for approval in place of its own
 	serve           func(c caller, x *exchange, r *http.Request, p httprouter.Params) error
+}
+
+// orApproval marks a route of what two persons may be needed for.
+func (rt route) orApproval() route {
+	rt.approval = true
+	return rt
 }
 
 // reply is what a handler answers with: a body, and what stands in the header
@@ -68,19 +75,24 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 			if err != nil {
 				return err
 			}
-			x.receipt(out.receipt)
-			if out.revision > 0 {
-				x.Header().Set("ETag", etag(out.revision))
-			}
-			if out.location != "" {
-				x.Header().Set("Location", x.base+out.location)
-			}
-			if out.edit != "" {
-				x.Header().Set("X-DocuSign-Edit", out.edit)
-			}
-			return x.answer(status, out.body)
+			return send(x, status, out)
 		},
 	}
+}
+
+// send answers with a reply.
+func send[T any](x *exchange, status int, out reply[T]) error {
+	x.receipt(out.receipt)
+	if out.revision > 0 {
+		x.Header().Set("ETag", etag(out.revision))
+	}
+	if out.location != "" {
+		x.Header().Set("Location", x.base+out.location)
+	}
+	if out.edit != "" {
+		x.Header().Set("X-DocuSign-Edit", out.edit)
+	}
+	return x.answer(status, out.body)
 }
 
 // stream makes the row of a route that answers something else than JSON and

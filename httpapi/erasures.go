@@ -8,7 +8,7 @@ import (
 
 func erasureRoutes() []route {
 	return []route{
-		endpoint("POST", "/v1/erasures", 202, admin, "Erase documents, or a closed user, as a law demands; holds and protection by compliance defer it", requestErasure),
+		endpoint("POST", "/v1/erasures", 202, admin, "Erase documents, or a closed user, as a law demands; holds and protection by compliance defer it", requestErasure).orApproval(),
 		endpoint("GET", "/v1/erasures", 200, readAll, "List erasures, without their documents, in the order in which they were asked for", listErasures),
 		endpoint("GET", "/v1/erasures/:id", 200, readAll, "Read an erasure with its documents", getErasure, engine.ErrErasureNotFound),
 	}
@@ -43,7 +43,11 @@ func requestErasure(ctx context.Context, c caller, in requestErasureInput) (repl
 		return answer(erasureOf(e)), err
 	}
 	e, receipt, err := c.vault.RequestErasure(ctx, c.actor, n)
-	return reply[Erasure]{body: erasureOf(e), receipt: receipt, location: "/v1/erasures/" + e.ID}, err
+	return askedErasure(e, receipt), err
+}
+
+func askedErasure(e engine.Erasure, r engine.Receipt) reply[Erasure] {
+	return reply[Erasure]{body: erasureOf(e), receipt: r, location: "/v1/erasures/" + e.ID}
 }
 
 func listErasures(ctx context.Context, c caller, in paging) (reply[List[ErasureSummary]], error) {

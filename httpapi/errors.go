@@ -48,6 +48,7 @@ var errorTable = []errorRow{
 	{errNoToken, 401, codeInvalidToken, "%s"},
 	{errDigestMismatch, 400, "DIGEST_MISMATCH", "%s"},
 	{errMediaType, 415, "UNSUPPORTED_MEDIA_TYPE", "%s"},
+	{ErrNoPages, 415, "UNSUPPORTED_MEDIA_TYPE", "only a PDF has pages that can be shown; download the file"},
 	{errPrecondition, 412, "PRECONDITION_FAILED", "the content is not the one the request asks for; the header ETag says which it is"},
 	{errUnmatched, 412, "PRECONDITION_FAILED", "what this request changes has no ETag, so none can match; leave out the header If-Match"},
 	{errRange, 416, "RANGE_NOT_SATISFIABLE", "the range lies outside the content; the header Content-Range says how long it is"},
@@ -64,14 +65,18 @@ var errorTable = []errorRow{
 
 	{engine.ErrDocumentNotFound, 404, "DOCUMENT_NOT_FOUND", "there is no document with this id; GET /v1/documents lists those there are"},
 	{engine.ErrVersionNotFound, 404, "VERSION_NOT_FOUND", "the document has no version with this number; GET its versions to see those it has"},
+	{ErrPageNotFound, 404, "PAGE_NOT_FOUND", "the version has no page with this number; the header Page-Count of its first page says how many it has"},
 	{engine.ErrUserNotFound, 404, "USER_NOT_FOUND", "there is no user with this id; GET /v1/users lists those there are"},
 	{engine.ErrKeyNotFound, 404, "KEY_NOT_FOUND", "there is no API key with this id; GET /v1/api-keys lists those there are"},
 	{engine.ErrObligationNotFound, 404, "OBLIGATION_NOT_FOUND", "there is no obligation with this id; GET /v1/obligations lists those there are"},
+	{engine.ErrCalendarNotFound, 404, "CALENDAR_NOT_FOUND", "this is the address of no calendar, or not any more; its user makes a new one by POST /v1/me/calendar"},
 	{engine.ErrCertificateNotFound, 404, "CERTIFICATE_NOT_FOUND", "there is no deletion certificate for this id; only a deleted document has one"},
 	{engine.ErrFieldNotFound, 404, "FIELD_NOT_FOUND", "there is no field with this key; GET /v1/fields lists those there are"},
 	{engine.ErrHoldNotFound, 404, "HOLD_NOT_FOUND", "there is no legal hold with this id; GET /v1/holds lists those there are"},
+	{engine.ErrMatterNotFound, 404, "MATTER_NOT_FOUND", "no legal hold was ever placed for this matter; GET /v1/matters lists those there are"},
 	{engine.ErrPolicyNotFound, 404, "POLICY_NOT_FOUND", "there is no retention policy with this id; GET /v1/retention/policies lists those there are"},
 	{engine.ErrRunNotFound, 404, "RUN_NOT_FOUND", "there is no run of retention with this id; GET /v1/retention/runs lists those there are"},
+	{engine.ErrApprovalNotFound, 404, "APPROVAL_NOT_FOUND", "there is no request for approval with this id; GET /v1/approvals lists those there are"},
 	{engine.ErrErasureNotFound, 404, "ERASURE_NOT_FOUND", "there is no erasure with this id; GET /v1/erasures lists those there are"},
 	{engine.ErrWebhookNotFound, 404, "WEBHOOK_NOT_FOUND", "there is no webhook with this id; GET /v1/webhooks lists those there are"},
 	{engine.ErrClientNotFound, 404, "CLIENT_NOT_FOUND", "there is no client with this id; GET /v1/clients lists those there are"},
@@ -84,6 +89,8 @@ var errorTable = []errorRow{
 	{engine.ErrPolicyLocked, 409, "POLICY_LOCKED", "%s; only its name can be changed, and its period prolonged"},
 	{engine.ErrPreviewRequired, 409, "PREVIEW_REQUIRED", "%s; POST /v1/retention/preview with exactly this change to see which, and send its planDigest along with the change; a policy that is to be deleted is disabled so first"},
 	{engine.ErrPlanChanged, 409, "PLAN_CHANGED", "the run would not do what was previewed; preview again, and run with the new planDigest"},
+	{engine.ErrApprovalStale, 409, "APPROVAL_STALE", "%s"},
+	{engine.ErrNeedsTwo, 403, "USER_LACKS_PERMISSIONS", "this needs two persons since just now; send the request again, and have another admin approve it"},
 	{engine.ErrDocumentArchived, 409, "DOCUMENT_ARCHIVED", "the document is archived; unarchive it first"},
 	{engine.ErrLockState, 409, "EDIT_LOCK_INVALID_STATE_FOR_LOCK", "%s"},
 	{engine.ErrExists, 409, "ALREADY_EXISTS", "%s; use that one, or give another value"},
@@ -92,6 +99,7 @@ var errorTable = []errorRow{
 	{engine.ErrLastAdmin, 409, "LAST_ADMIN", "this is the last active admin; give somebody else admin access first"},
 	{engine.ErrDocumentDeleted, 410, "DOCUMENT_DELETED", "the document was deleted; details says when and by whom, and its certificate names every version"},
 	{engine.ErrPrecondition, 412, "PRECONDITION_FAILED", "it was changed in the meantime; read it again and repeat the change with the ETag it has now"},
+	{errUnreadable, 422, "FILE_UNREADABLE", "no picture of the page can be made, for %s; download the file"},
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
 	{errLimited, 429, "RATE_LIMITED", "%s"},
@@ -243,6 +251,12 @@ func (x *exchange) details(err error) any {
 			facts["policyId"] = e.PolicyID
 		}
 		return facts
+	}
+	if e, ok := errors.AsType[*pageError](err); ok {
+		return map[string]any{"pages": e.pages}
+	}
+	if e, ok := errors.AsType[*UnreadableError](err); ok {
+		return map[string]any{"reason": e.Reason}
 	}
 	if e, ok := errors.AsType[*engine.LogBehindError](err); ok {
 		facts := map[string]any{"head": e.Head.Seq}

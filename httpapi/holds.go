@@ -15,10 +15,10 @@ func (s *Server) holdRoutes() []route {
 		endpoint("GET", "/v1/documents/:id/holds", 200, readAll, "List the legal holds of a document, the one placed last first", listDocumentHolds, noDocument, deleted),
 		endpoint("GET", "/v1/holds", 200, readAll, "List legal holds, of deleted documents too, the one placed last first", listHolds),
 		endpoint("GET", "/v1/holds/:id", 200, readAll, "Read a legal hold", getHold, noHold),
-		endpoint("POST", "/v1/holds/:id/release", 200, admin, "Release a legal hold, lock or no lock; nothing is disposed of by it", releaseHold, noHold),
+		endpoint("POST", "/v1/holds/:id/release", 200, admin, "Release a legal hold, lock or no lock; nothing is disposed of by it", releaseHold, noHold).orApproval(),
 		endpoint("GET", "/v1/matters", 200, readAll, "List the matters that legal holds were placed for, by name", listMatters),
 		stream("POST", "/v1/bulk/holds", admin, "Place a legal hold for a matter on many documents, each by itself", jsonMedia, s.bulkPlace),
-		stream("POST", "/v1/bulk/holds/release", admin, "Release the legal holds of a matter, or many, each by itself", jsonMedia, s.bulkRelease),
+		stream("POST", "/v1/bulk/holds/release", admin, "Release the legal holds of a matter, or many, each by itself", jsonMedia, s.bulkRelease).orApproval(),
 	}
 }
 
@@ -137,6 +137,11 @@ func (s *Server) bulkRelease(c caller, x *exchange, r *http.Request, in bulkRele
 	if err != nil {
 		return err
 	}
+	if !in.Releases.DryRun { // one approval for all, however many steps they take
+		if err := c.vault.ReleasingNeedsTwo(c.actor, ids, in.Releases.Reason); err != nil {
+			return err
+		}
+	}
 	return s.holdsInSteps(x, r, ids, in.Releases.DryRun, func(ctx context.Context, some []string) ([]engine.HoldOutcome, error) {
 		return c.vault.ReleaseHolds(ctx, c.actor, some, in.Releases.Reason, in.Releases.DryRun)
 	})
@@ -176,12 +181,14 @@ func (s *Server) holdsInSteps(x *exchange, r *http.Request, ids []string, dryRun
 		step := ids[:min(len(ids), bulkStep)]
 		ids = ids[len(step):]
 		outcomes, err := some(ctx, step)
-		return mapped(outcomes, func(o engine.HoldOutcome) bulkOutcome {
-			return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, HoldID: o.HoldID, Revision: o.Revision}}
-		}), len(ids) > 0, err
+		return mapped(outcomes, holdOutcome), len(ids) > 0, err
 	}
 	if dryRun {
 		steps = tried(steps)
 	}
 	return s.inSteps(x, r, steps)
+}
+
+func holdOutcome(o engine.HoldOutcome) bulkOutcome {
+	return bulkOutcome{o.Changed, o.Err, BulkResult{ID: o.DocumentID, HoldID: o.HoldID, Revision: o.Revision}}
 }

@@ -21,7 +21,7 @@ import (
 // refuses to let it say anything else. -update writes it.
 func TestOpenAPI(t *testing.T) {
 	var own, dress []route
-	for _, rt := range New(nil, Options{Search: indexes{}, Deliveries: map[string]Deliverer{}}).table {
+	for _, rt := range New(nil, Options{Search: indexes{}, Pages: pictures{}, Deliveries: map[string]Deliverer{}}).table {
 		switch {
 		case strings.HasPrefix(rt.pattern, "/v2.1/"): // the same as below /restapi
 		case strings.HasPrefix(rt.pattern, "/restapi"), strings.HasPrefix(rt.pattern, "/oauth/userinfo"):
@@ -297,7 +297,7 @@ func (p *printer) responses(rt route) object {
 		success["content"] = object{rt.media: object{}}
 	}
 	out := object{strconv.Itoa(rt.status): success}
-	if rt.media == anyMedia {
+	if rt.media == anyMedia || rt.operation == "versionPage" {
 		out["206"] = object{"description": "The part that Range asks for"}
 		out["304"] = object{"description": "The client has these bytes already"}
 	}
@@ -309,6 +309,20 @@ func (p *printer) responses(rt route) object {
 	if rt.bulk() {
 		success["content"] = object{jsonMedia: object{"schema": p.schema(typeOf[BulkAnswer]())},
 			ndjson: object{"schema": object{"oneOf": []any{p.schema(typeOf[BulkResult]()), p.schema(typeOf[BulkCounts]())}}}}
+	}
+	if rt.approval {
+		two := p.schema(typeOf[Approval]())
+		description := "It needs two persons: the request for approval, in place of the usual answer."
+		if rt.status == http.StatusAccepted {
+			two, description = object{"anyOf": []any{p.schema(rt.output), two}}, "Accepted; or it needs two persons, and the answer is the request for approval."
+		}
+		out["202"] = object{"description": description, "headers": success["headers"], "content": object{jsonMedia: object{"schema": two}}}
+	}
+	if rt.operation == "approve" {
+		out = object{}
+		for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusAccepted} {
+			out[strconv.Itoa(status)] = object{"description": "As the request would have been answered.", "headers": success["headers"], "content": object{jsonMedia: object{}}}
+		}
 	}
 	codes := map[int][]string{}
 	for _, e := range rt.failures() {
@@ -340,7 +354,7 @@ func (p *printer) content(t reflect.Type) object {
 func (p *printer) headers(rt route) object {
 	h := object{}
 	set := func(name, doc string) {
-		kind := map[string]string{"The digest of the bytes.": "ContentETag"}[doc]
+		kind := map[string]string{"The digest of the bytes.": "ContentETag", "Of the file, the page and the width.": "PageETag"}[doc]
 		if kind == "" {
 			kind = name
 		}
@@ -348,7 +362,7 @@ func (p *printer) headers(rt route) object {
 		h[name] = object{"$ref": "#/components/headers/" + kind}
 	}
 	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
-	if rt.method != http.MethodGet && rt.changes() && !rt.bulk() {
+	if rt.method != http.MethodGet && rt.changes() && !rt.bulk() || rt.media == zipMedia {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
 	}
@@ -359,6 +373,9 @@ func (p *printer) headers(rt route) object {
 	case rt.media == anyMedia:
 		set("ETag", "The digest of the bytes.")
 		set("Repr-Digest", "The same as in RFC 9530.")
+	case rt.operation == "versionPage":
+		set("ETag", "Of the file, the page and the width.")
+		set("Page-Count", "How many pages the file has.")
 	case rt.media == ndjson:
 		set("X-Audit-Head", "seq:hash of the head up to which is exported.")
 	case rt.operation == "getEnvelopeLock" || rt.operation == "getTemplateLock":

@@ -11,14 +11,14 @@ import (
 func (s *Server) retentionRoutes() []route {
 	noPolicy, noRun := engine.ErrPolicyNotFound, engine.ErrRunNotFound
 	return []route{
-		endpoint("POST", "/v1/retention/policies", 201, admin, "Create a retention policy", createPolicy, engine.ErrPreviewRequired),
+		endpoint("POST", "/v1/retention/policies", 201, admin, "Create a retention policy", createPolicy, engine.ErrPreviewRequired).orApproval(),
 		endpoint("GET", "/v1/retention/policies", 200, readAll, "List the retention policies", listPolicies),
 		endpoint("GET", "/v1/retention/policies/:id", 200, readAll, "Read a retention policy", getPolicy, noPolicy),
-		endpoint("PATCH", "/v1/retention/policies/:id", 200, admin, "Change a retention policy; one of compliance can be renamed and prolonged", updatePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired),
-		endpoint("DELETE", "/v1/retention/policies/:id", 200, admin, "Delete a retention policy; the answer is what it was", deletePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired),
+		endpoint("PATCH", "/v1/retention/policies/:id", 200, admin, "Change a retention policy; one of compliance can be renamed and prolonged", updatePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired).orApproval(),
+		endpoint("DELETE", "/v1/retention/policies/:id", 200, admin, "Delete a retention policy; the answer is what it was", deletePolicy, noPolicy, engine.ErrPolicyLocked, engine.ErrPreviewRequired).orApproval(),
 
 		endpoint("POST", "/v1/retention/preview", 200, readAll, "Preview what a run of retention would do now, as things are, or with a policy added or changed, or with other settings", previewRun, noPolicy),
-		endpoint("POST", "/v1/retention/runs", 202, admin, "Start a run of retention, bound to a preview or not; while one runs, that one is the answer", startRun, engine.ErrPlanChanged),
+		endpoint("POST", "/v1/retention/runs", 202, admin, "Start a run of retention, bound to a preview or not; while one runs, that one is the answer", startRun, engine.ErrPlanChanged).orApproval(),
 		endpoint("GET", "/v1/retention/runs", 200, readAll, "List the runs of retention, the last one first", listRuns),
 		endpoint("GET", "/v1/retention/runs/:id", 200, readAll, "Read a run of retention, or wait for its end", s.getRun, noRun),
 		endpoint("GET", "/v1/retention/runs/:id/outcomes", 200, readAll, "List what became of each document that was due: what was done, then what was left alone", listOutcomes, noRun),
@@ -57,9 +57,13 @@ func createPolicy(ctx context.Context, c caller, in createPolicyInput) (reply[Po
 		Name: n.Name, Scope: n.Scope, Target: n.Target, Period: value(n.Period), PeriodDays: value(n.PeriodDays), Action: n.Action,
 		StartFrom: n.StartFrom, StartAt: n.StartAt, Protect: n.Protect, Disabled: n.Enabled != nil && !*n.Enabled, PlanDigest: digest,
 	})
-	out := changedPolicy(p, receipt)
+	return createdPolicy(p, receipt), err
+}
+
+func createdPolicy(p engine.Policy, r engine.Receipt) reply[Policy] {
+	out := changedPolicy(p, r)
 	out.location = "/v1/retention/policies/" + p.ID
-	return out, err
+	return out
 }
 
 // givenPeriod guards what is added: nobody means at once who says nothing, or says
@@ -226,7 +230,11 @@ func startRun(ctx context.Context, c caller, in startRunInput) (reply[Run], erro
 	}
 	n := engine.NewRun{PlanDigest: digest, AcceptClock: in.Run.AcceptClock, Reason: in.Run.Reason}
 	r, receipt, err := c.vault.StartRun(ctx, c.actor, n)
-	return reply[Run]{body: runOf(r), receipt: receipt, location: "/v1/retention/runs/" + r.ID}, err
+	return startedRun(r, receipt), err
+}
+
+func startedRun(r engine.Run, receipt engine.Receipt) reply[Run] {
+	return reply[Run]{body: runOf(r), receipt: receipt, location: "/v1/retention/runs/" + r.ID}
 }
 
 func listRuns(ctx context.Context, c caller, in paging) (reply[List[Run]], error) {

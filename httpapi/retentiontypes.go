@@ -125,7 +125,8 @@ type PolicyFate struct {
 	StartAt Time   `json:"startAt" null:"the fact it counts from is not set"`
 	DueAt   Time   `json:"dueAt" null:"the fact it counts from is not set"`
 	Wins    bool   `json:"wins" doc:"Whether it decides."`
-	Why     string `json:"why"`
+	Says    string `json:"says" doc:"Its rule, and from which date it counts here."`
+	Why     string `json:"why" doc:"Why it decides, or does not."`
 }
 
 func fateOf(f engine.Fate) Fate { return Fate{Time(f.EligibleAt), f.PolicyID, f.Why} }
@@ -134,7 +135,7 @@ func dispositionOf(vault *engine.Vault, d engine.Disposition) Disposition {
 	out := Disposition{
 		Archive: fateOf(d.Archive), Delete: fateOf(d.Delete), Holds: mapped(d.Holds, holdOf),
 		Policies: mapped(d.Policies, func(p engine.PolicyFate) PolicyFate {
-			return PolicyFate{p.ID, p.Name, string(p.Scope), string(p.Action), Time(p.StartAt), Time(p.DueAt), p.Wins, p.Why}
+			return PolicyFate{p.ID, p.Name, string(p.Scope), string(p.Action), Time(p.StartAt), Time(p.DueAt), p.Wins, p.Says, p.Why}
 		}),
 		Protected: string(d.Protected), ProtectedUntil: Time(d.ProtectedUntil), Next: d.Next,
 	}

@@ -36,7 +36,7 @@ var (
 func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), clientRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
-		s.searchRoutes(), obligationRoutes(), s.holdRoutes(), s.retentionRoutes(), erasureRoutes(),
+		s.searchRoutes(), s.pageRoutes(), s.obligationRoutes(), s.holdRoutes(), exportRoutes(), s.retentionRoutes(), erasureRoutes(), approvalRoutes(),
 		s.webhookRoutes(), s.auditRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
@@ -59,16 +59,18 @@ func (s *Server) systemRoutes() []route {
 func accessRoutes() []route {
 	return []route{
 		endpoint("GET", "/v1/me", 200, view, "Who asks, and what they may do", getMe),
+		endpoint("POST", "/v1/me/calendar", 200, view, "Make the address of the calendar of one's own obligations; the one before ends", startCalendar),
+		endpoint("DELETE", "/v1/me/calendar", 200, view, "End the address of one's calendar", endCalendar),
 
-		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists),
+		endpoint("POST", "/v1/users", 201, admin, "Create a user", createUser, engine.ErrExists).orApproval(),
 		endpoint("GET", "/v1/users", 200, view, "List the users", listUsers),
 		endpoint("GET", "/v1/users/:id", 200, view, "Read a user", getUser, noUser),
-		endpoint("PATCH", "/v1/users/:id", 200, admin, "Change or close a user", updateUser, noUser, engine.ErrExists, engine.ErrLastAdmin),
+		endpoint("PATCH", "/v1/users/:id", 200, admin, "Change or close a user", updateUser, noUser, engine.ErrExists, engine.ErrLastAdmin).orApproval(),
 
-		endpoint("POST", "/v1/api-keys", 201, admin, "Create an API key; its secret is shown this once", createKey),
+		endpoint("POST", "/v1/api-keys", 201, admin, "Create an API key; its secret is shown this once", createKey).orApproval(),
 		endpoint("GET", "/v1/api-keys", 200, readAll, "List the API keys, without their secrets", listKeys),
 		// Admin, or the key itself: the engine tells them apart.
-		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey),
+		endpoint("POST", "/v1/api-keys/:id/rotate", 201, view, "Replace an API key by a successor (admin, or that key itself)", rotateKey, noKey).orApproval(),
 		endpoint("DELETE", "/v1/api-keys/:id", 200, admin, "Revoke an API key at once", revokeKey, noKey),
 	}
 }
@@ -77,9 +79,10 @@ func documentRoutes() []route {
 	return []route{
 		endpoint("POST", "/v1/documents", 201, write, "Upload a document", createDocument, engine.ErrExists),
 		endpoint("GET", "/v1/documents", 200, view, "List documents", listDocuments),
+		endpoint("GET", "/v1/folders", 200, view, "List the folders below one, with how many documents lie there", listFolders),
 		endpoint("GET", "/v1/documents/:id", 200, view, "Read a document", getDocument, noDocument, deleted),
 		endpoint("PATCH", "/v1/documents/:id", 200, write, "Change the metadata of a document", updateDocument, noDocument, deleted, retained, engine.ErrExists),
-		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained),
+		endpoint("DELETE", "/v1/documents/:id", 200, admin, "Delete a document with all its versions, for good", deleteDocument, noDocument, archived, onHold, retained).orApproval(),
 		endpoint("POST", "/v1/documents/:id/archive", 200, admin, "Archive a document", archiveDocument, noDocument, deleted, onHold),
 		endpoint("POST", "/v1/documents/:id/unarchive", 200, admin, "Take a document out of the archive", unarchiveDocument, noDocument, deleted),
 		endpoint("POST", "/v1/documents/:id/restriction", 200, admin, "Restrict a document: only admins and auditors see it then", restrictDocument, noDocument, deleted),
@@ -93,7 +96,7 @@ func lockRoutes() []route {
 		endpoint("GET", "/v1/documents/:id/lock", 200, view, "Read the lock of a document; the token only with the API key that took it", getLock, noDocument, deleted, engine.ErrNotLocked),
 		endpoint("PUT", "/v1/documents/:id/lock", 200, write, "Prolong one's lock", renewLock, noDocument, deleted),
 		endpoint("DELETE", "/v1/documents/:id/lock", 200, write, "Release one's lock, and save or drop what was done under it", releaseLock, noDocument, deleted, onHold, retained, engine.ErrExists),
-		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked),
+		endpoint("POST", "/v1/documents/:id/lock/break", 200, admin, "Break somebody's lock", breakLock, noDocument, deleted, engine.ErrNotLocked).orApproval(),
 	}
 }
 
@@ -124,12 +127,14 @@ func (s *Server) catalogueRoutes() []route {
 		endpoint("DELETE", "/v1/fields/:key", 200, admin, "Delete a custom field", deleteField, noField, engine.ErrFieldInUse),
 
 		endpoint("GET", "/v1/settings", 200, readAll, "Read the settings", getSettings),
-		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings, engine.ErrPreviewRequired),
+		endpoint("PATCH", "/v1/settings", 200, admin, "Change the settings", updateSettings, engine.ErrPreviewRequired).orApproval(),
 	}
 }
 
-func obligationRoutes() []route {
+func (s *Server) obligationRoutes() []route {
 	return []route{
+		// Static, beside /v1/obligations/:id: see find.
+		stream("GET", calendarPattern, open, "Read the obligations of a user as a calendar (RFC 5545), by the token of its address", calendarMedia, s.getCalendar, engine.ErrCalendarNotFound, errLimited, errUnverified),
 		endpoint("POST", "/v1/obligations", 201, write, "Create an obligation", createObligation),
 		endpoint("GET", "/v1/obligations", 200, view, "List obligations as they are due", listObligations),
 		endpoint("GET", "/v1/obligations/:id", 200, view, "Read an obligation", getObligation, noObligation),

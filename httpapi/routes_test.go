@@ -51,12 +51,12 @@ func TestAccessOfEveryRoute(t *testing.T) {
 		}
 		// An auditor reads all there is, and nothing else: what takes no more than to
 		// view and is no GET is bound to what one is oneself, or changes nothing.
-		reads := rt.method == http.MethodGet || slices.Contains([]string{"previewRun", "verify", "rotateKey"}, rt.operation)
+		reads := rt.method == http.MethodGet || slices.Contains([]string{"previewRun", "verify", "rotateKey", "exportDocuments", "startCalendar", "endCalendar"}, rt.operation)
 		if rt.access != engine.AccessNone && slices.Contains(may["auditor"], rt.access) != reads {
 			t.Errorf("%s %s takes %s access: that is not what an auditor reads", rt.method, rt.pattern, rt.access)
 		}
 		if rt.access == engine.AccessNone {
-			if w := request("", nil); w.Code != 200 {
+			if w := request("", nil); w.Code != 200 && rt.operation != "getCalendar" { // whose key is in its address
 				t.Errorf("%s %s: %d without a key", rt.method, rt.pattern, w.Code)
 			}
 			continue

@@ -27,6 +27,7 @@ var known = map[reflect.Type]func() object{
 	typeOf[[]byte]():          func() object { return object{"type": "string", "contentEncoding": "base64"} },
 	typeOf[ifMatch]():         func() object { return object{"type": "string"} },
 	typeOf[versionNumber]():   func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
+	typeOf[pageNumber]():      func() object { return object{"type": "integer", "format": "int64", "minimum": 1} },
 	typeOf[lockToken]():       func() object { return object{"type": "string"} },
 	typeOf[claimedToken]():    func() object { return object{"type": "string"} },
 	typeOf[edit]():            func() object { return object{"type": "string"} },

@@ -219,7 +219,7 @@ func TestTextOfADocument(t *testing.T) {
 	}
 	get("/v1/search?q=rent", 200, `"text":{"state":"indexed","reason":""}`)
 	get("/v1/documents/"+seal, 200, `"text":{"state":"none","reason":"a picture has no text of its own"}`)
-	get("/v1/documents?text=failed", 200, broken, `"text":{"state":"failed","reason":"the file is malformed"}`)
+	get("/v1/documents?text=failed", 200, broken, `"text":{"state":"failed","reason":"the file is cut off: its end is missing"}`)
 	get("/v1/documents?text=indexed&limit=1", 200, lease)
 	get("/v1/documents?text=waiting", 200, `"items":[]`)
 	get("/v1/documents?text=lost", 400, `"text"`)
@@ -229,7 +229,7 @@ func TestTextOfADocument(t *testing.T) {
 	if a := get("/v1/documents/"+lease+"/versions/1/text", 200, "rent is due"); a.Header.Get("Text-State") != "indexed" {
 		t.Error(a.Header)
 	}
-	if a := get("/v1/documents/"+broken+"/versions/1/text", 200); a.Header.Get("Text-Reason") != "the file is malformed" {
+	if a := get("/v1/documents/"+broken+"/versions/1/text", 200); a.Header.Get("Text-Reason") != "the file is cut off: its end is missing" {
 		t.Error(a.Header)
 	}
 	get("/v1/documents/"+lease+"/versions/2/text", 404)

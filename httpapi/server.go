@@ -123,6 +123,9 @@ type Options struct {
 	// and no q in the filter of a bulk change.
 	Search Search
 
+	// Pages makes pictures of pages. Nil leaves the route out that shows them.
+	Pages Pages
+
 	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
 	// nil leaves the routes out that tell of deliveries and make them.
 	Deliveries map[string]Deliverer
@@ -143,6 +146,8 @@ type Server struct {
 	options Options
 	table   []route
 	router  *httprouter.Router
+	// calendar serves the one path that the router cannot have: beside a parameter.
+	calendar httprouter.Handle
 	// running ends when Stop is called: then long polls answer with what they have.
 	running   context.Context
 	stop      context.CancelFunc
@@ -152,6 +157,7 @@ type Server struct {
 	uploads   atomic.Int64 // that are received now
 	places    places
 	searches  *turns
+	pages     *turns
 	failures  *failures // nil: who signs in is for the host to know
 	address   Address
 }
@@ -176,6 +182,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	s := &Server{vaults: vaults, options: o, metrics: o.Metrics, limit: newRateLimit(o.Rate, o.Burst), places: places{taken: map[spender]int{}}}
 	s.address = Address{o.Prefix, strings.TrimSuffix(o.PublicURL, "/"), o.AllowedHosts}
 	s.searches = newTurns(o.MaxSearches, searchPatience, errSearches)
+	s.pages = newTurns(pagesAtATime, pagePatience, errPages)
 	s.running, s.stop = context.WithCancel(context.Background())
 	if s.options.Authenticate == nil {
 		s.options.Authenticate, s.failures = s.authenticateKey, newFailures()
@@ -183,12 +190,21 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 	s.table = s.routes()
 	s.router = httprouter.New()
 	for _, rt := range s.table {
-		s.router.Handle(rt.method, rt.pattern, func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
+		handle := func(w http.ResponseWriter, r *http.Request, p httprouter.Params) {
 			x := w.(*exchange)
-			if err := s.serve(x, r, p, rt); err != nil {
+			p, err := suffixed(p)
+			if err == nil {
+				err = s.serve(x, r, p, rt)
+			}
+			if err != nil {
 				s.fail(x, r, err)
 			}
-		})
+		}
+		if rt.pattern == calendarPattern {
+			s.calendar = handle
+		} else {
+			s.router.Handle(rt.method, rt.pattern, handle)
+		}
 	}
 	return s
 }
@@ -247,12 +263,12 @@ func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httpro
 	if method == http.MethodHead {
 		method = http.MethodGet // each GET answers HEAD; net/http drops the body
 	}
-	if handle, params, _ := s.router.Lookup(method, path); handle != nil {
+	if handle, params := s.find(method, path); handle != nil {
 		return handle, params, nil
 	}
 	var allow []string
 	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch, http.MethodPost, http.MethodPut} {
-		if handle, _, _ := s.router.Lookup(m, path); handle != nil {
+		if handle, _ := s.find(m, path); handle != nil {
 			allow = append(allow, m)
 			if m == http.MethodGet {
 				allow = append(allow, http.MethodHead)
@@ -264,6 +280,16 @@ func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httpro
 	}
 	x.Header().Set("Allow", strings.Join(allow, ", "))
 	return nil, nil, errMethodNotAllowed
+}
+
+// find looks a path up. That of the calendar is in the place of an obligation's, and
+// takes what it takes.
+func (s *Server) find(method, path string) (httprouter.Handle, httprouter.Params) {
+	handle, params, _ := s.router.Lookup(method, path)
+	if path == calendarPattern {
+		handle = map[string]httprouter.Handle{http.MethodGet: s.calendar}[method]
+	}
+	return handle, params
 }
 
 // plain reports whether a path has no segment that is empty, "." or "..": such
@@ -320,7 +346,11 @@ func (s *Server) serve(x *exchange, r *http.Request, p httprouter.Params, rt rou
 		r = &copied
 		r.Body = &patientBody{ReadCloser: r.Body, control: http.NewResponseController(x.ResponseWriter), patience: s.options.BodyTimeout, count: &x.taken}
 	}
-	return rt.serve(c, x, r, p)
+	err := rt.serve(c, x, r, p)
+	if needs, is := errors.AsType[*engine.NeedsTwoError](err); is && x.status == 0 {
+		return s.ask(r.Context(), c, x, needs)
+	}
+	return err
 }
 
 // recovered answers a panic, which is a defect of the program, as any unknown

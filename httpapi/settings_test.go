@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"strongroom/engine"
 )
 
 // Each setting that an answer names can be changed, and is answered as it was given.
@@ -16,8 +18,9 @@ func TestEverySettingCanBeChanged(t *testing.T) {
 	given := map[string]any{
 		"categories": []any{"lease"}, "retentionConflict": "shortest", "retentionRunAt": "03:30", "timeZone": "Europe/Berlin", "reminderDays": []any{14.0},
 		"auditReads": true, "maxClockGapDays": 9.0, "paused": true, "searchLanguage": "de", "maxVersions": 50.0,
-		"restrictDeferred": true, "signInByKey": true,
+		"restrictDeferred": true, "signInByKey": true, "twoPersons": []any{"export"},
 	}
+	k.vaults["main"].Person("Bert", engine.AccessAdmin)
 	_, text := k.do("admin", http.MethodGet, "/v1/settings", nil)
 	var are map[string]any
 	if err := json.Unmarshal([]byte(text), &are); err != nil {

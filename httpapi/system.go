@@ -16,6 +16,10 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
+// Description is the description of the API, as /openapi.json answers it: JSON of
+// OpenAPI 3.1. The caller may keep it and change it.
+func Description() []byte { return slices.Clone(openAPI) }
+
 //go:embed openapi-docusign.json
 var openAPIDocuSign []byte
 

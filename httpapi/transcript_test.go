@@ -63,7 +63,7 @@ func follow(v any, path []string) any {
 }
 
 // shown are the headers that are written down, if they are there.
-var shown = []string{"Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "Content-Security-Policy", "Content-Type",
+var shown = []string{"Accept-Ranges", "Page-Count", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "Content-Security-Policy", "Content-Type",
 	"ETag", "Last-Modified", "Location", "Repr-Digest", "Retry-After", "WWW-Authenticate", "X-DocuSign-Edit", "X-Audit-Head", "X-Audit-Hash", "X-Audit-Seq"}
 
 func (c *conversation) writtenDown(answer *http.Response, body []byte, statusOnly bool) string {

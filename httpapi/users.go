@@ -22,9 +22,13 @@ func createUser(ctx context.Context, c caller, in createUserInput) (reply[User],
 		Name: in.User.Name, Email: in.User.Email, Access: in.User.Access,
 		CannotLockEnvelopes: in.User.CanLockEnvelopes != nil && !*in.User.CanLockEnvelopes,
 	})
-	out := changedUser(u, receipt)
+	return createdUser(u, receipt), err
+}
+
+func createdUser(u engine.User, r engine.Receipt) reply[User] {
+	out := changedUser(u, r)
 	out.location = "/v1/users/" + u.ID
-	return out, err
+	return out
 }
 
 func changedUser(u engine.User, r engine.Receipt) reply[User] {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime"
@@ -27,8 +28,9 @@ import (
 )
 
 // Main runs the command line of this process and ends it with the exit status.
-// systemdUnit is the unit file that doctor --systemd prints.
-func Main(systemdUnit string) {
+// systemdUnit is the unit file that doctor --systemd prints; guides has the guides
+// that the console shows, where the repository has them.
+func Main(systemdUnit string, guides fs.FS) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -40,7 +42,7 @@ func Main(systemdUnit string) {
 		signal.Stop(signals)
 		cancel()
 	}()
-	p := &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, SystemdUnit: systemdUnit,
+	p := &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, SystemdUnit: systemdUnit, Guides: guides,
 		Path: self(), Name: os.Args[0]}
 	os.Exit(p.Run(ctx, os.Args[1:]))
 }
@@ -54,6 +56,8 @@ type Program struct {
 	Env    func(name string) string
 	// SystemdUnit is what doctor --systemd prints.
 	SystemdUnit string
+	// Guides has the guides the console shows; nil: it has none.
+	Guides fs.FS
 	// Path and Name are those of this program, by which a server starts it again to
 	// read files. "": they are read in this process.
 	Path, Name string
@@ -103,6 +107,9 @@ func (p *Program) commands() []command {
 		p.clientSetCommand(),
 		p.clientCloseCommand(),
 		p.tlsInitCommand(),
+		p.approvalListCommand(),
+		p.approvalApproveCommand(),
+		p.approvalRejectCommand(),
 		p.vaultListCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),

@@ -77,7 +77,7 @@ func TestAnEntryInFullAndWhatIsForAdmins(t *testing.T) {
 	vera := s.as(token)
 	vera.get(path).is(200).says("Only admins see the details of entries of this kind", head.Hash.String()).saysNot("<secret>")
 	vera.get(fmt.Sprint("/main/audit/", head.Seq-1)).is(200).says(`"name": "The lease"`)
-	vera.get("/main/audit").saysNot("Export")
+	vera.get("/main/audit").saysNot("Export…")
 	vera.get("/main/audit/head").is(200).says("strongroom audit head " + s.ID())
 	s.get("/main/audit/99999").is(404).says("There is no such entry")
 	s.get("/main/audit/nothing").is(404)

@@ -180,7 +180,10 @@ func (v *visit) chosenPatch(one *job) (p engine.DocumentPatch, err error) {
 		}
 		one.Words = "The category becomes " + category + "."
 	case "owner":
-		owner := one.Fields["ownerId"]
+		owner, err := v.person("owner", one.Fields["ownerId"])
+		if err != nil {
+			return p, err
+		}
 		p.OwnerID = &owner
 		if owner == "" {
 			return p, wrong("owner", "choose somebody")
@@ -213,7 +216,7 @@ func (v *visit) fieldPatch(one *job) (p engine.DocumentPatch, err error) {
 	p.CustomFields = map[string]any{f.Key: nil}
 	if one.Words = f.Label + " is emptied."; one.Fields["value"] != "" {
 		one.Words = f.Label + " becomes " + one.Fields["value"] + "."
-		p.CustomFields[f.Key], err = fieldValue(f, one.Fields["value"])
+		p.CustomFields[f.Key], err = v.fieldValue(f, one.Fields["value"])
 	}
 	return p, err
 }

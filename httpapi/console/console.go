@@ -13,9 +13,10 @@
 // stands there. What pages have in common are parts: each is a template with a
 // comment that says what it is for and what it is given. Looks are one file of
 // plain CSS, which begins with its tokens. Scripts improve what works without
-// them; each is a module of its own below static. Nothing is fetched from
-// anywhere else, nothing is built, and the Content-Security-Policy of every page
-// says so.
+// them; each is a module of its own below static. The rows of the list of documents
+// alone are written by hand (listrows.go): a template took most of that page's time.
+// Nothing is fetched from anywhere else, nothing is built, and the
+// Content-Security-Policy of every page says so.
 //
 // Forms are posted, and the answer to a form is a redirect: a page can always be
 // loaded again. Each form carries a number that is used up by the first time it
@@ -24,11 +25,14 @@
 package console
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -71,7 +75,9 @@ type Options struct {
 	Unopened map[string]string
 	// Warnings are what is known against vaults that can be used, as in httpapi.
 	Warnings func() map[string][]string
-	// OpenAPI is the description the reference is made from; see httpapi.Description.
+	// Guides has the guides of the rooms, where the repository has them: README.md,
+	// httpapi/README.md, … Nil: there are no guides, and the menu has none.
+	Guides fs.FS
 	Logger zerolog.Logger
 	Build  httpapi.Build
 }
@@ -113,6 +119,9 @@ type Console struct {
 	verifying verifications
 	failures  *httpapi.Refusals
 	jobs      *jobs
+	started   started
+	buffers   sync.Pool // of *bytes.Buffer, for pages
+	learning  learning
 	mux       *http.ServeMux
 	handler   http.Handler
 }
@@ -131,7 +140,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 		o.MaxUpload = defaultMaxUpload
 	}
 	o.Search = httpapi.Narrowed(o.Search)
-	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals()}
+	c := &Console{vaults: vaults, options: o, mux: http.NewServeMux(), failures: httpapi.NewRefusals(), buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
 	var err error
 	if c.assets, err = loadAssets(o.Prefix + root + files); err != nil {
 		return nil, err
@@ -139,6 +148,7 @@ func New(vaults map[string]*engine.Vault, o Options) (*Console, error) {
 	if c.pages, err = c.loadPages(); err != nil {
 		return nil, err
 	}
+	c.learning = newLearning(o)
 	c.sessions = openSessions(o.Sessions, time.Now)
 	c.sessions.kept = o.Kept
 	c.jobs = openJobs(o.Jobs, time.Now)

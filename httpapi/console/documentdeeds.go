@@ -3,7 +3,6 @@ package console
 import (
 	"errors"
 	"mime/multipart"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -11,29 +10,6 @@ import (
 	"strongroom/engine"
 	"strongroom/httpapi"
 )
-
-func download(v *visit) (answer, error) {
-	number, err := strconv.ParseUint(v.r.URL.Query().Get("n"), 10, 64)
-	if err != nil {
-		number = 0 // the current one
-	}
-	if number == 0 {
-		d, err := v.vault.Document(v.ctx(), v.id("id"))
-		if err != nil || d.Current == nil {
-			return answer{}, err
-		}
-		number = d.Current.Number
-	}
-	version, content, _, err := v.vault.OpenContent(v.ctx(), v.actor, v.id("id"), number)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{raw: func(w http.ResponseWriter) {
-		defer content.Close()
-		httpapi.DescribeContent(w.Header(), version, v.r.URL.Query().Get("inline") == "1")
-		http.ServeContent(w, v.r, "", version.CreatedAt, content)
-	}}, nil
-}
 
 func addVersion(v *visit) (answer, error) {
 	form, err := v.r.MultipartReader()

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,12 +22,13 @@ type listing struct {
 	Category   string
 	Owner      string
 	Chips      []chip // filters that have no field of their own
+	Crumbs     []crumb
 	Filtered   bool
 	Filter     string // the filters, as they choose for a change of all that match
 	Archives   bool   // the list is of what is archived
 	Fields     []engine.Field
-	Categories []string
-	People     []engine.User
+	Categories kinds
+	People     people
 	Items      []listed
 	Total      uint64 // of a search
 	Took       string
@@ -36,6 +38,7 @@ type listing struct {
 	Searching  bool
 	CanSearch  bool
 	Empty      bool // there is no document at all
+	Steps      *firstSteps
 	Wrong      []engine.FieldError
 }
 
@@ -67,6 +70,9 @@ func (v *visit) badges(d *engine.Document) []badge {
 	} else if d.HoldCount == 0 {
 		out = append(out, badge{"active", "check", "Active", ""})
 	}
+	if d.Restricted {
+		out = append(out, badge{"idle", "eye", "Restricted", "only admins and auditors see it"})
+	}
 	if d.Lock != nil {
 		until := v.When(d.Lock.Until)
 		out = append(out, badge{"due", "pen", "Locked by " + d.Lock.User.Name, "until " + until.Minute})
@@ -82,8 +88,10 @@ func listDocuments(v *visit) (answer, error) {
 	if err := v.fillChoices(&body, values); err != nil {
 		return answer{}, err
 	}
-	text, q, err := httpapi.ParseDocumentQuery(values)
+	text, q, err := v.parseQuery(values)
 	if err == nil {
+		body.Owner = q.OwnerID
+		body.Filter = chosenBy(values, q.OwnerID)
 		if body.Searching = text != "" && body.CanSearch; body.Searching {
 			err = v.search(&body, text, q)
 		} else {
@@ -94,7 +102,22 @@ func listDocuments(v *visit) (answer, error) {
 		body.Wrong = invalid.Fields
 		return answer{page: "documents", title: "Documents", body: body, status: http.StatusBadRequest}, nil
 	}
+	if err == nil && !body.Filtered && values.Get("cursor") == "" {
+		body.Steps, err = v.firstSteps(&body)
+	}
 	return page("documents", "Documents", body), err
+}
+
+// parseQuery reads filters as the API does, with people by what they are called too.
+func (v *visit) parseQuery(values url.Values) (text string, q engine.DocumentQuery, err error) {
+	if owner := values.Get("ownerId"); owner != "" {
+		if owner, err = v.person("ownerId", owner); err != nil {
+			return "", q, err
+		}
+		values = maps.Clone(values)
+		values.Set("ownerId", owner)
+	}
+	return httpapi.ParseDocumentQuery(values)
 }
 
 func (v *visit) list(body *listing, q engine.DocumentQuery) error {
@@ -103,6 +126,7 @@ func (v *visit) list(body *listing, q engine.DocumentQuery) error {
 	if err != nil {
 		return err
 	}
+	body.Items = make([]listed, 0, len(found.Items))
 	for i := range found.Items {
 		row, err := v.row(&found.Items[i])
 		if err != nil {
@@ -184,20 +208,19 @@ func (v *visit) name(userID string) (string, error) {
 // fillChoices fills what the filters offer, and names those that are on.
 func (v *visit) fillChoices(body *listing, values url.Values) error {
 	var err error
-	if body.Categories, err = v.categories(); err != nil {
+	if body.Categories, err = v.kinds(); err != nil {
 		return err
 	}
-	people, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 500})
-	if err != nil {
+	if body.People, err = v.people(true); err != nil {
 		return err
 	}
 	fields, err := v.vault.Fields(v.ctx(), engine.Paging{Limit: 500})
 	if err != nil {
 		return err
 	}
-	body.People, body.Fields = people.Items, fields.Items
+	body.Fields = fields.Items
 	body.Archives = body.Status == string(engine.StatusArchived) || values.Get("archived") == "true"
-	body.Filter = chosenBy(values)
+	body.Crumbs = crumbsOf(values.Get("path"))
 	for name, list := range values {
 		if slices.Contains([]string{"q", "status", "category", "ownerId", "sort", "cursor", "limit"}, name) {
 			body.Filtered = body.Filtered || list[0] != "" && !slices.Contains([]string{"sort", "cursor", "limit"}, name)
@@ -216,12 +239,15 @@ func (v *visit) fillChoices(body *listing, values url.Values) error {
 }
 
 // chosenBy is what of a query chooses documents.
-func chosenBy(values url.Values) string {
+func chosenBy(values url.Values, ownerID string) string {
 	q := url.Values{}
 	for name, list := range values {
 		if !slices.Contains([]string{"sort", "cursor", "limit"}, name) && !(len(list) == 1 && list[0] == "") {
 			q[name] = list
 		}
+	}
+	if ownerID != "" {
+		q.Set("ownerId", ownerID)
 	}
 	return q.Encode()
 }
@@ -263,7 +289,7 @@ func (v *visit) categories() ([]string, error) {
 // register is the list as a CSV, all of it, as it is while it is read. A cell that a
 // spreadsheet would take for a formula begins with an apostrophe.
 func register(v *visit) (answer, error) {
-	text, q, err := httpapi.ParseDocumentQuery(v.r.URL.Query())
+	text, q, err := v.parseQuery(v.r.URL.Query())
 	if err != nil {
 		return answer{}, err
 	}

@@ -14,8 +14,8 @@ import (
 func TestListPagesAndFilters(t *testing.T) {
 	k := newKit(t)
 	b := k.admin()
-	b.get("/console/main/documents").ok("/console/main/documents").says("Nothing is kept here yet", "Upload the first document")
-	k.viewer().get("/console/main/documents").withholds("/console/main/upload").says("As soon as somebody uploads")
+	b.get("/console/main/documents").ok("/console/main/documents").says("Begin here", "0 of 3 done", "Upload the first document")
+	k.viewer().get("/console/main/documents").withholds("/console/main/upload").lacks("Begin here").says("Nothing is kept here yet", "As soon as somebody uploads")
 	for i := range 5 {
 		k.CreateFrom(engine.NewDocument{Name: fmt.Sprintf("paper %d", i), Category: "contract", Tags: []string{"year:2026"}}, "text")
 	}

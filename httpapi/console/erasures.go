@@ -86,10 +86,8 @@ func (v *visit) askingPage(wrong []engine.FieldError, typed url.Values) (answer,
 		return answer{}, err
 	}
 	body := asking{chooser: c, UserID: typed.Get("userId"), Law: typed.Get("legalBasis"), Asked: typed.Get("requester"), Wrong: wrong}
-	for _, u := range c.People {
-		if u.Status == engine.UserClosed {
-			body.Closed = append(body.Closed, u)
-		}
+	if body.Closed, err = v.closed(); err != nil {
+		return answer{}, err
 	}
 	status := 0
 	if wrong != nil {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"html"
 	"net/url"
 	"regexp"
@@ -44,7 +45,9 @@ func (v *visit) refill(page, name string) (string, error) {
 			v.shell.Lost = append(v.shell.Lost, option{field, value})
 		}
 	}
-	return v.console.pages.render(name, v.shell)
+	var b bytes.Buffer
+	err := v.console.pages.render(&b, name, v.shell)
+	return b.String(), err
 }
 
 func sortedNames(values url.Values) (names []string) {

@@ -16,19 +16,19 @@ import (
 // had ended comes back there.
 func governanceRoutes() []route {
 	return []route{
-		{"GET", "/{vault}/retention", admin, showRetention},
+		{"GET", "/{vault}/retention", readAll, showRetention},
 		{"GET", "/{vault}/retention/policies/new", admin, newPolicyPage},
-		{"GET", "/{vault}/retention/policies/{id}", admin, policyPage},
+		{"GET", "/{vault}/retention/policies/{id}", readAll, policyPage},
 		{"GET", "/{vault}/retention/policies/look", admin, lookAtPolicy},
 		{"POST", "/{vault}/retention/policies/look", admin, savePolicy},
-		{"GET", "/{vault}/retention/preview", admin, previewRun},
+		{"GET", "/{vault}/retention/preview", readAll, previewRun},
 		{"POST", "/{vault}/retention/preview", admin, startRun},
-		{"GET", "/{vault}/retention/runs", admin, listRuns},
-		{"GET", "/{vault}/retention/runs/{id}", admin, showRun},
+		{"GET", "/{vault}/retention/runs", readAll, listRuns},
+		{"GET", "/{vault}/retention/runs/{id}", readAll, showRun},
 		{"GET", "/{vault}/retention/resume", admin, askResume},
 		{"POST", "/{vault}/retention/resume", admin, resume},
 
-		{"GET", "/{vault}/holds", admin, listHolds},
+		{"GET", "/{vault}/holds", readAll, listHolds},
 		{"GET", "/{vault}/holds/new", admin, askHolds},
 		{"POST", "/{vault}/holds/new", admin, tryHolds},
 		{"GET", "/{vault}/holds/place", admin, backToHolds},
@@ -36,13 +36,13 @@ func governanceRoutes() []route {
 		{"GET", "/{vault}/holds/release", admin, askRelease},
 		{"POST", "/{vault}/holds/release", admin, releaseHolds},
 
-		{"GET", "/{vault}/erasures", admin, listErasures},
+		{"GET", "/{vault}/erasures", readAll, listErasures},
 		{"GET", "/{vault}/erasures/new", admin, askErasure},
 		{"POST", "/{vault}/erasures/new", admin, tryErasure},
 		{"GET", "/{vault}/erasures/request", admin, backToErasure},
 		{"POST", "/{vault}/erasures/request", admin, requestErasure},
-		{"GET", "/{vault}/erasures/{id}", admin, showErasure},
-		{"GET", "/{vault}/erasures/{id}/certificate", admin, printErasure},
+		{"GET", "/{vault}/erasures/{id}", readAll, showErasure},
+		{"GET", "/{vault}/erasures/{id}/certificate", readAll, printErasure},
 	}
 }
 
@@ -68,8 +68,9 @@ func (v *visit) documentName(id string) string {
 type chooser struct {
 	IDs        string
 	Filter     map[string]string
-	Categories []string
-	People     []engine.User
+	Categories kinds
+	People     people
+	Shell      *shell // for the parts it is made of
 	CanSearch  bool
 }
 
@@ -79,15 +80,14 @@ var filters = []string{"q", "status", "category", "ownerId", "tag", "name", "pat
 // chooser reads the fields of one from the form or, on the way to it, the address. A
 // filter's fields begin with "f.".
 func (v *visit) chooser(get func(string) string) (c chooser, err error) {
-	c = chooser{IDs: get("ids"), Filter: map[string]string{}, CanSearch: v.console.options.Search != nil}
+	c = chooser{Shell: v.shell, IDs: get("ids"), Filter: map[string]string{}, CanSearch: v.console.options.Search != nil}
 	for _, name := range filters {
 		c.Filter[name] = strings.TrimSpace(get("f." + name))
 	}
-	if c.Categories, err = v.categories(); err != nil {
+	if c.Categories, err = v.kinds(); err != nil {
 		return c, err
 	}
-	people, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 500})
-	c.People = people.Items
+	c.People, err = v.people(true)
 	return c, err
 }
 
@@ -150,6 +150,13 @@ func (v *visit) filterValues(filter map[string]string) (url.Values, error) {
 				return nil, err
 			}
 			value = day.UTC().Format(time.RFC3339)
+		}
+		if name == "ownerId" {
+			owner, err := v.person(name, value)
+			if err != nil {
+				return nil, err
+			}
+			value = owner
 		}
 		values.Set(name, value)
 	}

@@ -2,36 +2,24 @@ package console
 
 import (
 	"html"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/rs/zerolog"
-
-	"strongroom/engine"
-	"strongroom/engine/enginetest"
 )
 
-// seat is a person before the console of a real vault, without a script.
+// seat is a person before the console: a browser that says which page a form is of.
 type seat struct {
-	*enginetest.Kit
-	t       *testing.T
-	base    string
-	client  *http.Client
-	console *Console
-	later   *atomic.Int64 // how much later than it is the sessions think it is
+	*kit
+	t *testing.T
+	b *browser
 }
 
-// answered is a page that came.
+// answered is a page that came, read without its marks.
 type answered struct {
 	*testing.T
+	seen
 	status int
 	html   string
 	path   string // where it ended
@@ -40,122 +28,55 @@ type answered struct {
 
 func takeSeat(t *testing.T) *seat {
 	t.Helper()
-	kit := enginetest.New(t)
-	c, err := New(map[string]*engine.Vault{"main": kit.Vault}, Options{Logger: zerolog.New(zerolog.NewTestWriter(t))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &seat{Kit: kit, t: t, console: c, later: new(atomic.Int64)}
-	c.sessions.now = func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) }
-	server := httptest.NewServer(c)
-	t.Cleanup(server.Close)
-	s.base = server.URL
-	return s.as(kit.Token)
+	k := newKit(t)
+	return &seat{kit: k, t: t, b: k.admin()}
 }
 
 // as is another person at the same console.
-func (s *seat) as(token string) *seat {
-	s.t.Helper()
-	other := *s
-	jar, _ := cookiejar.New(nil)
-	other.client = &http.Client{Jar: jar}
-	if p := other.send("/console/sign-in", url.Values{"key": {token}}); p.status != 200 {
-		s.t.Fatalf("signing in: %d", p.status)
-	}
-	return &other
-}
+func (s *seat) as(token string) *seat { return &seat{s.kit, s.t, s.signedIn(token)} }
 
 // comesBack sends a form of a page into a session that has ended, signs in again, and
 // returns the page that comes then.
 func (s *seat) comesBack(p answered, action string, typed ...string) answered {
 	s.t.Helper()
-	s.later.Add(int64(time.Hour))
+	s.passes(time.Hour)
 	again := s.submit(p, action, typed...).says("Your session ended")
 	return s.submit(again, "/sign-in", "key", s.Token)
 }
 
 func (s *seat) get(path string) answered {
 	s.t.Helper()
-	r, err := s.client.Get(s.base + "/console" + strings.TrimPrefix(path, "/console"))
-	return s.read(r, err)
+	return s.read(s.b.get("/console" + strings.TrimPrefix(path, "/console")))
 }
 
 func (s *seat) send(path string, form url.Values) answered {
 	s.t.Helper()
-	r, err := s.client.PostForm(s.base+path, form)
-	return s.read(r, err)
+	return s.read(s.b.do("POST", path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode())))
 }
 
-func (s *seat) read(r *http.Response, err error) answered {
+func (s *seat) read(p seen) answered {
 	s.t.Helper()
-	if err != nil {
-		s.t.Fatal(err)
+	if p.Status >= 500 {
+		s.t.Errorf("%s: %d", p.Path, p.Status)
 	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if r.StatusCode >= 500 {
-		s.t.Errorf("%s: %d", r.Request.URL, r.StatusCode)
-	}
-	return answered{s.t, r.StatusCode, string(b), r.Request.URL.RequestURI(), r.Header}
+	return answered{s.t, p, p.Status, p.HTML, p.Path, p.Header}
 }
-
-var (
-	formOf   = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
-	inputOf  = regexp.MustCompile(`<input([^>]*)>`)
-	selectOf = regexp.MustCompile(`(?s)<select name="([^"]*)">(.*?)</select>`)
-	optionOf = regexp.MustCompile(`<option(?: value="([^"]*)")?( selected)?>([^<]*)`)
-	areaOf   = regexp.MustCompile(`(?s)<textarea name="([^"]*)"[^>]*>(.*?)</textarea>`)
-	attrOf   = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
-	tagsOf   = regexp.MustCompile(`<[^>]*>`)
-)
 
 // fill is the form of a page that is sent to an address, as a browser would send it,
 // with what is typed.
 func (p answered) fill(action string, typed ...string) (method, to string, form url.Values) {
 	p.Helper()
-	for _, found := range formOf.FindAllStringSubmatch(p.html, -1) {
-		is := attributes(found[1])
-		if is["action"] != "/console"+action {
-			continue
-		}
-		form = url.Values{}
-		for _, in := range inputOf.FindAllStringSubmatch(found[2], -1) {
-			if a := attributes(in[1]); a["name"] != "" && a["type"] != "checkbox" {
-				form.Add(a["name"], a["value"])
-			}
-		}
-		for _, in := range selectOf.FindAllStringSubmatch(found[2], -1) {
-			for i, o := range optionOf.FindAllStringSubmatch(in[2], -1) {
-				value := o[1]
-				if !strings.Contains(o[0], "value=") {
-					value = o[3]
-				}
-				if i == 0 || o[2] != "" {
-					form.Set(in[1], html.UnescapeString(value))
-				}
-			}
-		}
-		for _, in := range areaOf.FindAllStringSubmatch(found[2], -1) {
-			form.Set(in[1], strings.TrimPrefix(html.UnescapeString(in[2]), "\n")) // as browsers read it
-		}
-		for i := 0; i+1 < len(typed); i += 2 {
-			form.Set(typed[i], typed[i+1])
-		}
-		return is["method"], is["action"], form
+	form = p.form("/console" + action)
+	for name, values := range fields(typed...) {
+		form[name] = values
 	}
-	p.Fatalf("%s has no form to %s", p.path, action)
-	return "", "", nil
-}
-
-func attributes(text string) map[string]string {
-	out := map[string]string{}
-	for _, a := range attrOf.FindAllStringSubmatch(text, -1) {
-		out[a[1]] = html.UnescapeString(a[2])
+	for _, tag := range formPattern.FindAllString(p.html, -1) {
+		head := tag[:strings.Index(tag, ">")+1]
+		if attribute(head, "action") == "/console"+action {
+			method = attribute(head, "method")
+		}
 	}
-	return out
+	return method, "/console" + action, form
 }
 
 // submit sends a form of a page.
@@ -190,9 +111,9 @@ func (p answered) saysNot(words ...string) answered {
 	return p
 }
 
+// text is what stands on the page, with nothing in the place of its marks.
 func (p answered) text() string {
-	text := html.UnescapeString(tagsOf.ReplaceAllString(p.html, ""))
-	return strings.Join(strings.Fields(text), " ")
+	return strings.Join(strings.Fields(html.UnescapeString(tagPattern.ReplaceAllString(p.html, ""))), " ")
 }
 
 func (p answered) is(status int) answered {

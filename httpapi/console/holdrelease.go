@@ -15,14 +15,14 @@ func askRelease(v *visit) (answer, error) {
 	}
 	matter, one := strings.TrimSpace(q.Get("matter")), q.Get("hold")
 	if ids := strings.Fields(q.Get("ids")); len(ids) > 0 {
-		return v.releaseThem(ids, matter, q.Get("reason"), true)
+		return v.releaseThem(ids, matter, q.Get("reason"))
 	}
 	if one != "" {
 		h, err := v.vault.Hold(v.ctx(), one)
 		if err != nil {
 			return answer{}, err
 		}
-		return v.releaseThem([]string{h.ID}, h.Matter, q.Get("reason"), true)
+		return v.releaseThem([]string{h.ID}, h.Matter, q.Get("reason"))
 	}
 	if matter == "" {
 		return answer{to: v.Path("holds")}, nil
@@ -34,7 +34,7 @@ func askRelease(v *visit) (answer, error) {
 	if len(ids) == 0 {
 		return see(v.Path("holds"), "No hold is active for %s any more.", matter), nil
 	}
-	return v.releaseThem(ids, matter, q.Get("reason"), true)
+	return v.releaseThem(ids, matter, q.Get("reason"))
 }
 
 // activeHolds are those of a matter, up to as many as one form releases.
@@ -54,20 +54,17 @@ func (v *visit) activeHolds(matter string) (ids []string, err error) {
 	}
 }
 
-func releaseHolds(v *visit) (answer, error) {
-	return v.releaseThem(strings.Fields(v.form("ids")), v.form("matter"), v.form("reason"), false)
-}
-
 // releasing is a trial, with the holds that documents go on bearing.
 type releasing struct {
 	trial
 	Others int // of the documents shown, how many other holds keep
 }
 
-func (v *visit) releaseThem(ids []string, matter, reason string, dryRun bool) (answer, error) {
-	body := releasing{trial: trial{Matter: matter, Reason: reason, IDs: strings.Join(ids, " "), Applied: !dryRun}}
+// releaseThem shows what would become of each.
+func (v *visit) releaseThem(ids []string, matter, reason string) (answer, error) {
+	body := releasing{trial: trial{Matter: matter, Reason: reason, IDs: strings.Join(ids, " ")}}
 	err := v.inSteps(ids, &body.trial, func(some []string) ([]engine.HoldOutcome, error) {
-		return v.vault.ReleaseHolds(v.ctx(), v.actor, some, reason, dryRun)
+		return v.vault.ReleaseHolds(v.ctx(), v.actor, some, reason, true)
 	})
 	if err != nil {
 		return answer{}, err
@@ -82,21 +79,11 @@ func (v *visit) releaseThem(ids []string, matter, reason string, dryRun bool) (a
 			continue
 		}
 		if d, err := v.vault.Document(v.ctx(), row.ID); err == nil {
-			left := d.HoldCount
-			if dryRun {
-				left -= min(left, mine[row.ID])
-			}
-			if left > 0 {
+			if left := d.HoldCount - min(d.HoldCount, mine[row.ID]); left > 0 {
 				row.What = "still kept by " + counted(int(left), "other hold")
 				body.Others++
 			}
 		}
 	}
-	switch {
-	case dryRun:
-		return page("released", "Before they are released", body), nil
-	case body.Fails > 0:
-		return page("released", "What became of it", body), nil
-	}
-	return see(v.Path("holds"), "%s released. Nothing has been archived or deleted by that; the next run of retention may, where something is due.", counted(body.Would, "hold")), nil
+	return page("released", "Before they are released", body), nil
 }

@@ -113,7 +113,6 @@ type trial struct {
 	Would          int
 	Unchanged      int
 	Fails          int
-	Applied        bool
 }
 
 // shownOutcomes is how many a page of outcomes lists; failures come first.
@@ -128,7 +127,7 @@ func tryHolds(v *visit) (answer, error) {
 	ids, err := v.choose(&c)
 	if err == nil {
 		var a answer
-		if a, err = v.holdThem(ids, v.form("matter"), v.form("reason"), true); err == nil {
+		if a, err = v.holdThem(ids, v.form("matter"), v.form("reason")); err == nil {
 			return a, nil
 		}
 	}
@@ -144,27 +143,16 @@ func backToHolds(v *visit) (answer, error) {
 	if v.returned() == nil {
 		return answer{to: v.Path("holds", "new")}, nil
 	}
-	return v.holdThem(strings.Fields(v.returned().Get("ids")), v.returned().Get("matter"), v.returned().Get("reason"), true)
+	return v.holdThem(strings.Fields(v.returned().Get("ids")), v.returned().Get("matter"), v.returned().Get("reason"))
 }
 
-func placeHolds(v *visit) (answer, error) {
-	return v.holdThem(strings.Fields(v.form("ids")), v.form("matter"), v.form("reason"), false)
-}
-
-func (v *visit) holdThem(ids []string, matter, reason string, dryRun bool) (answer, error) {
-	body := trial{Matter: matter, Reason: reason, IDs: strings.Join(ids, " "), Applied: !dryRun}
+// holdThem shows what would become of each.
+func (v *visit) holdThem(ids []string, matter, reason string) (answer, error) {
+	body := trial{Matter: matter, Reason: reason, IDs: strings.Join(ids, " ")}
 	err := v.inSteps(ids, &body, func(some []string) ([]engine.HoldOutcome, error) {
-		return v.vault.PlaceHolds(v.ctx(), v.actor, some, engine.NewHold{Reason: reason, Matter: matter}, dryRun)
+		return v.vault.PlaceHolds(v.ctx(), v.actor, some, engine.NewHold{Reason: reason, Matter: matter}, true)
 	})
-	switch {
-	case err != nil:
-		return answer{}, err
-	case dryRun:
-		return page("placed", "Before they are held", body), nil
-	case body.Fails > 0: // each is told, once
-		return page("placed", "What became of it", body), nil
-	}
-	return see(v.Path("holds")+"?"+url.Values{"matter": {matter}}.Encode(), "%s on legal hold now for %s. Nobody can archive or delete what is held.", counted(body.Would, "document"), matter), nil
+	return page("placed", "Before they are held", body), err
 }
 
 // inSteps does some at a time, and gathers what became of each.

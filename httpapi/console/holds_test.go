@@ -54,8 +54,37 @@ func TestHoldsByIds(t *testing.T) {
 	a, b := s.Create("One", "text"), s.Create("Two", "text")
 	typed := []string{"matter", "M", "reason", "why", "ids", a.ID + "\r\n" + b.ID + " 01J00000000000000000000000"}
 	would := s.submit(s.get("/main/holds/new"), "/main/holds/new", typed...).is(200).says("2 documents would be put", "1 could not be held", "There is no such document")
-	s.submit(would, "/main/holds/place").is(200).says("2 documents are on legal hold now", "1 could not be held")
+	s.submit(would, "/main/holds/place").is(200).says("What became of it", "2 holds placed, 1 refused", "There is no such document")
 	s.submit(s.get("/main/holds/new"), "/main/holds/new", append(typed, "f.category", "contract")...).is(400).says("not by both")
+}
+
+func TestManyHoldsArePlacedAndReleasedInTheBackground(t *testing.T) {
+	s := takeSeat(t)
+	for range 250 {
+		s.CreateFrom(engine.NewDocument{Name: "Lease", Category: "contract"}, "text")
+	}
+	would := s.submit(s.get("/main/holds/new"), "/main/holds/new", "matter", "Acme", "reason", "a claim", "f.category", "contract").is(200)
+	s.submit(would, "/main/holds/place").is(200)
+	active := func() uint64 {
+		t.Helper()
+		s.console.jobs.running.Wait()
+		matters, err := s.Matters(t.Context(), engine.Paging{})
+		if err != nil || len(matters.Items) != 1 {
+			t.Fatal(matters, err)
+		}
+		return matters.Items[0].Active
+	}
+	if n := active(); n != 250 {
+		t.Fatalf("%d holds are active", n)
+	}
+	s.get("/main/me").says("The documents are placed on legal hold for Acme", "250")
+	s.submit(s.get("/main/holds/release?matter=Acme").says("250 holds for Acme would be released"), "/main/holds/release", "reason", "settled").is(200)
+	if n := active(); n != 0 {
+		t.Errorf("%d holds are active", n)
+	}
+	// A reason that cannot be is told before anything is begun.
+	would = s.submit(s.get("/main/holds/new"), "/main/holds/new", "matter", "Bolt", "reason", "why", "f.category", "contract").is(200)
+	s.submit(would, "/main/holds/place", "reason", "").is(400)
 }
 
 func TestHoldsAreReleasedAfterTheDryRun(t *testing.T) {

@@ -117,14 +117,7 @@ func (j *jobs) save() error {
 	if err != nil {
 		return err
 	}
-	temporary := j.file + ".new"
-	if err := os.WriteFile(temporary, b, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, j.file); err != nil || j.kept == nil {
-		return err
-	}
-	return j.kept(j.file)
+	return keptFile(j.file, b, j.kept)
 }
 
 func (j *jobs) encoded() ([]byte, error) {
@@ -195,6 +188,18 @@ func (j *jobs) find(id, vault, userID string) (*job, job, bool) {
 		}
 	}
 	return nil, job{}, false
+}
+
+// mine are copies of somebody's jobs that were begun, the newest first.
+func (j *jobs) mine(vault, userID string) (list []job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, one := range slices.Backward(j.all) {
+		if one.Vault == vault && one.UserID == userID && (one.State == jobRunning || one.State.Ending()) {
+			list = append(list, *one)
+		}
+	}
+	return list
 }
 
 // change changes a job while nobody reads it.

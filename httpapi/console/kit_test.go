@@ -410,8 +410,9 @@ func (indexed) WithText(context.Context, *engine.Vault, string, engine.DocumentQ
 	return nil, "", nil
 }
 
-func (indexed) Text(context.Context, *engine.Vault, engine.Version) (string, httpapi.TextState, error) {
-	return "", httpapi.TextState{}, nil
+func (s indexed) Text(ctx context.Context, _ *engine.Vault, v engine.Version) (string, httpapi.TextState, error) {
+	r, err := s.index.Text(ctx, &v)
+	return r.Text, httpapi.TextState{State: string(r.State), Reason: r.Reason}, err
 }
 
 func (indexed) Reading(*engine.Vault) httpapi.Reading { return httpapi.Reading{} }

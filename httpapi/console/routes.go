@@ -10,7 +10,9 @@ const (
 	open  = engine.AccessNone // to all
 	view  = engine.AccessView
 	write = engine.AccessUpload
-	admin = engine.AccessAdmin // to change; what admins read takes engine.AccessAuditor
+	admin = engine.AccessAdmin // to change
+	// to admins and auditors: what admins read, and nothing that changes
+	readAll = engine.AccessAuditor
 )
 
 // routes is the table: method, address below the console, access, and what makes
@@ -31,6 +33,8 @@ func (c *Console) routes() []route {
 		{"GET", "/{vault}/{$}", view, vaultHome},
 		{"GET", "/{vault}/documents", view, listDocuments},
 		{"GET", "/{vault}/documents.csv", view, register},
+		{"GET", "/{vault}/folders", view, listFolders},
+		{"POST", "/{vault}/exports", engine.AccessAuditor, exportDocuments},
 
 		{"GET", "/{vault}/upload", write, askFiles},
 		{"POST", "/{vault}/upload", write, upload},
@@ -39,6 +43,8 @@ func (c *Console) routes() []route {
 		{"GET", "/{vault}/documents/{id}/edit", write, editDocument},
 		{"POST", "/{vault}/documents/{id}/edit", write, saveDocument},
 		{"GET", "/{vault}/documents/{id}/content", view, download},
+		{"GET", "/{vault}/documents/{id}/picture", view, picture},
+		{"GET", "/{vault}/documents/{id}/compare", view, compareVersions},
 		{"POST", "/{vault}/documents/{id}/versions", write, addVersion},
 		{"POST", "/{vault}/documents/{id}/restore", write, restoreVersion},
 		{"POST", "/{vault}/documents/{id}/lock", write, lockDocument},
@@ -48,9 +54,11 @@ func (c *Console) routes() []route {
 		{"POST", "/{vault}/documents/{id}/password", admin, setPassword},
 		{"POST", "/{vault}/documents/{id}/hold", admin, placeHold},
 		{"POST", "/{vault}/documents/{id}/unhold", admin, releaseHold},
+		{"POST", "/{vault}/documents/{id}/restrict", admin, restrictDocument},
+		{"POST", "/{vault}/documents/{id}/unrestrict", admin, unrestrictDocument},
 		{"POST", "/{vault}/documents/{id}/archive", admin, archiveDocument},
 		{"POST", "/{vault}/documents/{id}/unarchive", admin, unarchiveDocument},
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
-	}, workRoutes(), governanceRoutes(), auditRoutes(), settingsRoutes())
+	}, obligationRoutes(), meRoutes(), workRoutes(), governanceRoutes(), approvalsRoutes(), auditRoutes(), settingsRoutes(), learnRoutes())
 }

@@ -112,14 +112,7 @@ func (s *sessions) save() error {
 	if err != nil || s.file == "" {
 		return err
 	}
-	temporary := s.file + ".new"
-	if err := os.WriteFile(temporary, b, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.file); err != nil || s.kept == nil {
-		return err
-	}
-	return s.kept(s.file)
+	return keptFile(s.file, b, s.kept)
 }
 
 // forget drops what nobody can come back for. Called under mu.
@@ -181,6 +174,28 @@ func (s *sessions) of(vault, userID string) (mine []*session) {
 	}
 	slices.SortFunc(mine, func(a, b *session) int { return a.Started.Compare(b.Started) })
 	return mine
+}
+
+// mine are copies of the sessions of a user that count, the newest first.
+func (s *sessions) mine(vault, userID string) (list []session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range slices.Backward(s.of(vault, userID)) {
+		list = append(list, session{ID: one.ID, Started: one.Started, Used: one.Used, Agent: one.Agent, Address: one.Address})
+	}
+	return list
+}
+
+// named finds a session by its id; nil if there is none.
+func (s *sessions) named(id string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.byHash {
+		if one.ID == id {
+			return one
+		}
+	}
+	return nil
 }
 
 // find returns the session of a token; nil if there is none. over says that it

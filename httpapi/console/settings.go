@@ -14,41 +14,41 @@ import (
 
 func settingsRoutes() []route {
 	return []route{
-		{"GET", "/{vault}/settings", admin, showSettings},
+		{"GET", "/{vault}/settings", readAll, showSettings},
 		{"POST", "/{vault}/settings/general", admin, saveSettings},
-		{"GET", "/{vault}/settings/categories", admin, listCategories},
+		{"GET", "/{vault}/settings/categories", readAll, listCategories},
 		{"POST", "/{vault}/settings/categories/add", admin, addCategory},
 		{"POST", "/{vault}/settings/categories/remove", admin, removeCategory},
 
-		{"GET", "/{vault}/settings/fields", admin, listFields},
+		{"GET", "/{vault}/settings/fields", readAll, listFields},
 		{"POST", "/{vault}/settings/fields/add", admin, addField},
-		{"GET", "/{vault}/settings/fields/{key}", admin, showField},
+		{"GET", "/{vault}/settings/fields/{key}", readAll, showField},
 		{"POST", "/{vault}/settings/fields/{key}/change", admin, changeField},
 		{"POST", "/{vault}/settings/fields/{key}/remove", admin, removeField},
 
-		{"GET", "/{vault}/settings/users", admin, listUsers},
+		{"GET", "/{vault}/settings/users", readAll, listUsers},
 		{"POST", "/{vault}/settings/users/add", admin, addUser},
-		{"GET", "/{vault}/settings/users/{id}", admin, showUser},
+		{"GET", "/{vault}/settings/users/{id}", readAll, showUser},
 		{"POST", "/{vault}/settings/users/{id}/change", admin, changeUser},
 		{"POST", "/{vault}/settings/users/{id}/foresee", admin, foreseeHandover},
 		{"POST", "/{vault}/settings/users/{id}/handover", admin, handOver},
 
-		{"GET", "/{vault}/settings/keys", admin, listKeys},
+		{"GET", "/{vault}/settings/keys", readAll, listKeys},
 		{"POST", "/{vault}/settings/keys/add", admin, addKey},
-		{"GET", "/{vault}/settings/keys/{id}", admin, showKey},
+		{"GET", "/{vault}/settings/keys/{id}", readAll, showKey},
 		{"POST", "/{vault}/settings/keys/{id}/rotate", admin, rotateKey},
 		{"POST", "/{vault}/settings/keys/{id}/revoke", admin, revokeKey},
 
-		{"GET", "/{vault}/settings/webhooks", admin, listWebhooks},
+		{"GET", "/{vault}/settings/webhooks", readAll, listWebhooks},
 		{"POST", "/{vault}/settings/webhooks/add", admin, addWebhook},
-		{"GET", "/{vault}/settings/webhooks/{id}", admin, showWebhook},
+		{"GET", "/{vault}/settings/webhooks/{id}", readAll, showWebhook},
 		{"POST", "/{vault}/settings/webhooks/{id}/change", admin, changeWebhook},
 		{"POST", "/{vault}/settings/webhooks/{id}/rotate", admin, rotateWebhook},
 		{"POST", "/{vault}/settings/webhooks/{id}/remove", admin, removeWebhook},
 		{"POST", "/{vault}/settings/webhooks/{id}/test", admin, testWebhook},
 		{"POST", "/{vault}/settings/webhooks/{id}/redeliver", admin, redeliver},
 
-		{"GET", "/{vault}/settings/health", admin, showHealth},
+		{"GET", "/{vault}/settings/health", readAll, showHealth},
 	}
 }
 
@@ -195,9 +195,16 @@ func (v *visit) settingsPatch() (p engine.SettingsPatch, err error) {
 		days = append(days, n)
 	}
 	p = engine.SettingsPatch{
-		RetentionConflict: &conflict, RetentionRunAt: text("retentionRunAt"), TimeZone: text("timeZone"), ReminderDays: &days, AuditReads: flag("auditReads"),
+		RetentionConflict: &conflict, RetentionRunAt: text("retentionRunAt"), TimeZone: text("timeZone"), ReminderDays: &days, AuditReads: flag("auditReads"), RestrictDeferred: flag("restrictDeferred"),
 		MaxClockGapDays: number("maxClockGapDays"), Paused: flag("paused"), SearchLanguage: text("searchLanguage"), MaxVersions: number("maxVersions"),
 	}
+	two := []engine.Covered{}
+	for _, what := range engine.Coverable() {
+		if v.form("two."+string(what)) != "" {
+			two = append(two, what)
+		}
+	}
+	p.TwoPersons = &two
 	if seen := v.form("planDigest"); seen != "" {
 		if digest, err := audit.ParseHash(seen); err == nil {
 			p.PlanDigest = &digest

@@ -13,7 +13,7 @@ type keysPage struct {
 	draft
 	Items  []keyRow
 	Next   string
-	People []engine.User
+	People people
 	User   string // whom the form is for
 }
 
@@ -80,15 +80,16 @@ func (v *visit) keysPage(d draft, status int) (answer, error) {
 }
 
 func addKey(v *visit) (answer, error) {
-	n := engine.NewKey{Name: v.form("name"), UserID: v.form("userId"), Access: v.access("access")}
-	var err error
+	n := engine.NewKey{Name: v.form("name"), Access: v.access("access")}
+	var err, dayErr error
+	n.UserID, err = v.person("userId", v.form("userId"))
 	if day := v.form("expires"); day != "" {
-		if n.ExpiresAt, err = time.ParseInLocation(time.DateOnly, day, v.zone); err != nil {
-			err = &engine.InvalidError{Fields: []engine.FieldError{{Field: "expires", Message: "must be a day, like 2027-12-31"}}}
+		if n.ExpiresAt, dayErr = time.ParseInLocation(time.DateOnly, day, v.zone); dayErr != nil {
+			dayErr = &engine.InvalidError{Fields: []engine.FieldError{{Field: "expires", Message: "must be a day, like 2027-12-31"}}}
 		}
 		n.ExpiresAt = n.ExpiresAt.AddDate(0, 0, 1) // it works until the end of that day
 	}
-	if err == nil {
+	if err = joinedInvalid(err, dayErr); err == nil {
 		var k engine.Key
 		var secret engine.Secret
 		if k, secret, _, err = v.vault.CreateKey(v.ctx(), v.actor, n); err == nil {

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -29,7 +30,7 @@ type userPage struct {
 	Open      string // obligations
 	Owns      bool
 	Keys      []engine.Key
-	People    []engine.User // who could take over
+	People    people // who could take over
 	You       bool
 }
 
@@ -98,14 +99,10 @@ func (v *visit) userPage(d draft, status int) (answer, error) {
 }
 
 // others are the active users but one.
-func (v *visit) others(but string) (list []engine.User, err error) {
-	all, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 500})
-	for _, u := range all.Items {
-		if u.ID != but && u.Status == engine.UserActive {
-			list = append(list, u)
-		}
-	}
-	return list, err
+func (v *visit) others(but string) (people, error) {
+	p, err := v.people(false)
+	p.List = slices.DeleteFunc(p.List, func(u engine.User) bool { return u.ID == but })
+	return p, err
 }
 
 func changeUser(v *visit) (answer, error) {
@@ -148,8 +145,14 @@ func (v *visit) handover(dryRun bool) (answer, error) {
 	if h.From, err = v.vault.User(v.ctx(), v.id("id")); err != nil {
 		return answer{}, err
 	}
-	h.To, err = v.vault.User(v.ctx(), v.form("to"))
-	if v.form("to") == "" || errors.Is(err, engine.ErrUserNotFound) || err == nil && (h.To.ID == h.From.ID || h.To.Status != engine.UserActive) {
+	to, err := v.person("to", v.form("to"))
+	if invalid, ok := errors.AsType[*engine.InvalidError](err); ok {
+		return v.userPage(draft{Wrong: invalid.Fields}, http.StatusBadRequest)
+	} else if err != nil {
+		return answer{}, err
+	}
+	h.To, err = v.vault.User(v.ctx(), to)
+	if to == "" || errors.Is(err, engine.ErrUserNotFound) || err == nil && (h.To.ID == h.From.ID || h.To.Status != engine.UserActive) {
 		return v.userPage(draft{Typed: nil, Wrong: []engine.FieldError{{Field: "to", Message: "choose somebody else who is active"}}}, http.StatusBadRequest)
 	} else if err != nil {
 		return answer{}, err

@@ -30,19 +30,24 @@ type shell struct {
 	Access  engine.Access
 	Here    string   // the path of this page, for the menu
 	Once    string   // the number of the next form
+	Guides  bool     // there are guides
 	Hosted  bool     // who this is, the host knows: there is nothing to sign out of
 	Lost    []option // what was typed into a form that this page does not have
 
-	base    string // the address of the console
+	called  func(string) string // see visit.called
+	base    string              // the address of the console
 	assets  map[string]string
 	zone    *time.Location
 	paused  bool
+	two     []engine.Covered // what needs two persons
 	request *http.Request
 }
 
 func (c *Console) stranger(r *http.Request) *visit {
-	s := &shell{base: c.options.Prefix + root, assets: c.assets.named, zone: time.UTC, Here: r.URL.Path, request: r, Once: randomText()[:22]}
-	return &visit{shell: s, console: c, r: r}
+	s := &shell{base: c.options.Prefix + root, assets: c.assets.named, zone: time.UTC, Here: r.URL.Path, request: r, Guides: c.options.Guides != nil, Once: randomText()[:22]}
+	v := &visit{shell: s, console: c, r: r}
+	s.called = v.called
+	return v
 }
 
 func (s *shell) enter(vault string, user engine.User, access engine.Access, zone *time.Location) {
@@ -60,6 +65,9 @@ func (s *shell) Path(parts ...string) string {
 
 // Root is the address of a page of no vault.
 func (s *shell) Root(part string) string { return s.base + "/" + part }
+
+// Called is how a person is written who is chosen by the id.
+func (s *shell) Called(userID string) string { return s.called(userID) }
 
 // Asset is the address of a file.
 func (s *shell) Asset(name string) string { return s.assets[name] }
@@ -212,14 +220,13 @@ func (c *Console) loadPages() (pages, error) {
 	return all, nil
 }
 
-func (p pages) render(name string, s *shell) (string, error) {
+// render appends a page.
+func (p pages) render(b *bytes.Buffer, name string, s *shell) error {
 	page := p[name]
 	if page == nil {
-		return "", fmt.Errorf("there is no page %q", name)
+		return fmt.Errorf("there is no page %q", name)
 	}
-	var b bytes.Buffer
-	err := page.ExecuteTemplate(&b, "frame", s)
-	return b.String(), err
+	return page.ExecuteTemplate(b, "frame", s)
 }
 
 // functions are what templates can call beside the methods of what they are given.
@@ -232,6 +239,7 @@ var functions = template.FuncMap{
 	"first":   func(s string, n int) string { return s[:min(n, len(s))] },
 	"snippet": snippet,
 	"of":      withArguments,
+	"options": chosenOf,
 	"toSize":  func(n uint64) int64 { return int64(min(n, 1<<62)) },
 }
 

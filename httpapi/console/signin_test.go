@@ -50,6 +50,30 @@ func TestSignInIsRefusedWhereItCanBeRead(t *testing.T) {
 			t.Errorf("%s: %d %s", method, w.Code, w.Body)
 		}
 	}
+	for _, from := range []struct {
+		url, public, header string
+		refused             bool
+	}{
+		{"http://127.0.0.1:7000", "", "", false}, {"http://localhost:7000", "", "", false}, {"http://[::1]:7000", "", "", false}, {"http://vault.localhost", "", "", false},
+		{"http://vault.example", "", "", true}, {"http://192.0.2.7:7000", "", "", true}, {"http://localhost.example", "", "", true},
+		{"http://127.0.0.1:7000", "", "X-Forwarded-For", true}, {"http://127.0.0.1:7000", "", "Forwarded", true}, {"http://127.0.0.1:7000", "", "Via", true},
+		{"http://127.0.0.1:7000", "http://vault.example", "", true}, {"http://127.0.0.1:7000", "http://localhost:7000", "", false},
+		{"http://127.0.0.1:7000", "https://vault.example", "X-Forwarded-For", false},
+	} {
+		c, err := New(map[string]*engine.Vault{"main": k.Vault}, Options{PublicURL: from.public})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", from.url+"/console/sign-in", nil)
+		r.RemoteAddr = "127.0.0.1:1234"
+		if from.header != "" {
+			r.Header.Set(from.header, "192.0.2.9")
+		}
+		w := httptest.NewRecorder()
+		if c.ServeHTTP(w, r); (w.Code == 403) != from.refused {
+			t.Errorf("from a proxy or here, %+v: %d", from, w.Code)
+		}
+	}
 	behind := newKitWith(t, Options{PublicURL: "https://vault.example"})
 	r := httptest.NewRequest("POST", "http://vault.example/console/sign-in", strings.NewReader(url.Values{"key": {behind.Token}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -16,8 +16,8 @@ import (
 
 // uploading is the page of uploads.
 type uploading struct {
-	Categories []string
-	People     []engine.User
+	Categories kinds
+	People     people
 	Fields     []engine.Field
 	Limit      int64
 }
@@ -25,15 +25,14 @@ type uploading struct {
 func askFiles(v *visit) (answer, error) {
 	body := uploading{Limit: v.console.options.MaxUpload}
 	var err error
-	if body.Categories, err = v.categories(); err != nil {
+	if body.Categories, err = v.kinds(); err != nil {
 		return answer{}, err
 	}
-	people, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 500})
-	if err != nil {
+	if body.People, err = v.people(false); err != nil {
 		return answer{}, err
 	}
 	fields, err := v.vault.Fields(v.ctx(), engine.Paging{Limit: 500})
-	body.People, body.Fields = people.Items, fields.Items
+	body.Fields = fields.Items
 	return page("upload", "Upload", body), err
 }
 
@@ -121,6 +120,10 @@ func (v *visit) keepFile(file *multipart.Part, meta map[string][]string) (receiv
 		Name: one("name"), Category: one("category"), Description: one("description"), OwnerID: one("ownerId"), ExternalID: one("externalId"),
 		Tags: splitTags(meta["tags"]), Version: engine.NewVersion{FileName: out.File, MediaType: file.Header.Get("Content-Type"), Comment: one("comment")},
 	}
+	var err error
+	if n.OwnerID, err = v.person("ownerId", n.OwnerID); err != nil {
+		return out, err
+	}
 	fields, err := v.customFields(func(key string) (string, bool) { value, ok := meta["field."+key]; return strings.Join(value, ""), ok }, false)
 	if err != nil {
 		return out, err
@@ -191,7 +194,7 @@ func (v *visit) customFields(get func(key string) (string, bool), clears bool) (
 			out[f.Key] = nil
 		case value == "":
 		default:
-			if out[f.Key], err = fieldValue(f, value); err != nil {
+			if out[f.Key], err = v.fieldValue(f, value); err != nil {
 				return nil, err
 			}
 		}
@@ -199,7 +202,7 @@ func (v *visit) customFields(get func(key string) (string, bool), clears bool) (
 	return out, nil
 }
 
-func fieldValue(f engine.Field, value string) (any, error) {
+func (v *visit) fieldValue(f engine.Field, value string) (any, error) {
 	switch f.Type {
 	case engine.NumberField:
 		if !numberPattern.MatchString(value) {
@@ -208,6 +211,8 @@ func fieldValue(f engine.Field, value string) (any, error) {
 		return jsonNumber(value), nil
 	case engine.BooleanField:
 		return value == "true", nil
+	case engine.UserField:
+		return v.person(f.Label, value)
 	}
 	return value, nil
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -118,7 +119,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 		number = r.URL.Query().Get("once")
 	}
 	if r.Method != http.MethodPost || number == "" {
-		return rt.serve(v)
+		return rt.run(v)
 	}
 	number += " " + r.URL.Path // several forms of a page have one number
 	to, done, err := c.sessions.begin(v.ctx(), v.session, number)
@@ -127,7 +128,7 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 	}
 	to = ""
 	defer func() { done(to) }()
-	a, err := rt.serve(v)
+	a, err := rt.run(v)
 	if err == nil && a.status < 400 { // what was refused may be sent again
 		if to = a.to; to == "" {
 			to = cmp.Or(a.next, v.Path()) // a secret is shown once
@@ -200,7 +201,7 @@ func (c *Console) enter(v *visit, actor engine.Actor) error {
 		zone = time.UTC
 	}
 	v.shell.enter(v.vault.Name(), v.user, v.actor.Access, zone)
-	v.shell.paused = s.Paused
+	v.shell.paused, v.shell.two = s.Paused, s.TwoPersons
 	return nil
 }
 
@@ -258,17 +259,41 @@ func (c *Console) keepSessions() {
 
 // secure reports whether what is sent cannot be read on the way, as far as this
 // server can know: TLS here, or before it as the public address says, or no
-// network at all.
+// network at all. A proxy on this machine comes from a loopback address too, and
+// whoever is behind it does not: a browser that is here itself names this machine,
+// and its requests were handed on by nobody.
 func (c *Console) secure(r *http.Request) bool {
-	if r.TLS != nil || strings.HasPrefix(c.options.PublicURL, "https://") {
+	switch {
+	case r.TLS != nil || strings.HasPrefix(c.options.PublicURL, "https://"):
 		return true
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
+	case c.options.PublicURL != "" && !thisMachine(hostOf(strings.TrimPrefix(originOf(c.options.PublicURL), "http://"))):
 		return false
 	}
-	addr, err := netip.ParseAddr(host)
+	for _, handedOn := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		if r.Header.Get(handedOn) != "" {
+			return false
+		}
+	}
+	return thisMachine(hostOf(r.Host)) && loopback(hostOf(r.RemoteAddr))
+}
+
+// thisMachine reports whether a host can be nothing but the machine of whoever names it.
+func thisMachine(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || loopback(host)
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// hostOf is the host of an address, without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }
 
 // cookieName carries the port and the prefix: browsers keep cookies by host
@@ -320,9 +345,15 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 	v.shell.Title = a.title
 	v.shell.Body = a.body
 	v.shell.Now = v.shell.When(time.Now())
-	html, err := c.pages.render(a.page, v.shell)
+	made := c.buffers.Get().(*bytes.Buffer)
+	defer c.buffers.Put(made)
+	made.Reset()
+	err := c.pages.render(made, a.page, v.shell)
 	if err == nil && v.unsent != nil {
-		html, err = v.refill(html, a.page)
+		var filled string
+		filled, err = v.refill(made.String(), a.page)
+		made.Reset()
+		made.WriteString(filled)
 	}
 	if err != nil {
 		c.options.Logger.Error().Err(err).Str("page", a.page).Msg("a page cannot be made")
@@ -330,11 +361,11 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(html)))
+	w.Header().Set("Content-Length", strconv.Itoa(made.Len()))
 	if a.status != 0 {
 		w.WriteHeader(a.status)
 	}
 	if r.Method != http.MethodHead {
-		io.WriteString(w, html)
+		w.Write(made.Bytes())
 	}
 }

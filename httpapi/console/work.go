@@ -252,8 +252,9 @@ type working struct {
 	job
 	Rows    []outcomeRow
 	Erasing bool
-	Left    int // failures that are not told one by one
-	More    int // others that are not
+	Holds   bool // it is one of holds
+	Left    int  // failures that are not told one by one
+	More    int  // others that are not
 	When    [2]When
 	Back    string
 }
@@ -272,7 +273,10 @@ func showWork(v *visit) (answer, error) {
 	body := working{job: is, Rows: append(slices.Clone(is.Failures), is.rows...), Erasing: is.Action == "erase", Back: v.Path("documents")}
 	body.Left, body.More = is.Failed-len(is.Failures), is.Done-is.Failed-len(is.rows)
 	body.When = [2]When{v.When(is.Began), v.When(is.Ended)}
-	if is.Filter != "" {
+	switch {
+	case is.Action == "place" || is.Action == "release":
+		body.Back, body.Holds = holdsFor(v, is.Fields["matter"]), true
+	case is.Filter != "":
 		body.Back += "?" + is.Filter
 	}
 	title := map[jobState]string{jobLooking: "What would be", jobPlanned: "What would be", jobRunning: "Under way"}[is.State]

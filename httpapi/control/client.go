@@ -203,7 +203,18 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 // decode reads the value of an answer, and closes its body.
 func decode(resp *http.Response, out any) error {
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+	var body io.Reader = resp.Body
+	if resp.StatusCode == http.StatusAccepted {
+		sent, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		if err := needsTwo(sent); err != nil {
+			return err
+		}
+		body = bytes.NewReader(sent)
+	}
+	if err := json.NewDecoder(body).Decode(out); err != nil {
 		return fmt.Errorf("%s %s: %w", resp.Request.Method, resp.Request.URL.RequestURI(), err)
 	}
 	return nil

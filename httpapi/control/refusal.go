@@ -45,3 +45,24 @@ func refusal(resp *http.Response) error {
 	}
 	return &refused
 }
+
+// NeedsTwoError is the API's answer to what needs two persons: nothing was done, and
+// the request waits for one of the two.
+type NeedsTwoError struct {
+	ID   string `json:"id"`
+	What string `json:"what"`
+	Plan string `json:"planDigest"`
+}
+
+func (e *NeedsTwoError) Error() string {
+	return fmt.Sprintf("this needs two persons (%s) and is not done yet: an admin can approve it, or you: strongroom approval approve %s", e.What, e.ID)
+}
+
+// needsTwo returns an answer as an error, if it is a request for approval.
+func needsTwo(sent []byte) error {
+	var asked NeedsTwoError
+	if json.Unmarshal(sent, &asked) != nil || asked.What == "" || asked.Plan == "" {
+		return nil
+	}
+	return &asked
+}

@@ -28,7 +28,7 @@ func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]st
 		Kept:      func(file string) error { return datadir.GiveLike(o.Place.Data, file) },
 		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
 		Programs: programs, Provider: o.Provider,
-		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build,
+		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build, Guides: o.Guides,
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -61,6 +62,7 @@ type Options struct {
 	WebhookProxy *url.URL       // nil: none, whatever the environment says
 	Search       bool           // keep full-text indexes and answer searches
 	Console      bool           // serve the pages for people, below /console/
+	Guides       fs.FS          // the guides they show, where the repository has them; nil: none
 	Reader       Reader         // how it reads files
 	unserved     bool           // there is no server: files are read for somebody else
 	AcceptClock  bool           // write although the clock is behind the log
@@ -130,10 +132,13 @@ func Serve(ctx context.Context, o Options) (err error) {
 
 	readers := readers{deliveries: startDeliveries(o, vaults, log)}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
+	reader := startReader(o, log)
+	defer func() { err = errors.Join(err, reader.stop()) }()
+	readers.pictures = startPictures(o.Place, vaults, reader.painter, log)
+	defer func() { readers.pictures.stop() }()
 	if o.Search {
-		reader := startReader(o, log)
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
-		defer func() { err = errors.Join(err, readers.search.stop(), reader.stop()) }()
+		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
 	fronts, err := o.open(door, vaults, unopened, readers, log)
 	if err != nil {

@@ -25,7 +25,7 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, AllowedHosts: o.AllowedHosts, Build: o.Build,
 		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
-		Deliveries: r.deliveries.served(), Warnings: r.warnings,
+		Deliveries: r.deliveries.served(), Warnings: r.warnings, Pages: r.pictures,
 	}
 	if r.search != nil { // a nil *searches would be a Search
 		options.Search = r.search

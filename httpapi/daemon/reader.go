@@ -61,6 +61,11 @@ func (w ReadWork) sandbox() pdf.Options {
 func table(pdfs *pdf.Sandbox) []extract.Reader {
 	readers := extract.Readers()
 	if pdfs != nil {
+		for i, r := range readers {
+			if r.Kind.HoldsFiles() { // there may be PDFs in them
+				readers[i].Limit = pdfs.Limit()
+			}
+		}
 		readers = append(readers, pdfs.Reader())
 	}
 	return readers
@@ -73,14 +78,16 @@ func Read(ctx context.Context, w ReadWork, in io.Reader, out io.Writer) error {
 		return pdf.Compile(ctx, o)
 	}
 	var sandbox *pdf.Sandbox
+	var painter extract.Painter
 	wanting := false
 	if w.PDF != PDFOff {
 		sandbox = pdf.New(o)
 		wanting = sandbox.Interprets() && o.Wanting()
+		painter = sandbox.Painter()
 		defer sandbox.Close()
 	}
 	return worker.Serve(ctx, worker.Serving{
-		Readers: table(sandbox), Memory: w.Memory,
+		Readers: table(sandbox), Painter: painter, Memory: w.Memory,
 		Slow: func(kind extract.Kind) bool { return wanting && kind == extract.PDF },
 	}, in, out)
 }
@@ -88,8 +95,12 @@ func Read(ctx context.Context, w ReadWork, in io.Reader, out io.Writer) error {
 // reader is what reads files while a server runs.
 type reader struct {
 	readers []extract.Reader
-	worker  *worker.Worker // nil: in this process
-	sandbox *pdf.Sandbox   // in this process, or only to describe it
+	painter extract.Painter // zero: pages are not painted
+	worker  *worker.Worker  // nil: in this process
+	// pages is another, so that who looks at a page does not wait for what is read for
+	// the index, nor that for them. It runs while pages are looked at.
+	pages   *worker.Worker
+	sandbox *pdf.Sandbox // in this process, or only to describe it
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -114,18 +125,25 @@ func startReader(o Options, log zerolog.Logger) *reader {
 		r.sandbox = pdf.New(work.sandbox())
 	}
 	r.readers = table(r.sandbox)
+	if r.sandbox != nil {
+		r.painter = r.sandbox.Painter()
+	}
 	if o.Reader.Path == "" {
 		return r
 	}
 	arguments := []string{o.Reader.Command, "--cache", cache, "--pdf", or(work.PDF, PDFAuto), "--memory", fmt.Sprint(work.Memory)}
 	var once sync.Once
-	r.worker = worker.New(worker.Options{
+	options := worker.Options{
 		Path: o.Reader.Path, Name: o.Reader.Name, Args: arguments, Memory: work.Memory,
 		Slow: func() {
 			once.Do(func() { r.running.Go(func() { r.compile(ctx, o, arguments, log) }) })
 		},
-	})
+	}
+	r.worker, r.pages = worker.New(options), worker.New(options)
 	r.readers = r.worker.Readers(r.readers)
+	if r.sandbox != nil {
+		r.painter = r.pages.Painter(r.painter.Version)
+	}
 	return r
 }
 
@@ -156,6 +174,7 @@ func (r *reader) compile(ctx context.Context, of Options, arguments []string, lo
 	}
 	log.Debug().Msg("the reader of PDFs is compiled")
 	r.worker.Restart(ctx)
+	r.pages.Restart(ctx)
 }
 
 // stop ends what reads, whatever it reads.
@@ -163,6 +182,7 @@ func (r *reader) stop() error {
 	r.cancel()
 	if r.worker != nil {
 		r.worker.Close()
+		r.pages.Close()
 	}
 	r.running.Wait()
 	if r.worker == nil && r.sandbox != nil {

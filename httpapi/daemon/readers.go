@@ -6,6 +6,7 @@ import "strongroom/httpapi"
 type readers struct {
 	deliveries *deliveries
 	search     *searches // nil: there is none
+	pictures   *pictures
 }
 
 // collector tells the metrics of the process and of the readers.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"strongroom/engine"
 )
@@ -118,7 +119,7 @@ func openTokens(path string, vault *engine.Vault) (*tokens, error) {
 		return err
 	}
 	err := open()
-	if err != nil && !errors.Is(err, bbolt.ErrTimeout) && !errors.Is(err, os.ErrPermission) {
+	if err != nil && !errors.Is(err, bolterrors.ErrTimeout) && !errors.Is(err, os.ErrPermission) {
 		if os.Remove(path) == nil {
 			err = open()
 		}

@@ -14,14 +14,15 @@ type Kind string
 
 // The kinds of things that [Accounts] keeps.
 const (
-	Users    Kind = "user"
-	Keys     Kind = "key"
-	Clients  Kind = "client"
-	Fields   Kind = "field"
-	Webhooks Kind = "webhook"
-	Policies Kind = "policy"
-	Runs     Kind = "run"
-	Erasures Kind = "erasure"
+	Users     Kind = "user"
+	Keys      Kind = "key"
+	Clients   Kind = "client"
+	Fields    Kind = "field"
+	Webhooks  Kind = "webhook"
+	Policies  Kind = "policy"
+	Runs      Kind = "run"
+	Erasures  Kind = "erasure"
+	Approvals Kind = "approval"
 )
 
 // What stands for the names of an erased user and of their keys.
@@ -53,7 +54,7 @@ type Accounts struct {
 // with, and nothing else.
 func NewAccounts() *Accounts {
 	a := &Accounts{Vault: *newThing(), Settings: *newThing(), things: map[Kind]map[string]*Thing{}, running: map[string]*done{}, subjects: map[string]string{}, erasing: map[string]Left{}, successors: map[string][]string{}}
-	for _, kind := range []Kind{Users, Keys, Clients, Fields, Webhooks, Policies, Runs, Erasures} {
+	for _, kind := range []Kind{Users, Keys, Clients, Fields, Webhooks, Policies, Runs, Erasures, Approvals} {
 		a.things[kind] = map[string]*Thing{}
 	}
 	a.Settings.Facts["the revision"] = Number(1)
@@ -103,7 +104,7 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		for name := range r.members {
 			r.tell(&a.Settings, name, name)
 		}
-		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "signInByKey", "timeZone"} {
+		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "signInByKey", "timeZone", "twoPersons"} {
 			if told, is := r.setting(name); is {
 				a.Settings.Texts[name] = told
 			}
@@ -119,6 +120,8 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return err
 	case audit.OpKeyCreated, audit.OpKeyRotated, audit.OpKeyRevoked:
 		return a.key(r)
+	case audit.OpCalendarStarted, audit.OpCalendarEnded:
+		return a.calendar(r)
 	case audit.OpClientCreated, audit.OpClientUpdated, audit.OpClientClosed:
 		return a.client(r)
 	case audit.OpFieldCreated, audit.OpFieldUpdated, audit.OpFieldDeleted:
@@ -135,6 +138,8 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return a.requested(r)
 	case audit.OpErasureCompleted:
 		return a.erased(r)
+	case audit.OpApprovalRequested, audit.OpApprovalGranted, audit.OpApprovalRejected, audit.OpApprovalExpired:
+		return a.approval(r)
 	}
 	return nil
 }
@@ -205,6 +210,16 @@ func (a *Accounts) user(e *entry) error {
 	}
 	e.tell(u, "name", "the name", "email", "the e-mail address")
 	e.changed(u)
+	return nil
+}
+
+// calendar is the secret of the address of a user's calendar, in the user's row.
+func (a *Accounts) calendar(e *entry) error {
+	u, err := a.known(Users, e)
+	if err != nil {
+		return err
+	}
+	u.Facts[Secret] = Text(e.word("secret"))
 	return nil
 }
 

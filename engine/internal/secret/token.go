@@ -71,6 +71,24 @@ func cutToken(token string) (vault, keyID, text string, ok bool) {
 	return vault, keyID, text, ok
 }
 
+// calendarPrefix begins no API key, so that neither passes for the other.
+const calendarPrefix = "srcal_"
+
+// CalendarToken is what the address of a user's calendar has:
+//
+//	srcal_<vault>_<user id>_<secret, base64url>
+func (k Key) CalendarToken(vault, userID string) string {
+	return calendarPrefix + strings.TrimPrefix(k.Token(vault, userID), tokenPrefix)
+}
+
+// ParseCalendarToken takes the token of a calendar apart; its KeyID is a user's.
+func ParseCalendarToken(token string) Token {
+	rest, is := strings.CutPrefix(token, calendarPrefix)
+	t := ParseToken(tokenPrefix + rest)
+	t.wellFormed = t.wellFormed && is
+	return t
+}
+
 // Token is a token that somebody presents, taken apart. Any text makes one, so
 // that one that is malformed takes the same work as one that is wrong.
 type Token struct {

@@ -28,6 +28,16 @@ func TestFormsOfTokens(t *testing.T) {
 	if got := k.Token("acme-2", "01JKEY"); got != "sr_acme-2_01JKEY_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" {
 		t.Errorf("the token of a key: %s", got)
 	}
+	feed := k.CalendarToken("acme-2", "01JUSER")
+	if feed != "srcal_acme-2_01JUSER_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" {
+		t.Errorf("the token of a calendar: %s", feed)
+	}
+	if of := secret.ParseCalendarToken(feed); !of.Fits(hash) || of.Vault != "acme-2" || of.KeyID != "01JUSER" || secret.ParseToken(feed).Fits(hash) {
+		t.Errorf("%+v", of)
+	}
+	if secret.ParseCalendarToken(k.Token("acme-2", "01JUSER")).Fits(hash) {
+		t.Error("the token of a key is that of a calendar")
+	}
 	if got := secret.TokenPrefix("acme-2", "01JKEY"); got != "sr_acme-2_01JKEY_" {
 		t.Errorf("the prefix of a token: %s", got)
 	}

@@ -42,6 +42,9 @@ func (l *Lock) Release(clean bool) error {
 	if clean {
 		err = rewrite(l.f, "")
 	}
+	// A process that is being started has a copy of the file until it runs, which
+	// would keep the lock beyond the Close.
+	unlockFile(l.f)
 	return errors.Join(err, l.f.Close())
 }
 

@@ -1,131 +1,248 @@
 package extract
 
 import (
-	"archive/zip"
-	"bytes"
-	"cmp"
-	"context"
-	"encoding/xml"
-	"errors"
-	"fmt"
-	"io"
-	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// maxParts is how many files a DOCX may have in it. They are counted before the
-// directory is read, which has some hundred bytes in memory for each.
-const maxParts = 10_000
+// prose reads text in paragraphs: WordprocessingML, and DrawingML in slides, shapes
+// and diagrams. Their elements do not get into one another's way, so it goes by local
+// names.
+type prose struct {
+	*office
+	flow
+	alternates []alternate
+	gone       int // the depth of what was deleted; 0: nothing
+	master     bool
+	choices    []string // of a drop-down field, and the one that is chosen
+	chosen     int
+}
 
-// maxXML is how much may come out of all parts that are read: one of them may be
-// a single piece of text, which is in memory at once.
-const maxXML = 64 << 20
+// alternate is an mc:AlternateContent: the same twice, and the first is read.
+type alternate struct {
+	depth int
+	taken bool
+}
 
-// docxText reads a Word file (ECMA-376): the body first, then what stands
-// around it. Text is in w:t, in paragraphs w:p.
-func docxText(ctx context.Context, data []byte, out *Output) error {
-	if bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")) {
-		return ErrEncrypted // Office wraps what it encrypts in its older container
-	}
-	if bytes.Count(data, []byte("PK\x01\x02")) > maxParts {
-		return fmt.Errorf("%w: more than %d parts", ErrMalformed, maxParts)
-	}
-	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	var parts []*zip.File
-	for _, f := range archive.File {
-		if partRank(f.Name) > 0 {
-			parts = append(parts, f)
+// document reads a main part, whatever it is of.
+func (o *office) document(p *part) error {
+	d := &prose{office: o, flow: flow{into: o.out}}
+	root := ""
+	err := o.scan(p, func(s *scanner) error {
+		if root == "" && s.is == begun {
+			root = s.name.local
 		}
-	}
-	slices.SortStableFunc(parts, func(a, b *zip.File) int {
-		return cmp.Or(cmp.Compare(partRank(a.Name), partRank(b.Name)), cmp.Compare(a.Name, b.Name))
+		switch {
+		case root == "workbook":
+			return o.workbook(s)
+		case root == "presentation" && s.is == begun:
+			o.refer(s)
+		case root == "presentation":
+		default:
+			return d.step(s)
+		}
+		return nil
 	})
-	if len(parts) == 0 {
-		return fmt.Errorf("%w: there is no word/document.xml", ErrMalformed)
+	d.finish()
+	return err
+}
+
+func (o *office) paragraphs(p *part) error { return o.prose(p, false) }
+
+// master reads what a slide has from its master and its layout: not what holds a
+// place there.
+func (o *office) master(p *part) error { return o.prose(p, true) }
+
+func (o *office) nothing(*part) error { return nil }
+
+func (o *office) prose(p *part, master bool) error {
+	d := &prose{office: o, flow: flow{into: o.out}, master: master}
+	err := o.scan(p, d.step)
+	d.finish()
+	return err
+}
+
+// finish hands over what hangs on a paragraph that has no end.
+func (d *prose) finish() {
+	d.aside, d.in, d.glued = 0, 1, false
+	d.end()
+}
+
+func (d *prose) step(s *scanner) error {
+	if d.into.Full() {
+		return errStop
 	}
-	left := int64(maxXML)
-	for _, f := range parts {
-		if err := partText(ctx, f, &left, out); err != nil {
-			return err
+	if d.gone > 0 {
+		if s.is == ended && s.depth == d.gone {
+			d.gone = 0
+		}
+		return nil
+	}
+	switch s.is {
+	case begun:
+		d.refer(s)
+		return d.begun(s)
+	case ended:
+		d.ended(s)
+	case words:
+		if len(s.open) > 0 && s.open[len(s.open)-1].local == "t" {
+			d.to().Text(string(s.text))
 		}
 	}
 	return nil
 }
 
-// partRank says where in the text a part comes; 0 is nowhere.
-func partRank(name string) int {
-	dir, base := path.Split(name)
-	if dir != "word/" || path.Ext(base) != ".xml" {
-		return 0
+func (d *prose) begun(s *scanner) error {
+	switch s.name.local {
+	case "p":
+		d.begin()
+	case "tab":
+		if in := s.parent(); in != "tabs" && in != "tabLst" { // where tabs stop
+			d.to().Gap(' ')
+		}
+	case "ptab":
+		d.to().Gap(' ')
+	case "br", "cr":
+		d.to().Gap('\n')
+	case "noBreakHyphen":
+		d.to().Rune('-')
+	case "sym":
+		d.to().Rune(symbol(s.attr("font"), s.attr("char")))
+	case "txbxContent":
+		d.hang(s.depth)
+	case "docPr", "cNvPr":
+		d.note(s.attr("title"))
+		d.note(s.attr("descr"))
+	case "textpath":
+		d.note(s.attr("string")) // a watermark
+	case "ph":
+		if kind := s.attr("type"); d.master || kind == "sldNum" {
+			d.gone = around(s, "sp")
+		}
+	case "AlternateContent":
+		d.alternates = append(d.alternates, alternate{depth: s.depth})
+	case "Choice", "Fallback":
+		if n := len(d.alternates); n > 0 && d.alternates[n-1].depth == s.depth-1 {
+			if d.alternates[n-1].taken {
+				return s.skip()
+			}
+			d.alternates[n-1].taken = true
+		}
+	case "sdtPr", "rPrChange", "pPrChange", "tblPrChange", "trPrChange", "tcPrChange", "sectPrChange", "rt", "rPh":
+		return s.skip()
+	case "del", "moveFrom", "cellDel":
+		return d.deleted(s)
+	case "ddList", "result", "listEntry":
+		d.choice(s)
 	}
-	for i, prefix := range []string{"document", "header", "footer", "footnotes", "endnotes", "comments"} {
-		if strings.HasPrefix(base, prefix) && strings.Trim(base[len(prefix):], "0123456789") == ".xml" {
+	return nil
+}
+
+func (d *prose) ended(s *scanner) {
+	switch s.name.local {
+	case "p":
+		d.end()
+	case "tc":
+		d.to().Gap(' ')
+	case "tr":
+		d.to().Gap('\n')
+	case "txbxContent":
+		d.release(s.depth)
+	case "AlternateContent":
+		if n := len(d.alternates); n > 0 {
+			d.alternates = d.alternates[:n-1]
+		}
+	case "ddList":
+		if d.chosen >= 0 && d.chosen < len(d.choices) {
+			d.to().Text(d.choices[d.chosen])
+		}
+		d.choices = nil
+	}
+}
+
+// deleted leaves out what was deleted while changes were tracked, and what was moved,
+// where it was moved from. In properties it means what has them.
+func (d *prose) deleted(s *scanner) error {
+	switch s.parent() {
+	case "rPr":
+		d.glued = d.glued || around(s, "pPr") > 0 // the end of a paragraph
+	case "trPr":
+		d.gone = around(s, "tr")
+	case "tcPr":
+		d.gone = around(s, "tc")
+	case "ctrlPr":
+	default:
+		return s.skip()
+	}
+	return nil
+}
+
+// around is the depth of the innermost element of a name around this one; 0: none is.
+func around(s *scanner, local string) int {
+	for i := len(s.open) - 2; i >= 0; i-- {
+		if s.open[i].local == local {
 			return i + 1
 		}
 	}
 	return 0
 }
 
-func partText(ctx context.Context, f *zip.File, left *int64, out *Output) error {
-	r, err := f.Open()
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrMalformed, f.Name, err)
+// choice gathers a drop-down field of an old form, whose text stands nowhere else.
+func (d *prose) choice(s *scanner) {
+	switch s.name.local {
+	case "ddList":
+		d.choices, d.chosen = nil, 0
+	case "result":
+		d.chosen, _ = strconv.Atoi(s.attr("val"))
+	case "listEntry":
+		if len(d.choices) < 100 {
+			d.choices = append(d.choices, s.attr("val"))
+		}
 	}
-	defer r.Close()
-	limited := &io.LimitedReader{R: &interruptible{ctx, r}, N: *left}
-	err = xmlText(ctx, limited, out)
-	if *left = limited.N; *left == 0 {
-		return fmt.Errorf("%w: it swells to more than %d MiB", ErrMalformed, maxXML>>20)
-	}
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: %s: %w", ErrMalformed, f.Name, err)
-	}
-	return err
 }
 
-// xmlText reads tokens without making a tree of them, or even matching ends to
-// beginnings: depth costs nothing then.
-func xmlText(ctx context.Context, r io.Reader, out *Output) error {
-	d := xml.NewDecoder(r)
-	d.Strict = false
-	inText := false
-	for n := 0; !out.Full(); n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+// symbol is a character of a font that has others in the places of letters: Greek
+// ones of Symbol are known, other signs part words.
+func symbol(font, char string) rune {
+	n, err := strconv.ParseUint(char, 16, 21)
+	r := rune(n)
+	switch {
+	case err != nil:
+		return ' '
+	case r < 0xf000 || r > 0xf0ff:
+		if !symbolic(font) || r > 0xff {
+			return r
 		}
-		token, err := d.RawToken()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			inText = t.Name.Local == "t"
-			switch t.Name.Local {
-			case "tab":
-				out.Gap(' ')
-			case "br", "cr":
-				out.Gap('\n')
-			}
-		case xml.EndElement:
-			inText = false
-			switch t.Name.Local {
-			case "p":
-				out.Gap('\n')
-			case "tc":
-				out.Gap(' ')
-			}
-		case xml.CharData:
-			if inText {
-				out.Text(string(t))
-			}
-		}
+	default:
+		r -= 0xf000
 	}
-	return nil
+	if strings.EqualFold(font, "Symbol") {
+		const upper, lower = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", "αβχδεφγηιϕκλμνοπθρστυϖωξψζ"
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return []rune(upper)[r-'A']
+		case 'a' <= r && r <= 'z':
+			return []rune(lower)[r-'a']
+		case r == 0xb0:
+			return '°'
+		case r == 0xb1:
+			return '±'
+		case r == 0x2d:
+			return '-'
+		case '0' <= r && r <= '9':
+			return r
+		}
+		return ' '
+	}
+	if symbolic(font) {
+		return ' '
+	}
+	return r
+}
+
+func symbolic(font string) bool {
+	return slices.ContainsFunc([]string{"symbol", "wingdings", "webdings", "zapf", "marlett"}, func(known string) bool {
+		return strings.Contains(strings.ToLower(font), known)
+	})
 }

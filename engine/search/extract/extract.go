@@ -1,7 +1,8 @@
 // Package extract is the frame of the readers that get the text out of files:
 // what a file is, who reads it, and what is said of it afterwards. It holds the
-// readers that are written here, plain text and Word (DOCX); others are in
-// packages of their own, such as PDF in engine/search/pdf.
+// readers that are written here: text in any charset, HTML, XML, JSON, RTF, office
+// files, mail, messages of Outlook and ZIP. Others are in packages of their own, such
+// as PDF in engine/search/pdf.
 //
 // What a file is, is judged by its content first ([KindOf]): the media type and
 // the name are what a client said. A [Reader] reads one kind. A host puts a table
@@ -15,12 +16,17 @@
 // left behind here, and goes on taking memory and time: what reads the files of
 // strangers runs in a process that can be killed (engine/search/worker).
 //
+// Files within a file are read by the same table, within one budget for all of them
+// and at most half the time that is left for each. What of them could not be read is
+// counted, and said beside the text of the others.
+//
 // It is written for finding, not for showing: the words come in about the order
 // in which they are read, and where they stood is lost. A picture of text, as a
 // scanner makes it, has no text.
 package extract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,12 +53,18 @@ type File struct {
 	Size      int64
 	MediaType string // as the client said; "" if it did not
 	Name      string // likewise
+
+	nest  *nest // of what it is within; nil: it stands alone
+	depth int
 }
 
 // Bytes reads all of a file. ErrTooLarge for more than MaxInput.
 func (f File) Bytes(ctx context.Context) ([]byte, error) {
 	if f.Size > MaxInput {
 		return nil, ErrTooLarge
+	}
+	if m, ok := f.ReaderAt.(memory); ok {
+		return m.data, ctx.Err()
 	}
 	data, err := io.ReadAll(&interruptible{ctx, io.NewSectionReader(f, 0, f.Size)})
 	if err == nil && int64(len(data)) < f.Size {
@@ -80,8 +92,18 @@ type Reader struct {
 // Readers returns those that are written in this package.
 func Readers() []Reader {
 	return []Reader{
-		{Kind: Text, Version: 1, Read: inMemory(plainText)},
-		{Kind: DOCX, Version: 1, Read: inMemory(docxText)},
+		{Kind: Text, Version: 2, Read: plainText},
+		{Kind: JSON, Version: 1, Read: jsonText},
+		{Kind: XML, Version: 1, Read: xmlFileText},
+		{Kind: HTML, Version: 1, Read: htmlFileText},
+		{Kind: RTF, Version: 1, Read: inMemory(rtfText)},
+		{Kind: ZIP, Version: 1, Read: containing(zipText)},
+		{Kind: EML, Version: 1, Read: containing(emlText)},
+		{Kind: MSG, Version: 1, Read: containing(msgText)},
+		{Kind: DOCX, Version: 3, Read: inMemory(officeText)},
+		{Kind: XLSX, Version: 1, Read: inMemory(officeText)},
+		{Kind: PPTX, Version: 1, Read: inMemory(officeText)},
+		{Kind: ODF, Version: 1, Read: inMemory(odfText)},
 	}
 }
 
@@ -124,10 +146,17 @@ type Result struct {
 }
 
 // VersionOf is the version with which a file of this kind is read: that of its
-// reader; if there is none, a number that changes with the table.
+// reader, with those of all others if there are files in it; if there is none, a
+// number that changes with the table.
 func VersionOf(readers []Reader, kind Kind) int {
 	if r, ok := readerOf(readers, kind); ok {
-		return r.Version
+		version := r.Version
+		for _, other := range readers {
+			if kind.HoldsFiles() { // which any of them may read better than before
+				version += other.Version
+			}
+		}
+		return version
 	}
 	sum := fnv.New32a()
 	for _, r := range readers {
@@ -162,7 +191,8 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 		result.State, result.Reason = Failed, ErrTooLarge.Error()
 		return result, nil
 	}
-	text, err := reader.run(ctx, f)
+	f.nest = newNest(readers)
+	text, note, err := reader.run(ctx, f)
 	if ctx.Err() != nil {
 		return Result{}, ctx.Err()
 	}
@@ -174,58 +204,68 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 	case err != nil:
 		result.State, result.Reason = Failed, reason(err)
 	case text == "":
-		result.Reason = "there is no text in it"
+		result.Reason = cmp.Or(note, "there is no text in it")
 	case len(text) >= MaxText:
 		result.State, result.Reason = Indexed, fmt.Sprintf("only its first %d MiB of text", MaxText>>20)
 	default:
-		result.State = Indexed
+		result.State, result.Reason = Indexed, note
 	}
 	return result, nil
 }
 
-func (r Reader) limit() time.Duration {
-	if r.Limit == 0 {
-		return DefaultLimit
-	}
-	return r.Limit
+// run reads. A panic is a defect of the reader, which a hostile file finds first: it
+// ends that file's reading and nothing else.
+func (r Reader) run(ctx context.Context, f File) (text, note string, err error) {
+	type told struct{ text, note string }
+	is, err := bounded(ctx, r.Limit, func(ctx context.Context) (is told, err error) {
+		out := &Output{}
+		defer func() { is = told{out.String(), out.note} }()
+		defer guard(&err)
+		return told{}, r.Read(ctx, f, out)
+	})
+	return is.text, is.note, err
 }
 
-// run reads in a goroutine of its own, and leaves that behind if it does not come
-// back. A panic is a defect of the reader, which a hostile file finds first: it
-// ends that file's reading and nothing else.
-func (r Reader) run(ctx context.Context, f File) (string, error) {
+// guard makes an error of a panic.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)
+	}
+}
+
+// bounded does something in a goroutine of its own, and leaves that behind if it
+// does not come back in time.
+func bounded[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	cancel := context.CancelFunc(func() {})
-	if r.limit() > 0 {
-		ctx, cancel = context.WithTimeout(ctx, r.limit())
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
 	type end struct {
-		text string
-		err  error
+		of  T
+		err error
 	}
 	ended := make(chan end, 1)
 	go func() {
-		out := &Output{}
-		defer func() {
-			if p := recover(); p != nil {
-				ended <- end{out.String(), fmt.Errorf("%w: reading it failed: %v", ErrMalformed, p)}
-			}
-		}()
-		err := r.Read(ctx, f, out)
-		ended <- end{out.String(), err}
+		of, err := do(ctx)
+		ended <- end{of, err}
 	}()
 	select {
 	case e := <-ended:
-		return e.text, e.err
+		return e.of, e.err
 	case <-ctx.Done():
 	}
 	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	select {
 	case e := <-ended:
-		return e.text, e.err
+		return e.of, e.err
 	case <-patience.C:
-		return "", ErrTooLong
+		var none T
+		return none, ErrTooLong
 	}
 }
 

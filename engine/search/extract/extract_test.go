@@ -20,12 +20,13 @@ func text(t testing.TB, data []byte, name string) (string, error) {
 }
 
 func textOf(ctx context.Context, data []byte, name string) (string, error) {
-	kind := map[string]Kind{".docx": DOCX}[filepath.Ext(name)]
+	kind := map[string]Kind{".docx": DOCX, ".xlsx": XLSX, ".pptx": PPTX, ".odt": ODF, ".json": JSON, ".xml": XML, ".html": HTML, ".rtf": RTF, ".eml": EML, ".msg": MSG, ".zip": ZIP}[filepath.Ext(name)]
 	if kind == "" {
 		kind = Text
 	}
 	r, _ := readerOf(Readers(), kind)
-	return r.run(ctx, file(data, "", name))
+	got, _, err := r.run(ctx, file(data, "", name))
+	return got, err
 }
 
 func file(data []byte, mediaType, name string) File {
@@ -84,15 +85,15 @@ func TestReadsByWhatAFileIs(t *testing.T) {
 		"a program":                  {"\x7fELF\x00\x00", "text/plain", "a.txt", Binary, None},
 		"nothing":                    {"", "text/plain", "a.txt", Empty, None},
 		"encrypted by Office":        {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1....", "", "a.docx", Locked, None},
-		"RTF":                        {`{\rtf1 a}`, "application/msword", "a.doc", RTF, None},
-		"HTML":                       {"<!DOCTYPE html><p>a", "", "", HTML, None},
-		"mail":                       {"Received: x\r\nFrom: a\r\nSubject: b\r\n\r\nc", "application/octet-stream", "", EML, None},
+		"RTF":                        {`{\rtf1 a}`, "application/msword", "a.doc", RTF, Indexed},
+		"HTML":                       {"<!DOCTYPE html><p>a", "", "", HTML, Indexed},
+		"mail":                       {"Received: x\r\nFrom: a\r\nSubject: b\r\n\r\nc", "application/octet-stream", "", EML, Indexed},
 		"a picture in a text":        {"BMW is a car", "text/plain", "", Text, Indexed},
 		"XML":                        {"<?xml version=\"1.0\"?><a/>", "application/octet-stream", "", XML, None},
-		"JSON":                       {`{"a":1}`, "application/json", "", JSON, None},
+		"JSON":                       {`{"a":1}`, "application/json", "", JSON, Indexed},
 		"a spreadsheet":              {string(makeDOCX(t, "xl/workbook.xml", "<a/>")), "", "", XLSX, None},
 		"a text document of ODF":     {string(makeDOCX(t, "content.xml", "<a/>")), "", "a.odt", ODF, None},
-		"an archive of other things": {string(makeDOCX(t, "a.txt", "a")), "", "a.zip", ZIP, None},
+		"an archive of other things": {string(makeDOCX(t, "a.txt", "a")), "", "a.zip", ZIP, Indexed},
 	} {
 		t.Run(what, func(t *testing.T) {
 			got, err := Read(t.Context(), Readers(), file([]byte(c.data), c.media, c.name))
@@ -182,6 +183,10 @@ func seeds(f *testing.F, name string) {
 	f.Helper()
 	for _, data := range [][]byte{
 		makeDOCX(f, "word/document.xml", body(para("text")), "word/header1.xml", body(para("head"))),
+		makeDOCX(f, "xl/workbook.xml", "<workbook><sheet name='a' r:id='r1'/></workbook>", "xl/_rels/workbook.xml.rels", rels("worksheet", "worksheets/sheet1.xml"), "xl/worksheets/sheet1.xml", "<worksheet><row><c t='s'><v>0</v></c><c s='0'><v>45356</v></c></row></worksheet>",
+			"xl/sharedStrings.xml", "<sst><si><t>a</t></si></sst>", "xl/styles.xml", "<styleSheet><cellXfs><xf numFmtId='14'/></cellXfs></styleSheet>"),
+		makeDOCX(f, "ppt/presentation.xml", "<p:presentation><p:sldId r:id='r1'/></p:presentation>", "ppt/_rels/presentation.xml.rels", rels("slide", "slides/slide1.xml"), "ppt/slides/slide1.xml", element("p:sld", "<a:p><a:t>a</a:t></a:p>")),
+		makeStored(f, "mimetype", "application/vnd.oasis.opendocument.text", "content.xml", odf("document-content", "<text:p>a<text:note><text:p>b</text:p></text:note></text:p>")),
 		[]byte("a,b\r\n1,2"), []byte("\xff\xfea\x00"), []byte("na\xefve"),
 	} {
 		f.Add(data)
@@ -219,4 +224,7 @@ func fuzz(f *testing.F, name string) {
 }
 
 func FuzzDOCX(f *testing.F)  { fuzz(f, "a.docx") }
+func FuzzXLSX(f *testing.F)  { fuzz(f, "a.xlsx") }
+func FuzzPPTX(f *testing.F)  { fuzz(f, "a.pptx") }
+func FuzzODF(f *testing.F)   { fuzz(f, "a.odt") }
 func FuzzPlain(f *testing.F) { fuzz(f, "a.txt") }

@@ -35,6 +35,10 @@ const (
 	Empty    Kind = "empty"
 )
 
+// HoldsFiles reports whether files of this kind have others in them, which are read by
+// what they are.
+func (k Kind) HoldsFiles() bool { return k == EML || k == MSG || k == ZIP }
+
 // unread says why a file of this kind is not read if nobody reads it.
 func (k Kind) unread() string {
 	switch k {
@@ -132,33 +136,9 @@ func isPDF(head []byte, said said) bool {
 	return bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) && (said.is("application/pdf", ".pdf") || !said.text() && bytes.IndexByte(head, 0) >= 0)
 }
 
-// archiveKind tells by the names in an archive.
-func archiveKind(head, tail []byte, said said) Kind {
-	has := func(name string) bool {
-		return bytes.Contains(head, []byte(name)) || bytes.Contains(tail, []byte(name))
-	}
-	switch {
-	case bytes.Contains(head[:min(len(head), 256)], []byte("mimetypeapplication/vnd.oasis.opendocument.")):
-		return ODF
-	case has("word/"):
-		return DOCX
-	case has("xl/"):
-		return XLSX
-	case has("ppt/"):
-		return PPTX
-	}
-	switch { // with so many parts that their names are in between
-	case said.is("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx", ".docm", ".dotx"):
-		return DOCX
-	case said.is("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx", ".xlsm"):
-		return XLSX
-	case said.is("application/vnd.openxmlformats-officedocument.presentationml.presentation", ".pptx", ".pptm"):
-		return PPTX
-	case said.is("application/vnd.oasis.opendocument.text", ".odt", ".ods", ".odp"):
-		return ODF
-	}
-	return ZIP
-}
+// msgClassID is what a message of Outlook says it is, in the first entry of the
+// directory.
+var msgClassID = []byte("\x0b\x0d\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\x46")
 
 // compoundKind tells by the names in the directory of Microsoft's container, which
 // are in UTF-16. It may be anywhere in the file: where is in the header.
@@ -183,8 +163,12 @@ func (f File) compoundKind(head []byte, said said) (Kind, error) {
 		return bytes.Contains(directory, wide)
 	}
 	switch {
+	case len(directory) >= entryBytes && bytes.HasPrefix(directory[80:], msgClassID):
+		return MSG, nil
 	case has("EncryptedPackage"):
 		return Locked, nil
+	case has("WordDocument"), has("Workbook"), has("PowerPoint Document"):
+		return Compound, nil
 	case has("__properties_version1.0"), said.is("application/vnd.ms-outlook", ".msg"):
 		return MSG, nil
 	}
@@ -194,8 +178,16 @@ func (f File) compoundKind(head []byte, said said) (Kind, error) {
 // textKind tells the kinds of text apart, and text from what is none. more: the
 // file goes on behind head.
 func textKind(head []byte, said said, more bool) Kind {
-	marked := hasAnyPrefix(head, "\xef\xbb\xbf", "\xff\xfe", "\xfe\xff")
-	if !marked && !looksText(head, said, more) {
+	enc, mark := marked(head)
+	if mark == 0 && controls(head) > 0 {
+		enc = wideGuess(head)
+	}
+	switch {
+	case enc != nil:
+		head, _ = enc.NewDecoder().Bytes(head[mark:])
+	case mark == 0 && (said.is("message/rfc822", ".eml") || !said.text()) && looksMail(head):
+		return EML // with bytes in it as they are
+	case mark == 0 && !looksText(head, said, more):
 		return Binary
 	}
 	lower := bytes.ToLower(trimStart(head))
@@ -207,9 +199,9 @@ func textKind(head []byte, said said, more bool) Kind {
 			return HTML
 		}
 		return XML
-	case said.is("message/rfc822", ".eml") || !said.text() && looksMail(head):
+	case said.is("message/rfc822", ".eml", ".mbox", ".mht", ".mhtml") || !said.text() && looksMail(head):
 		return EML
-	case hasAnyPrefix(lower, "{", "[") && (said.is("application/json", ".json") || strings.HasSuffix(said.media, "+json")):
+	case looksJSON(lower), hasAnyPrefix(lower, "{", "[") && (said.is("application/json", ".json") || strings.HasSuffix(said.media, "+json")):
 		return JSON
 	case said.vague() && said.is("", ".htm", ".html") && bytes.Contains(lower, []byte("<")):
 		return HTML
@@ -231,13 +223,7 @@ func looksText(head []byte, said said, more bool) bool {
 	case (top == "image" || top == "audio" || top == "video" || top == "font") && !strings.HasSuffix(said.media, "+xml"):
 		return false
 	}
-	controls := 0
-	for _, b := range head {
-		if b < ' ' && b != '\n' && b != '\r' && b != '\t' && b != '\f' && b != 0x1b {
-			controls++
-		}
-	}
-	if controls > 0 {
+	if controls(head) > 0 {
 		return false
 	}
 	for i := 0; more && i < utf8.UTFMax-1 && len(head) > 0 && !utf8.Valid(head); i++ {
@@ -250,13 +236,26 @@ func looksText(head []byte, said said, more bool) bool {
 			high++
 		}
 	}
-	return utf8.Valid(head) || high*3 < len(head)
+	if utf8.Valid(head) || high*3 < len(head) {
+		return true
+	}
+	_, sure := sniff(head, false)
+	return sure
+}
+
+// looksJSON: an object with a key, or a list of objects.
+func looksJSON(head []byte) bool {
+	head, ok := bytes.CutPrefix(trimStart(bytes.TrimPrefix(head, []byte("["))), []byte("{"))
+	return ok && hasAnyPrefix(trimStart(head), `"`)
 }
 
 // looksMail: it begins with fields, and those of a letter are among them.
 func looksMail(head []byte) bool {
 	fields, known := 0, 0
-	for line := range bytes.Lines(head) {
+	if bytes.HasPrefix(head, []byte("From ")) { // a mailbox, of many
+		_, head, _ = bytes.Cut(head, []byte("\n"))
+	}
+	for line := range bytes.Lines(trimStart(head)) {
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
 			break

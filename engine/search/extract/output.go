@@ -8,7 +8,18 @@ import (
 
 // Output gathers text up to MaxText. What it holds is valid UTF-8 without control
 // characters but newlines.
-type Output struct{ b strings.Builder }
+type Output struct {
+	b    strings.Builder
+	note string
+}
+
+// Note says for people what is missing of a file that was read otherwise. The first
+// note is kept.
+func (o *Output) Note(s string) {
+	if o.note == "" {
+		o.note = s
+	}
+}
 
 // String returns what was gathered.
 func (o *Output) String() string { return o.b.String() }

@@ -173,7 +173,7 @@ func (s *Sandbox) Reader() extract.Reader {
 }
 
 // Version is that of the reader.
-const Version = 2
+const Version = 3
 
 // Limit is how long a file may take.
 func (s *Sandbox) Limit() time.Duration {
@@ -224,8 +224,18 @@ func (s *Sandbox) Close() error {
 	return pool.Close()
 }
 
-// read reads in an instance of its own, which does not outlive ctx.
-func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output) (err error) {
+func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output) error {
+	return s.within(ctx, func(instance pdfium.Pdfium) error {
+		d, err := open(instance, f)
+		if err != nil {
+			return err
+		}
+		return d.text(ctx, out)
+	})
+}
+
+// within does something in an instance of its own, which does not outlive ctx.
+func (s *Sandbox) within(ctx context.Context, do func(pdfium.Pdfium) error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.start(ctx); err != nil {
@@ -249,9 +259,5 @@ func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output)
 		return errors.Join(ctx.Err(), extract.ErrUnavailable, err)
 	}
 	defer instance.Close()
-	d, err := open(instance, f)
-	if err != nil {
-		return err
-	}
-	return d.text(ctx, out)
+	return do(instance)
 }

@@ -263,3 +263,19 @@ func TestMemory(t *testing.T) {
 		t.Error("the next finds what this one left")
 	}
 }
+
+// TestTheTimeIsOver keeps the pages that were read by then, and says how many.
+func TestTheTimeIsOver(t *testing.T) {
+	const pages = 5000
+	data := makePDF(catalog, fmt.Sprintf("<< /Type /Pages /Kids [%s] /Count %d >>", strings.Repeat("3 0 R ", pages), pages), pageDict,
+		streamOf("/Filter /FlateDecode", deflate(twoLines+strings.Repeat(" 0 0 m 1 1 l S", 20_000))), helvetica)
+	s := sandbox(t, time.Second)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, s, data)
+	var read int
+	if _, err := fmt.Sscanf(got.Reason, "only %d of its 5000 pages: more take longer than they may", &read); err != nil || got.State != extract.Indexed || read == 0 || !strings.Contains(words(got.Text), "The quick brown fox") {
+		t.Errorf("%s, %q, %.100q", got.State, got.Reason, got.Text)
+	}
+}

@@ -64,13 +64,13 @@ func (d *document) openForm() {
 }
 
 // text reads page by page. A page that cannot be read costs its text; if none can
-// be, the file is malformed.
+// be, the file is malformed. If the time is over, the pages that were read are kept.
 func (d *document) text(ctx context.Context, out *extract.Output) error {
 	var broken error
 	read := 0
 	for i := 0; i < d.pages && !out.Full(); i++ {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			break
 		}
 		text, err := d.page(i)
 		out.Text(text)
@@ -84,6 +84,9 @@ func (d *document) text(ctx context.Context, out *extract.Output) error {
 		read++
 	}
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && out.String() != "":
+		out.Note(fmt.Sprintf("only %d of its %d pages: more take longer than they may", read, d.pages))
+		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case broken != nil && instanceGone(broken):
@@ -97,19 +100,39 @@ func (d *document) text(ctx context.Context, out *extract.Output) error {
 // instanceGone: what follows a trap of WebAssembly cannot be trusted.
 func instanceGone(err error) bool { return strings.Contains(err.Error(), "wasm") }
 
+// load opens a page; end closes it.
+func (d *document) load(index int) (page requests.Page, end func(), err error) {
+	loaded, err := d.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: d.ref, Index: index})
+	if err != nil {
+		return page, nil, err
+	}
+	end = func() { d.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page}) }
+	return requests.Page{ByReference: &loaded.Page}, end, nil
+}
+
+// flatten paints what is filled in and noted on a page into it. If it cannot, that is
+// left. PDFium reads the page once more for it, with its fonts, even for nothing.
+func (d *document) flatten(page requests.Page) error {
+	if count, err := d.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page}); err == nil && count.Count == 0 {
+		return nil
+	}
+	_, err := d.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
+	if err != nil && instanceGone(err) {
+		return err
+	}
+	return nil
+}
+
 // page reads what is painted on a page, what is filled in and noted on it too.
 func (d *document) page(index int) (string, error) {
-	loaded, err := d.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: d.ref, Index: index})
+	page, end, err := d.load(index)
 	if err != nil {
 		return "", err
 	}
-	page := requests.Page{ByReference: &loaded.Page}
-	defer d.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
+	defer end()
 	notes := d.notes(page)
-	// It paints them into the page. If it cannot, the notes are left.
-	_, flattening := d.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
-	if flattening != nil && instanceGone(flattening) {
-		return "", flattening
+	if err := d.flatten(page); err != nil {
+		return "", err
 	}
 	painted, err := d.painted(page)
 	var text strings.Builder

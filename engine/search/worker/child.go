@@ -20,6 +20,7 @@ type child struct {
 	stderr *tail
 	ended  chan struct{}                  // closed when it is no more
 	limits map[extract.Kind]time.Duration // how long a file may take
+	page   time.Duration                  // and a picture
 }
 
 // startChild starts the process. The thread that does so waits for its end: the
@@ -115,7 +116,7 @@ func (c *child) hello() error {
 	if ready.Protocol != protocol {
 		return errors.New("it is another version of the program")
 	}
-	c.limits = ready.Limits
+	c.limits, c.page = ready.Limits, ready.Page
 	return nil
 }
 
@@ -126,9 +127,9 @@ func (c *child) limit(kind extract.Kind) time.Duration {
 	return extract.DefaultLimit
 }
 
-// ask has it read a file.
-func (c *child) ask(f extract.File) (a answer, err error) {
-	err = send(c.in, request{Size: f.Size, MediaType: f.MediaType, Name: f.Name})
+// ask has it read a file, or paint a page of it.
+func (c *child) ask(f extract.File, page, width int) (a answer, err error) {
+	err = send(c.in, request{Size: f.Size, MediaType: f.MediaType, Name: f.Name, Page: page, Width: width})
 	if err != nil {
 		return a, err
 	}
@@ -143,12 +144,15 @@ func (c *child) ask(f extract.File) (a answer, err error) {
 	if err := receive(c.out, &a); err != nil {
 		return a, err
 	}
-	if a.Text < 0 || a.Text > 2*extract.MaxText {
+	most := int64(2 * extract.MaxText)
+	if page > 0 {
+		most = extract.MaxPicture
+	}
+	if a.Bytes < 0 || a.Bytes > most {
 		return a, errors.New("an answer that cannot be")
 	}
-	text := make([]byte, a.Text)
-	_, err = io.ReadFull(c.out, text)
-	a.text = string(text)
+	a.bytes = make([]byte, a.Bytes)
+	_, err = io.ReadFull(c.out, a.bytes)
 	return a, err
 }
 

