@@ -35,8 +35,9 @@ var (
 	errUnverified       = errors.New("a vault cannot be asked, so no token is called wrong")
 	errTooLarge         = errors.New("body too large")
 	errVerifying        = errors.New("a verification is running")
-	errLimited          = errors.New("more than is allowed at a time")
-	errUnmatched        = errors.New("If-Match on what has no revision")
+	// ErrLimited: more than is allowed at a time, or of one user. It is answered by 429.
+	ErrLimited   = errors.New("more than is allowed at a time")
+	errUnmatched = errors.New("If-Match on what has no revision")
 )
 
 // errorTable decides every error, the first row that fits. A message says what
@@ -102,7 +103,7 @@ var errorTable = []errorRow{
 	{errUnreadable, 422, "FILE_UNREADABLE", "no picture of the page can be made, for %s; download the file"},
 	{engine.ErrLocked, 423, "EDIT_LOCK_NOT_LOCK_OWNER", "%s; GET the lock to see it, and PUT it to prolong your own"},
 	{engine.ErrThrottled, 429, "RATE_LIMITED", "%s"},
-	{errLimited, 429, "RATE_LIMITED", "%s"},
+	{ErrLimited, 429, "RATE_LIMITED", "%s"},
 	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
 	{errUnverified, 503, "VAULT_UNAVAILABLE", "the API key cannot be checked now; keep it and try again, and tell its operator if this goes on"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},

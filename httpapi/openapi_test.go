@@ -425,7 +425,7 @@ func (rt route) failures() []failure {
 		errs = append(errs, errNoAccount)
 	}
 	if rt.access > engine.AccessNone {
-		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable, errLimited)
+		errs = append(errs, engine.ErrInvalidToken, engine.ErrTokenExpired, engine.ErrTokenRevoked, engine.ErrUnavailable, ErrLimited)
 	}
 	if rt.access > engine.AccessView || rt.operation == "rotateKey" {
 		errs = append(errs, engine.ErrLacksPermission)

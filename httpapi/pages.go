@@ -78,7 +78,7 @@ func (s *Server) pageRoutes() []route {
 	}
 	return []route{
 		stream("GET", "/v1/documents/:id/versions/:n/pages/:p.png", view, "Read a page of a PDF as a picture", "image/png", s.versionPage,
-			noDocument, noVersion, deleted, ErrPageNotFound, ErrNoPages, errUnreadable, errPrecondition, errRange, errLimited, noSpace),
+			noDocument, noVersion, deleted, ErrPageNotFound, ErrNoPages, errUnreadable, errPrecondition, errRange, ErrLimited, noSpace),
 	}
 }
 
@@ -101,9 +101,7 @@ func (s *Server) versionPage(c caller, x *exchange, r *http.Request, in pageInpu
 	if width == 0 {
 		width = defaultWidth
 	}
-	picture, pages, err := s.options.Pages.Page(r.Context(), c.vault.As(engine.System()), v, int(in.Page), width, func(ctx context.Context) (func(), error) {
-		return s.pages.begin(ctx, c.spender())
-	})
+	picture, pages, err := s.Picture(r.Context(), c.vault, c.actor, v, int(in.Page), width)
 	if errors.Is(err, ErrPageNotFound) {
 		x.Header().Set("Page-Count", strconv.Itoa(pages))
 		return &pageError{pages}
@@ -126,6 +124,20 @@ func (s *Server) versionPage(c caller, x *exchange, r *http.Request, in pageInpu
 	}
 	http.ServeContent(x, r, "", time.Time{}, bytes.NewReader(picture))
 	return nil
+}
+
+// Picture makes the picture of a page as Options.Pages does, when it is the actor's
+// turn. It is for pages beside the API, which share its turns. The caller has seen to
+// it that the actor may be shown the version, and records that it was. Errors are
+// those of Pages, and that of too many at a time; ErrNoPages where nobody makes any.
+func (s *Server) Picture(ctx context.Context, vault *engine.Vault, actor engine.Actor, version engine.Version, number, width int) (png []byte, pages int, err error) {
+	if s.options.Pages == nil {
+		return nil, 0, ErrNoPages
+	}
+	c := caller{vault: vault, actor: actor}
+	return s.options.Pages.Page(ctx, vault.As(engine.System()), version, number, width, func(ctx context.Context) (func(), error) {
+		return s.pages.begin(ctx, c.spender())
+	})
 }
 
 // suffixed are the segments of a path of which a pattern says how they end, without

@@ -138,7 +138,7 @@ type limitedError struct {
 }
 
 func (e *limitedError) Error() string { return e.message }
-func (e *limitedError) Unwrap() error { return errLimited }
+func (e *limitedError) Unwrap() error { return ErrLimited }
 
 // errUploads is what clients are told who come while as many upload as may.
 var errUploads = &limitedError{after: time.Second, message: "as many uploads are running as this server takes at a time; try again in a moment"}

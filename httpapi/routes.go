@@ -134,7 +134,7 @@ func (s *Server) catalogueRoutes() []route {
 func (s *Server) obligationRoutes() []route {
 	return []route{
 		// Static, beside /v1/obligations/:id: see find.
-		stream("GET", calendarPattern, open, "Read the obligations of a user as a calendar (RFC 5545), by the token of its address", calendarMedia, s.getCalendar, engine.ErrCalendarNotFound, errLimited, errUnverified),
+		stream("GET", calendarPattern, open, "Read the obligations of a user as a calendar (RFC 5545), by the token of its address", calendarMedia, s.getCalendar, engine.ErrCalendarNotFound, ErrLimited, errUnverified),
 		endpoint("POST", "/v1/obligations", 201, write, "Create an obligation", createObligation),
 		endpoint("GET", "/v1/obligations", 200, view, "List obligations as they are due", listObligations),
 		endpoint("GET", "/v1/obligations/:id", 200, view, "Read an obligation", getObligation, noObligation),

@@ -26,6 +26,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,6 +68,9 @@ type Options struct {
 	Kept func(file string) error
 	// Search finds documents by their words. Nil: there is no search.
 	Search httpapi.Search
+	// Pictures makes pictures of the pages of PDFs, as httpapi.Server.Picture does. Nil:
+	// none are shown.
+	Pictures func(ctx context.Context, vault *engine.Vault, actor engine.Actor, version engine.Version, number, width int) (png []byte, pages int, err error)
 	// Deliveries are those who deliver to webhooks, by the name of the vault.
 	Deliveries map[string]httpapi.Deliverer
 	// MaxUpload is the largest file that may be uploaded, in bytes; 0: 1 GiB.

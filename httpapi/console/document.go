@@ -34,6 +34,7 @@ type sheet struct {
 	Tags        string
 	Categories  kinds
 	Preview     string // picture, text or ""
+	Paged       bool   // its pages can be shown as pictures
 	PreviewText string
 	PreviewCut  bool   // there is more of it
 	Unread      bool   // it is not shown because each reading is an entry of the log

@@ -18,6 +18,9 @@ const maxPreview = 64 << 10
 // draw and that say nothing to them beside.
 var pictures = map[string]bool{"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/avif": true}
 
+// pdfs are the names that PDFs are sent by. Whether it is one, its pages tell.
+var pdfs = map[string]bool{"application/pdf": true, "application/x-pdf": true, "text/pdf": true}
+
 func mediaKind(mediaType string) string {
 	kind, _, _ := strings.Cut(mediaType, ";")
 	return strings.ToLower(strings.TrimSpace(kind))
@@ -31,6 +34,7 @@ func (v *visit) readPreview(s *sheet) error {
 		s.Preview = "picture"
 		return nil
 	}
+	s.Paged = v.console.options.Pictures != nil && pdfs[mediaKind(s.Current.MediaType)]
 	settings, err := v.vault.Settings(v.ctx())
 	if s.Unread = settings.AuditReads; err != nil || s.Unread {
 		return err

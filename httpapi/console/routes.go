@@ -44,6 +44,8 @@ func (c *Console) routes() []route {
 		{"POST", "/{vault}/documents/{id}/edit", write, saveDocument},
 		{"GET", "/{vault}/documents/{id}/content", view, download},
 		{"GET", "/{vault}/documents/{id}/picture", view, picture},
+		{"GET", "/{vault}/documents/{id}/pages", view, leafThrough},
+		{"GET", "/{vault}/documents/{id}/pages/picture", view, pagePicture},
 		{"GET", "/{vault}/documents/{id}/compare", view, compareVersions},
 		{"POST", "/{vault}/documents/{id}/versions", write, addVersion},
 		{"POST", "/{vault}/documents/{id}/restore", write, restoreVersion},

@@ -20,16 +20,20 @@ const sessionsFile = "console-sessions.json"
 const jobsFile = "console-work.json"
 
 // console makes the pages; nil if there are to be none.
-func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, programs console.Programs, log zerolog.Logger) (*console.Console, error) {
+func (o Options) console(vaults map[string]*engine.Vault, unopened map[string]string, r readers, api httpapi.Options, server *httpapi.Server, programs console.Programs, log zerolog.Logger) (*console.Console, error) {
 	if !o.Console {
 		return nil, nil
 	}
-	return console.New(vaults, console.Options{
+	options := console.Options{
 		Kept:      func(file string) error { return datadir.GiveLike(o.Place.Data, file) },
 		PublicURL: o.PublicURL, Sessions: filepath.Join(o.Place.Data, sessionsFile), Jobs: filepath.Join(o.Place.Data, jobsFile), Search: api.Search, Deliveries: api.Deliveries,
 		Programs: programs, Provider: o.Provider,
 		MaxUpload: o.MaxUpload, Unopened: unopened, Warnings: r.warnings, Logger: log, Build: o.Build, Guides: o.Guides,
-	})
+	}
+	if api.Pages != nil {
+		options.Pictures = server.Picture
+	}
+	return console.New(vaults, options)
 }
 
 // mindProvider stops people who stay away from the provider, and tells of what its map

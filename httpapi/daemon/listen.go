@@ -41,7 +41,7 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	if err != nil {
 		return nil, errors.Join(listenError(err), signIn.Close())
 	}
-	pages, err := o.console(vaults, unopened, r, options, signIn, log)
+	pages, err := o.console(vaults, unopened, r, options, api, signIn, log)
 	if err != nil {
 		return nil, errors.Join(err, public.Close(), signIn.Close())
 	}
