@@ -41,10 +41,10 @@ func TestThePagesOfAPDFAreLeafedThrough(t *testing.T) {
 	if p := b.get(note).is(200); strings.Contains(p.HTML, "pages/picture") {
 		t.Error("a note is shown as pages")
 	}
-	if p := b.get(lease + "/pages").is(200).says("Page 1 of 2", "Next page"); strings.Contains(p.HTML, "Page before") {
+	if p := b.get(lease+"/pages").is(200).says("Page 1 of 2", "Next page"); strings.Contains(p.HTML, "Page before") {
 		t.Error("there is a page before the first")
 	}
-	if p := b.get(lease + "/pages?p=2").is(200).says("Page 2 of 2", "Page before"); strings.Contains(p.HTML, "Next page") {
+	if p := b.get(lease+"/pages?p=2").is(200).says("Page 2 of 2", "Page before"); strings.Contains(p.HTML, "Next page") {
 		t.Error("there is a page after the last")
 	}
 	b.get(broken + "/pages").is(200).says("There is no picture of it: the file is malformed")
