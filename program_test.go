@@ -233,14 +233,14 @@ func spawn(t testing.TB, data string, args ...string) *server {
 		s.code = cmd.ProcessState.ExitCode()
 	}()
 	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-s.ended
-		// The system ends the reader of a server that was killed, but a moment later,
-		// and until then it may still write to its cache.
-		for range 1000 {
-			if os.RemoveAll(filepath.Join(data, "reader")) == nil {
-				break
-			}
+		// One that is killed leaves its reader behind for a moment, which may still write
+		// to the data directory while that is removed.
+		s.stop()
+		select {
+		case <-s.ended:
+		case <-time.After(20 * time.Second):
+			cmd.Process.Kill()
+			<-s.ended
 		}
 	})
 	return s.ready(t)
