@@ -44,7 +44,7 @@ func TestVaultAndSettings(t *testing.T) {
 	a.tell(audit.OpSettingsUpdated, `{"timeZone":{"old":"UTC","new":"Europe/Berlin"},"reminderDays":{"old":[30,7,1],"new":[14]},"paused":{"old":false,"new":true}}`)
 	want(t, "the revision", a.Settings.Facts["the revision"], Number(2))
 	want(t, "the settings", shown(a.Settings.Texts), `maxClockGapDays: 30; maxVersions: 10000; paused: true; reminderDays: "14" ; `+
-		`retentionConflict: longest; retentionRunAt: 02:00; searchLanguage: en; timeZone: Europe/Berlin`)
+		`retentionConflict: longest; retentionRunAt: 02:00; searchLanguage: en; signInByKey: true; timeZone: Europe/Berlin`)
 	if a.Settings.Erased {
 		t.Error("nothing was erased")
 	}
@@ -62,7 +62,7 @@ func TestFactsOfSettingsAndPolicies(t *testing.T) {
 	a.tell(audit.OpSettingsUpdated, `{"timeZone":{"old":"UTC","new":"UTC"}}`, "timeZone", "Europe/Berlin", "auditReads", "true", "maxClockGapDays", 5,
 		"reminderDays", []string{"14", "7"}, "retentionConflict", "shortest", "paused", "false")
 	want(t, "the settings", shown(a.Settings.Texts), `auditReads: true; maxClockGapDays: 5; maxVersions: 10000; reminderDays: "14" "7" ; `+
-		`retentionConflict: shortest; retentionRunAt: 02:00; searchLanguage: en; timeZone: Europe/Berlin`)
+		`retentionConflict: shortest; retentionRunAt: 02:00; searchLanguage: en; signInByKey: true; timeZone: Europe/Berlin`)
 	a.tell(audit.OpPolicyCreated, `{"name":"P"}`, "policy", "P", "scope", "category", "target", "a%20b", "days", 1)
 	want(t, "the target", a.Things(Policies)["P"].Texts["the target"], Text("a b"))
 }
