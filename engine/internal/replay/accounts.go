@@ -100,24 +100,11 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 	case audit.OpClockCorrected:
 		a.corrected(r)
 	case audit.OpSettingsUpdated:
-		revise(&a.Settings)
-		for name := range r.members {
-			r.tell(&a.Settings, name, name)
-		}
-		for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "signInByKey", "timeZone", "twoPersons"} {
-			if told, is := r.setting(name); is {
-				a.Settings.Texts[name] = told
-			}
-		}
-		a.Settings.Erased = a.Settings.Erased || r.erased
+		a.settings(r)
 	case audit.OpUserCreated, audit.OpUserUpdated:
 		return a.user(r)
 	case audit.OpUserIdentified:
-		u, err := a.known(Users, r)
-		if err == nil {
-			u.Facts["seen at"] = Time(e.Time)
-		}
-		return err
+		return a.identified(r)
 	case audit.OpKeyCreated, audit.OpKeyRotated, audit.OpKeyRevoked:
 		return a.key(r)
 	case audit.OpCalendarStarted, audit.OpCalendarEnded:
@@ -142,6 +129,28 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return a.approval(r)
 	}
 	return nil
+}
+
+func (a *Accounts) settings(e *entry) {
+	revise(&a.Settings)
+	for name := range e.members {
+		e.tell(&a.Settings, name, name)
+	}
+	for _, name := range []string{"auditReads", "formerZones", "maxClockGapDays", "maxVersions", "paused", "reminderDays", "restrictDeferred", "retentionConflict", "retentionRunAt", "searchLanguage", "signInByKey", "timeZone", "twoPersons"} {
+		if told, is := e.setting(name); is {
+			a.Settings.Texts[name] = told
+		}
+	}
+	a.Settings.Erased = a.Settings.Erased || e.erased
+}
+
+// identified: somebody came through the identity provider.
+func (a *Accounts) identified(e *entry) error {
+	u, err := a.known(Users, e)
+	if err == nil {
+		u.Facts["seen at"] = Time(e.Time)
+	}
+	return err
 }
 
 // shortestSilence is the least that the setting maxClockGapDays can be.
