@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"strongroom/engine"
 	"strongroom/engine/search/extract"
@@ -178,25 +177,6 @@ func decodeContent(b []byte) (content, error) {
 	}
 	c.Text = string(whole)
 	return c, nil
-}
-
-// atReader makes of what can seek what reads anywhere, for one goroutine at a time.
-type atReader struct {
-	mu sync.Mutex // a reader that was left behind may still read
-	r  io.ReadSeeker
-}
-
-func (a *atReader) ReadAt(p []byte, at int64) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, err := a.r.Seek(at, io.SeekStart); err != nil {
-		return 0, err
-	}
-	n, err := io.ReadFull(a.r, p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
-	return n, err
 }
 
 func (x *Index) idOf(documentID string) (segment.ID, bool) {

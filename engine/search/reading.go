@@ -298,7 +298,7 @@ func (x *Index) fileText(ctx context.Context, v *engine.Version) (content, error
 		return c, nil
 	}
 	defer file.Close()
-	f := extract.File{ReaderAt: &atReader{r: file}, Size: v.Size, MediaType: v.MediaType, Name: v.FileName}
+	f := extract.File{ReaderAt: extract.At(file), Size: v.Size, MediaType: v.MediaType, Name: v.FileName}
 	kind, err := extract.KindOf(ctx, f)
 	if err != nil {
 		return c, err

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -201,7 +200,7 @@ func (p *Pages) make(ctx context.Context, k key, v engine.Version, begin func(co
 		return extract.Painted{}, err
 	}
 	defer file.Close()
-	painted, err := extract.Page(ctx, p.painter, extract.File{ReaderAt: &atReader{r: file}, Size: v.Size, MediaType: v.MediaType, Name: v.FileName}, k.number, k.width)
+	painted, err := extract.Page(ctx, p.painter, extract.File{ReaderAt: extract.At(file), Size: v.Size, MediaType: v.MediaType, Name: v.FileName}, k.number, k.width)
 	if err != nil {
 		return painted, err
 	}
@@ -269,23 +268,4 @@ func (p *Pages) sweep(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// atReader makes of what can seek what reads anywhere.
-type atReader struct {
-	mu sync.Mutex // a painter that was left behind may still read
-	r  io.ReadSeeker
-}
-
-func (a *atReader) ReadAt(p []byte, at int64) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, err := a.r.Seek(at, io.SeekStart); err != nil {
-		return 0, err
-	}
-	n, err := io.ReadFull(a.r, p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
-	return n, err
 }
