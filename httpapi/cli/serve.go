@@ -82,15 +82,7 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 			f.set.StringVar(&o.tlsKey, "tls-key", "", "`FILE` with the key of the certificate, PEM")
 			f.set.Var(&o.publicURL, "public-url", "`URL` clients reach the server by, if it is behind a proxy")
 			f.set.Var(&o.hosts, "allowed-hosts", "`HOST,...` by which clients reach the server, if there is no --public-url;\nfor those who name another one, localhost and its addresses apart, the\nURLs in answers begin with the path")
-			o.maxUpload = 1 << 30
-			f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
-			f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
-			f.set.UintVar(&o.maxConns, "max-connections", 4096, "`NUMBER` of connections at a time; when there are more, those that wait\nfor a request are closed, the longest waiting first; 0 is any number")
-			f.set.UintVar(&o.maxSearches, "max-searches", 8, "`NUMBER` of searches at a time, half of them of one user; more wait 5\nseconds at most and are told to try again; 0 is any number")
-			f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
-			f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
-			o.memory = 384 << 20
-			f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
+			o.limits(f)
 			o.tokens, o.refreshes = lifeValue(time.Hour), lifeValue(30*day)
 			f.set.Var(&o.tokens, "token-lifetime", "`TIME` an access token is good for: 15m, 1h")
 			f.set.Var(&o.refreshes, "refresh-lifetime", "`TIME` a refresh token is good for that nobody uses: 12h, 30d")
@@ -108,6 +100,19 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 			return func(ctx context.Context, _ []string) error { return p.serve(ctx, o) }
 		},
 	}
+}
+
+// limits are the flags that bound what clients may take.
+func (o *serveFlags) limits(f *flagSet) {
+	o.maxUpload = 1 << 30
+	f.set.Var(&o.maxUpload, "max-upload", "`SIZE` a file may have: 500MB, 64GiB")
+	f.set.UintVar(&o.maxUploads, "max-uploads", 128, "`NUMBER` of uploads at a time, of 2 MiB of memory each; more are told to\ntry again, and so is a user who has more than an equal share; 0 is any\nnumber")
+	f.set.UintVar(&o.maxConns, "max-connections", 4096, "`NUMBER` of connections at a time; when there are more, those that wait\nfor a request are closed, the longest waiting first; 0 is any number")
+	f.set.UintVar(&o.maxSearches, "max-searches", 8, "`NUMBER` of searches at a time, half of them of one user; more wait 5\nseconds at most and are told to try again; 0 is any number")
+	f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
+	f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
+	o.memory = 384 << 20
+	f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
 }
 
 // serve refuses what cannot be served before anything is touched.
