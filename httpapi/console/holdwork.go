@@ -20,7 +20,7 @@ func placeHolds(v *visit) (answer, error) {
 		return v.vault.PlaceHolds(ctx, one.actor, some, engine.NewHold{Reason: reason, Matter: matter}, dryRun)
 	})
 	if err != nil || !is.flawless() {
-		return answer{to: v.Path("work", one.ID)}, err
+		return answer{to: v.Path("jobs", one.ID)}, err
 	}
 	return see(holdsFor(v, matter), "%s on legal hold now for %s. Nobody can archive or delete what is held.", counted(is.Changed, "document"), matter), nil
 }
@@ -36,7 +36,7 @@ func releaseHolds(v *visit) (answer, error) {
 		return v.vault.ReleaseHolds(ctx, one.actor, some, reason, dryRun)
 	})
 	if err != nil || !is.flawless() {
-		return answer{to: v.Path("work", one.ID)}, err
+		return answer{to: v.Path("jobs", one.ID)}, err
 	}
 	return see(v.Path("holds"), "%s released. Nothing has been archived or deleted by that; the next run of retention may, where something is due.", counted(is.Changed, "hold")), nil
 }

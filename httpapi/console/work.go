@@ -16,9 +16,9 @@ import (
 func workRoutes() []route {
 	return []route{
 		{"POST", "/{vault}/documents/chosen", write, chosen},
-		{"GET", "/{vault}/work/{job}", write, showWork},
-		{"POST", "/{vault}/work/{job}/start", write, startWork},
-		{"POST", "/{vault}/work/{job}/stop", write, stopWork},
+		{"GET", "/{vault}/jobs/{job}", write, showWork},
+		{"POST", "/{vault}/jobs/{job}/start", write, startWork},
+		{"POST", "/{vault}/jobs/{job}/stop", write, stopWork},
 	}
 }
 
@@ -46,7 +46,7 @@ func chosen(v *visit) (answer, error) {
 	}
 	all.work(one, func(ctx context.Context) { v.console.look(ctx, v.vault, one, step) })
 	all.settled(v.ctx(), one)
-	return answer{to: v.Path("work", one.ID)}, nil
+	return answer{to: v.Path("jobs", one.ID)}, nil
 }
 
 // checkFilter refuses a filter that chooses by nothing: a form that lost its filter
@@ -307,7 +307,7 @@ func startWork(v *visit) (answer, error) {
 		all.work(one, func(ctx context.Context) { v.console.begin(ctx, v.vault, one, step) })
 		all.settled(v.ctx(), one)
 	}
-	return answer{to: v.Path("work", one.ID)}, nil
+	return answer{to: v.Path("jobs", one.ID)}, nil
 }
 
 func stopWork(v *visit) (answer, error) {
@@ -322,7 +322,7 @@ func stopWork(v *visit) (answer, error) {
 		}
 	})
 	all.settled(v.ctx(), one)
-	return answer{to: v.Path("work", one.ID)}, nil
+	return answer{to: v.Path("jobs", one.ID)}, nil
 }
 
 // State is how a job stands, for the badge of a list.
