@@ -219,9 +219,10 @@ func (s *Sandbox) Close() error {
 	if s.pool == nil {
 		return nil
 	}
-	pool := s.pool
-	s.pool = nil
-	return pool.Close()
+	err := s.pool.Close()
+	s.memory.close()
+	s.pool, s.memory = nil, nil
+	return err
 }
 
 func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output) error {
