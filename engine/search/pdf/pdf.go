@@ -10,7 +10,7 @@
 // and 400 MiB, once: the result, 22 MB, is kept in a directory ([Options].Cache)
 // and taken from there in a tenth of a second. Where memory may not be both
 // written and executed, and on machines it has no compiler for, wazero
-// interprets, about ten times as slow; so the time a file may take is longer then.
+// interprets, ten to fifteen times as slow; so the time a file may take is longer then.
 package pdf
 
 import (

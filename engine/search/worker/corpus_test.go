@@ -27,7 +27,12 @@ import (
 
 // corpusReaders are those of the program, for the process that reads.
 func corpusReaders(cache string) []extract.Reader {
-	return append(extract.Readers(), pdf.New(pdf.Options{Cache: cache}).Reader())
+	return append(extract.Readers(), pdf.New(corpusPDF(cache)).Reader())
+}
+
+// corpusPDF interprets PDFium if STRONGROOM_CORPUS_PDF is interpreter.
+func corpusPDF(cache string) pdf.Options {
+	return pdf.Options{Cache: cache, Interpret: os.Getenv("STRONGROOM_CORPUS_PDF") == "interpreter"}
 }
 
 // sample is a file with the words that are in it.
@@ -64,7 +69,7 @@ func BenchmarkCorpus(b *testing.B) {
 		kinds[kind] = append(kinds[kind], s)
 	}
 	cache := b.TempDir()
-	if o := (pdf.Options{Cache: cache}); o.Wanting() {
+	if o := corpusPDF(cache); o.Wanting() {
 		if err := pdf.Compile(b.Context(), o); err != nil {
 			b.Fatal(err)
 		}
