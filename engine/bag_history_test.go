@@ -76,7 +76,7 @@ func TestABagTellsOfRunsAndErasures(t *testing.T) {
 		_, files := bagOf(t, k, engine.BagChoice{DocumentIDs: []string{filed.ID, gone.ID, held.ID, waits.ID}})
 		log, _ := told(t, files, filed.ID)
 		same(t, "log", log, "document.created retention.started document.archived retention.completed document.created document.created document.created hold.placed"+
-			" erasure.requested erasure.requested document.deleted erasure.completed erasure.deferred erasure.requested export.made")
+			" erasure.requested erasure.requested document.deleted erasure.completed erasure.deferred erasure.requested matter.exported")
 		for of, want := range map[string]string{
 			filed.ID: "document.created retention.started document.archived retention.completed",
 			gone.ID:  "document.created erasure.requested document.deleted erasure.completed",
@@ -129,7 +129,7 @@ func TestABagTellsOfApprovals(t *testing.T) {
 	log, history := told(t, files, one.ID)
 	same(t, "log", log, "document.created hold.placed document.created hold.placed document.created hold.placed document.created hold.placed"+
 		" approval.requested hold.released approval.granted approval.requested hold.released hold.released hold.released approval.granted"+
-		" approval.requested erasure.requested approval.granted approval.requested export.made approval.granted")
+		" approval.requested erasure.requested approval.granted approval.requested matter.exported approval.granted")
 	same(t, "history", history, "document.created hold.placed approval.requested hold.released approval.granted approval.requested erasure.requested approval.granted")
 	for _, of := range []string{ids[3], ids[7], ids[12]} {
 		_, history := told(t, files, of)

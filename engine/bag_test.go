@@ -134,7 +134,7 @@ func TestABagOfAMatter(t *testing.T) {
 	for line := range strings.Lines(files["data/log.jsonl"]) {
 		e, err := audit.ParseEntry([]byte(line))
 		must(t, err)
-		if e.Seq <= last || e.Document != lease.ID && e.Document != page.ID && e.Document != gone.ID && e.Op != audit.OpExportMade {
+		if e.Seq <= last || e.Document != lease.ID && e.Document != page.ID && e.Document != gone.ID && e.Op != audit.OpMatterExported {
 			t.Errorf("%s", line)
 		}
 		last = e.Seq

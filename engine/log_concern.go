@@ -92,7 +92,7 @@ func (c *concern) request(t *tx, erasureID string) ([]uint64, error) {
 // decidedOps are the operations of calls that two persons may be needed for, as far
 // as documents are concerned.
 var decidedOps = []audit.Op{
-	audit.OpHoldReleased, audit.OpDocumentDeleted, audit.OpErasureRequested, audit.OpLockBroken, audit.OpExportMade,
+	audit.OpHoldReleased, audit.OpDocumentDeleted, audit.OpErasureRequested, audit.OpLockBroken, audit.OpMatterExported,
 	audit.OpPolicyCreated, audit.OpPolicyUpdated, audit.OpPolicyDeleted,
 }
 
