@@ -249,7 +249,7 @@
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
-//	export.made (none)
+//	matter.exported (none)
 //	    facts    documents number, list hash, seq number
 //	    detail   matter
 //	session.started (none)

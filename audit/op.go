@@ -17,7 +17,7 @@ const (
 	OpClockCorrected  Op = "clock.corrected"
 	OpBackupCompleted Op = "backup.completed"
 	OpAuditExported   Op = "audit.exported"
-	OpExportMade      Op = "export.made"
+	OpMatterExported  Op = "matter.exported"
 
 	OpSessionStarted Op = "session.started"
 	OpSessionEnded   Op = "session.ended"
@@ -144,7 +144,7 @@ var rules = []rule{
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
-	{OpExportMade, noDocument, []fact{must("documents", aNumber), must("list", aHash), must("seq", aNumber)}, "matter"},
+	{OpMatterExported, noDocument, []fact{must("documents", aNumber), must("list", aHash), must("seq", aNumber)}, "matter"},
 
 	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},

@@ -90,7 +90,7 @@ func (t *tx) disposable(d *document, right Right) error {
 	case obstacle.Because == retention.Doubted:
 		return doubtful(doubt)
 	}
-	return retained(obstacle.Protection)
+	return t.retained(obstacle.Protection)
 }
 
 // DeleteDocument removes a document for good, with all its versions and its

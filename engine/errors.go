@@ -212,7 +212,7 @@ func (e *HeldError) Is(target error) bool { return target == ErrOnHold }
 
 // RetainedError says until when a policy protects the document, and how. Until
 // is zero if it cannot be told: the fact from which the period counts is
-// missing.
+// missing. It is in the zone of the vault.
 type RetainedError struct {
 	Until    time.Time
 	PolicyID string // "": it was stamped when the document left the policy

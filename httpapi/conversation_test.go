@@ -16,7 +16,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"strongroom/engine"
@@ -55,7 +57,12 @@ func TestConversations(t *testing.T) {
 			}
 			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}}
 			c.parse(t, string(was))
-			is := c.replay(t)
+			var is string
+			if c.later { // the days of a bubble pass at once
+				synctest.Test(t, func(t *testing.T) { is = c.replay(t) })
+			} else {
+				is = c.replay(t)
+			}
 			if *update {
 				if err := os.WriteFile(name, []byte(is), 0o644); err != nil {
 					t.Fatal(err)
@@ -69,8 +76,10 @@ func TestConversations(t *testing.T) {
 
 type conversation struct {
 	options Options
+	later   bool   // a step is some time later
 	parts   []part // in order; a part without a request is prose
 	kit     *kit
+	pipes   *pipes // nil: the server is reached over the network
 	vars    map[string]string
 	sent    int // requests
 }
@@ -107,6 +116,7 @@ func (c *conversation) parse(t *testing.T, text string) {
 		case line == "! pages":
 			c.options.Pages = pictures{}
 		case mark == "!":
+			c.later = c.later || strings.HasPrefix(rest, "later ")
 			p.options = append(p.options, rest)
 		case mark == "let":
 			name, path, _ := strings.Cut(rest, " = ")
@@ -124,7 +134,12 @@ func (c *conversation) parse(t *testing.T, text string) {
 }
 
 func (c *conversation) replay(t *testing.T) string {
-	c.kit = newKit(t, c.options)
+	var on net.Listener
+	if c.later {
+		c.pipes = &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		on = c.pipes
+	}
+	c.kit = newKitOn(t, c.options, on)
 	if x, ok := c.options.Search.(indexes); ok {
 		x.follow(t, c.kit)
 	}
@@ -166,8 +181,18 @@ func (c *conversation) replay(t *testing.T) string {
 //	status  only the status is written down
 //	show    only the status and the members named are
 //	sweep   the vault is swept before, as the host does when it is due
+//	later D so long is waited before, such as 168h
 func (c *conversation) step(t *testing.T, p part) string {
 	has := func(option string) bool { return slices.Contains(p.options, option) }
+	for _, option := range p.options {
+		if after, is := strings.CutPrefix(option, "later "); is {
+			d, err := time.ParseDuration(after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(d)
+		}
+	}
 	for has("sweep") {
 		next, err := c.kit.vaults["main"].Sweep(t.Context())
 		if err != nil {
@@ -177,7 +202,7 @@ func (c *conversation) step(t *testing.T, p part) string {
 			break
 		}
 	}
-	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())
+	conn, err := c.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +248,39 @@ func (c *conversation) step(t *testing.T, p part) string {
 	}
 	return c.writtenDown(answer, body, has("status"))
 }
+
+func (c *conversation) dial() (net.Conn, error) {
+	if c.pipes == nil {
+		return net.Dial("tcp", c.kit.http.Listener.Addr().String())
+	}
+	near, far := net.Pipe()
+	c.pipes.conns <- far
+	return near, nil
+}
+
+// pipes is a listener in memory: in a bubble, time stands still while somebody waits
+// for a network.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)
 

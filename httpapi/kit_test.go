@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -42,6 +43,12 @@ type kit struct {
 // met that openapi.json does not know of.
 func newKit(t *testing.T, o Options) *kit {
 	t.Helper()
+	return newKitOn(t, o, nil)
+}
+
+// newKitOn starts it on a listener; nil is one of this machine.
+func newKitOn(t *testing.T, o Options, on net.Listener) *kit {
+	t.Helper()
 	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
 	k.moved = sync.NewCond(&k.mu)
 	vaults := map[string]*engine.Vault{}
@@ -67,7 +74,7 @@ func newKit(t *testing.T, o Options) *kit {
 	o.Logger = zerolog.New(k.log)
 	k.server = New(vaults, o)
 	described := descriptions(t)
-	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.count(&k.began)
 		defer k.count(&k.ended)
 		answer := &reader{ResponseWriter: w}
@@ -78,7 +85,12 @@ func newKit(t *testing.T, o Options) *kit {
 				k.Error(err)
 			}
 		}
-	}))
+	})
+	if k.http = httptest.NewUnstartedServer(handler); on != nil {
+		k.http.Listener.Close()
+		k.http.Listener = on
+	}
+	k.http.Start()
 	t.Cleanup(k.close)
 	return k
 }

@@ -123,6 +123,8 @@ var masks = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}0000Z`), "<time, seven digits>"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "<time>"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\dZ`), "<time of day>"},
+	{regexp.MustCompile(`\b\d{8}T\d{6}Z`), "<time>"},
+	{regexp.MustCompile(`ETag: "[0-9a-f]{32}"`), `ETag: "<hash>"`},
 	{regexp.MustCompile(`("lockToken": ?")[\w-]{43}"`), `$1<token>"`},
 	{regexp.MustCompile(`(<(?:lock|Lock)Token>)[\w-]{43}<`), `$1<token><`},
 	{regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`), "<time>"},
