@@ -47,19 +47,25 @@ func (t *tx) seen(documentID string) bool {
 	return !errors.Is(err, ErrDocumentNotFound)
 }
 
+// hiddenStates are the states, as the index spells them, of what only admins and
+// auditors see.
+func (t *tx) hiddenStates() (string, error) {
+	s, err := t.settings()
+	if s.RestrictDeferred {
+		return statesRestricted + statesDeferred, err
+	}
+	return statesRestricted, err
+}
+
 // hiddenObligations are those of the documents that who asks may not see; nil if
 // all may be seen.
 func (t *tx) hiddenObligations() (map[id]bool, error) {
 	if !t.partial() {
 		return nil, nil
 	}
-	s, err := t.settings()
+	spelled, err := t.hiddenStates()
 	if err != nil {
 		return nil, err
-	}
-	spelled := statesRestricted
-	if s.RestrictDeferred {
-		spelled += statesDeferred
 	}
 	hidden := map[id]bool{}
 	for _, state := range spelled {
