@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -267,4 +268,48 @@ func TestRestoreRepeatsRestriction(t *testing.T) {
 		t.Error("what was shown again is restricted")
 	}
 	refusedWith(t, "a log that loosens", to, engine.RestoreOptions{Log: strings.NewReader(string(s2.log))}, fmt.Sprintf("shows document %s", freed.ID))
+}
+
+// TestAViewersVerifyTellsNothingOfWhatIsRestricted: no finding of a vault in order,
+// the same counts as if there were nothing restricted, and of damage no more than
+// that it is there.
+func TestAViewersVerifyTellsNothingOfWhatIsRestricted(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	auditor, _ := k.Person("Anna", engine.AccessAuditor)
+	k.Create("seen", "text")
+	report := func(as engine.Actor) engine.VerifyReport {
+		t.Helper()
+		r, err := k.As(as).Verify(ctx, engine.VerifyOptions{Bytes: true})
+		must(t, err)
+		return r
+	}
+	before := report(viewer)
+	d := k.CreateFrom(engine.NewDocument{Name: "hidden", ExternalID: "taken"}, "hidden text")
+	_, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "pay", OwnerID: viewer.UserID, DocumentID: d.ID, DueDate: due(t, "2099-01-01")})
+	must(t, err)
+	place(t, k, d.ID, "Acme")
+	restricted(t, k, d.ID)
+	after := report(viewer)
+	if len(after.Findings) > 0 || after.Documents != before.Documents || after.Versions != before.Versions || after.Blobs != before.Blobs {
+		t.Errorf("a viewer is told %+v, was %+v", after, before)
+	}
+	if all := report(auditor); len(all.Findings) > 0 || all.Documents != 2 || all.Versions != 2 || all.Blobs != 2 {
+		t.Errorf("an auditor is told %+v", all)
+	}
+	if again := k.As(viewer).Told(report(auditor)); again.Documents != 1 || again.Versions != 1 || again.Blobs != 0 {
+		t.Errorf("of an auditor's report a viewer is told %+v", again)
+	}
+	path := blobPath(k, d.Current.Digest)
+	must(t, os.Rename(path, path+".away"))
+	found := report(viewer).Findings
+	if len(found) == 0 || found[0].Code != engine.CodeBlob || strings.Contains(fmt.Sprint(found), d.ID) || strings.Contains(fmt.Sprint(found), "sha256") {
+		t.Errorf("a viewer is told %+v", found)
+	}
+	if found := report(auditor).Findings; len(found) == 0 || !strings.Contains(found[0].Message, d.ID) {
+		t.Errorf("an auditor is told %+v", found)
+	}
+	must(t, os.Rename(path+".away", path))
 }

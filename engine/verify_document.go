@@ -27,6 +27,9 @@ func (c *checker) documents() error {
 			c.find(d.AuditSeq, CodeState, "%s: its entries cannot be followed: %v", d, err)
 			return nil
 		}
+		if hidden, err := t.restricts(d); hidden || err != nil { // settings that cannot be read are a finding of their own
+			c.report.hidden.documents++
+		}
 		if c.report.Documents++; c.report.Documents%10_000 == 0 {
 			c.progress(c.chained, total)
 		}
