@@ -238,6 +238,48 @@ func TestDeferredErasureRestricts(t *testing.T) {
 	}
 }
 
+// TestWhoDeletesWhatIsDeferredShowsNothing: of a document that is deleted before its
+// erasure has come to it, the name and the details are left, for admins and
+// auditors, until it has.
+func TestWhoDeletesWhatIsDeferredShowsNothing(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	v := k.As(viewer)
+	d := k.Create("held", "text")
+	h := place(t, k, d.ID, "M")
+	erase(t, k, d.ID)
+	sweep(k)
+	_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{RestrictDeferred: new(true)})
+	must(t, err)
+	_, _, err = k.ReleaseHold(ctx, k.Admin, h.ID, engine.Condition{}, "")
+	must(t, err)
+	_, _, err = k.DeleteDocument(ctx, k.Admin, d.ID, engine.Condition{})
+	must(t, err)
+	k.Reopen()
+	v = k.As(viewer)
+	_, err = v.Document(ctx, d.ID)
+	_, certificate := v.Certificate(ctx, d.ID)
+	_, entries := v.Entries(ctx, engine.EntryQuery{DocumentID: d.ID})
+	if !errors.Is(err, engine.ErrDocumentNotFound) || !errors.Is(certificate, engine.ErrCertificateNotFound) || !errors.Is(entries, engine.ErrDocumentNotFound) || seenBy(t, v) != "" {
+		t.Errorf("a viewer is told %v, %v, %v, lists %q", err, certificate, entries, seenBy(t, v))
+	}
+	if all := seenBy(t, k.Vault); all != "held" {
+		t.Errorf("an admin lists %q", all)
+	}
+	_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{})
+	must(t, err)
+	sweep(k)
+	page, err := v.Documents(ctx, engine.DocumentQuery{Status: engine.StatusDeleted})
+	if must(t, err); len(page.Items) != 1 || page.Items[0].Name != "" {
+		t.Errorf("once erased, a viewer lists %+v", page.Items)
+	}
+	if _, err := v.Certificate(ctx, d.ID); err != nil {
+		t.Errorf("once erased: %v", err)
+	}
+}
+
 // TestRestoreRepeatsRestriction: what a log tells is in force before anybody can
 // come in, and to show a document again loosens.
 func TestRestoreRepeatsRestriction(t *testing.T) {

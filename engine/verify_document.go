@@ -138,11 +138,12 @@ func (d *document) record() replay.Thing {
 		"updated by":             replay.Text(d.UpdatedBy),
 		"archived":               replay.Flag(d.Archived), // a tombstone is not
 		"restricted":             replay.Flag(d.restricted),
+
+		"its erasure is deferred": replay.Flag(d.deferred),
 	}
 	if d.deleted {
 		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
 	}
-	facts["its erasure is deferred"] = replay.Flag(d.deferred)
 	facts["the owner"] = replay.Text(d.OwnerID)
 	facts["the end of its retention"] = replay.Time(d.retainUntil)
 	facts["the confirmed dates"] = replay.List(d.confirmed)
