@@ -252,8 +252,12 @@ func formValues(form string) url.Values {
 		if kind == "file" || (kind == "checkbox" || kind == "radio") && !strings.Contains(tag, " checked") {
 			continue
 		}
+		value := attribute(tag, "value")
+		if kind == "checkbox" && value == "" { // as browsers say it
+			value = "on"
+		}
 		if name := attribute(tag, "name"); name != "" {
-			values.Add(name, attribute(tag, "value"))
+			values.Add(name, value)
 		}
 	}
 	for _, area := range textareaPattern.FindAllStringSubmatch(form, -1) {

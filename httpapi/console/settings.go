@@ -13,7 +13,7 @@ import (
 )
 
 func settingsRoutes() []route {
-	return []route{
+	return slices.Concat(clientRoutes(), []route{
 		{"GET", "/{vault}/settings", readAll, showSettings},
 		{"POST", "/{vault}/settings/general", admin, saveSettings},
 		{"GET", "/{vault}/settings/categories", readAll, listCategories},
@@ -49,7 +49,7 @@ func settingsRoutes() []route {
 		{"POST", "/{vault}/settings/webhooks/{id}/redeliver", admin, redeliver},
 
 		{"GET", "/{vault}/settings/health", readAll, showHealth},
-	}
+	})
 }
 
 // draft is a form as it stands: what was typed, else what is there; and what keeps
