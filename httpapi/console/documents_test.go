@@ -229,7 +229,7 @@ func TestDeedsOnTheDocumentsPage(t *testing.T) {
 
 	b.get(path + "/delete")
 	b.submit(path+"/delete", "name", "contract").is(400).says("That is not its name")
-	b.submit(path+"/delete", "name", "renamed").is(410).says("This document was deleted", "by hand", "Ada Admin", "certificate")
+	b.submit(path+"/delete", "name", "renamed").is(410).says("renamed", "This document was deleted", "by hand", "Ada Admin", "certificate")
 	b.get(path + "/edit").is(410).says("The document was deleted")
 	b.get(path + "/content").is(410)
 	b.get("/console/main/documents?status=deleted").says("Deleted")
