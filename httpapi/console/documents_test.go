@@ -234,3 +234,22 @@ func TestDeedsOnTheDocumentsPage(t *testing.T) {
 	b.get(path + "/content").is(410)
 	b.get("/console/main/documents?status=deleted").says("Deleted")
 }
+
+// A form that is saved as it was changes nothing, whatever ends of lines it is sent with.
+func TestTheEndsOfLinesStayAsTheyWere(t *testing.T) {
+	k := newKit(t)
+	d := k.CreateFrom(engine.NewDocument{Name: "lease", Description: "one\ntwo\n\nthree"}, "text")
+	head := k.Head()
+	b := k.admin()
+	after := k.Head()
+	b.get("/console/main/documents/" + d.ID + "/edit")
+	b.submit("/console/main/documents/" + d.ID + "/edit").is(200)
+	if head == after || k.Head() != after {
+		t.Errorf("an entry was written: %q", k.document(d.ID).Description)
+	}
+	b.get("/console/main/documents/" + d.ID + "/edit")
+	b.submit("/console/main/documents/"+d.ID+"/edit", "description", "one\ntwo").is(200)
+	if is := k.document(d.ID).Description; is != "one\ntwo" {
+		t.Errorf("the description is %q", is)
+	}
+}

@@ -221,6 +221,11 @@ func (b *browser) submit(path string, pairs ...string) seen {
 	for name, values := range fields(pairs...) {
 		form[name] = values
 	}
+	for _, values := range form {
+		for i, value := range values { // as browsers send the ends of lines
+			values[i] = strings.ReplaceAll(unified(value), "\n", "\r\n")
+		}
+	}
 	return b.do("POST", path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 }
 

@@ -132,7 +132,7 @@ func eachPart(form *multipart.Reader, meta map[string][]string, file func(*multi
 			if size += len(value); err != nil || size > maxForm {
 				return errForm
 			}
-			meta[part.FormName()] = append(meta[part.FormName()], strings.TrimSpace(string(value)))
+			meta[part.FormName()] = append(meta[part.FormName()], strings.TrimSpace(unified(string(value))))
 		}
 	}
 }

@@ -100,6 +100,9 @@ func (c *Console) serve(rt route) http.HandlerFunc {
 	}
 }
 
+// unified is a text with the ends of lines that it had: browsers send CR and LF for each.
+func unified(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
 func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, error) {
 	r := v.r
 	isFile := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
@@ -107,6 +110,11 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			return answer{}, errForm
+		}
+		for _, values := range r.PostForm {
+			for i, value := range values {
+				values[i] = unified(value)
+			}
 		}
 	}
 	if rt.access == engine.AccessNone {
