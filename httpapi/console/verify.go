@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,7 +125,7 @@ func verify(v *visit) (answer, error) {
 		}
 	}
 	if text := v.r.PostForm.Get("head"); v.form("head") != "" {
-		heads, err := audit.ParseHeads(text)
+		heads, err := audit.ParseHeads(tidied(text))
 		if err != nil {
 			wrong := []engine.FieldError{{Field: "head", Message: "is not a printed head: three lines each, as the page to print has them"}}
 			return v.verifyPage(verifying{Head: text, Wrong: wrong}, 400)
@@ -144,4 +145,16 @@ func verify(v *visit) (answer, error) {
 	}
 	made = &report
 	return answer{to: v.Path("audit", "verify")}, nil
+}
+
+// tidied are printed heads as people paste them: without blanks around the lines, or
+// empty lines between, and with the end of the last line.
+func tidied(heads string) string {
+	var b strings.Builder
+	for line := range strings.SplitSeq(heads, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
 }
