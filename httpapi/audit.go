@@ -129,7 +129,7 @@ func getEntry(ctx context.Context, c caller, in entryInput) (reply[Entry], error
 }
 
 // governing are the nouns whose details are not part of what everybody reads.
-var governing = []string{"user", "key", "client", "session", "approval", "webhook", "hold", "settings", "erasure", "signin", "export", "calendar"}
+var governing = []string{"user", "key", "client", "session", "approval", "webhook", "hold", "settings", "erasure", "signin", "matter", "calendar"}
 
 // ShowsDetail reports whether a reader of this access is shown the details of an
 // operation's entries.
