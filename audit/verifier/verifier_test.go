@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the hashes of script and style in
 func TestPolicyOfThePage(t *testing.T) {
 	text := string(page)
 	for _, name := range []string{"script", "style"} {
-		inside := regexp.MustCompile(`(?s)<` + name + `>(.*?)</` + name + `>`).FindAllStringSubmatch(text, -1)
+		inside := regexp.MustCompile(`(?s)<`+name+`>(.*?)</`+name+`>`).FindAllStringSubmatch(text, -1)
 		if len(inside) != 1 || strings.Count(text, "<"+name) != 1 {
 			t.Fatalf("the page has not one %s", name)
 		}
