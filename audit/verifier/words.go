@@ -36,6 +36,10 @@ func (a Answer) Limits() []string {
 	if len(a.Witnesses) > 0 {
 		first := slices.MinFunc(a.Witnesses, func(x, y Witness) int { return strings.Compare(x.Time, y.Time) })
 		bound = fmt.Sprintf("; that the entry was there by %s is the word of a witness.", first.Time)
+		const second = len("2026-11-21T17:36:01") // witnesses know no smaller part
+		if first.Time[:second] < audit.FormatTime(a.entry.Time)[:second] {
+			bound += " That is before the time of the entry: one of the two clocks is wrong."
+		}
 	}
 	not := []string{
 		"Who made the content, and whether it is true.",

@@ -52,7 +52,8 @@ func (n notary) sign(text string, second uint64) string {
 const (
 	proofDocument = "01JD6R0V5XJ8M2H4Q7Z9C3E6TB"
 	proofFile     = "Hello, vault\n"
-	proofSecond   = 1795000000 // when the witnesses sign
+	proofSecond   = 1795300000 // when the witnesses sign
+	proofEntry    = 1795282621 // of the entry that makes the document
 )
 
 // deed is a log with its keys, and its tree.
