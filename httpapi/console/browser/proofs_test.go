@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -63,6 +64,8 @@ func TestVerifierPage(t *testing.T) {
 	t.Run("hashes", b.hashes)
 	t.Run("Ed25519", b.signatures)
 	t.Run("proofs", b.proofs)
+	t.Run("policies", b.policies)
+	t.Run("lines", b.lines)
 }
 
 // proofs gives the page and the program the same proofs, good ones and such as are not,
@@ -377,6 +380,78 @@ func (b *tab) signatures(t *testing.T) {
 	}
 	if !get[bool](b, "isSecureContext && subtle.ed25519 && subtle.is !== undefined") {
 		t.Log("this browser has no Ed25519 for a page from disk: only the page's own was compared")
+	}
+}
+
+// policies gives page and program policies put together at random, of which a few are
+// policies.
+func (b *tab) policies(t *testing.T) {
+	d, draw := newDeed(t), rand.New(rand.NewPCG(17, 1))
+	pick := func(s ...string) string { return s[draw.IntN(len(s))] }
+	name := func() string { return pick("a", "b", "c", "none", "any", "é") }
+	key := func() string {
+		return pick(d.log.vkey(), d.harbour.vkey(), d.abbey.vkey(), newNotary("é", 1, 3).vkey(), newNotary("w\u2003", 4, 4).vkey(), newNotary("\ufeffx", 4, 5).vkey(), newNotary("n\u0085", 1, 6).vkey())
+	}
+	lines := []func() string{
+		func() string { return "log" + pick(" ", "\t", "  ") + key() + pick("", " url", " url x") },
+		func() string { return "witness " + name() + " " + key() + pick("", " url", " url x") },
+		func() string {
+			return "group " + name() + " " + pick("any", "all", "1", "2", "0", "01", "+1", "99999999999999999999") + " " + name() + pick("", " "+name())
+		},
+		func() string { return pick("", " ") + "quorum " + pick(name(), "none") + pick("", "", " x") },
+		func() string { return pick("#x", " # y", "", " \t", "\u00a0", "x", "log", "quorum") },
+	}
+	var all []string
+	for range 600 {
+		policy := ""
+		for range 1 + draw.IntN(6) {
+			policy += lines[draw.IntN(len(lines))]() + pick("\n", "\n", "\n", "\n", "\r\n", "", "\v")
+		}
+		all = append(all, policy)
+	}
+	spelled, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	takes := get[[]bool](b, `(async all => { const takes = []; for (const p of all) takes.push(await parsePolicy(typed(p)).then(() => true, e => { if (e instanceof Refused) return false; throw e; })); return takes; })(`+string(spelled)+`)`)
+	for i, policy := range all {
+		if _, err := audit.ParsePolicy(policy); takes[i] != (err == nil) {
+			t.Errorf("the page takes it: %v, the program: %v\n%q", takes[i], err, policy)
+		}
+	}
+}
+
+// lines gives page and program lines of a log with characters changed.
+func (b *tab) lines(t *testing.T) {
+	d, draw := newDeed(t), rand.New(rand.NewPCG(17, 2))
+	const others = `09a",{}[]: -A_.` + "\x00\x7f\x80\n"
+	var all [][]byte
+	for range 3000 {
+		line := slices.Clone(d.lines[draw.IntN(len(d.lines))])
+		for range 1 + draw.IntN(2) {
+			i, j := draw.IntN(len(line)), draw.IntN(len(line))
+			switch draw.IntN(4) {
+			case 0:
+				line = slices.Delete(line, i, i+1)
+			case 1:
+				line = slices.Insert(line, i, line[i])
+			case 2:
+				line[i], line[j] = line[j], line[i]
+			case 3:
+				line[i] = others[draw.IntN(len(others))]
+			}
+		}
+		all = append(all, line)
+	}
+	spelled, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	takes := get[[]bool](b, `(all => all.map(line => { try { parseEntry(atob(line)); return true; } catch (e) { if (e instanceof Refused) return false; throw e; } }))(`+string(spelled)+`)`)
+	for i, line := range all {
+		if _, err := audit.ParseEntry(append(slices.Clone(line), '\n')); takes[i] != (err == nil) {
+			t.Errorf("the page takes it: %v, the program: %v\n%q", takes[i], err, line)
+		}
 	}
 }
 
