@@ -57,7 +57,9 @@ func newSecret(name string, kind byte, random io.Reader) (secret, error) {
 // Renamed returns the same key for the log of another origin, or the error of
 // [NewKey]. Its verifier key is another one, and what either signs is not signed by
 // the other.
-func (k Key) Renamed(origin string) (Key, error) { return NewKey(origin, bytes.NewReader(k.key.Seed())) }
+func (k Key) Renamed(origin string) (Key, error) {
+	return NewKey(origin, bytes.NewReader(k.key.Seed()))
+}
 
 // ParseKey reads what Marshal returned. Any other text, the key of a witness
 // included, is [ErrSyntax]; the error does not show it.

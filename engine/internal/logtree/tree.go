@@ -16,6 +16,8 @@ import (
 	"io"
 	"os"
 
+	"strongroom/audit"
+
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -26,9 +28,9 @@ var ErrWrong = errors.New("logtree: the file is not the tree that was signed")
 type Tree struct {
 	f     *os.File
 	w     *bufio.Writer
-	size  int64         // leaves, on disk or on their way there
-	disk  int64         // leaves that are synced
-	peaks [64]tlog.Hash // by level; of each bit that size has
+	edge  *audit.Edge // of all leaves, on disk or on their way there
+	disk  int64       // leaves that are synced
+	spare []tlog.Hash // memory
 }
 
 // Open opens the file at path, or makes it, and keeps of it what the root covers.
@@ -57,7 +59,7 @@ func (t *Tree) keep(size int64, root tlog.Hash) error {
 	if offset(size) > info.Size() {
 		size = 0
 	}
-	t.size, t.disk = size, size
+	t.disk = size
 	if size > 0 {
 		if is, err := t.Root(size); err != nil {
 			return err
@@ -70,14 +72,13 @@ func (t *Tree) keep(size int64, root tlog.Hash) error {
 
 // Reset forgets the whole tree.
 func (t *Tree) Reset() error {
-	t.size, t.disk = 0, 0
+	t.disk = 0
 	return t.cut()
 }
 
 // cut makes the file as long as the leaves on disk have it, so that the next are
 // written behind them.
 func (t *Tree) cut() error {
-	t.size = t.disk
 	end := offset(t.disk)
 	if err := t.f.Truncate(end); err != nil {
 		return err
@@ -86,17 +87,9 @@ func (t *Tree) cut() error {
 		return err
 	}
 	t.w.Reset(t.f)
-	for level := range t.peaks {
-		if t.size>>level&1 == 0 {
-			continue
-		}
-		peak, err := t.ReadHashes([]int64{tlog.StoredHashIndex(level, t.size>>level-1)})
-		if err != nil {
-			return err
-		}
-		t.peaks[level] = peak[0]
-	}
-	return nil
+	var err error
+	t.edge, err = audit.NewEdge(t.disk, t)
+	return err
 }
 
 // offset is where the hashes of so many leaves end.
@@ -110,27 +103,21 @@ func offset(size int64) int64 {
 // Size is how many leaves the tree has that are synced.
 func (t *Tree) Size() int64 { return t.disk }
 
-// Append adds a leaf, which is not kept. It is in the tree after the next Sync. An
+// Append adds a line, which is not kept. It is in the tree after the next Sync. An
 // error is that of the disk, and leaves the tree as it was at the last Sync.
-func (t *Tree) Append(leaf []byte) error {
-	hash := tlog.RecordHash(leaf)
-	_, err := t.w.Write(hash[:])
-	level := 0
-	for ; err == nil && t.size>>level&1 == 1; level++ {
-		hash = tlog.NodeHash(t.peaks[level], hash)
-		_, err = t.w.Write(hash[:])
+func (t *Tree) Append(line []byte) error {
+	t.spare = t.edge.Append(t.spare[:0], line)
+	for _, hash := range t.spare {
+		if _, err := t.w.Write(hash[:]); err != nil {
+			return errors.Join(err, t.cut())
+		}
 	}
-	if err != nil {
-		return errors.Join(err, t.cut())
-	}
-	t.peaks[level] = hash
-	t.size++
 	return nil
 }
 
 // Sync has what was appended on disk.
 func (t *Tree) Sync() error {
-	if t.size == t.disk {
+	if t.edge.Size() == t.disk {
 		return nil
 	}
 	err := t.w.Flush()
@@ -140,13 +127,13 @@ func (t *Tree) Sync() error {
 	if err != nil {
 		return errors.Join(err, t.cut())
 	}
-	t.disk = t.size
+	t.disk = t.edge.Size()
 	return nil
 }
 
 // Drop forgets what was appended since the last Sync.
 func (t *Tree) Drop() error {
-	if t.size == t.disk {
+	if t.edge.Size() == t.disk {
 		return nil
 	}
 	return t.cut()
