@@ -68,8 +68,14 @@ func (v *Vault) covering(ctx context.Context, seq uint64) (Checkpoint, error) {
 		return Checkpoint{}, err
 	}
 	if err == nil {
-		if kept := v.cosigned(last.Verifier); kept.covers(seq) {
-			return kept.Checkpoint, nil
+		if kept := v.cosigned(last.Verifier); kept.covers(seq) && kept.Size <= last.Size {
+			// A file that was copied here may be of another history.
+			if _, err := v.grow(ctx, last, last.Size); err != nil {
+				return Checkpoint{}, err
+			}
+			if root, err := v.signing.tree.Root(kept.Size); err == nil && root == kept.Root {
+				return kept.Checkpoint, nil
+			}
 		}
 		if last.covers(seq) {
 			return last, nil

@@ -40,6 +40,18 @@ func (v *Vault) contradicted(vkey string) error {
 	return nil
 }
 
+// signsNoMore is why the vault signs no more with the key it has; nil: it may sign.
+func (v *Vault) signsNoMore() error {
+	if v.contradiction.Load() == nil {
+		return nil
+	}
+	named, err := v.signerOf()
+	if err != nil {
+		return err
+	}
+	return v.contradicted(named)
+}
+
 // contradict has a signer sign no more, after a restart too.
 func (v *Vault) contradict(vkey, why string) error {
 	is := &ContradictedError{vkey, why}
