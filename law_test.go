@@ -43,6 +43,7 @@ var importLaw = map[string]importRule{
 	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
 	// It shares no type with what writes vaults, or it could not contradict it.
 	"engine/internal/replay": {may: []string{"strongroom/audit"}, never: append([]string{"net", "os"}, programOnly...)},
+	"engine/internal/logtree": {may: []string{"strongroom/audit", "golang.org/x/mod/sumdb/tlog"}, never: append([]string{"net"}, programOnly...)},
 	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
 	// Rules are pure: no file, no network, and no clock (see TestOneOwner).
 	"engine/internal/retention": {never: append([]string{"net", "os"}, programOnly...)},

@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/sha256"
 	"math/bits"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -35,7 +36,11 @@ func (e *Edge) Size() int64 { return e.size }
 // hashes to be stored for it, those of [StoredHashes].
 func (e *Edge) Append(stored []TreeHash, line []byte) []TreeHash {
 	e.buf = append(append(e.buf[:0], 0), leafOf(line)...)
-	h := TreeHash(sha256.Sum256(e.buf))
+	return e.appendHash(stored, sha256.Sum256(e.buf))
+}
+
+// appendHash is Append of the line with this leaf hash.
+func (e *Edge) appendHash(stored []TreeHash, h TreeHash) []TreeHash {
 	stored = append(stored, h)
 	// Each full tree as large as the one that ends here makes a larger one with it.
 	for range bits.TrailingZeros64(^uint64(e.size)) {
@@ -48,6 +53,8 @@ func (e *Edge) Append(stored []TreeHash, line []byte) []TreeHash {
 	e.size++
 	return stored
 }
+
+func (e *Edge) clone() *Edge { return &Edge{size: e.size, hashes: slices.Clone(e.hashes)} }
 
 // Root returns the root of the tree.
 func (e *Edge) Root() TreeHash {

@@ -27,6 +27,11 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if damaged := v.Fixity().Damaged; len(damaged) > 0 {
 		concerns = append(concerns, damagedFiles(damaged)...)
 	}
+	if is := v.contradiction.Load(); is != nil {
+		if named, err := v.signerOf(); err == nil && v.contradicted(named) != nil {
+			concerns = append(concerns, is.Error())
+		}
+	}
 	alone, err := v.OperatorApproved(ctx)
 	if err != nil {
 		return concerns, err
