@@ -150,8 +150,11 @@ func (p Policy) Cosigned(signed, lines []byte) ([]byte, []Cosigning, error) {
 	return whole, p.cosignings(fresh), nil
 }
 
-// cosignings are the signatures of witnesses on a note that was opened.
+// cosignings are the signatures of witnesses on a note that was opened; of none, nil.
 func (p Policy) cosignings(n *note.Note) (by []Cosigning) {
+	if n == nil {
+		return nil
+	}
 	for _, w := range p.Witnesses {
 		for _, s := range n.Sigs {
 			if w.Key.Name == s.Name && w.Key.ID() == s.Hash {
@@ -202,7 +205,7 @@ func (t trusted) Verify(text, sig []byte) bool {
 		return ed25519.Verify(t.PublicKey(), cosignedText(seconds, string(text)), sig)
 	}
 	c, err := ParseCheckpoint(string(text))
-	return err == nil && t.mldsa(t.PublicKey(), cosignedTree(t.Verifier.Name, seconds, c), sig)
+	return err == nil && t.mldsa != nil && t.mldsa(t.PublicKey(), cosignedTree(t.Verifier.Name, seconds, c), sig)
 }
 
 // verifiers are the keys of the policy whose signatures can be checked.
