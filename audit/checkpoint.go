@@ -5,7 +5,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // Checkpoint is a state of a log: so many lines, and the root of their tree.
@@ -82,6 +85,25 @@ func OpenCheckpoint(signed []byte, vkey string) (Checkpoint, error) {
 	}
 	o, err := p.Open(signed)
 	return o.Checkpoint, err
+}
+
+// OpenCosigned returns what the witness with this verifier key cosigned, and when.
+// It asks for no signature of the log.
+func OpenCosigned(signed []byte, vkey string) (Checkpoint, time.Time, error) {
+	key, err := ParseVerifier(vkey)
+	if err != nil {
+		return Checkpoint{}, time.Time{}, err
+	}
+	c, err := ReadCheckpoint(signed)
+	if err != nil {
+		return c, time.Time{}, err
+	}
+	n, err := note.Open(signed, note.VerifierList(trusted{Verifier: key}))
+	by := Policy{Witnesses: []PolicyWitness{{Key: key}}}.cosignings(n)
+	if err != nil || key.kind != typeCosignature || len(by) != 1 {
+		return Checkpoint{}, time.Time{}, fmt.Errorf("%w: %s", ErrSignature, key.Name)
+	}
+	return c, by[0].Time, nil
 }
 
 // joinNote writes a text and its signature lines.

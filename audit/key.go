@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
@@ -51,6 +52,13 @@ func newSecret(name string, kind byte, random io.Reader) (secret, error) {
 		return secret{}, err
 	}
 	return secret{name, kind, ed25519.NewKeyFromSeed(seed)}, nil
+}
+
+// Renamed returns the same key for the log of another origin, or the error of
+// [NewKey]. Its verifier key is another one, and what either signs is not signed by
+// the other.
+func (k Key) Renamed(origin string) (Key, error) {
+	return NewKey(origin, bytes.NewReader(k.key.Seed()))
 }
 
 // ParseKey reads what Marshal returned. Any other text, the key of a witness

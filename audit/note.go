@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -170,11 +171,7 @@ func AddSignatures(signed []byte, lines ...[]byte) ([]byte, error) {
 	}
 	b := append(bytes.Clone(text), '\n')
 	for _, s := range old {
-		replaced := false
-		for _, m := range more {
-			replaced = replaced || m.name == s.name && m.id == s.id
-		}
-		if !replaced {
+		if !slices.ContainsFunc(more, func(m signature) bool { return m.name == s.name && m.id == s.id }) {
 			b = append(b, s.line...)
 		}
 	}
@@ -183,6 +180,22 @@ func AddSignatures(signed []byte, lines ...[]byte) ([]byte, error) {
 	}
 	_, _, err = splitNote(b)
 	return b, err
+}
+
+// KeepSignatures returns the signed checkpoint with the signature lines of these
+// keys alone, which it does not check.
+func KeepSignatures(signed []byte, of ...Verifier) ([]byte, error) {
+	text, all, err := splitNote(signed)
+	if err != nil {
+		return nil, err
+	}
+	b := append(bytes.Clone(text), '\n')
+	for _, s := range all {
+		if slices.ContainsFunc(of, s.of) {
+			b = append(b, s.line...)
+		}
+	}
+	return b, nil
 }
 
 // parseHash64 reads a hash as the formats of C2SP write it, in base64.

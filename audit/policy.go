@@ -106,15 +106,7 @@ func (p Policy) signed(signed []byte) (o Opened, err error) {
 	if len(o.Logs) == 0 {
 		return Opened{}, fmt.Errorf("%w: no log that is trusted signed the checkpoint of %q", ErrSignature, o.Checkpoint.Origin)
 	}
-	for _, w := range p.Witnesses {
-		for _, s := range n.Sigs {
-			if w.Key.Name == s.Name && w.Key.ID() == s.Hash {
-				raw, _ := decode64(s.Base64) // it was checked
-				at, _ := cosignedAt(binary.BigEndian.Uint64(raw[4:]))
-				o.Witnesses = append(o.Witnesses, Cosigning{w.Name, w.Key, at})
-			}
-		}
-	}
+	o.Witnesses = p.cosignings(n)
 	for _, s := range n.UnverifiedSigs {
 		o.Unknown = append(o.Unknown, s.Name)
 	}
@@ -155,9 +147,16 @@ func (p Policy) Cosigned(signed, lines []byte) ([]byte, []Cosigning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var by []Cosigning
+	return whole, p.cosignings(fresh), nil
+}
+
+// cosignings are the signatures of witnesses on a note that was opened; of none, nil.
+func (p Policy) cosignings(n *note.Note) (by []Cosigning) {
+	if n == nil {
+		return nil
+	}
 	for _, w := range p.Witnesses {
-		for _, s := range fresh.Sigs {
+		for _, s := range n.Sigs {
 			if w.Key.Name == s.Name && w.Key.ID() == s.Hash {
 				raw, _ := decode64(s.Base64) // it was checked
 				at, _ := cosignedAt(binary.BigEndian.Uint64(raw[4:]))
@@ -165,7 +164,7 @@ func (p Policy) Cosigned(signed, lines []byte) ([]byte, []Cosigning, error) {
 			}
 		}
 	}
-	return whole, by, nil
+	return by
 }
 
 // knows reports whether a log of the policy has this origin.
@@ -206,7 +205,7 @@ func (t trusted) Verify(text, sig []byte) bool {
 		return ed25519.Verify(t.PublicKey(), cosignedText(seconds, string(text)), sig)
 	}
 	c, err := ParseCheckpoint(string(text))
-	return err == nil && t.mldsa(t.PublicKey(), cosignedTree(t.Verifier.Name, seconds, c), sig)
+	return err == nil && t.mldsa != nil && t.mldsa(t.PublicKey(), cosignedTree(t.Verifier.Name, seconds, c), sig)
 }
 
 // verifiers are the keys of the policy whose signatures can be checked.
@@ -225,8 +224,6 @@ func (p Policy) verifiers() note.Verifiers {
 	}
 	return note.VerifierList(all...)
 }
-
-// Text lines of a policy are read by policyparse.go; this is their meaning.
 
 // quorumNone is the quorum that asks for no witness.
 const quorumNone = "none"

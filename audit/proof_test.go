@@ -110,3 +110,40 @@ func TestEveryEntryOfEveryCheckpointIsProved(t *testing.T) {
 		}
 	}
 }
+
+// exampleProof is that of the package doc.
+func exampleProof(t testing.TB) (p Proof, key Key, witness WitnessKey) {
+	t.Helper()
+	l := workedExample()
+	key, witness = newKey(t, "vault.example.com/main", 1), newWitnessKey(t, "notary.example.org", 2)
+	tree := treeOf(t, l.lines)
+	p, err := MakeProof(l.lines[3], sign(t, key, checkpointOf(t, tree, key.Name(), 4), witness), tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, key, witness
+}
+
+func TestDocProofIsReal(t *testing.T) {
+	p, key, witness := exampleProof(t)
+	if text := docBlock(t, "c2sp.org/tlog-proof@v1\nextra"); text != string(p.Marshal()) {
+		t.Errorf("the proof in the package doc is not\n%s", p.Marshal())
+	}
+	for _, vkey := range []string{key.Verifier(), witness.Verifier()} {
+		if docBlock(t, vkey) != vkey+"\n" {
+			t.Errorf("the package doc does not have the key %s", vkey)
+		}
+	}
+	policy, err := ParsePolicy(docBlock(t, "log "+key.Verifier()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ParseProof([]byte(docBlock(t, "c2sp.org/tlog-proof@v1\nextra")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proved, err := read.Verify(policy)
+	if err != nil || proved.Entry.Version != 2 || proved.Entry.Document != testDoc || len(proved.Witnesses) != 1 || proved.Witnesses[0].Name != "notary" {
+		t.Errorf("Verify says %+v, %v", proved, err)
+	}
+}

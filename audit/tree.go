@@ -1,3 +1,128 @@
+// # The tree
+//
+// The chain proves a log to whoever has all of it. One entry alone is proved by
+// a tree over the same lines, in the formats of the transparency logs: C2SP
+// tlog-checkpoint, signed-note, tlog-cosignature, tlog-witness, tlog-policy and
+// tlog-proof. Where this page is narrower than they are, it says so.
+//
+// The leaves are the lines without their newline; leaf n, from 0, is the entry
+// with seq n+1. The hash of a leaf, of two hashes, and of no leaf at all, is
+// (RFC 6962)
+//
+//	leaf  = SHA-256( 0x00 line )
+//	node  = SHA-256( 0x01 left right )
+//	empty = SHA-256( )
+//
+// and the tree of more than one leaf is the node of two trees, of which the left
+// one has as many leaves as the largest power of two that is less than all.
+//
+// # The checkpoint
+//
+// What is signed is the state of the log in three lines, each with its newline:
+// the origin, which is the name of the log; the size, how many lines there are,
+// in decimal digits without a leading zero, below 2^53; the root of their tree
+// in base64. A checkpoint of ours has no other lines, and a proof admits none.
+// After an empty line follow the signatures, a line each, at most 64 of them in
+// at most 256 KiB:
+//
+//	an em dash U+2014, " ", name, " ", base64( ID signature ), LF
+//	ID = the first 4 bytes of SHA-256( name LF type public-key )
+//
+// The name of the key of a log is the origin. A name is not empty, has at most
+// 255 bytes of UTF-8, and neither white space nor "+" nor control characters.
+// There are three types of keys, a byte:
+//
+//   - 0x01, of a log: the signature is that of Ed25519 over the three lines.
+//   - 0x04, of a witness: the signature is 8 bytes, the second of the signature
+//     since 1970, big endian, and 64 bytes, Ed25519 over "cosignature/v1" LF
+//     "time " second LF and the three lines.
+//   - 0x06, of either: 8 bytes as before, and 2420 bytes, ML-DSA-44 over the
+//     structure cosigned_message of C2SP tlog-cosignature, start 0, end the size.
+//
+// A second is from 1 to 253402300799, the end of the year 9999. A public key is
+// given away as its verifier key, and so it stands in vault.signer:
+//
+//	name "+" eight lower-case hexadecimal digits of ID "+" base64( type public-key )
+//
+// All of this has one spelling. Base64 is that of RFC 4648 section 4, padded,
+// without line breaks, and the bits that mean nothing are zero. There is no other
+// white space, nothing after the last newline, and no second signature of one
+// name and ID, be the key known or not.
+//
+// The vault writes checkpoint.signed before a checkpoint leaves it. So the root
+// of each is in the log, and so is each signer.
+//
+// # Whom to believe
+//
+// A checkpoint is checked with keys that came another way than the checkpoint: a
+// verifier key of the log, or a policy (C2SP tlog-policy; see [ParsePolicy]),
+// which names logs, witnesses, and a quorum of these. It is believed if
+//
+//   - a key of the policy whose name is the origin of the checkpoint signed it;
+//   - no signature with the name and the ID of a key of the policy is false;
+//   - the witnesses that signed meet the quorum; with a verifier key alone, none
+//     has to.
+//
+// Signatures of other keys count for nothing, but must be spelled right. A key
+// of the policy of type 0x06 counts as such another where the reader cannot
+// check it.
+//
+// # The proof
+//
+// A proof of one entry is a file of type .tlog-proof. It needs nothing beside
+// those keys:
+//
+//	proof = "c2sp.org/tlog-proof@v1" LF
+//	        "extra " base64( line without its newline ) LF
+//	        "index " seq-1 LF
+//	        { base64( hash ) LF }
+//	        LF
+//	        the signed checkpoint
+//
+// The hashes, at most 63, lead from the leaf to the root: the first is that of
+// the leaf's sibling, the last that of the root's child (RFC 6962 section 2.1.1).
+// It holds if the checkpoint is believed, the hashes lead to its root, there is
+// neither one too many nor one too few, the line is an entry in its one spelling,
+// and its seq is the index plus 1.
+//
+// Then: this entry is in the log with that origin, as entry seq of at least size.
+// Whoever signed can never show a log with another entry there to anybody who
+// keeps the checkpoint. If witnesses signed: the log had this state at the
+// latest at the second each of them names, and it grew out of each state they saw
+// before. What the section "What it proves, and what it does not" says of an
+// entry's content is true of one that is proved too.
+//
+// # An example of a proof
+//
+// The second version of the document in the example above, entry 4 of 4, signed
+// by the vault with the verifier key
+//
+//	vault.example.com/main+a4db3a38+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c
+//
+// and by a witness with
+//
+//	notary.example.org+595d6896+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU
+//
+// so that the policy which asks for both is
+//
+//	log vault.example.com/main+a4db3a38+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c
+//	witness notary notary.example.org+595d6896+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU
+//	quorum notary
+//
+// The proof:
+//
+//	c2sp.org/tlog-proof@v1
+//	extra eyJzZXEiOjQsInByZXYiOiI1ODI4Yjc3MmQ0NmU5YmE0YWE2MTBhMzMyOWMwOGRmMWJhZjJhNjM3MzNkYmJhM2M0Yzg4MTlhMGRkNGRhMzNjIiwidGltZSI6IjIwMjYtMTEtMjFUMTc6MzY6MDQuMTI2WiIsImFjdG9yIjoiMDFKRDZRR1ozTlE1QzNXMFhIREE0TThWMkUiLCJrZXkiOiIwMUpENlFHWjNQN0s5UjJTNlQ0QjBZMU44RiIsIm9wIjoiZG9jdW1lbnQudmVyc2lvbl9hZGRlZCIsImRvY3VtZW50IjoiMDFKRDZSMFY1WEo4TTJINFE3WjlDM0U2VEIiLCJ2ZXJzaW9uIjoyLCJmYWN0cyI6eyJjaGFpbiI6ImVmNjI2N2I3ZmI2NjA5MzE0NDNhMjhmOTM4NTU0MjcwZDMwYWRiYTEyNGE4MWQ2ODU4OGZlYTMyYjA2ZTc0OGQiLCJkaWdlc3QiOiJzaGEyNTY6MDczMDVhMzIwMDYyOWE3YjhhMDRmNzcwMDhmYTFiMWY3MTlmZWMzYjYwZDRmZGYyNjgzYmE2MGNmMjk1NjM4MSIsIm1lZGlhVHlwZSI6InRleHQvcGxhaW4iLCJzaXplIjoxMn0sImRldGFpbCI6IiJ9
+//	index 3
+//	XKquBPMgt/ldgqBIfJWUaVtFYbB6598lISZZrYlO2N4=
+//	4lYSd7Nwmc1t5HkVpGZsKa3GLuhlsUcy/bkeerWwFs8=
+//
+//	vault.example.com/main
+//	4
+//	q8akVGNqZWIUvps9Agq/SyharCGne6ecRwk7v+23Fuo=
+//
+//	— vault.example.com/main pNs6OLZn59ChpHeyi4gmO7VtCUABoq34+hVi0VRb1EFPAQiTJIv4HkqOJD6R33RQjDtUPs1DCe7lGJzBG1fzuhRvhgg=
+//	— notary.example.org WV1olgAAAABrAdaBDmadjDPHc6k2apFv+Q0f+CELl6o6pl6V22agJNKHCBYlkAj2HHatbSfXGBFZdAelOtxxMwT086JdlRYRV6F+BQ==
 package audit
 
 import (

@@ -44,6 +44,31 @@ func cosignedTree(name string, seconds uint64, c Checkpoint) []byte {
 	return append(b, c.Root[:]...)
 }
 
+// VerifierMLDSA returns the verifier of an ML-DSA-44 key, given by the 1312 bytes
+// of its public half. A log may sign by such a key beside its own: see
+// [CosignMLDSA]. Another name or size than a key may have is [ErrSyntax].
+func VerifierMLDSA(name string, publicKey []byte) (Verifier, error) {
+	if !isKeyName(name) || len(publicKey) != publicSize(typeMLDSA) {
+		return Verifier{}, fmt.Errorf("%w: %.80q with %d bytes is no ML-DSA-44 key", ErrSyntax, name, len(publicKey))
+	}
+	return Verifier{name, typeMLDSA, string(publicKey)}, nil
+}
+
+// CosignMLDSA returns the signature line of an ML-DSA-44 key over a checkpoint,
+// to be added by [AddSignatures]. This package knows nothing of ML-DSA: sign
+// signs a message, with an empty context.
+func CosignMLDSA(v Verifier, c Checkpoint, at time.Time, sign func(message []byte) ([]byte, error)) ([]byte, error) {
+	seconds := uint64(at.Unix())
+	if _, ok := cosignedAt(seconds); !ok || v.kind != typeMLDSA {
+		return nil, fmt.Errorf("%w: an ML-DSA-44 key signs at a time from 1970 to 9999", ErrSyntax)
+	}
+	sig, err := sign(cosignedTree(v.Name, seconds, c))
+	if err != nil {
+		return nil, err
+	}
+	return signatureLine(v, append(binary.BigEndian.AppendUint64(nil, seconds), sig...)), nil
+}
+
 // maxProof is how many hashes the proof of a tree of 2^63 lines has.
 const maxProof = 63
 
