@@ -78,6 +78,10 @@ has the whole log, or its head, checks these lines against it.
 `
 
 const bagProofs = `Proofs that lines of data/log.jsonl belong to the log of the vault have their
-place here, with the page that checks them, where the vault signs checkpoints.
-There are none in this export.
+place here. There are none in this export.
+
+verifier.html checks proofs in a browser, opened from disk and with no network.
+Whose key it trusts is typed into it: the key is in no export, so that nobody can
+send both. Get the page, too, from somebody you trust if that is not who made
+this export; its copies are equal byte for byte.
 `

@@ -21,7 +21,7 @@ import (
 //	index.html                        for people: opened from disk, it lists everything
 //	README.txt                        what is where, and how to check it
 //	bagit.txt, bag-info.txt, manifest-sha256.txt, tagmanifest-sha256.txt
-//	proofs/README.txt                 the place of proofs and of the page that checks them
+//	proofs/README.txt                 the place of proofs; proofs/verifier.html, the page that checks them
 //	data/documents/…/<name> (<id>)/   NNNN-<file name> each version, document.json, history.json
 //	data/certificates/<id>/           certificate.json, history.json of what is deleted
 //	data/documents.json, .csv         metadata of all; data/versions.csv, holds.csv, history.csv

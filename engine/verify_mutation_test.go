@@ -34,6 +34,7 @@ func complete(t *testing.T) *evidence {
 	ctx := t.Context()
 	e := &evidence{dir: k.Dir, seqs: map[audit.Op]uint64{}}
 	e.fill(t, k)
+	signed(t, k.Vault)
 	_, _, _, err := k.RotateKey(ctx, k.Admin, e.key.ID, time.Hour)
 	must(t, err)
 
