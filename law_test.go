@@ -43,9 +43,9 @@ var importLaw = map[string]importRule{
 	"engine/internal/check":  {never: append([]string{"net", "os"}, programOnly...), still: []string{"net/url", "net/netip"}},
 	"engine/internal/fixity": {never: append([]string{"net", "os"}, programOnly...)},
 	// It shares no type with what writes vaults, or it could not contradict it.
-	"engine/internal/replay": {may: []string{"strongroom/audit"}, never: append([]string{"net", "os"}, programOnly...)},
+	"engine/internal/replay":  {may: []string{"strongroom/audit"}, never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/logtree": {may: []string{"strongroom/audit", "golang.org/x/mod/sumdb/tlog"}, never: append([]string{"net"}, programOnly...)},
-	"engine/internal/secret": {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
+	"engine/internal/secret":  {may: []string{"golang.org/x/crypto"}, never: append([]string{"net", "os"}, programOnly...)},
 	// Rules are pure: no file, no network, and no clock (see TestOneOwner).
 	"engine/internal/retention": {never: append([]string{"net", "os"}, programOnly...)},
 	"engine/internal/store": {
@@ -130,7 +130,7 @@ var importLaw = map[string]importRule{
 
 // floors are the rooms of the program below httpapi, the lowest first: each may
 // import those below it. What is below a room is on its floor.
-var floors = []string{"datadir", "control", "console", "oidc", "signin", "witness", "daemon", "cli"}
+var floors = []string{"datadir", "witness", "control", "console", "oidc", "signin", "daemon", "cli"}
 
 // floor returns the number of the floor that a package is on, of 1 and up; 0 if it
 // is none of the program's.

@@ -233,6 +233,23 @@ func (v *Vault) cosigned(vkey string) cosigned {
 	return cosigned{Checkpoint{o.Checkpoint, vkey, bytes.Clone(note)}, names}
 }
 
+// Witnessed returns the largest checkpoint of the vault's key that witnesses have
+// signed. ErrNoCheckpoint if there is none.
+func (v *Vault) Witnessed(ctx context.Context) (Checkpoint, error) {
+	if err := v.signing.enter(ctx); err != nil {
+		return Checkpoint{}, err
+	}
+	defer v.signing.leave()
+	last, err := v.lastCheckpoint()
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	if kept := v.cosigned(last.Verifier); kept.Size > 0 {
+		return kept.Checkpoint, nil
+	}
+	return Checkpoint{}, ErrNoCheckpoint
+}
+
 // withCosignatures returns the checkpoint with what is kept of it.
 func (v *Vault) withCosignatures(c Checkpoint) Checkpoint {
 	if kept := v.cosigned(c.Verifier); kept.Checkpoint.Checkpoint == c.Checkpoint {
