@@ -61,7 +61,7 @@ func (v *Vault) lastSigned() (Checkpoint, error) {
 // cannot sign because nothing can be written, it returns the last one too. The errors
 // are those of LogKey; *ContradictedError if it must not sign.
 func (v *Vault) Checkpoint(ctx context.Context) (Checkpoint, error) {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return Checkpoint{}, err
 	}
 	defer v.signing.leave()
@@ -80,7 +80,7 @@ func (v *Vault) Checkpoint(ctx context.Context) (Checkpoint, error) {
 // LastCheckpoint returns the last checkpoint and signs none. ErrNoCheckpoint if the
 // vault has signed none with the key it has now.
 func (v *Vault) LastCheckpoint(ctx context.Context) (Checkpoint, error) {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return Checkpoint{}, err
 	}
 	defer v.signing.leave()

@@ -121,6 +121,11 @@ func TestCheckpoint(t *testing.T) {
 	if _, err := k.ProveEntry(ctx, k.Head().Seq+1); !errors.Is(err, engine.ErrEntryNotFound) {
 		t.Errorf("an entry that is not there: %v", err)
 	}
+	must(t, k.Close())
+	if _, err := k.Checkpoint(ctx); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("a closed vault signs: %v", err)
+	}
+	reopenClosed(t, k)
 }
 
 // The tree is derived: whatever becomes of the file, the same is signed and proved.

@@ -26,7 +26,7 @@ func (v *Vault) ProveEntry(ctx context.Context, seq uint64) (EntryProof, error) 
 	if err != nil {
 		return EntryProof{}, err
 	}
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return EntryProof{}, err
 	}
 	defer v.signing.leave()
@@ -207,7 +207,7 @@ func (v *Vault) LogLines(ctx context.Context, n int64, width int) ([]byte, error
 
 // tileOf returns the last checkpoint, if it covers the tile, in turn.
 func (v *Vault) tileOf(ctx context.Context, tile Tile) (under Checkpoint, leave func(), err error) {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return under, nil, err
 	}
 	under, err = v.lastCheckpoint()
@@ -231,7 +231,7 @@ func (v *Vault) ProveConsistency(ctx context.Context, under Checkpoint, size int
 	if size == 0 || size == under.Size {
 		return nil, nil
 	}
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return nil, err
 	}
 	defer v.signing.leave()

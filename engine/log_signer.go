@@ -45,19 +45,27 @@ type signing struct {
 	key    audit.Key     // the zero Key: not read yet
 }
 
-func (s *signing) enter(ctx context.Context) error {
+// takeTurn waits for the turn of signing, which the caller gives back by leave.
+func (v *Vault) takeTurn(ctx context.Context) error {
 	select {
-	case s.turn <- struct{}{}:
-		return nil
+	case v.signing.turn <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if err := v.Ready(); err != nil {
+		v.signing.leave()
+		return err
+	}
+	return nil
 }
 
 func (s *signing) leave() { <-s.turn }
 
-// close lets the tree go. The store has shut, so who had the turn has ended.
+// close lets the tree go. The store has shut, so who has the turn ends soon, and
+// nobody opens it again.
 func (s *signing) close() error {
+	s.turn <- struct{}{}
+	defer s.leave()
 	if s.tree == nil {
 		return nil
 	}
@@ -77,7 +85,7 @@ type LogKey struct {
 // gone since, another is made under another origin. *SignKeyError if sign.key is not
 // the key that the log names.
 func (v *Vault) LogKey(ctx context.Context) (LogKey, error) {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return LogKey{}, err
 	}
 	defer v.signing.leave()

@@ -90,7 +90,7 @@ func readSmall(path string) ([]byte, error) {
 // origin. If the vault has signed no such size there, its directory is older than
 // what was signed, and it signs no more: *ContradictedError.
 func (v *Vault) WitnessSaw(ctx context.Context, origin string, size int64) error {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return err
 	}
 	defer v.signing.leave()
@@ -106,7 +106,7 @@ func (v *Vault) WitnessSaw(ctx context.Context, origin string, size int64) error
 // under an origin, out of which the one it was given did not grow. The vault signs no
 // more: *ContradictedError.
 func (v *Vault) WitnessRefuses(ctx context.Context, origin string, size int64) error {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return err
 	}
 	defer v.signing.leave()
@@ -143,7 +143,7 @@ func (v *Vault) atSigner(origin string, fn func(vkey string, last Checkpoint) er
 // audit.ErrSyntax and audit.ErrSignature: the lines are none, or false;
 // ErrNoCheckpoint: the vault has not signed the checkpoint with the key it has.
 func (v *Vault) AddCosignatures(ctx context.Context, signed, lines []byte, witnesses audit.Policy) (Checkpoint, []audit.Cosigning, error) {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return Checkpoint{}, nil, err
 	}
 	defer v.signing.leave()

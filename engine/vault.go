@@ -329,8 +329,7 @@ func (v *Vault) Close() error {
 	}
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
-	stopped := v.scrub.Stop()    // it holds a file open from one call to the next
-	v.signing.turn <- struct{}{} // nobody gets it back
+	stopped := v.scrub.Stop() // it holds a file open from one call to the next
 	return errors.Join(stopped, v.signing.close(), v.release(v.used.save))
 }
 
