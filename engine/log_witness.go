@@ -236,7 +236,7 @@ func (v *Vault) cosigned(vkey string) cosigned {
 // Witnessed returns the largest checkpoint of the vault's key that witnesses have
 // signed. ErrNoCheckpoint if there is none.
 func (v *Vault) Witnessed(ctx context.Context) (Checkpoint, error) {
-	if err := v.signing.enter(ctx); err != nil {
+	if err := v.takeTurn(ctx); err != nil {
 		return Checkpoint{}, err
 	}
 	defer v.signing.leave()
