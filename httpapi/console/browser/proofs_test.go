@@ -19,6 +19,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/audit/verifier"
+	"strongroom/engine/enginetest"
 )
 
 // verifierFromDisk opens the page as a stranger does who was sent it.
@@ -66,6 +67,27 @@ func TestVerifierPage(t *testing.T) {
 	t.Run("proofs", b.proofs)
 	t.Run("policies", b.policies)
 	t.Run("lines", b.lines)
+	t.Run("a vault's own", b.ofVault)
+}
+
+// ofVault checks a proof that a vault has made.
+func (b *tab) ofVault(t *testing.T) {
+	k := enginetest.New(t)
+	d := k.Create("lease.txt", "the lease")
+	made, err := k.ProveVersion(t.Context(), d.ID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := k.LogKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := verifier.File{Name: "lease.txt", Size: 9, Digest: digestOf("the lease")}
+	got := b.askTrials(t, []asked{{made.Proof.Marshal(), key.Verifier, "", &file}})[0]
+	want := "lease.txt is version 1 of document " + d.ID + ", byte for byte: 9 bytes with the digest " + file.Digest + "."
+	if !got.Proved || got.Sentence[0] != want {
+		t.Errorf("%+v", got)
+	}
 }
 
 // proofs gives the page and the program the same proofs, good ones and such as are not,
