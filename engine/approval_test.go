@@ -485,6 +485,9 @@ func TestTheSettingTakesTwoAdmins(t *testing.T) {
 
 // More holds than one call releases are one request, and released together.
 func TestManyReleasesAreOneApproval(t *testing.T) {
+	if testing.Short() {
+		t.Skip("more holds than one call releases")
+	}
 	t.Parallel()
 	k, ctx := newPair(t), t.Context()
 	const many = engine.MaxBulk + 100

@@ -233,7 +233,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	}
 	tombstone := &document{id: d.id, deleted: true, Document: Document{
 		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
-	}, restricted: d.restricted}
+	}, restricted: d.restricted, deferred: d.deferred}
 	if w.right != RightErasure { // whose next step would take it away
 		tombstone.Name = d.Name
 	}

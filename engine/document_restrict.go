@@ -33,7 +33,7 @@ func (v *Vault) Narrow(q DocumentQuery) DocumentQuery {
 
 // restricts says whether only admins and auditors may see a document.
 func (t *tx) restricts(d *document) (bool, error) {
-	if d.restricted || !d.deferred || d.deleted {
+	if d.restricted || !d.deferred {
 		return d.restricted, nil
 	}
 	s, err := t.settings()
@@ -47,19 +47,25 @@ func (t *tx) seen(documentID string) bool {
 	return !errors.Is(err, ErrDocumentNotFound)
 }
 
+// hiddenStates are the states, as the index spells them, of what only admins and
+// auditors see.
+func (t *tx) hiddenStates() (string, error) {
+	s, err := t.settings()
+	if s.RestrictDeferred {
+		return statesRestricted + statesDeferred, err
+	}
+	return statesRestricted, err
+}
+
 // hiddenObligations are those of the documents that who asks may not see; nil if
 // all may be seen.
 func (t *tx) hiddenObligations() (map[id]bool, error) {
 	if !t.partial() {
 		return nil, nil
 	}
-	s, err := t.settings()
+	spelled, err := t.hiddenStates()
 	if err != nil {
 		return nil, err
-	}
-	spelled := statesRestricted
-	if s.RestrictDeferred {
-		spelled += statesDeferred
 	}
 	hidden := map[id]bool{}
 	for _, state := range spelled {
@@ -158,9 +164,16 @@ func (t *tx) markDeferred() {
 			waits[id(k[len(id{}):])] = true
 		}
 	}
+	done := map[id]bool{} // what is deleted, and erased by one of several
+	rows = t.Cursor(bucketErased)
+	for k, _ := rows.First(); k != nil; k, _ = rows.Next() {
+		if len(k) == 2*len(id{}) {
+			done[id(k[len(id{}):])] = true
+		}
+	}
 	for doc := range waits {
 		old, err := decodeDocument(doc, t.Get(bucketDocuments, doc[:]))
-		if err != nil || old.deleted { // a damaged one is for Verify to find
+		if err != nil || done[doc] { // a damaged one is for Verify to find
 			continue
 		}
 		d := old.clone()

@@ -358,3 +358,37 @@ func TestFiltersThatCannotBeAccepted(t *testing.T) {
 		}
 	}
 }
+
+// A field is used by the documents that have a value of it, archived ones too; not by
+// those that lost it, or are gone.
+func TestFieldUseCountsTheDocumentsThatHaveAValue(t *testing.T) {
+	k := enginetest.New(t)
+	k.Define(engine.TextField, "supplier", "supplier2")
+	uses := func(want uint64) {
+		t.Helper()
+		if n, err := k.FieldUse(t.Context(), "supplier"); err != nil || n != want {
+			t.Errorf("%d, %v, want %d", n, err, want)
+		}
+	}
+	uses(0)
+	var made []engine.Document
+	for _, fields := range []map[string]any{{"supplier": "Bolt"}, {"supplier": "Bolt"}, {"supplier": "Acme", "supplier2": "x"}, {"supplier2": "x"}, {}} {
+		made = append(made, k.CreateFrom(engine.NewDocument{Name: "d", CustomFields: fields}, "text"))
+	}
+	uses(3)
+	if _, _, err := k.ArchiveDocument(t.Context(), k.Admin, made[0].ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	uses(3)
+	if err := setFields(k, made[1].ID, map[string]any{"supplier": nil}); err != nil {
+		t.Fatal(err)
+	}
+	uses(2)
+	if _, _, err := k.DeleteDocument(t.Context(), k.Admin, made[2].ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	uses(1)
+	if _, err := k.FieldUse(t.Context(), "nothing"); !errors.Is(err, engine.ErrFieldNotFound) {
+		t.Error(err)
+	}
+}

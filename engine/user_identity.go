@@ -215,9 +215,9 @@ func (t *tx) adminHasCome() error {
 func (v *Vault) SignInAgain(after time.Duration) { v.identityAge.Store(int64(after)) }
 
 // present guards that somebody whom a provider made a user came through it lately.
-func (t *tx) present(u User) error {
+func (t *tx) present(provided bool, seenAt time.Time) error {
 	after := time.Duration(t.v.identityAge.Load())
-	if after > 0 && u.Provided && t.Now().Sub(u.SeenAt) > after {
+	if after > 0 && provided && t.Now().Sub(seenAt) > after {
 		return ErrSignInAgain
 	}
 	return nil

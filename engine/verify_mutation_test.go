@@ -115,6 +115,9 @@ func TestEveryMutationIsFound(t *testing.T) {
 // TestEveryMutationOfAMigratedVaultIsFound: what a vault of an earlier format has is
 // bound by its migration.
 func TestEveryMutationOfAMigratedVaultIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every mutation of three vaults")
+	}
 	for _, zipped := range []string{frozenPath, frozenPath2, frozenLocked} {
 		t.Run(filepath.Base(zipped), func(t *testing.T) {
 			copies := workDirs(t)

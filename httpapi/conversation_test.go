@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/engine/enginetest"
 )
 
 // TestConversations replays testdata/http. A conversation is prose with steps
@@ -38,24 +39,35 @@ import (
 //	<
 //	< {"id": "$doc", …
 //
-// "! search" gives the server a search, "! pages" pictures of pages. Host, Content-Length and Connection are added where they are not given. The
+// "! search" gives the server a search, "! pages" pictures of pages, "! sign-in" the
+// room of sign-in (signin_conversation_test.go). Host, Content-Length and Connection are added where they are not given. The
 // variables admin, upload, view and other are keys, adminId and so on their
 // users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
 // stand for what they say. In answers, what differs from run to run is replaced by
 // the variable that holds it, or by <id>, <time>, <hash>, <request>, <secret>.
-func TestConversations(t *testing.T) {
+func TestConversations(t *testing.T) { converse(t, false, nil) }
+
+// ConverseWithSignIn replays the conversations that need the room of sign-in.
+func ConverseWithSignIn(t *testing.T, room func(*testing.T, map[string]*enginetest.Kit) Plugged) {
+	converse(t, true, room)
+}
+
+func converse(t *testing.T, signIn bool, room plug) {
 	files, err := filepath.Glob("../testdata/http/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err, files)
 	}
 	for _, name := range files {
+		was, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(was), "\n! sign-in\n") != signIn {
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			was, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}}
+			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}, room: room}
 			c.parse(t, string(was))
 			var is string
 			if c.later { // the days of a bubble pass at once
@@ -77,6 +89,7 @@ func TestConversations(t *testing.T) {
 type conversation struct {
 	options Options
 	later   bool   // a step is some time later
+	room    plug   // nil: none
 	parts   []part // in order; a part without a request is prose
 	kit     *kit
 	pipes   *pipes // nil: the server is reached over the network
@@ -113,6 +126,7 @@ func (c *conversation) parse(t *testing.T, text string) {
 			c.options.BodyTimeout = d
 		case line == "! search":
 			c.options.Search = indexes{}
+		case line == "! sign-in":
 		case line == "! pages":
 			c.options.Pages = pictures{}
 		case mark == "!":
@@ -139,7 +153,7 @@ func (c *conversation) replay(t *testing.T) string {
 		c.pipes = &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 		on = c.pipes
 	}
-	c.kit = newKitOn(t, c.options, on)
+	c.kit = newKitOn(t, c.options, on, c.room)
 	if x, ok := c.options.Search.(indexes); ok {
 		x.follow(t, c.kit)
 	}
@@ -150,6 +164,7 @@ func (c *conversation) replay(t *testing.T) string {
 	for name, id := range c.kit.ids {
 		c.vars[name+"Id"] = id
 	}
+	maps.Copy(c.vars, c.kit.room.Values)
 	c.vars["mainVault"] = c.kit.vaults["main"].ID()
 	var b strings.Builder
 	for _, p := range c.parts {
@@ -282,7 +297,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)
+var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid|jwt|code) ([^{}]*)\}`)
 
 // request makes the bytes of a request.
 func (c *conversation) request(lines []string, crlf bool) string {
@@ -315,30 +330,36 @@ func (c *conversation) request(lines []string, crlf bool) string {
 }
 
 func (c *conversation) expand(s string) string {
-	s = function.ReplaceAllStringFunc(s, func(call string) string {
-		m := function.FindStringSubmatch(call)
-		switch arg := c.expand(m[2]); m[1] {
-		case "repeat":
-			text, n, _ := strings.Cut(arg, " ")
-			times, _ := strconv.Atoi(n)
-			return strings.Repeat(text, times)
-		case "hex":
-			b, _ := hex.DecodeString(arg)
-			return string(b)
-		case "base64":
-			return base64.StdEncoding.EncodeToString([]byte(arg))
-		case "uuid":
-			id, _ := engine.UUID(arg)
-			return id
-		default:
-			sum := sha256.Sum256([]byte(arg))
-			return base64.StdEncoding.EncodeToString(sum[:])
-		}
-	})
+	for function.MatchString(s) { // the inner ones first
+		s = function.ReplaceAllStringFunc(s, c.call)
+	}
 	for _, name := range c.names() {
 		s = strings.ReplaceAll(s, "$"+name, c.vars[name])
 	}
 	return s
+}
+
+func (c *conversation) call(call string) string {
+	m := function.FindStringSubmatch(call)
+	switch arg := c.expand(m[2]); m[1] {
+	case "repeat":
+		text, n, _ := strings.Cut(arg, " ")
+		times, _ := strconv.Atoi(n)
+		return strings.Repeat(text, times)
+	case "hex":
+		b, _ := hex.DecodeString(arg)
+		return string(b)
+	case "base64":
+		return base64.StdEncoding.EncodeToString([]byte(arg))
+	case "uuid":
+		id, _ := engine.UUID(arg)
+		return id
+	case "jwt", "code":
+		return c.kit.room.Functions[m[1]](arg)
+	default:
+		sum := sha256.Sum256([]byte(arg))
+		return base64.StdEncoding.EncodeToString(sum[:])
+	}
 }
 
 // names are the variables, the longest first, so that $adminId is not $admin.

@@ -27,8 +27,9 @@ type Search interface {
 	WithText(ctx context.Context, v *engine.Vault, state string, filter engine.DocumentQuery, p engine.Paging) (ids []string, nextCursor string, err error)
 	// Text returns the text of a version, and what is known of it.
 	Text(ctx context.Context, v *engine.Vault, version engine.Version) (string, TextState, error)
-	// Reading tells how far reading has come.
-	Reading(v *engine.Vault) Reading
+	// Reading tells how far reading has come, of those documents that a query does
+	// not hide; nothing else of the query is looked at.
+	Reading(ctx context.Context, v *engine.Vault, q engine.DocumentQuery) (Reading, error)
 }
 
 // Narrowed makes of a Search one that may be asked in the name of anybody. It is
@@ -66,7 +67,9 @@ func (n narrowed) Text(ctx context.Context, v *engine.Vault, version engine.Vers
 	return n.of.Text(ctx, wholeOf(v), version)
 }
 
-func (n narrowed) Reading(v *engine.Vault) Reading { return n.of.Reading(wholeOf(v)) }
+func (n narrowed) Reading(ctx context.Context, v *engine.Vault, q engine.DocumentQuery) (Reading, error) {
+	return n.of.Reading(ctx, wholeOf(v), v.Narrow(q))
+}
 
 // TextState is whether the text of a document's current version is known.
 type TextState struct {

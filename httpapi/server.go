@@ -215,7 +215,7 @@ func (s *Server) Stop() { s.stop() }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, server: s, id: requestID(r), began: time.Now(), fields: codeInvalidParameter}
+	x := &exchange{ResponseWriter: w, server: s, id: RequestID(r), began: time.Now(), fields: codeInvalidParameter}
 	w.Header().Set("X-Request-Id", x.id)
 	guard(w.Header(), r)
 	s.metrics.running.Add(1)

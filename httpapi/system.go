@@ -76,23 +76,30 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 		out.Reasons = append(out.Reasons, told(warnings, vault, actor)...)
 		slices.Sort(out.Reasons)
 		out.Reasons = slices.Compact(out.Reasons)
-		out.Search = s.reading(vault, actor)
+		out.Search = s.reading(r.Context(), vault, actor)
 	}
 	return x.answer(status, out)
 }
 
-// reading tells a caller how far search has come.
-func (s *Server) reading(vault *engine.Vault, actor engine.Actor) *Reading {
+// reading tells a caller how far search has come; nil of a vault that cannot be
+// asked.
+func (s *Server) reading(ctx context.Context, vault *engine.Vault, actor engine.Actor) *Reading {
 	if s.options.Search == nil {
 		return nil
 	}
 	if actor != engine.Operator() {
-		r := s.options.Search.Reading(vault)
+		r, err := s.options.Search.Reading(ctx, vault.As(actor), engine.DocumentQuery{})
+		if err != nil {
+			return nil
+		}
 		return &r
 	}
 	sum := &Reading{}
 	for _, v := range s.vaults {
-		r := s.options.Search.Reading(v)
+		r, err := s.options.Search.Reading(ctx, v, engine.DocumentQuery{})
+		if err != nil {
+			continue
+		}
 		sum.Behind, sum.Waiting, sum.Failed = sum.Behind+r.Behind, sum.Waiting+r.Waiting, sum.Failed+r.Failed
 	}
 	return sum

@@ -114,7 +114,9 @@ func (c *conversation) quoted(text string, answer *http.Response) string {
 	return out.String()
 }
 
-var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}|\bsrs_[A-Za-z0-9_-]{43}`)
+var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}|\bsrs_[A-Za-z0-9_-]{43}|\bs[af]_[a-z0-9-]+_[A-Za-z0-9_-]{43}`)
+
+var beginsToken = regexp.MustCompile(`^s[raf]_`)
 
 var masks = []struct {
 	re *regexp.Regexp
@@ -131,6 +133,7 @@ var masks = []struct {
 	{regexp.MustCompile(`([^:0-9a-f])[0-9a-f]{64}\b`), "$1<hash>"},
 	{regexp.MustCompile(`"nextCursor": ?"[^"]*[^"0-9][^"]*"`), `"nextCursor": "<cursor>"`},
 	{regexp.MustCompile(`(\b\d+:)[0-9a-f]{64}\b`), "$1<hash>"},
+	{regexp.MustCompile(`("(?:exp|iat)": ?)\d{10}`), "$1<seconds>"},
 	{regexp.MustCompile(`"took": ?\d+`), `"took": <ms>`},
 	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
 	{regexp.MustCompile(`0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
@@ -141,7 +144,7 @@ func (c *conversation) mask(s, request string) string {
 	known := func(isToken bool) {
 		for _, name := range c.names() {
 			v := c.vars[name]
-			if len(v) > 20 && strings.HasPrefix(v, "sr_") == isToken {
+			if len(v) > 20 && beginsToken.MatchString(v) == isToken {
 				s = strings.ReplaceAll(s, v, "$"+name)
 			}
 			if uuid, ok := engine.UUID(v); ok {

@@ -172,6 +172,10 @@ func (v *visit) member(at, name string, value any) argument {
 		if who, err := v.name(p.Value); err == nil {
 			p.Link, p.Value = v.Path("settings", "users", p.Value), who
 		}
+	case "clientId":
+		if c, err := v.vault.Client(v.ctx(), p.Value); err == nil {
+			p.Link, p.Value = v.Path("settings", "clients", c.ID), c.Name
+		}
 	case "keyId":
 		p.Link = v.Path("settings", "keys", p.Value)
 	case "policyId":
@@ -195,10 +199,7 @@ func approve(v *visit) (answer, error) {
 		return v.keySecret(issued.Key, issued.Secret), nil
 	}
 	if issued, is := granted.Result.(engine.IssuedClient); is && issued.Secret.Reveal() != "" {
-		return answer{page: "secret", title: "The secret of the program", next: v.Path("approvals", granted.Approval.ID), body: shownOnce{
-			What: "Secret of the program", Name: issued.Client.Name, Secret: issued.Secret.Reveal(), Back: v.Path("approvals", granted.Approval.ID),
-			Use: "The program signs in with it and its id, which is " + issued.Client.ID + ".",
-		}}, nil
+		return v.clientSecret(issued.Client, issued.Secret, v.Path("settings", "clients", issued.Client.ID)), nil
 	}
 	if b, is := granted.Result.(*engine.Bag); is {
 		return v.bag(b), nil
@@ -264,7 +265,7 @@ func callWords(call string) string {
 		"document.delete": "Delete a document", "lock.break": "Break a lock", "policy.create": "Make a policy of retention",
 		"policy.update": "Change a policy of retention", "policy.delete": "Delete a policy of retention", "run.start": "Start a run, and accept the clock",
 		"settings.update": "Change the settings", "user.create": "Make an admin", "user.update": "Make or let in an admin",
-		"client.create": "Make a program that acts as others", "client.update": "Change a program that acts as others", "client.rotate": "Give a program that acts as others another secret",
+		"client.create": "Make a client that acts as others", "client.update": "Change a client that acts as others", "client.rotate": "Give a client that acts as others another secret",
 		"export.make": "Export documents", "key.create": "Make a key of an admin", "key.rotate": "Rotate a key of an admin",
 	}[call]
 	if words == "" {

@@ -109,6 +109,8 @@ func TestVerificationReports(t *testing.T) {
 	head := s.Head()
 	page := s.get("/main/audit/verify").is(200).says("Nobody has had it verified")
 	s.submit(page, "/main/audit/verify", "bytes", "1", "head", head.Text()).is(200).says("Everything held.", "the bytes of 1 file", "1 compared", "for Ada Admin")
+	pasted := "\r\n  " + strings.ReplaceAll(strings.TrimSpace(head.Text()), "\n", " \r\n") + "\r\n\r\n" + strings.TrimSpace(head.Text())
+	s.submit(page, "/main/audit/verify", "head", pasted).is(200).says("Everything held.", "2 compared")
 	s.submit(page, "/main/audit/verify", "head", "not a head").is(400).says("is not a printed head", "Everything held.")
 	other := head
 	other.Hash[0] ^= 1

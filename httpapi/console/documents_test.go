@@ -1,12 +1,16 @@
 package console
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
+	"io"
+	"mime/multipart"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"strongroom/engine"
 )
@@ -121,6 +125,58 @@ func TestUploadKeepsWhatItCan(t *testing.T) {
 	}
 }
 
+// What is about one file alone wins over what is about all; tags are added. What is
+// wrong with it keeps that file out, and no other.
+func TestAFileHasFieldsOfItsOwn(t *testing.T) {
+	k := newKit(t)
+	k.Define(engine.TextField, "supplier")
+	ulla, _ := k.Person("Ulla Other", engine.AccessView)
+	b := k.admin()
+	b.get("/console/main/upload?own=3").says("number 3").lacks("number 4")
+	form := func(parts ...[3]string) (string, *bytes.Buffer) {
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		for _, p := range parts {
+			if part := io.Writer(nil); p[1] != "" {
+				part, _ = w.CreateFormFile(p[0], p[1])
+				io.WriteString(part, p[2])
+			} else {
+				w.WriteField(p[0], p[2])
+			}
+		}
+		w.Close()
+		return w.FormDataContentType(), &body
+	}
+	mediaType, body := form([3]string{"category", "", "contract"}, [3]string{"tags", "", "all, year:2026"}, [3]string{"field.supplier", "", "Bolt"},
+		[3]string{"file", "plain.txt", "one"},
+		[3]string{"1.name", "", "The lease"}, [3]string{"1.category", "", "report"}, [3]string{"1.tags", "", "mine, all"}, [3]string{"1.field.supplier", "", "Acme"}, [3]string{"1.ownerId", "", ulla.UserID}, [3]string{"file.1", "own.txt", "two"},
+		[3]string{"2.ownerId", "", "nobody at all"}, [3]string{"file.2", "lost.txt", "three"},
+		[3]string{"3.category", "", ""}, [3]string{"file.3", "empty.txt", "four"})
+	b.do("POST", "/console/main/upload", mediaType, body).is(200).says("plain.txt", "The lease", "lost.txt", "not kept", "names nobody here", "empty.txt")
+	found, err := k.Documents(t.Context(), engine.DocumentQuery{Sort: engine.SortName})
+	if err != nil || len(found.Items) != 3 {
+		t.Fatalf("%d documents, %v", len(found.Items), err)
+	}
+	for _, d := range found.Items {
+		is := fmt.Sprint(d.Category, " ", d.Tags, " ", d.CustomFields["supplier"], " ", d.OwnerID == ulla.UserID)
+		want := "contract [all year:2026] Bolt false"
+		if d.Name == "The lease" {
+			want = "report [all mine year:2026] Acme true"
+		}
+		if is != want {
+			t.Errorf("%s is %s, want %s", d.Name, is, want)
+		}
+	}
+
+	k.passes(31 * time.Minute)
+	mediaType, body = form([3]string{"tags", "", "all"}, [3]string{"file.1", "a.txt", "a"}, [3]string{"2.name", "", "After a file"}, [3]string{"file.2", "b.txt", "b"})
+	b.do("POST", "/console/main/upload", mediaType, body)
+	back := b.submit("/console/sign-in", "key", k.Token).form("/console/main/upload")
+	if back.Get("tags") != "all" || back.Get("2.name") != "After a file" {
+		t.Errorf("after signing in the form has %v", back)
+	}
+}
+
 func TestDeedsOnTheDocumentsPage(t *testing.T) {
 	k := newKit(t)
 	d := k.CreateFrom(engine.NewDocument{Name: "contract", Version: engine.NewVersion{FileName: "c.txt", MediaType: "text/plain"}}, "first")
@@ -181,8 +237,27 @@ func TestDeedsOnTheDocumentsPage(t *testing.T) {
 
 	b.get(path + "/delete")
 	b.submit(path+"/delete", "name", "contract").is(400).says("That is not its name")
-	b.submit(path+"/delete", "name", "renamed").is(410).says("This document was deleted", "by hand", "Ada Admin", "certificate")
+	b.submit(path+"/delete", "name", "renamed").is(410).says("renamed", "This document was deleted", "by hand", "Ada Admin", "certificate")
 	b.get(path + "/edit").is(410).says("The document was deleted")
 	b.get(path + "/content").is(410)
 	b.get("/console/main/documents?status=deleted").says("Deleted")
+}
+
+// A form that is saved as it was changes nothing, whatever ends of lines it is sent with.
+func TestTheEndsOfLinesStayAsTheyWere(t *testing.T) {
+	k := newKit(t)
+	d := k.CreateFrom(engine.NewDocument{Name: "lease", Description: "one\ntwo\n\nthree"}, "text")
+	head := k.Head()
+	b := k.admin()
+	after := k.Head()
+	b.get("/console/main/documents/" + d.ID + "/edit")
+	b.submit("/console/main/documents/" + d.ID + "/edit").is(200)
+	if head == after || k.Head() != after {
+		t.Errorf("an entry was written: %q", k.document(d.ID).Description)
+	}
+	b.get("/console/main/documents/" + d.ID + "/edit")
+	b.submit("/console/main/documents/"+d.ID+"/edit", "description", "one\ntwo").is(200)
+	if is := k.document(d.ID).Description; is != "one\ntwo" {
+		t.Errorf("the description is %q", is)
+	}
 }

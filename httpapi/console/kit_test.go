@@ -221,6 +221,11 @@ func (b *browser) submit(path string, pairs ...string) seen {
 	for name, values := range fields(pairs...) {
 		form[name] = values
 	}
+	for _, values := range form {
+		for i, value := range values { // as browsers send the ends of lines
+			values[i] = strings.ReplaceAll(unified(value), "\n", "\r\n")
+		}
+	}
 	return b.do("POST", path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 }
 
@@ -252,8 +257,12 @@ func formValues(form string) url.Values {
 		if kind == "file" || (kind == "checkbox" || kind == "radio") && !strings.Contains(tag, " checked") {
 			continue
 		}
+		value := attribute(tag, "value")
+		if kind == "checkbox" && value == "" { // as browsers say it
+			value = "on"
+		}
 		if name := attribute(tag, "name"); name != "" {
-			values.Add(name, attribute(tag, "value"))
+			values.Add(name, value)
 		}
 	}
 	for _, area := range textareaPattern.FindAllStringSubmatch(form, -1) {
@@ -415,4 +424,6 @@ func (s indexed) Text(ctx context.Context, _ *engine.Vault, v engine.Version) (s
 	return r.Text, httpapi.TextState{State: string(r.State), Reason: r.Reason}, err
 }
 
-func (indexed) Reading(*engine.Vault) httpapi.Reading { return httpapi.Reading{} }
+func (indexed) Reading(context.Context, *engine.Vault, engine.DocumentQuery) (httpapi.Reading, error) {
+	return httpapi.Reading{}, nil
+}

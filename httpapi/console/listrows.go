@@ -80,7 +80,7 @@ func (w *rowWriter) row(d *listed, choose string) {
 	}
 	w.raw("</td>\n", `<td class="wide">`)
 	w.text(d.Category)
-	w.raw(`</td><td class="wide nowrap">`)
+	w.raw(`</td><td class="wide owner">`)
 	w.text(d.Owner)
 	w.raw(`</td><td class="n wide">`, thousands(int(d.VersionCount)), `</td><td class="n nowrap">`)
 	if at := &d.Changed; at.Exact != "" {

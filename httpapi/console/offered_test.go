@@ -35,8 +35,10 @@ func populated(t *testing.T) (k *kit, ids map[string]string) {
 	must(err)
 	h, _, _, err := k.CreateWebhook(ctx, k.Admin, engine.NewWebhook{URL: "https://receiver.example/x"})
 	must(err)
+	c, _, _, err := k.CreateClient(ctx, k.Admin, engine.NewClient{Name: "Robot", Grants: []engine.Grant{engine.GrantClientCredentials}, UserID: k.Admin.UserID})
+	must(err)
 	o := k.owed(d.ID, k.Admin.UserID, "Report", 3)
-	return k, map[string]string{"documents": d.ID, "policies": p.ID, "erasures": e.ID, "webhooks": h.ID, "obligations": o.ID, "users": k.Admin.UserID, "keys": k.Admin.KeyID, "key": "supplier", "seq": "1"}
+	return k, map[string]string{"documents": d.ID, "policies": p.ID, "erasures": e.ID, "webhooks": h.ID, "clients": c.ID, "obligations": o.ID, "users": k.Admin.UserID, "keys": k.Admin.KeyID, "key": "supplier", "seq": "1"}
 }
 
 // address is an address of a route, about what is there; "" if there is none.

@@ -13,7 +13,7 @@ import (
 )
 
 func settingsRoutes() []route {
-	return []route{
+	return slices.Concat(clientRoutes(), []route{
 		{"GET", "/{vault}/settings", readAll, showSettings},
 		{"POST", "/{vault}/settings/general", admin, saveSettings},
 		{"GET", "/{vault}/settings/categories", readAll, listCategories},
@@ -30,6 +30,8 @@ func settingsRoutes() []route {
 		{"POST", "/{vault}/settings/users/add", admin, addUser},
 		{"GET", "/{vault}/settings/users/{id}", readAll, showUser},
 		{"POST", "/{vault}/settings/users/{id}/change", admin, changeUser},
+		{"POST", "/{vault}/settings/users/{id}/identity", admin, linkUser},
+		{"POST", "/{vault}/settings/users/{id}/unlink", admin, unlinkUser},
 		{"POST", "/{vault}/settings/users/{id}/foresee", admin, foreseeHandover},
 		{"POST", "/{vault}/settings/users/{id}/handover", admin, handOver},
 
@@ -49,7 +51,7 @@ func settingsRoutes() []route {
 		{"POST", "/{vault}/settings/webhooks/{id}/redeliver", admin, redeliver},
 
 		{"GET", "/{vault}/settings/health", readAll, showHealth},
-	}
+	})
 }
 
 // draft is a form as it stands: what was typed, else what is there; and what keeps
@@ -110,7 +112,8 @@ func (v *visit) again(err error) (draft, int) {
 type general struct {
 	draft
 	engine.Settings
-	Days string
+	Days     string
+	Provider bool // there is an identity provider
 	// Required: the change was not made, because of what it would do.
 	Required *required
 }
@@ -129,7 +132,7 @@ func showSettings(v *visit) (answer, error) { return v.settingsPage(general{draf
 func (v *visit) settingsPage(g general, status int) (answer, error) {
 	var err error
 	g.Settings, err = v.vault.Settings(v.ctx())
-	g.Days = joinNumbers(g.Settings.ReminderDays)
+	g.Days, g.Provider = joinNumbers(g.Settings.ReminderDays), v.console.options.Provider != nil
 	return answer{page: "settings", title: "Settings", body: g, status: status}, err
 }
 
@@ -195,7 +198,7 @@ func (v *visit) settingsPatch() (p engine.SettingsPatch, err error) {
 		days = append(days, n)
 	}
 	p = engine.SettingsPatch{
-		RetentionConflict: &conflict, RetentionRunAt: text("retentionRunAt"), TimeZone: text("timeZone"), ReminderDays: &days, AuditReads: flag("auditReads"), RestrictDeferred: flag("restrictDeferred"),
+		RetentionConflict: &conflict, RetentionRunAt: text("retentionRunAt"), TimeZone: text("timeZone"), ReminderDays: &days, AuditReads: flag("auditReads"), RestrictDeferred: flag("restrictDeferred"), SignInByKey: flag("signInByKey"),
 		MaxClockGapDays: number("maxClockGapDays"), Paused: flag("paused"), SearchLanguage: text("searchLanguage"), MaxVersions: number("maxVersions"),
 	}
 	two := []engine.Covered{}

@@ -108,7 +108,7 @@ func hidden(page, name string) string {
 // settingsForm is the form as the page has it, with some of it changed.
 func settingsForm(pairs ...string) []string {
 	return append(pairs, "timeZone", "UTC", "reminderDays", "30, 7, 1", "retentionRunAt", "02:00", "retentionConflict", "longest", "maxClockGapDays", "30",
-		"searchLanguage", "en", "maxVersions", "10000")
+		"searchLanguage", "en", "maxVersions", "10000", "signInByKey", "on")
 }
 
 func TestSettingsAreChangedAndAConflictShowsBoth(t *testing.T) {

@@ -37,6 +37,7 @@ type keyPage struct {
 type shownOnce struct {
 	What   string // "API key"
 	Name   string
+	ID     string // which goes with it, and is no secret; "": none
 	Secret string
 	Use    string // what it is for
 	Back   string

@@ -25,7 +25,10 @@ func (draft) Levels() []option {
 type userPage struct {
 	draft
 	engine.User
+	Link      draft // the form of whom the provider knows them as
+	Issuer    string
 	Made      When
+	Seen      When // at the provider
 	Documents string
 	Open      string // obligations
 	Owns      bool
@@ -65,17 +68,26 @@ func addUser(v *visit) (answer, error) {
 	return answer{}, err
 }
 
-func showUser(v *visit) (answer, error) { return v.userPage(v.draft(), 0) }
+func showUser(v *visit) (answer, error) {
+	d, link := v.draft(), draft{}
+	if v.unsent != nil && v.unsent.path == v.Path("settings", "users", v.id("id"), "identity") {
+		d, link = link, d
+	}
+	return v.userPage(d, link, 0)
+}
 
 // maxOwned is how much one form hands over, and how far a page counts.
 const maxOwned = 10_000
 
-func (v *visit) userPage(d draft, status int) (answer, error) {
+func (v *visit) userPage(d, link draft, status int) (answer, error) {
 	u, err := v.vault.User(v.ctx(), v.id("id"))
 	if err != nil {
 		return answer{}, err
 	}
-	body := userPage{draft: d, User: u, Made: v.When(u.CreatedAt), You: u.ID == v.user.ID}
+	body := userPage{draft: d, User: u, Link: link, Made: v.When(u.CreatedAt), Seen: v.When(u.SeenAt), You: u.ID == v.user.ID}
+	if body.Issuer, err = v.issuer(u); err != nil {
+		return answer{}, err
+	}
 	n, more, err := v.countDocuments(engine.DocumentQuery{OwnerID: u.ID, Status: engine.StatusAll}, maxOwned)
 	if err != nil {
 		return answer{}, err
@@ -98,6 +110,56 @@ func (v *visit) userPage(d draft, status int) (answer, error) {
 	return answer{page: "user", title: u.Name, body: body, status: status}, err
 }
 
+// issuer is what a form offers as the provider of a user's identity: the one that is
+// there, else the one by which others are known, of those who stand first.
+func (v *visit) issuer(u engine.User) (string, error) {
+	if u.Identity.Issuer != "" {
+		return u.Identity.Issuer, nil
+	}
+	found, err := v.vault.Users(v.ctx(), engine.Paging{Limit: 500})
+	for _, other := range found.Items {
+		if other.Identity.Issuer != "" {
+			return other.Identity.Issuer, nil
+		}
+	}
+	return "", err
+}
+
+func linkUser(v *visit) (answer, error) {
+	who := engine.Identity{Issuer: v.form("issuer"), Subject: v.form("subject")}
+	if who == (engine.Identity{}) { // it would unlink them, which has a form of its own
+		return v.linkAgain(wrongField("identity", "needs an issuer and a subject"))
+	}
+	u, _, err := v.vault.UpdateUser(v.ctx(), v.actor, v.id("id"), v.revision(), engine.UserPatch{Identity: &who})
+	if err != nil {
+		return v.linkAgain(err)
+	}
+	return see(v.Path("settings", "users", u.ID), "%s is linked: whoever has that account comes in as them.", u.Name), nil
+}
+
+func unlinkUser(v *visit) (answer, error) {
+	u, _, err := v.vault.UpdateUser(v.ctx(), v.actor, v.id("id"), v.revision(), engine.UserPatch{Identity: &engine.Identity{}})
+	if err != nil {
+		return v.linkAgain(err)
+	}
+	return see(v.Path("settings", "users", u.ID), "%s is not linked any more.", u.Name), nil
+}
+
+func (v *visit) linkAgain(err error) (answer, error) {
+	d, status := v.again(err)
+	if status == 0 {
+		return answer{}, err
+	}
+	if exists, is := errors.AsType[*engine.ExistsError](err); is {
+		name, err := v.name(exists.ID)
+		if err != nil {
+			return answer{}, err
+		}
+		d.Refused = "That account is linked to " + name + " already. Unlink it there first, if it is not theirs."
+	}
+	return v.userPage(draft{}, d, status)
+}
+
 // others are the active users but one.
 func (v *visit) others(but string) (people, error) {
 	p, err := v.people(false)
@@ -116,7 +178,7 @@ func changeUser(v *visit) (answer, error) {
 		return see(v.Path("settings", "users", u.ID), "%s", said), nil
 	}
 	if d, status := v.again(err); status != 0 {
-		return v.userPage(d, status)
+		return v.userPage(d, draft{}, status)
 	}
 	return answer{}, err
 }
@@ -147,13 +209,13 @@ func (v *visit) handover(dryRun bool) (answer, error) {
 	}
 	to, err := v.person("to", v.form("to"))
 	if invalid, ok := errors.AsType[*engine.InvalidError](err); ok {
-		return v.userPage(draft{Wrong: invalid.Fields}, http.StatusBadRequest)
+		return v.userPage(draft{Wrong: invalid.Fields}, draft{}, http.StatusBadRequest)
 	} else if err != nil {
 		return answer{}, err
 	}
 	h.To, err = v.vault.User(v.ctx(), to)
 	if to == "" || errors.Is(err, engine.ErrUserNotFound) || err == nil && (h.To.ID == h.From.ID || h.To.Status != engine.UserActive) {
-		return v.userPage(draft{Typed: nil, Wrong: []engine.FieldError{{Field: "to", Message: "choose somebody else who is active"}}}, http.StatusBadRequest)
+		return v.userPage(draft{Typed: nil, Wrong: []engine.FieldError{{Field: "to", Message: "choose somebody else who is active"}}}, draft{}, http.StatusBadRequest)
 	} else if err != nil {
 		return answer{}, err
 	}

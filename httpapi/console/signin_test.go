@@ -323,7 +323,9 @@ func TestSecretsAndFilesDoNotComeBack(t *testing.T) {
 	d := k.Create("contract", "text")
 	path := "/console/main/documents/" + d.ID
 	b := k.admin()
-	b.get(path)
+	if page := b.get(path).HTML; !strings.Contains(page, `value="contract" autocomplete="username"`) {
+		t.Error("a password manager does not learn whose edit password it is")
+	}
 	k.passes(31 * time.Minute)
 	b.submit(path+"/password", "editPassword", "hunter2!")
 	p := b.submit("/console/sign-in", "key", k.Token)

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 
 	"strongroom/engine"
@@ -20,11 +21,34 @@ type uploading struct {
 	People     people
 	Fields     []engine.Field
 	Limit      int64
+	Own        []int  // numbers of the files that have fields of their own
+	More       string // where more of them are; "": nowhere
+	Again      bool   // it was sent before signing in
 }
+
+// maxOwn is how many files a form can give fields of their own without a script.
+const maxOwn = 20
 
 func askFiles(v *visit) (answer, error) {
 	body := uploading{Limit: v.console.options.MaxUpload}
-	var err error
+	own, err := strconv.Atoi(v.r.URL.Query().Get("own"))
+	if err != nil || own < 1 {
+		own = 1
+	}
+	if v.unsent != nil { // as many as were filled in
+		body.Again = true
+		for name := range v.unsent.fields {
+			number, _, _ := strings.Cut(name, ".")
+			n, _ := strconv.Atoi(number)
+			own = max(own, n)
+		}
+	}
+	for n := range min(own, maxOwn) {
+		body.Own = append(body.Own, n+1)
+	}
+	if own < maxOwn {
+		body.More = v.Path("upload") + "?own=" + strconv.Itoa(min(own+4, maxOwn))
+	}
 	if body.Categories, err = v.kinds(); err != nil {
 		return answer{}, err
 	}
@@ -59,6 +83,13 @@ func upload(v *visit) (answer, error) {
 		results = append(results, made)
 		return err
 	})
+	toScripts := v.r.Header.Get("Accept") == "application/json" // for one file
+	if err != nil && toScripts {
+		var made received
+		if made, err = v.refused(received{}, err); err == nil {
+			return toScript(v, made), nil
+		}
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -71,7 +102,7 @@ func upload(v *visit) (answer, error) {
 			wrong++
 		}
 	}
-	if v.r.Header.Get("Accept") == "application/json" { // the script, for one file
+	if toScripts {
 		return toScript(v, results[0]), nil
 	}
 	if len(results) == 1 && wrong == 0 {
@@ -89,7 +120,7 @@ func eachPart(form *multipart.Reader, meta map[string][]string, file func(*multi
 			return nil
 		case err != nil:
 			return errForm
-		case part.FormName() == "file":
+		case part.FormName() == "file" || strings.HasPrefix(part.FormName(), ownFile):
 			if part.FileName() == "" { // a field for files that was left empty
 				continue
 			}
@@ -101,34 +132,72 @@ func eachPart(form *multipart.Reader, meta map[string][]string, file func(*multi
 			if size += len(value); err != nil || size > maxForm {
 				return errForm
 			}
-			meta[part.FormName()] = append(meta[part.FormName()], strings.TrimSpace(string(value)))
+			meta[part.FormName()] = append(meta[part.FormName()], strings.TrimSpace(unified(string(value))))
 		}
 	}
+}
+
+// ownFile begins the name of a file that has fields of its own: those of file.3 are
+// 3.name, 3.tags and so on.
+const ownFile = "file."
+
+// written is what a form says of one file: its own fields, and where they are empty
+// those for all.
+type written struct {
+	meta map[string][]string
+	own  string // what the names of its own fields begin with; "": it has none
+}
+
+func (t written) one(name string) string {
+	if t.own != "" {
+		if values := t.meta[t.own+name]; len(values) > 0 && values[0] != "" {
+			return values[0]
+		}
+	}
+	if values := t.meta[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// tags are its own beside those for all.
+func (t written) tags() []string {
+	all := splitTags(t.meta["tags"])
+	if t.own != "" {
+		all = append(all, splitTags(t.meta[t.own+"tags"])...)
+	}
+	return all
+}
+
+// described is what is to be kept with a file. What is wrong with fields of its own is told
+// with it, what is wrong with those for all ends the upload.
+func (v *visit) described(file *multipart.Part, meta map[string][]string) (n engine.NewDocument, own bool, err error) {
+	t := written{meta: meta}
+	if number, is := strings.CutPrefix(file.FormName(), ownFile); is {
+		t.own = number + "."
+	}
+	n = engine.NewDocument{
+		Name: t.one("name"), Category: t.one("category"), Description: t.one("description"), ExternalID: t.one("externalId"), Tags: t.tags(),
+		Version: engine.NewVersion{FileName: fileName(file.FileName()), MediaType: file.Header.Get("Content-Type"), Comment: t.one("comment")},
+	}
+	if n.OwnerID, err = v.person("ownerId", t.one("ownerId")); err != nil {
+		return n, t.own != "", err
+	}
+	n.CustomFields, err = v.customFields(func(key string) (string, bool) { value := t.one("field." + key); return value, value != "" }, false)
+	return n, t.own != "", err
 }
 
 // keepFile makes a document of a file. What is refused about one file is told with
 // it; an error ends the upload.
 func (v *visit) keepFile(file *multipart.Part, meta map[string][]string) (received, error) {
 	out := received{File: fileName(file.FileName())}
-	one := func(name string) string {
-		if values := meta[name]; len(values) > 0 {
-			return values[0]
-		}
-		return ""
+	n, own, err := v.described(file, meta)
+	if err != nil && own {
+		return v.refused(out, err)
 	}
-	n := engine.NewDocument{
-		Name: one("name"), Category: one("category"), Description: one("description"), OwnerID: one("ownerId"), ExternalID: one("externalId"),
-		Tags: splitTags(meta["tags"]), Version: engine.NewVersion{FileName: out.File, MediaType: file.Header.Get("Content-Type"), Comment: one("comment")},
-	}
-	var err error
-	if n.OwnerID, err = v.person("ownerId", n.OwnerID); err != nil {
-		return out, err
-	}
-	fields, err := v.customFields(func(key string) (string, bool) { value, ok := meta["field."+key]; return strings.Join(value, ""), ok }, false)
 	if err != nil {
 		return out, err
 	}
-	n.CustomFields = fields
 	staged, err := v.vault.Stage(v.ctx(), file, v.console.options.MaxUpload)
 	if err != nil {
 		return v.refused(out, err)

@@ -85,6 +85,10 @@ type route struct {
 // maxForm is the size of a form without files.
 const maxForm = 1 << 20
 
+// maxPassedOver is how much of a form with files is read to keep its fields for who
+// has to sign in again. Most fields stand before the files.
+const maxPassedOver = 32 << 20
+
 func (c *Console) serve(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := c.stranger(r)
@@ -96,6 +100,9 @@ func (c *Console) serve(rt route) http.HandlerFunc {
 	}
 }
 
+// unified is a text with the ends of lines that it had: browsers send CR and LF for each.
+func unified(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
 func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, error) {
 	r := v.r
 	isFile := strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
@@ -103,6 +110,11 @@ func (c *Console) answer(v *visit, w http.ResponseWriter, rt route) (answer, err
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			return answer{}, errForm
+		}
+		for _, values := range r.PostForm {
+			for i, value := range values {
+				values[i] = unified(value)
+			}
 		}
 	}
 	if rt.access == engine.AccessNone {
@@ -224,9 +236,10 @@ func (c *Console) toSignIn(v *visit, over bool) answer {
 // and its files.
 func (v *visit) typed() url.Values {
 	sent := v.r.PostForm
+	v.r.Body = io.NopCloser(io.LimitReader(v.r.Body, maxPassedOver))
 	if form, err := v.r.MultipartReader(); err == nil {
 		sent = url.Values{}
-		eachPart(form, sent, func(*multipart.Part) error { return io.EOF }) // fields stand before the files
+		eachPart(form, sent, func(*multipart.Part) error { return nil }) // the files are passed over
 	}
 	fields := url.Values{}
 	for name, values := range sent {

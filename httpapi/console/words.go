@@ -74,6 +74,7 @@ var refusals = []refusal{
 	{engine.ErrVersionNotFound, 404, "The document has no such version", "Its page lists the versions it has."},
 	{engine.ErrUserNotFound, 404, "There is no such person", "Settings lists everybody."},
 	{engine.ErrKeyNotFound, 404, "There is no such key", "Settings lists all keys, and your own are under Me."},
+	{engine.ErrClientNotFound, 404, "There is no such client", "Settings lists all clients, closed ones too."},
 	{engine.ErrFieldNotFound, 404, "There is no such field", "Settings lists those there are."},
 	{engine.ErrCertificateNotFound, 404, "There is no such certificate", "Only a document that was deleted has one."},
 	{engine.ErrEntryNotFound, 404, "There is no such entry", "The audit log lists those there are."},

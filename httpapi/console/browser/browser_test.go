@@ -12,10 +12,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +60,7 @@ func run(m *testing.M) int {
 		return m.Run()
 	}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
-		chromedp.ExecPath(path), chromedp.Flag("no-sandbox", os.Geteuid() == 0), chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("disable-gpu", true))
+		chromedp.ExecPath(path), chromedp.Flag("no-sandbox", os.Geteuid() == 0), chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("disable-gpu", true), chromedp.Flag("ignore-certificate-errors", true))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
 	defer stop()
 	browser, end := chromedp.NewContext(allocator)
@@ -74,28 +76,53 @@ func run(m *testing.M) int {
 // house is the console of a real vault with people in it.
 type house struct {
 	*enginetest.Kit
-	url string
+	url    string // what the address of a page begins with
+	prefix string // its path
+	pages  *console.Console
+	cut    atomic.Bool // connections are lost
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T) *house { return openHouse(t, vault(t), console.Options{}) }
+
+// vault is one that is there only if there is a browser.
+func vault(t *testing.T) *enginetest.Kit {
 	t.Helper()
 	if chromium == nil {
 		t.Skip("LEFT OUT: there is no chromium")
 	}
-	kit := enginetest.New(t)
-	c, err := console.New(map[string]*engine.Vault{"main": kit.Vault}, console.Options{Logger: zerolog.New(zerolog.NewTestWriter(t)), Guides: os.DirFS("../../..")})
-	if err != nil {
+	return enginetest.New(t)
+}
+
+// openHouse is the console of a vault with these options, over http.
+func openHouse(t *testing.T, kit *enginetest.Kit, o console.Options) *house {
+	t.Helper()
+	h := &house{Kit: kit, prefix: o.Prefix}
+	o.Logger, o.Guides = zerolog.New(zerolog.NewTestWriter(t)), os.DirFS("../../..")
+	var err error
+	if h.pages, err = console.New(map[string]*engine.Vault{"main": kit.Vault}, o); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(c)
+	server := httptest.NewServer(h)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
-		if err := c.Close(); err != nil {
+		if err := h.pages.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &house{kit, server.URL}
+	h.url = server.URL + o.Prefix
+	return h
+}
+
+// ServeHTTP serves the pages, unless the connection is lost.
+func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.cut.Load() {
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			c.Close()
+		}
+		return
+	}
+	h.pages.ServeHTTP(w, r)
 }
 
 // tab is a page somebody looks at.
@@ -286,7 +313,7 @@ func (b *tab) text() string {
 func (b *tab) path() string {
 	var s string
 	b.ask("location.pathname + location.search", &s)
-	return strings.TrimPrefix(s, "/console/main/")
+	return strings.TrimPrefix(s, b.h.prefix+"/console/main/")
 }
 
 // says fails the test unless these words are seen.
@@ -316,13 +343,13 @@ func quoted(s string) string {
 }
 
 // seen finds what a person would click on, by what it says.
-const seen = `(words => { const all = [...document.querySelectorAll('a,button,summary,label')].filter(e => e.getClientRects().length > 0);
+const seen = `(words => { const all = [...document.querySelectorAll('a,button,summary,label')].filter(e => e.checkVisibility() && e.getClientRects().length > 0);
  const said = e => e.innerText.trim();
  const main = all.filter(e => e.closest('main'));
  return main.find(e => said(e) === words) || all.find(e => said(e) === words) || main.find(e => said(e).startsWith(words)) || all.find(e => said(e).startsWith(words)); })`
 
 // labelled finds a field by its label.
-const labelled = `(words => { const all = [...document.querySelectorAll('input:not([type=hidden]),select,textarea')].filter(e => e.getClientRects().length > 0);
+const labelled = `(words => { const all = [...document.querySelectorAll('input:not([type=hidden]),select,textarea')].filter(e => e.checkVisibility() && e.getClientRects().length > 0);
  const said = e => e.getAttribute('aria-label') || (e.labels && e.labels[0] ? e.labels[0].textContent.trim() : '');
  return all.find(e => said(e) === words) || all.find(e => said(e).startsWith(words)); })`
 
@@ -334,8 +361,20 @@ func (b *tab) click(words string) {
 
 func (b *tab) clicks(words string, times int) {
 	b.Helper()
-	b.until(fmt.Sprintf("%q to click on", words), seen+"("+quoted(words)+") !== undefined")
-	at := get[[]float64](b, "(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getClientRects()[0]; return [r.x + r.width / 2, r.y + r.height / 2]; })("+seen+"("+quoted(words)+"))")
+	b.clicksOn(seen, words, times)
+}
+
+// tick clicks on the box with a label.
+func (b *tab) tick(label string) {
+	b.Helper()
+	b.clicksOn(labelled, label, 1)
+}
+
+// clicksOn clicks on what an expression finds by words.
+func (b *tab) clicksOn(finds, words string, times int) {
+	b.Helper()
+	b.until(fmt.Sprintf("%q to click on", words), finds+"("+quoted(words)+") !== undefined")
+	at := get[[]float64](b, "(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = e.getClientRects()[0]; return [r.x + r.width / 2, r.y + r.height / 2]; })("+finds+"("+quoted(words)+"))")
 	for i := range times {
 		for _, kind := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
 			call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: int64(i + 1)})
@@ -355,6 +394,47 @@ func (b *tab) fill(label, value string) {
 	b.until(fmt.Sprintf("a field %q", label), labelled+"("+quoted(label)+") !== undefined")
 	get[any](b, "(e => { e.focus(); if (e.select) e.select(); })("+labelled+"("+quoted(label)+"))")
 	call(b, input.InsertText, input.InsertTextParams{Text: value})
+}
+
+// choose chooses, in the field with a label, what begins with these words.
+func (b *tab) choose(label, words string) {
+	b.Helper()
+	b.until(fmt.Sprintf("%q in %q", words, label), "[...(("+labelled+"("+quoted(label)+") || {}).options || [])].some(o => o.text.trim().startsWith("+quoted(words)+"))")
+	get[any](b, "void (e => { e.value = [...e.options].find(o => o.text.trim().startsWith("+quoted(words)+")).value; e.dispatchEvent(new Event('change', {bubbles: true})); })("+labelled+"("+quoted(label)+"))")
+}
+
+// puts puts a day, or lines, into the field with a label.
+func (b *tab) puts(label, value string) {
+	b.Helper()
+	b.until(fmt.Sprintf("a field %q", label), labelled+"("+quoted(label)+") !== undefined")
+	get[any](b, "void (("+labelled+"("+quoted(label)+")).value = "+quoted(value)+")")
+}
+
+// settled looks again until work in the background is done.
+func (b *tab) settled() {
+	b.Helper()
+	for range 100 {
+		if !strings.Contains(b.text(), "Look again") {
+			return
+		}
+		b.reload()
+	}
+	b.Fatalf("what is under way at %s does not end", b.path())
+}
+
+// secret is what is shown once on the page that is open.
+func (b *tab) secret() string {
+	b.Helper()
+	b.says("shown once")
+	return get[string](b, "document.querySelector('.secret').innerText.trim()")
+}
+
+// hides fails the test if the page has a text anywhere, seen or not.
+func (b *tab) hides(text string) {
+	b.Helper()
+	if get[bool](b, "document.documentElement.outerHTML.includes("+quoted(text)+")") {
+		b.Errorf("%s has %q in it", b.path(), text)
+	}
 }
 
 // value is what a field has.

@@ -47,6 +47,25 @@ func (h *house) furnish(t *testing.T) {
 	_, _, err = h.CreatePolicy(ctx, h.Admin, engine.NewPolicy{Name: evil, Scope: engine.ScopeProduct, Target: "none", Action: engine.ActionArchive})
 	must(err)
 	h.Define(engine.TextField, "supplier")
+	h.lengthen(t)
+}
+
+// lengthen puts things into a vault whose names are as long as can be, without a blank.
+func (h *house) lengthen(t *testing.T) {
+	t.Helper()
+	ctx, long := t.Context(), strings.Repeat("Settlement", 20)
+	u, _, err := h.CreateUser(ctx, h.Admin, engine.NewUser{Name: long, Email: long[:60] + "@" + long[:60] + ".example", Access: engine.AccessView})
+	d := h.CreateFrom(engine.NewDocument{Name: long, Description: long, Tags: []string{long[:100]}, OwnerID: u.ID}, long)
+	_, _, held := h.PlaceHold(ctx, h.Admin, d.ID, engine.Condition{}, engine.NewHold{Reason: long, Matter: long})
+	_, _, _, registered := h.CreateClient(ctx, h.Admin, engine.NewClient{Name: long, Grants: []engine.Grant{engine.GrantAuthorizationCode}, RedirectURIs: []string{"https://app.example/" + long}})
+	_, _, _, told := h.CreateWebhook(ctx, h.Admin, engine.NewWebhook{URL: "https://receiver.example/" + long, Description: long})
+	_, _, defined := h.CreateField(ctx, h.Admin, engine.NewField{Key: long[:64], Label: long, Type: engine.TextField, Description: long})
+	due, _ := engine.ParseDue("2090-01-01")
+	_, _, owed := h.CreateObligation(ctx, h.Admin, engine.NewObligation{Title: long, DueDate: due, OwnerID: u.ID, DocumentID: d.ID})
+	_, _, kept := h.CreatePolicy(ctx, h.Admin, engine.NewPolicy{Name: long, Scope: engine.ScopeProduct, Target: long[:100], Action: engine.ActionArchive})
+	if err := errors.Join(err, held, registered, told, defined, owed, kept); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var (
@@ -120,7 +139,7 @@ func axeSource(t *testing.T) string {
 // inspect looks at the page that is open.
 func (b *tab) inspect(axe string) {
 	b.Helper()
-	for _, width := range []int64{360, 640} { // 640 is 1280 at 200 %
+	for _, width := range []int64{360, 640, 768, 1280} { // 640 is 1280 at 200 %
 		b.size(width, 800)
 		wide := get[string](b, `(() => { if (document.documentElement.scrollWidth <= innerWidth) return ''; const e = [...document.querySelectorAll('body *')].find(e => e.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(e).position !== 'fixed' && !e.closest('nav')); return 'wide: ' + document.documentElement.scrollWidth + ' ' + (e ? e.outerHTML.slice(0, 160) : ''); })()`)
 		if wide != "" {
