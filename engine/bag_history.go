@@ -3,12 +3,16 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
 )
 
 // What a bag tells of the log.
@@ -39,6 +43,7 @@ func (w *bagWriter) history(doc id) (seqs []uint64, last uint64, err error) {
 		}
 		seqs, rest = append(seqs, behind...), rest[len(entries):]
 	}
+	seqs = append(seqs, w.leftBy(doc)...)
 	waiting, err := view(w.v, func(t *tx) ([]uint64, error) { return w.concern.waiting(t, doc) })
 	if err != nil {
 		return nil, 0, err
@@ -150,4 +155,73 @@ func (w *bagWriter) lines(spell func([]byte, *Entry) ([]byte, error)) io.Reader 
 		}
 		return page, nil
 	}}
+}
+
+// leavingRun is a run of retention that has left documents of the bag alone, as for a
+// hold: a bit for each of the bag's.
+type leavingRun struct {
+	began, ended uint64
+	left         []uint64
+}
+
+// findLeaving reads the lists of what runs have left alone, of those runs whose lists
+// are still kept.
+func (w *bagWriter) findLeaving() error {
+	lists, err := os.ReadDir(filepath.Join(w.v.dir, dirRetention))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, f := range lists {
+		runID, isList := strings.CutSuffix(f.Name(), leftSuffix)
+		if !isList {
+			continue
+		}
+		r, err := view(w.v, func(t *tx) (*run, error) { return t.run(runID) })
+		if errors.Is(err, ErrRunNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		leaving := leavingRun{began: r.began, ended: r.ended}
+		for from, more := int64(0), true; more; {
+			if err := w.ctx.Err(); err != nil {
+				return err
+			}
+			lines, next, err := w.v.leftLines(runID, from, maxLimit)
+			if err != nil {
+				return err
+			}
+			for i := range lines {
+				if at, is := w.place(lines[i].documentID); is {
+					if leaving.left == nil {
+						leaving.left = make([]uint64, len(w.ids)/64+1)
+					}
+					leaving.left[at/64] |= 1 << (at % 64)
+				}
+			}
+			from, more = next, len(lines) == maxLimit
+		}
+		if leaving.left != nil {
+			w.leaving = append(w.leaving, leaving)
+		}
+	}
+	return nil
+}
+
+// place finds a document among those of the bag.
+func (w *bagWriter) place(documentID string) (int, bool) {
+	key, _ := store.ParseID(documentID)
+	return slices.BinarySearchFunc(w.ids, key, func(x, y id) int { return bytes.Compare(x[:], y[:]) })
+}
+
+// leftBy returns the entries of the runs that have left a document alone.
+func (w *bagWriter) leftBy(doc id) (seqs []uint64) {
+	at, _ := w.place(doc.String())
+	for i := range w.leaving {
+		if r := &w.leaving[i]; r.left[at/64]&(1<<(at%64)) != 0 {
+			seqs = append(seqs, r.began, r.ended)
+		}
+	}
+	return seqs
 }

@@ -149,3 +149,29 @@ func written(t *testing.T, b *engine.Bag) map[string]string {
 	must(t, b.Write(t.Context(), &out))
 	return unpacked(t, b, []byte(out.String()))
 }
+
+// A run that came upon a document and left it, for its hold, is told with it; one that
+// did not come upon it is not.
+func TestABagTellsOfRunsThatLeftIt(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *enginetest.Kit) {
+		held, free, late := k.Create("held", "held"), k.Create("free", "free"), k.Create("late", "late")
+		place(t, k, held.ID, "M")
+		policy(k, engine.NewPolicy{Scope: engine.ScopeDocument, Target: held.ID, PeriodDays: 1, Action: engine.ActionDelete})
+		policy(k, engine.NewPolicy{Scope: engine.ScopeDocument, Target: free.ID, PeriodDays: 3, Action: engine.ActionDelete})
+		for range 3 { // nothing is due; held is left; free is deleted and held is left; each time by the day's run too
+			_, _, err := k.StartRun(t.Context(), k.Admin, engine.NewRun{})
+			must(t, err)
+			sweep(k)
+			days(2)
+		}
+		_, files := bagOf(t, k, engine.BagChoice{DocumentIDs: []string{held.ID, free.ID, late.ID}})
+		for of, want := range map[string]string{
+			held.ID: "document.created hold.placed" + strings.Repeat(" retention.started retention.completed", 4), // two days of two runs
+			free.ID: "document.created retention.started document.deleted retention.completed",
+			late.ID: "document.created",
+		} {
+			_, history := told(t, files, of)
+			same(t, of, history, want)
+		}
+	})
+}

@@ -53,7 +53,7 @@ index.html for an overview. The files lie below data/.
                        could take for a formula has ' before it
   data/documents.json  what is known of all documents
   data/log.jsonl       the exact lines of the vault's audit log about them, in order,
-                       with those of the runs of retention, requests for erasure
+                       with those of runs of retention, requests for erasure
                        and approvals that they came of
   data/details.jsonl   the details of these lines, with their salts
   data/problems.csv    what could not be exported as it should be

@@ -38,6 +38,7 @@ type bagWriter struct {
 	out     *bag.Writer
 	names   people
 	concern concern
+	leaving []leavingRun
 	seqs    seqSet // of entries that concern it
 	tables  map[string]*table
 	index   *table
@@ -58,6 +59,9 @@ func (b *Bag) Write(ctx context.Context, to io.Writer) (err error) {
 	defer w.discard()
 	if err := w.open(); err != nil {
 		return err
+	}
+	if err := w.findLeaving(); err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	for _, doc := range b.ids {
 		if err := errors.Join(ctx.Err(), b.v.store.CheckReserve()); err != nil {

@@ -93,7 +93,6 @@ func (c *concern) request(t *tx, erasureID string) ([]uint64, error) {
 // as documents are concerned.
 var decidedOps = []audit.Op{
 	audit.OpHoldReleased, audit.OpDocumentDeleted, audit.OpErasureRequested, audit.OpLockBroken, audit.OpMatterExported,
-	audit.OpPolicyCreated, audit.OpPolicyUpdated, audit.OpPolicyDeleted,
 }
 
 // approval returns the request and the grant of an approval that an entry's call was
