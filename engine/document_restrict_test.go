@@ -353,5 +353,14 @@ func TestAViewersVerifyTellsNothingOfWhatIsRestricted(t *testing.T) {
 	if found := report(auditor).Findings; len(found) == 0 || !strings.Contains(found[0].Message, d.ID) {
 		t.Errorf("an auditor is told %+v", found)
 	}
+	_, err = k.Scrub(ctx, 1<<20)
+	must(t, err)
+	for who, names := range map[engine.Actor]bool{viewer: false, auditor: true} {
+		concerns, err := k.As(who).Concerns(ctx)
+		must(t, err)
+		if told := fmt.Sprint(concerns); len(concerns) == 0 || strings.Contains(told, d.ID) != names || strings.Contains(told, d.Current.Digest.String()) != names {
+			t.Errorf("%s is told %v", who.Access, concerns)
+		}
+	}
 	must(t, os.Rename(path+".away", path))
 }
