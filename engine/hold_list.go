@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,13 +68,16 @@ func (t *tx) holdPage(kind byte, of string, status HoldStatus, p Paging) (page P
 	}
 	rows := t.Sorted(bucketHoldRows, prefixes, true, place, nil)
 	for at := rows.Next(); at != nil; at = rows.Next() {
+		h, err := t.hold(id(at).String())
+		if errors.Is(err, ErrHoldNotFound) && t.partial() { // before a cursor is made of it
+			continue
+		}
+		if err != nil {
+			return page, err
+		}
 		if len(page.Items) == limit {
 			page.NextCursor = store.EncodePlace(listHolds, place)
 			return page, nil
-		}
-		h, err := t.hold(id(at).String())
-		if err != nil {
-			return page, err
 		}
 		page.Items = append(page.Items, h.Hold)
 		place = bytes.Clone(at)
@@ -321,6 +325,9 @@ func (t *tx) putMatter(m *matter) {
 func (v *Vault) Matter(ctx context.Context, name string) (Matter, error) {
 	return view(v, func(t *tx) (Matter, error) {
 		m, err := t.matter(name)
+		if err == nil {
+			err = t.narrowMatter(&m.Matter)
+		}
 		if err == nil && m.Active+m.Released == 0 {
 			err = ErrMatterNotFound
 		}
@@ -332,12 +339,63 @@ func (v *Vault) Matter(ctx context.Context, name string) (Matter, error) {
 // are all released stays.
 func (v *Vault) Matters(ctx context.Context, p Paging) (Page[Matter], error) {
 	return view(v, func(t *tx) (Page[Matter], error) {
+		hidden, err := t.hiddenMatters()
+		if err != nil {
+			return Page[Matter]{}, err
+		}
 		return rowPage(t, bucketMatters, listMatters, p, func(name, value []byte) (Matter, error) {
 			m, err := decodeMatter(name, value)
 			if err != nil {
 				return Matter{}, err
 			}
-			return m.Matter, nil
+			if hidden[m.Name] {
+				err = t.recount(&m.Matter)
+			}
+			if err == nil && hidden[m.Name] && m.Active+m.Released == 0 {
+				err = errUnseen
+			}
+			return m.Matter, err
 		})
 	})
+}
+
+// narrowMatter leaves out of a matter what who asks may not see.
+func (t *tx) narrowMatter(m *Matter) error {
+	hidden, err := t.hiddenMatters()
+	if err == nil && hidden[m.Name] {
+		err = t.recount(m)
+	}
+	return err
+}
+
+// recount adds up a matter from those of its holds that who asks may see.
+func (t *tx) recount(m *Matter) error {
+	*m = Matter{Name: m.Name}
+	held := map[string]bool{}
+	for _, state := range []string{holdActive, holdReleased} {
+		prefix := indexPrefix(holdMatter, text(m.Name)+state)
+		rows := t.Cursor(bucketHoldRows)
+		for k, _ := rows.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = rows.Next() {
+			h, err := t.hold(idText(k[len(prefix):]))
+			if errors.Is(err, ErrHoldNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if held[h.DocumentID] = true; state == holdActive {
+				m.Active++
+			} else {
+				m.Released++
+			}
+			if m.FirstPlacedAt.IsZero() || h.PlacedAt.Before(m.FirstPlacedAt) {
+				m.FirstPlacedAt = h.PlacedAt
+			}
+			if h.ReleasedAt.After(m.LastReleasedAt) {
+				m.LastReleasedAt = h.ReleasedAt
+			}
+		}
+	}
+	m.Documents = uint64(len(held))
+	return nil
 }
