@@ -16,7 +16,9 @@ import (
 // several people read asks it for each of them. It is one of two, which are equal
 // in all else, live as long as the vault, and may be compared.
 //
-// Changes, and those reads that take an actor, go by the actor whatever the view.
+// Changes, and those reads that take an actor, go by the actor whatever the view. What
+// a run or an erasure has counted is told as it was counted: who may read those is for
+// the host to ask first.
 func (v *Vault) As(actor Actor) *Vault {
 	if Meet(actor.Access, AccessAuditor) == AccessAuditor {
 		return v.whole
@@ -63,21 +65,52 @@ func (t *tx) hiddenObligations() (map[id]bool, error) {
 	if !t.partial() {
 		return nil, nil
 	}
+	hidden := map[id]bool{}
+	err := t.eachHidden(func(doc id) error {
+		for _, of := range t.obligationsOf(doc) {
+			hidden[of] = true
+		}
+		return nil
+	})
+	return hidden, err
+}
+
+// hiddenMatters are those that documents were ever held for which who asks may not
+// see; nil if all may be seen.
+func (t *tx) hiddenMatters() (map[string]bool, error) {
+	if !t.partial() {
+		return nil, nil
+	}
+	hidden := map[string]bool{}
+	err := t.eachHidden(func(doc id) error {
+		for _, of := range t.holdsOf(doc) {
+			h, err := decodeHold(of, t.Get(bucketHolds, of[:]))
+			if err != nil {
+				return err
+			}
+			hidden[h.Matter] = true
+		}
+		return nil
+	})
+	return hidden, err
+}
+
+// eachHidden goes through the documents that only admins and auditors see.
+func (t *tx) eachHidden(fn func(doc id) error) error {
 	spelled, err := t.hiddenStates()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	hidden := map[id]bool{}
 	for _, state := range spelled {
 		prefix := indexPrefix(kindState, string(state))
 		rows := t.Cursor(bucketIndex)
 		for row, _ := rows.Seek(prefix); bytes.HasPrefix(row, prefix); row, _ = rows.Next() {
-			for _, of := range t.obligationsOf(id(row[len(prefix):])) {
-				hidden[of] = true
+			if err := fn(id(row[len(prefix):])); err != nil {
+				return err
 			}
 		}
 	}
-	return hidden, nil
+	return nil
 }
 
 // RestrictDocument makes a document one that only admins and auditors see

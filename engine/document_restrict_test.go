@@ -353,5 +353,55 @@ func TestAViewersVerifyTellsNothingOfWhatIsRestricted(t *testing.T) {
 	if found := report(auditor).Findings; len(found) == 0 || !strings.Contains(found[0].Message, d.ID) {
 		t.Errorf("an auditor is told %+v", found)
 	}
+	_, err = k.Scrub(ctx, 1<<20)
+	must(t, err)
+	for who, names := range map[engine.Actor]bool{viewer: false, auditor: true} {
+		concerns, err := k.As(who).Concerns(ctx)
+		must(t, err)
+		if told := fmt.Sprint(concerns); len(concerns) == 0 || strings.Contains(told, d.ID) != names || strings.Contains(told, d.Current.Digest.String()) != names {
+			t.Errorf("%s is told %v", who.Access, concerns)
+		}
+	}
 	must(t, os.Rename(path+".away", path))
+}
+
+// TestAPartialViewHasNoHoldsOfWhatIsRestricted: hosts show holds to admins and
+// auditors alone; a program that embeds the engine may not.
+func TestAPartialViewHasNoHoldsOfWhatIsRestricted(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	v := k.As(viewer)
+	seen := k.Create("seen", "text")
+	place(t, k, seen.ID, "Acme")
+	told := func(v *engine.Vault) string {
+		t.Helper()
+		holds, err := v.Holds(ctx, engine.HoldQuery{Paging: engine.Paging{Limit: 1}})
+		must(t, err)
+		matters, err := v.Matters(ctx, engine.Paging{Limit: 1})
+		must(t, err)
+		acme, err := v.Matter(ctx, "Acme")
+		must(t, err)
+		_, other := v.Matter(ctx, "Other")
+		census, err := v.Census(ctx)
+		must(t, err)
+		return fmt.Sprint(holds, matters, acme, other, census)
+	}
+	before := told(v)
+	d := k.Create("hidden", "text")
+	_, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.Condition{}, engine.NewLock{})
+	must(t, err)
+	h := place(t, k, d.ID, "Acme")
+	place(t, k, d.ID, "Other")
+	restricted(t, k, d.ID)
+	if is := told(v); is != before {
+		t.Errorf("a viewer is told %s, was %s", is, before)
+	}
+	if _, err := v.Hold(ctx, h.ID); !errors.Is(err, engine.ErrHoldNotFound) {
+		t.Errorf("a viewer asks for its hold: %v", err)
+	}
+	if is := told(k.Vault); is == before || !strings.Contains(is, "Acme 2 0 2") {
+		t.Errorf("an admin is told %s", is)
+	}
 }

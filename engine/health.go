@@ -20,12 +20,16 @@ import (
 // Concerns says what the vault's operator should see to, although the vault
 // works: that nothing can be written because of the clock, that the last run of
 // retention was refused or nothing is destroyed because of it, and that files were
-// found damaged.
+// found damaged: how many and of which document, only whom this view of the vault
+// shows all.
 func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.store.Clock.Unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
 	}
-	if damaged := v.Fixity().Damaged; len(damaged) > 0 {
+	switch damaged := v.Fixity().Damaged; {
+	case len(damaged) > 0 && v.partial:
+		concerns = append(concerns, "there are files that cannot be read, or do not have the bytes they came with; an admin or auditor is told which")
+	case len(damaged) > 0:
 		concerns = append(concerns, damagedFiles(damaged)...)
 	}
 	if stopped := v.signsNoMore(); stopped != nil {

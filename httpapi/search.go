@@ -126,7 +126,7 @@ type Found struct {
 	Took            uint64          `json:"took" doc:"In milliseconds."`
 	NextCursor      string          `json:"nextCursor,omitempty" doc:"Give it back as cursor for the next page; absent on the last."`
 	CompleteThrough *uint64         `json:"completeThrough,omitempty" doc:"There if the index was behind: the audit entry whose change is the last in the answer, 0 while the index is made anew. Absent, every change acknowledged before the search is in it."`
-	TextWaiting     uint64          `json:"textWaiting,omitempty" doc:"How many documents, of all there are, are found by their metadata alone until their text is read. Absent: none."`
+	TextWaiting     uint64          `json:"textWaiting,omitempty" doc:"How many documents, of all that may be seen, are found by their metadata alone until their text is read. Absent: none."`
 }
 
 // searchRoutes are there if the server has a Search.

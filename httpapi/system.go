@@ -58,7 +58,13 @@ func (s *Server) down() []outage {
 // concerns their own vault, and of other organizations nothing but that there is
 // something that cannot be used.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
-	down, warnings := s.down(), s.warnings(r.Context())
+	vault, actor, err := s.options.Authenticate(r)
+	down, warnings := s.down(), s.warnings(r.Context(), func(v *engine.Vault) *engine.Vault {
+		if err == nil && vault != nil && vault.ID() == v.ID() {
+			return v.As(actor) // what concerns their own vault is told as they may see it
+		}
+		return v
+	})
 	out, status := State{Status: "ok"}, http.StatusOK
 	switch {
 	case len(down) > 0:
@@ -69,7 +75,7 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 	case s.options.Search == nil:
 		return x.answer(status, out)
 	}
-	if vault, actor, err := s.options.Authenticate(r); err == nil {
+	if err == nil {
 		x.user = actor.UserID
 		for _, o := range down {
 			out.Reasons = append(out.Reasons, o.toldTo(vault, actor))
@@ -106,14 +112,15 @@ func (s *Server) reading(ctx context.Context, vault *engine.Vault, actor engine.
 	return sum
 }
 
-// warnings are what somebody has to look after, by the name of the vault.
-func (s *Server) warnings(ctx context.Context) map[string][]string {
+// warnings are what somebody has to look after, by the name of the vault. seen is a
+// vault as they see it who are told.
+func (s *Server) warnings(ctx context.Context, seen func(*engine.Vault) *engine.Vault) map[string][]string {
 	all := map[string][]string{}
 	if s.options.Warnings != nil {
 		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
 	for name, v := range s.vaults {
-		if own := concerns(ctx, v); len(own) > 0 {
+		if own := concerns(ctx, seen(v)); len(own) > 0 {
 			all[name] = append(slices.Clip(all[name]), own...)
 		}
 	}
