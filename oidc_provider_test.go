@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -325,5 +326,73 @@ func TestIdentityProvider(t *testing.T) {
 	p.again(p.without...) // the system does not know the provider's authority
 	if s := p.open(p.browser().Get(vaultURL + "/console/oidc/start")); s.status != 502 || !strings.Contains(s.html, "does not answer") {
 		t.Errorf("%d %s", s.status, s.html)
+	}
+}
+
+// TestProviderFlags: what does not fit is refused before anything is made, and names
+// the flag; a provider that is away keeps no server from starting.
+func TestProviderFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string { return writeFile(t, filepath.Join(dir, name), content) }
+	groups, empty := file("groups", "staff main:view\n"), file("empty", "\n")
+	missing := filepath.Join(dir, "missing")
+	whole := map[string]string{"public-url": vaultURL, "oidc-issuer": "https://127.0.0.1:1", "oidc-client-id": "strongroom", "oidc-map": groups}
+	with := func(pairs ...string) []string {
+		flags := maps.Clone(whole)
+		for i := 0; i < len(pairs); i += 2 {
+			flags[pairs[i]] = pairs[i+1]
+		}
+		var args []string
+		for name, value := range flags {
+			if value != "" {
+				args = append(args, "--"+name, value)
+			}
+		}
+		return args
+	}
+	for name, refused := range map[string]struct {
+		args  []string
+		code  int
+		words []string
+	}{
+		"no issuer":             {[]string{"--oidc-map", groups}, 2, []string{"--oidc-map", "--oidc-issuer"}},
+		"a claim of no issuer":  {[]string{"--oidc-claim", "roles"}, 2, []string{"--oidc-claim", "--oidc-issuer"}},
+		"an age of no issuer":   {[]string{"--oidc-max-age", "1d"}, 2, []string{"--oidc-max-age", "--oidc-issuer"}},
+		"no public URL":         {with("public-url", ""), 2, []string{"--public-url"}},
+		"no client":             {with("oidc-client-id", ""), 2, []string{"--oidc-client-id"}},
+		"no map":                {with("oidc-map", ""), 2, []string{"--oidc-map"}},
+		"no console":            {append(with(), "--console=false"), 2, []string{"--console"}},
+		"a map that is away":    {with("oidc-map", missing), 1, []string{"--oidc-map", missing}},
+		"a map of nobody":       {with("oidc-map", empty), 2, []string{"--oidc-map", "no line"}},
+		"a map that is wrong":   {with("oidc-map", file("wrong", "staff main:root\n")), 2, []string{"--oidc-map", "line 1", "root"}},
+		"a secret that is away": {with("oidc-client-secret-file", missing), 1, []string{"--oidc-client-secret-file", missing}},
+		"an empty secret":       {with("oidc-client-secret-file", empty), 2, []string{"--oidc-client-secret-file", "empty"}},
+		"an authority away":     {with("oidc-ca", missing), 1, []string{"--oidc-ca", missing}},
+		"an authority of none":  {with("oidc-ca", empty), 2, []string{"--oidc-ca", "certificate"}},
+		"an age of nothing":     {with("oidc-max-age", "0s"), 2, []string{"oidc-max-age", "12h"}},
+		"an age of ever":        {with("oidc-max-age", "9000d"), 2, []string{"oidc-max-age", "366d"}},
+		"a plain issuer":        {with("oidc-issuer", "http://id.example.com"), 2, []string{"--oidc-issuer", "https"}},
+		"an issuer of a query":  {with("oidc-issuer", "https://id.example.com/?tenant=1"), 2, []string{"--oidc-issuer"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			r := run(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, refused.args...)...)
+			if first, _, _ := strings.Cut(strings.TrimSpace(r.stderr), "\n"); refused.code == 2 {
+				r.stderr = first // how the command is used comes after it
+			}
+			r.expect(t, refused.code, refused.words...)
+			if _, err := os.Stat(data); err == nil {
+				t.Error("a data directory was made")
+			}
+		})
+	}
+	s := startServer(t, filepath.Join(dir, "data"), with()...)
+	resp, err := http.Get(s.url + "/console/sign-in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(page), "/console/oidc/start") || !strings.Contains(string(page), "127.0.0.1:1") {
+		t.Errorf("%s\n%s", resp.Status, page)
 	}
 }

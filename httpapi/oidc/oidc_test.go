@@ -492,6 +492,50 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// A session is new at each coming in: neither one that somebody else has put into the
+// browser nor the one before it is hers, and that before ends.
+func TestSessionIsNotFixed(t *testing.T) {
+	h := newHouse(t)
+	h.comes(groups("staff"))
+	b := h.browser()
+	at, err := url.Parse(h.server.URL + "/console/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := func() *http.Cookie {
+		t.Helper()
+		cookies := b.Jar.Cookies(at)
+		if len(cookies) != 1 {
+			t.Fatalf("the browser has %v", cookies)
+		}
+		return &http.Cookie{Name: cookies[0].Name, Value: cookies[0].Value, Path: "/console/"}
+	}
+	opens := func(c *http.Cookie) bool {
+		t.Helper()
+		thief := h.browser()
+		thief.Jar.SetCookies(at, []*http.Cookie{c})
+		_, path, _ := h.get(thief, "/console/main/documents")
+		return path == "/console/main/documents"
+	}
+	h.get(b, "/console/oidc/start")
+	first := session()
+	if !opens(first) {
+		t.Fatal("a session does not open the console")
+	}
+	h.get(b, "/console/oidc/start")
+	second := session()
+	if second.Value == first.Value || opens(first) || !opens(second) {
+		t.Error("the session of before is hers still")
+	}
+	planted := &http.Cookie{Name: first.Name, Value: strings.Repeat("x", len(first.Value)), Path: "/console/"}
+	b = h.browser()
+	b.Jar.SetCookies(at, []*http.Cookie{planted})
+	h.get(b, "/console/oidc/start")
+	if session().Value == planted.Value || opens(planted) {
+		t.Error("she has the session that was put into her browser")
+	}
+}
+
 // The console may be closed to keys; the API is not.
 func TestNoSignInByKey(t *testing.T) {
 	h := newHouse(t)
