@@ -95,6 +95,18 @@ type Programs interface {
 	// Answer returns where the browser goes after yes or no; or what is wrong, to be
 	// told to the person alone.
 	Answer(r *http.Request, vault *engine.Vault, actor engine.Actor, docusign bool, query url.Values, yes bool) (to, wrong string, err error)
+	// Consents are the programs that a person said yes to and that can act for her still.
+	Consents(ctx context.Context, vault *engine.Vault, userID string) ([]Consented, error)
+	// Withdraw ends at once what she let one of them do. It may ask again.
+	Withdraw(ctx context.Context, vault *engine.Vault, userID, clientID string) error
+}
+
+// Consented is a program that somebody has let act for her.
+type Consented struct {
+	ClientID string
+	Program  string        // its name
+	Access   engine.Access // the most that it may do, less if she may do less
+	Until    time.Time     // when it ends by itself, unless the program comes before
 }
 
 // Asking is what a program asks for.

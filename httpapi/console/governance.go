@@ -99,8 +99,12 @@ func (v *visit) choose(c *chooser) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	chosen := len(values)
+	if values.Has("status") { // it stands in the form before anybody chooses, and chooses nothing by itself
+		chosen--
+	}
 	switch {
-	case len(ids) > 0 && len(values) > 0:
+	case len(ids) > 0 && chosen > 0:
 		return nil, wrongField("documents", "choose by ids or by a filter, not by both")
 	case len(ids) == 0:
 		if ids, err = httpapi.MatchDocuments(v.ctx(), v.vault, v.console.options.Search, values); err != nil {

@@ -16,6 +16,7 @@ func meRoutes() []route {
 		{"GET", "/{vault}/me", view, showMe},
 		{"POST", "/{vault}/me/sessions/end", view, endMySession},
 		{"POST", "/{vault}/me/sessions/others", view, endMyOtherSessions},
+		{"POST", "/{vault}/me/consents/end", view, withdrawConsent},
 		{"POST", "/{vault}/me/keys/{id}/rotate", view, rotateMyKey},
 		{"POST", "/{vault}/me/calendar", view, startMyCalendar},
 		{"POST", "/{vault}/me/calendar/end", view, endMyCalendar},
@@ -27,6 +28,7 @@ type me struct {
 	draft
 	Sessions []sessionRow
 	Others   int // sessions beside this one
+	Consents []consentRow
 	Keys     []keyRow
 	Jobs     []jobRow
 	Acting   string // the key this session was opened with
@@ -62,8 +64,39 @@ func (v *visit) mePage(d draft, status int) (answer, error) {
 		body.Jobs = append(body.Jobs, jobRow{ID: one.ID, Words: one.Words, Badge: one.Badge(), Began: v.When(one.Began), Counts: one.Counts})
 	}
 	var err error
+	if body.Consents, err = v.myConsents(); err != nil {
+		return answer{}, err
+	}
 	body.Keys, err = v.myKeys()
 	return answer{page: "me", title: "Me", body: body, status: status}, err
+}
+
+// consentRow is a program that may act for this person.
+type consentRow struct {
+	Consented
+	Until When
+}
+
+func (v *visit) myConsents() (rows []consentRow, err error) {
+	if v.silent() {
+		return nil, nil
+	}
+	list, err := v.console.options.Programs.Consents(v.ctx(), v.vault, v.user.ID)
+	for _, one := range list {
+		one.Access = engine.Meet(one.Access, v.user.Access)
+		rows = append(rows, consentRow{one, v.When(one.Until)})
+	}
+	return rows, err
+}
+
+func withdrawConsent(v *visit) (answer, error) {
+	if v.silent() {
+		return answer{}, errNoPage
+	}
+	if err := v.console.options.Programs.Withdraw(v.ctx(), v.vault, v.user.ID, v.form("client")); err != nil {
+		return answer{}, err
+	}
+	return see(v.Path("me"), "It can act for you no more. It may ask you again, and you may say no."), nil
 }
 
 // myKeys are the keys of this person that were not revoked, the newest first.

@@ -137,7 +137,15 @@ type tab struct {
 // When the test ends, what the browser had against the pages fails it.
 func (h *house) tab(t *testing.T, script bool) *tab {
 	t.Helper()
-	opened, end := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
+	return h.open(t, script, chromium, chromedp.WithNewBrowserContext())
+}
+
+// beside is another tab of the same browser, in which who has signed in has done so.
+func (b *tab) beside() *tab { return b.h.open(b.T, true, b.ctx) }
+
+func (h *house) open(t *testing.T, script bool, in context.Context, how ...chromedp.ContextOption) *tab {
+	t.Helper()
+	opened, end := chromedp.NewContext(in, how...)
 	if err := chromedp.Do(opened); err != nil {
 		t.Fatal(err)
 	}
@@ -456,6 +464,13 @@ func (b *tab) press(keys ...string) {
 	for _, k := range keys {
 		b.do(chromedp.KeyEvent(k))
 	}
+}
+
+// down presses a key as a keyboard does: what the page keeps from being typed is not.
+func (b *tab) down(text, code string, number int64) {
+	b.Helper()
+	call(b, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Text: text, Key: text, Code: code, WindowsVirtualKeyCode: number})
+	call(b, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: text, Code: code, WindowsVirtualKeyCode: number})
 }
 
 // tabTo presses Tab until what says these words has the focus.

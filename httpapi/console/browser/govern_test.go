@@ -15,6 +15,14 @@ func (h *house) held(t *testing.T, documentID string) {
 	}
 }
 
+// sweep does what is due, as a server does all the time.
+func (h *house) sweep(t *testing.T) {
+	t.Helper()
+	if _, err := h.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestManyAreChangedAfterTheDryRunIsSeen changes tags, and archives what can be.
 func TestManyAreChangedAfterTheDryRunIsSeen(t *testing.T) {
 	h := newHouse(t)
@@ -83,9 +91,7 @@ func TestWhatARunDoesIsSeenBeforeItDoesIt(t *testing.T) {
 	ada.says("1 would be deleted for good", "1 would stay: a legal hold keeps them", "offer.txt")
 	ada.fill("Why now", "the spring cleaning")
 	ada.follow("Start this run: 1 deleted for good")
-	if _, err := h.Sweep(t.Context()); err != nil { // as the server does all the time
-		t.Fatal(err)
-	}
+	h.sweep(t)
 	ada.reload()
 	ada.settled()
 	ada.says("1 deleted for good", "1 left: a legal hold keeps them")
@@ -111,8 +117,9 @@ func TestAnErasureTellsWhatItTakesAndWhatWaits(t *testing.T) {
 	ada.follow("See what it would take")
 	ada.says("1 document would be erased at once", "1 document must wait", "A legal hold keeps it", "Nothing has happened yet")
 	ada.follow("Erase 2 documents for good")
-	ada.says("1 of 2 are erased", "Case 4711")
+	h.sweep(t)
 	ada.reload()
+	ada.says("1 of 2 are erased", "Case 4711")
 	ada.follow("Certificate to print")
 	ada.says("Certificate of erasure", "Not complete", "GDPR Art. 17 (1) b", offer.ID)
 	ada.hides("offer.txt")

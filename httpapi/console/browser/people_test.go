@@ -210,6 +210,43 @@ func TestASessionThatEndsInTheMiddleLosesNothingTyped(t *testing.T) {
 	ulla.says("a long thought")
 }
 
+// TestWhatWasTypedComesBackForTheSamePersonAlone has somebody else sign in at the page
+// to which a form was sent too late.
+func TestWhatWasTypedComesBackForTheSamePersonAlone(t *testing.T) {
+	h := newHouse(t)
+	d := h.Create("lease.txt", "the lease")
+	actor, token := h.Person("Ulla Uploader", engine.AccessUpload)
+	_, others := h.Person("Otto Other", engine.AccessUpload)
+	mine := h.another(t, actor.UserID)
+	ulla := h.tab(t, false).signIn(token)
+	ulla.open("documents/" + d.ID + "/edit")
+	ulla.fill("Description", "what only Ulla knows")
+	ulla.fill("Tags", "private, ours")
+	if _, _, err := h.RevokeKey(t.Context(), h.Admin, actor.KeyID); err != nil {
+		t.Fatal(err)
+	}
+	ulla.follow("Save")
+	ulla.says("what you typed is not lost")
+	back := ulla.path()
+	ulla.hides("what only Ulla knows")
+	ulla.fill("API key", others)
+	ulla.follow("Sign in")
+	ulla.says("Otto Other")
+	ulla.hides("what only Ulla knows")
+	ulla.open("documents/" + d.ID + "/edit")
+	ulla.hides("what only Ulla knows")
+	ulla.follow("Sign out")
+	ulla.open(back)
+	ulla.fill("API key", mine)
+	ulla.follow("Sign in")
+	if typed, tags := ulla.value("Description"), ulla.value("Tags"); typed != "what only Ulla knows" || tags != "private, ours" {
+		t.Errorf("the form has %q and %q at %s", typed, tags, ulla.path())
+	}
+	if is, _ := h.Document(t.Context(), d.ID); is.Description != "" {
+		t.Error("the form was taken without anybody sending it")
+	}
+}
+
 // TestBackReloadAndADoubleClickAreSafe sends nothing twice.
 func TestBackReloadAndADoubleClickAreSafe(t *testing.T) {
 	h := newHouse(t)
