@@ -72,10 +72,6 @@ audit log that made it; each version's chain binds it to those before.
 
 A line of log.jsonl is as it was written. The SHA-256 of a line, its newline
 included, is its hash; the next line of the vault's whole log carries that. Whoever
-has the whole log, or its head, checks these lines against it.
-`
-
-const bagProofs = `Proofs that lines of data/log.jsonl belong to the log of the vault have their
-place here, with the page that checks them, where the vault signs checkpoints.
-There are none in this export.
+has the whole log, or its head, checks these lines against it. Who has neither, and
+the key of the log, checks the proofs: see proofs/README.txt.
 `

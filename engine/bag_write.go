@@ -22,7 +22,9 @@ import (
 //	index.html                        for people: opened from disk, it lists everything
 //	README.txt                        what is where, and how to check it
 //	bagit.txt, bag-info.txt, manifest-sha256.txt, tagmanifest-sha256.txt
-//	proofs/README.txt                 the place of proofs and of the page that checks them
+//	proofs/README.txt                 what the proofs are, and how they are checked
+//	proofs/checkpoint.txt             what the vault signed
+//	proofs/<id>/NNNN.tlog-proof       that the log has the entry which made a version
 //	data/documents/…/<name> (<id>)/   NNNN-<file name> each version, document.json, history.json
 //	data/certificates/<id>/           certificate.json, history.json of what is deleted
 //	data/documents.json, .csv         metadata of all; data/versions.csv, holds.csv, history.csv
@@ -42,6 +44,7 @@ type bagWriter struct {
 	tables map[string]*table
 	index  *table
 	all    *table // documents.json
+	proofs bagProofs
 
 	versions, problems, deleted int
 	size                        int64
@@ -57,6 +60,9 @@ func (b *Bag) Write(ctx context.Context, to io.Writer) (err error) {
 	}
 	defer w.discard()
 	if err := w.open(); err != nil {
+		return err
+	}
+	if err := w.sign(); err != nil {
 		return err
 	}
 	for _, doc := range b.ids {
@@ -108,6 +114,9 @@ func (w *bagWriter) document(doc id) error {
 	if err := w.json(dir+"/document.json", d); err != nil {
 		return err
 	}
+	if err := w.prove(d.Document.ID); err != nil {
+		return err
+	}
 	if err := w.add(dir+"/history.json", w.historyJSON(d.Document.ID, seqs)); err != nil {
 		return err
 	}
@@ -127,6 +136,7 @@ func (w *bagWriter) history(doc id) (seqs []uint64, last uint64, err error) {
 	slices.Reverse(chain)
 	end, _ := slices.BinarySearch(chain, w.Seq+1)
 	seqs = chain[:end]
+	w.proofs.made = map[uint64]uint64{}
 	for rest := seqs; len(rest) > 0; {
 		entries, err := w.v.entriesOf(rest)
 		if err != nil {
@@ -136,6 +146,7 @@ func (w *bagWriter) history(doc id) (seqs []uint64, last uint64, err error) {
 			w.seqs.add(e.Seq)
 			if e.Op == audit.OpDocumentCreated || e.Op == audit.OpDocumentVersionAdded {
 				last = max(last, e.Version)
+				w.proofs.made[e.Version] = e.Seq
 			}
 		}
 		rest = rest[len(entries):]

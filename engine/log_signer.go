@@ -267,16 +267,20 @@ func (v *Vault) newSigner(ctx context.Context, origin string, of *audit.Key) (ke
 
 // setOrigin checks the name of the log that a host gives.
 func (s *signing) setOrigin(origin string) error {
-	if origin == "" {
-		return nil
-	}
-	const room = 255 - 1 - suffixSize
-	printable := strings.Trim(origin, originSigns) == ""
-	if !printable || len(origin) > room || isSuffix(origin[max(0, strings.LastIndexByte(origin, '/')):]) {
-		return invalid("origin", "%q cannot name a log: 1 to %d letters, digits and . _ ~ / : - , such as vault.example.com/log, and no 16 hexadecimal digits at its end", origin, room)
+	if origin != "" && !ValidOrigin(origin) {
+		return invalid("origin", "%q cannot name a log: 1 to %d letters, digits and . _ ~ / : - , such as vault.example.com/log, and no 16 hexadecimal digits at its end", origin, originRoom)
 	}
 	s.origin = origin
 	return nil
 }
+
+// ValidOrigin says whether a log can have this name: see Options.Origin.
+func ValidOrigin(origin string) bool {
+	return origin != "" && len(origin) <= originRoom && strings.Trim(origin, originSigns) == "" &&
+		!isSuffix(origin[max(0, strings.LastIndexByte(origin, '/')):])
+}
+
+// originRoom leaves room for a suffix in what the name of a key may have.
+const originRoom = 255 - 1 - suffixSize
 
 const originSigns = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~/:-"

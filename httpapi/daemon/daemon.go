@@ -76,6 +76,9 @@ type Options struct {
 	SignInAgain  time.Duration    // after which they have to come again; 0: never
 	MappedVaults []string         // that their groups may open
 
+	PublicLogs    []string // vaults whose checkpoint and tree stand open to all
+	PublicEntries bool     // and the lines of these logs
+
 	WitnessFor *audit.Policy   // the logs that this server is a witness of; nil: it is none
 	Witnesses  *witness.Client // who signs the checkpoints of the vaults; nil: nobody
 
@@ -122,6 +125,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeVaults(vaults), loans.giveBack()) }()
+	if err := o.canBePublic(names); err != nil {
+		return err
+	}
 
 	o.mindProvider(vaults, log)
 	if o.AcceptClock {
@@ -135,7 +141,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 	}
 	witnesses := startWitnessing(ctx, o.Witnesses, vaults, log)
 	defer witnesses.stop()
-	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, log)
+	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, w *witness.Server, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, AllowedHosts: o.AllowedHosts, Build: o.Build,
+		PublicLogs: o.PublicLogs, PublicEntries: o.PublicEntries,
 		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
 		Deliveries: r.deliveries.served(), Warnings: r.warnings, Pages: r.pictures,
 	}
