@@ -446,6 +446,7 @@ func TestAnApprovedExport(t *testing.T) {
 	if !is || b.Documents != 2 || b.Receipt != r {
 		t.Fatalf("granted: %+v", granted.Result)
 	}
+	signed(t, k.Vault) // else the export does
 	before := k.Head().Seq
 	must(t, b.Write(ctx, io.Discard))
 	if reads, _ := entriesAfter(t, k.Vault, before); len(reads) != 2 || reads[0].Op != audit.OpDocumentDownloaded || reads[0].Actor != auditor.UserID {

@@ -26,6 +26,7 @@ func (w *bagWriter) history(doc id) (seqs []uint64, last uint64, err error) {
 	}
 	slices.Reverse(chain)
 	end, _ := slices.BinarySearch(chain, w.Seq+1)
+	w.proofs.made = map[uint64]uint64{}
 	for rest := chain[:end]; len(rest) > 0; {
 		entries, err := w.v.entriesOf(rest)
 		if err != nil {
@@ -35,6 +36,7 @@ func (w *bagWriter) history(doc id) (seqs []uint64, last uint64, err error) {
 			seqs = append(seqs, e.Seq)
 			if e.Op == audit.OpDocumentCreated || e.Op == audit.OpDocumentVersionAdded {
 				last = max(last, e.Version)
+				w.proofs.made[e.Version] = e.Seq
 			}
 		}
 		behind, err := w.behind(entries)

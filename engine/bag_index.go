@@ -172,8 +172,13 @@ func (w *bagWriter) close() error {
 	if err := w.add("proofs/"+verifier.FileName, bytes.NewReader(verifier.Page())); err != nil {
 		return err
 	}
-	if err := errors.Join(w.page(), w.add("README.txt", strings.NewReader(bagReadme)), w.add("proofs/README.txt", strings.NewReader(bagProofs))); err != nil {
+	if err := errors.Join(w.page(), w.add("README.txt", strings.NewReader(bagReadme)), w.add("proofs/README.txt", strings.NewReader(w.proofsText()))); err != nil {
 		return err
+	}
+	if note := w.proofs.under.Note; note != nil {
+		if err := w.add("proofs/checkpoint.txt", bytes.NewReader(note)); err != nil {
+			return err
+		}
 	}
 	return w.out.Close([]bag.Field{
 		{Label: "Bag-Software-Agent", Value: "strongroom"}, {Label: "Source-Organization", Value: w.v.name}, {Label: "External-Identifier", Value: w.v.ID()},

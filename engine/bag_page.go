@@ -74,14 +74,6 @@ audit log that made it; each version's chain binds it to those before.
 
 A line of log.jsonl is as it was written. The SHA-256 of a line, its newline
 included, is its hash; the next line of the vault's whole log carries that. Whoever
-has the whole log, or its head, checks these lines against it.
-`
-
-const bagProofs = `Proofs that lines of data/log.jsonl belong to the log of the vault have their
-place here. There are none in this export.
-
-verifier.html checks proofs in a browser, opened from disk and with no network.
-Whose key it trusts is typed into it: the key is in no export, so that nobody can
-send both. Get the page, too, from somebody you trust if that is not who made
-this export; its copies are equal byte for byte.
+has the whole log, or its head, checks these lines against it. Who has neither, and
+the key of the log, checks the proofs: see proofs/README.txt.
 `

@@ -21,7 +21,10 @@ import (
 //	index.html                        for people: opened from disk, it lists everything
 //	README.txt                        what is where, and how to check it
 //	bagit.txt, bag-info.txt, manifest-sha256.txt, tagmanifest-sha256.txt
-//	proofs/README.txt                 the place of proofs; proofs/verifier.html, the page that checks them
+//	proofs/README.txt                 what the proofs are, and how they are checked
+//	proofs/verifier.html              the page that checks them
+//	proofs/checkpoint.txt             what the vault signed
+//	proofs/<id>/NNNN.tlog-proof       that the log has the entry which made a version
 //	data/documents/…/<name> (<id>)/   NNNN-<file name> each version, document.json, history.json
 //	data/certificates/<id>/           certificate.json, history.json of what is deleted
 //	data/documents.json, .csv         metadata of all; data/versions.csv, holds.csv, history.csv
@@ -43,6 +46,7 @@ type bagWriter struct {
 	tables  map[string]*table
 	index   *table
 	all     *table // documents.json
+	proofs  bagProofs
 
 	versions, problems, deleted int
 	size                        int64
@@ -62,6 +66,9 @@ func (b *Bag) Write(ctx context.Context, to io.Writer) (err error) {
 	}
 	if err := w.findLeaving(); err != nil {
 		return fmt.Errorf("export: %w", err)
+	}
+	if err := w.sign(); err != nil {
+		return err
 	}
 	for _, doc := range b.ids {
 		if err := errors.Join(ctx.Err(), b.v.store.CheckReserve()); err != nil {
@@ -110,6 +117,9 @@ func (w *bagWriter) document(doc id) error {
 		}
 	}
 	if err := w.json(dir+"/document.json", d); err != nil {
+		return err
+	}
+	if err := w.prove(d.Document.ID); err != nil {
 		return err
 	}
 	if err := w.add(dir+"/history.json", w.historyJSON(d.Document.ID, seqs)); err != nil {

@@ -34,13 +34,24 @@ func (v *Vault) ProveEntry(ctx context.Context, seq uint64) (EntryProof, error) 
 	if err != nil {
 		return EntryProof{}, err
 	}
+	proof, err := v.proveInTurn(ctx, under, seq, line)
+	return EntryProof{proof, under}, err
+}
+
+// proveUnder proves that an entry is under a checkpoint of the vault's.
+func (v *Vault) proveUnder(ctx context.Context, under Checkpoint, seq uint64, line []byte) (audit.Proof, error) {
+	if err := v.takeTurn(ctx); err != nil {
+		return audit.Proof{}, err
+	}
+	defer v.signing.leave()
+	return v.proveInTurn(ctx, under, seq, line)
+}
+
+func (v *Vault) proveInTurn(ctx context.Context, under Checkpoint, seq uint64, line []byte) (audit.Proof, error) {
 	path, err := onTree(v, ctx, under, func(t *logtree.Tree) ([]audit.TreeHash, error) {
 		return t.Prove(under.root(), int64(seq)-1, line)
 	})
-	if err != nil {
-		return EntryProof{}, err
-	}
-	return EntryProof{audit.Proof{Line: line, Index: int64(seq) - 1, Path: path, Checkpoint: under.Note}, under}, nil
+	return audit.Proof{Line: line, Index: int64(seq) - 1, Path: path, Checkpoint: under.Note}, err
 }
 
 // provable returns the line of an entry, without its newline.

@@ -1,10 +1,12 @@
 package verifier
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"strongroom/audit"
 )
@@ -40,6 +42,10 @@ func (t Trust) Rules() (rules audit.Policy, err error) {
 		rules, err = audit.PolicyOf(t.Key)
 	case len(rules.Logs) == 0:
 		err = errors.New("the policy names no log: give the key of one too")
+	}
+	checked := func(l audit.PolicyLog) bool { return len(l.Key.PublicKey()) == ed25519.PublicKeySize }
+	if err == nil && !slices.ContainsFunc(rules.Logs, checked) {
+		err = errors.New("signatures by ML-DSA-44 are not checked here: give the Ed25519 key of the log")
 	}
 	if err != nil {
 		return rules, fmt.Errorf("%w: %w", ErrTrust, err)

@@ -123,7 +123,7 @@ func (p *Program) trust(o proofOptions) (verifier.Trust, error) {
 		}
 	}
 	if _, err := trust.Rules(); err != nil {
-		return trust, usagef("--policy %s names no log: give the verifier key of one with --key too", o.policy)
+		return trust, usagef("--key, --policy: %v", err)
 	}
 	return trust, nil
 }

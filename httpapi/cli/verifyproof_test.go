@@ -135,7 +135,7 @@ Not proved:
 		"a witness's key":       {"--proof " + proof + " --key " + k.witness, 2, "--key: "},
 		"no policy":             {"--proof " + proof + " --policy " + wrong, 2, "--policy " + wrong + ": "},
 		"a policy's quorum":     {"--proof " + proof + " --policy " + other, 2, "paris"},
-		"a policy without logs": {"--proof " + proof + " --policy " + names, 2, "names no log"},
+		"a policy without logs": {"--proof " + proof + " --policy " + names, 2, "names no log: give the key of one"},
 		"beside a log":          {"--proof " + proof + " --key " + k.key + " --log x", 2, "--proof is checked by itself"},
 		"beside a backup":       {"--proof " + proof + " --key " + k.key + " --from x", 2, "--proof is checked by itself"},
 		"beside a head":         {"--proof " + proof + " --key " + k.key + " --head x", 2, "--proof is checked by itself"},
