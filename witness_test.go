@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine"
+	"strongroom/httpapi"
 	"strongroom/httpapi/datadir"
 	"strongroom/httpapi/witness"
 )
@@ -155,6 +157,11 @@ func TestServersWitnessEachOther(t *testing.T) {
 	first.end()
 	first = a.start(t)
 	first.stderr.await(t, first.ended, `"vault":"main",`+witnessed)
+	var now httpapi.WitnessedLog
+	resp, said := first.do(t, admin, "POST", "/v1/log/witnesses", nil)
+	if err := json.Unmarshal(said, &now); err != nil || resp.StatusCode != http.StatusOK || !now.Enough || len(now.Witnesses) != 1 {
+		t.Errorf("on request: %s %s", resp.Status, said)
+	}
 	first.end()
 	second.end()
 	proves(t, a.data, a.log, a.policy)

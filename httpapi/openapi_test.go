@@ -21,7 +21,7 @@ import (
 // refuses to let it say anything else. -update writes it.
 func TestOpenAPI(t *testing.T) {
 	var own, dress []route
-	for _, rt := range New(nil, Options{PublicLogs: []string{"main"}, Search: indexes{}, Pages: pictures{}, Deliveries: map[string]Deliverer{}}).table {
+	for _, rt := range New(nil, Options{PublicLogs: []string{"main"}, Search: indexes{}, Pages: pictures{}, Witnesses: twoWitnesses{}, Deliveries: map[string]Deliverer{}}).table {
 		switch {
 		case strings.HasPrefix(rt.pattern, "/v2.1/"): // the same as below /restapi
 		case strings.HasPrefix(rt.pattern, "/restapi"), strings.HasPrefix(rt.pattern, "/oauth/userinfo"):

@@ -37,7 +37,7 @@ func (s *Server) routes() []route {
 	return slices.Concat(
 		s.systemRoutes(), accessRoutes(), clientRoutes(), documentRoutes(), lockRoutes(), versionRoutes(), s.catalogueRoutes(),
 		s.searchRoutes(), s.pageRoutes(), s.obligationRoutes(), s.holdRoutes(), exportRoutes(), s.retentionRoutes(), erasureRoutes(), approvalRoutes(),
-		s.webhookRoutes(), s.auditRoutes(), s.logRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
+		s.webhookRoutes(), s.auditRoutes(), s.logRoutes(), s.witnessRoutes(), docusign("/restapi/v2.1"), docusign("/v2.1"),
 	)
 }
 

@@ -135,6 +135,10 @@ type Options struct {
 	// has them can test whether a vault keeps a file that he has.
 	PublicEntries bool
 
+	// Witnesses sign the checkpoints of the vaults. Nil leaves the route out that asks
+	// them.
+	Witnesses Witnesses
+
 	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
 	// nil leaves the routes out that tell of deliveries and make them.
 	Deliveries map[string]Deliverer

@@ -32,6 +32,9 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	if r.search != nil { // a nil *searches would be a Search
 		options.Search = r.search
 	}
+	if r.witnesses != nil { // a nil *witnessing would be Witnesses
+		options.Witnesses = r.witnesses
+	}
 	operators := options
 	operators.Logger = log.With().Bool("control", true).Logger()
 	options.MaxUploads, options.MaxSearches, options.Rate, options.Burst = o.MaxUploads, o.MaxSearches, o.Rate, o.Burst

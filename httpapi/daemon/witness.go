@@ -15,6 +15,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/engine"
+	"strongroom/httpapi"
 	"strongroom/httpapi/witness"
 )
 
@@ -121,6 +122,27 @@ func (w *witnessing) ask(ctx context.Context, v *engine.Vault, c engine.Checkpoi
 		w.log.Info().Str("vault", v.Name()).Strs("said", said).Msg("some witnesses did not sign; the others are enough")
 	}
 	return answers, nil
+}
+
+// Witness is what an admin asks for: as hourly, but now.
+func (w *witnessing) Witness(ctx context.Context, v *engine.Vault) (httpapi.Witnessing, error) {
+	c, err := v.Checkpoint(ctx)
+	if err != nil {
+		return httpapi.Witnessing{}, err
+	}
+	answers, err := w.ask(ctx, v, c)
+	w.tell(v.Name(), c, err)
+	if errors.Is(err, engine.ErrContradicted) {
+		return httpapi.Witnessing{}, err
+	}
+	is := httpapi.Witnessing{Checkpoint: c, Enough: err == nil}
+	if now, err := v.Witnessed(ctx); err == nil && now.Checkpoint == c.Checkpoint {
+		is.Checkpoint = now
+	}
+	for _, a := range answers {
+		is.Said = append(is.Said, httpapi.WitnessSaid{Name: a.Name, At: a.Time, Err: a.Err})
+	}
+	return is, nil
 }
 
 // tell logs what became of it, and keeps what is wrong for readyz.
