@@ -228,7 +228,7 @@ func (w *walk) ask(rt route) {
 		return
 	case strings.HasPrefix(rt.pattern, "/v1/audit/") && !strings.HasSuffix(rt.pattern, "/:seq"):
 		return // lines of entries
-	case strings.HasPrefix(rt.pattern, "/v1/log/"), strings.HasSuffix(rt.pattern, "/proof"):
+	case strings.HasPrefix(rt.pattern, "/v1/log/"), strings.HasSuffix(rt.pattern, "/proof"), strings.HasSuffix(rt.pattern, "/integrity-report"):
 		return // of the lines too, of which there are more
 	}
 	for _, path := range w.addresses(rt.pattern) {
