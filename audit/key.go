@@ -129,3 +129,32 @@ func (k WitnessKey) Cosign(c Checkpoint, at time.Time) ([]byte, error) {
 	sig = append(sig, ed25519.Sign(k.key, cosignedText(uint64(seconds), c.Text()))...)
 	return signatureLine(k.public(), sig), nil
 }
+
+// SignText returns a text signed that is no checkpoint: some lines, the last with its
+// newline. A text that could be read as a checkpoint is [ErrSyntax].
+func (k Key) SignText(text string) ([]byte, error) {
+	if _, err := ParseCheckpoint(text); err == nil || !strings.HasSuffix(text, "\n") || strings.Contains(text, "\n\n") || len(k.key) == 0 {
+		return nil, fmt.Errorf("%w: the key of %q signs no such text", ErrSyntax, k.name)
+	}
+	return joinNote(text, signatureLine(k.public(), ed25519.Sign(k.key, []byte(text)))), nil
+}
+
+// OpenText returns the text that [Key.SignText] signed with the key of this verifier
+// key. The error is [ErrSyntax] or [ErrSignature].
+func OpenText(signed []byte, vkey string) (string, error) {
+	key, err := ParseVerifier(vkey)
+	if err != nil {
+		return "", err
+	}
+	text, signatures, err := splitNote(signed)
+	if err != nil {
+		return "", err
+	}
+	if len(signatures) != 1 || !signatures[0].of(key) || key.kind != typeEd25519 || !ed25519.Verify(key.PublicKey(), text, signatures[0].sig) {
+		return "", fmt.Errorf("%w: %.120s", ErrSignature, vkey)
+	}
+	if _, err := ParseCheckpoint(string(text)); err == nil {
+		return "", fmt.Errorf("%w: it is a checkpoint", ErrSyntax)
+	}
+	return string(text), nil
+}

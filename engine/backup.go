@@ -28,7 +28,11 @@ type BackupOptions struct {
 	// Recheck is the share, up to 1, of the files carried over from the earlier backup
 	// that are read again, those that were read longest ago first; 0 is a tenth,
 	// negative none.
-	Recheck  float64
+	Recheck float64
+	// SignKey takes the key that checkpoints are signed with along, as sign.key in the
+	// clear: a vault restored from the backup signs with it, under another origin. A
+	// later backup without it removes it.
+	SignKey  bool
 	Progress func(done, total int64) // bytes; nil: none
 }
 
@@ -69,8 +73,8 @@ const (
 // manifest. The rest is backed up and counts, and *DamagedError names what was damaged,
 // beside the report.
 //
-// lock.key and derived files are not in it. *InvalidError if To cannot be a
-// backup of this vault, and ErrNoSpace.
+// lock.key, sign.key unless it is asked for, and derived files are not in it.
+// *InvalidError if To cannot be a backup of this vault, and ErrNoSpace.
 func (v *Vault) Backup(ctx context.Context, actor Actor, o BackupOptions) (report BackupReport, receipt Receipt, err error) {
 	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	if err := v.mayBackup(actor); err != nil {
@@ -339,6 +343,9 @@ func (b *backup) count() error {
 		Database: b.parts, Blobs: b.report.Blobs, Bytes: b.report.Bytes, Missing: b.report.Missing, Lost: b.report.Lost,
 	}
 	if err := b.reads.write(b.dir); err != nil {
+		return err
+	}
+	if err := b.signKey(); err != nil {
 		return err
 	}
 	if err := made.write(b.dir); err != nil {

@@ -165,6 +165,9 @@ func (r *restore) fill() (err error) {
 	if err := blobstore.Init(filepath.Join(r.dir, dirBlobs)); err != nil {
 		return err
 	}
+	if err := r.signKey(); err != nil {
+		return err
+	}
 	r.v, err = Open(r.dir, Options{Name: b.Vault, AllowNetworkFS: r.o.AllowNetworkFS, ReserveBytes: -1})
 	if err != nil {
 		return err

@@ -268,6 +268,37 @@ func TestRestoredVaultSignsUnderAnotherOrigin(t *testing.T) {
 	}
 }
 
+// A backup has the key only if that is asked for. A vault restored with it has the
+// same key under another name.
+func TestBackupOfTheSignKey(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	to := filepath.Join(t.TempDir(), "backup")
+	asked := engine.BackupOptions{To: to, SignKey: true}
+	if _, _, err := k.Backup(t.Context(), engine.Operator(), asked); !errors.Is(err, engine.ErrInvalid) {
+		t.Errorf("a key that is not there: %v", err)
+	}
+	was := signed(t, k.Vault)
+	_, _, err := k.Backup(t.Context(), engine.Operator(), asked)
+	must(t, err)
+	is := signed(t, restored(t, to))
+	keyOf := func(c engine.Checkpoint) string {
+		of, err := audit.ParseVerifier(c.Verifier)
+		must(t, err)
+		return string(of.PublicKey())
+	}
+	if is.Origin == was.Origin || keyOf(is) != keyOf(was) {
+		t.Errorf("%s and %s", is.Verifier, was.Verifier)
+	}
+	backUp(t, k, to)
+	if _, err := os.Stat(filepath.Join(to, "sign.key")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was not asked for: %v", err)
+	}
+	if other := signed(t, restored(t, to)); keyOf(other) == keyOf(was) {
+		t.Error("the key came from nowhere")
+	}
+}
+
 // A directory that was copied and went on twice signs two histories: whoever sees
 // both has two checkpoints of one size with two roots.
 func TestCopiedVaultEquivocates(t *testing.T) {

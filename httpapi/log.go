@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -32,6 +33,8 @@ func (s *Server) logRoutes() []route {
 			engine.ErrEntryNotFound, engine.ErrContradicted, engine.ErrSignKey, noSpace),
 		stream("GET", "/v1/documents/:id/versions/:n/proof", view, "Prove to anybody, offline, that the vault took this version, and when (C2SP tlog-proof)", proofMedia, proveVersion,
 			noDocument, noVersion, engine.ErrContradicted, engine.ErrSignKey, noSpace),
+		endpoint("GET", "/v1/documents/:id/integrity-report", 200, view, "Read all that the vault can show of a document, from reception to now, signed by the key of the log", getIntegrityReport,
+			noDocument, engine.ErrContradicted, engine.ErrSignKey, noSpace),
 	}
 	if len(s.options.PublicLogs) > 0 {
 		routes = append(routes,
@@ -96,6 +99,22 @@ func proveVersion(c caller, x *exchange, r *http.Request, in versionProofInput) 
 		return err
 	}
 	return x.proof(proof.Proof, in.ID+"-"+strconv.FormatUint(uint64(in.Number), 10))
+}
+
+// IntegrityReport is a report and its signature.
+type IntegrityReport struct {
+	Report    json.RawMessage `json:"report" doc:"The document, its versions with digest, time, entry and proof, the holds, what protects it, its history, and the checkpoint. No claim of conformance with any standard."`
+	Digest    string          `json:"digest" doc:"The SHA-256 of the bytes of report as they stand in this answer, without blanks around them: jq -jc .report prints them."`
+	Signature string          `json:"signature" doc:"A signed note (C2SP signed-note) of the key that GET /v1/log/key names: a title, the document's id, the time, and the digest."`
+}
+
+type reportInput struct {
+	ID string `path:"id"`
+}
+
+func getIntegrityReport(ctx context.Context, c caller, in reportInput) (reply[IntegrityReport], error) {
+	r, err := c.vault.IntegrityReport(ctx, in.ID)
+	return answer(IntegrityReport{r.JSON, "sha256:" + r.Digest.String(), string(r.Signature)}), err
 }
 
 func (x *exchange) proof(p audit.Proof, name string) error {

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -163,5 +165,34 @@ func TestProofs(t *testing.T) {
 		if a, body := k.do("view", "GET", path, nil); a.StatusCode != 404 || !strings.Contains(body, code) {
 			t.Errorf("%s: %d %s", path, a.StatusCode, body)
 		}
+	}
+}
+
+// The report's digest is that of its bytes as they are answered, and is what is signed.
+func TestIntegrityReport(t *testing.T) {
+	k := newKit(t, Options{})
+	main := k.vaults["main"]
+	d := main.CreateFrom(engine.NewDocument{Name: "lease <a> & \u00e4"}, "lease")
+	a, body := k.do("view", "GET", "/v1/documents/"+d.ID+"/integrity-report", nil)
+	if a.StatusCode != 200 {
+		t.Fatal(a.StatusCode, body)
+	}
+	var r IntegrityReport
+	if err := json.Unmarshal([]byte(body), &r); err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(body, `"report":`)
+	exact := after[:strings.LastIndex(after, `,"digest":`)]
+	sum := sha256.Sum256([]byte(exact))
+	if r.Digest != "sha256:"+hex.EncodeToString(sum[:]) {
+		t.Errorf("%s is not that of %s", r.Digest, exact)
+	}
+	key, err := main.LogKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := audit.OpenText([]byte(r.Signature), key.Verifier)
+	if err != nil || !strings.Contains(text, d.ID+"\n") || !strings.HasSuffix(text, "\n"+r.Digest+"\n") {
+		t.Errorf("%v: %s", err, text)
 	}
 }

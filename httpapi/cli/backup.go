@@ -19,6 +19,7 @@ type backupOptions struct {
 	all     bool
 	recheck share
 	json    bool
+	signKey bool
 }
 
 func (p *Program) backupCommand() command {
@@ -44,7 +45,9 @@ the backup has it. Each is named with its document, the rest is backed up, and t
 status is 1. What neither has whole is missing in the backup: restore says so then, and
 ` + "`restore --skip-damaged`" + ` does without.
 
-The key of the edit locks (lock.key) and what can be derived again is not in it.
+The key of the edit locks (lock.key) and what can be derived again is not in it, nor
+is the key that checkpoints of the log are signed with (sign.key), unless
+--with-sign-key asks for it. A restored vault signs under another origin in any case.
 Restore a backup with the audit log exported since, so export that more often than
 you back up: ` + "`strongroom export --log FILE`" + `.
 
@@ -58,6 +61,7 @@ serves it, which then writes to DIR.`,
 			f.set.BoolVar(&o.all, "all", false, "back up all vaults of the data directory, one after the other")
 			o.recheck = defaultRecheck
 			f.set.Var(&o.recheck, "recheck", "`SHARE` of the files carried over to read again: all, none, or a share such as\n10% or 0.1")
+			f.set.BoolVar(&o.signKey, "with-sign-key", false, "take along the key that checkpoints of the log are signed with, in the\nclear: whoever has the backup can sign in the vault's name then")
 			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.backup(ctx, o) }
 		},
@@ -105,7 +109,7 @@ func (p *Program) backupVault(ctx context.Context, o backupOptions, to string) e
 			return fmt.Sprintf("backing up %s: %d of %d MiB", o.Vault, done.Load()>>20, total.Load()>>20)
 		})
 		defer stop()
-		made, err := line.Backup(ctx, to, o.recheck.option(), func(d, t int64) { done.Store(d); total.Store(t) })
+		made, err := line.Backup(ctx, to, o.recheck.option(), o.signKey, func(d, t int64) { done.Store(d); total.Store(t) })
 		stop()
 		if made == nil {
 			return err

@@ -62,11 +62,11 @@ type backupLine struct {
 }
 
 // Backup asks the other end to back its vault up to the directory named after it
-// below to, an absolute path of this machine. recheck is engine.BackupOptions'. While it is at work, it says how many
+// below to, an absolute path of this machine. recheck and signKey are those of engine.BackupOptions. While it is at work, it says how many
 // bytes of how many are done, every second or so. A backup that counts, but found
 // something damaged or has no entry, comes with an error.
-func (c *Client) Backup(ctx context.Context, to string, recheck float64, progress func(done, total int64)) (*Made, error) {
-	resp, err := c.open(ctx, "POST", RouteBackup, backupInput{to, recheck})
+func (c *Client) Backup(ctx context.Context, to string, recheck float64, signKey bool, progress func(done, total int64)) (*Made, error) {
+	resp, err := c.open(ctx, "POST", RouteBackup, backupInput{to, recheck, signKey})
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +89,7 @@ func (c *Client) Backup(ctx context.Context, to string, recheck float64, progres
 type backupInput struct {
 	To      string  `json:"to"`
 	Recheck float64 `json:"recheck,omitzero"`
+	SignKey bool    `json:"signKey,omitzero"`
 }
 
 // backup is that route of the control socket, and of no other listener: it
@@ -110,7 +111,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 	out := json.NewEncoder(w)
 	var said time.Time
 	report, _, err := s.vaults[name].Backup(ctx, engine.Operator(), engine.BackupOptions{
-		To: filepath.Join(in.To, name), Recheck: in.Recheck,
+		To: filepath.Join(in.To, name), Recheck: in.Recheck, SignKey: in.SignKey,
 		Progress: func(done, total int64) {
 			if now := time.Now(); now.Sub(said) > time.Second {
 				said = now

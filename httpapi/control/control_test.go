@@ -83,10 +83,10 @@ func askAll(t *testing.T, at datadir.Place) []byte {
 		t.Errorf("%v, %v", list, err)
 	}
 	to := filepath.Join(t.TempDir(), "medium")
-	if made, err := line.Backup(t.Context(), to, 0, func(int64, int64) {}); err != nil || made == nil || made.Documents != 0 {
+	if made, err := line.Backup(t.Context(), to, 0, false, func(int64, int64) {}); err != nil || made == nil || made.Documents != 0 {
 		t.Errorf("%+v, %v", made, err)
 	}
-	if _, err := line.Backup(t.Context(), "relative", 0, func(int64, int64) {}); err == nil {
+	if _, err := line.Backup(t.Context(), "relative", 0, false, func(int64, int64) {}); err == nil {
 		t.Error("a backup to a relative path")
 	}
 	return users[0]

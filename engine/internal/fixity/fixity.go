@@ -113,6 +113,20 @@ func (s *Scrub) Report() Report {
 	}
 }
 
+// Last says when the shelf of this content was read last, zero if it never was, and
+// what was wrong with the content; nil: nothing. The time is when that reading began,
+// so content that came in later was not read.
+func (s *Scrub) Last(d Digest) (at time.Time, wrong *Finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.state.findings {
+		if f.Digest == d {
+			return f.Found, &f
+		}
+	}
+	return s.state.read[d[0]], nil
+}
+
 // Read reads on, budget bytes at most. What is wrong with content is in Report
 // and no error: errors are those of ctx, of From and Owners, and of saving the
 // state, and the next call goes on where this one ended. next is when there is
