@@ -309,7 +309,7 @@ func (t *tx) changeOne(change DocumentChange, dryRun bool) (DocumentOutcome, aud
 	out := DocumentOutcome{DocumentID: change.DocumentID}
 	if out.DocumentID == "" {
 		key := t.lookUp(bucketExternals, externalKeys(change.ExternalID))
-		if key == nil {
+		if key == nil || t.partial() && !t.seen(id(key).String()) { // its id is not told either
 			return out, audit.Event{}, ErrDocumentNotFound
 		}
 		out.DocumentID = id(key).String()

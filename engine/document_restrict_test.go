@@ -405,3 +405,56 @@ func TestAPartialViewHasNoHoldsOfWhatIsRestricted(t *testing.T) {
 		t.Errorf("an admin is told %s", is)
 	}
 }
+
+// TestPagesLeadPastWhatIsRestricted: wherever it lies among the others, no page is
+// short because of it, and none is empty with a cursor.
+func TestPagesLeadPastWhatIsRestricted(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	v := k.As(viewer)
+	for i, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		d := k.CreateFrom(engine.NewDocument{Name: name, Tags: []string{"client:acme"}, Product: "vault", Path: "2024/" + name}, name)
+		if i%2 == 1 {
+			restricted(t, k, d.ID)
+		}
+	}
+	if seen := seenBy(t, v); seen != "a c e" {
+		t.Errorf("listed are %q", seen)
+	}
+	for _, sort := range []engine.Sort{"", engine.SortCreated, engine.SortUpdated, engine.SortUpdated.Descending(), engine.SortName, engine.SortName.Descending()} {
+		for _, q := range []engine.DocumentQuery{{Tags: []string{"client:*"}}, {Product: "vault", Path: "2024"}, {Name: "F"}, {Name: "b", Product: "vault"}} {
+			q.Sort, q.Limit = sort, 1
+			want := 3
+			if q.Name != "" {
+				want = 0
+			}
+			for n := 1; ; n++ {
+				page, err := v.Documents(t.Context(), q)
+				if must(t, err); len(page.Items) != min(want, 1) || (page.NextCursor != "") != (n < want) {
+					t.Errorf("page %d of %+v: %d documents, cursor %q", n, q, len(page.Items), page.NextCursor)
+				}
+				if q.Cursor = page.NextCursor; q.Cursor == "" {
+					break
+				}
+			}
+		}
+	}
+	for limit, want := range map[int]string{1: "2024/a 2024/c 2024/e", 3: "2024/a 2024/c 2024/e"} {
+		var paths []string
+		q := engine.FolderQuery{Path: "2024", Paging: engine.Paging{Limit: limit}}
+		for more := true; more; more = q.Cursor != "" {
+			page, err := v.Folders(t.Context(), q)
+			if must(t, err); len(page.Items) == 0 {
+				t.Error("an empty page of folders")
+			}
+			for _, f := range page.Items {
+				paths = append(paths, f.Path)
+			}
+			q.Cursor = page.NextCursor
+		}
+		if got := strings.Join(paths, " "); got != want {
+			t.Errorf("folders: %q", got)
+		}
+	}
+}

@@ -101,7 +101,7 @@ func TestNobodyElseSeesWhatIsRestricted(t *testing.T) {
 	if len(before) != len(after) || len(before) < 200 {
 		t.Errorf("%d questions, and %d", len(before), len(after))
 	}
-	notThere(t, k, []string{hidden, deleted, deferred}, about)
+	notThere(t, k, []string{hidden, deleted, deferred}, about, duty)
 	logHidden(t, k, seen, hidden)
 
 	for _, key := range []string{"admin", "auditor"} {
@@ -123,7 +123,7 @@ func TestNobodyElseSeesWhatIsRestricted(t *testing.T) {
 
 // notThere asks for what is restricted by every route that names a document, and
 // for what is not there.
-func notThere(t *testing.T, k *kit, documents []string, obligation string) {
+func notThere(t *testing.T, k *kit, documents []string, obligation, duty string) {
 	t.Helper()
 	for _, rt := range k.server.table {
 		if !strings.Contains(rt.pattern, ":id") && !strings.Contains(rt.pattern, ":documentId") {
@@ -160,6 +160,26 @@ func notThere(t *testing.T, k *kit, documents []string, obligation string) {
 		if is, none := ask(documents[0]), ask(someID); is != none {
 			t.Errorf("bulk %s: %s, and what is not there: %s", body, is, none)
 		}
+	}
+	same := func(method, path, body, media string) {
+		t.Helper()
+		ask := func(id string) string {
+			named := strings.NewReplacer("ID", id, "EXTERNAL", map[bool]string{true: "nothing", false: "hidden"}[id == someID])
+			a, out := k.do("upload", method, named.Replace(path), strings.NewReader(named.Replace(body)), "Content-Type", media, "X-Request-Id", "the-same")
+			return a.Status + passing.ReplaceAllString(strings.NewReplacer(id, "ID", `"hidden"`, `"nothing"`).Replace(out), "")
+		}
+		for _, id := range documents {
+			if is, none := ask(id), ask(someID); is != none {
+				t.Errorf("%s %s %s: what is restricted is answered\n%s\nand what is not there\n%s", method, path, body, is, none)
+			}
+		}
+	}
+	same("POST", "/v1/bulk/documents", `{"id":"ID","patch":{"addTags":["x"]}}`, "application/x-ndjson")
+	same("POST", "/v1/bulk/documents", `{"externalId":"EXTERNAL","patch":{"addTags":["x"]}}`, "application/x-ndjson")
+	same("POST", "/v1/obligations", `{"title":"pay","dueDate":"2099-01-01","documentId":"ID"}`, "application/json")
+	same("POST", "/v1/obligations/"+duty+"/complete", `{"evidence":{"documentId":"ID","version":1}}`, "application/json")
+	for _, path := range []string{"/v1/audit/entries?documentId=ID", "/v1/obligations?documentId=ID", "/v1/documents?externalId=EXTERNAL", "/v1/search?q=rent&externalId=EXTERNAL", "/v1/search?q=rent&limit=1"} {
+		same("GET", path, "", "application/json")
 	}
 	a, body := k.do("upload", "POST", "/v1/documents?fileName=x&externalId=hidden", strings.NewReader("text"), "Content-Type", "text/plain")
 	if a.StatusCode != 409 || strings.Contains(body, "details") || strings.Contains(body, documents[0]) {
