@@ -204,7 +204,7 @@ func (p *Provider) proven(ctx context.Context, d *discovered, token *oauth2.Toke
 // the ID token short. What the ID token says stands; an endpoint that does not answer,
 // or that speaks of somebody else, adds nothing.
 func (p *Provider) complete(ctx context.Context, d *discovered, token *oauth2.Token, subject string, claims map[string]json.RawMessage) {
-	whole := claims[p.config.Claim] != nil && claims["name"] != nil && claims["email"] != nil
+	whole := isSaid(claims[p.config.Claim]) && isSaid(claims["name"]) && isSaid(claims["email"])
 	if whole || d.UserInfoEndpoint() == "" {
 		return
 	}
@@ -217,11 +217,14 @@ func (p *Provider) complete(ctx context.Context, d *discovered, token *oauth2.To
 		return
 	}
 	for name, value := range told {
-		if claims[name] == nil {
+		if !isSaid(claims[name]) {
 			claims[name] = value
 		}
 	}
 }
+
+// isSaid is false for a claim that is null, too: OpenID Connect has it as none.
+func isSaid(claim json.RawMessage) bool { return claim != nil && string(claim) != "null" }
 
 // text is a claim that is a text, "" if it is none.
 func text(raw json.RawMessage) (s string) {
@@ -237,7 +240,7 @@ func groupsOf(raw json.RawMessage) ([]string, error) {
 	var one *string
 	var many []string
 	switch {
-	case raw == nil || string(raw) == "null":
+	case !isSaid(raw):
 		return nil, errors.New("is missing")
 	case json.Unmarshal(raw, &many) == nil:
 		return many, nil

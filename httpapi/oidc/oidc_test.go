@@ -403,6 +403,12 @@ func TestUserinfo(t *testing.T) {
 	if u := h.user("main", "zoe"); u.Access != engine.AccessUpload {
 		t.Errorf("%+v", u)
 	}
+	null := json.RawMessage("null") // is as if it were not there
+	tells(map[string]any{"sub": "lea", "groups": []string{"staff"}, "name": "Lea"}, map[string]any{"sub": "lea", "groups": null, "name": null, "email": null})
+	h.get(h.browser(), "/console/oidc/start?vault=main")
+	if u := h.user("main", "lea"); u.Access != engine.AccessView || u.Name != "Lea" {
+		t.Errorf("%+v", u)
+	}
 	tells(nil, map[string]any{"sub": "kim", "groups": []string{"staff"}, "name": nil, "email": nil})
 	h.get(h.browser(), "/console/oidc/start?vault=main")
 	if u := h.user("main", "kim"); u.Access != engine.AccessView || u.Name != "kim" {

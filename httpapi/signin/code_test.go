@@ -128,6 +128,17 @@ func TestRefreshReuse(t *testing.T) {
 		k.works(access, 401, "AUTHORIZATION_TOKEN_REVOKED")
 	}
 	refresh(r3).refused(400, invalidGrant)
+	must(t, k.main.RecordFailedSignIns(t.Context()))
+	noted, err := k.main.Entries(t.Context(), engine.EntryQuery{Op: audit.OpSigninFailed})
+	must(t, err)
+	facts := ""
+	if len(noted.Items) == 1 {
+		b, _ := noted.Items[0].Facts.MarshalJSON()
+		facts = string(b)
+	}
+	if facts != `{"client":"`+c.ID+`","count":1,"reason":"revoked"}` {
+		t.Errorf("%d entries: %s", len(noted.Items), facts)
+	}
 
 	_, r1 = start()
 	k.passes(30*24*time.Hour - time.Second)
@@ -154,7 +165,7 @@ func TestRefreshReuse(t *testing.T) {
 
 	access, r1 := start()
 	grants := []engine.Grant{engine.GrantAuthorizationCode}
-	_, _, err := k.main.UpdateClient(t.Context(), k.main.Admin, c.ID, engine.Condition{}, engine.ClientPatch{Grants: &grants})
+	_, _, err = k.main.UpdateClient(t.Context(), k.main.Admin, c.ID, engine.Condition{}, engine.ClientPatch{Grants: &grants})
 	must(t, err)
 	refresh(r1).refused(400, unauthorizedClient)
 	k.works(access, 200, "")

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"strongroom/engine"
+	"strongroom/httpapi"
 )
 
 // begin gives the first token of a sign-in that takes no code: as a user, by a
@@ -93,8 +94,8 @@ func errNotThis(k kind) error {
 }
 
 // spend exchanges a code or a refresh token. One that was exchanged before ends all
-// that has come of it.
-func (s *Server) spend(p proven, text string, k *known, give func(*bbolt.Tx, *family) (issued, error)) (out issued, err error) {
+// that has come of it, and is a failed sign-in: it was in two hands.
+func (s *Server) spend(r *http.Request, p proven, text string, k *known, give func(*bbolt.Tx, *family) (issued, error)) (out issued, err error) {
 	of := hashOf(text)
 	err = p.tokens.change(s.now(), func(b *bbolt.Tx) ([]string, error) {
 		touched := []string{k.Family}
@@ -119,6 +120,7 @@ func (s *Server) spend(p proven, text string, k *known, give func(*bbolt.Tx, *fa
 	})
 	if err == nil && out.access == "" {
 		s.options.Logger.Warn().Str("client", p.client.ID).Str("user", k.family.User).Msg("a code or refresh token was used twice: its tokens have ended")
+		p.tokens.vault.NoteFailedSignIn(engine.ClientName(p.tokens.vault.Name(), p.client.ID), httpapi.Source(r.RemoteAddr), engine.ErrTokenRevoked)
 		err = errNotThis(k.Kind)
 	}
 	if err == nil {
@@ -146,7 +148,7 @@ func (s *Server) byCode(r *http.Request) (issued, error) {
 		return issued{}, notAs(err)
 	}
 	refresh := slices.Contains(p.client.Grants, engine.GrantRefreshToken)
-	out, err := s.spend(p, text, k, func(b *bbolt.Tx, f *family) (issued, error) {
+	out, err := s.spend(r, p, text, k, func(b *bbolt.Tx, f *family) (issued, error) {
 		return s.give(b, p.tokens, f, f.Access, f.Scope, refresh)
 	})
 	out.scope = granted(k.family.Scope, actor.Access)
@@ -212,7 +214,7 @@ func (s *Server) byRefresh(r *http.Request) (issued, error) {
 	if err != nil {
 		return issued{}, notAs(err)
 	}
-	out, err := s.spend(p, text, k, func(b *bbolt.Tx, f *family) (issued, error) { return s.give(b, p.tokens, f, access, scope, true) })
+	out, err := s.spend(r, p, text, k, func(b *bbolt.Tx, f *family) (issued, error) { return s.give(b, p.tokens, f, access, scope, true) })
 	out.scope = granted(scope, actor.Access)
 	return out, err
 }
