@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -43,6 +44,26 @@ func TestExamples(t *testing.T) {
 				return
 			case "approval approve", "approval reject":
 				example = regexp.MustCompile(`\b01[0-9A-Z]{24}\b`).ReplaceAllString(example, waitingApproval(t, dir))
+			case "witness sign":
+				believe(t, dir, "logs.txt", func(v *engine.Vault) string {
+					key, err := v.LogKey(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return "log " + key.Verifier + "\nquorum none\n"
+				})
+			case "witness add":
+				believe(t, dir, "witnesses.txt", func(*engine.Vault) string {
+					text, err := os.ReadFile(filepath.Join(dir, "strongroom-data", "witness.key"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					key, err := audit.ParseWitnessKey(text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return "witness notary " + key.Verifier() + "\nquorum notary\n"
+				})
 			case "key revoke", "client set", "client close":
 				noun, name := "key", "scanner"
 				if cmd.name != "key revoke" {
@@ -58,6 +79,19 @@ func TestExamples(t *testing.T) {
 				t.Errorf("%s\n%v\n%s", example, err, out)
 			}
 		})
+	}
+}
+
+// believe writes a policy, which in life comes from somebody else.
+func believe(t *testing.T, dir, file string, policy func(*engine.Vault) string) {
+	t.Helper()
+	v, err := engine.Open(filepath.Join(dir, "strongroom-data", "vaults", "main"), engine.Options{Name: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(policy(v)), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

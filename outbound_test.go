@@ -16,7 +16,7 @@ import (
 )
 
 // TestNobodyDials holds that no code but that of webhooks, and of the identity provider
-// that an operator has named, can reach out: who makes a connection is known by name. All else listens, or goes to the control
+// and the witnesses that an operator has named, can reach out: who makes a connection is known by name. All else listens, or goes to the control
 // socket.
 func TestNobodyDials(t *testing.T) {
 	reachesOut := regexp.MustCompile(`^(net\.(Dial\w*|Lookup\w+|Resolver|DefaultResolver)|tls\.(Dial\w*|Dialer)|smtp\.\w+|` +
@@ -25,6 +25,7 @@ func TestNobodyDials(t *testing.T) {
 		"httpapi/control/listen.go": {"net.Dialer"},                    // of the unix socket
 		"httpapi/control/client.go": {"http.Client", "http.Transport"}, // over that
 		"httpapi/oidc/oidc.go":      {"http.Client", "http.Transport"}, // to the provider that --oidc-issuer names
+		"httpapi/witness/client.go": {"http.Client", "http.Transport"}, // to the witnesses that --witness-policy names
 	}
 	met := 0
 	for _, s := range sources(t) {
@@ -38,7 +39,7 @@ func TestNobodyDials(t *testing.T) {
 			}
 			met++
 			if !slices.Contains(may[s.dir+"/"+s.name], selected(selector)) {
-				t.Errorf("%s: %s: only webhooks and the identity provider are reached", s.at(n), selected(selector))
+				t.Errorf("%s: %s: only webhooks, the identity provider and witnesses are reached", s.at(n), selected(selector))
 			}
 			return true
 		})

@@ -241,6 +241,10 @@
 //	    facts    format number, from number, part? number, state? list
 //	vault.restored (none)
 //	    facts    erasures number, head hash, log flag, seq number
+//	vault.signer (none)
+//	    facts    vkey word
+//	checkpoint.signed (none)
+//	    facts    root hash, size number
 //	clock.corrected (none)
 //	    facts    last time, repeats? number, wall time
 //	backup.completed (none)
@@ -249,7 +253,7 @@
 //	    detail   to
 //	audit.exported (none)
 //	    facts    after number, through number
-//	export.made (none)
+//	matter.exported (none)
 //	    facts    documents number, list hash, seq number
 //	    detail   matter
 //	session.started (none)
@@ -532,6 +536,7 @@
 //	retentionRunAt   the setting
 //	revision         of the document after the change
 //	right            by which it was deleted: manual, retention or erasure
+//	root             of the tree of the lines before the entry, as the vault signed it
 //	run              the id of the retention run
 //	scope            what the policy is for: organization, product, template, category or document
 //	scratchpad       whether changes wait for the release of the lock
@@ -541,7 +546,7 @@
 //	seq              the seq of the last entry in the backup, or in the export
 //	session          the id of a session in the console, which is no secret
 //	signInByKey      the setting
-//	size             of the version, or of the text given for it, in bytes; 0: that was taken away
+//	size             of the version, or of the text given for it, in bytes; 0: that was taken away; of a checkpoint, how many lines of the log it covers
 //	snapshot         the digest of what is kept of the document, to go back to when the lock is not saved
 //	sources          how many addresses they came from, of an entry about more than one
 //	startAt          where in the calendar the period begins: day, endOfMonth or endOfYear; absent: day
@@ -562,6 +567,7 @@
 //	user             the id of the user it is about; of a release, whose scratchpad was purged
 //	vault            the id of the vault
 //	versions         how many versions the document had
+//	vkey             the verifier key of what the vault signs from now on, its name the origin of its checkpoints
 //	wall             what the clock said
 //	webhook          the id of the webhook
 //	what             what needs two persons for the request: a name of the setting twoPersons, admin or settings

@@ -16,15 +16,17 @@ import (
 // docCode returns the code blocks of the package doc.
 func docCode(t *testing.T) []string {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "audit.go", nil, parser.ParseComments|parser.PackageClauseOnly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p comment.Parser
 	var code []string
-	for _, block := range p.Parse(f.Doc.Text()).Content {
-		if c, ok := block.(*comment.Code); ok {
-			code = append(code, c.Text)
+	for _, name := range []string{"audit.go", "tree.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p comment.Parser
+		for _, block := range p.Parse(f.Doc.Text()).Content {
+			if c, ok := block.(*comment.Code); ok {
+				code = append(code, c.Text)
+			}
 		}
 	}
 	return code

@@ -225,3 +225,47 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// FuzzProof: a proof has one spelling, and no other proof than the one that was
+// made is believed by its policy.
+func FuzzProof(f *testing.F) {
+	p, key, witness := exampleProof(f)
+	policy := mustPolicy(f, "log "+key.Verifier()+"\nwitness w "+witness.Verifier()+"\nquorum w\n")
+	f.Add(p.Marshal())
+	f.Fuzz(func(t *testing.T, text []byte) {
+		read, err := ParseProof(text)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(read.Marshal(), text) {
+			t.Fatalf("%q is read, and written as %q", text, read.Marshal())
+		}
+		if _, err := read.Verify(policy); err == nil && (!bytes.Equal(read.Line, p.Line) || !slices.Equal(read.Path, p.Path)) {
+			t.Fatalf("believed is\n%s", text)
+		}
+	})
+}
+
+// FuzzWitness reads a policy, and what a witness is asked.
+func FuzzWitness(f *testing.F) {
+	p, key, witness := exampleProof(f)
+	f.Add("log "+key.Verifier()+"\nwitness w "+witness.Verifier()+"\ngroup g 1 w\nquorum g\n", AddRequest{2, p.Path, p.Checkpoint}.Marshal())
+	f.Fuzz(func(t *testing.T, text string, body []byte) {
+		policy, err := ParsePolicy(text)
+		if err == nil {
+			policy.enough(nil)
+		}
+		r, err := ParseAddRequest(body)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(r.Marshal(), body) {
+			t.Fatalf("%q is read, and written as %q", body, r.Marshal())
+		}
+		c, err := ReadCheckpoint(r.Checkpoint)
+		if err != nil || !bytes.HasPrefix(r.Checkpoint, []byte(c.Text()+"\n")) {
+			t.Fatalf("the checkpoint of %q is %+v, %v", body, c, err)
+		}
+		_, _ = r.Check(policy, WitnessState{Size: r.Old})
+	})
+}

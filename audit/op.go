@@ -11,13 +11,15 @@ type Op string
 
 // The operations. What each carries stands in the table of the package doc.
 const (
-	OpVaultCreated    Op = "vault.created"
-	OpVaultMigrated   Op = "vault.migrated"
-	OpVaultRestored   Op = "vault.restored"
-	OpClockCorrected  Op = "clock.corrected"
-	OpBackupCompleted Op = "backup.completed"
-	OpAuditExported   Op = "audit.exported"
-	OpExportMade      Op = "export.made"
+	OpVaultCreated     Op = "vault.created"
+	OpVaultMigrated    Op = "vault.migrated"
+	OpVaultRestored    Op = "vault.restored"
+	OpVaultSigner      Op = "vault.signer"
+	OpCheckpointSigned Op = "checkpoint.signed"
+	OpClockCorrected   Op = "clock.corrected"
+	OpBackupCompleted  Op = "backup.completed"
+	OpAuditExported    Op = "audit.exported"
+	OpMatterExported   Op = "matter.exported"
 
 	OpSessionStarted Op = "session.started"
 	OpSessionEnded   Op = "session.ended"
@@ -141,10 +143,12 @@ var rules = []rule{
 	{OpVaultCreated, noDocument, []fact{must("format", aNumber), must("vault", aWord)}, "name"},
 	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber), may("part", aNumber), may("state", aList)}, ""},
 	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
+	{OpVaultSigner, noDocument, []fact{must("vkey", aWord)}, ""},
+	{OpCheckpointSigned, noDocument, []fact{must("root", aHash), must("size", aNumber)}, ""},
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},
 	{OpAuditExported, noDocument, []fact{must("after", aNumber), must("through", aNumber)}, ""},
-	{OpExportMade, noDocument, []fact{must("documents", aNumber), must("list", aHash), must("seq", aNumber)}, "matter"},
+	{OpMatterExported, noDocument, []fact{must("documents", aNumber), must("list", aHash), must("seq", aNumber)}, "matter"},
 
 	{OpSessionStarted, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},
 	{OpSessionEnded, noDocument, []fact{must("session", aWord), must("user", aWord)}, ""},

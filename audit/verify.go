@@ -38,6 +38,7 @@ const (
 	CodeOtherVault     Code = "other_vault"     // a given head is another vault's
 	CodeHead           Code = "head"            // a given head is not the entry of its seq
 	CodeReceipt        Code = "receipt"         // a given receipt is not the entry of its seq
+	CodeRoot           Code = "root"            // what was signed is not the tree of the lines before it
 	CodeVersion        Code = "version"         // a version does not follow from the one before, or a deletion not from the versions
 	CodeDetailMissing  Code = "detail_missing"  // a detail is gone, and no erasure says why
 	CodeDetailMismatch Code = "detail_mismatch" // a detail is not the one that was hashed
@@ -117,6 +118,7 @@ type verifier struct {
 	claims   []claim // by seq, those still to be met
 	details  *detailCheck
 	lineages *lineages
+	roots    roots
 	file     string
 	findings []Finding
 	matches  []Match
@@ -182,6 +184,10 @@ func (v *verifier) line(line []byte) (going bool, err error) {
 		v.meet(v.claims[0])
 		v.claims = v.claims[1:]
 	}
+	if wrong := v.roots.entry(&f); wrong != "" {
+		v.find(f.seq, CodeRoot, "entry %d: %s", f.seq, wrong)
+	}
+	v.roots.add(line)
 	if wrong := v.lineages.entry(&f); wrong != "" {
 		v.find(f.seq, CodeVersion, "%s", wrong)
 	}

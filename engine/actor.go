@@ -200,17 +200,11 @@ func (t *tx) admit(a Actor) error {
 		}
 		return nil
 	}
-	u, err := t.user(a.UserID)
+	userID, access, err := t.admitUser(a.UserID)
 	if err != nil {
 		return err
 	}
-	if u.Status != UserActive {
-		return ErrTokenRevoked
-	}
-	if err := t.present(u); err != nil {
-		return err
-	}
-	t.actor.UserID, t.actor.Access = u.ID, Meet(a.Access, u.Access)
+	t.actor.UserID, t.actor.Access = userID, Meet(a.Access, access)
 	if a.ClientID != "" {
 		return t.admitClient(a)
 	}
@@ -221,7 +215,7 @@ func (t *tx) admit(a Actor) error {
 	if err != nil {
 		return err
 	}
-	if k.UserID != u.ID {
+	if k.UserID != userID {
 		return ErrInvalidToken
 	}
 	t.actor.KeyID, t.actor.Access = k.ID, Meet(t.actor.Access, k.Access)

@@ -147,7 +147,7 @@ func (v *Vault) Approve(ctx context.Context, actor Actor, approvalID string, pla
 			return nil, err
 		}
 		asker.UserID, asker.KeyID, asker.ClientID = a.RequestedBy, a.key, ""
-		if _, err := t.clientParts(a.key, false); err == nil { // it was asked by a client
+		if _, row := t.clientRow(a.key); row != nil { // it was asked by a client
 			asker.KeyID, asker.ClientID = "", a.key
 		}
 		return a, nil

@@ -163,7 +163,7 @@ func (l *lonely) stands(ctx context.Context) string {
 	granted, err := l.Approvals(ctx, engine.ApprovalGranted, engine.Paging{})
 	must(l.TB, err)
 	for seq := uint64(1); seq <= l.Head().Seq; seq++ {
-		if e, err := l.Entry(ctx, seq); err != nil || e.Op == audit.OpExportMade {
+		if e, err := l.Entry(ctx, seq); err != nil || e.Op == audit.OpMatterExported {
 			all += fmt.Sprint("exported ", err)
 		}
 	}

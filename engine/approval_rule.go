@@ -68,7 +68,8 @@ func (d *policyDelete) run(v *Vault, ctx context.Context, actor Actor) (any, Rec
 }
 
 // weakens says whether a policy deletes from now on, sooner or other documents, or
-// protects less. The zero old is none, and so is the zero p.
+// protects less. One that deletes no more lets a wider one delete what it kept
+// longer. The zero old is none, and so is the zero p.
 func weakens(old, p Policy) bool {
 	deletes := func(p *Policy) bool { return p.Enabled && p.Action == ActionDelete }
 	was, is := old.forRules(nil), p.forRules(nil)
@@ -76,7 +77,7 @@ func weakens(old, p Policy) bool {
 	switch {
 	case old.ID == "" || p.ID == "":
 		return old.ID != "" || deletes(&p)
-	case deletes(&p) && !deletes(&old), old.Enabled && !p.Enabled:
+	case deletes(&p) != deletes(&old), old.Enabled && !p.Enabled:
 		return true
 	case moved && (old.Enabled || p.Enabled):
 		return true

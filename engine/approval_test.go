@@ -76,6 +76,8 @@ func (k *pair) calls() map[string]struct {
 	must(t, err)
 	q, _, err := k.CreatePolicy(ctx, k.Admin, engine.NewPolicy{Name: "q", Scope: engine.ScopeCategory, Target: "report", PeriodDays: 3650, Action: engine.ActionArchive})
 	must(t, err)
+	late, _, err := k.CreatePolicy(ctx, k.Admin, engine.NewPolicy{Name: "late", Scope: engine.ScopeCategory, Target: "certificate", PeriodDays: 3650, Action: engine.ActionDelete})
+	must(t, err)
 	low, _ := k.Person("Lou", engine.AccessUpload)
 	left, leftKey := k.Person("Left", engine.AccessAdmin)
 	_ = leftKey
@@ -180,11 +182,15 @@ func (k *pair) calls() map[string]struct {
 			_, _, err := k.DeletePolicy(ctx, who, q.ID, cond)
 			return err
 		}},
-		"shorten a policy":    patch(engine.PolicyPatch{PeriodDays: &days}),
-		"disable a policy":    patch(engine.PolicyPatch{Enabled: &off}),
-		"unprotect":           patch(engine.PolicyPatch{Protect: &none}),
-		"move a policy":       patch(engine.PolicyPatch{Target: new("report")}),
-		"come to delete":      patch(engine.PolicyPatch{Action: new(engine.ActionDelete)}),
+		"shorten a policy": patch(engine.PolicyPatch{PeriodDays: &days}),
+		"disable a policy": patch(engine.PolicyPatch{Enabled: &off}),
+		"unprotect":        patch(engine.PolicyPatch{Protect: &none}),
+		"move a policy":    patch(engine.PolicyPatch{Target: new("report")}),
+		"come to delete":   patch(engine.PolicyPatch{Action: new(engine.ActionDelete)}),
+		"delete no more, so that a wider policy does": {engine.CoveredPolicyWeaken, func(ctx context.Context, who engine.Actor) error {
+			_, _, err := k.UpdatePolicy(ctx, who, late.ID, cond, engine.PolicyPatch{Action: new(engine.ActionArchive)})
+			return err
+		}},
 		"the shortest counts": set(engine.CoveredPolicyWeaken, engine.SettingsPatch{RetentionConflict: &shortest}),
 		"longer silences":     set(engine.CoveredPolicyWeaken, engine.SettingsPatch{MaxClockGapDays: &gap}),
 		"accept the clock": {engine.CoveredPolicyWeaken, func(ctx context.Context, who engine.Actor) error {
@@ -485,6 +491,9 @@ func TestTheSettingTakesTwoAdmins(t *testing.T) {
 
 // More holds than one call releases are one request, and released together.
 func TestManyReleasesAreOneApproval(t *testing.T) {
+	if testing.Short() {
+		t.Skip("more holds than one call releases")
+	}
 	t.Parallel()
 	k, ctx := newPair(t), t.Context()
 	const many = engine.MaxBulk + 100

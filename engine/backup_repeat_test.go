@@ -373,6 +373,9 @@ func TestRestoreOfARestoredVault(t *testing.T) {
 
 // Thousands of holds are repeated in few transactions.
 func TestRestoreRepeatsManyHolds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of holds")
+	}
 	t.Parallel()
 	k := enginetest.New(t)
 	n := 1200

@@ -18,7 +18,7 @@ import (
 type Bag struct {
 	Documents uint64
 	Seq       uint64  // the last entry it tells of
-	Receipt   Receipt // of export.made
+	Receipt   Receipt // of matter.exported
 	At        time.Time
 
 	v     *Vault // whole
@@ -37,7 +37,7 @@ type BagChoice struct {
 }
 
 // MakeBag fixes which documents an export has, at one entry of the log, and writes
-// the entry export.made with their number and the digest of the list. It needs
+// the entry matter.exported with their number and the digest of the list. It needs
 // auditor access. *NeedsTwoError; ErrMatterNotFound; *InvalidError for a query that is none, for a
 // document that is not there, and for a choice that is none.
 func (v *Vault) MakeBag(ctx context.Context, actor Actor, c BagChoice) (*Bag, error) {
@@ -113,7 +113,7 @@ func btoi(b bool) int {
 func (b *Bag) event() audit.Event {
 	detail := detailMembers{}
 	detail.text("matter", b.asked.Matter)
-	return audit.Event{Op: audit.OpExportMade, Detail: encodeDetail(detail), Facts: audit.Facts{
+	return audit.Event{Op: audit.OpMatterExported, Detail: encodeDetail(detail), Facts: audit.Facts{
 		"documents": audit.Number(b.Documents), "list": audit.Text(b.list.String()), "seq": audit.Number(b.Seq),
 	}}
 }

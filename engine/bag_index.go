@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/audit/verifier"
 	"strongroom/engine/internal/bag"
 	"strongroom/engine/internal/store"
 )
@@ -154,7 +155,9 @@ func (w *bagWriter) close() error {
 			return err
 		}
 	}
-	w.seqs.add(w.Receipt.Seq)
+	if err := w.itself(); err != nil {
+		return err
+	}
 	if err := w.add("data/log.jsonl", w.lines(func(b []byte, e *Entry) ([]byte, error) { return append(b, e.Line...), nil })); err != nil {
 		return err
 	}
@@ -166,6 +169,9 @@ func (w *bagWriter) close() error {
 	})); err != nil {
 		return err
 	}
+	if err := w.add("proofs/"+verifier.FileName, bytes.NewReader(verifier.Page())); err != nil {
+		return err
+	}
 	if err := errors.Join(w.page(), w.add("README.txt", strings.NewReader(bagReadme)), w.add("proofs/README.txt", strings.NewReader(bagProofs))); err != nil {
 		return err
 	}
@@ -174,33 +180,6 @@ func (w *bagWriter) close() error {
 		{Label: "External-Description", Value: w.title()}, {Label: "Internal-Sender-Description", Value: fmt.Sprintf("%d documents, %d versions, as of entry %d of the audit log", w.Documents, w.versions, w.Seq)},
 		{Label: "Audit-Seq", Value: counted(w.Receipt.Seq)}, {Label: "Audit-Hash", Value: w.Receipt.Hash.String()},
 	})
-}
-
-// lines reads the entries that concern the bag, in order.
-func (w *bagWriter) lines(spell func([]byte, *Entry) ([]byte, error)) io.Reader {
-	next := uint64(0)
-	return &pages{fill: func() (page []byte, err error) {
-		for len(page) == 0 {
-			if err := w.ctx.Err(); err != nil {
-				return nil, err
-			}
-			seqs := w.seqs.from(next, maxLimit)
-			if len(seqs) == 0 {
-				return nil, nil
-			}
-			entries, err := w.v.entriesOf(seqs)
-			if err != nil {
-				return nil, err
-			}
-			for i := range entries {
-				if page, err = spell(page, &entries[i]); err != nil {
-					return nil, err
-				}
-				next = entries[i].Seq + 1
-			}
-		}
-		return page, nil
-	}}
 }
 
 // page writes index.html: its head, the rows that waited, its end.

@@ -49,10 +49,12 @@ index.html for an overview. The files lie below data/.
   data/documents/      each document: all its versions, document.json with what is
                        known of it, history.json with what happened to it
   data/certificates/   what is left of deleted documents: certificate and history
-  data/*.csv           the same as tables; a cell that a spreadsheet could take for
-                       a formula has ' before it
+  data/*.csv           the same as tables; a cell, or a part of one, that a spreadsheet
+                       could take for a formula has ' before it
   data/documents.json  what is known of all documents
-  data/log.jsonl       the exact lines of the vault's audit log about them, in order
+  data/log.jsonl       the exact lines of the vault's audit log about them, in order,
+                       with those of runs of retention, requests for erasure
+                       and approvals that they came of
   data/details.jsonl   the details of these lines, with their salts
   data/problems.csv    what could not be exported as it should be
 
@@ -76,6 +78,10 @@ has the whole log, or its head, checks these lines against it.
 `
 
 const bagProofs = `Proofs that lines of data/log.jsonl belong to the log of the vault have their
-place here, with the page that checks them, where the vault signs checkpoints.
-There are none in this export.
+place here. There are none in this export.
+
+verifier.html checks proofs in a browser, opened from disk and with no network.
+Whose key it trusts is typed into it: the key is in no export, so that nobody can
+send both. Get the page, too, from somebody you trust if that is not who made
+this export; its copies are equal byte for byte.
 `

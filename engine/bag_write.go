@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"strongroom/audit"
 	"strongroom/engine/internal/bag"
 	"strongroom/engine/internal/check"
 )
@@ -22,7 +21,7 @@ import (
 //	index.html                        for people: opened from disk, it lists everything
 //	README.txt                        what is where, and how to check it
 //	bagit.txt, bag-info.txt, manifest-sha256.txt, tagmanifest-sha256.txt
-//	proofs/README.txt                 the place of proofs and of the page that checks them
+//	proofs/README.txt                 the place of proofs; proofs/verifier.html, the page that checks them
 //	data/documents/…/<name> (<id>)/   NNNN-<file name> each version, document.json, history.json
 //	data/certificates/<id>/           certificate.json, history.json of what is deleted
 //	data/documents.json, .csv         metadata of all; data/versions.csv, holds.csv, history.csv
@@ -35,13 +34,15 @@ import (
 // bagWriter writes one bag.
 type bagWriter struct {
 	*Bag
-	ctx    context.Context
-	out    *bag.Writer
-	names  people
-	seqs   seqSet // of entries that concern it
-	tables map[string]*table
-	index  *table
-	all    *table // documents.json
+	ctx     context.Context
+	out     *bag.Writer
+	names   people
+	concern concern
+	leaving []leavingRun
+	seqs    seqSet // of entries that concern it
+	tables  map[string]*table
+	index   *table
+	all     *table // documents.json
 
 	versions, problems, deleted int
 	size                        int64
@@ -58,6 +59,9 @@ func (b *Bag) Write(ctx context.Context, to io.Writer) (err error) {
 	defer w.discard()
 	if err := w.open(); err != nil {
 		return err
+	}
+	if err := w.findLeaving(); err != nil {
+		return fmt.Errorf("export: %w", err)
 	}
 	for _, doc := range b.ids {
 		if err := errors.Join(ctx.Err(), b.v.store.CheckReserve()); err != nil {
@@ -115,77 +119,6 @@ func (w *bagWriter) document(doc id) error {
 		w.tables["holds.csv"].row(h.ID, d.Document.ID, d.Document.Name, h.Matter, string(h.Status), h.Reason, h.PlacedAt, h.PlacedBy, h.PlacedName, h.ReleasedAt, h.ReleasedBy, h.ReleaseReason)
 	}
 	return w.tell(d, dir)
-}
-
-// history finds the entries about a document, up to the one the bag tells of, and
-// the last version they made.
-func (w *bagWriter) history(doc id) (seqs []uint64, last uint64, err error) {
-	chain, err := w.v.chain(w.ctx, doc.String(), 0)
-	if err != nil {
-		return nil, 0, err
-	}
-	slices.Reverse(chain)
-	end, _ := slices.BinarySearch(chain, w.Seq+1)
-	seqs = chain[:end]
-	for rest := seqs; len(rest) > 0; {
-		entries, err := w.v.entriesOf(rest)
-		if err != nil {
-			return nil, 0, err
-		}
-		for _, e := range entries {
-			w.seqs.add(e.Seq)
-			if e.Op == audit.OpDocumentCreated || e.Op == audit.OpDocumentVersionAdded {
-				last = max(last, e.Version)
-			}
-		}
-		rest = rest[len(entries):]
-	}
-	return seqs, last, nil
-}
-
-// historyJSON spells entries, with their details, and adds them to the table of all.
-func (w *bagWriter) historyJSON(documentID string, seqs []uint64) io.Reader {
-	before, over := "[\n", false
-	return &pages{fill: func() ([]byte, error) {
-		if over {
-			return nil, w.ctx.Err()
-		}
-		entries, err := w.v.entriesOf(seqs)
-		if err != nil {
-			return nil, err
-		}
-		var page bytes.Buffer
-		for _, e := range entries {
-			facts, _ := e.Facts.MarshalJSON() // they were read from a line, so they can be printed
-			name, _ := view(w.v, func(t *tx) (string, error) { return w.names.of(t, e.Actor), nil })
-			line, err := json.Marshal(baggedEntry{e.Seq, audit.FormatTime(e.Time), e.Op, e.Actor, name, e.Key, e.Version, facts, e.Detail, e.Hash})
-			if err != nil {
-				return nil, err
-			}
-			page.WriteString(before)
-			page.Write(line)
-			before = ",\n"
-			w.tables["history.csv"].row(documentID, strconv.FormatUint(e.Seq, 10), audit.FormatTime(e.Time), string(e.Op), e.Actor, name, counted(e.Version), string(facts), string(e.Detail))
-		}
-		if seqs = seqs[len(entries):]; len(seqs) == 0 {
-			over = true
-			page.WriteString(strings.TrimPrefix(before, ",") + "]\n")
-		}
-		return page.Bytes(), nil
-	}}
-}
-
-type baggedEntry struct {
-	Seq       uint64          `json:"seq"`
-	Time      string          `json:"time"`
-	Op        audit.Op        `json:"op"`
-	Actor     string          `json:"actor"`
-	ActorName string          `json:"actorName"`
-	Key       string          `json:"key"`
-	Version   uint64          `json:"version"`
-	Facts     json.RawMessage `json:"facts"`
-	Detail    json.RawMessage `json:"detail,omitempty"`
-	Hash      audit.Hash      `json:"hash"`
 }
 
 // bytes writes the versions of a document, as far as the last.

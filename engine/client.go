@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"slices"
 	"time"
 
 	"strongroom/engine/internal/secret"
@@ -86,35 +85,35 @@ type client struct {
 	secret [sha256.Size]byte // the hash of its secret, if HasSecret
 }
 
-// permits says whether a token that was got by a grant acts as a user for this
-// client still. "" is a grant that is not asked about.
-func (c *client) permits(by Grant, userID string) bool {
+// covers says whether a grant acts as a user: the one the client acts as by itself,
+// or another, if it may be others.
+func (by Grant) covers(itself, others bool) bool {
 	switch by {
-	case "":
-		return true
 	case GrantClientCredentials:
-		return slices.Contains(c.Grants, by) && c.UserID == userID
+		return itself
 	case GrantJWTBearer:
-		return slices.Contains(c.Grants, by) && (c.Impersonates || c.UserID == userID)
+		return itself || others
 	}
-	return slices.Contains(c.Grants, by)
+	return true
 }
 
 // admitClient narrows the actor to what the client by which it acts may do, as
 // it is now. Entries have the client's id as their key.
 func (t *tx) admitClient(a Actor) error {
-	c, err := t.clientParts(a.ClientID, false)
-	if errors.Is(err, ErrClientNotFound) {
+	at, b := t.clientRow(a.ClientID)
+	if b == nil {
 		return ErrInvalidToken
 	}
+	m, err := decodeMandate(at, b, a.Grant, t.actor.UserID)
 	if err != nil {
 		return err
 	}
-	if c.Status != ClientActive || !c.permits(a.Grant, t.actor.UserID) {
+	if !m.active || !m.permits {
 		return ErrTokenRevoked
 	}
-	t.actor.KeyID, t.actor.ClientID, t.actor.Access = c.ID, c.ID, Meet(t.actor.Access, c.Access)
-	t.actor.impersonated = c.Impersonates && c.UserID != t.actor.UserID && (a.Grant == GrantJWTBearer || a.Grant == "")
+	id := at.Spelled(a.ClientID)
+	t.actor.KeyID, t.actor.ClientID, t.actor.Access = id, id, Meet(t.actor.Access, m.access)
+	t.actor.impersonated = m.impersonates && (a.Grant == GrantJWTBearer || a.Grant == "")
 	return nil
 }
 
@@ -194,23 +193,24 @@ func (v *Vault) AdmitClient(ctx context.Context, a Actor) (Actor, error) {
 func (v *Vault) NoteClientUse(clientID string) { v.used.note(clientID, v.store.Clock.Now()) }
 
 func (t *tx) client(clientID string) (*client, error) {
-	c, err := t.clientParts(clientID, true)
+	at, b := t.clientRow(clientID)
+	if b == nil {
+		return nil, ErrClientNotFound
+	}
+	c, err := decodeClient(at, b)
 	if err == nil {
 		c.PublicKey = spelledKey(c.der)
 	}
 	return c, err
 }
 
-func (t *tx) clientParts(clientID string, all bool) (*client, error) {
+// clientRow returns a client as it is stored; nil if there is none.
+func (t *tx) clientRow(clientID string) (at id, row []byte) {
 	at, ok := store.ParseID(clientID)
 	if !ok {
-		return nil, ErrClientNotFound
+		return at, nil
 	}
-	b := t.Get(bucketClients, at[:])
-	if b == nil {
-		return nil, ErrClientNotFound
-	}
-	return decodeClientParts(at, b, all)
+	return at, t.Get(bucketClients, at[:])
 }
 
 func (t *tx) putClient(c *client) { t.Put(bucketClients, c.at[:], c.encode()) }

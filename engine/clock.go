@@ -193,7 +193,8 @@ func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 // Sweep does what is due, and says when to call it again: writes down when keys
 // were last used, drops scratchpads nobody came back for, logs reminders of
 // obligations, starts the daily run of retention and works off what was started,
-// erases what was asked to be erased and may be, and after an unclean end looks
+// erases what was asked to be erased and may be, signs a checkpoint where that was
+// ever asked for, and after an unclean end looks
 // for bytes that no version needs. What fails does not keep the rest from being
 // done. The host calls it, from one goroutine of its own, and again when Due says
 // so.
@@ -213,6 +214,7 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 		{"dispose of what has run out its retention", v.sweepRetention},
 		{"erase", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.erase(ctx) }},
 		{"end requests that nobody decided on", v.expireApprovals},
+		{"sign a checkpoint of the log", v.sweepCheckpoint},
 		{"look for bytes nobody needs", v.tidyLitter},
 		{"overwrite what was erased", v.wipeErased},
 	} {

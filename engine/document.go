@@ -76,7 +76,8 @@ type document struct {
 	// confirmed are the custom fields with a date that an admin has set, or has sent
 	// again, sorted; see confirm.
 	confirmed []string
-	// restricted: by hand. deferred: an erasure of it is, until it is deleted.
+	// restricted: by hand. deferred: an erasure of it is, until it is done: who deletes
+	// the document before leaves its name and its details.
 	restricted, deferred bool
 }
 

@@ -54,6 +54,9 @@ func TestDeletionOfManyVersionsIsDividedIntoSteps(t *testing.T) {
 // Whichever commit fails, in either way, the document is deleted or whole; after
 // the vault is opened anew, Sweep has removed what was left, from a backup too.
 func TestCrashInADeletionLeavesGarbage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a vault for each commit, twice")
+	}
 	lost := errors.New("the power is cut")
 	for _, done := range []bool{false, true} {
 		for step := range 4 {

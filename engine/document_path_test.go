@@ -101,6 +101,9 @@ func TestAPathIsMetadata(t *testing.T) {
 
 // The name prefix finds the same in every order, for few matches and for many.
 func TestHowANameBegins(t *testing.T) {
+	if testing.Short() {
+		t.Skip("five thousand documents")
+	}
 	k := enginetest.New(t)
 	random := rand.New(rand.NewPCG(7, 7))
 	words := []string{"Über", "u\u0308ber", "uber", "Lease", "lease ", "LEASE B", "Leas", "", "x"}

@@ -90,7 +90,7 @@ func (t *tx) disposable(d *document, right Right) error {
 	case obstacle.Because == retention.Doubted:
 		return doubtful(doubt)
 	}
-	return retained(obstacle.Protection)
+	return t.retained(obstacle.Protection)
 }
 
 // DeleteDocument removes a document for good, with all its versions and its
@@ -233,7 +233,7 @@ func (t *tx) dispose(d *document, w warrant) (disposal, audit.Event, error) {
 	}
 	tombstone := &document{id: d.id, deleted: true, Document: Document{
 		ID: d.ID, VersionCount: d.VersionCount, Revision: d.Revision, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
-	}, restricted: d.restricted}
+	}, restricted: d.restricted, deferred: d.deferred}
 	if w.right != RightErasure { // whose next step would take it away
 		tombstone.Name = d.Name
 	}

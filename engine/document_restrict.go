@@ -16,7 +16,9 @@ import (
 // several people read asks it for each of them. It is one of two, which are equal
 // in all else, live as long as the vault, and may be compared.
 //
-// Changes, and those reads that take an actor, go by the actor whatever the view.
+// Changes, and those reads that take an actor, go by the actor whatever the view. What
+// a run or an erasure has counted is told as it was counted: who may read those is for
+// the host to ask first.
 func (v *Vault) As(actor Actor) *Vault {
 	if Meet(actor.Access, AccessAuditor) == AccessAuditor {
 		return v.whole
@@ -33,7 +35,7 @@ func (v *Vault) Narrow(q DocumentQuery) DocumentQuery {
 
 // restricts says whether only admins and auditors may see a document.
 func (t *tx) restricts(d *document) (bool, error) {
-	if d.restricted || !d.deferred || d.deleted {
+	if d.restricted || !d.deferred {
 		return d.restricted, nil
 	}
 	s, err := t.settings()
@@ -47,31 +49,68 @@ func (t *tx) seen(documentID string) bool {
 	return !errors.Is(err, ErrDocumentNotFound)
 }
 
+// hiddenStates are the states, as the index spells them, of what only admins and
+// auditors see.
+func (t *tx) hiddenStates() (string, error) {
+	s, err := t.settings()
+	if s.RestrictDeferred {
+		return statesRestricted + statesDeferred, err
+	}
+	return statesRestricted, err
+}
+
 // hiddenObligations are those of the documents that who asks may not see; nil if
 // all may be seen.
 func (t *tx) hiddenObligations() (map[id]bool, error) {
 	if !t.partial() {
 		return nil, nil
 	}
-	s, err := t.settings()
-	if err != nil {
-		return nil, err
-	}
-	spelled := statesRestricted
-	if s.RestrictDeferred {
-		spelled += statesDeferred
-	}
 	hidden := map[id]bool{}
+	err := t.eachHidden(func(doc id) error {
+		for _, of := range t.obligationsOf(doc) {
+			hidden[of] = true
+		}
+		return nil
+	})
+	return hidden, err
+}
+
+// hiddenMatters are those that documents were ever held for which who asks may not
+// see; nil if all may be seen.
+func (t *tx) hiddenMatters() (map[string]bool, error) {
+	if !t.partial() {
+		return nil, nil
+	}
+	hidden := map[string]bool{}
+	err := t.eachHidden(func(doc id) error {
+		for _, of := range t.holdsOf(doc) {
+			h, err := decodeHold(of, t.Get(bucketHolds, of[:]))
+			if err != nil {
+				return err
+			}
+			hidden[h.Matter] = true
+		}
+		return nil
+	})
+	return hidden, err
+}
+
+// eachHidden goes through the documents that only admins and auditors see.
+func (t *tx) eachHidden(fn func(doc id) error) error {
+	spelled, err := t.hiddenStates()
+	if err != nil {
+		return err
+	}
 	for _, state := range spelled {
 		prefix := indexPrefix(kindState, string(state))
 		rows := t.Cursor(bucketIndex)
 		for row, _ := rows.Seek(prefix); bytes.HasPrefix(row, prefix); row, _ = rows.Next() {
-			for _, of := range t.obligationsOf(id(row[len(prefix):])) {
-				hidden[of] = true
+			if err := fn(id(row[len(prefix):])); err != nil {
+				return err
 			}
 		}
 	}
-	return hidden, nil
+	return nil
 }
 
 // RestrictDocument makes a document one that only admins and auditors see
@@ -158,9 +197,16 @@ func (t *tx) markDeferred() {
 			waits[id(k[len(id{}):])] = true
 		}
 	}
+	done := map[id]bool{} // what is deleted, and erased by one of several
+	rows = t.Cursor(bucketErased)
+	for k, _ := rows.First(); k != nil; k, _ = rows.Next() {
+		if len(k) == 2*len(id{}) {
+			done[id(k[len(id{}):])] = true
+		}
+	}
 	for doc := range waits {
 		old, err := decodeDocument(doc, t.Get(bucketDocuments, doc[:]))
-		if err != nil || old.deleted { // a damaged one is for Verify to find
+		if err != nil || done[doc] { // a damaged one is for Verify to find
 			continue
 		}
 		d := old.clone()

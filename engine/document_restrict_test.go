@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -237,6 +238,48 @@ func TestDeferredErasureRestricts(t *testing.T) {
 	}
 }
 
+// TestWhoDeletesWhatIsDeferredShowsNothing: of a document that is deleted before its
+// erasure has come to it, the name and the details are left, for admins and
+// auditors, until it has.
+func TestWhoDeletesWhatIsDeferredShowsNothing(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	v := k.As(viewer)
+	d := k.Create("held", "text")
+	h := place(t, k, d.ID, "M")
+	erase(t, k, d.ID)
+	sweep(k)
+	_, _, err := k.UpdateSettings(ctx, k.Admin, engine.Condition{}, engine.SettingsPatch{RestrictDeferred: new(true)})
+	must(t, err)
+	_, _, err = k.ReleaseHold(ctx, k.Admin, h.ID, engine.Condition{}, "")
+	must(t, err)
+	_, _, err = k.DeleteDocument(ctx, k.Admin, d.ID, engine.Condition{})
+	must(t, err)
+	k.Reopen()
+	v = k.As(viewer)
+	_, err = v.Document(ctx, d.ID)
+	_, certificate := v.Certificate(ctx, d.ID)
+	_, entries := v.Entries(ctx, engine.EntryQuery{DocumentID: d.ID})
+	if !errors.Is(err, engine.ErrDocumentNotFound) || !errors.Is(certificate, engine.ErrCertificateNotFound) || !errors.Is(entries, engine.ErrDocumentNotFound) || seenBy(t, v) != "" {
+		t.Errorf("a viewer is told %v, %v, %v, lists %q", err, certificate, entries, seenBy(t, v))
+	}
+	if all := seenBy(t, k.Vault); all != "held" {
+		t.Errorf("an admin lists %q", all)
+	}
+	_, _, err = k.StartRun(ctx, k.Admin, engine.NewRun{})
+	must(t, err)
+	sweep(k)
+	page, err := v.Documents(ctx, engine.DocumentQuery{Status: engine.StatusDeleted})
+	if must(t, err); len(page.Items) != 1 || page.Items[0].Name != "" {
+		t.Errorf("once erased, a viewer lists %+v", page.Items)
+	}
+	if _, err := v.Certificate(ctx, d.ID); err != nil {
+		t.Errorf("once erased: %v", err)
+	}
+}
+
 // TestRestoreRepeatsRestriction: what a log tells is in force before anybody can
 // come in, and to show a document again loosens.
 func TestRestoreRepeatsRestriction(t *testing.T) {
@@ -267,4 +310,98 @@ func TestRestoreRepeatsRestriction(t *testing.T) {
 		t.Error("what was shown again is restricted")
 	}
 	refusedWith(t, "a log that loosens", to, engine.RestoreOptions{Log: strings.NewReader(string(s2.log))}, fmt.Sprintf("shows document %s", freed.ID))
+}
+
+// TestAViewersVerifyTellsNothingOfWhatIsRestricted: no finding of a vault in order,
+// the same counts as if there were nothing restricted, and of damage no more than
+// that it is there.
+func TestAViewersVerifyTellsNothingOfWhatIsRestricted(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	auditor, _ := k.Person("Anna", engine.AccessAuditor)
+	k.Create("seen", "text")
+	report := func(as engine.Actor) engine.VerifyReport {
+		t.Helper()
+		r, err := k.As(as).Verify(ctx, engine.VerifyOptions{Bytes: true})
+		must(t, err)
+		return r
+	}
+	before := report(viewer)
+	d := k.CreateFrom(engine.NewDocument{Name: "hidden", ExternalID: "taken"}, "hidden text")
+	_, _, err := k.CreateObligation(ctx, k.Admin, engine.NewObligation{Title: "pay", OwnerID: viewer.UserID, DocumentID: d.ID, DueDate: due(t, "2099-01-01")})
+	must(t, err)
+	place(t, k, d.ID, "Acme")
+	restricted(t, k, d.ID)
+	after := report(viewer)
+	if len(after.Findings) > 0 || after.Documents != before.Documents || after.Versions != before.Versions || after.Blobs != before.Blobs {
+		t.Errorf("a viewer is told %+v, was %+v", after, before)
+	}
+	if all := report(auditor); len(all.Findings) > 0 || all.Documents != 2 || all.Versions != 2 || all.Blobs != 2 {
+		t.Errorf("an auditor is told %+v", all)
+	}
+	if again := k.As(viewer).Told(report(auditor)); again.Documents != 1 || again.Versions != 1 || again.Blobs != 0 {
+		t.Errorf("of an auditor's report a viewer is told %+v", again)
+	}
+	path := blobPath(k, d.Current.Digest)
+	must(t, os.Rename(path, path+".away"))
+	found := report(viewer).Findings
+	if len(found) == 0 || found[0].Code != engine.CodeBlob || strings.Contains(fmt.Sprint(found), d.ID) || strings.Contains(fmt.Sprint(found), "sha256") {
+		t.Errorf("a viewer is told %+v", found)
+	}
+	if found := report(auditor).Findings; len(found) == 0 || !strings.Contains(found[0].Message, d.ID) {
+		t.Errorf("an auditor is told %+v", found)
+	}
+	_, err = k.Scrub(ctx, 1<<20)
+	must(t, err)
+	for who, names := range map[engine.Actor]bool{viewer: false, auditor: true} {
+		concerns, err := k.As(who).Concerns(ctx)
+		must(t, err)
+		if told := fmt.Sprint(concerns); len(concerns) == 0 || strings.Contains(told, d.ID) != names || strings.Contains(told, d.Current.Digest.String()) != names {
+			t.Errorf("%s is told %v", who.Access, concerns)
+		}
+	}
+	must(t, os.Rename(path+".away", path))
+}
+
+// TestAPartialViewHasNoHoldsOfWhatIsRestricted: hosts show holds to admins and
+// auditors alone; a program that embeds the engine may not.
+func TestAPartialViewHasNoHoldsOfWhatIsRestricted(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	ctx := t.Context()
+	viewer, _ := k.Person("Vera", engine.AccessView)
+	v := k.As(viewer)
+	seen := k.Create("seen", "text")
+	place(t, k, seen.ID, "Acme")
+	told := func(v *engine.Vault) string {
+		t.Helper()
+		holds, err := v.Holds(ctx, engine.HoldQuery{Paging: engine.Paging{Limit: 1}})
+		must(t, err)
+		matters, err := v.Matters(ctx, engine.Paging{Limit: 1})
+		must(t, err)
+		acme, err := v.Matter(ctx, "Acme")
+		must(t, err)
+		_, other := v.Matter(ctx, "Other")
+		census, err := v.Census(ctx)
+		must(t, err)
+		return fmt.Sprint(holds, matters, acme, other, census)
+	}
+	before := told(v)
+	d := k.Create("hidden", "text")
+	_, _, err := k.AcquireLock(ctx, k.Admin, d.ID, engine.Condition{}, engine.NewLock{})
+	must(t, err)
+	h := place(t, k, d.ID, "Acme")
+	place(t, k, d.ID, "Other")
+	restricted(t, k, d.ID)
+	if is := told(v); is != before {
+		t.Errorf("a viewer is told %s, was %s", is, before)
+	}
+	if _, err := v.Hold(ctx, h.ID); !errors.Is(err, engine.ErrHoldNotFound) {
+		t.Errorf("a viewer asks for its hold: %v", err)
+	}
+	if is := told(k.Vault); is == before || !strings.Contains(is, "Acme 2 0 2") {
+		t.Errorf("an admin is told %s", is)
+	}
 }

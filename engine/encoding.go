@@ -67,6 +67,7 @@ func (d *document) encode() []byte {
 	if d.deleted {
 		e.Str(d.Name)
 		e.Flag(d.restricted)
+		e.Flag(d.deferred)
 		return e.Bytes()
 	}
 	e.Nested(encodeVersion(d.Current))
@@ -121,6 +122,7 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 	if d.deleted {
 		d.Name = r.Str()
 		d.restricted = r.Flag()
+		d.deferred = r.Flag()
 	} else {
 		current, err := decodeVersion(key, r.Nested())
 		if err != nil {

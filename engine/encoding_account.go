@@ -2,6 +2,8 @@ package engine
 
 import (
 	"crypto/sha256"
+	"time"
+
 	"strongroom/engine/internal/store"
 )
 
@@ -51,6 +53,39 @@ func decodeUser(key id, b []byte) (User, error) {
 	return u, d.Done("user " + u.ID)
 }
 
+// standing is what a user may do: what each request asks of who makes it.
+type standing struct {
+	active   bool
+	access   Access
+	provided bool
+	seenAt   time.Time
+}
+
+// decodeStanding passes over the rest of a user, and takes no memory.
+func decodeStanding(key id, b []byte) (s standing, err error) {
+	d := store.NewDecoder(b)
+	d.Nested() // the name
+	d.Nested() // the e-mail address
+	s.access = Access(d.Num())
+	s.active = string(d.Nested()) == string(UserActive)
+	d.Flag() // whether they may lock
+	d.Num()  // when they were made
+	d.Num()  // when they were changed
+	d.Num()  // the revision
+	if hash := d.Nested(); len(hash) != 0 && len(hash) != sha256.Size {
+		d.Fail()
+	}
+	d.Nested() // the issuer of the identity
+	d.Nested() // the subject of the identity
+	s.provided = d.Flag()
+	d.Flag() // whether they left
+	s.seenAt = d.Time()
+	if d.Done("user") != nil {
+		return standing{}, d.Done("user " + key.String())
+	}
+	return s, nil
+}
+
 func (c *client) encode() []byte {
 	e := store.NewEncoder(512)
 	e.Raw(c.secret[:])
@@ -69,63 +104,68 @@ func (c *client) encode() []byte {
 }
 
 // decodeClient leaves the spelling of the public key to who shows it.
-func decodeClient(at id, b []byte) (*client, error) { return decodeClientParts(at, b, true) }
-
-// decodeClientParts passes over the client's texts unless all is wanted: who acts by
-// a client is looked up with each request.
-func decodeClientParts(at id, b []byte, all bool) (*client, error) {
+func decodeClient(at id, b []byte) (*client, error) {
 	d := store.NewDecoder(b)
 	c := &client{at: at}
 	c.ID = at.String()
-	text := func() string {
-		if all {
-			return d.Str()
-		}
-		d.Nested()
-		return ""
-	}
 	d.Raw(c.secret[:])
 	c.HasSecret = d.Flag()
-	c.Name = text()
-	if n := d.Count(); n > 0 {
-		c.Grants = make([]Grant, n)
-	}
-	for i := range c.Grants {
-		c.Grants[i] = grantOf(d.Nested())
+	c.Name = d.Str()
+	for range d.Count() {
+		c.Grants = append(c.Grants, Grant(d.Str()))
 	}
 	c.Access = Access(d.Num())
 	c.UserID = d.Str()
 	c.Impersonates = d.Flag()
-	for range d.Count() {
-		if uri := text(); all {
-			c.RedirectURIs = append(c.RedirectURIs, uri)
-		}
-	}
-	c.der = []byte(text())
+	c.RedirectURIs = d.Strs()
+	c.der = []byte(d.Str())
 	c.CreatedAt = d.Time()
-	if status := d.Nested(); string(status) == string(ClientActive) {
-		c.Status = ClientActive
-	} else {
-		c.Status = ClientStatus(status)
-	}
+	c.Status = ClientStatus(d.Str())
 	c.Revision = d.Num()
 	if !c.HasSecret && c.secret != [sha256.Size]byte{} { // nothing binds it
 		d.Fail()
 	}
-	if !all {
-		return c, d.Done("a client")
-	}
 	return c, d.Done("client " + c.ID)
 }
 
-// grantOf takes no memory for a grant there is.
-func grantOf(b []byte) Grant {
-	for _, g := range grants {
-		if string(b) == string(g) {
-			return g
-		}
+// mandate is what a client may do for one user by one grant: what each request that
+// comes with a token asks.
+type mandate struct {
+	active       bool
+	permits      bool // that grant, for that user; "" is a grant that is not asked about
+	access       Access
+	impersonates bool // another than the user it acts as by itself
+}
+
+// decodeMandate passes over the rest of a client, and takes no memory.
+func decodeMandate(at id, b []byte, by Grant, userID string) (m mandate, err error) {
+	d := store.NewDecoder(b)
+	var secret [sha256.Size]byte
+	d.Raw(secret[:])
+	if hasSecret := d.Flag(); !hasSecret && secret != [sha256.Size]byte{} {
+		d.Fail()
 	}
-	return Grant(b)
+	d.Nested() // its name
+	granted := false
+	for range d.Count() {
+		granted = string(d.Nested()) == string(by) || granted
+	}
+	m.access = Access(d.Num())
+	itself := string(d.Nested()) == userID
+	others := d.Flag()
+	for range d.Count() {
+		d.Nested() // where it sends people
+	}
+	d.Nested() // its public key
+	d.Num()    // when it was made
+	m.active = string(d.Nested()) == string(ClientActive)
+	d.Num() // its revision
+	m.impersonates = others && !itself
+	m.permits = by == "" || granted && by.covers(itself, others)
+	if d.Done("client") != nil {
+		return mandate{}, d.Done("client " + at.String())
+	}
+	return m, nil
 }
 
 func (k *key) encode() []byte {

@@ -247,6 +247,7 @@ func (t *tx) eraseDetails(due dueErasure) (more bool, event audit.Event, err err
 	left.next = seq
 	nameless := d.clone()
 	nameless.Name = ""
+	nameless.deferred = d.deferred && seq != 0 // once one erasure is done, nothing is left that another waits for
 	t.store(d, nameless, grant{})
 	t.progress(e, left, d.id, seq == 0)
 	facts := audit.Facts{"erasure": audit.Text(e.ID)}

@@ -173,6 +173,9 @@ func TestErasedTwice(t *testing.T) {
 // The details of a document with more entries than one mutation looks at go in
 // several, each with an entry after what it erased.
 func TestErasureOfALongHistory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a history of more than a thousand changes")
+	}
 	t.Parallel()
 	k := enginetest.New(t)
 	d := k.Create(secret(1), "text")

@@ -179,6 +179,9 @@ func TestErasedWordsAreNowhere(t *testing.T) {
 // Among many documents, whose index fills pages upon pages, the words of those
 // that are erased are gone, and of no others.
 func TestErasedWordsAmongMany(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of documents")
+	}
 	t.Parallel()
 	eachSeed(t, *modelSeed, []uint64{1}, testErasedWordsAmongMany)
 }

@@ -67,6 +67,11 @@ var (
 	// ErrLogBehind: entries were asked for after one that the log does not have.
 	// Facts: *LogBehindError.
 	ErrLogBehind = errors.New("the log does not reach so far")
+	// ErrContradicted: what the vault would sign contradicts what was signed with its key.
+	// Facts: *ContradictedError.
+	ErrContradicted = errors.New("the log is not the one that was signed")
+	// ErrSignKey: the file sign.key is not the key that the log names. Facts: *SignKeyError.
+	ErrSignKey = errors.New("the key of the log is not the one that it names")
 	// ErrNoGroup: no group of the person's, as her provider tells them, gives access here.
 	ErrNoGroup = errors.New("no group of this account gives access to this vault")
 	// ErrSignInAgain: who was made a user by a provider has to come through it again.
@@ -103,6 +108,8 @@ var (
 	ErrFieldNotFound       = errors.New("no such field")
 	ErrCertificateNotFound = errors.New("no such deletion certificate")
 	ErrEntryNotFound       = errors.New("no such audit entry")
+	ErrNoCheckpoint        = errors.New("the vault has signed no such checkpoint")
+	ErrTileNotFound        = errors.New("the last checkpoint covers no such tile of the log")
 	ErrObligationNotFound  = errors.New("no such obligation")
 	ErrHoldNotFound        = errors.New("no such legal hold")
 	ErrMatterNotFound      = errors.New("no such matter")
@@ -212,7 +219,7 @@ func (e *HeldError) Is(target error) bool { return target == ErrOnHold }
 
 // RetainedError says until when a policy protects the document, and how. Until
 // is zero if it cannot be told: the fact from which the period counts is
-// missing.
+// missing. It is in the zone of the vault.
 type RetainedError struct {
 	Until    time.Time
 	PolicyID string // "": it was stamped when the document left the policy

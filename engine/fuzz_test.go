@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,13 @@ var records = map[string]func([]byte) (value any, again []byte, err error){
 			return nil, nil, err
 		}
 		return k, k.encode(), nil
+	},
+	"client": func(b []byte) (any, []byte, error) {
+		c, err := decodeClient(id{}, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c, c.encode(), nil
 	},
 	"certificate": func(b []byte) (any, []byte, error) {
 		c, err := decodeCertificate(id{}, b)
@@ -126,6 +134,11 @@ func FuzzRecords(f *testing.F) {
 		(&matter{Matter: Matter{Active: 1, Released: 2, Documents: 3, FirstPlacedAt: at}, seq: 9}).encode(),
 		(&User{Name: "Ana", Email: "a@b", Access: AccessAdmin, Status: UserActive, CreatedAt: at, Revision: 1}).encode(),
 		(&key{Key: Key{Name: "k", Access: AccessView, CreatedAt: at, ExpiresAt: at}}).encode(),
+		(&client{der: []byte("key"), secret: [32]byte{1}, Client: Client{
+			Name: "app", Grants: []Grant{GrantClientCredentials, GrantJWTBearer}, Access: AccessUpload, UserID: someUser, Impersonates: true,
+			RedirectURIs: []string{"https://a/b"}, HasSecret: true, CreatedAt: at, Status: ClientActive, Revision: 2,
+		}}).encode(),
+		(&client{Client: Client{Grants: []Grant{GrantAuthorizationCode}, Status: ClientClosed}}).encode(),
 		(&Settings{Categories: []string{"minutes"}, AuditReads: true, TimeZone: "UTC", ReminderDays: []uint64{30, 1}, Paused: true, Revision: 2}).encode(),
 		(&Field{Label: "Kind", Type: ChoiceField, Choices: []string{"a", "b"}, Required: true, CreatedAt: at, Revision: 2}).encode(),
 		store.DetailRow{Prev: 7, Salt: make([]byte, store.SaltSize), Detail: []byte("{}")}.Encode(), store.DetailRow{Prev: 7}.Encode(),
@@ -134,6 +147,8 @@ func FuzzRecords(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		sameStanding(t, b)
+		sameMandate(t, b)
 		for name, record := range records {
 			value, again, err := record(bytes.Clone(b))
 			if err != nil {
@@ -159,6 +174,48 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 	})
+}
+
+const someUser = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+// sameStanding: what is read of a user with each request is what all of it says.
+func sameStanding(t *testing.T, b []byte) {
+	s, err := decodeStanding(id{}, b)
+	u, all := decodeUser(id{}, b)
+	if (err == nil) != (all == nil) || err == nil && s != (standing{u.Status == UserActive, u.Access, u.Provided, u.SeenAt}) {
+		t.Errorf("%x: stands as %+v, %v, but is %+v, %v", b, s, err, u, all)
+	}
+}
+
+// sameMandate is sameStanding for a client.
+func sameMandate(t *testing.T, b []byte) {
+	c, all := decodeClient(id{}, b)
+	for _, by := range append([]Grant{"", "none of them"}, grants...) {
+		for _, user := range []string{someUser, "another"} {
+			m, err := decodeMandate(id{}, b, by, user)
+			if (err == nil) != (all == nil) {
+				t.Errorf("%x: read in part %v, and as a whole %v", b, err, all)
+			}
+			if err != nil {
+				continue
+			}
+			itself := c.UserID == user
+			want := mandate{active: c.Status == ClientActive, access: c.Access, impersonates: c.Impersonates && !itself}
+			switch has := slices.Contains(c.Grants, by); by {
+			case "":
+				want.permits = true
+			case GrantClientCredentials:
+				want.permits = has && itself
+			case GrantJWTBearer:
+				want.permits = has && (itself || c.Impersonates)
+			default:
+				want.permits = has
+			}
+			if m != want {
+				t.Errorf("%x: %q for %s may %+v, but is %+v", b, by, user, m, c)
+			}
+		}
+	}
 }
 
 // FuzzDraftOfFormat2: what a scratchpad of format 2 becomes can be read.

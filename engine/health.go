@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -19,13 +20,20 @@ import (
 // Concerns says what the vault's operator should see to, although the vault
 // works: that nothing can be written because of the clock, that the last run of
 // retention was refused or nothing is destroyed because of it, and that files were
-// found damaged.
+// found damaged: how many and of which document, only whom this view of the vault
+// shows all.
 func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	if err := v.store.Clock.Unwritable(); err != nil {
 		concerns = append(concerns, err.Error())
 	}
-	if damaged := v.Fixity().Damaged; len(damaged) > 0 {
+	switch damaged := v.Fixity().Damaged; {
+	case len(damaged) > 0 && v.partial:
+		concerns = append(concerns, "there are files that cannot be read, or do not have the bytes they came with; an admin or auditor is told which")
+	case len(damaged) > 0:
 		concerns = append(concerns, damagedFiles(damaged)...)
+	}
+	if stopped := v.signsNoMore(); stopped != nil {
+		concerns = append(concerns, stopped.Error())
 	}
 	alone, err := v.OperatorApproved(ctx)
 	if err != nil {
@@ -76,7 +84,22 @@ func (v *Vault) Examine(ctx context.Context) []Diagnosis {
 		return []Diagnosis{{LevelError, "vault", err.Error()}}
 	}
 	return []Diagnosis{v.examineFS(), v.examineSync(), v.examineSpace(), v.examineClock(), v.examineDatabase(), v.examineFixity(),
-		v.examineModes(), v.examineSchedules(ctx)}
+		v.examineModes(), v.examineSchedules(ctx), v.examineSigning()}
+}
+
+func (v *Vault) examineSigning() Diagnosis {
+	const what = "checkpoints"
+	if stopped := v.signsNoMore(); stopped != nil {
+		return Diagnosis{LevelError, what, stopped.Error()}
+	}
+	last, err := v.lastSigned()
+	switch {
+	case err != nil:
+		return Diagnosis{LevelError, what, err.Error()}
+	case last.Size == 0:
+		return Diagnosis{LevelOK, what, "nobody has asked for one"}
+	}
+	return Diagnosis{LevelOK, what, fmt.Sprintf("the first %d of %d entries are signed, as %s", last.Size, v.Head().Seq, last.Origin)}
 }
 
 func (v *Vault) examineSchedules(ctx context.Context) Diagnosis {
@@ -222,9 +245,12 @@ func (v *Vault) examineModes() Diagnosis {
 	if runtime.GOOS == "windows" {
 		return Diagnosis{LevelOK, what, "not looked at: Windows has access lists"}
 	}
-	for _, name := range []string{"", fileDB, fileLockKey, dirBlobs} {
+	for _, name := range []string{"", fileDB, fileLockKey, fileSignKey, dirBlobs} {
 		path := filepath.Join(v.dir, name)
 		info, err := os.Stat(path)
+		if name == fileSignKey && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return Diagnosis{LevelError, what, err.Error()}
 		}

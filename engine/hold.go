@@ -277,5 +277,9 @@ func (t *tx) hold(holdID string) (*hold, error) {
 	if b == nil {
 		return nil, ErrHoldNotFound
 	}
-	return decodeHold(key, b)
+	h, err := decodeHold(key, b)
+	if err == nil && t.partial() && !t.seen(h.DocumentID) {
+		return nil, ErrHoldNotFound
+	}
+	return h, err
 }

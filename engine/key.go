@@ -99,18 +99,12 @@ func (v *Vault) Authenticate(ctx context.Context, token string) (Actor, error) {
 		if err := k.usable(t.Now()); err != nil {
 			return Actor{}, err
 		}
-		u, err := t.user(k.UserID)
+		userID, access, err := t.admitUser(k.UserID)
 		if err != nil {
 			return Actor{}, err
 		}
-		if u.Status != UserActive {
-			return Actor{}, ErrTokenRevoked
-		}
-		if err := t.present(u); err != nil {
-			return Actor{}, err
-		}
 		v.used.note(k.ID, t.Now())
-		return Actor{UserID: u.ID, KeyID: k.ID, Access: Meet(k.Access, u.Access)}, nil
+		return Actor{UserID: userID, KeyID: k.ID, Access: Meet(k.Access, access)}, nil
 	})
 }
 

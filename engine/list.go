@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -272,6 +273,9 @@ func idPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(id, []
 	return rowPage(t, bucket, list, p, func(k, value []byte) (T, error) { return decode(id(k), value) })
 }
 
+// errUnseen has a row left out of a page, as if it were not there.
+var errUnseen = errors.New("is not for who asks to see")
+
 // rowPage pages through a bucket in the order of its keys.
 func rowPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(k, value []byte) (T, error)) (Page[T], error) {
 	limit, err := pageLimit(p.Limit)
@@ -289,13 +293,16 @@ func rowPage[T any](t *tx, bucket []byte, list byte, p Paging, decode func(k, va
 		k, value = c.Next()
 	}
 	for ; k != nil; k, value = c.Next() {
+		item, err := decode(k, value)
+		if err == errUnseen { // before a cursor is made of it
+			continue
+		}
+		if err != nil {
+			return Page[T]{}, err
+		}
 		if len(page.Items) == limit {
 			page.NextCursor = store.EncodePlace(list, place)
 			return page, nil
-		}
-		item, err := decode(k, value)
-		if err != nil {
-			return Page[T]{}, err
 		}
 		page.Items = append(page.Items, item)
 		place = append(place[:0:0], k...)

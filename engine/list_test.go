@@ -11,6 +11,9 @@ import (
 // A time of change or creation is found at once in every order, however many
 // documents others there are.
 func TestTimesAreBoundsOfTheIndex(t *testing.T) {
+	if testing.Short() {
+		t.Skip("twelve thousand documents")
+	}
 	k := enginetest.New(t)
 	u := k.Upload("text")
 	defer u.Discard()

@@ -49,11 +49,11 @@ func (v *Vault) behind(ctx context.Context, after uint64, err error) error {
 	if !errors.Is(err, errBeyond) {
 		return err
 	}
-	at, err := v.restored.at(ctx, v)
+	restored, err := v.restored.last(ctx, v)
 	if err != nil {
 		return err
 	}
-	return &LogBehindError{after, v.Head(), at}
+	return &LogBehindError{after, v.Head(), restored.at}
 }
 
 // restorations is when the vault was last restored. Restore writes the entry before
@@ -61,19 +61,25 @@ func (v *Vault) behind(ctx context.Context, after uint64, err error) error {
 type restorations struct {
 	mu    sync.Mutex // held while the log is looked through, once
 	known bool
-	last  time.Time
+	found restoration
 }
 
-func (r *restorations) at(ctx context.Context, v *Vault) (time.Time, error) {
+// restoration is an entry vault.restored; the zero restoration is none.
+type restoration struct {
+	at   time.Time
+	hash audit.Hash
+}
+
+func (r *restorations) last(ctx context.Context, v *Vault) (restoration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known {
-		return r.last, nil
+		return r.found, nil
 	}
 	wanted := []byte(`"op":"` + string(audit.OpVaultRestored) + `"`)
 	for seq := v.Head().Seq; seq > 0 && !r.known; {
 		if err := ctx.Err(); err != nil {
-			return time.Time{}, err
+			return restoration{}, err
 		}
 		var err error
 		seq, err = view(v, func(t *tx) (uint64, error) {
@@ -81,7 +87,7 @@ func (r *restorations) at(ctx context.Context, v *Vault) (time.Time, error) {
 				line := t.Get(bucketLog, store.SeqKey(seq))
 				if bytes.Contains(line, wanted) {
 					if e, err := audit.ParseEntry(line); err == nil && e.Op == audit.OpVaultRestored {
-						r.known, r.last = true, e.Time
+						r.known, r.found = true, restoration{e.Time, audit.HashLine(line)}
 						break
 					}
 				}
@@ -92,9 +98,9 @@ func (r *restorations) at(ctx context.Context, v *Vault) (time.Time, error) {
 			return seq, nil
 		})
 		if err != nil {
-			return time.Time{}, err
+			return restoration{}, err
 		}
 	}
 	r.known = true
-	return r.last, nil
+	return r.found, nil
 }

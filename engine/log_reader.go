@@ -97,6 +97,10 @@ type Criteria struct {
 	Ranges                 []FacetRange // a facet in each
 	First, Last            [16]byte     // the document's id is not before and not after
 	UpdatedFrom, UpdatedTo time.Time    // inclusive, exclusive; zero is no bound
+	// Hidden are facets of which each document has one that who asks may not see.
+	// They must count for nothing in what is told, were it how rare a word is. Nil:
+	// who asks may see all.
+	Hidden []string
 }
 
 // FacetRange is From inclusive, To exclusive.
@@ -115,6 +119,15 @@ func (r LogReader) Criteria(ctx context.Context, q DocumentQuery) (Criteria, err
 			return Criteria{}, err
 		}
 		c := Criteria{UpdatedFrom: q.UpdatedFrom, UpdatedTo: q.UpdatedTo}
+		if q.unrestricted || t.partial() {
+			hidden, err := t.hiddenStates()
+			if err != nil {
+				return Criteria{}, err
+			}
+			for _, state := range hidden {
+				c.Hidden = append(c.Hidden, string(indexPrefix(kindState, string(state))))
+			}
+		}
 		c.First, c.Last = (&lister{q: q}).bounds()
 		values, ranges, err := t.fieldRows(q.Fields)
 		if err != nil {

@@ -97,19 +97,20 @@ func (l *dueLister) page(t *tx) (page Page[Obligation], err error) {
 	}
 	size := 0
 	at := l.place
-	for looked := 0; ; looked++ {
+	for looked := 0; ; {
 		place := w.Next()
 		if place == nil || last != nil && (bytes.Compare(place, last) < 0) == l.desc {
 			return page, nil
 		}
 		key := id(place[dueSize:])
-		if hidden[key] && looked < maxLook { // before a cursor is made of it
+		if hidden[key] { // before a cursor is made of it; it is not counted, for a page that is of nothing else leads nowhere
 			continue
 		}
 		if looked == maxLook || len(page.Items) == l.limit || size >= maxPageBytes {
 			page.NextCursor = store.EncodePlace(listDue, at)
 			return page, nil
 		}
+		looked++
 		at = bytes.Clone(place)
 		if !l.inTime(dueAt(place)) {
 			continue

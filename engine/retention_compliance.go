@@ -8,9 +8,18 @@ import (
 	"strongroom/engine/internal/retention"
 )
 
-// retained is the refusal that a protection is.
-func retained(p *retention.Protection) error {
-	return &RetainedError{Until: p.Until, PolicyID: p.PolicyID, Protect: Protect(p.By)}
+// retained is the refusal that a protection is. Its end is in the zone of the vault,
+// as in the sentences about a document: elsewhere it may be another day.
+func (t *tx) retained(p *retention.Protection) error {
+	e := &RetainedError{Until: p.Until, PolicyID: p.PolicyID, Protect: Protect(p.By)}
+	zone, err := t.zone()
+	if err != nil {
+		return err
+	}
+	if !e.Until.IsZero() {
+		e.Until = e.Until.In(zone)
+	}
+	return e
 }
 
 // compliance is all that protects a document by compliance now.

@@ -169,7 +169,7 @@ func (v *Vault) done(r *run, after uint64, limit int) (outcomesPage, error) {
 			if err != nil {
 				return page, err
 			}
-			if by, _ := e.Facts["run"].AsText(); by == r.ID && e.Document != "" {
+			if by, _ := e.Facts["run"].AsText(); by == r.ID && e.Document != "" && (!t.partial() || t.seen(e.Document)) {
 				page.outcomes = append(page.outcomes, outcomeOf(e.Entry))
 			}
 			if seq < last && (len(page.outcomes) == limit || seq-after == maxLook) {
@@ -195,14 +195,20 @@ func outcomeOf(e audit.Entry) Outcome {
 // left returns what a run left alone, from a place in its file.
 func (v *Vault) left(r *run, from int64, limit int) (Page[Outcome], error) {
 	lines, next, err := v.leftLines(r.ID, from, limit)
-	var page Page[Outcome]
-	for _, p := range lines {
-		page.Items = append(page.Items, Outcome{p.documentID, p.action, p.policyID, p.because})
+	if err != nil {
+		return Page[Outcome]{}, err
 	}
-	if len(lines) == limit {
-		page.NextCursor = outcomeCursor(outcomesLeft, uint64(next))
-	}
-	return page, err
+	return view(v, func(t *tx) (page Page[Outcome], err error) {
+		for _, p := range lines {
+			if !t.partial() || t.seen(p.documentID) {
+				page.Items = append(page.Items, Outcome{p.documentID, p.action, p.policyID, p.because})
+			}
+		}
+		if len(lines) == limit {
+			page.NextCursor = outcomeCursor(outcomesLeft, uint64(next))
+		}
+		return page, nil
+	})
 }
 
 // schedule starts the daily run, if its time has come and it was not started

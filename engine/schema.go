@@ -23,6 +23,8 @@ const formatVersion = 3
 //
 //	meta        format, vault, name, created      what the vault is
 //	            doubt                             the time of the last entry before the clock was doubted, while it is
+//	            signer                            the verifier key of what checkpoints are signed with, if any is
+//	            signed                            the last checkpoint: the verifier key of who signed, and the note
 //	log         seq                               the exact line of an entry
 //	detail      seq                               previous seq of the document ‖ salt ‖ detail
 //	documents   document                          document with its current version, or its tombstone
@@ -127,6 +129,8 @@ var (
 	metaName    = []byte("name")
 	metaCreated = []byte("created")
 	metaDoubt   = []byte("doubt")
+	metaSigner  = []byte("signer")
+	metaSigned  = []byte("signed")
 	settingsKey = []byte("settings")
 )
 

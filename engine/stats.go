@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 )
 
 // Distribution says how values were spread, in the manner of a Prometheus
@@ -95,7 +96,17 @@ func (v *Vault) Census(ctx context.Context) (Census, error) {
 		}
 	}
 	var err error
-	if c.Holds, err = v.countRows(ctx, bucketHoldRows, indexPrefix(holdAll, holdActive), nil); err != nil {
+	var shown func(*tx, []byte) (bool, error)
+	if v.partial {
+		shown = func(t *tx, key []byte) (bool, error) {
+			_, err := t.hold(idText(key[len(key)-len(id{}):]))
+			if errors.Is(err, ErrHoldNotFound) {
+				return false, nil
+			}
+			return err == nil, err
+		}
+	}
+	if c.Holds, err = v.countRows(ctx, bucketHoldRows, indexPrefix(holdAll, holdActive), shown); err != nil {
 		return Census{}, err
 	}
 	// A lock leaves a snapshot, or its scratchpad once there is something in it;
@@ -118,6 +129,9 @@ func (t *tx) isOfLiveLock(key []byte) (bool, error) {
 	d, err := decodeDocument(id(doc), t.Get(bucketDocuments, doc))
 	if err != nil {
 		return false, err
+	}
+	if t.partial() && !t.seen(d.ID) {
+		return false, nil
 	}
 	l := t.live(d)
 	return l != nil && (user == "" || l.userID == user), nil

@@ -27,6 +27,9 @@ import (
 // the names of fields: there are none. A type that spells itself, by a method,
 // is its own codec.
 func TestStoredFormsAreTheirOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it type-checks the engine")
+	}
 	t.Parallel()
 	fset := token.NewFileSet()
 	look := exportData(t)

@@ -69,15 +69,37 @@ func (v *Vault) Users(ctx context.Context, p Paging) (Page[User], error) {
 }
 
 func (t *tx) user(userID string) (User, error) {
-	key, ok := store.ParseID(userID)
-	if !ok {
-		return User{}, ErrUserNotFound
-	}
-	b := t.Get(bucketUsers, key[:])
+	key, b := t.userRow(userID)
 	if b == nil {
 		return User{}, ErrUserNotFound
 	}
 	return decodeUser(key, b)
+}
+
+// userRow returns a user as it is stored; nil if there is none.
+func (t *tx) userRow(userID string) (key id, row []byte) {
+	key, ok := store.ParseID(userID)
+	if !ok {
+		return key, nil
+	}
+	return key, t.Get(bucketUsers, key[:])
+}
+
+// admitUser returns a user who may act now, by the one spelling of the ID, and with
+// what access.
+func (t *tx) admitUser(userID string) (id string, access Access, err error) {
+	key, b := t.userRow(userID)
+	if b == nil {
+		return "", AccessNone, ErrUserNotFound
+	}
+	s, err := decodeStanding(key, b)
+	switch {
+	case err != nil:
+		return "", AccessNone, err
+	case !s.active:
+		return "", AccessNone, ErrTokenRevoked
+	}
+	return key.Spelled(userID), s.access, t.present(s.provided, s.seenAt)
 }
 
 // CreateUser makes a user, who may act as soon as somebody makes a key for them

@@ -55,7 +55,7 @@ type Arrival struct {
 // (UserPatch.Identity).
 //
 // While making an admin needs two persons (Settings.TwoPersons), groups raise nobody
-// to it: she gets upload access, and an admin asks for the rest.
+// to it: she gets upload access, or stays an auditor, and an admin asks for the rest.
 //
 // The last admin keeps that access, whatever the groups say, and is never closed.
 //
@@ -124,7 +124,9 @@ func (t *tx) arrive(a Arrival) (arrived, audit.Event, error) {
 		u.Status, u.Left, u.Access = UserActive, false, a.Access
 	}
 	if u.strengthens(old) && s.needsTwo(CoveredAdmin) {
-		u.Access = mostOfOne
+		if u.Access = mostOfOne; old.Access == AccessAuditor { // who reads all, and changes nothing, still does
+			u.Access = AccessAuditor
+		}
 	}
 	if old.leads() && !u.leads() {
 		switch err := t.anotherAdmin(old.ID); {
@@ -215,9 +217,9 @@ func (t *tx) adminHasCome() error {
 func (v *Vault) SignInAgain(after time.Duration) { v.identityAge.Store(int64(after)) }
 
 // present guards that somebody whom a provider made a user came through it lately.
-func (t *tx) present(u User) error {
+func (t *tx) present(provided bool, seenAt time.Time) error {
 	after := time.Duration(t.v.identityAge.Load())
-	if after > 0 && u.Provided && t.Now().Sub(u.SeenAt) > after {
+	if after > 0 && provided && t.Now().Sub(seenAt) > after {
 		return ErrSignInAgain
 	}
 	return nil

@@ -375,3 +375,39 @@ func TestGroupsMakeNobodyAdminAlone(t *testing.T) {
 		t.Errorf("one alone linked an admin: %v", err)
 	}
 }
+
+// Where making an admin needs two persons, groups raise nobody to it, and take from
+// nobody what reads all and changes nothing. Who is one stays one.
+func TestGroupsWhereTwoPersonsAreNeeded(t *testing.T) {
+	k := newPair(t)
+	comes := func(subject string, access engine.Access) engine.Access {
+		t.Helper()
+		return arrives(k.Kit, coming(subject, access)).Access
+	}
+	before := map[string]engine.Access{"v": engine.AccessView, "u": engine.AccessUpload, "a": engine.AccessAuditor, "root": engine.AccessAdmin, "left": engine.AccessAdmin, "leftA": engine.AccessAuditor}
+	for subject, access := range before {
+		comes(subject, access)
+	}
+	for _, subject := range []string{"left", "leftA"} {
+		if _, err := k.Arrive(t.Context(), coming(subject, engine.AccessNone)); !errors.Is(err, engine.ErrNoGroup) {
+			t.Fatal(err)
+		}
+	}
+	k.cover(engine.CoveredErasure)
+	for subject, want := range map[string]engine.Access{
+		"new": engine.AccessUpload, "v": engine.AccessUpload, "u": engine.AccessUpload, "a": engine.AccessAuditor,
+		"root": engine.AccessAdmin, "left": engine.AccessUpload, "leftA": engine.AccessAuditor,
+	} {
+		for range 2 { // the second time changes nothing
+			if got := comes(subject, engine.AccessAdmin); got != want {
+				t.Errorf("%s, whom groups make an admin, is %s and not %s", subject, got, want)
+			}
+		}
+	}
+	if got := comes("a", engine.AccessUpload); got != engine.AccessUpload { // groups say otherwise now
+		t.Errorf("an auditor whose groups give upload access has %s", got)
+	}
+	if got := comes("v2", engine.AccessAuditor); got != engine.AccessAuditor {
+		t.Errorf("an auditor by group has %s", got)
+	}
+}

@@ -43,6 +43,11 @@ type Options struct {
 	ReserveBytes int64
 	// Blobs keeps the bytes; nil is the local disk, below the vault's directory.
 	Blobs BlobStore
+	// Origin names the log in what the vault signs: a name that nobody else gives a
+	// log, such as vault.example.com/log, in letters, digits and . _ ~ / : - . Empty
+	// keeps the one it has, or takes one with the vault's id. Another than before is
+	// another signer: see LogKey.
+	Origin string
 }
 
 // BlobStore keeps bytes under their digest. blobstore.Disk is one, and says what
@@ -75,7 +80,7 @@ type Vault struct {
 type vault struct {
 	whole, part *Vault
 
-	// Locks, in the order in which they are taken: planning, bytes, restored.mu, that of
+	// Locks, in the order in which they are taken: the turn of signing, planning, bytes, restored.mu, that of
 	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu, kept.mu and that
 	// of the report in scrub are leaves. Nobody who is in a transaction begins another: a
 	// Close in between would wait for the one and block the other.
@@ -109,6 +114,9 @@ type vault struct {
 	backing  chan struct{} // holds one token while a backup runs
 	scrub    *fixity.Scrub
 	restored restorations
+
+	signing       signing
+	contradiction atomic.Pointer[ContradictedError] // nil: the vault may sign
 }
 
 // ID is the vault's ULID, which the first entry of its log carries.
@@ -256,6 +264,7 @@ func prepare(dir string, o Options) (*Vault, error) {
 
 // newVault returns the whole view.
 func newVault(of *vault) *Vault {
+	of.signing.turn = make(chan struct{}, 1)
 	of.whole, of.part = &Vault{vault: of}, &Vault{vault: of, partial: true}
 	return of.whole
 }
@@ -283,8 +292,13 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 	}
 	v.used.load(filepath.Join(v.dir, fileLastUsed))
 	v.scrub = v.openScrub()
-	v.lockKey, err = loadLockKey(v.dir)
-	return err
+	if v.lockKey, err = loadLockKey(v.dir); err != nil {
+		return err
+	}
+	if err := v.loadContradiction(); err != nil {
+		return fmt.Errorf("open %s: %w", v.dir, err)
+	}
+	return v.signing.setOrigin(o.Origin)
 }
 
 // load reads what is kept in memory.
@@ -316,7 +330,7 @@ func (v *Vault) Close() error {
 	v.bytes.Lock() // nobody places or unlinks bytes of a vault that another may have opened
 	defer v.bytes.Unlock()
 	stopped := v.scrub.Stop() // it holds a file open from one call to the next
-	return errors.Join(stopped, v.release(v.used.save))
+	return errors.Join(stopped, v.signing.close(), v.release(v.used.save))
 }
 
 // release waits for the calls that run, then calls last, if it is not nil, and

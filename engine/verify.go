@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/replay"
@@ -30,6 +31,29 @@ type VerifyReport struct {
 	Versions  uint64
 	Blobs     uint64 // read, with VerifyOptions.Bytes
 	Findings  []audit.Finding
+
+	hidden struct{ documents, versions uint64 } // of those, what only admins and auditors see
+}
+
+// Told returns a report as it is told to those for whom this view of the vault is
+// (see [Vault.As]). Who may not see all is told of the vault as if what is
+// restricted were not there: no number of blobs, and of a finding beyond those of the
+// log itself that there is one, and not what the vault holds instead.
+func (v *Vault) Told(r VerifyReport) VerifyReport {
+	if !v.partial {
+		return r
+	}
+	r.Documents -= min(r.Documents, r.hidden.documents)
+	r.Versions -= min(r.Versions, r.hidden.versions)
+	r.Blobs = 0
+	r.Findings = slices.Clone(r.Findings)
+	for i, f := range r.Findings {
+		switch f.Code {
+		case CodeState, CodeIndex, CodeBlob:
+			r.Findings[i].Message = "what the vault holds is not what the log says; an admin or auditor who has it verified is told what it is"
+		}
+	}
+	return r
 }
 
 // Codes of findings beyond those of the log, which package audit has.
@@ -52,7 +76,15 @@ const maxFindings = 1_000
 // It reads a page in each transaction, so it stalls nobody. Beside what
 // audit.Verify does it keeps in memory what the log says of users, keys and the
 // like, and of one document at a time.
-func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
+//
+// It reads all there is, for whomever: what is told to others than admins and
+// auditors is as Told says.
+func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, error) {
+	report, err := v.whole.verify(ctx, o)
+	return v.Told(report), err
+}
+
+func (v *Vault) verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
 	defer store.Damaged(&err, debug.SetPanicOnFault(true))
 	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}, matters: replay.Matters{}}
 	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})

@@ -76,6 +76,15 @@ func (c *checker) metaRecord(t *tx) replay.Thing {
 			is["created at"] = replay.Text(text)
 		case string(metaDoubt):
 			is[replay.ClockDoubted] = replay.Text(text)
+		case string(metaSigner):
+			is[replay.Signer] = replay.Text(string(value[:min(len(value), maxSigned)]))
+		case string(metaSigned):
+			last, err := decodeSigned(value)
+			if err != nil {
+				c.find(0, CodeState, "%v", err)
+			}
+			is[replay.SignedBy], is[replay.SignedSize] = replay.Text(last.Verifier), replay.Number(uint64(last.Size))
+			is[replay.SignedRoot] = replay.Hash(audit.Hash(last.Root))
 		default:
 			c.find(1, CodeState, "meta has a row %q that means nothing", name)
 		}

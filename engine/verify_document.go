@@ -27,6 +27,9 @@ func (c *checker) documents() error {
 			c.find(d.AuditSeq, CodeState, "%s: its entries cannot be followed: %v", d, err)
 			return nil
 		}
+		if hidden, err := t.restricts(d); hidden || err != nil { // settings that cannot be read are a finding of their own
+			c.report.hidden.documents++
+		}
 		if c.report.Documents++; c.report.Documents%10_000 == 0 {
 			c.progress(c.chained, total)
 		}
@@ -135,11 +138,12 @@ func (d *document) record() replay.Thing {
 		"updated by":             replay.Text(d.UpdatedBy),
 		"archived":               replay.Flag(d.Archived), // a tombstone is not
 		"restricted":             replay.Flag(d.restricted),
+
+		"its erasure is deferred": replay.Flag(d.deferred),
 	}
 	if d.deleted {
 		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
 	}
-	facts["its erasure is deferred"] = replay.Flag(d.deferred)
 	facts["the owner"] = replay.Text(d.OwnerID)
 	facts["the end of its retention"] = replay.Time(d.retainUntil)
 	facts["the confirmed dates"] = replay.List(d.confirmed)

@@ -168,6 +168,9 @@ func (c *checker) versions() error {
 			}
 		}
 		c.report.Versions++
+		if err == nil && d.Restricted {
+			c.report.hidden.versions++
+		}
 		if err != nil || d.deleted || number == 0 || number > d.VersionCount {
 			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
 		}

@@ -62,15 +62,14 @@ func (s *Server) listEntries(ctx context.Context, c caller, in entriesQuery) (re
 // entry is looked at once, however many commits wake it. c is who may see the
 // answer when it is there.
 func (s *Server) awaitEntries(ctx context.Context, c *caller, q engine.EntryQuery, wait time.Duration) (engine.EntryPage, error) {
-	v := c.vault
 	patience, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(s.running, cancel)()
 	for {
 		// The head before looking: whatever comes after it ends the wait, so
 		// nothing slips in between looking and waiting.
-		seen := v.Head().Seq
-		page, err := v.Entries(ctx, q)
+		seen := c.vault.Head().Seq
+		page, err := c.vault.Entries(ctx, q) // as c may see it by now
 		if err != nil || len(page.Items) > 0 || page.NextAfter > 0 || patience.Err() != nil {
 			return page, err
 		}
@@ -130,7 +129,7 @@ func getEntry(ctx context.Context, c caller, in entryInput) (reply[Entry], error
 }
 
 // governing are the nouns whose details are not part of what everybody reads.
-var governing = []string{"user", "key", "client", "session", "approval", "webhook", "hold", "settings", "erasure", "signin", "export", "calendar"}
+var governing = []string{"user", "key", "client", "session", "approval", "webhook", "hold", "settings", "erasure", "signin", "matter", "calendar"}
 
 // ShowsDetail reports whether a reader of this access is shown the details of an
 // operation's entries.

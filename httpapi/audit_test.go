@@ -221,3 +221,37 @@ func TestLongPollEndsWithTheAccess(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoWaitsSeesAsTheyMayWhenItComes: somebody who may not see all any more when
+// what they wait for comes is shown it as others are.
+func TestWhoWaitsSeesAsTheyMayWhenItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := enginetest.New(t)
+		ctx := t.Context()
+		hidden := k.Create("hidden", "a")
+		if _, _, err := k.RestrictDocument(ctx, k.Admin, hidden.ID, engine.Condition{}, "contested"); err != nil {
+			t.Fatal(err)
+		}
+		who, token := k.Person("Anna", engine.AccessAuditor)
+		s := New(map[string]*engine.Vault{"main": k.Vault}, Options{})
+		answer := httptest.NewRecorder()
+		var polling sync.WaitGroup
+		polling.Go(func() {
+			r := httptest.NewRequest("GET", "/v1/audit/entries?op=document.updated&wait=60", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			s.ServeHTTP(answer, r)
+		})
+		synctest.Wait()
+		if _, _, err := k.UpdateUser(ctx, k.Admin, who.UserID, engine.Condition{}, engine.UserPatch{Access: new(engine.AccessView)}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, _, err := k.UpdateDocument(ctx, k.Admin, hidden.ID, engine.Condition{}, engine.DocumentPatch{Name: new("secret")}); err != nil {
+			t.Fatal(err)
+		}
+		polling.Wait()
+		if body := answer.Body.String(); !strings.Contains(body, "document.updated") || strings.Contains(body, "secret") {
+			t.Errorf("%d %s", answer.Code, body)
+		}
+	})
+}

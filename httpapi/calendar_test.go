@@ -90,6 +90,12 @@ func TestTheCalendarOfAUser(t *testing.T) {
 		if len(e.Alarms()) != want || e.GetProperty(ics.ComponentPropertySequence).Value != sequence {
 			t.Errorf("%q has %d alarms", title, len(e.Alarms()))
 		}
+		for i, alarm := range e.Alarms() {
+			before := alarm.GetProperty(ics.ComponentPropertyTrigger).Value
+			if before != []string{"-P30D", "-P7D", "-P1D"}[i] || alarm.GetProperty(ics.ComponentPropertyAction).Value != "DISPLAY" || alarm.GetProperty(ics.ComponentPropertyDescription).Value != title {
+				t.Errorf("%q: %s", title, alarm.Serialize())
+			}
+		}
 		if about := e.GetProperty(ics.ComponentPropertyDescription).Value; about != "two\nlines\nBEGIN:VEVENT\n\nDocument: lease.txt" {
 			t.Errorf("%q", about)
 		}

@@ -16,10 +16,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"strongroom/engine"
+	"strongroom/engine/enginetest"
 )
 
 // TestConversations replays testdata/http. A conversation is prose with steps
@@ -36,26 +39,42 @@ import (
 //	<
 //	< {"id": "$doc", …
 //
-// "! search" gives the server a search, "! pages" pictures of pages. Host, Content-Length and Connection are added where they are not given. The
+// "! search" gives the server a search, "! pages" pictures of pages, "! sign-in" the
+// room of sign-in (signin_conversation_test.go). Host, Content-Length and Connection are added where they are not given. The
 // variables admin, upload, view and other are keys, adminId and so on their
 // users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
 // stand for what they say. In answers, what differs from run to run is replaced by
 // the variable that holds it, or by <id>, <time>, <hash>, <request>, <secret>.
-func TestConversations(t *testing.T) {
+func TestConversations(t *testing.T) { converse(t, false, nil) }
+
+// ConverseWithSignIn replays the conversations that need the room of sign-in.
+func ConverseWithSignIn(t *testing.T, room func(*testing.T, map[string]*enginetest.Kit) Plugged) {
+	converse(t, true, room)
+}
+
+func converse(t *testing.T, signIn bool, room plug) {
 	files, err := filepath.Glob("../testdata/http/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err, files)
 	}
 	for _, name := range files {
+		was, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(was), "\n! sign-in\n") != signIn {
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			was, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}}
+			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}, room: room}
 			c.parse(t, string(was))
-			is := c.replay(t)
+			var is string
+			if c.later { // the days of a bubble pass at once
+				synctest.Test(t, func(t *testing.T) { is = c.replay(t) })
+			} else {
+				is = c.replay(t)
+			}
 			if *update {
 				if err := os.WriteFile(name, []byte(is), 0o644); err != nil {
 					t.Fatal(err)
@@ -69,8 +88,11 @@ func TestConversations(t *testing.T) {
 
 type conversation struct {
 	options Options
+	later   bool   // a step is some time later
+	room    plug   // nil: none
 	parts   []part // in order; a part without a request is prose
 	kit     *kit
+	pipes   *pipes // nil: the server is reached over the network
 	vars    map[string]string
 	sent    int // requests
 }
@@ -104,9 +126,11 @@ func (c *conversation) parse(t *testing.T, text string) {
 			c.options.BodyTimeout = d
 		case line == "! search":
 			c.options.Search = indexes{}
+		case line == "! sign-in":
 		case line == "! pages":
 			c.options.Pages = pictures{}
 		case mark == "!":
+			c.later = c.later || strings.HasPrefix(rest, "later ")
 			p.options = append(p.options, rest)
 		case mark == "let":
 			name, path, _ := strings.Cut(rest, " = ")
@@ -124,7 +148,12 @@ func (c *conversation) parse(t *testing.T, text string) {
 }
 
 func (c *conversation) replay(t *testing.T) string {
-	c.kit = newKit(t, c.options)
+	var on net.Listener
+	if c.later {
+		c.pipes = &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		on = c.pipes
+	}
+	c.kit = newKitOn(t, c.options, on, c.room)
 	if x, ok := c.options.Search.(indexes); ok {
 		x.follow(t, c.kit)
 	}
@@ -135,6 +164,7 @@ func (c *conversation) replay(t *testing.T) string {
 	for name, id := range c.kit.ids {
 		c.vars[name+"Id"] = id
 	}
+	maps.Copy(c.vars, c.kit.room.Values)
 	c.vars["mainVault"] = c.kit.vaults["main"].ID()
 	var b strings.Builder
 	for _, p := range c.parts {
@@ -166,8 +196,18 @@ func (c *conversation) replay(t *testing.T) string {
 //	status  only the status is written down
 //	show    only the status and the members named are
 //	sweep   the vault is swept before, as the host does when it is due
+//	later D so long is waited before, such as 168h
 func (c *conversation) step(t *testing.T, p part) string {
 	has := func(option string) bool { return slices.Contains(p.options, option) }
+	for _, option := range p.options {
+		if after, is := strings.CutPrefix(option, "later "); is {
+			d, err := time.ParseDuration(after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(d)
+		}
+	}
 	for has("sweep") {
 		next, err := c.kit.vaults["main"].Sweep(t.Context())
 		if err != nil {
@@ -177,7 +217,7 @@ func (c *conversation) step(t *testing.T, p part) string {
 			break
 		}
 	}
-	conn, err := net.Dial("tcp", c.kit.http.Listener.Addr().String())
+	conn, err := c.dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +264,40 @@ func (c *conversation) step(t *testing.T, p part) string {
 	return c.writtenDown(answer, body, has("status"))
 }
 
-var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid) ([^}]*)\}`)
+func (c *conversation) dial() (net.Conn, error) {
+	if c.pipes == nil {
+		return net.Dial("tcp", c.kit.http.Listener.Addr().String())
+	}
+	near, far := net.Pipe()
+	c.pipes.conns <- far
+	return near, nil
+}
+
+// pipes is a listener in memory: in a bubble, time stands still while somebody waits
+// for a network.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+var function = regexp.MustCompile(`\$\{(repeat|hex|base64|sha256|uuid|jwt|code) ([^{}]*)\}`)
 
 // request makes the bytes of a request.
 func (c *conversation) request(lines []string, crlf bool) string {
@@ -257,30 +330,36 @@ func (c *conversation) request(lines []string, crlf bool) string {
 }
 
 func (c *conversation) expand(s string) string {
-	s = function.ReplaceAllStringFunc(s, func(call string) string {
-		m := function.FindStringSubmatch(call)
-		switch arg := c.expand(m[2]); m[1] {
-		case "repeat":
-			text, n, _ := strings.Cut(arg, " ")
-			times, _ := strconv.Atoi(n)
-			return strings.Repeat(text, times)
-		case "hex":
-			b, _ := hex.DecodeString(arg)
-			return string(b)
-		case "base64":
-			return base64.StdEncoding.EncodeToString([]byte(arg))
-		case "uuid":
-			id, _ := engine.UUID(arg)
-			return id
-		default:
-			sum := sha256.Sum256([]byte(arg))
-			return base64.StdEncoding.EncodeToString(sum[:])
-		}
-	})
+	for function.MatchString(s) { // the inner ones first
+		s = function.ReplaceAllStringFunc(s, c.call)
+	}
 	for _, name := range c.names() {
 		s = strings.ReplaceAll(s, "$"+name, c.vars[name])
 	}
 	return s
+}
+
+func (c *conversation) call(call string) string {
+	m := function.FindStringSubmatch(call)
+	switch arg := c.expand(m[2]); m[1] {
+	case "repeat":
+		text, n, _ := strings.Cut(arg, " ")
+		times, _ := strconv.Atoi(n)
+		return strings.Repeat(text, times)
+	case "hex":
+		b, _ := hex.DecodeString(arg)
+		return string(b)
+	case "base64":
+		return base64.StdEncoding.EncodeToString([]byte(arg))
+	case "uuid":
+		id, _ := engine.UUID(arg)
+		return id
+	case "jwt", "code":
+		return c.kit.room.Functions[m[1]](arg)
+	default:
+		sum := sha256.Sum256([]byte(arg))
+		return base64.StdEncoding.EncodeToString(sum[:])
+	}
 }
 
 // names are the variables, the longest first, so that $adminId is not $admin.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,19 +44,31 @@ func (r *reader) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 type description struct {
 	Paths      map[string]map[string]struct{ Responses map[string]object }
 	Components struct{ Schemas, Responses map[string]object }
+	paths      map[string]*regexp.Regexp // what matches those of Paths
 }
 
-func descriptions(t *testing.T) []*description {
-	t.Helper()
-	var out []*description
+// described are read once: each answer of each test is compared with them.
+var described = sync.OnceValues(func() (out []*description, err error) {
 	for _, text := range [][]byte{openAPI, openAPIDocuSign} {
-		d := &description{}
+		d := &description{paths: map[string]*regexp.Regexp{}}
 		if err := json.Unmarshal(text, d); err != nil {
-			t.Fatal(err)
+			return nil, err
+		}
+		for pattern := range d.Paths {
+			d.paths[pattern] = pathExpression(pattern)
 		}
 		out = append(out, d)
 	}
-	return out
+	return out, nil
+})
+
+func descriptions(t *testing.T) []*description {
+	t.Helper()
+	all, err := described()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // check says what of an answer a description does not: nothing if it does not
@@ -67,7 +80,7 @@ func (d *description) check(method, path string, answer *reader) error {
 	for pattern, methods := range d.Paths {
 		op, ok := methods[strings.ToLower(method)]
 		// OpenAPI 3.1: a path without a parameter comes before those with one.
-		if _, exact := d.Paths[path]; !ok || !pathExpression(pattern).MatchString(path) || exact && pattern != path {
+		if _, exact := d.Paths[path]; !ok || !d.paths[pattern].MatchString(path) || exact && pattern != path {
 			continue
 		}
 		response, ok := op.Responses[fmt.Sprint(answer.status)]

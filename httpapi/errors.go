@@ -85,6 +85,11 @@ var errorTable = []errorRow{
 	{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "the document is not locked, or not any more; leave the token out, or POST its lock to lock it"},
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
 
+	{engine.ErrNoCheckpoint, 404, "CHECKPOINT_NOT_FOUND", "the vault has signed no such checkpoint; GET /v1/log/checkpoint signs one"},
+	{engine.ErrTileNotFound, 404, "TILE_NOT_FOUND", "the last checkpoint covers no such tile; GET /v1/log/checkpoint signs what was written since, and its size says which tiles there are"},
+
+	{engine.ErrContradicted, 409, "LOG_CONTRADICTED", "%s"},
+	{engine.ErrSignKey, 409, "SIGN_KEY_MISMATCH", "the file sign.key is not the key that the log names, so nothing is signed; its operator finds what to do in GET /readyz"},
 	{engine.ErrOnHold, 409, "DOCUMENT_ON_LEGAL_HOLD", "the document is on legal hold; GET its holds to see why, and release them when the matter is closed"},
 	{engine.ErrRetained, 409, "DOCUMENT_RETAINED", "%s; GET its disposition to see why"},
 	{engine.ErrPolicyLocked, 409, "POLICY_LOCKED", "%s; only its name can be changed, and its period prolonged"},

@@ -164,9 +164,9 @@ func (x *exchange) receipt(r engine.Receipt) {
 // etag is the entity tag of a revision.
 func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
-// requestID is the caller's, if it is one that may go into a log and a header
+// RequestID is the caller's, if it is one that may go into a log and a header
 // as it stands, or a new one.
-func requestID(r *http.Request) string {
+func RequestID(r *http.Request) string {
 	id := r.Header.Get("X-Request-Id")
 	if len(id) < 1 || len(id) > 64 {
 		return engine.NewID()

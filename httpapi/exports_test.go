@@ -70,11 +70,11 @@ func TestExports(t *testing.T) {
 			t.Errorf("%s %s %s: %s", c.method, c.path, c.body, list)
 		}
 	}
-	_, log := k.do("admin", "GET", "/v1/audit/entries?op=export.made&limit=500", nil)
-	if n := strings.Count(log, `"op":"export.made"`); n != 7 || !strings.Contains(log, "Acme") {
+	_, log := k.do("admin", "GET", "/v1/audit/entries?op=matter.exported&limit=500", nil)
+	if n := strings.Count(log, `"op":"matter.exported"`); n != 7 || !strings.Contains(log, "Acme") {
 		t.Errorf("%d entries: %s", n, log)
 	}
-	if _, log := k.do("view", "GET", "/v1/audit/entries?op=export.made", nil); strings.Contains(log, "Acme") {
+	if _, log := k.do("view", "GET", "/v1/audit/entries?op=matter.exported", nil); strings.Contains(log, "Acme") {
 		t.Errorf("a viewer reads the matter: %s", log)
 	}
 	for _, key := range []string{"view", "upload"} {

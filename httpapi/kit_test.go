@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,16 +32,37 @@ type kit struct {
 	tokens map[string]string // "admin", "upload", "view" of main, "other": an admin of other
 	ids    map[string]string // of their users
 	log    *syncBuffer
+	room   Plugged // zero: there is none
 
 	mu           sync.Mutex
 	moved        *sync.Cond // when one of these has:
 	began, ended int        // requests
 }
 
+// Plugged is a room above this one, which a test of another package puts beside the
+// server.
+type Plugged struct {
+	Tokens Tokens
+	Serves func(path string) bool
+	http.Handler
+	Functions map[string]func(arg string) string // of conversations
+	Values    map[string]string                  // of their variables
+}
+
+// plug makes the room for vaults; it ends it with the test.
+type plug func(*testing.T, map[string]*enginetest.Kit) Plugged
+
 // newKit starts a server. The vaults are verified when the test ends, and no
 // staged bytes may be left behind by then, whatever the test did, nor an error
 // met that openapi.json does not know of.
 func newKit(t *testing.T, o Options) *kit {
+	t.Helper()
+	return newKitOn(t, o, nil, nil)
+}
+
+// newKitOn starts it on a listener, with a room beside it; nil is a listener of this
+// machine, and no room.
+func newKitOn(t *testing.T, o Options, on net.Listener, room plug) *kit {
 	t.Helper()
 	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
 	k.moved = sync.NewCond(&k.mu)
@@ -64,13 +86,21 @@ func newKit(t *testing.T, o Options) *kit {
 		actor, token := main.Person(name, access)
 		k.tokens[name], k.ids[name] = token, actor.UserID
 	}
+	if room != nil {
+		k.room = room(t, k.vaults)
+		o.Tokens = k.room.Tokens
+	}
 	o.Logger = zerolog.New(k.log)
 	k.server = New(vaults, o)
 	described := descriptions(t)
-	k.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.count(&k.began)
 		defer k.count(&k.ended)
 		answer := &reader{ResponseWriter: w}
+		if room != nil && k.room.Serves(r.URL.Path) {
+			k.room.ServeHTTP(answer, r)
+			return
+		}
 		k.server.ServeHTTP(answer, r)
 		path, below := strings.CutPrefix(r.URL.Path, o.Prefix)
 		for _, d := range described {
@@ -78,7 +108,12 @@ func newKit(t *testing.T, o Options) *kit {
 				k.Error(err)
 			}
 		}
-	}))
+	})
+	if k.http = httptest.NewUnstartedServer(handler); on != nil {
+		k.http.Listener.Close()
+		k.http.Listener = on
+	}
+	k.http.Start()
 	t.Cleanup(k.close)
 	return k
 }

@@ -21,7 +21,7 @@ import (
 // refuses to let it say anything else. -update writes it.
 func TestOpenAPI(t *testing.T) {
 	var own, dress []route
-	for _, rt := range New(nil, Options{Search: indexes{}, Pages: pictures{}, Deliveries: map[string]Deliverer{}}).table {
+	for _, rt := range New(nil, Options{PublicLogs: []string{"main"}, Search: indexes{}, Pages: pictures{}, Deliveries: map[string]Deliverer{}}).table {
 		switch {
 		case strings.HasPrefix(rt.pattern, "/v2.1/"): // the same as below /restapi
 		case strings.HasPrefix(rt.pattern, "/restapi"), strings.HasPrefix(rt.pattern, "/oauth/userinfo"):
@@ -84,7 +84,7 @@ type printer struct {
 func (p *printer) document(table []route, about info) object {
 	paths := object{}
 	for _, rt := range table {
-		path := regexp.MustCompile(`:(\w+)`).ReplaceAllString(rt.pattern, "{$1}")
+		path := regexp.MustCompile(`[:*](\w+)`).ReplaceAllString(rt.pattern, "{$1}")
 		if paths[path] == nil {
 			paths[path] = object{}
 		}

@@ -1,9 +1,15 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,16 +17,17 @@ import (
 )
 
 // passing is what differs between two answers that say the same.
-var passing = regexp.MustCompile(`"(requestId|lastUsedAt|score|took)":("[^"]*"|[0-9.]+)`)
+var passing = regexp.MustCompile(`"(requestId|lastUsedAt|took|behind)":("[^"]*"|[0-9.]+)`)
 
 // TestNobodyElseSeesWhatIsRestricted walks every GET that a viewer may ask, with and
 // without a restricted document, one restricted and deleted, and an obligation
 // about it: the answers are the same, byte by byte, but for the lines of the log. A
 // restricted document is answered exactly as one there is not.
 func TestNobodyElseSeesWhatIsRestricted(t *testing.T) {
-	x := indexes{}
-	k := newKit(t, Options{Search: x})
+	x, pages := indexes{}, pictures{}
+	k := newKit(t, Options{Search: x, Pages: pages})
 	x.follow(t, k)
+	pages.open(t, k)
 	make := func(key, method, path, body string) string {
 		t.Helper()
 		media := "application/json"
@@ -38,72 +45,64 @@ func TestNobodyElseSeesWhatIsRestricted(t *testing.T) {
 		return made.ID
 	}
 	document := func(name string) string {
-		return make("upload", "POST", "/v1/documents?fileName="+name+".txt&tags=client:acme&product=vault&externalId="+name, "the tenant pays rent "+name)
+		return make("upload", "POST", "/v1/documents?fileName="+name+".txt&tags=client:acme&product=vault&category=contract&templateId=T&agreementId=A&externalId="+name, "the tenant pays rent "+name)
 	}
-	obligation := func(of string) string {
-		return make("upload", "POST", "/v1/obligations", `{"title":"pay","dueDate":"2099-01-01","ownerId":"`+k.ids["upload"]+`","documentId":"`+of+`"}`)
+	obligation := func(of, due string) string {
+		return make("upload", "POST", "/v1/obligations", `{"title":"pay","dueDate":"`+due+`","ownerId":"`+k.ids["upload"]+`","documentId":"`+of+`"}`)
 	}
+	make("admin", "PATCH", "/v1/settings", `{"restrictDeferred":true}`)
 	first, second, gone := document("first"), document("second"), document("gone")
-	make("admin", "PATCH", "/v1/documents/"+first, `{"path":"2024/a"}`)
+	make("admin", "PATCH", "/v1/documents/"+first, `{"path":"2024/a","customFields":{"renewalDate":"2030-01-01"}}`)
 	make("admin", "PATCH", "/v1/documents/"+second, `{"path":"2024/z"}`)
-	duty := obligation(first)
-	obligation(second)
+	make("admin", "POST", "/v1/documents/"+second+"/holds", `{"reason":"litigation","matter":"Acme"}`)
+	duty := obligation(first, "2099-01-01")
+	obligation(second, "2099-03-01")
 	make("admin", "DELETE", "/v1/documents/"+gone, `{}`)
 	make("upload", "POST", "/v1/documents/"+first+"/lock", `{}`)
 
-	lists := []string{
-		"/v1/documents", "/v1/documents?limit=1", "/v1/documents?sort=createdAt&limit=1", "/v1/documents?sort=name&limit=1", "/v1/documents?sort=-name&limit=1",
-		"/v1/documents?sort=updatedAt&limit=2", "/v1/documents?sort=-updatedAt&limit=2", "/v1/documents?limit=2", "/v1/documents?status=all", "/v1/documents?status=deleted&limit=1",
-		"/v1/documents?status=legal_hold", "/v1/documents?tag=client:*&limit=2", "/v1/documents?product=vault&sort=name&limit=2", "/v1/documents?externalId=hidden",
-		"/v1/documents?text=indexed&limit=2", "/v1/folders?path=2024", "/v1/folders?limit=1", "/v1/folders?status=all", "/v1/search?q=rent", "/v1/search?q=rent&limit=2", "/v1/search?q=hidden", "/v1/search?q=hid*",
-		"/v1/obligations", "/v1/obligations?limit=1", "/v1/obligations?limit=2", "/v1/obligations?sort=-dueDate&limit=1", "/v1/dashboard/obligations",
-	}
+	w := walk{kit: k, about: map[string]string{"obligations": duty, "users": k.ids["view"]}, documents: []string{first, gone}}
+	w.calendar = address(k, "upload")
 	answers := func() map[string]string {
-		all := map[string]string{}
-		ask := func(path string) {
-			a, body := k.do("view", "GET", path, nil, "X-Request-Id", "the-same")
-			a.Header.Del("Date")
-			a.Header.Del("Content-Length") // what passes has a length too
-			header := strings.Builder{}
-			a.Header.Write(&header)
-			all[path] = a.Status + "\n" + header.String() + passing.ReplaceAllString(body, "")
-		}
+		w.answers = map[string]string{}
 		for _, rt := range k.server.table {
-			if rt.method != http.MethodGet || strings.HasPrefix(rt.pattern, "/v1/audit/") || strings.HasPrefix(rt.pattern, "/readyz") {
-				continue
-			}
-			of := map[string]string{"/v1/obligations/:id": duty, "/v1/users/:id": k.ids["view"]}
-			for _, id := range []string{first, gone} {
-				if other := of[rt.pattern]; other != "" {
-					id = other
-				}
-				path := strings.NewReplacer(":id", id, ":documentId", id, ":accountId", "main", ":n", "1", ":key", "renewalDate").Replace(rt.pattern)
-				ask(path)
-			}
+			w.ask(rt)
 		}
-		for _, path := range lists {
-			ask(path)
-		}
-		return all
+		w.verify()
+		return w.answers
 	}
 	before := answers()
-	hidden, deleted := document("hidden"), document("hidden2")
-	about := obligation(hidden)
+	seen := k.vaults["main"].Head().Seq
+	hidden, deleted, deferred := document("hidden"), document("hidden2"), document("hidden3")
+	about := obligation(hidden, "2099-02-01")
 	// Where it lies is between the others too.
-	make("admin", "PATCH", "/v1/documents/"+hidden, `{"name":"g hidden","path":"2024/hidden"}`)
-	for _, id := range []string{hidden, deleted} {
+	make("admin", "PATCH", "/v1/documents/"+hidden, `{"name":"g hidden","path":"2024/hidden","customFields":{"renewalDate":"2030-01-01"}}`)
+	make("upload", "POST", "/v1/documents/"+hidden+"/lock", `{}`)
+	broken := make("upload", "POST", "/v1/documents?fileName=hidden.docx", "PK\x03\x04word/")
+	for _, id := range []string{hidden, deleted, broken} {
 		make("admin", "POST", "/v1/documents/"+id+"/restriction", `{"reason":"contested"}`)
 	}
 	make("admin", "DELETE", "/v1/documents/"+deleted, `{}`)
 	make("admin", "POST", "/v1/documents/"+hidden+"/holds", `{"reason":"litigation","matter":"Acme"}`)
+	make("admin", "POST", "/v1/documents/"+deferred+"/holds", `{"reason":"litigation","matter":"Acme"}`)
+	make("admin", "POST", "/v1/erasures", `{"documentIds":["`+deferred+`"],"legalBasis":"Art. 17","requester":"hidden"}`)
+	make("admin", "POST", "/v1/retention/runs", `{"reason":"monthly"}`)
+	if _, err := k.vaults["main"].Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := k.do("admin", "GET", "/v1/matters/Acme/export", nil); a.StatusCode != 200 {
+		t.Fatal(a.Status)
+	}
 	after := answers()
 	for path, was := range before {
 		if is := after[path]; is != was {
-			t.Errorf("GET %s tells that something is restricted:\n%s\nwas\n%s", path, is, was)
+			t.Errorf("%s tells that something is restricted:\n%s\nwas\n%s", path, is, was)
 		}
 	}
-	notThere(t, k, []string{hidden, deleted}, about)
-	logHidden(t, k, hidden)
+	if len(before) != len(after) || len(before) < 200 {
+		t.Errorf("%d questions, and %d", len(before), len(after))
+	}
+	notThere(t, k, []string{hidden, deleted, deferred}, about)
+	logHidden(t, k, seen, hidden)
 
 	for _, key := range []string{"admin", "auditor"} {
 		if key == "auditor" {
@@ -168,8 +167,9 @@ func notThere(t *testing.T, k *kit, documents []string, obligation string) {
 	}
 }
 
-// logHidden: the lines of the log stay, without the details.
-func logHidden(t *testing.T, k *kit, document string) {
+// logHidden: the lines of the log stay, without the details; and no other detail of
+// an entry behind the one that was seen names what is hidden.
+func logHidden(t *testing.T, k *kit, seen uint64, document string) {
 	t.Helper()
 	_, body := k.do("view", "GET", "/v1/audit/entries?limit=500", nil)
 	var list List[Entry]
@@ -178,14 +178,188 @@ func logHidden(t *testing.T, k *kit, document string) {
 	}
 	lines := 0
 	for _, e := range list.Items {
+		if e.Seq > seen && (bytes.Contains(e.Detail, []byte("hidden")) || bytes.Contains(e.Detail, []byte(document))) {
+			t.Errorf("entry %d, %s, shows %s", e.Seq, e.Op, e.Detail)
+		}
 		if e.Document != document {
 			continue
 		}
 		if lines++; e.Detail != nil || e.Salt != "" {
 			t.Errorf("entry %d, %s, shows %s", e.Seq, e.Op, e.Detail)
 		}
+		if a, body := k.do("view", "GET", fmt.Sprintf("/v1/audit/entries/%d/proof", e.Seq), nil); a.StatusCode != 404 || !strings.Contains(body, "ENTRY_NOT_FOUND") {
+			t.Errorf("entry %d is proved: %d %s", e.Seq, a.StatusCode, body)
+		}
 	}
 	if lines == 0 {
 		t.Error("there are no lines")
 	}
+}
+
+// walk asks every question that a viewer can ask by a GET. It is led by the table of
+// routes: a route that comes, or a parameter, is walked by itself.
+type walk struct {
+	*kit
+	documents []string          // for :id, but where
+	about     map[string]string // an id for the noun in the address
+	calendar  string            // the address of one
+	answers   map[string]string // by question
+}
+
+// values are what parameters of GETs are asked with, beside those that are words of
+// an enum, or yes and no.
+var values = map[string][]string{
+	"q": {"rent", "hidden", "hid*", `"the tenant" OR hidden`, "rent -hidden", "tag:client*"}, "name": {"g", "F"}, "path": {"2024", "2024/hidden"},
+	"tag": {"client:*", "client:acme"}, "category": {"contract"}, "product": {"vault"}, "templateId": {"T"}, "agreementId": {"A"}, "matter": {"Acme"},
+	"externalId": {"hidden", "first"}, "createdFrom": {"2020-01-01T00:00:00Z"}, "createdTo": {"2099-01-01T00:00:00Z"}, "updatedFrom": {"2020-01-01T00:00:00Z"},
+	"updatedTo": {"2099-01-01T00:00:00Z"}, "dueFrom": {"2099-01-02"}, "dueTo": {"2099-02-02"}, "width": {"100"}, "wait": {"0"}, "include": {"documents"},
+	// In addresses.
+	":n": {"1"}, ":p": {"1"}, ":key": {"renewalDate"}, ":accountId": {"main"}, ":seq": {"1", "12"},
+}
+
+// ask asks all there is to ask of a route.
+func (w *walk) ask(rt route) {
+	w.Helper()
+	switch {
+	case rt.method != http.MethodGet:
+		return
+	case rt.pattern == calendarPattern:
+		w.get(w.calendar)
+		return
+	case strings.HasPrefix(rt.pattern, "/v1/audit/") && !strings.HasSuffix(rt.pattern, "/:seq"):
+		return // lines of entries
+	case strings.HasPrefix(rt.pattern, "/v1/log/"), strings.HasSuffix(rt.pattern, "/proof"):
+		return // of the lines too, of which there are more
+	}
+	for _, path := range w.addresses(rt.pattern) {
+		question := path + "?"
+		if slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "q" }) {
+			question += "q=rent&"
+		}
+		w.get(question)
+		paged := slices.ContainsFunc(rt.input.fields, func(f field) bool { return f.name == "cursor" })
+		if paged {
+			w.pages(question)
+		}
+		for _, f := range rt.input.fields {
+			if f.in != "query" || f.name == "limit" || f.name == "cursor" {
+				continue
+			}
+			for _, value := range w.values(f) {
+				of := question
+				if f.name == "q" {
+					of = path + "?"
+				}
+				of += value
+				w.get(of)
+				if paged && (f.enum != "" || f.name == "q") {
+					w.pages(of + "&")
+				}
+			}
+		}
+	}
+}
+
+// values are those of a parameter, each with its name.
+func (w *walk) values(f field) (all []string) {
+	w.Helper()
+	named := values[f.name]
+	switch {
+	case f.enum != "":
+		named = strings.Split(f.enum, "|")
+	case f.typ.Kind() == reflect.Bool || f.typ == reflect.TypeFor[*bool]():
+		named = []string{"true", "false"}
+	case f.name == "field.*":
+		return []string{"field.renewalDate=2030-01-01", "field.renewalDate.from=2029-01-01", "field.renewalDate.to=2031-01-01"}
+	case f.name == "ownerId":
+		named = []string{w.ids["upload"]}
+	case f.name == "documentId":
+		named = w.documents
+	}
+	if named == nil {
+		w.Fatalf("say in values what the parameter %s is asked with, so that it tells nothing of what is restricted", f.name)
+	}
+	for _, value := range named {
+		all = append(all, f.name+"="+url.QueryEscape(value))
+	}
+	return all
+}
+
+// addresses are those of a pattern.
+func (w *walk) addresses(pattern string) []string {
+	w.Helper()
+	all := []string{""}
+	noun := ""
+	for part := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
+		name, suffix, _ := strings.Cut(part, ".")
+		stand := values[name]
+		switch {
+		case name[0] != ':':
+			noun, stand, suffix = part, []string{part}, ""
+		case w.about[noun] != "":
+			stand = []string{w.about[noun]}
+		case name == ":id" || name == ":documentId":
+			stand = w.documents
+		case name == ":matter":
+			stand = values["matter"]
+		}
+		if stand == nil {
+			w.Fatalf("say in values what stands for %s in %s", name, pattern)
+		}
+		if suffix != "" {
+			suffix = "." + suffix
+		}
+		var longer []string
+		for _, before := range all {
+			for _, value := range stand {
+				longer = append(longer, before+"/"+value+suffix)
+			}
+		}
+		all = longer
+	}
+	return all
+}
+
+// pages walks pages of one, to the end.
+func (w *walk) pages(question string) {
+	w.Helper()
+	cursor, n := "", 0
+	for more := true; more; more = cursor != "" {
+		n++
+		body := w.ask1(fmt.Sprintf("%slimit=1 page %d", question, n), question+"limit=1&cursor="+url.QueryEscape(cursor))
+		var page struct{ NextCursor string }
+		if json.Unmarshal([]byte(body), &page) != nil || n > 20 {
+			w.Fatalf("page %d of %s: %s", n, question, body)
+		}
+		cursor = page.NextCursor
+	}
+}
+
+func (w *walk) get(path string) { w.Helper(); w.ask1(path, strings.TrimRight(path, "?&")) }
+
+// ask1 asks a viewer's question, and keeps the answer under a name.
+func (w *walk) ask1(name, path string) string {
+	w.Helper()
+	r := httptest.NewRequest("GET", strings.TrimSuffix(path, "&cursor="), nil)
+	r.Header.Set("Authorization", "Bearer "+w.tokens["view"])
+	r.Header.Set("X-Request-Id", "the-same")
+	a := httptest.NewRecorder() // there are too many questions for a network
+	w.server.ServeHTTP(a, r)
+	a.Header().Del("Content-Length") // what passes has a length too
+	header, body := strings.Builder{}, a.Body.String()
+	a.Header().Write(&header)
+	w.answers["GET "+name] = fmt.Sprint(a.Code, "\n", header.String(), passing.ReplaceAllString(body, ""))
+	return body
+}
+
+// verify has the vault verified: the lines of the log are counted.
+func (w *walk) verify() {
+	w.Helper()
+	a, body := w.do("view", "POST", "/v1/audit/verify", nil)
+	var report VerifyReport
+	if err := json.Unmarshal([]byte(body), &report); err != nil || a.StatusCode != 200 {
+		w.Fatal(a.Status, body)
+	}
+	report.Head, report.Entries = Head{}, 0
+	w.answers["POST /v1/audit/verify"] = fmt.Sprintf("%+v", report)
 }

@@ -18,7 +18,7 @@ const someID = "01JD6QGZ3MZ4Y8T6V1E9B7K2RW"
 
 // path is the pattern of a route with something in its parameters.
 func (rt route) path() string {
-	path := strings.NewReplacer(":id", someID, ":documentId", someID, ":accountId", "main").Replace(rt.pattern)
+	path := strings.NewReplacer(":id", someID, ":documentId", someID, ":accountId", "main", "*tile", "0/000").Replace(rt.pattern)
 	return regexp.MustCompile(`:\w+`).ReplaceAllString(path, "1")
 }
 

@@ -27,8 +27,9 @@ type Search interface {
 	WithText(ctx context.Context, v *engine.Vault, state string, filter engine.DocumentQuery, p engine.Paging) (ids []string, nextCursor string, err error)
 	// Text returns the text of a version, and what is known of it.
 	Text(ctx context.Context, v *engine.Vault, version engine.Version) (string, TextState, error)
-	// Reading tells how far reading has come.
-	Reading(v *engine.Vault) Reading
+	// Reading tells how far reading has come, of those documents that a query does
+	// not hide; nothing else of the query is looked at.
+	Reading(ctx context.Context, v *engine.Vault, q engine.DocumentQuery) (Reading, error)
 }
 
 // Narrowed makes of a Search one that may be asked in the name of anybody. It is
@@ -66,7 +67,9 @@ func (n narrowed) Text(ctx context.Context, v *engine.Vault, version engine.Vers
 	return n.of.Text(ctx, wholeOf(v), version)
 }
 
-func (n narrowed) Reading(v *engine.Vault) Reading { return n.of.Reading(wholeOf(v)) }
+func (n narrowed) Reading(ctx context.Context, v *engine.Vault, q engine.DocumentQuery) (Reading, error) {
+	return n.of.Reading(ctx, wholeOf(v), v.Narrow(q))
+}
 
 // TextState is whether the text of a document's current version is known.
 type TextState struct {
@@ -123,7 +126,7 @@ type Found struct {
 	Took            uint64          `json:"took" doc:"In milliseconds."`
 	NextCursor      string          `json:"nextCursor,omitempty" doc:"Give it back as cursor for the next page; absent on the last."`
 	CompleteThrough *uint64         `json:"completeThrough,omitempty" doc:"There if the index was behind: the audit entry whose change is the last in the answer, 0 while the index is made anew. Absent, every change acknowledged before the search is in it."`
-	TextWaiting     uint64          `json:"textWaiting,omitempty" doc:"How many documents, of all there are, are found by their metadata alone until their text is read. Absent: none."`
+	TextWaiting     uint64          `json:"textWaiting,omitempty" doc:"How many documents, of all that may be seen, are found by their metadata alone until their text is read. Absent: none."`
 }
 
 // searchRoutes are there if the server has a Search.

@@ -61,9 +61,9 @@ func (x indexes) Text(ctx context.Context, v *engine.Vault, version engine.Versi
 	return r.Text, TextState{string(r.State), r.Reason}, err
 }
 
-func (x indexes) Reading(v *engine.Vault) Reading {
-	s := x[v].Stats()
-	return Reading{Waiting: uint64(s.Waiting), Failed: uint64(s.Failed)}
+func (x indexes) Reading(ctx context.Context, v *engine.Vault, q engine.DocumentQuery) (Reading, error) {
+	waiting, failed, err := x[v].Unread(ctx, q)
+	return Reading{Waiting: uint64(waiting), Failed: uint64(failed)}, err
 }
 
 // behind is a search whose index never comes to where the log is.
@@ -83,7 +83,9 @@ func (behind) Text(context.Context, *engine.Vault, engine.Version) (string, Text
 	return "", TextState{State: "waiting"}, nil
 }
 
-func (behind) Reading(*engine.Vault) Reading { return Reading{Behind: 3} }
+func (behind) Reading(context.Context, *engine.Vault, engine.DocumentQuery) (Reading, error) {
+	return Reading{Behind: 3}, nil
+}
 
 func (behind) Match(context.Context, *engine.Vault, string, engine.DocumentQuery) ([]string, bool, error) {
 	return []string{engine.NewID()}, false, nil
@@ -146,7 +148,9 @@ func (s slow) Search(ctx context.Context, v *engine.Vault, q SearchQuery) (Searc
 
 func (s slow) Texts(*engine.Vault, []engine.Document) ([]TextState, error) { return nil, nil }
 
-func (s slow) Reading(*engine.Vault) Reading { return Reading{} }
+func (s slow) Reading(context.Context, *engine.Vault, engine.DocumentQuery) (Reading, error) {
+	return Reading{}, nil
+}
 
 func (s slow) Match(context.Context, *engine.Vault, string, engine.DocumentQuery) ([]string, bool, error) {
 	return nil, true, nil

@@ -126,6 +126,15 @@ type Options struct {
 	// Pages makes pictures of pages. Nil leaves the route out that shows them.
 	Pages Pages
 
+	// PublicLogs names the vaults whose checkpoint and tree stand open to all, below
+	// /log/NAME/. Whoever follows them sees that the log is never rewritten, and how
+	// much is going on; nothing of what. Nil: none.
+	PublicLogs []string
+
+	// PublicEntries opens the lines of these logs too. They name no person, but whoever
+	// has them can test whether a vault keeps a file that he has.
+	PublicEntries bool
+
 	// Deliveries are those who deliver to webhooks, keyed by name like the vaults.
 	// nil leaves the routes out that tell of deliveries and make them.
 	Deliveries map[string]Deliverer
@@ -215,7 +224,7 @@ func (s *Server) Stop() { s.stop() }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, server: s, id: requestID(r), began: time.Now(), fields: codeInvalidParameter}
+	x := &exchange{ResponseWriter: w, server: s, id: RequestID(r), began: time.Now(), fields: codeInvalidParameter}
 	w.Header().Set("X-Request-Id", x.id)
 	guard(w.Header(), r)
 	s.metrics.running.Add(1)

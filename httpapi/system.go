@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"strongroom/audit/verifier"
 	"strongroom/engine"
 )
 
@@ -57,7 +58,13 @@ func (s *Server) down() []outage {
 // concerns their own vault, and of other organizations nothing but that there is
 // something that cannot be used.
 func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) error {
-	down, warnings := s.down(), s.warnings(r.Context())
+	vault, actor, err := s.options.Authenticate(r)
+	down, warnings := s.down(), s.warnings(r.Context(), func(v *engine.Vault) *engine.Vault {
+		if err == nil && vault != nil && vault.ID() == v.ID() {
+			return v.As(actor) // what concerns their own vault is told as they may see it
+		}
+		return v
+	})
 	out, status := State{Status: "ok"}, http.StatusOK
 	switch {
 	case len(down) > 0:
@@ -68,7 +75,7 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 	case s.options.Search == nil:
 		return x.answer(status, out)
 	}
-	if vault, actor, err := s.options.Authenticate(r); err == nil {
+	if err == nil {
 		x.user = actor.UserID
 		for _, o := range down {
 			out.Reasons = append(out.Reasons, o.toldTo(vault, actor))
@@ -76,36 +83,44 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 		out.Reasons = append(out.Reasons, told(warnings, vault, actor)...)
 		slices.Sort(out.Reasons)
 		out.Reasons = slices.Compact(out.Reasons)
-		out.Search = s.reading(vault, actor)
+		out.Search = s.reading(r.Context(), vault, actor)
 	}
 	return x.answer(status, out)
 }
 
-// reading tells a caller how far search has come.
-func (s *Server) reading(vault *engine.Vault, actor engine.Actor) *Reading {
+// reading tells a caller how far search has come; nil of a vault that cannot be
+// asked.
+func (s *Server) reading(ctx context.Context, vault *engine.Vault, actor engine.Actor) *Reading {
 	if s.options.Search == nil {
 		return nil
 	}
 	if actor != engine.Operator() {
-		r := s.options.Search.Reading(vault)
+		r, err := s.options.Search.Reading(ctx, vault.As(actor), engine.DocumentQuery{})
+		if err != nil {
+			return nil
+		}
 		return &r
 	}
 	sum := &Reading{}
 	for _, v := range s.vaults {
-		r := s.options.Search.Reading(v)
+		r, err := s.options.Search.Reading(ctx, v, engine.DocumentQuery{})
+		if err != nil {
+			continue
+		}
 		sum.Behind, sum.Waiting, sum.Failed = sum.Behind+r.Behind, sum.Waiting+r.Waiting, sum.Failed+r.Failed
 	}
 	return sum
 }
 
-// warnings are what somebody has to look after, by the name of the vault.
-func (s *Server) warnings(ctx context.Context) map[string][]string {
+// warnings are what somebody has to look after, by the name of the vault. seen is a
+// vault as they see it who are told.
+func (s *Server) warnings(ctx context.Context, seen func(*engine.Vault) *engine.Vault) map[string][]string {
 	all := map[string][]string{}
 	if s.options.Warnings != nil {
 		maps.Copy(all, s.options.Warnings()) // the host's own map is not written to
 	}
 	for name, v := range s.vaults {
-		if own := concerns(ctx, v); len(own) > 0 {
+		if own := concerns(ctx, seen(v)); len(own) > 0 {
 			all[name] = append(slices.Clip(all[name]), own...)
 		}
 	}
@@ -157,6 +172,15 @@ func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {
 
 func (s *Server) version(context.Context, caller, struct{}) (reply[Build], error) {
 	return answer(s.options.Build), nil
+}
+
+// getVerifier answers the page that checks proofs. It comes in a sandbox of its own, so
+// that it reaches nothing here, whatever becomes of it.
+func getVerifier(_ caller, x *exchange, _ *http.Request, _ struct{}) error {
+	x.Header().Set("Content-Security-Policy", verifier.SecurityPolicy())
+	x.Header().Set("Referrer-Policy", "no-referrer")
+	x.answerBytes(http.StatusOK, "text/html; charset=utf-8", verifier.Page())
+	return nil
 }
 
 func describeAPI(_ caller, x *exchange, _ *http.Request, _ struct{}) error {

@@ -114,7 +114,9 @@ func (c *conversation) quoted(text string, answer *http.Response) string {
 	return out.String()
 }
 
-var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}|\bsrs_[A-Za-z0-9_-]{43}`)
+var secret = regexp.MustCompile(`\bsr_[a-z0-9-]+_[0-9A-Z]{26}_[A-Za-z0-9_-]{43}|\bwhsec_[A-Za-z0-9+/]{32}|\bsrs_[A-Za-z0-9_-]{43}|\bs[af]_[a-z0-9-]+_[A-Za-z0-9_-]{43}`)
+
+var beginsToken = regexp.MustCompile(`^s[raf]_`)
 
 var masks = []struct {
 	re *regexp.Regexp
@@ -123,12 +125,15 @@ var masks = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}0000Z`), "<time, seven digits>"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`), "<time>"},
 	{regexp.MustCompile(`\b\d\d:\d\d:\d\dZ`), "<time of day>"},
+	{regexp.MustCompile(`\b\d{8}T\d{6}Z`), "<time>"},
+	{regexp.MustCompile(`ETag: "[0-9a-f]{32}"`), `ETag: "<hash>"`},
 	{regexp.MustCompile(`("lockToken": ?")[\w-]{43}"`), `$1<token>"`},
 	{regexp.MustCompile(`(<(?:lock|Lock)Token>)[\w-]{43}<`), `$1<token><`},
 	{regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`), "<time>"},
 	{regexp.MustCompile(`([^:0-9a-f])[0-9a-f]{64}\b`), "$1<hash>"},
 	{regexp.MustCompile(`"nextCursor": ?"[^"]*[^"0-9][^"]*"`), `"nextCursor": "<cursor>"`},
 	{regexp.MustCompile(`(\b\d+:)[0-9a-f]{64}\b`), "$1<hash>"},
+	{regexp.MustCompile(`("(?:exp|iat)": ?)\d{10}`), "$1<seconds>"},
 	{regexp.MustCompile(`"took": ?\d+`), `"took": <ms>`},
 	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
 	{regexp.MustCompile(`0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
@@ -139,7 +144,7 @@ func (c *conversation) mask(s, request string) string {
 	known := func(isToken bool) {
 		for _, name := range c.names() {
 			v := c.vars[name]
-			if len(v) > 20 && strings.HasPrefix(v, "sr_") == isToken {
+			if len(v) > 20 && beginsToken.MatchString(v) == isToken {
 				s = strings.ReplaceAll(s, v, "$"+name)
 			}
 			if uuid, ok := engine.UUID(v); ok {

@@ -202,6 +202,8 @@ var words = map[string]word{
 	"product":               {"The product it belongs to.", "signing"},
 	"protect":               {"Whom the policy keeps from deleting before the period is over.", "governance"},
 	"protectedUntil":        {"Until when nobody may delete it.", exampleTime},
+	"origin":                {"The name of the log, the first line of its checkpoints.", "vault.example.com/log/main"},
+	"vkey":                  {"The verifier key of the log, as C2SP signed-note has it.", "vault.example.com/log/main+3a5f1c0e+AVJ3kXy0dEi3HnfE5tV4YHTM3j0yFGmmCcGBfTnmr1kd"},
 	"publicKey":             {"The RSA key that its assertions are checked with, in PEM.", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A…\n-----END PUBLIC KEY-----\n"},
 	"impersonates":          {"Whether its assertions may name any user as sub.", false},
 	"clientId":              {"The id of a client.", exampleID},

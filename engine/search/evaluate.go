@@ -31,6 +31,7 @@ type plan struct {
 	terms  [][]segment.Term // of each clause: its words in turn
 	any    []*anyWord       // of each clause that is a prefix or a needle
 	fields []segment.Term   // of each clause that is of one field: where it is
+	ignore segment.Set      // what does not count: see uncounted
 }
 
 // hit is a document that was found.
@@ -53,17 +54,21 @@ func (e *evaluation) look(parts []*segment.Part) error {
 	}
 	e.any = anyBytes
 	for _, part := range parts {
-		total += part.Len()
 		pl, err := e.plan(part)
 		if err != nil {
 			return err
 		}
+		total += part.Len() - pl.ignore.Len()
 		for i := range e.clauses {
 			if m := pl.any[i]; m != nil {
 				counts[i][0] += m.docs
 			}
 			for n, t := range pl.terms[i] {
-				counts[i][n] += t.Docs
+				docs, err := t.Outside(pl.ignore)
+				if err != nil {
+					return err
+				}
+				counts[i][n] += docs
 			}
 		}
 		e.plans = append(e.plans, pl)
@@ -82,17 +87,34 @@ func (e *evaluation) look(parts []*segment.Part) error {
 	return nil
 }
 
+// uncounted are the documents of a segment that count for nothing when it is
+// reckoned how rare a word is. They are none if who asks may see all. Else a score
+// must not tell of what is hidden: neither by what the index holds of it, nor by
+// what it still holds from before it was hidden, nor by whether a merge, which
+// hidden documents bring nearer too, has dropped what was replaced.
+func uncounted(p *segment.Part, c engine.Criteria) (segment.Set, error) {
+	if c.Hidden == nil {
+		return nil, nil
+	}
+	hidden, err := anyFacet(p, c.Hidden)
+	return hidden.Or(p.DeadDocs()), err
+}
+
 // plan looks up the terms of a segment.
 func (e *evaluation) plan(part *segment.Part) (*plan, error) {
 	n := len(e.clauses)
 	pl := &plan{part: part, terms: make([][]segment.Term, n), any: make([]*anyWord, n), fields: make([]segment.Term, n)}
+	var err error
+	if pl.ignore, err = uncounted(part, e.criteria); err != nil {
+		return nil, err
+	}
 	within, err := e.within(part)
 	if err != nil {
 		return nil, err
 	}
 	for i, c := range e.clauses {
 		if c.stems == nil {
-			m := &anyWord{ctx: e.ctx, part: part, buffer: &e.buffer, terms: within[i]}
+			m := &anyWord{ctx: e.ctx, part: part, buffer: &e.buffer, terms: within[i], ignore: pl.ignore}
 			if c.prefix != "" {
 				m.ranges = c.ranges(e.split.Compounds())
 			}

@@ -90,13 +90,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	err = x.store.View(func(parts []*segment.Part) error {
-		for _, p := range parts {
-			r.Waiting += count(p, extract.Waiting)
-		}
-		return nil
-	})
-	if err != nil {
+	if r.Waiting, err = x.count(extract.Waiting, e.criteria); err != nil {
 		return Result{}, err
 	}
 	r.Through = min(r.Through, x.arrived())

@@ -193,7 +193,8 @@ type anyWord struct {
 	buffer  *[]byte // for blocks of lists; one for the query
 	ranges  [][2]string
 	terms   []segment.Term
-	docs    int    // that the words have together; one that has two counts twice
+	ignore  segment.Set
+	docs    int    // that the words have together, but for those to ignore; one that has two counts twice
 	weights []byte // of the documents from low on; 0 is none of the words
 	low     uint32
 	filled  bool
@@ -211,8 +212,9 @@ func (m *anyWord) open(left *int) error {
 		return m.fail
 	}
 	return m.each(m.part.Terms, func(t segment.Term) error {
-		m.docs += t.Docs
-		return nil
+		docs, err := t.Outside(m.ignore)
+		m.docs += docs
+		return err
 	})
 }
 
@@ -251,7 +253,10 @@ func (m *anyWord) fill(low uint32, count bool) {
 	lists := func(from, to string) iter.Seq2[segment.Term, error] { return m.part.Lists(from, to, m.buffer) }
 	m.fail = m.each(lists, func(t segment.Term) error {
 		if count {
-			m.docs += t.Docs
+			docs, err := t.Outside(m.ignore)
+			if m.docs += docs; err != nil {
+				return err
+			}
 		}
 		list, err := t.Postings()
 		if err != nil {
@@ -289,13 +294,9 @@ func (m *anyWord) err() error   { return m.fail }
 func allowed(p *segment.Part, c engine.Criteria) (segment.Set, error) {
 	set := p.Living()
 	for _, facets := range c.AnyOf {
-		var any segment.Set
-		for _, facet := range facets {
-			s, err := p.Set(keyFacet + facet)
-			if err != nil {
-				return nil, err
-			}
-			any = any.Or(s)
+		any, err := anyFacet(p, facets)
+		if err != nil {
+			return nil, err
 		}
 		set = set.And(any)
 	}
@@ -312,6 +313,18 @@ func allowed(p *segment.Part, c engine.Criteria) (segment.Set, error) {
 		set = set.And(any)
 	}
 	return set, nil
+}
+
+// anyFacet is the set of documents of a segment that have any of some facets.
+func anyFacet(p *segment.Part, facets []string) (any segment.Set, err error) {
+	for _, facet := range facets {
+		s, err := p.Set(keyFacet + facet)
+		if err != nil {
+			return nil, err
+		}
+		any = any.Or(s)
+	}
+	return any, nil
 }
 
 // within says whether a document was updated in the times the criteria name.

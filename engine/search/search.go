@@ -233,8 +233,8 @@ func (x *Index) Stats() Stats {
 	x.store.View(func(parts []*segment.Part) error {
 		for _, p := range parts {
 			s.Documents += p.Alive()
-			s.Waiting += count(p, extract.Waiting)
-			s.Failed += count(p, extract.Failed)
+			s.Waiting += count(p, extract.Waiting, engine.Criteria{})
+			s.Failed += count(p, extract.Failed, engine.Criteria{})
 		}
 		return nil
 	})
@@ -244,14 +244,42 @@ func (x *Index) Stats() Stats {
 	return s
 }
 
-// count is how many documents of a segment have a text in a state; none if the
-// segment is damaged, which searches find.
-func count(p *segment.Part, state extract.State) int {
+// Unread counts the documents whose text is still to be read, and those whose text
+// could not be, but for those that a query hides because only admins and auditors
+// see them: see engine.Vault.Narrow. Nothing else of the query is looked at.
+func (x *Index) Unread(ctx context.Context, q engine.DocumentQuery) (waiting, failed int, err error) {
+	c, err := x.vault.LogReader().Criteria(ctx, q)
+	if err != nil {
+		return 0, 0, err
+	}
+	if waiting, err = x.count(extract.Waiting, c); err == nil {
+		failed, err = x.count(extract.Failed, c)
+	}
+	return waiting, failed, err
+}
+
+// count is how many documents have a text in a state and are not hidden.
+func (x *Index) count(state extract.State, c engine.Criteria) (n int, err error) {
+	err = x.store.View(func(parts []*segment.Part) error {
+		for _, p := range parts {
+			n += count(p, state, c)
+		}
+		return nil
+	})
+	return n, err
+}
+
+// count is that of a segment; none if it is damaged, which searches find.
+func count(p *segment.Part, state extract.State, c engine.Criteria) int {
 	set, err := p.Set(keyState + string(state))
 	if err != nil {
 		return 0
 	}
-	return set.And(p.Living()).Len()
+	hidden, err := anyFacet(p, c.Hidden)
+	if err != nil {
+		return 0
+	}
+	return set.And(p.Living()).Without(hidden).Len()
 }
 
 // update changes what searches wait for.

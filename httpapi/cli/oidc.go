@@ -19,22 +19,27 @@ type oidcFlags struct {
 	maxAge lifeValue
 }
 
+const (
+	defaultClaim  = "groups"
+	defaultMaxAge = lifeValue(7 * day)
+)
+
 func (f *flagSet) oidc(o *oidcFlags) {
 	f.set.StringVar(&o.issuer, "oidc-issuer", "", "`URL` of the identity provider, exactly as it names itself: people sign in\nto the console through it; needs --public-url, and the redirect URL there is\nits /console/oidc/callback")
 	f.set.StringVar(&o.clientID, "oidc-client-id", "", "`ID` of this server at the provider")
 	f.set.StringVar(&o.secretFile, "oidc-client-secret-file", "", "`FILE` with the secret of that client")
 	f.set.StringVar(&o.caFile, "oidc-ca", "", "`FILE` of certificates, PEM, to trust for the provider instead of the system's")
-	f.set.StringVar(&o.claim, "oidc-claim", "groups", "`NAME` of the claim that has a person's groups")
+	f.set.StringVar(&o.claim, "oidc-claim", defaultClaim, "`NAME` of the claim that has a person's groups")
 	f.set.StringVar(&o.mapFile, "oidc-map", "", "`FILE` that says what groups give: lines \"group vault:access\", such as\n\"legal main:upload\"; \"*\" is anybody the provider knows")
-	o.maxAge = lifeValue(7 * day)
+	o.maxAge = defaultMaxAge
 	f.set.Var(&o.maxAge, "oidc-max-age", "`TIME` after her last sign-in there at which the keys, sessions and tokens of\na person stop whom the provider made a user: 12h, 7d")
 }
 
 // apply reads the files, and makes the way to the provider; nothing without an issuer.
 func (o *oidcFlags) apply(to *daemon.Options) error {
 	if o.issuer == "" {
-		if o.clientID != "" || o.secretFile != "" || o.caFile != "" || o.mapFile != "" {
-			return usagef("--oidc-client-id, --oidc-client-secret-file, --oidc-ca and --oidc-map are about a provider: give --oidc-issuer too")
+		if o.clientID != "" || o.secretFile != "" || o.caFile != "" || o.mapFile != "" || o.claim != defaultClaim || o.maxAge != defaultMaxAge {
+			return usagef("--oidc-client-id, --oidc-client-secret-file, --oidc-ca, --oidc-claim, --oidc-map and --oidc-max-age are about a provider: give --oidc-issuer too")
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -38,6 +39,8 @@ type serveFlags struct {
 	headLog      string
 	scrubRate    uint // MiB a second
 	webhooks     webhookFlags
+	logs         logFlags
+	witnesses    witnessFlags
 	search       bool
 	console      bool
 	pdf          pdfValue
@@ -90,6 +93,8 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 			f.set.StringVar(&o.headLog, "head-log", "", "`FILE` to append the head of each vault's audit log to, at start,\ndaily at midnight UTC, and at stop: keep it where this server cannot\nwrite, or print it")
 			f.set.UintVar(&o.scrubRate, "scrub-rate", 10, "`MiB` per second to read in the background, so that files which no longer\nhave their bytes are found; 0 reads none")
 			f.webhooks(&o.webhooks)
+			f.logs(&o.logs)
+			f.witnesses(&o.witnesses)
 			f.set.BoolVar(&o.search, "search", true, "keep a full-text index of each vault and answer searches; its files,\nthe directory search of a vault, may be deleted at any time")
 			f.set.BoolVar(&o.console, "console", true, "serve the pages for people, below /console/")
 			o.pdf = daemon.PDFAuto
@@ -130,7 +135,7 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		AcceptClock: o.acceptClock,
 		Notify:      daemon.NotifyOf(p.Env), Stderr: p.Stderr, Terminal: isTerminal(p.Stderr), LogLevel: zerolog.Level(o.logLevel), Build: buildInfo(),
 	}
-	err := o.oidc.apply(&options)
+	err := errors.Join(o.oidc.apply(&options), o.logs.apply(&options), o.witnesses.apply(&options))
 	if err != nil {
 		return err
 	}

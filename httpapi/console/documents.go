@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"strongroom/engine"
@@ -325,17 +326,28 @@ func register(v *visit) (answer, error) {
 	}}, nil
 }
 
+// plainCells puts ' before what would be a formula: a cell, and each part of one,
+// since many spreadsheets divide at semicolons, or at tabs, by their language. Some
+// take the wide spellings too, and skip blanks and quotes before them.
 func plainCells(cells ...string) []string {
-	for i, c := range cells {
-		// Some spreadsheets take the wide spellings too, and skip blanks before them.
-		if first := strings.TrimLeft(c, " \u00a0\u3000"); first != "" && strings.ContainsAny(first[:1], "=+-@\t\r\n") || strings.ContainsRune("＝＋－＠", firstRune(first)) {
-			cells[i] = "'" + c
+	for i, rest := range cells {
+		var b strings.Builder
+		if rest != "" && strings.ContainsRune("\t\r\n", rune(rest[0])) {
+			b.WriteByte('\'')
 		}
+		for rest != "" {
+			end := strings.IndexAny(rest, ";\t\r\n") + 1
+			if end == 0 {
+				end = len(rest)
+			}
+			first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(rest[:end], func(r rune) bool { return unicode.IsSpace(r) || r == 0 || r == '"' }))
+			if strings.ContainsRune("=+-@＝＋－＠", first) {
+				b.WriteByte('\'')
+			}
+			b.WriteString(rest[:end])
+			rest = rest[end:]
+		}
+		cells[i] = b.String()
 	}
 	return cells
-}
-
-func firstRune(s string) rune {
-	r, _ := utf8.DecodeRuneInString(s)
-	return r
 }

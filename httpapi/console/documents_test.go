@@ -86,6 +86,14 @@ func TestRegisterHasAllAndNoFormula(t *testing.T) {
 		}
 	}
 	k.admin().get("/console/main/documents.csv?category=contract").lacks("plain")
+	// Read with other signs between the cells it has none either.
+	for given, want := range map[string]string{
+		"\t=1": "'\t'=1", "\r": "'\r", "\u2003＋1": "'\u2003＋1", "\x00@x": "'\x00@x", "x;=1+1;": "x;'=1+1;", "x\n-1": "x\n'-1", `x;"=1"`: `x;'"=1"`, "a; b-c": "a; b-c", "": "", " ": " ",
+	} {
+		if got := plainCells(given)[0]; got != want {
+			t.Errorf("%q: %q, want %q", given, got, want)
+		}
+	}
 }
 
 func TestUploadKeepsWhatItCan(t *testing.T) {

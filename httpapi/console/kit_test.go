@@ -424,4 +424,6 @@ func (s indexed) Text(ctx context.Context, _ *engine.Vault, v engine.Version) (s
 	return r.Text, httpapi.TextState{State: string(r.State), Reason: r.Reason}, err
 }
 
-func (indexed) Reading(*engine.Vault) httpapi.Reading { return httpapi.Reading{} }
+func (indexed) Reading(context.Context, *engine.Vault, engine.DocumentQuery) (httpapi.Reading, error) {
+	return httpapi.Reading{}, nil
+}

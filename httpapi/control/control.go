@@ -6,8 +6,9 @@
 // serves the same API there (package httpapi), with the operator as the caller and
 // the vault named in a header. Who may connect is decided by the socket's mode,
 // 0600, and on Linux by the process's user as well: the same persons who could read
-// the vault's files. Three routes are the socket's alone, for they are about files of
-// this machine: a backup, the doctor's look, and how far an import has come.
+// the vault's files. Some routes are the socket's alone, for they are about files of
+// this machine: a backup, the doctor's look, how far an import has come, and what is
+// carried to a witness and back.
 //
 // Open is the other end. It finds the server of a data directory or, where none
 // serves the vault, opens the vault at rest and serves it in process to this client
@@ -56,6 +57,8 @@ const (
 	RouteBackup = "/control/backup"
 	RouteDoctor = "/control/doctor"
 	RouteImport = "/control/import"
+	// RouteWitness is not about a file here, but about one that is carried away.
+	RouteWitness = "/control/witness"
 )
 
 // New returns what serves the vaults, by their names, to the operator; o is as for
@@ -76,6 +79,8 @@ func New(vaults map[string]*engine.Vault, o httpapi.Options) *Server {
 	s.own.HandleFunc("POST "+RouteBackup, s.backup)
 	s.own.HandleFunc("GET "+RouteDoctor, s.doctor)
 	s.own.HandleFunc("POST "+RouteImport, s.imported)
+	s.own.HandleFunc("GET "+RouteWitness, s.witnessRequest)
+	s.own.HandleFunc("POST "+RouteWitness, s.witnessAdd)
 	return s
 }
 

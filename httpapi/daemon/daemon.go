@@ -28,9 +28,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"strongroom/audit"
 	"strongroom/httpapi"
 	"strongroom/httpapi/console"
 	"strongroom/httpapi/datadir"
+	"strongroom/httpapi/witness"
 )
 
 // Options say what is served, and how.
@@ -73,6 +75,12 @@ type Options struct {
 	Provider     console.Provider // through which people come into the console; nil: none
 	SignInAgain  time.Duration    // after which they have to come again; 0: never
 	MappedVaults []string         // that their groups may open
+
+	PublicLogs    []string // vaults whose checkpoint and tree stand open to all
+	PublicEntries bool     // and the lines of these logs
+
+	WitnessFor *audit.Policy   // the logs that this server is a witness of; nil: it is none
+	Witnesses  *witness.Client // who signs the checkpoints of the vaults; nil: nobody
 
 	Notify   Notify    // the service manager
 	Stderr   io.Writer // for the log, and for what is said to people
@@ -117,6 +125,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeVaults(vaults), loans.giveBack()) }()
+	if err := o.canBePublic(names); err != nil {
+		return err
+	}
 
 	o.mindProvider(vaults, log)
 	if o.AcceptClock {
@@ -124,13 +135,19 @@ func Serve(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
-	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, log)
+	witnessed, err := o.witness(log)
+	if err != nil {
+		return err
+	}
+	witnesses := startWitnessing(ctx, o.Witnesses, vaults, log)
+	defer witnesses.stop()
+	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, schedule.stop()) }()
 
-	readers := readers{deliveries: startDeliveries(o, vaults, log)}
+	readers := readers{deliveries: startDeliveries(o, vaults, log), witnesses: witnesses}
 	defer func() { err = errors.Join(err, readers.deliveries.stop()) }()
 	reader := startReader(o, log)
 	defer func() { err = errors.Join(err, reader.stop()) }()
@@ -140,7 +157,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
 		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
-	fronts, err := o.open(door, vaults, unopened, readers, log)
+	fronts, err := o.open(door, vaults, unopened, readers, witnessed, log)
 	if err != nil {
 		return err
 	}

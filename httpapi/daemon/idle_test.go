@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -59,6 +60,17 @@ func TestIdlers(t *testing.T) {
 	}
 }
 
+// awaitIdle returns when so many connections wait for their next request: a server
+// notes that of each after it has answered, so a client may be ahead of it.
+func awaitIdle(l net.Listener, many int) {
+	i := lobbyOf(l).idle
+	for waiting := -1; waiting != many; runtime.Gosched() {
+		i.mu.Lock()
+		waiting = i.order.Len()
+		i.mu.Unlock()
+	}
+}
+
 // TestIdleConnections holds that a server lets go of those who wait beyond what
 // one address may have, and serves those who do not.
 func TestIdleConnections(t *testing.T) {
@@ -90,6 +102,7 @@ func TestIdleConnections(t *testing.T) {
 		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != http.StatusNoContent {
 			t.Fatal(n, resp, err)
 		}
+		awaitIdle(l, min(n+1, idleEach))
 	}
 	if _, err := first.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the first that waits gets %v, want its end", err)

@@ -18,12 +18,14 @@ import (
 	"strongroom/engine"
 	"strongroom/httpapi"
 	"strongroom/httpapi/control"
+	"strongroom/httpapi/witness"
 )
 
 // open listens at every address, and says so.
-func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, log zerolog.Logger) ([]front, error) {
+func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, w *witness.Server, log zerolog.Logger) ([]front, error) {
 	options := httpapi.Options{
 		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, AllowedHosts: o.AllowedHosts, Build: o.Build,
+		PublicLogs: o.PublicLogs, PublicEntries: o.PublicEntries,
 		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
 		Deliveries: r.deliveries.served(), Warnings: r.warnings, Pages: r.pictures,
 	}
@@ -45,7 +47,7 @@ func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[stri
 	if err != nil {
 		return nil, errors.Join(err, public.Close(), signIn.Close())
 	}
-	fronts := []front{{listener: public, handler: withSignIn(withConsole(api, pages), signIn), hurry: api.Stop, end: signIn.Close}}
+	fronts := []front{{listener: public, handler: withWitness(withSignIn(withConsole(api, pages), signIn), w), hurry: api.Stop, end: signIn.Close}}
 	if pages != nil {
 		fronts[0].hurry = func() { api.Stop(); pages.Hurry() }
 		fronts[0].end = func() error { return errors.Join(pages.Close(), signIn.Close()) }

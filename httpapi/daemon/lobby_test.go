@@ -59,6 +59,7 @@ func TestLobby(t *testing.T) {
 	if !answered(idle) {
 		t.Fatal("not served")
 	}
+	awaitIdle(l, 1)
 	var slow []net.Conn
 	for range 3 { // takes the place that is free, that of who waits for the next request, and that of the silent
 		conn := dial()
@@ -78,6 +79,7 @@ func TestLobby(t *testing.T) {
 			t.Error("one that was served is cut off")
 		}
 	}
+	awaitIdle(l, len(slow))
 	conn := dial() // there is room again
 	if ask(conn, "/"); !answered(conn) {
 		t.Error("not served")

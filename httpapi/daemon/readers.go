@@ -7,6 +7,7 @@ type readers struct {
 	deliveries *deliveries
 	search     *searches // nil: there is none
 	pictures   *pictures
+	witnesses  *witnessing // nil: nobody signs
 }
 
 // collector tells the metrics of the process and of the readers.
@@ -36,6 +37,9 @@ func (r readers) warnings() map[string][]string {
 				all[v.Name()] = append(all[v.Name()], "the text of new files is not read, for the reader cannot run; it is tried again")
 			}
 		}
+	}
+	for name, miss := range r.witnesses.warnings() {
+		all[name] = append(all[name], miss)
 	}
 	return all
 }

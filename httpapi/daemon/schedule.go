@@ -24,8 +24,9 @@ type schedule struct {
 }
 
 // startSchedule writes the heads down, if headLog names a file, and starts
-// ticking. scrubRate is in bytes per second, 0 scrubs nothing. The caller stops it before it closes the vaults.
-func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRate int64, log zerolog.Logger) (*schedule, error) {
+// ticking. scrubRate is in bytes per second, 0 scrubs nothing. The logs of the vaults
+// in public are signed from now on. The caller stops it before it closes the vaults.
+func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRate int64, public []string, log zerolog.Logger) (*schedule, error) {
 	s := &schedule{heads: &headLog{path: headLogPath, vaults: vaults}}
 	if err := s.heads.append(); err != nil {
 		return nil, fmt.Errorf("--head-log: %w", err)
@@ -34,7 +35,12 @@ func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRat
 	ctx, s.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
-		s.running.Go(func() { sweep(ctx, v, log) })
+		s.running.Go(func() {
+			if slices.Contains(public, name) {
+				signFirst(ctx, v, log)
+			}
+			sweep(ctx, v, log)
+		})
 		s.running.Go(func() { recordSignIns(ctx, v, log) })
 		if scrubRate > 0 {
 			s.running.Go(func() { scrub(ctx, v, scrubRate, log) })
@@ -52,6 +58,14 @@ func (s *schedule) stop() error {
 		return fmt.Errorf("--head-log: %w", err)
 	}
 	return nil
+}
+
+// signFirst signs a checkpoint, and has Sweep go on with it: strangers who follow the
+// log cause none.
+func signFirst(ctx context.Context, v *engine.Vault, log zerolog.Logger) {
+	if _, err := v.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+		log.Error().Err(err).Msg("the log is open to all, and cannot be signed")
+	}
 }
 
 const (

@@ -183,11 +183,12 @@ func (s *searches) Text(ctx context.Context, v *engine.Vault, version engine.Ver
 }
 
 // Reading implements httpapi.Search.
-func (s *searches) Reading(v *engine.Vault) httpapi.Reading {
+func (s *searches) Reading(ctx context.Context, v *engine.Vault, q engine.DocumentQuery) (httpapi.Reading, error) {
 	x := s.indexes[v]
 	if x == nil {
-		return httpapi.Reading{}
+		return httpapi.Reading{}, nil
 	}
-	stats, head := x.Stats(), v.Head().Seq
-	return httpapi.Reading{Behind: head - min(stats.Through, head), Waiting: uint64(stats.Waiting), Failed: uint64(stats.Failed)}
+	waiting, failed, err := x.Unread(ctx, q)
+	through, head := x.Stats().Through, v.Head().Seq
+	return httpapi.Reading{Behind: head - min(through, head), Waiting: uint64(waiting), Failed: uint64(failed)}, err
 }

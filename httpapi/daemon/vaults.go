@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -87,4 +89,14 @@ func closeVaults(vaults map[string]*engine.Vault) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// canBePublic refuses names that are no vault's, of --public-log.
+func (o Options) canBePublic(names []string) error {
+	for _, name := range o.PublicLogs {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("--public-log: there is no vault %q; there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }

@@ -32,6 +32,17 @@ type Place struct {
 	// NetworkFS allows the vault to lie on a network file system, although
 	// neither locks nor fsync can be relied on there.
 	NetworkFS bool
+	// Origin names the logs of the vaults in what they sign: that of a vault is this, a
+	// slash and the vault's name. "" leaves them the names they have.
+	Origin string
+}
+
+// LogOrigin is what the vault's log is called, "" for what it is called by now.
+func (at Place) LogOrigin() string {
+	if at.Origin == "" {
+		return ""
+	}
+	return at.Origin + "/" + at.Vault
 }
 
 // Dir returns the vault's directory, whether there is one or not.

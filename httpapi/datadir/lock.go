@@ -2,6 +2,7 @@ package datadir
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,19 +26,14 @@ func Lock(data string) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 50) {
-		free, err := tryLock(f)
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		if free {
-			break
-		}
-		if time.Now().After(deadline) {
-			f.Close()
-			return nil, fmt.Errorf("%s is served by another server, process %s; stop it first, or give another --data", data, lockHolder(path))
-		}
+	free, err := waitLock(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	if !free {
+		f.Close()
+		return nil, fmt.Errorf("%s is served by another server, process %s; stop it first, or give another --data", data, lockHolder(path))
 	}
 	// The id of a server that was killed may still stand here.
 	if err := f.Truncate(0); err != nil {
@@ -49,6 +45,34 @@ func Lock(data string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// LockFile takes the file at path, which it makes, for this process until what it
+// returns is closed. It waits half a second for whoever has it.
+func LockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	free, err := waitLock(f)
+	if err == nil && !free {
+		err = errors.New("another process has it")
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// waitLock takes the file, and reports false if another process keeps it.
+func waitLock(f *os.File) (free bool, err error) {
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 50) {
+		free, err = tryLock(f)
+		if err != nil || free || time.Now().After(deadline) {
+			return free, err
+		}
+	}
 }
 
 // lockHolder returns the process id in a lock file.

@@ -188,18 +188,7 @@ func (p *Provider) proven(ctx context.Context, d *discovered, token *oauth2.Toke
 	if azp := text(claims["azp"]); azp != "" && azp != p.config.ClientID || azp == "" && len(is.Audience) > 1 {
 		return console.Proven{}, fmt.Errorf("%w: the ID token was made for somebody else", console.ErrProviderRefused)
 	}
-	if claims[p.config.Claim] == nil && d.UserInfoEndpoint() != "" {
-		if more, err := d.UserInfo(ctx, oauth2.StaticTokenSource(token)); err == nil && more.Subject == is.Subject {
-			told := map[string]json.RawMessage{}
-			if more.Claims(&told) == nil {
-				for name, value := range told {
-					if claims[name] == nil {
-						claims[name] = value
-					}
-				}
-			}
-		}
-	}
+	p.complete(ctx, d, token, is.Subject, claims)
 	groups, err := groupsOf(claims[p.config.Claim])
 	if err != nil {
 		return console.Proven{}, fmt.Errorf("%w: the claim %s %w", console.ErrNoClaim, p.config.Claim, err)
@@ -209,6 +198,29 @@ func (p *Provider) proven(ctx context.Context, d *discovered, token *oauth2.Toke
 		who.Email = ""
 	}
 	return who, nil
+}
+
+// complete adds the claims that the userinfo endpoint alone tells: many providers keep
+// the ID token short. What the ID token says stands; an endpoint that does not answer,
+// or that speaks of somebody else, adds nothing.
+func (p *Provider) complete(ctx context.Context, d *discovered, token *oauth2.Token, subject string, claims map[string]json.RawMessage) {
+	whole := claims[p.config.Claim] != nil && claims["name"] != nil && claims["email"] != nil
+	if whole || d.UserInfoEndpoint() == "" {
+		return
+	}
+	more, err := d.UserInfo(ctx, oauth2.StaticTokenSource(token))
+	if err != nil || more.Subject != subject {
+		return
+	}
+	told := map[string]json.RawMessage{}
+	if more.Claims(&told) != nil {
+		return
+	}
+	for name, value := range told {
+		if claims[name] == nil {
+			claims[name] = value
+		}
+	}
 }
 
 // text is a claim that is a text, "" if it is none.

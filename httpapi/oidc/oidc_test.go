@@ -23,6 +23,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"strongroom/audit"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 	"strongroom/httpapi/console"
@@ -39,6 +40,7 @@ type idp struct {
 	down    bool
 	answer  url.Values     // of the next authorization, beside code and state
 	claims  map[string]any // of the next ID token, over what is usual; nil takes one away
+	told    map[string]any // at the userinfo endpoint; nil: it does not answer
 	waiting map[string]url.Values
 }
 
@@ -55,7 +57,8 @@ func newIDP(t *testing.T) *idp {
 			return
 		}
 		p.json(w, map[string]any{
-			"issuer": p.server.URL, "authorization_endpoint": p.server.URL + "/authorize", "token_endpoint": p.server.URL + "/token",
+			"userinfo_endpoint": p.server.URL + "/userinfo",
+			"issuer":            p.server.URL, "authorization_endpoint": p.server.URL + "/authorize", "token_endpoint": p.server.URL + "/token",
 			"jwks_uri": p.server.URL + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"}, "scopes_supported": []string{"openid", "groups"},
 		})
 	})
@@ -66,6 +69,15 @@ func newIDP(t *testing.T) *idp {
 	})
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("GET /userinfo", func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.told == nil || r.Header.Get("Authorization") != "Bearer a" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		p.json(w, p.told)
+	})
 	p.server = httptest.NewServer(mux)
 	t.Cleanup(p.server.Close)
 	return p
@@ -357,6 +369,47 @@ func TestWhoDoesNotComeIn(t *testing.T) {
 	}
 }
 
+// What the ID token does not say may stand at the userinfo endpoint, and nothing of
+// somebody else.
+func TestUserinfo(t *testing.T) {
+	h := newHouse(t)
+	tells := func(told map[string]any, claims map[string]any) {
+		h.comes(claims)
+		h.idp.mu.Lock()
+		defer h.idp.mu.Unlock()
+		h.idp.told = told
+	}
+	bare := map[string]any{"name": nil, "email": nil}
+	const unknown = "does not say which groups"
+	tells(map[string]any{"sub": "max", "groups": []string{"admins"}, "name": "Max"}, bare)
+	h.refused(403, unknown)
+	tells(map[string]any{"groups": []string{"admins"}}, bare)
+	h.refused(403, unknown)
+	tells(map[string]any{"sub": "zoe", "name": "Zoe"}, bare)
+	h.refused(403, unknown)
+	tells(map[string]any{"sub": "zoe", "groups": []string{}}, bare)
+	h.refused(403, "None of your groups")
+
+	tells(map[string]any{"sub": "zoe", "groups": []string{"staff"}, "name": "Zoe", "email": "zoe@example.com", "email_verified": false}, bare)
+	if status, path, page := h.get(h.browser(), "/console/oidc/start?vault=main"); status != 200 || path != "/console/main/documents" {
+		t.Fatalf("%d at %s: %s", status, path, page)
+	}
+	if u := h.user("main", "zoe"); u.Access != engine.AccessView || u.Name != "Zoe" || u.Email != "" {
+		t.Errorf("%+v", u)
+	}
+	// What the ID token says stands, and the claim is enough without a name.
+	tells(map[string]any{"sub": "zoe", "groups": []string{"admins"}}, map[string]any{"groups": []string{"legal team"}, "name": nil})
+	h.get(h.browser(), "/console/oidc/start?vault=main")
+	if u := h.user("main", "zoe"); u.Access != engine.AccessUpload {
+		t.Errorf("%+v", u)
+	}
+	tells(nil, map[string]any{"sub": "kim", "groups": []string{"staff"}, "name": nil, "email": nil})
+	h.get(h.browser(), "/console/oidc/start?vault=main")
+	if u := h.user("main", "kim"); u.Access != engine.AccessView || u.Name != "kim" {
+		t.Errorf("%+v", u)
+	}
+}
+
 // What came back once does not come back again, nor in another browser.
 func TestReplayedCallback(t *testing.T) {
 	h := newHouse(t)
@@ -380,6 +433,106 @@ func TestReplayedCallback(t *testing.T) {
 	}
 	if status, _, _ := h.get(b, back); status != 400 {
 		t.Errorf("again: %d", status)
+	}
+}
+
+// Who came, who went and who did not come in stands in the log, by name of the user.
+func TestEntries(t *testing.T) {
+	h := newHouse(t)
+	main := h.vaults["main"]
+	entries := func(op audit.Op) []engine.Entry {
+		t.Helper()
+		page, err := main.Entries(t.Context(), engine.EntryQuery{Op: op, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Items
+	}
+	says := func(e engine.Entry, words ...string) bool {
+		b, err := e.Facts.MarshalJSON()
+		for _, word := range words {
+			if err != nil || !strings.Contains(string(b), word) {
+				return false
+			}
+		}
+		return true
+	}
+	h.comes(groups("staff"))
+	b := h.browser()
+	h.get(b, "/console/oidc/start")
+	she := h.user("main", "zoe").ID
+	started := entries(audit.OpSessionStarted)
+	if len(started) != 1 || started[0].Actor != she || !says(started[0], `"user":"`+she+`"`) {
+		t.Errorf("%+v", started)
+	}
+	r, err := b.PostForm(h.server.URL+"/console/main/sign-out", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if ended := entries(audit.OpSessionEnded); len(ended) != 1 || ended[0].Actor != she || !says(ended[0], `"user":"`+she+`"`) {
+		t.Errorf("%+v", ended)
+	}
+	h.get(b, "/console/oidc/start")
+	h.comes(groups())
+	h.refused(403, "None of your groups")
+	if _, path, _ := h.get(b, "/console/main/documents"); path != "/console/sign-in" {
+		t.Errorf("she has left, and is at %s", path)
+	}
+	h.comes(nil)
+	h.refused(403, "does not say which groups")
+	if err := main.RecordFailedSignIns(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if failed := entries(audit.OpSigninFailed); len(failed) != 1 || !says(failed[0], `"count":2`) {
+		t.Errorf("%+v", failed)
+	}
+	if closed := entries(audit.OpUserUpdated); len(closed) != 1 || !says(closed[0], `"status":"closed"`, `"user":"`+she+`"`) {
+		t.Errorf("%+v", closed)
+	}
+}
+
+// A session is new at each coming in: neither one that somebody else has put into the
+// browser nor the one before it is hers, and that before ends.
+func TestSessionIsNotFixed(t *testing.T) {
+	h := newHouse(t)
+	h.comes(groups("staff"))
+	b := h.browser()
+	at, err := url.Parse(h.server.URL + "/console/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := func() *http.Cookie {
+		t.Helper()
+		cookies := b.Jar.Cookies(at)
+		if len(cookies) != 1 {
+			t.Fatalf("the browser has %v", cookies)
+		}
+		return &http.Cookie{Name: cookies[0].Name, Value: cookies[0].Value, Path: "/console/"}
+	}
+	opens := func(c *http.Cookie) bool {
+		t.Helper()
+		thief := h.browser()
+		thief.Jar.SetCookies(at, []*http.Cookie{c})
+		_, path, _ := h.get(thief, "/console/main/documents")
+		return path == "/console/main/documents"
+	}
+	h.get(b, "/console/oidc/start")
+	first := session()
+	if !opens(first) {
+		t.Fatal("a session does not open the console")
+	}
+	h.get(b, "/console/oidc/start")
+	second := session()
+	if second.Value == first.Value || opens(first) || !opens(second) {
+		t.Error("the session of before is hers still")
+	}
+	planted := &http.Cookie{Name: first.Name, Value: strings.Repeat("x", len(first.Value)), Path: "/console/"}
+	b = h.browser()
+	b.Jar.SetCookies(at, []*http.Cookie{planted})
+	h.get(b, "/console/oidc/start")
+	if session().Value == planted.Value || opens(planted) {
+		t.Error("she has the session that was put into her browser")
 	}
 }
 

@@ -189,6 +189,41 @@ func TestReplays(t *testing.T) {
 	k.bearer(often).refused(400, invalidGrant)
 }
 
+// TestWithoutASecret: a client that has no secret ends its tokens by saying who it is
+// (RFC 7009 section 2.1): whoever has a token may end it. Nobody else can, and it is
+// told nothing.
+func TestWithoutASecret(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	her, _ := k.main.Person("Grace", engine.AccessUpload)
+	c, key, claims := k.signer(engine.NewClient{UserID: her.UserID})
+	access, _ := k.bearer(sign(t, key, rs256, claims)).tokens()
+	service, secret, _ := k.service(engine.AccessUpload)
+	theirs, _ := k.token("grant_type", "client_credentials", "client_id", service.ID, "client_secret", secret).tokens()
+	for _, fields := range [][]string{
+		{"token", theirs, "client_id", service.ID}, {"token", access, "client_id", engine.NewID()}, {"token", access},
+		{"token", access, "client_id", c.ID, "client_secret", secret}, {"token", access, "client_id", "other." + c.ID},
+	} {
+		k.send("/oauth2/revoke", pairs(fields...)).refused(401, invalidClient)
+	}
+	k.send("/oauth2/introspect", pairs("token", access, "client_id", c.ID)).refused(401, invalidClient)
+	for _, other := range []string{theirs, "x", strings.Replace(access, "main", "nowhere", 1)} {
+		if a := k.send("/oauth2/revoke", pairs("token", other, "client_id", c.ID)); a.Status != 200 {
+			t.Errorf("none of its own: %d %v", a.Status, a.Body)
+		}
+	}
+	k.works(theirs, 200, "")
+	k.works(access, 200, "")
+	if a := k.send("/oauth2/revoke", pairs("token", access, "client_id", "main."+c.ID)); a.Status != 200 {
+		t.Errorf("its own: %d %v", a.Status, a.Body)
+	}
+	k.works(access, 401, "AUTHORIZATION_TOKEN_REVOKED")
+	access, _ = k.bearer(sign(t, key, rs256, claims)).tokens()
+	_, _, err := k.main.CloseClient(t.Context(), k.main.Admin, c.ID, engine.Condition{})
+	must(t, err)
+	k.send("/oauth2/revoke", pairs("token", access, "client_id", c.ID)).refused(401, invalidClient)
+}
+
 // TestImpersonation: a client may be anybody if it may, and is never more than
 // itself.
 func TestImpersonation(t *testing.T) {

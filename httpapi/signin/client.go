@@ -129,6 +129,32 @@ func (s *Server) authenticate(r *http.Request, vault string) (proven, error) {
 	return p, nil
 }
 
+// identify is authenticate, but a client that has no secret need only say who it is.
+// It proves nothing, so it is for what whoever has a token may do with that token.
+func (s *Server) identify(r *http.Request, vault string) (proven, error) {
+	c, err := credentialsOf(r)
+	if err != nil || c.id == "" || c.secret != "" {
+		return s.authenticate(r, vault)
+	}
+	if s.tokens[vault] == nil {
+		vault = ""
+	}
+	p, err := s.prove(r.Context(), c.id, vault, func(t *tokens, id string) (engine.Client, error) {
+		client, err := t.vault.Client(r.Context(), id)
+		switch {
+		case err != nil && !errors.Is(err, engine.ErrClientNotFound):
+			return client, err
+		case err != nil || client.HasSecret || client.Status != engine.ClientActive:
+			return client, engine.ErrInvalidToken
+		}
+		return client, nil
+	})
+	if errors.Is(err, engine.ErrInvalidToken) {
+		return s.authenticate(r, vault)
+	}
+	return p, err
+}
+
 // refusedClient notes a client that has not shown who it is, later if there were
 // many, and says so.
 func (s *Server) refusedClient(r *http.Request, clientID string, err error) error {

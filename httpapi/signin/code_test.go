@@ -2,6 +2,10 @@ package signin
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+	"golang.org/x/oauth2/jwt"
 
 	"strongroom/audit"
 	"strongroom/engine"
@@ -156,6 +163,113 @@ func TestRefreshReuse(t *testing.T) {
 	}
 	k.works(access, 401, "AUTHORIZATION_TOKEN_REVOKED")
 }
+
+// TestStayingAway: what somebody has let programs do stops with her, so long after she
+// last came through the provider, refresh tokens and codes too, and goes on when she
+// has come again. Who is no provider's stays.
+func TestStayingAway(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	c, secret := k.app(engine.GrantRefreshToken)
+	arrival := engine.Arrival{Identity: engine.Identity{Issuer: "https://id.example.com", Subject: "zoe"}, Name: "Zoe", Access: engine.AccessUpload}
+	she, err := k.main.Arrive(t.Context(), arrival)
+	must(t, err)
+	_, hers, _, err := k.main.CreateKey(t.Context(), k.main.Admin, engine.NewKey{Name: "hers", UserID: she.ID})
+	must(t, err)
+	own := []string{"client_id", c.ID, "client_secret", secret}
+	code := func(key string) []string {
+		code := k.browser().consent("/oauth/auth?response_type=code&client_id="+c.ID, key).Get("code")
+		return append([]string{"grant_type", "authorization_code", "code", code}, own...)
+	}
+	with := func(refresh string) []string {
+		return append([]string{"grant_type", "refresh_token", "refresh_token", refresh}, own...)
+	}
+	access, refresh := k.token(code(hers.Reveal())...).tokens()
+	waiting := code(hers.Reveal())
+	others, othersRefresh := k.token(code(k.main.Token)...).tokens()
+
+	k.main.SignInAgain(time.Nanosecond)
+	k.works(access, 401, "AUTHORIZATION_TOKEN_EXPIRED")
+	k.works(hers.Reveal(), 401, "AUTHORIZATION_TOKEN_EXPIRED")
+	k.token(with(refresh)...).refused(400, invalidGrant)
+	k.token(waiting...).refused(400, invalidGrant)
+	if a := k.send("/oauth2/introspect", pairs(append([]string{"token", refresh}, own...)...)); a.Body["active"] != false {
+		t.Errorf("introspected: %v", a.Body)
+	}
+	k.works(others, 200, "")
+	k.token(with(othersRefresh)...).tokens()
+
+	k.main.SignInAgain(time.Hour)
+	_, err = k.main.Arrive(t.Context(), arrival)
+	must(t, err)
+	k.works(access, 200, "")
+	_, refresh = k.token(with(refresh)...).tokens()
+
+	arrival.Access = engine.AccessNone // she has lost her group
+	if _, err := k.main.Arrive(t.Context(), arrival); !errors.Is(err, engine.ErrNoGroup) {
+		t.Fatal(err)
+	}
+	k.works(access, 401, "AUTHORIZATION_TOKEN_REVOKED")
+	k.token(with(refresh)...).refused(400, invalidGrant)
+}
+
+// TestClientsOfOthers: go-oidc and x/oauth2, as they are, are clients of ours by all
+// grants there are, and learn who somebody is.
+func TestClientsOfOthers(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	var about struct {
+		Issuer string `json:"issuer"`
+		Auth   string `json:"authorization_endpoint"`
+		Token  string `json:"token_endpoint"`
+	}
+	resp, err := http.Get(k.http.URL + "/.well-known/oauth-authorization-server")
+	must(t, err)
+	defer resp.Body.Close()
+	must(t, json.NewDecoder(resp.Body).Decode(&about))
+	provider := (&oidc.ProviderConfig{IssuerURL: about.Issuer, AuthURL: about.Auth, TokenURL: about.Token, UserInfoURL: about.Issuer + "/oauth/userinfo"}).NewProvider(t.Context())
+	is := func(source oauth2.TokenSource, user string) {
+		t.Helper()
+		info, err := provider.UserInfo(t.Context(), source)
+		must(t, err)
+		if uuid, _ := engine.UUID(user); info.Subject != uuid {
+			t.Errorf("it is %s, not %s", info.Subject, uuid)
+		}
+	}
+	c, secret, user := k.service(engine.AccessUpload)
+	for _, style := range []oauth2.AuthStyle{oauth2.AuthStyleAutoDetect, oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams} {
+		config := clientcredentials.Config{ClientID: c.ID, ClientSecret: secret, TokenURL: about.Token, Scopes: []string{"view"}, AuthStyle: style}
+		is(config.TokenSource(t.Context()), user)
+	}
+	wrong := clientcredentials.Config{ClientID: c.ID, ClientSecret: "x", TokenURL: about.Token}
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](second(wrong.Token(t.Context()))); !ok || refused.ErrorCode != "invalid_client" {
+		t.Errorf("a wrong secret: %v", refused)
+	}
+
+	signer, key, _ := k.signer(engine.NewClient{UserID: user})
+	private := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	assertions := jwt.Config{Email: signer.ID, Subject: user, PrivateKey: private, TokenURL: about.Token, Scopes: []string{"upload"}}
+	is(assertions.TokenSource(t.Context()), user)
+	is(assertions.TokenSource(t.Context()), user) // another process, in the same second
+
+	app, appSecret := k.app(engine.GrantRefreshToken)
+	grace, hers := k.main.Person("Grace", engine.AccessView)
+	config := k.config(app, appSecret)
+	config.Endpoint = provider.Endpoint()
+	verifier := oauth2.GenerateVerifier()
+	b := k.browser()
+	back := b.say(b.signIn(b.get(strings.TrimPrefix(config.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)), k.http.URL)), hers), "yes").at.Query()
+	if back.Get("iss") != about.Issuer || back.Get("state") != "s" {
+		t.Errorf("%v", back)
+	}
+	token, err := config.Exchange(t.Context(), back.Get("code"), oauth2.VerifierOption(verifier))
+	must(t, err)
+	is(config.TokenSource(t.Context(), token), grace.UserID)
+	token.Expiry = time.Now().Add(-time.Minute)
+	is(config.TokenSource(t.Context(), token), grace.UserID)
+}
+
+func second[A any](_ A, err error) error { return err }
 
 // TestCodes: a code is good once, for a short while, for its client, with what it
 // was asked for with.

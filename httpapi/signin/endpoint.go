@@ -91,7 +91,7 @@ func (p proven) may(by engine.Grant) error {
 // revoke is RFC 7009: what is not known, or another client's, is answered as if it
 // had been ended, and a token ends with all that came of the same sign-in.
 func (s *Server) revoke(r *http.Request) (any, error) {
-	k, p, err := s.theirs(r)
+	k, p, err := s.theirs(r, s.identify)
 	if err != nil || k == nil {
 		return nothing{}, err
 	}
@@ -113,7 +113,7 @@ type described struct {
 
 // introspect tells a client of its own tokens, and of others that they are none.
 func (s *Server) introspect(r *http.Request) (any, error) {
-	k, p, err := s.theirs(r)
+	k, p, err := s.theirs(r, s.authenticate)
 	if err != nil || k == nil || k.Used || !s.now().Before(k.Expires) {
 		return described{}, err
 	}
@@ -131,14 +131,15 @@ func (s *Server) introspect(r *http.Request) (any, error) {
 	return d, err
 }
 
-// theirs returns the token a client asks about; nil if it is none of its own.
-func (s *Server) theirs(r *http.Request) (*known, proven, error) {
+// theirs returns the token a client asks about, which who tells; nil if it is none of
+// its own.
+func (s *Server) theirs(r *http.Request, who func(r *http.Request, vault string) (proven, error)) (*known, proven, error) {
 	text := r.PostForm.Get("token")
 	if text == "" {
 		return nil, proven{}, refuse(invalidRequest, "token is missing")
 	}
 	vault := vaultOf(text, kindAccess, kindRefresh)
-	p, err := s.authenticate(r, vault)
+	p, err := who(r, vault)
 	if err != nil || p.tokens.vault.Name() != vault {
 		return nil, p, err
 	}

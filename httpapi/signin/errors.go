@@ -60,6 +60,9 @@ func decide(err error) (*refusal, int) {
 
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	e, status := decide(err)
+	if to, ok := w.(*noted); ok {
+		to.refused = e.code
+	}
 	if status == http.StatusInternalServerError {
 		s.options.Logger.Error().Err(err).Msg("sign-in")
 	}

@@ -175,6 +175,9 @@ func (k *kit) send(path string, form url.Values, header ...string) answer {
 	must(k, err)
 	defer resp.Body.Close()
 	a := answer{t: k, Status: resp.StatusCode, Header: resp.Header}
+	if resp.Header.Get("X-Request-Id") == "" {
+		k.Errorf("%s: no X-Request-Id", path)
+	}
 	b, err := io.ReadAll(resp.Body)
 	must(k, err)
 	if err := json.Unmarshal(b, &a.Body); err != nil {

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"strongroom/engine"
@@ -29,7 +30,7 @@ func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 			"response_types_supported":                       []string{},
 			"grant_types_supported":                          []engine.Grant{engine.GrantClientCredentials, engine.GrantRefreshToken, engine.GrantJWTBearer},
 			"token_endpoint_auth_methods_supported":          proofs,
-			"revocation_endpoint_auth_methods_supported":     proofs,
+			"revocation_endpoint_auth_methods_supported":     append(slices.Clone(proofs), "none"), // who has no secret
 			"introspection_endpoint_auth_methods_supported":  proofs,
 			"authorization_response_iss_parameter_supported": true,
 		}

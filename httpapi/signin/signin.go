@@ -59,7 +59,7 @@ type Server struct {
 	options  Options
 	failures *httpapi.Refusals
 	routes   map[string]map[string]http.HandlerFunc // by path below the prefix, by method
-	handler  http.Handler
+	origins  *http.CrossOriginProtection
 	now      func() time.Time
 }
 
@@ -74,7 +74,7 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 		o.RefreshLifetime = defaultRefreshLifetime
 	}
 	o.Address.PublicURL = strings.TrimSuffix(o.Address.PublicURL, "/")
-	s := &Server{tokens: map[string]*tokens{}, options: o, failures: httpapi.NewRefusals(), now: time.Now}
+	s := &Server{tokens: map[string]*tokens{}, options: o, failures: httpapi.NewRefusals(), origins: http.NewCrossOriginProtection(), now: time.Now}
 	for name, v := range vaults {
 		t, err := openTokens(filepath.Join(o.Dir(name), file), v)
 		if err != nil {
@@ -96,21 +96,9 @@ func New(vaults map[string]*engine.Vault, o Options) *Server {
 		"/.well-known/oauth-authorization-server": get(s.serverMetadata),
 		"/.well-known/oauth-protected-resource":   get(s.resourceMetadata),
 	}
-	protection := http.NewCrossOriginProtection()
 	if o.Address.PublicURL != "" {
-		protection.AddTrustedOrigin(o.Address.PublicURL) // one with a path is no origin, and trusted in nothing
+		s.origins.AddTrustedOrigin(o.Address.PublicURL) // one with a path is no origin, and trusted in nothing
 	}
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		write(w, http.StatusForbidden, map[string]string{"error": string(invalidRequest), "error_description": "this came from a page of another site"})
-	}))
-	guarded := protection.Handler(http.HandlerFunc(s.route))
-	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" { // another site's page has none of ours to send
-			s.route(w, r)
-			return
-		}
-		guarded.ServeHTTP(w, r)
-	})
 	return s
 }
 
@@ -130,11 +118,10 @@ func (s *Server) Serves(path string) bool {
 }
 
 // ServeHTTP answers one request of a path that it [Server.Serves].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.now()
-	h := w.Header()
+	h, id := w.Header(), httpapi.RequestID(r)
+	h.Set("X-Request-Id", id)
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -144,9 +131,14 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, s.options.Address.Prefix)
 	methods := s.routes[path]
 	to := &noted{ResponseWriter: w, status: http.StatusOK}
-	if serve := methods[r.Method]; serve != nil {
+	// Another site's page has no header Authorization of ours to send.
+	foreign := r.Header.Get("Authorization") == "" && s.origins.Check(r) != nil
+	switch serve := methods[r.Method]; {
+	case foreign:
+		write(to, http.StatusForbidden, map[string]string{"error": string(invalidRequest), "error_description": "this came from a page of another site"})
+	case serve != nil:
 		serve(to, r)
-	} else {
+	default:
 		allow := "POST"
 		if methods[http.MethodGet] != nil {
 			allow = "GET, HEAD"
@@ -154,7 +146,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		h.Set("Allow", allow)
 		write(to, http.StatusMethodNotAllowed, map[string]string{"error": string(invalidRequest), "error_description": "this path takes " + allow})
 	}
-	s.options.Logger.Info().Str("method", r.Method).Str("route", path).Int("status", to.status).Str("error", string(to.refused)).
+	s.options.Logger.Info().Str("request", id).Str("method", r.Method).Str("route", path).Int("status", to.status).Str("error", string(to.refused)).
 		Dur("duration", s.now().Sub(began)).Send()
 }
 

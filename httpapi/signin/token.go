@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,15 +34,12 @@ func newToken(k kind, vault string) (text string, of hash) {
 
 // vaultOf returns the vault a token says it is for, "" if it is none of these kinds.
 func vaultOf(text string, kinds ...kind) string {
-	for _, k := range kinds {
-		if rest, ok := strings.CutPrefix(text, string(k)+"_"); ok {
-			vault, secret, ok := strings.Cut(rest, "_")
-			if ok && len(secret) == base64.RawURLEncoding.EncodedLen(secretSize) && len(vault) <= 40 {
-				return vault
-			}
-		}
+	is, rest, _ := strings.Cut(text, "_")
+	vault, secret, ok := strings.Cut(rest, "_")
+	if !ok || len(secret) != base64.RawURLEncoding.EncodedLen(secretSize) || len(vault) > 40 || !slices.Contains(kinds, kind(is)) {
+		return ""
 	}
-	return ""
+	return vault
 }
 
 // Vault returns the name of the vault an access token says it is for, "" for what is

@@ -227,7 +227,10 @@ func FuzzName(f *testing.F) {
 
 func TestCells(t *testing.T) {
 	for given, want := range map[string]string{
-		"a": "a", "": "", "=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "\t=x": "'\t=x", " =x": "' =x", "\u00a0=x": "'\u00a0=x", "\u3000＝x": "'\u3000＝x", "\r": "'\r", "2026-01-01": "2026-01-01", "a=b": "a=b",
+		"a": "a", "": "", "=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "\t=x": "'\t'=x", " =x": "' =x", "\u00a0=x": "'\u00a0=x", "\u3000＝x": "'\u3000＝x", "\r": "'\r", "2026-01-01": "2026-01-01", "a=b": "a=b",
+		"\t": "'\t", "\n=x": "'\n'=x", "\u2003@x": "'\u2003@x", "\v\f-x": "'\v\f-x", "＝x": "'＝x", "＋x": "'＋x", "－x": "'－x", "＠x": "'＠x", "\x00=x": "'\x00=x", "  ": "  ",
+		// Where cells are divided otherwise, a part is a cell.
+		"x;=1+1;": "x;'=1+1;", "x;; =1": "x;;' =1", "x\t=1": "x\t'=1", "x\n=1": "x\n'=1", "x\r\n+1": "x\r\n'+1", `x;"=1"`: `x;'"=1"`, "a;b": "a;b", "a; b-c": "a; b-c", "a,=b": "a,=b", "=a;=b": "'=a;'=b",
 	} {
 		if got := bag.Cells(given)[0]; got != want {
 			t.Errorf("%q: %q, want %q", given, got, want)

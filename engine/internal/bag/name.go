@@ -62,13 +62,38 @@ func cut(s string, most int) string {
 }
 
 // Cells makes values fit for a table that a spreadsheet reads: none is taken for a
-// formula. It changes and returns them.
+// formula, whether it divides the table at commas, or, as many do by their language,
+// at semicolons, or at tabs, and so takes a part of a cell for a cell. It changes and
+// returns them.
 func Cells(values ...string) []string {
 	for i, v := range values {
-		first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(v, func(r rune) bool { return unicode.IsSpace(r) && !strings.ContainsRune("\t\r\n", r) || r == 0 }))
-		if strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) && v != "" {
-			values[i] = "'" + v
-		}
+		values[i] = plain(v)
 	}
 	return values
+}
+
+// plain puts ' before each part of a cell that would be a formula.
+func plain(v string) string {
+	var b strings.Builder
+	if v != "" && strings.ContainsRune("\t\r\n", rune(v[0])) {
+		b.WriteByte('\'')
+	}
+	for v != "" {
+		end := strings.IndexAny(v, ";\t\r\n") + 1
+		if end == 0 {
+			end = len(v)
+		}
+		if isFormula(v[:end]) {
+			b.WriteByte('\'')
+		}
+		b.WriteString(v[:end])
+		v = v[end:]
+	}
+	return b.String()
+}
+
+// isFormula also knows the wide spellings, which some take too, and what they skip.
+func isFormula(part string) bool {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(part, func(r rune) bool { return unicode.IsSpace(r) || r == 0 || r == '"' }))
+	return strings.ContainsRune("=+-@＝＋－＠", first)
 }

@@ -35,6 +35,15 @@ const (
 // its clock was doubted; none if it is not.
 const ClockDoubted = "the last entry before its clock was doubted"
 
+// The members of the vault that say who signs checkpoints, and what was signed
+// last. A vault that was restored has no signer until the next is named.
+const (
+	Signer     = "its signer"
+	SignedBy   = "who signed last"
+	SignedSize = "how many entries were signed"
+	SignedRoot = "the root that was signed"
+)
+
 // Accounts is what a log says of all but documents. Documents it only counts,
 // for the runs that dealt with them.
 type Accounts struct {
@@ -97,6 +106,12 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		a.Vault.Facts[Format] = Number(r.number("format"))
 	case audit.OpVaultMigrated:
 		return a.migrated(r)
+	case audit.OpVaultRestored:
+		delete(a.Vault.Facts, Signer)
+	case audit.OpVaultSigner:
+		a.Vault.Facts[Signer] = Text(r.word("vkey"))
+	case audit.OpCheckpointSigned:
+		return a.signed(r)
 	case audit.OpClockCorrected:
 		a.corrected(r)
 	case audit.OpSettingsUpdated:
@@ -164,6 +179,22 @@ func (a *Accounts) corrected(e *entry) {
 	if err == nil && failed == nil && wall.Sub(last) > shortestSilence && a.Vault.Facts[ClockDoubted] == (Value{}) {
 		a.Vault.Facts[ClockDoubted] = Text(e.word("last"))
 	}
+}
+
+// signed takes a checkpoint into account. Whether its root is that of the lines is for
+// who reads them.
+func (a *Accounts) signed(e *entry) error {
+	by := a.Vault.Facts[Signer]
+	if by == (Value{}) {
+		return fmt.Errorf("signs a checkpoint, and no signer was named")
+	}
+	size := Number(e.number("size"))
+	if size.number >= int64(e.Seq) || size.number < a.Vault.Facts[SignedSize].number {
+		return fmt.Errorf("signs %d entries, which is more than there were, or less than before", size.number)
+	}
+	a.Vault.Facts[SignedBy], a.Vault.Facts[SignedSize] = by, size
+	a.Vault.Facts[SignedRoot] = Text(e.word("root"))
+	return nil
 }
 
 // made returns the new thing that an entry tells of.

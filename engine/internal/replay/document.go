@@ -123,6 +123,9 @@ func (d *Document) follow(e *entry) error {
 			d.Erasures = map[string]uint64{}
 		}
 		delete(d.record.Texts, "name")
+		if e.number("resume") == 0 {
+			d.record.Facts["its erasure is deferred"] = Flag(false)
+		}
 		d.Erasures[e.word("erasure")] = e.Seq
 		return nil
 	default: // leaves the revision
@@ -231,8 +234,10 @@ func (d *Document) delete(e *entry) error {
 	for _, name := range []string{"created at", "created by", "the number of versions", "the revision"} {
 		d.record.Facts[name] = was[name]
 	}
-	if is, told := was["restricted"]; told {
-		d.record.Facts["restricted"] = is
+	for _, name := range []string{"restricted", "its erasure is deferred"} {
+		if is, told := was[name]; told {
+			d.record.Facts[name] = is
+		}
 	}
 	if name, kept := e.members["name"]; kept {
 		d.record.Texts["name"] = spelled(name)

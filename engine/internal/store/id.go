@@ -14,6 +14,16 @@ type ID [16]byte
 
 func (i ID) String() string { return ulid.ULID(i).String() }
 
+// Spelled is String. It takes no memory if s, which i was parsed from, is that
+// spelling already.
+func (i ID) Spelled(s string) string {
+	var b [ulid.EncodedSize]byte
+	if err := ulid.ULID(i).MarshalTextTo(b[:]); err == nil && string(b[:]) == s {
+		return s
+	}
+	return i.String()
+}
+
 // ParseID accepts the 26 characters of a ULID or the 36 of a UUID, in either
 // case. Both spell the same 128 bits.
 func ParseID(s string) (ID, bool) {

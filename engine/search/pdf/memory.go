@@ -7,7 +7,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// keptMemory is how much of it is used again; most files need less.
+// keptMemory is how much of it stays with the process; most files need less.
 const keptMemory = 64 << 20
 
 // memory is what instances live in, one after another. By default each growth
@@ -31,8 +31,12 @@ func (m *memory) Allocate(_, most uint64) experimental.LinearMemory {
 	if m.taken != nil {
 		return &linear{space: make([]byte, most)}
 	}
-	if uint64(len(m.space)) < most {
-		m.space = make([]byte, most)
+	if m.space == nil {
+		space, err := reserve(MaxMemory)
+		if err != nil {
+			return &linear{} // the instance has no memory, and says so
+		}
+		m.space = space
 	}
 	m.taken = &linear{space: m.space[:most]}
 	return m.taken
@@ -47,11 +51,21 @@ func (m *memory) takeBack() {
 		return
 	}
 	if m.taken.used > keptMemory {
-		m.space = nil // the system has it back sooner than the next large file comes
+		empty(m.space[:m.taken.used])
 	} else {
 		clear(m.space[:m.taken.used])
 	}
 	m.taken = nil
+}
+
+// close gives all of it back. No instance is left.
+func (m *memory) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.space != nil {
+		release(m.space)
+	}
+	m.space, m.taken = nil, nil
 }
 
 // linear is the memory of one instance. Only the call that it runs in uses it.

@@ -10,7 +10,7 @@
 // and 400 MiB, once: the result, 22 MB, is kept in a directory ([Options].Cache)
 // and taken from there in a tenth of a second. Where memory may not be both
 // written and executed, and on machines it has no compiler for, wazero
-// interprets, about ten times as slow; so the time a file may take is longer then.
+// interprets, ten to fifteen times as slow; so the time a file may take is longer then.
 package pdf
 
 import (
@@ -219,9 +219,10 @@ func (s *Sandbox) Close() error {
 	if s.pool == nil {
 		return nil
 	}
-	pool := s.pool
-	s.pool = nil
-	return pool.Close()
+	err := s.pool.Close()
+	s.memory.close()
+	s.pool, s.memory = nil, nil
+	return err
 }
 
 func (s *Sandbox) read(ctx context.Context, f extract.File, out *extract.Output) error {

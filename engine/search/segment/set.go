@@ -54,6 +54,58 @@ func (s Set) Len() (n int) {
 	return n
 }
 
+// Next is the first in it that is not before doc; End if there is none.
+func (s Set) Next(doc uint32) uint32 {
+	for at := int(doc >> 6); at < len(s); at++ {
+		word := s[at]
+		if at == int(doc>>6) {
+			word &= ^uint64(0) << (doc & 63)
+		}
+		if word != 0 {
+			return uint32(at<<6 + bits.TrailingZeros64(word))
+		}
+	}
+	return End
+}
+
+// Without is what is in it and not in the other.
+func (s Set) Without(o Set) Set {
+	rest := make(Set, len(s))
+	for i := range rest {
+		if rest[i] = s[i]; i < len(o) {
+			rest[i] &^= o[i]
+		}
+	}
+	return rest
+}
+
+// DeadDocs are the documents that are dead.
+func (p *Part) DeadDocs() Set { return p.dead }
+
+// Outside is how many documents have the term and are not in a set, dead ones
+// included. It reads no more of the term's list than leads to those of the set.
+func (t Term) Outside(set Set) (int, error) {
+	n, doc := t.Docs, set.Next(0)
+	if n == 0 || doc == End {
+		return n, nil
+	}
+	p, err := t.Postings()
+	if err != nil {
+		return 0, err
+	}
+	for doc != End {
+		at := p.Seek(doc)
+		if at == End {
+			break
+		}
+		if doc = set.Next(at); doc == at {
+			n--
+			doc = set.Next(at + 1)
+		}
+	}
+	return n, p.Err
+}
+
 // Living are the documents that are not dead.
 func (p *Part) Living() Set {
 	living := make(Set, (p.Len()+63)/64)

@@ -8,6 +8,7 @@ func limitMemory(bytes int64) {
 	if bytes <= 0 {
 		return
 	}
+	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(bytes * 3 / 4)
 	capMemory(shadow * bytes)
 }

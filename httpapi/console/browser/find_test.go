@@ -42,7 +42,9 @@ func (found) WithText(context.Context, *engine.Vault, string, engine.DocumentQue
 	return nil, "", nil
 }
 
-func (found) Reading(*engine.Vault) httpapi.Reading { return httpapi.Reading{} }
+func (found) Reading(context.Context, *engine.Vault, engine.DocumentQuery) (httpapi.Reading, error) {
+	return httpapi.Reading{}, nil
+}
 
 // searching is a house with an index, which is kept up to date.
 func searching(t *testing.T) *house {
