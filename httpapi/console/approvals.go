@@ -264,7 +264,7 @@ func callWords(call string) string {
 		"hold.release": "Release a legal hold", "holds.release": "Release legal holds", "erasure.request": "Erase",
 		"document.delete": "Delete a document", "lock.break": "Break a lock", "policy.create": "Make a policy of retention",
 		"policy.update": "Change a policy of retention", "policy.delete": "Delete a policy of retention", "run.start": "Start a run, and accept the clock",
-		"settings.update": "Change the settings", "user.create": "Make an admin", "user.update": "Make or let in an admin",
+		"settings.update": "Change the settings", "user.create": "Make an admin", "user.update": "Make, let in or link an admin",
 		"client.create": "Make a client that acts as others", "client.update": "Change a client that acts as others", "client.rotate": "Give a client that acts as others another secret",
 		"export.make": "Export documents", "key.create": "Make a key of an admin", "key.rotate": "Rotate a key of an admin",
 	}[call]

@@ -13,6 +13,7 @@ import (
 // TestAnswersToFormsCanBeUsedByEverybody looks at pages that no link leads to: what
 // is wrong with a form, a conflict, a dry run, a secret, a request for approval.
 func TestAnswersToFormsCanBeUsedByEverybody(t *testing.T) {
+	thorough(t)
 	h := openHouse(t, vault(t), console.Options{MaxUpload: 100})
 	axe := axeSource(t)
 	h.lengthen(t)

@@ -84,6 +84,15 @@ type house struct {
 
 func newHouse(t *testing.T) *house { return openHouse(t, vault(t), console.Options{}) }
 
+// thorough leaves a test out with -short, and under the race detector: it looks at
+// pages, and others drive the same code at once.
+func thorough(t *testing.T) {
+	t.Helper()
+	if testing.Short() || raced {
+		t.Skip("LEFT OUT: it is about what is seen, and runs without -short and -race")
+	}
+}
+
 // vault is one that is there only if there is a browser.
 func vault(t *testing.T) *enginetest.Kit {
 	t.Helper()

@@ -17,6 +17,7 @@ import (
 // TestBehindAProxyWithTLSAndAPrefix has the pages below a path of somebody else's
 // server, which speaks TLS to the browser and hands requests on in the clear.
 func TestBehindAProxyWithTLSAndAPrefix(t *testing.T) {
+	thorough(t)
 	kit := vault(t)
 	var inner *url.URL
 	proxy := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {

@@ -68,6 +68,7 @@ func TestManyAreChangedAfterTheDryRunIsSeen(t *testing.T) {
 // TestWhatARunDoesIsSeenBeforeItDoesIt goes from the first policy to what is left of
 // a document.
 func TestWhatARunDoesIsSeenBeforeItDoesIt(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	h.Define(engine.DateField, "ended")
 	var made []engine.Document
@@ -103,6 +104,7 @@ func TestWhatARunDoesIsSeenBeforeItDoesIt(t *testing.T) {
 
 // TestAnErasureTellsWhatItTakesAndWhatWaits ends with a certificate.
 func TestAnErasureTellsWhatItTakesAndWhatWaits(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	offer, lease := h.Create("offer.txt", "an offer"), h.Create("lease.txt", "the lease")
 	h.held(t, lease.ID)
@@ -131,6 +133,7 @@ func TestAnErasureTellsWhatItTakesAndWhatWaits(t *testing.T) {
 // TestTheLogIsVerifiedWithAHeadThatWasKept finds nothing, and finds a head of another
 // log out.
 func TestTheLogIsVerifiedWithAHeadThatWasKept(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	h.Create("lease.txt", "the lease")
 	ada := h.tab(t, false).signIn(h.Token)
@@ -158,6 +161,7 @@ func TestTheLogIsVerifiedWithAHeadThatWasKept(t *testing.T) {
 // TestTwoPersonsReleaseAndOneRestricts has what a viewer must not see hidden, and what
 // one alone must not do asked for.
 func TestTwoPersonsReleaseAndOneRestricts(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	d := h.Create("lease.txt", "the lease")
 	h.held(t, d.ID)

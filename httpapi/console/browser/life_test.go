@@ -12,6 +12,7 @@ import (
 // TestADocumentGoesThroughItsLife compares and restores versions, waits in a draft,
 // has its lock broken, takes a password, and is deleted by its name.
 func TestADocumentGoesThroughItsLife(t *testing.T) {
+	thorough(t)
 	h := searching(t)
 	text := engine.NewVersion{MediaType: "text/plain; charset=utf-8"}
 	d := h.CreateFrom(engine.NewDocument{Name: "lease.txt", Version: text}, "for ten years, at a rent of 900")
@@ -80,6 +81,7 @@ func TestADocumentGoesThroughItsLife(t *testing.T) {
 // TestAnAdminArrangesTheVault has a category and a field made, and what a leaver has
 // handed over.
 func TestAnAdminArrangesTheVault(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	leaver, _ := h.Person("Lea Leaver", engine.AccessUpload)
 	h.CreateFrom(engine.NewDocument{Name: "lease.txt", OwnerID: leaver.UserID}, "the lease")

@@ -82,6 +82,7 @@ func kind(path string) string {
 // access, in light and dark, from 360 px to 1280 px, and at 200 %. What has the shape of
 // a page that somebody else saw is not looked at again.
 func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	h.furnish(t)
 	axe := axeSource(t)

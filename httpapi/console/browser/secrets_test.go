@@ -19,6 +19,7 @@ import (
 // TestASecretIsShownOnceAndADoubleClickMakesOne makes a key, which opens the console,
 // and a client.
 func TestASecretIsShownOnceAndADoubleClickMakesOne(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	ada := h.tab(t, false).signIn(h.Token)
 	ada.follow("Settings")
@@ -114,6 +115,7 @@ func TestAWebhookIsTriedAndTold(t *testing.T) {
 
 // TestMeHasSessionsKeysAndACalendar as an uploader.
 func TestMeHasSessionsKeysAndACalendar(t *testing.T) {
+	thorough(t)
 	h := newHouse(t)
 	_, token := h.Person("Ulla Uploader", engine.AccessUpload)
 	ulla, elsewhere := h.tab(t, false).signIn(token), h.tab(t, false).signIn(token)
