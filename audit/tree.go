@@ -50,7 +50,10 @@
 // name and ID, be the key known or not.
 //
 // The vault writes checkpoint.signed before a checkpoint leaves it. So the root
-// of each is in the log, and so is each signer.
+// of each is in the log, and so is each signer. The size never falls; it is at least 1
+// and at most the number of lines before the entry, and less than that by 4096 at
+// most: the lines that were written while it was signed. [Verify] compares each root
+// with the lines.
 //
 // # Whom to believe
 //

@@ -35,15 +35,6 @@ const (
 // its clock was doubted; none if it is not.
 const ClockDoubted = "the last entry before its clock was doubted"
 
-// The members of the vault that say who signs checkpoints, and what was signed
-// last. A vault that was restored has no signer until the next is named.
-const (
-	Signer     = "its signer"
-	SignedBy   = "who signed last"
-	SignedSize = "how many entries were signed"
-	SignedRoot = "the root that was signed"
-)
-
 // Accounts is what a log says of all but documents. Documents it only counts,
 // for the runs that dealt with them.
 type Accounts struct {
@@ -181,22 +172,6 @@ func (a *Accounts) corrected(e *entry) {
 	}
 }
 
-// signed takes a checkpoint into account. Whether its root is that of the lines is for
-// who reads them.
-func (a *Accounts) signed(e *entry) error {
-	by := a.Vault.Facts[Signer]
-	if by == (Value{}) {
-		return fmt.Errorf("signs a checkpoint, and no signer was named")
-	}
-	size := Number(e.number("size"))
-	if size.number >= int64(e.Seq) || size.number < a.Vault.Facts[SignedSize].number {
-		return fmt.Errorf("signs %d entries, which is more than there were, or less than before", size.number)
-	}
-	a.Vault.Facts[SignedBy], a.Vault.Facts[SignedSize] = by, size
-	a.Vault.Facts[SignedRoot] = Text(e.word("root"))
-	return nil
-}
-
 // made returns the new thing that an entry tells of.
 func (a *Accounts) made(kind Kind, e *entry) (*Thing, error) {
 	name := e.word(string(kind))
@@ -250,16 +225,6 @@ func (a *Accounts) user(e *entry) error {
 	}
 	e.tell(u, "name", "the name", "email", "the e-mail address")
 	e.changed(u)
-	return nil
-}
-
-// calendar is the secret of the address of a user's calendar, in the user's row.
-func (a *Accounts) calendar(e *entry) error {
-	u, err := a.known(Users, e)
-	if err != nil {
-		return err
-	}
-	u.Facts[Secret] = Text(e.word("secret"))
 	return nil
 }
 
