@@ -30,6 +30,7 @@ var programOnly = []string{"log", "flag", "os/signal"}
 
 var importLaw = map[string]importRule{
 	"audit":              {may: []string{"golang.org/x/mod/sumdb"}, never: append([]string{"net"}, programOnly...)},
+	"audit/verifier":     {may: []string{"strongroom/audit"}, never: append([]string{"net", "os"}, programOnly...)},
 	"blobstore":          {may: []string{"golang.org/x/sys"}, never: append([]string{"net"}, programOnly...)},
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"engine": {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/audit/verifier"
 	"strongroom/engine/internal/bag"
 	"strongroom/engine/internal/store"
 )
@@ -164,6 +165,9 @@ func (w *bagWriter) close() error {
 		}
 		return audit.DetailRow{Seq: e.Seq, Salt: [store.SaltSize]byte(e.Salt), Detail: e.Detail}.Append(b)
 	})); err != nil {
+		return err
+	}
+	if err := w.add("proofs/"+verifier.FileName, bytes.NewReader(verifier.Page())); err != nil {
 		return err
 	}
 	if err := errors.Join(w.page(), w.add("README.txt", strings.NewReader(bagReadme)), w.add("proofs/README.txt", strings.NewReader(w.proofsText()))); err != nil {

@@ -67,8 +67,11 @@ is what the vault signed: the first %d entries of %s.
 
   strongroom verify --proof PROOF --key KEY --file FILE
 
+verifier.html does the same in a browser, opened from disk and with no network.
+
 KEY is the verifier key of the log. Ask the vault's owner for it, or take it from
 where you have kept it, and not from these files: whoever made them up would have
-made up a key as well.
+made up a key as well. The same goes for verifier.html: its copies are equal byte
+for byte, in every release and on every server, at /v1/verifier.html.
 `, w.proofs.under.Size, w.proofs.under.Origin)
 }

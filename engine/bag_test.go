@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"strongroom/audit"
+	"strongroom/audit/verifier"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
 )
@@ -120,6 +121,9 @@ func TestABagOfAMatter(t *testing.T) {
 	must(t, json.Unmarshal([]byte(files[dir+"/history.json"]), &history))
 	if len(history) != 3 || history[0].Op != "document.created" || history[2].Op != "hold.placed" || history[0].ActorName == "" {
 		t.Errorf("%+v", history)
+	}
+	if files["proofs/verifier.html"] != string(verifier.Page()) {
+		t.Error("the page that checks proofs is not in it")
 	}
 	index := files["index.html"]
 	if strings.Contains(strings.ToLower(index), "<script") || strings.Contains(index, "http://") || strings.Contains(index, "https://") || !strings.Contains(index, "Matter Acme/7") {

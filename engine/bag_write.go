@@ -23,6 +23,7 @@ import (
 //	README.txt                        what is where, and how to check it
 //	bagit.txt, bag-info.txt, manifest-sha256.txt, tagmanifest-sha256.txt
 //	proofs/README.txt                 what the proofs are, and how they are checked
+//	proofs/verifier.html              the page that checks them
 //	proofs/checkpoint.txt             what the vault signed
 //	proofs/<id>/NNNN.tlog-proof       that the log has the entry which made a version
 //	data/documents/…/<name> (<id>)/   NNNN-<file name> each version, document.json, history.json

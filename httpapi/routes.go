@@ -47,6 +47,7 @@ func (s *Server) systemRoutes() []route {
 		stream("GET", "/readyz", open, "Whether every vault can be used; why not, for callers with a key", jsonMedia, s.readyz),
 		stream("GET", "/metrics", readAll, "What there is to be measured, for Prometheus", expositionMedia, s.getMetrics),
 		endpoint("GET", "/v1/version", 200, open, "Which program this is", s.version),
+		stream("GET", "/v1/verifier.html", open, "The page that checks a proof, in a browser and without a server: one file to be kept", "text/html", getVerifier),
 		stream("GET", "/openapi.json", open, "This description", jsonMedia, describeAPI),
 		stream("GET", "/openapi-docusign.json", open, "The description of what DocuSign's clients speak", jsonMedia, describeDocuSign),
 

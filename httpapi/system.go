@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"strongroom/audit/verifier"
 	"strongroom/engine"
 )
 
@@ -157,6 +158,15 @@ func (o outage) toldTo(vault *engine.Vault, actor engine.Actor) string {
 
 func (s *Server) version(context.Context, caller, struct{}) (reply[Build], error) {
 	return answer(s.options.Build), nil
+}
+
+// getVerifier answers the page that checks proofs. It comes in a sandbox of its own, so
+// that it reaches nothing here, whatever becomes of it.
+func getVerifier(_ caller, x *exchange, _ *http.Request, _ struct{}) error {
+	x.Header().Set("Content-Security-Policy", verifier.SecurityPolicy())
+	x.Header().Set("Referrer-Policy", "no-referrer")
+	x.answerBytes(http.StatusOK, "text/html; charset=utf-8", verifier.Page())
+	return nil
 }
 
 func describeAPI(_ caller, x *exchange, _ *http.Request, _ struct{}) error {

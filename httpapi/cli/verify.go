@@ -3,8 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +18,7 @@ import (
 
 type verifyOptions struct {
 	datadir.Place
+	proofOptions
 	heads    listValue
 	bytes    bool
 	log      string
@@ -33,7 +32,7 @@ type verifyOptions struct {
 func (p *Program) verifyCommand() command {
 	return command{
 		name:    "verify",
-		summary: "check a vault, or an exported audit log, and print its head",
+		summary: "check a vault, or an exported audit log, and print its head; or check a proof",
 		about: `Checks that the audit log is one unbroken chain, that the vault's state is what
 the log says, that the indexes are complete and, with --bytes, that every file
 kept has the SHA-256 it is kept under. Prints each finding on a line of its own,
@@ -56,7 +55,7 @@ may hold many heads, such as the one that serve --head-log writes; heads of othe
 vaults in it are passed over if there are any of this one.
 
 Works on a vault at rest, or through the control socket of the server that
-serves it.`,
+serves it.` + aboutProof,
 		example: `strongroom verify --bytes
 strongroom backup --to ./backup
 strongroom verify --from ./backup --bytes
@@ -65,13 +64,14 @@ strongroom verify --log audit.jsonl --details details.jsonl`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o verifyOptions
 			f.place(&o.Place)
+			o.flags(f)
 			f.set.Var(&o.heads, "head", "`FILE` with heads kept elsewhere, - for standard input; may be given again")
 			f.set.BoolVar(&o.bytes, "bytes", false, "read every file kept and check its digest")
 			f.set.StringVar(&o.log, "log", "", "exported log `FILE` to check instead of a vault")
 			f.set.StringVar(&o.from, "from", "", "`DIR` of a backup to check instead of a vault")
 			f.set.StringVar(&o.details, "details", "", "exported details `FILE` that belongs to --log")
 			f.set.Var(&o.receipts, "receipt", "`SEQ:HASH` of a change that must be in --log; may be given again")
-			f.set.StringVar(&o.file, "file", "", "`FILE` whose bytes to look up in --log")
+			f.set.StringVar(&o.file, "file", "", "`FILE` whose bytes to look up in --log, or to hold against --proof")
 			f.set.BoolVar(&o.json, "json", false, usageJSON)
 			return func(ctx context.Context, _ []string) error { return p.verify(ctx, o) }
 		},
@@ -97,8 +97,13 @@ func (v verdict) counts() string {
 }
 
 func (p *Program) verify(ctx context.Context, o verifyOptions) error {
+	if err := o.refuseProof(); err != nil {
+		return err
+	}
 	verify := p.verifyVault
 	switch {
+	case o.proof != "":
+		return p.verifyProof(ctx, o)
 	case o.log != "" && o.from != "":
 		return usagef("--log and --from contradict each other: give one, and then the other")
 	case o.log != "" && o.bytes:
@@ -106,7 +111,7 @@ func (p *Program) verify(ctx context.Context, o verifyOptions) error {
 	case o.log != "":
 		verify = p.verifyLog
 	case o.details != "" || len(o.receipts) > 0 || o.file != "":
-		return usagef("--details, --receipt and --file are about an exported log: give it with --log")
+		return usagef("--details, --receipt and --file are about an exported log: give it with --log (or --file with --proof)")
 	case o.from != "":
 		verify = p.verifyBackup
 	}
@@ -308,9 +313,11 @@ func (p *Program) verifyLog(ctx context.Context, o verifyOptions) (verdict, erro
 		asked.Details = details
 	}
 	if o.file != "" {
-		if asked.File, err = digestOf(o.file); err != nil {
+		file, err := p.lookAt(ctx, o.file)
+		if err != nil {
 			return verdict{}, err
 		}
+		asked.File = file.Digest
 	}
 	stop := p.showProgress(func() string { return fmt.Sprintf("verifying: %d MiB", counted.n.Load()>>20) })
 	defer stop()
@@ -365,20 +372,6 @@ func (p *Program) readInput(name string) ([]byte, error) {
 		return io.ReadAll(p.Stdin)
 	}
 	return os.ReadFile(name)
-}
-
-// digestOf returns the digest of a file as the log spells it.
-func digestOf(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // countingReader tells, while it is read, how far that has come.

@@ -121,7 +121,7 @@ var chapters = []struct {
 	{"audit", "Audit log", []string{"/v1/audit"}},
 	{"webhooks", "Webhooks", []string{"/v1/webhooks"}},
 	{"access", "Users, keys, access", []string{"/v1/me", "/v1/users", "/v1/api-keys"}},
-	{"server", "Settings and the server", []string{"/v1/settings", "/v1/version", "/livez", "/readyz", "/metrics", "/openapi"}},
+	{"server", "Settings and the server", []string{"/v1/settings", "/v1/version", "/v1/verifier.html", "/livez", "/readyz", "/metrics", "/openapi"}},
 }
 
 func chapterOf(path string) string {
