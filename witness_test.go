@@ -171,6 +171,9 @@ func TestServersWitnessEachOther(t *testing.T) {
 // A directory that is brought back to an earlier state would sign a second history.
 // Its witness knows the first one.
 func TestBroughtBackVaultSignsNoMore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("servers are started four times; the witness's own tests have this too")
+	}
 	a, b := parties(t)
 	other := a.start(t)
 	early, err := os.MkdirTemp(t.TempDir(), "early")
