@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 	"strongroom/engine/internal/logtree"
 	"strongroom/engine/internal/store"
 )
@@ -229,17 +230,19 @@ func (v *Vault) catchUp(ctx context.Context, size int64) error {
 			err = tree.Append(line[:len(line)-1])
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("the tree at entry %d: %w", have+1, err), tree.Drop())
+			return errors.Join(spaceOf(fmt.Errorf("the tree at entry %d: %w", have+1, err)), tree.Drop())
 		}
 	}
-	if err := tree.Sync(); err != nil {
-		return spaceOf(err)
-	}
-	return nil
+	return spaceOf(tree.Sync())
 }
 
 // spaceOf tells a full disk from one that fails.
-func spaceOf(err error) error { return blobError(err) }
+func spaceOf(err error) error {
+	if err != nil && blobstore.IsNoSpace(err) {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return err
+}
 
 // checkpointEvery is how old a checkpoint may be before Sweep signs another, if
 // something has changed and signing was ever asked for.
