@@ -201,6 +201,11 @@ func TestSignKeyIsGone(t *testing.T) {
 		proves(t, k.Vault, 1) // what was signed proves on
 	}
 	must(t, os.Remove(path))
+	must(t, os.Mkdir(path, 0o700)) // it is there, and cannot be read
+	if _, err := k.Checkpoint(t.Context()); !errors.Is(err, engine.ErrSignKey) {
+		t.Errorf("with a key that cannot be read: %v", err)
+	}
+	must(t, os.Remove(path))
 	if third := signed(t, k.Vault); third.Origin == second.Origin || strings.Count(third.Origin, "/") != 2 {
 		t.Errorf("the origin is %s", third.Origin)
 	}
