@@ -159,15 +159,10 @@ func (v *Vault) AddCosignatures(ctx context.Context, signed, lines []byte, witne
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("%w: %w", ErrNoCheckpoint, err)
 	}
-	root, err := v.grow(ctx, last, given.Size)
-	if err != nil {
+	if is, err := v.grewOut(ctx, last, given); err != nil {
 		return Checkpoint{}, nil, err
-	}
-	if given.Size < last.Size {
-		root, err = v.signing.tree.Root(given.Size)
-	}
-	if err != nil || given.Size > last.Size || root != given.Root {
-		return Checkpoint{}, nil, errors.Join(err, fmt.Errorf("%w: not one of %d entries with the root %s", ErrNoCheckpoint, given.Size, given.Root))
+	} else if !is {
+		return Checkpoint{}, nil, fmt.Errorf("%w: not one of %d entries with the root %s", ErrNoCheckpoint, given.Size, given.Root)
 	}
 	kept := v.cosigned(last.Verifier)
 	is := Checkpoint{given, last.Verifier, signed}
