@@ -198,6 +198,9 @@ func TestSignKeyIsGone(t *testing.T) {
 		if is, ok := errors.AsType[*engine.SignKeyError](err); !ok || is.Verifier != second.Verifier {
 			t.Errorf("with the key %.20q: %v", other, err)
 		}
+		if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 || !strings.Contains(concerns[0], "move it away") {
+			t.Errorf("with the key %.20q operators are told %q %v", other, concerns, err)
+		}
 		proves(t, k.Vault, 1) // what was signed proves on
 	}
 	must(t, os.Remove(path))

@@ -224,6 +224,19 @@ func (v *Vault) readSignKey(named string) (*audit.Key, error) {
 	return key, err
 }
 
+// wrongSignKey is the *SignKeyError that readSignKey would return. It is for who only
+// looks, and needs no turn.
+func (v *Vault) wrongSignKey(named string) error {
+	if key, err := readKey(filepath.Join(v.dir, fileNextKey)); err == nil && key != nil && key.Verifier() == named {
+		return nil
+	}
+	path := filepath.Join(v.dir, fileSignKey)
+	if key, err := readKey(path); err != nil || key != nil && key.Verifier() != named {
+		return &SignKeyError{path, named, err}
+	}
+	return nil
+}
+
 // readKey returns nil if there is no file.
 func readKey(path string) (*audit.Key, error) {
 	f, err := blobstore.OpenRegular(path)

@@ -40,16 +40,17 @@ func (v *Vault) contradicted(vkey string) error {
 	return nil
 }
 
-// signsNoMore is why the vault signs no more with the key it has; nil: it may sign.
+// signsNoMore is why the vault signs no more with the key it has, or cannot; nil: it may
+// sign.
 func (v *Vault) signsNoMore() error {
-	if v.contradiction.Load() == nil {
-		return nil
-	}
 	named, err := v.signerOf()
-	if err != nil {
+	if err != nil || named == "" {
 		return err
 	}
-	return v.contradicted(named)
+	if err := v.contradicted(named); err != nil {
+		return err
+	}
+	return v.wrongSignKey(named)
 }
 
 // contradict has a signer sign no more, after a restart too.
