@@ -149,6 +149,10 @@ var errOutgrown = errors.New("the log has grown past what is signed")
 
 // signThrough signs the first size entries.
 func (v *Vault) signThrough(ctx context.Context, key audit.Key, last Checkpoint, size int64) (Checkpoint, error) {
+	// It was written after the checkpoint in it was on disk.
+	if kept := v.cosigned(key.Verifier()); kept.Size > last.Size {
+		return Checkpoint{}, v.contradict(kept.Verifier, fmt.Sprintf("witnesses have signed %d entries of this log, as the file %s shows, and the log tells of no checkpoint larger than %d", kept.Size, fileCosigned, last.Size))
+	}
 	root, err := v.grow(ctx, last, size)
 	if err != nil {
 		return Checkpoint{}, err
@@ -230,7 +234,11 @@ func (v *Vault) catchUp(ctx context.Context, size int64) error {
 			err = tree.Append(line[:len(line)-1])
 		}
 		if err != nil {
-			return errors.Join(spaceOf(fmt.Errorf("the tree at entry %d: %w", have+1, err)), tree.Drop())
+			err = spaceOf(fmt.Errorf("the tree at entry %d: %w", have+1, err))
+			if ctx.Err() != nil { // whoever asks next goes on from here
+				return errors.Join(err, tree.Sync())
+			}
+			return errors.Join(err, tree.Drop())
 		}
 	}
 	return spaceOf(tree.Sync())
