@@ -220,3 +220,27 @@ func TestVerifyFindsTamperedSecondKey(t *testing.T) {
 	}
 	reopenClosed(t, k)
 }
+
+// A checkpoint with the second signature may go to a witness; what comes back is
+// kept with those of witnesses alone.
+func TestWitnessOfWhatIsSignedTwice(t *testing.T) {
+	t.Parallel()
+	k := withMLDSA(t)
+	keys, policy := witnesses(t)
+	c, _ := twice(t, k.Vault)
+	_, by, err := k.AddCosignatures(t.Context(), c.Note, cosign(t, keys[0], c), policy)
+	if err != nil || len(by) != 1 {
+		t.Fatalf("%v %v", by, err)
+	}
+	kept, err := k.Witnessed(t.Context())
+	if err != nil || bytes.Count(kept.Note, []byte("— ")) != 2 {
+		t.Fatalf("%s %v", kept.Note, err)
+	}
+	if note, err := k.SignTwice(t.Context(), kept); err != nil || bytes.Count(note, []byte("— ")) != 3 {
+		t.Errorf("%s %v", note, err)
+	}
+	kept.Note = bytes.Replace(kept.Note, []byte("\n"), []byte("\n1"), 1)
+	if _, err := k.SignTwice(t.Context(), kept); !errors.Is(err, audit.ErrSignature) {
+		t.Errorf("a checkpoint that was never signed: %v", err)
+	}
+}
