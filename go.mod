@@ -3,6 +3,7 @@ module strongroom
 go 1.26.0
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/arran4/golang-ical v0.3.1
 	github.com/blevesearch/snowballstem v0.9.0
 	github.com/chromedp/cdproto v0.159.0

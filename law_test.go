@@ -80,7 +80,7 @@ var importLaw = map[string]importRule{
 		never: append([]string{"strongroom/engine/", "strongroom/httpapi/"}, programOnly...),
 	},
 	"httpapi/datadir": {
-		may:   []string{"strongroom/blobstore", "strongroom/engine", "golang.org/x/sys"},
+		may:   []string{"strongroom/blobstore", "strongroom/engine", "golang.org/x/sys", "filippo.io/mldsa"},
 		never: append([]string{"strongroom/engine/"}, programOnly...),
 	},
 	"httpapi/control": {

@@ -242,7 +242,7 @@
 //	vault.restored (none)
 //	    facts    erasures number, head hash, log flag, seq number
 //	vault.signer (none)
-//	    facts    vkey word
+//	    facts    mldsa? word, vkey word
 //	checkpoint.signed (none)
 //	    facts    root hash, size number
 //	clock.corrected (none)

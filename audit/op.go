@@ -143,7 +143,7 @@ var rules = []rule{
 	{OpVaultCreated, noDocument, []fact{must("format", aNumber), must("vault", aWord)}, "name"},
 	{OpVaultMigrated, noDocument, []fact{must("format", aNumber), must("from", aNumber), may("part", aNumber), may("state", aList)}, ""},
 	{OpVaultRestored, noDocument, []fact{must("erasures", aNumber), must("head", aHash), must("log", aFlag), must("seq", aNumber)}, ""},
-	{OpVaultSigner, noDocument, []fact{must("vkey", aWord)}, ""},
+	{OpVaultSigner, noDocument, []fact{may("mldsa", aWord), must("vkey", aWord)}, ""},
 	{OpCheckpointSigned, noDocument, []fact{must("root", aHash), must("size", aNumber)}, ""},
 	{OpClockCorrected, noDocument, []fact{must("last", aTime), may("repeats", aNumber), must("wall", aTime)}, ""},
 	{OpBackupCompleted, noDocument, []fact{must("blobs", aNumber), must("bytes", aNumber), must("head", aHash), may("missing", aNumber), must("seq", aNumber)}, "to"},

@@ -9,14 +9,16 @@ import (
 	"strongroom/blobstore"
 )
 
-// signKey brings the key of checkpoints along, or removes the one that an earlier
+// signKey brings the keys of checkpoints along, or removes those that an earlier
 // backup brought.
 func (b *backup) signKey() error {
-	path := filepath.Join(b.dir, fileSignKey)
-	if !b.o.SignKey {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	path, second := filepath.Join(b.dir, fileSignKey), filepath.Join(b.dir, fileMLDSA)
+	for _, before := range []string{path, second} {
+		if err := os.Remove(before); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+	}
+	if !b.o.SignKey {
 		return nil
 	}
 	if err := b.v.takeTurn(b.ctx); err != nil {
@@ -34,10 +36,34 @@ func (b *backup) signKey() error {
 	if err != nil {
 		return err
 	}
+	text, err := b.v.secondText()
+	if text != nil && err == nil {
+		err = blobstore.WriteFile(second, text)
+	}
+	if err != nil {
+		return err
+	}
 	return blobstore.WriteFile(path, key.Marshal())
 }
 
-// signKey takes the key of checkpoints over, if the backup has it. Under the origin
+// secondText is what stands in mldsa.key, whether the host can read it or not; nil if
+// there is no second key.
+func (v *Vault) secondText() ([]byte, error) {
+	if v.signing.mldsa != nil {
+		named, err := v.secondOf()
+		if err != nil {
+			return nil, err
+		}
+		key, err := v.readSecond(named)
+		if err != nil || key == nil {
+			return nil, err
+		}
+		return key.marshal(), nil
+	}
+	return readSmall(filepath.Join(v.dir, fileMLDSA))
+}
+
+// signKey takes the keys of checkpoints over, if the backup has them. Under the origin
 // that it had nothing is signed any more: see Vault.firstOrigin.
 func (r *restore) signKey() error {
 	key, err := readKey(filepath.Join(r.o.From, fileSignKey))
@@ -45,6 +71,13 @@ func (r *restore) signKey() error {
 		return &DamagedError{Files: []string{filepath.Join(r.o.From, fileSignKey) + " is no key: remove it, and the restored vault makes another"}}
 	}
 	if err != nil || key == nil {
+		return err
+	}
+	text, err := readSmall(filepath.Join(r.o.From, fileMLDSA))
+	if text != nil && err == nil {
+		err = blobstore.WriteFile(filepath.Join(r.dir, fileMLDSA), text)
+	}
+	if err != nil {
 		return err
 	}
 	return blobstore.WriteFile(filepath.Join(r.dir, fileSignKey), key.Marshal())

@@ -244,6 +244,7 @@ func (v *Vault) recordRestore(ctx context.Context, head audit.Head, log bool, er
 	pause := SettingsPatch{Paused: &paused}
 	_, _, err := updateAll(v, ctx, Operator(),
 		func(t *tx) (struct{}, audit.Event, error) {
+			t.Delete(bucketMeta, metaSecond)
 			t.Delete(bucketMeta, metaSigner) // the next signs under another origin: see firstOrigin
 			return struct{}{}, audit.Event{Op: audit.OpVaultRestored, Facts: audit.Facts{
 				"erasures": audit.Number(uint64(erasures)), "head": audit.Text(head.Hash.String()),

@@ -112,6 +112,9 @@ func (v *Vault) sign(ctx context.Context, seq uint64) (Checkpoint, error) {
 	if err := v.contradicted(key.Verifier()); err != nil {
 		return Checkpoint{}, err
 	}
+	if err := v.nameSecond(ctx, key); err != nil {
+		return Checkpoint{}, err
+	}
 	last, err := v.lastSigned()
 	if err != nil {
 		return Checkpoint{}, err

@@ -43,6 +43,9 @@ type signing struct {
 	origin string        // Options.Origin
 	tree   *logtree.Tree // nil: not opened yet
 	key    audit.Key     // the zero Key: not read yet
+	mldsa  MLDSA         // Options.MLDSA
+	second *secondKey    // nil: not read yet
+	twice  secondLine    // the last
 }
 
 // takeTurn waits for the turn of signing, which the caller gives back by leave.
@@ -78,6 +81,7 @@ func (s *signing) close() error {
 type LogKey struct {
 	Origin   string // names the log in its checkpoints
 	Verifier string // the verifier key (vkey), whose name is the origin
+	MLDSA    string // that of the second key, of ML-DSA-44, that signs or has signed too: see SignTwice; "" if there is none
 }
 
 // LogKey says with what key the vault signs. The first time it is asked, or a
@@ -93,14 +97,19 @@ func (v *Vault) LogKey(ctx context.Context) (LogKey, error) {
 	if err != nil {
 		return LogKey{}, err
 	}
-	return LogKey{key.Name(), key.Verifier()}, nil
+	if err := v.nameSecond(ctx, key); err != nil {
+		return LogKey{}, err
+	}
+	second, err := v.secondOf()
+	return LogKey{key.Name(), key.Verifier(), second}, err
 }
 
-// SignKeyError says that the file sign.key has another key than the log names as
-// the vault's, or none that can be read.
+// SignKeyError says that the file sign.key, or mldsa.key, has another key than the log
+// names as the vault's, or none that can be read.
 type SignKeyError struct {
 	Path, Verifier string // of the file, and the key that the log names; "" if it names none
 	Err            error  // why it cannot be read; nil: it can
+	Second         bool   // it is mldsa.key, and of Verifier there are name and ID
 }
 
 func (e *SignKeyError) Error() string {
@@ -108,7 +117,11 @@ func (e *SignKeyError) Error() string {
 	if e.Err != nil {
 		what = "cannot be read: " + e.Err.Error()
 	}
-	return fmt.Sprintf("%s %s: bring the right one back, or move it away, and the vault signs with a new key under another origin", e.Path, what)
+	then := "with a new key under another origin"
+	if e.Second {
+		then = "with a new key in its place"
+	}
+	return fmt.Sprintf("%s %s: bring the right one back, or move it away, and the vault signs %s", e.Path, what, then)
 }
 
 func (e *SignKeyError) Unwrap() error        { return e.Err }
@@ -219,7 +232,7 @@ func (v *Vault) readSignKey(named string) (*audit.Key, error) {
 	}
 	key, err := readKey(path)
 	if err != nil || key != nil && named != "" && key.Verifier() != named {
-		err = &SignKeyError{path, named, err}
+		err = &SignKeyError{Path: path, Verifier: named, Err: err}
 	}
 	return key, err
 }
@@ -232,7 +245,7 @@ func (v *Vault) wrongSignKey(named string) error {
 	}
 	path := filepath.Join(v.dir, fileSignKey)
 	if key, err := readKey(path); err != nil || key != nil && key.Verifier() != named {
-		return &SignKeyError{path, named, err}
+		return &SignKeyError{Path: path, Verifier: named, Err: err}
 	}
 	return nil
 }
@@ -275,6 +288,7 @@ func (v *Vault) newSigner(ctx context.Context, origin string, of *audit.Key) (ke
 	vkey := key.Verifier()
 	_, _, err = update(v, ctx, System(), func(t *tx) (struct{}, audit.Event, error) {
 		t.Put(bucketMeta, metaSigner, []byte(vkey))
+		t.Delete(bucketMeta, metaSecond) // it is named anew, under this origin: see nameSecond
 		return struct{}{}, audit.Event{Op: audit.OpVaultSigner, Facts: audit.Facts{"vkey": audit.Text(vkey)}}, nil
 	})
 	if err == nil {

@@ -157,6 +157,9 @@ func (v *Vault) AddCosignatures(ctx context.Context, signed, lines []byte, witne
 		return Checkpoint{}, nil, err
 	}
 	given, err := audit.OpenCheckpoint(signed, last.Verifier)
+	if err == nil { // of what else is on it, such as the signature of the second key, nothing is kept
+		signed, err = audit.KeepSignatures(signed, policy.Logs[0].Key)
+	}
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("%w: %w", ErrNoCheckpoint, err)
 	}

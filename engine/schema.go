@@ -130,6 +130,7 @@ var (
 	metaCreated = []byte("created")
 	metaDoubt   = []byte("doubt")
 	metaSigner  = []byte("signer")
+	metaSecond  = []byte("mldsa")
 	metaSigned  = []byte("signed")
 	settingsKey = []byte("settings")
 )

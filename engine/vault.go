@@ -48,6 +48,9 @@ type Options struct {
 	// keeps the one it has, or takes one with the vault's id. Another than before is
 	// another signer: see LogKey.
 	Origin string
+	// MLDSA has the vault keep a second key, in mldsa.key, by which SignTwice signs
+	// checkpoints too. nil: no second key is made, and none signs.
+	MLDSA MLDSA
 }
 
 // BlobStore keeps bytes under their digest. blobstore.Disk is one, and says what
@@ -298,6 +301,7 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 	if err := v.loadContradiction(); err != nil {
 		return fmt.Errorf("open %s: %w", v.dir, err)
 	}
+	v.signing.mldsa = o.MLDSA
 	return v.signing.setOrigin(o.Origin)
 }
 

@@ -78,6 +78,8 @@ func (c *checker) metaRecord(t *tx) replay.Thing {
 			is[replay.ClockDoubted] = replay.Text(text)
 		case string(metaSigner):
 			is[replay.Signer] = replay.Text(string(value[:min(len(value), maxSigned)]))
+		case string(metaSecond):
+			is[replay.Second] = replay.Text(string(value[:min(len(value), maxSigned)]))
 		case string(metaSigned):
 			last, err := decodeSigned(value)
 			if err != nil {

@@ -89,7 +89,7 @@ var errorTable = []errorRow{
 	{engine.ErrTileNotFound, 404, "TILE_NOT_FOUND", "the last checkpoint covers no such tile; GET /v1/log/checkpoint signs what was written since, and its size says which tiles there are"},
 
 	{engine.ErrContradicted, 409, "LOG_CONTRADICTED", "%s"},
-	{engine.ErrSignKey, 409, "SIGN_KEY_MISMATCH", "the file sign.key is not the key that the log names, so nothing is signed; its operator finds what to do in GET /readyz"},
+	{engine.ErrSignKey, 409, "SIGN_KEY_MISMATCH", "the file sign.key, or mldsa.key, is not the key that the log names, so nothing is signed; its operator finds what to do in GET /readyz"},
 	{engine.ErrOnHold, 409, "DOCUMENT_ON_LEGAL_HOLD", "the document is on legal hold; GET its holds to see why, and release them when the matter is closed"},
 	{engine.ErrRetained, 409, "DOCUMENT_RETAINED", "%s; GET its disposition to see why"},
 	{engine.ErrPolicyLocked, 409, "POLICY_LOCKED", "%s; only its name can be changed, and its period prolonged"},

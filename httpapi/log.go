@@ -49,11 +49,12 @@ func (s *Server) logRoutes() []route {
 type LogKey struct {
 	Origin string `json:"origin" doc:"The name of the log, the first line of its checkpoints."`
 	VKey   string `json:"vkey" doc:"The verifier key, as C2SP signed-note has it. Keep it where the vault cannot change it: a proof is worth what is known of its key."`
+	MLDSA  string `json:"mldsa,omitzero" doc:"The verifier key of the second signature on checkpoints, of ML-DSA-44; absent if the vault has no such key: see serve --mldsa."`
 }
 
 func getLogKey(ctx context.Context, c caller, _ struct{}) (reply[LogKey], error) {
 	key, err := c.vault.LogKey(ctx)
-	return answer(LogKey{key.Origin, key.Verifier}), err
+	return answer(LogKey{key.Origin, key.Verifier, key.MLDSA}), err
 }
 
 func getCheckpoint(c caller, x *exchange, r *http.Request, _ struct{}) error {
@@ -61,8 +62,17 @@ func getCheckpoint(c caller, x *exchange, r *http.Request, _ struct{}) error {
 	if err != nil {
 		return err
 	}
-	x.Header().Set("Cache-Control", "no-store")
-	return x.write(textMedia, checkpoint.Note)
+	return x.checkpoint(r.Context(), c.vault, checkpoint, "no-store")
+}
+
+// checkpoint answers with a checkpoint and all its signatures.
+func (x *exchange) checkpoint(ctx context.Context, v *engine.Vault, c engine.Checkpoint, cache string) error {
+	note, err := v.SignTwice(ctx, c)
+	if err != nil {
+		return err
+	}
+	x.Header().Set("Cache-Control", cache)
+	return x.write(textMedia, note)
 }
 
 // write answers with bytes that are there.
@@ -77,11 +87,15 @@ func (x *exchange) write(media string, body []byte) error {
 }
 
 type proofInput struct {
-	Seq entrySeq `path:"seq"`
+	Seq   entrySeq `path:"seq"`
+	MLDSA bool     `query:"mldsa" doc:"With the second signature, of ML-DSA-44, on the checkpoint, if the vault has such a key: 3.3 KB more."`
 }
 
 func proveEntry(c caller, x *exchange, r *http.Request, in proofInput) error {
 	proof, err := c.vault.ProveEntry(r.Context(), uint64(in.Seq))
+	if err == nil && in.MLDSA {
+		proof.Proof.Checkpoint, err = c.vault.SignTwice(r.Context(), proof.Checkpoint)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,10 +105,14 @@ func proveEntry(c caller, x *exchange, r *http.Request, in proofInput) error {
 type versionProofInput struct {
 	ID     string        `path:"id"`
 	Number versionNumber `path:"n"`
+	MLDSA  bool          `query:"mldsa" doc:"With the second signature, of ML-DSA-44, on the checkpoint, if the vault has such a key: 3.3 KB more."`
 }
 
 func proveVersion(c caller, x *exchange, r *http.Request, in versionProofInput) error {
 	proof, err := c.vault.ProveVersion(r.Context(), in.ID, uint64(in.Number))
+	if err == nil && in.MLDSA {
+		proof.Proof.Checkpoint, err = c.vault.SignTwice(r.Context(), proof.Checkpoint)
+	}
 	if err != nil {
 		return err
 	}
@@ -207,8 +225,7 @@ func (s *Server) getPublicCheckpoint(_ caller, x *exchange, r *http.Request, in 
 	if err != nil {
 		return err
 	}
-	x.Header().Set("Cache-Control", "no-cache")
-	return x.write(textMedia, checkpoint.Note)
+	return x.checkpoint(r.Context(), v, checkpoint, "no-cache")
 }
 
 type publicTileInput struct {

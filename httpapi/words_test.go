@@ -206,6 +206,7 @@ var words = map[string]word{
 	"checkpoint":            {"A checkpoint of the log (C2SP tlog-checkpoint), signed.", "vault.example.com/log/main\n4\nq8akVGNqZWIUvps9Agq/SyharCGne6ecRwk7v+23Fuo=\n\n\u2014 vault.example.com/log/main pNs6…\n"},
 	"origin":                {"The name of the log, the first line of its checkpoints.", "vault.example.com/log/main"},
 	"signature":             {"A signed note of the log's key.", "strongroom integrity report\n01JD6QGZ3MZ4Y8T6V1E9B7K2RW\n2026-11-29T12:00:00.000Z\nsha256:…\n\n\u2014 vault.example.com/log/main …\n"},
+	"mldsa":                 {"The verifier key of the second signature, of ML-DSA-44.", "vault.example.com/log/main+9c1d20ab+BvHqk0m7i3c2v0Qy8JbZ"},
 	"vkey":                  {"The verifier key of the log, as C2SP signed-note has it.", "vault.example.com/log/main+3a5f1c0e+AVJ3kXy0dEi3HnfE5tV4YHTM3j0yFGmmCcGBfTnmr1kd"},
 	"publicKey":             {"The RSA key that its assertions are checked with, in PEM.", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A…\n-----END PUBLIC KEY-----\n"},
 	"impersonates":          {"Whether its assertions may name any user as sub.", false},

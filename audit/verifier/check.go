@@ -26,6 +26,8 @@ var (
 type Trust struct {
 	Key    string // a verifier key, NAME+ID+KEY
 	Policy string // in the format of C2SP tlog-policy
+	// VerifyMLDSA is that of audit.Policy. The page has none.
+	VerifyMLDSA func(publicKey, message, signature []byte) bool
 }
 
 // Rules returns what the proof is checked against. The error is [ErrTrust].
@@ -43,7 +45,10 @@ func (t Trust) Rules() (rules audit.Policy, err error) {
 	case len(rules.Logs) == 0:
 		err = errors.New("the policy names no log: give the key of one too")
 	}
-	checked := func(l audit.PolicyLog) bool { return len(l.Key.PublicKey()) == ed25519.PublicKeySize }
+	rules.VerifyMLDSA = t.VerifyMLDSA
+	checked := func(l audit.PolicyLog) bool {
+		return t.VerifyMLDSA != nil || len(l.Key.PublicKey()) == ed25519.PublicKeySize
+	}
 	if err == nil && !slices.ContainsFunc(rules.Logs, checked) {
 		err = errors.New("signatures by ML-DSA-44 are not checked here: give the Ed25519 key of the log")
 	}

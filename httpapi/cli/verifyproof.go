@@ -13,6 +13,7 @@ import (
 
 	"strongroom/audit"
 	"strongroom/audit/verifier"
+	"strongroom/httpapi/datadir"
 )
 
 // proofOptions are the flags by which verify checks a proof and nothing else.
@@ -106,7 +107,7 @@ func (p *Program) verifyProof(ctx context.Context, o verifyOptions) error {
 
 // trust reads whom the proof is to be signed by. What is wrong there is wrong usage.
 func (p *Program) trust(o proofOptions) (verifier.Trust, error) {
-	trust := verifier.Trust{Key: o.key}
+	trust := verifier.Trust{Key: o.key, VerifyMLDSA: datadir.VerifyMLDSA}
 	if o.key != "" {
 		if _, err := audit.PolicyOf(o.key); err != nil {
 			return trust, usagef("--key: %v", err)

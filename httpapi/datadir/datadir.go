@@ -35,6 +35,8 @@ type Place struct {
 	// Origin names the logs of the vaults in what they sign: that of a vault is this, a
 	// slash and the vault's name. "" leaves them the names they have.
 	Origin string
+	// MLDSA has the vaults keep a second key, of ML-DSA-44, and sign by it too.
+	MLDSA bool
 }
 
 // LogOrigin is what the vault's log is called, "" for what it is called by now.

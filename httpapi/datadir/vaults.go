@@ -36,7 +36,11 @@ func Vaults(data string) ([]string, error) {
 // can do about it, and wraps engine's, engine.ErrVaultInUse among them; that there
 // is no such vault is said in words alone.
 func Open(at Place) (*engine.Vault, error) {
-	v, err := engine.Open(at.Dir(), engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS, Origin: at.LogOrigin()})
+	o := engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS, Origin: at.LogOrigin()}
+	if at.MLDSA {
+		o.MLDSA = keyMLDSA
+	}
+	v, err := engine.Open(at.Dir(), o)
 	switch {
 	case errors.Is(err, engine.ErrVaultNotFound):
 		return nil, NotFound(at)

@@ -3,7 +3,7 @@ module strongroom/testdata/interop
 go 1.26.0
 
 require (
-	filippo.io/mldsa v0.0.0-20260215214346-43d0283efc3e
+	filippo.io/mldsa v1.0.0
 	filippo.io/torchwood v0.6.1
 	github.com/rs/zerolog v1.35.1
 	github.com/transparency-dev/formats v0.1.1

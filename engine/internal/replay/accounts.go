@@ -99,8 +99,9 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 		return a.migrated(r)
 	case audit.OpVaultRestored:
 		delete(a.Vault.Facts, Signer)
+		delete(a.Vault.Facts, Second)
 	case audit.OpVaultSigner:
-		a.Vault.Facts[Signer] = Text(r.word("vkey"))
+		a.signer(r)
 	case audit.OpCheckpointSigned:
 		return a.signed(r)
 	case audit.OpClockCorrected:

@@ -6,6 +6,7 @@ import "fmt"
 // last. A vault that was restored has no signer until the next is named.
 const (
 	Signer     = "its signer"
+	Second     = "its second signer"
 	SignedBy   = "who signed last"
 	SignedSize = "how many entries were signed"
 	SignedRoot = "the root that was signed"
@@ -25,4 +26,14 @@ func (a *Accounts) signed(e *entry) error {
 	a.Vault.Facts[SignedBy], a.Vault.Facts[SignedSize] = by, size
 	a.Vault.Facts[SignedRoot] = Text(e.word("root"))
 	return nil
+}
+
+// signer takes who signs from now on into account. An entry that names no second
+// signer ends the one before.
+func (a *Accounts) signer(e *entry) {
+	a.Vault.Facts[Signer] = Text(e.word("vkey"))
+	delete(a.Vault.Facts, Second)
+	if second := e.word("mldsa"); second != "" {
+		a.Vault.Facts[Second] = Text(second)
+	}
 }
