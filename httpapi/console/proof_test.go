@@ -145,7 +145,7 @@ func TestIntegrityReportIsReadAndKept(t *testing.T) {
 		t.Error("looking at it has signed")
 	}
 	b.submit(path+"/report").ok(path+"/report").says("Integrity report", "lease <1> & co", "by Ada Admin", "lease.txt", "Proof of version 2", "It stands.",
-		"whole when they came in", "Document version added", "Hold placed", "no policy protected it", "c2sp.org/tlog-proof@v1", "It claims conformance with no standard").lacks("the secret suit", "first entries are left out")
+		"whole when they came in", "Document version added", "Hold placed", "no policy protected it", "c2sp.org/tlog-proof@v1", "It claims conformance with no standard").lacks("the secret suit", "more before these")
 	key, err := k.LogKey(ctx)
 	if err != nil {
 		t.Fatal(err)
