@@ -28,6 +28,32 @@ func cosignedAt(seconds uint64) (time.Time, bool) {
 	return time.Unix(int64(seconds), 0).UTC(), true
 }
 
+// ReadCosignatures reads who says to have cosigned a signed checkpoint, and when, in
+// the order in which the lines stand; signatures of the log, and of kinds that are not
+// known here, are left out. It checks no signature and knows no key: what it returns
+// are claims. See [Policy.Open].
+func ReadCosignatures(signed []byte) ([]Cosigning, error) {
+	c, err := ReadCheckpoint(signed)
+	if err != nil {
+		return nil, err
+	}
+	_, lines, err := splitNote(signed)
+	if err != nil {
+		return nil, err
+	}
+	const ofEd25519, ofMLDSA = 8 + 64, 8 + 2420
+	var all []Cosigning
+	for _, s := range lines {
+		if s.name == c.Origin || len(s.sig) != ofEd25519 && len(s.sig) != ofMLDSA {
+			continue
+		}
+		if at, ok := cosignedAt(binary.BigEndian.Uint64(s.sig)); ok {
+			all = append(all, Cosigning{Name: s.name, Time: at})
+		}
+	}
+	return all, nil
+}
+
 // cosignedText is what an Ed25519 witness signs.
 func cosignedText(seconds uint64, text string) []byte {
 	return fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", seconds, text)

@@ -137,3 +137,26 @@ func TestKeysSignTheirOwnOnly(t *testing.T) {
 type emptyReader struct{}
 
 func (emptyReader) Read([]byte) (int, error) { return 0, errors.New("no randomness") }
+
+// Who cosigned, and when, is read from the lines; signatures of the log are none.
+func TestCosignaturesAreRead(t *testing.T) {
+	key, witness := newKey(t, "example.com/vault", 1), newWitnessKey(t, "w.example.com", 2)
+	c := Checkpoint{Origin: key.Name(), Size: 5}
+	line, err := witness.Cosign(c, testStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := signatureLine(Verifier{Name: key.Name(), kind: typeMLDSA}, append([]byte{7: 9}, make([]byte, 2420)...))
+	other := signatureLine(Verifier{Name: "s.example.com"}, make([]byte, 64))
+	signed, err := AddSignatures(sign(t, key, c), second, other, line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by, err := ReadCosignatures(signed)
+	if err != nil || len(by) != 1 || by[0].Name != "w.example.com" || !by[0].Time.Equal(testStart.Truncate(time.Second)) {
+		t.Errorf("%+v, %v", by, err)
+	}
+	if _, err := ReadCosignatures(signed[:len(signed)-1]); !errors.Is(err, ErrSyntax) {
+		t.Errorf("half a checkpoint: %v", err)
+	}
+}

@@ -48,6 +48,7 @@ type entryRow struct {
 	event
 	Document, Name string
 	Version        uint64
+	Provable       bool // to whom this is shown
 }
 
 // Actors are those in the log who are no users.
@@ -123,7 +124,7 @@ func (v *visit) readLog(body *logPage) error {
 	}
 	for i := range found {
 		e := &found[i]
-		row := entryRow{Document: e.Document, Version: e.Version}
+		row := entryRow{Document: e.Document, Version: e.Version, Provable: v.mayProve(e.Document)}
 		if row.event, err = v.event(e); err != nil {
 			return err
 		}
@@ -259,7 +260,7 @@ func showEntry(v *visit) (answer, error) {
 		return answer{}, err
 	}
 	body := entrySheet{Entry: e, HasOne: !e.Entry.Detail.IsZero(), Kept: e.Detail != nil, MaySee: httpapi.ShowsDetail(e.Op, v.actor.Access), Line: strings.TrimSuffix(string(e.Line), "\n")}
-	body.entryRow = entryRow{Document: e.Document, Version: e.Version}
+	body.entryRow = entryRow{Document: e.Document, Version: e.Version, Provable: v.mayProve(e.Document)}
 	if body.event, err = v.event(&e); err != nil {
 		return answer{}, err
 	}

@@ -24,7 +24,7 @@ func (v *visit) showTombstone() (answer, error) {
 		return answer{}, err
 	}
 	body := tombstone{Certificate: c, At: v.When(c.DeletedAt), Hash: c.AuditHash.String()}
-	body.How = map[engine.Right]string{engine.RightManual: "by hand", engine.RightRetention: "by a retention policy", engine.RightErasure: "by an erasure"}[c.Right]
+	body.How = rightWords(c.Right)
 	if body.By, err = v.name(c.DeletedBy); err != nil {
 		return answer{}, err
 	}

@@ -62,5 +62,5 @@ func (c *Console) routes() []route {
 		{"POST", "/{vault}/documents/{id}/unarchive", admin, unarchiveDocument},
 		{"GET", "/{vault}/documents/{id}/delete", admin, askDelete},
 		{"POST", "/{vault}/documents/{id}/delete", admin, deleteDocument},
-	}, obligationRoutes(), meRoutes(), workRoutes(), governanceRoutes(), approvalsRoutes(), auditRoutes(), settingsRoutes(), learnRoutes())
+	}, obligationRoutes(), meRoutes(), workRoutes(), governanceRoutes(), approvalsRoutes(), auditRoutes(), proofRoutes(), settingsRoutes(), learnRoutes())
 }

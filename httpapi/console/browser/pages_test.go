@@ -48,6 +48,8 @@ func (h *house) furnish(t *testing.T) {
 	must(err)
 	h.Define(engine.TextField, "supplier")
 	h.lengthen(t)
+	_, err = h.Checkpoint(ctx) // what proves and reports has something to show
+	must(err)
 }
 
 // lengthen puts things into a vault whose names are as long as can be, without a blank.
@@ -118,7 +120,7 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 					shapes[shape] = true
 					b.inspect(axe)
 				}
-				waiting = append(waiting, get[[]string](b, `[...document.querySelectorAll('a[href]')].map(a => new URL(a.href)).filter(u => u.host === location.host && u.pathname.startsWith('/console/main/')).map(u => u.pathname + u.search)`)...)
+				waiting = append(waiting, get[[]string](b, `[...document.querySelectorAll('a[href]'), ...document.querySelectorAll('form[action$="/report"]')].map(e => new URL(e.href || e.action)).filter(u => u.host === location.host && u.pathname.startsWith('/console/main/')).map(u => u.pathname + u.search)`)...)
 			}
 			if len(seen) < 8 {
 				t.Errorf("only %d pages were found", len(seen))
