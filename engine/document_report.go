@@ -231,6 +231,9 @@ func (v *Vault) signReport(ctx context.Context, r *integrityReport, lines [][]by
 	}
 	r.Checkpoint = integrityCheckpoint{under.Origin, under.Size, under.Root.String(), under.Verifier, string(under.Note)}
 	key, err := v.signKey(ctx)
+	if err == nil {
+		err = v.contradicted(key.Verifier())
+	}
 	if err != nil {
 		return IntegrityReport{}, err
 	}

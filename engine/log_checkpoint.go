@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 	"strongroom/engine/internal/logtree"
 	"strongroom/engine/internal/store"
 )
@@ -151,6 +152,10 @@ var errOutgrown = errors.New("the log has grown past what is signed")
 
 // signThrough signs the first size entries.
 func (v *Vault) signThrough(ctx context.Context, key audit.Key, last Checkpoint, size int64) (Checkpoint, error) {
+	// It was written after the checkpoint in it was on disk.
+	if kept := v.cosigned(key.Verifier()); kept.Size > last.Size {
+		return Checkpoint{}, v.contradict(kept.Verifier, fmt.Sprintf("witnesses have signed %d entries of this log, as the file %s shows, and the log tells of no checkpoint larger than %d", kept.Size, fileCosigned, last.Size))
+	}
 	root, err := v.grow(ctx, last, size)
 	if err != nil {
 		return Checkpoint{}, err
@@ -232,17 +237,23 @@ func (v *Vault) catchUp(ctx context.Context, size int64) error {
 			err = tree.Append(line[:len(line)-1])
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("the tree at entry %d: %w", have+1, err), tree.Drop())
+			err = spaceOf(fmt.Errorf("the tree at entry %d: %w", have+1, err))
+			if ctx.Err() != nil { // whoever asks next goes on from here
+				return errors.Join(err, tree.Sync())
+			}
+			return errors.Join(err, tree.Drop())
 		}
 	}
-	if err := tree.Sync(); err != nil {
-		return spaceOf(err)
-	}
-	return nil
+	return spaceOf(tree.Sync())
 }
 
 // spaceOf tells a full disk from one that fails.
-func spaceOf(err error) error { return blobError(err) }
+func spaceOf(err error) error {
+	if err != nil && blobstore.IsNoSpace(err) {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return err
+}
 
 // checkpointEvery is how old a checkpoint may be before Sweep signs another, if
 // something has changed and signing was ever asked for.

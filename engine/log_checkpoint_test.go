@@ -198,7 +198,15 @@ func TestSignKeyIsGone(t *testing.T) {
 		if is, ok := errors.AsType[*engine.SignKeyError](err); !ok || is.Verifier != second.Verifier {
 			t.Errorf("with the key %.20q: %v", other, err)
 		}
+		if concerns, err := k.Concerns(t.Context()); err != nil || len(concerns) != 1 || !strings.Contains(concerns[0], "move it away") {
+			t.Errorf("with the key %.20q operators are told %q %v", other, concerns, err)
+		}
 		proves(t, k.Vault, 1) // what was signed proves on
+	}
+	must(t, os.Remove(path))
+	must(t, os.Mkdir(path, 0o700)) // it is there, and cannot be read
+	if _, err := k.Checkpoint(t.Context()); !errors.Is(err, engine.ErrSignKey) {
+		t.Errorf("with a key that cannot be read: %v", err)
 	}
 	must(t, os.Remove(path))
 	if third := signed(t, k.Vault); third.Origin == second.Origin || strings.Count(third.Origin, "/") != 2 {

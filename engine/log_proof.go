@@ -81,15 +81,15 @@ func (v *Vault) covering(ctx context.Context, seq uint64) (Checkpoint, error) {
 	if err == nil {
 		if kept := v.cosigned(last.Verifier); kept.covers(seq) && kept.Size <= last.Size {
 			// A file that was copied here may be of another history.
-			if _, err := v.grow(ctx, last, last.Size); err != nil {
-				return Checkpoint{}, err
-			}
-			if root, err := v.signing.tree.Root(kept.Size); err == nil && root == kept.Root {
-				return kept.Checkpoint, nil
+			if is, err := v.grewOut(ctx, last, kept.Checkpoint.Checkpoint); err != nil || is {
+				return kept.Checkpoint, err
 			}
 		}
 		if last.covers(seq) {
 			return last, nil
+		}
+		if err := v.worthSigning(last); err != nil {
+			return Checkpoint{}, err
 		}
 	}
 	signed, err := v.sign(ctx, seq)
@@ -97,6 +97,34 @@ func (v *Vault) covering(ctx context.Context, seq uint64) (Checkpoint, error) {
 		err = ErrEntryNotFound
 	}
 	return signed, err
+}
+
+// worthSigning is ErrNoCheckpoint where another checkpoint would cover nothing new but
+// the entry of the last, which covers nothing else either: whoever reads could have the
+// log grow for ever. Hourly that may be.
+func (v *Vault) worthSigning(last Checkpoint) error {
+	_, err := view(v, func(t *tx) (struct{}, error) {
+		for seq := uint64(last.Size); seq <= t.Last(); seq++ {
+			e, err := t.entry(seq)
+			if err != nil || e.Op != audit.OpCheckpointSigned || seq > uint64(last.Size) && !e.Time.Add(checkpointEvery).After(v.store.Clock.Now()) {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, fmt.Errorf("%w: the entry is a checkpoint's own, which the next one covers", ErrNoCheckpoint)
+	})
+	return err
+}
+
+// grewOut says whether the last checkpoint grew out of another, or is it.
+func (v *Vault) grewOut(ctx context.Context, last Checkpoint, of audit.Checkpoint) (bool, error) {
+	if of.Size < 1 || of.Size >= last.Size {
+		return of == last.Checkpoint, nil
+	}
+	root, err := onTree(v, ctx, last, func(t *logtree.Tree) (audit.TreeHash, error) {
+		_, root, err := t.ProveConsistent(last.root(), of.Size)
+		return root, err
+	})
+	return err == nil && root == of.Root, err
 }
 
 // onTree calls fn with the tree of a checkpoint. A tree that is not what was signed is

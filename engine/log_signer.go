@@ -150,10 +150,12 @@ func (v *Vault) signKey(ctx context.Context) (audit.Key, error) {
 		if err != nil {
 			return audit.Key{}, err
 		}
+		if found && key.Name() == origin { // it signed under that name what this log does not know
+			origin = v.apart(v.wantedOrigin(""))
+		}
 		return v.newSigner(ctx, origin, key)
 	case !found: // it was lost: what it has signed, and we do not know of, must not be contradicted
-		hash := v.Head().Hash
-		return v.newSigner(ctx, v.wantedOrigin(named)+"/"+hash.String()[:suffixSize], nil)
+		return v.newSigner(ctx, v.apart(v.wantedOrigin(named)), nil)
 	case s.origin != "" && !isOf(s.origin, key.Name()):
 		origin, err := v.firstOrigin(ctx)
 		if err != nil {
@@ -167,6 +169,13 @@ func (v *Vault) signKey(ctx context.Context) (audit.Key, error) {
 
 // suffixSize is how many digits of a hash tell an origin from the one before.
 const suffixSize = 16
+
+// apart is an origin that nothing was signed under yet: the head of the log tells it
+// from those before.
+func (v *Vault) apart(origin string) string {
+	hash := v.Head().Hash
+	return origin + "/" + hash.String()[:suffixSize]
+}
 
 // isOf says whether an origin is the one wanted, with or without a suffix.
 func isOf(wanted, origin string) bool {
@@ -222,10 +231,23 @@ func (v *Vault) readSignKey(named string) (*audit.Key, error) {
 		}
 	}
 	key, err := readKey(path)
-	if errors.Is(err, audit.ErrSyntax) || err == nil && key != nil && named != "" && key.Verifier() != named {
+	if err != nil || key != nil && named != "" && key.Verifier() != named {
 		err = &SignKeyError{Path: path, Verifier: named, Err: err}
 	}
 	return key, err
+}
+
+// wrongSignKey is the *SignKeyError that readSignKey would return. It is for who only
+// looks, and needs no turn.
+func (v *Vault) wrongSignKey(named string) error {
+	if key, err := readKey(filepath.Join(v.dir, fileNextKey)); err == nil && key != nil && key.Verifier() == named {
+		return nil
+	}
+	path := filepath.Join(v.dir, fileSignKey)
+	if key, err := readKey(path); err != nil || key != nil && key.Verifier() != named {
+		return &SignKeyError{Path: path, Verifier: named, Err: err}
+	}
+	return nil
 }
 
 // readKey returns nil if there is no file.

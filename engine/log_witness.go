@@ -40,16 +40,17 @@ func (v *Vault) contradicted(vkey string) error {
 	return nil
 }
 
-// signsNoMore is why the vault signs no more with the key it has; nil: it may sign.
+// signsNoMore is why the vault signs no more with the key it has, or cannot; nil: it may
+// sign.
 func (v *Vault) signsNoMore() error {
-	if v.contradiction.Load() == nil {
-		return nil
-	}
 	named, err := v.signerOf()
-	if err != nil {
+	if err != nil || named == "" {
 		return err
 	}
-	return v.contradicted(named)
+	if err := v.contradicted(named); err != nil {
+		return err
+	}
+	return v.wrongSignKey(named)
 }
 
 // contradict has a signer sign no more, after a restart too.
@@ -162,15 +163,10 @@ func (v *Vault) AddCosignatures(ctx context.Context, signed, lines []byte, witne
 	if err != nil {
 		return Checkpoint{}, nil, fmt.Errorf("%w: %w", ErrNoCheckpoint, err)
 	}
-	root, err := v.grow(ctx, last, given.Size)
-	if err != nil {
+	if is, err := v.grewOut(ctx, last, given); err != nil {
 		return Checkpoint{}, nil, err
-	}
-	if given.Size < last.Size {
-		root, err = v.signing.tree.Root(given.Size)
-	}
-	if err != nil || given.Size > last.Size || root != given.Root {
-		return Checkpoint{}, nil, errors.Join(err, fmt.Errorf("%w: not one of %d entries with the root %s", ErrNoCheckpoint, given.Size, given.Root))
+	} else if !is {
+		return Checkpoint{}, nil, fmt.Errorf("%w: not one of %d entries with the root %s", ErrNoCheckpoint, given.Size, given.Root)
 	}
 	kept := v.cosigned(last.Verifier)
 	is := Checkpoint{given, last.Verifier, signed}

@@ -85,7 +85,7 @@ var errorTable = []errorRow{
 	{engine.ErrNotLocked, 404, "EDIT_LOCK_ENVELOPE_NOT_LOCKED", "the document is not locked, or not any more; leave the token out, or POST its lock to lock it"},
 	{engine.ErrEntryNotFound, 404, "ENTRY_NOT_FOUND", "there is no audit entry with this number; GET /v1/audit/head says which is the last"},
 
-	{engine.ErrNoCheckpoint, 404, "CHECKPOINT_NOT_FOUND", "the vault has signed no such checkpoint; GET /v1/log/checkpoint signs one"},
+	{engine.ErrNoCheckpoint, 404, "CHECKPOINT_NOT_FOUND", "the vault has signed no such checkpoint; GET /v1/log/checkpoint signs one where anything but checkpoints was written since the last"},
 	{engine.ErrTileNotFound, 404, "TILE_NOT_FOUND", "the last checkpoint covers no such tile; GET /v1/log/checkpoint signs what was written since, and its size says which tiles there are"},
 
 	{engine.ErrContradicted, 409, "LOG_CONTRADICTED", "%s"},

@@ -30,7 +30,7 @@ func (s *Server) logRoutes() []route {
 		endpoint("GET", "/v1/log/key", 200, view, "Read the key that checkpoints are checked with", getLogKey, engine.ErrSignKey, noSpace),
 		stream("GET", "/v1/log/tile/*tile", view, "Read hashes of the log's tree, or lines of the log (C2SP tlog-tiles)", tileMedia, getTile, engine.ErrTileNotFound),
 		stream("GET", "/v1/audit/entries/:seq/proof", view, "Prove an audit entry to anybody, offline (C2SP tlog-proof)", proofMedia, proveEntry,
-			engine.ErrEntryNotFound, engine.ErrContradicted, engine.ErrSignKey, noSpace),
+			engine.ErrEntryNotFound, engine.ErrNoCheckpoint, engine.ErrContradicted, engine.ErrSignKey, noSpace),
 		stream("GET", "/v1/documents/:id/versions/:n/proof", view, "Prove to anybody, offline, that the vault took this version, and when (C2SP tlog-proof)", proofMedia, proveVersion,
 			noDocument, noVersion, engine.ErrContradicted, engine.ErrSignKey, noSpace),
 		endpoint("GET", "/v1/documents/:id/integrity-report", 200, view, "Read all that the vault can show of a document, from reception to now, signed by the key of the log", getIntegrityReport,

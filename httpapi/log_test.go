@@ -166,6 +166,14 @@ func TestProofs(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.StatusCode, body)
 		}
 	}
+	// The log does not grow by the proofs of its newest checkpoint.
+	for status := 0; status != 404; {
+		head := main.Head().Seq
+		a, body := k.do("view", "GET", fmt.Sprintf("/v1/audit/entries/%d/proof", head), nil)
+		if status = a.StatusCode; status == 404 && !strings.Contains(body, "CHECKPOINT_NOT_FOUND") || head > uint64(d.AuditSeq)+9 {
+			t.Fatal(status, head, body)
+		}
+	}
 }
 
 // The report's digest is that of its bytes as they are answered, and is what is signed.

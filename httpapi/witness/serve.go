@@ -134,8 +134,8 @@ func (s *Server) add(w http.ResponseWriter, r *http.Request) {
 	refuse(w, http.StatusInternalServerError, "the witness cannot keep what it would sign; its log says why")
 }
 
-// tell logs what became of a request. One that its log signed, and that does not
-// follow, may be evidence, and is logged whole.
+// tell logs what became of a request. A checkpoint that its log signed, and that does
+// not follow, may be evidence, and is logged; the rest of the request is anybody's.
 func (s *Server) tell(body []byte, err error) {
 	switch {
 	case err == nil:
@@ -144,7 +144,9 @@ func (s *Server) tell(body []byte, err error) {
 			s.log.Info().Str("origin", c.Origin).Int64("size", c.Size).Msg("checkpoint witnessed")
 		}
 	case errors.Is(err, audit.ErrProof):
-		s.log.Warn().Err(err).Str("request", string(body)).Msg("a log did not grow out of what was witnessed")
+		r, _ := audit.ParseAddRequest(body) // it was read before
+		signed, _ := s.witness.ofLogs(r.Checkpoint)
+		s.log.Warn().Err(err).Int64("old", r.Old).Str("checkpoint", string(signed)).Msg("a checkpoint was not shown to grow out of what was witnessed")
 	case errors.Is(err, audit.ErrSyntax), errors.Is(err, audit.ErrUnknownLog), errors.Is(err, audit.ErrSignature), errors.Is(err, audit.ErrOldSize):
 		s.log.Debug().Err(err).Msg("checkpoint not witnessed")
 	default:

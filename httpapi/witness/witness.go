@@ -65,7 +65,8 @@ type Witness struct {
 
 // Open returns the witness of a data directory, for the logs of the policy. The
 // first time it makes the key. A key that is gone although something was signed
-// with it is not made again: whoever believes it would believe nobody.
+// with it is not made again: whoever believes it would believe nobody. Nor does a
+// key begin anew whose directory is gone: it could sign a second history.
 func Open(data string, logs audit.Policy) (*Witness, error) {
 	if len(logs.Logs) == 0 {
 		return nil, errors.New("no log is named: a line \"log VERIFIER-KEY\" names one")
@@ -73,6 +74,13 @@ func Open(data string, logs audit.Policy) (*Witness, error) {
 	w := &Witness{
 		logs: logs, dir: filepath.Join(data, StateName), turn: map[string]*sync.Mutex{},
 		kept: func(path string) error { return datadir.GiveLike(data, path) },
+	}
+	// The key is made after the directory.
+	key := filepath.Join(data, KeyName)
+	if _, err := os.Lstat(w.dir); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(key); err == nil {
+			return nil, fmt.Errorf("%s is missing, which has what was signed with %s: put it back, or move the key away too to begin as another witness", w.dir, key)
+		}
 	}
 	if err := os.MkdirAll(w.dir, 0o700); err != nil {
 		return nil, err
@@ -86,7 +94,7 @@ func Open(data string, logs audit.Policy) (*Witness, error) {
 		return nil, err
 	}
 	defer lock.Close()
-	if w.key, err = w.loadKey(filepath.Join(data, KeyName)); err != nil {
+	if w.key, err = w.loadKey(key); err != nil {
 		return nil, err
 	}
 	return w, w.kept(lock.Name())
@@ -176,11 +184,7 @@ func (w *Witness) Sign(request []byte) ([]byte, error) {
 
 // keep has on disk what is signed now, before anybody is given the signature.
 func (w *Witness) keep(path string, checkpoint, line []byte) error {
-	var keys []audit.Verifier
-	for _, l := range w.logs.Logs {
-		keys = append(keys, l.Key)
-	}
-	signed, err := audit.KeepSignatures(checkpoint, keys...)
+	signed, err := w.ofLogs(checkpoint)
 	if err != nil {
 		return err
 	}
@@ -188,6 +192,15 @@ func (w *Witness) keep(path string, checkpoint, line []byte) error {
 		return err
 	}
 	return errors.Join(blobstore.WriteFile(path, signed), w.kept(path))
+}
+
+// ofLogs returns the checkpoint with the signatures of the logs alone.
+func (w *Witness) ofLogs(checkpoint []byte) ([]byte, error) {
+	var keys []audit.Verifier
+	for _, l := range w.logs.Logs {
+		keys = append(keys, l.Key)
+	}
+	return audit.KeepSignatures(checkpoint, keys...)
 }
 
 // enter waits for the turn at a log, in this process and among all.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -218,6 +219,36 @@ func TestNothingIsMadeAnewSilently(t *testing.T) {
 	}
 	if _, err := witness.Open(data, audit.Policy{}); err == nil {
 		t.Error("a witness of no log is opened")
+	}
+	dir := filepath.Join(data, witness.StateName)
+	must(t, os.Rename(dir, dir+".away"))
+	if _, err := witness.Open(data, l.policy()); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("all that was signed is forgotten: %v", err)
+	}
+}
+
+// Whoever has a checkpoint of a log, which are open to all, cannot fill the witness's
+// own log: of what does not follow it tells the checkpoint, as its log signed it.
+func TestWhatIsLoggedOfARequest(t *testing.T) {
+	l := newLog(t, "example.com/log").grow(9, "a")
+	var said bytes.Buffer
+	s := witness.NewServer(open(t, t.TempDir(), l), zerolog.New(&said))
+	if code, _, answer := ask(t, s, "POST", witness.RouteAdd, l.request(0, 5)); code != 200 {
+		t.Fatal(code, answer)
+	}
+	r, err := audit.ParseAddRequest(l.request(5, 9))
+	must(t, err)
+	r.Proof = r.Proof[1:]
+	of := r.Checkpoint
+	r.Checkpoint, err = audit.AddSignatures(of, []byte("\u2014 noise "+strings.Repeat("Tm9p", 9000)+"\n"))
+	must(t, err)
+	said.Reset()
+	if code, _, answer := ask(t, s, "POST", witness.RouteAdd, r.Marshal()); code != 422 {
+		t.Fatal(code, answer)
+	}
+	var told struct{ Checkpoint string }
+	if err := json.Unmarshal(said.Bytes(), &told); err != nil || told.Checkpoint != string(of) || said.Len() > 2000 {
+		t.Errorf("%d bytes: %.300s", said.Len(), said.String())
 	}
 }
 
