@@ -510,6 +510,7 @@
 //	maxVersions      how many versions a document may come to have from then on
 //	mediaType        of the bytes of the version
 //	missing          how many blobs the backup lacks, because they were damaged
+//	mldsa            the verifier key of what signs beside vkey from now on, type 0x06, under the same name; absent if nothing does
 //	next             the id of the obligation that recurs after this one
 //	obligation       the id of the obligation
 //	obligations      how many obligations were deleted with the document

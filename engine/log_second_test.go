@@ -150,7 +150,7 @@ func TestSecondKeyIsGone(t *testing.T) {
 		must(t, os.WriteFile(path, other, 0o600))
 		k.Reopen()
 		_, err := k.Checkpoint(t.Context())
-		if is, ok := errors.AsType[*engine.SignKeyError](err); !ok || !is.Second || len(is.Error()) > 1000 {
+		if is, ok := errors.AsType[*engine.SignKeyError](err); !ok || !is.Second || !strings.HasPrefix(second.MLDSA, is.Verifier+"+") || len(is.Verifier) != len(second.Origin)+9 {
 			t.Errorf("with the key %.20q: %v", other, err)
 		}
 		proves(t, k.Vault, 1)
