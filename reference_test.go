@@ -1,12 +1,15 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"strongroom/audit"
 )
 
 // commandNames are the commands that help lists, in its order.
@@ -127,7 +130,7 @@ func TestExitStatus(t *testing.T) {
 		}
 		run(t, append(words, "--no-such-flag")...).expect(t, 2, "--no-such-flag", "strongroom help "+name)
 		if strings.Contains(strings.ReplaceAll(help.stdout, "\n", " "), "vault at rest") {
-			r := run(t, append(words, needed(name)...)...)
+			r := run(t, append(words, needed(t, name)...)...)
 			r.expect(t, 1, "main", "strongroom-data")
 		}
 	}
@@ -137,7 +140,8 @@ func TestExitStatus(t *testing.T) {
 }
 
 // needed are the arguments that a command does not do without.
-func needed(name string) []string {
+func needed(t *testing.T, name string) []string {
+	t.Helper()
 	switch name {
 	case "user add":
 		return []string{"--name", "x"}
@@ -147,8 +151,19 @@ func needed(name string) []string {
 		return []string{"x"}
 	case "key add":
 		return []string{"--name", "x", "--user", "x"}
-	case "approval approve", "approval reject", "key revoke", "client close":
+	case "approval approve", "approval reject", "key revoke", "client close", "witness request":
 		return []string{"x"}
+	case "witness add":
+		key, err := audit.NewKey("log", rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := key.Sign(audit.Checkpoint{Origin: "log", Size: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		return []string{"--witness-policy", writeText(t, "quorum none\n", dir, "policy"), writeText(t, string(audit.AddRequest{Checkpoint: signed}.Marshal()), dir, "request")}
 	case "client add":
 		return []string{"--name", "x", "--grants", "client_credentials", "--user", "x"}
 	case "client set":

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 	"strongroom/engine/internal/logtree"
 	"strongroom/engine/internal/store"
 )
@@ -233,21 +234,23 @@ func (v *Vault) catchUp(ctx context.Context, size int64) error {
 			err = tree.Append(line[:len(line)-1])
 		}
 		if err != nil {
-			err = fmt.Errorf("the tree at entry %d: %w", have+1, err)
+			err = spaceOf(fmt.Errorf("the tree at entry %d: %w", have+1, err))
 			if ctx.Err() != nil { // whoever asks next goes on from here
-				return errors.Join(err, tree.Sync())
+				return errors.Join(err, spaceOf(tree.Sync()))
 			}
 			return errors.Join(err, tree.Drop())
 		}
 	}
-	if err := tree.Sync(); err != nil {
-		return spaceOf(err)
-	}
-	return nil
+	return spaceOf(tree.Sync())
 }
 
 // spaceOf tells a full disk from one that fails.
-func spaceOf(err error) error { return blobError(err) }
+func spaceOf(err error) error {
+	if err != nil && blobstore.IsNoSpace(err) {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return err
+}
 
 // checkpointEvery is how old a checkpoint may be before Sweep signs another, if
 // something has changed and signing was ever asked for.

@@ -93,7 +93,7 @@ func TestCosignatures(t *testing.T) {
 	// The file is derived: damaged, or deleted, it is as none.
 	path := filepath.Join(k.Dir, "cosigned")
 	good := readFile(t, path)
-	for at := range good {
+	for at := 0; at < len(good); at += 13 {
 		bad := bytes.Clone(good)
 		bad[at] ^= 4
 		must(t, os.WriteFile(path, bad, 0o600))

@@ -98,6 +98,7 @@ func TestAnswersToFormsCanBeUsedByEverybody(t *testing.T) {
 	ada.open("upload")
 	ada.files("Choose files", written(t, strings.Repeat("settlement", 20)+".txt", "short"), written(t, "large.txt", strings.Repeat("x", 101)))
 	ada.click("Fields of its own…")
+	ada.until("the fields of its own", "document.querySelector('details[open] [data-own]') !== null")
 	ada.click("Upload")
 	ada.until("the end", "document.querySelector('[data-said]').textContent.startsWith('Not all were kept')")
 	look("The file is too large", "kept")
