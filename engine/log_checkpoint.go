@@ -239,7 +239,7 @@ func (v *Vault) catchUp(ctx context.Context, size int64) error {
 		if err != nil {
 			err = spaceOf(fmt.Errorf("the tree at entry %d: %w", have+1, err))
 			if ctx.Err() != nil { // whoever asks next goes on from here
-				return errors.Join(err, tree.Sync())
+				return errors.Join(err, spaceOf(tree.Sync()))
 			}
 			return errors.Join(err, tree.Drop())
 		}
