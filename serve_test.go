@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,20 +245,24 @@ func TestPortTaken(t *testing.T) {
 // TestEveryAnswerHasAnID holds that net/http answers nothing that is well formed
 // in our stead.
 func TestEveryAnswerHasAnID(t *testing.T) {
-	s := startServer(t, t.TempDir())
-	for _, request := range []string{"OPTIONS * HTTP/1.1", "OPTIONS /livez HTTP/1.1", "GET http://elsewhere/livez HTTP/1.1", "BREW /livez HTTP/1.1"} {
+	data := t.TempDir()
+	mustRun(t, "init", "--data", data)
+	s := startServer(t, data, "--witness-for", writeText(t, "log "+logKey(t, data)+"\nquorum none\n", t.TempDir(), "logs.txt"))
+	for _, request := range []string{"OPTIONS * HTTP/1.1", "OPTIONS /livez HTTP/1.1", "GET http://elsewhere/livez HTTP/1.1", "BREW /livez HTTP/1.1",
+		"GET /console/sign-in HTTP/1.1", "GET /console HTTP/1.1", "BREW /console/main/documents HTTP/1.1", "GET /console/_files/none HTTP/1.1",
+		"GET /witness/key HTTP/1.1", "PUT /witness/key HTTP/1.1", "GET /witness/none HTTP/1.1", "GET /oauth/token HTTP/1.1"} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "%s\r\nHost: x\r\nConnection: close\r\n\r\n", request)
+		fmt.Fprintf(conn, "%s\r\nHost: x\r\nX-Request-Id: mine\r\nConnection: close\r\n\r\n", request)
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.Header.Get("X-Request-Id") == "" {
+		if ids := resp.Header.Values("X-Request-Id"); !slices.Equal(ids, []string{"mine"}) {
 			t.Errorf("%s: %s, %v", request, resp.Status, resp.Header)
 		}
 	}

@@ -204,6 +204,7 @@ func (c *Console) Serves(path string) bool {
 
 // ServeHTTP answers one request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Request-Id", httpapi.RequestID(r))
 	guard(w.Header(), r)
 	if r.URL.Path == c.options.Prefix+root {
 		http.Redirect(w, r, c.options.Prefix+root+"/", http.StatusSeeOther)

@@ -2,8 +2,11 @@ package console
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
 
 	"strongroom/audit"
 	"strongroom/engine"
@@ -55,6 +58,25 @@ func TestThePagesOfAPDFAreLeafedThrough(t *testing.T) {
 	h := b.get(lease + "/pages/picture?p=1").is(200).Header
 	if h.Get("Content-Type") != "image/png" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("a picture is sent as %v", h)
+	}
+}
+
+// TestAPageThatFailsNamesTheRequest by the number that its answer and the server's log have.
+func TestAPageThatFailsNamesTheRequest(t *testing.T) {
+	var said strings.Builder
+	k := newKit(t)
+	k.options.Logger = zerolog.New(&said)
+	k.options.Pictures = func(context.Context, *engine.Vault, engine.Actor, engine.Version, int, int) ([]byte, int, error) {
+		return nil, 0, errors.New("the painter is ill")
+	}
+	k.server.Close()
+	k.start()
+	d := k.CreateFrom(engine.NewDocument{Name: "lease", Version: engine.NewVersion{FileName: "lease.pdf", MediaType: "application/pdf"}}, "the lease")
+	b := k.viewer()
+	b.header.Set("X-Request-Id", "the-same")
+	p := b.get("/console/main/documents/"+d.ID+"/pages").is(500).says("Something went wrong", "the-same").lacks("the painter")
+	if id := p.Header.Get("X-Request-Id"); id != "the-same" || !strings.Contains(said.String(), `"request":"the-same"`) {
+		t.Errorf("the answer has %q, the log %s", id, said.String())
 	}
 }
 

@@ -57,6 +57,9 @@ func TestEveryPageSaysWhatBrowsersKeepTo(t *testing.T) {
 				t.Errorf("%s: %s is %q", at, name, got)
 			}
 		}
+		if id := p.Header.Get("X-Request-Id"); len(id) != 26 {
+			t.Errorf("%s: the number of the request is %q", at, id)
+		}
 		if p.Status >= 500 {
 			t.Errorf("%s: %d", at, p.Status)
 		}

@@ -33,6 +33,7 @@ type visit struct {
 	cookie  *http.Cookie
 	spent   *http.Cookie      // that takes another one away
 	names   map[string]string // of users that were looked up
+	number  string            // of the request, as its answer has it
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
@@ -92,6 +93,7 @@ const maxPassedOver = 32 << 20
 func (c *Console) serve(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := c.stranger(r)
+		v.number = w.Header().Get("X-Request-Id")
 		a, err := c.answer(v, w, rt)
 		if err != nil {
 			a = v.wrong(err)
@@ -369,8 +371,8 @@ func (c *Console) write(w http.ResponseWriter, r *http.Request, v *visit, a answ
 		made.WriteString(filled)
 	}
 	if err != nil {
-		c.options.Logger.Error().Err(err).Str("page", a.page).Msg("a page cannot be made")
-		http.Error(w, "This page cannot be shown. Tell whoever runs this server.", http.StatusInternalServerError)
+		c.options.Logger.Error().Err(err).Str("request", v.number).Str("page", a.page).Msg("a page cannot be made")
+		http.Error(w, "This page cannot be shown. Tell whoever runs this server, with the number of the request: "+v.number, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -139,10 +139,10 @@ func (v *visit) wrong(err error) answer {
 		}
 	}
 	if v.ctx().Err() == nil {
-		v.console.options.Logger.Error().Err(err).Str("path", v.r.URL.Path).Msg("a page failed")
+		v.console.options.Logger.Error().Err(err).Str("request", v.number).Str("path", v.r.URL.Path).Msg("a page failed")
 	}
 	return answer{page: "wrong", title: "Something went wrong", status: http.StatusInternalServerError,
-		body: trouble{Next: "Try again. If it goes on, tell whoever runs this server; its log says more."}}
+		body: trouble{Next: "Try again. If it goes on, tell whoever runs this server, with the number of the request, " + v.number + ": its log says more."}}
 }
 
 // about is the page of the document that a form was about: how it is now is seen

@@ -198,6 +198,7 @@ func withWitness(rest http.Handler, w *witness.Server) http.Handler {
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if w.Serves(r.URL.Path) {
+			rw.Header().Set("X-Request-Id", httpapi.RequestID(r))
 			w.ServeHTTP(rw, r)
 			return
 		}
