@@ -79,7 +79,8 @@ type house struct {
 	url    string // what the address of a page begins with
 	prefix string // its path
 	pages  *console.Console
-	cut    atomic.Bool // connections are lost
+	rest   http.Handler // what is served beside the pages; nil: nothing
+	cut    atomic.Bool  // connections are lost
 }
 
 func newHouse(t *testing.T) *house { return openHouse(t, vault(t), console.Options{}) }
@@ -123,12 +124,16 @@ func openHouse(t *testing.T, kit *enginetest.Kit, o console.Options) *house {
 	return h
 }
 
-// ServeHTTP serves the pages, unless the connection is lost.
+// ServeHTTP serves the pages and what is beside them, unless the connection is lost.
 func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.cut.Load() {
 		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
 			c.Close()
 		}
+		return
+	}
+	if h.rest != nil && !h.pages.Serves(r.URL.Path) {
+		h.rest.ServeHTTP(w, r)
 		return
 	}
 	h.pages.ServeHTTP(w, r)

@@ -47,7 +47,9 @@ func (found) Reading(context.Context, *engine.Vault, engine.DocumentQuery) (http
 }
 
 // searching is a house with an index, which is kept up to date.
-func searching(t *testing.T) *house {
+func searching(t *testing.T) *house { return searchingWith(t, console.Options{}) }
+
+func searchingWith(t *testing.T, o console.Options) *house {
 	t.Helper()
 	kit := vault(t)
 	index, err := search.Open(kit.Vault, filepath.Join(t.TempDir(), "search"), search.Options{})
@@ -58,7 +60,8 @@ func searching(t *testing.T) *house {
 	var running sync.WaitGroup
 	running.Go(func() { index.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait(); index.Close() })
-	return openHouse(t, kit, console.Options{Search: found{index}})
+	o.Search = found{index}
+	return openHouse(t, kit, o)
 }
 
 // TestTheKeyboardFindsByWords uses "/" and no mouse, sees the passage marked, and sends
