@@ -2,15 +2,10 @@ package browser
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,12 +17,10 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/target"
-	"github.com/rs/zerolog"
 
 	"strongroom/engine"
 	"strongroom/httpapi"
 	"strongroom/httpapi/console"
-	"strongroom/httpapi/signin"
 )
 
 // onePixel is a picture.
@@ -41,8 +34,8 @@ func paints(_ context.Context, _ *engine.Vault, _ engine.Actor, _ engine.Version
 	return onePixel, 2, nil
 }
 
-// heard finds a button by all that it is called, seen or only heard.
-const heard = `(words => [...document.querySelectorAll('main button')].find(e => e.textContent === words))`
+// heard finds a link or a button by all that it is called, seen or only heard.
+const heard = `(words => [...document.querySelectorAll('main a, main button')].find(e => e.textContent === words))`
 
 // inContext is the browser context of a tab, to which permissions and downloads belong.
 func (b *tab) inContext() cdp.BrowserContextID {
@@ -61,7 +54,13 @@ func (b *tab) downloads() string {
 // keeps is what a click on these words brings to the disk, when it is all there.
 func (b *tab) keeps(dir, words, name string) string {
 	b.Helper()
-	b.click(words)
+	return b.keepsOf(seen, dir, words, name)
+}
+
+// keepsOf clicks on what an expression finds by words.
+func (b *tab) keepsOf(finds, dir, words, name string) string {
+	b.Helper()
+	b.clicksOn(finds, words, 1)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if content, err := os.ReadFile(filepath.Join(dir, name)); err == nil && len(content) > 0 { // it has another name until it ends
 			return string(content)
@@ -134,12 +133,15 @@ func TestAnAdminsDay(t *testing.T) {
 	if err != nil || len(rows) != 3 || !slices.Contains(rows[1], "Otto Owner") || !slices.Contains(rows[1], "contract") {
 		t.Errorf("the register is %q: %v", rows, err)
 	}
+	ada.sortsAndArchives()
 	ada.readsPages()
+	ada.readsVersions(disk, of["note.txt"].ID)
 	ada.copiesID(of["lease.txt"].ID)
 	ada.holdsMany()
 	ada.erasesMany(of["note.txt"].ID)
 	ada.erasesPerson(lea)
 	ada.resumes()
+	ada.findsEntries(of["lease.txt"].ID)
 	ada.exportsLog(disk)
 }
 
@@ -165,6 +167,79 @@ func (b *tab) changesMany() {
 	b.open("documents?category=contract")
 	b.says("lease.txt", "offer.txt", "Otto Owner")
 	b.lacks("note.txt")
+}
+
+// sortsAndArchives has the order of a list in its address, and puts a selection away and
+// brings it back.
+func (b *tab) sortsAndArchives() {
+	b.Helper()
+	b.open("documents")
+	b.choose("Order", "By name, backwards")
+	b.follow("Show")
+	b.reload()
+	if names := get[[]string](b, "[...document.querySelectorAll('tbody a.name')].map(e => e.innerText)"); !slices.Equal(names, []string{"offer.txt", "note.txt", "lease.txt"}) {
+		b.Errorf("%s has %q", b.path(), names)
+	}
+	b.tick("Choose note.txt")
+	b.follow("Archive…")
+	b.settled()
+	b.follow("Change 1 document")
+	b.settled()
+	b.open("documents")
+	b.lacks("note.txt")
+	b.choose("Status", "Archived")
+	b.follow("Show")
+	b.tick("Choose note.txt")
+	b.follow("Unarchive…")
+	b.settled()
+	b.says("The documents become active again.", "1 document would be changed")
+	b.follow("Change 1 document")
+	b.settled()
+	b.open("documents")
+	b.says("note.txt")
+}
+
+// readsVersions takes the current version of a document away, and the one before; and
+// sees a file that is a picture.
+func (b *tab) readsVersions(disk, id string) {
+	b.Helper()
+	if _, _, err := b.h.AddVersion(b.Context(), b.h.Admin, id, engine.Condition{}, engine.NewVersion{FileName: "letter.txt", MediaType: "text/plain"}, b.h.Upload("a letter")); err != nil {
+		b.Fatal(err)
+	}
+	b.open("documents/" + id)
+	if is := b.keepsOf(heard, disk, "Download version 1", "note.txt"); is != "a note" {
+		b.Errorf("version 1 is %q", is)
+	}
+	if is := b.keeps(disk, "Download", "letter.txt"); is != "a letter" {
+		b.Errorf("the current version is %q", is)
+	}
+	d := b.h.CreateFrom(engine.NewDocument{Name: "seal.png", Version: engine.NewVersion{FileName: "seal.png", MediaType: "image/png"}}, string(onePixel))
+	b.open("documents/" + d.ID)
+	b.until("the picture", "(e => e && e.complete && e.naturalWidth > 0)(document.querySelector('img.shown[alt=\"seal.png\"]'))")
+}
+
+// findsEntries asks the log by operation, person, document and time.
+func (b *tab) findsEntries(lease string) {
+	b.Helper()
+	entries := func() int { return get[int](b, "document.querySelectorAll('table.log tbody tr').length") }
+	b.open("audit")
+	all := entries()
+	b.fill("Document", lease)
+	b.follow("Show")
+	b.says("What happened to lease.txt.", "Document created", "Hold placed")
+	of := entries()
+	b.choose("What", "Hold placed")
+	b.choose("Who", "Ada Admin")
+	b.puts("From", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly))
+	b.follow("Show")
+	b.says("Hold placed", "Ada Admin", "lease.txt")
+	if one := entries(); one != 1 || of <= one || all <= of {
+		b.Errorf("of %d entries %d are of the document, and %d of its hold", all, of, one)
+	}
+	b.puts("To", "2001-01-01")
+	b.puts("From", "")
+	b.follow("Show")
+	b.says("No entry fits")
 }
 
 // looksAgain loads a page again until the index has come so far that it says these words.
@@ -320,154 +395,4 @@ func (b *tab) exportsLog(disk string) {
 		}
 		b.says("Audit log")
 	}
-}
-
-// TestWhatIsOnesOwn ends an obligation, an address and a consent of one's own: what was
-// given to programs works before, and does not after.
-func TestWhatIsOnesOwn(t *testing.T) {
-	thorough(t)
-	kit := vault(t)
-	vaults := map[string]*engine.Vault{"main": kit.Vault}
-	signIn := signin.New(vaults, signin.Options{Dir: func(string) string { return kit.Dir }, Consent: console.Consent, Logger: zerolog.Nop()})
-	t.Cleanup(func() {
-		if err := signIn.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	h := openHouse(t, kit, console.Options{Programs: signIn})
-	api := httpapi.New(vaults, httpapi.Options{Tokens: signIn, Logger: zerolog.Nop()})
-	h.rest = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if signIn.Serves(r.URL.Path) {
-			signIn.ServeHTTP(w, r)
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
-	d := h.Create("lease.txt", "the lease")
-	ulla := h.as(t, "Ulla Uploader", engine.AccessUpload, false)
-
-	ulla.open("documents/" + d.ID)
-	for _, title := range []string{"Renew the lease", "Visit the tenant"} {
-		ulla.open("obligations/new?document=" + d.ID)
-		ulla.fill("What is to be done", title)
-		ulla.puts("Due on", "2031-05-06")
-		ulla.follow("Make it")
-		ulla.says(title)
-	}
-	ulla.open("me")
-	ulla.follow("Make an address")
-	address := ulla.secret()
-	reads := func(status int) string {
-		t.Helper()
-		answer, err := http.Get(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode != status {
-			t.Fatalf("%s: %s %s %v", address, answer.Status, text, err)
-		}
-		return string(text)
-	}
-	if feed := reads(200); strings.Count(feed, "BEGIN:VEVENT") != 2 || !strings.Contains(feed, "Renew the lease") || !strings.Contains(feed, "20310506") {
-		t.Errorf("the calendar is\n%s", feed)
-	}
-	ulla.open("obligations/list")
-	ulla.follow("Visit the tenant")
-	ulla.click("Delete…")
-	ulla.says("Was it done? Then complete it instead.")
-	ulla.follow("Delete the obligation")
-	ulla.says("“Visit the tenant” is deleted")
-	ulla.open("obligations/list")
-	ulla.says("Renew the lease")
-	ulla.lacks("Visit the tenant")
-	if feed := reads(200); strings.Contains(feed, "Visit") || !strings.Contains(feed, "Renew the lease") {
-		t.Errorf("the calendar is\n%s", feed)
-	}
-	ulla.open("me")
-	ulla.click("End it")
-	ulla.until("the end of the address", "document.body.innerText.includes('The address of your calendar is ended')")
-	reads(404)
-	ulla.endsConsent()
-}
-
-// endsConsent lets a program act for her, and then no more.
-func (b *tab) endsConsent() {
-	b.Helper()
-	p := newProgram(b.T, b.h)
-	b.open(p.asks)
-	b.says("Let Scanner act for you?", "read documents, and change nothing")
-	b.follow("Let it")
-	b.says("Scanner can begin")
-	if status := p.works(b.T); status != 200 {
-		b.Fatalf("the program is answered %d", status)
-	}
-	b.open("me")
-	b.says("Programs that act for me", "Scanner", "view")
-	b.leads(func() { b.clicksOn(heard, "End it: Scanner", 1) })
-	b.says("It can act for you no more")
-	b.lacks("Programs that act for me")
-	if status := p.works(b.T); status != 401 {
-		b.Errorf("the program is answered %d after its end", status)
-	}
-}
-
-// program is one of another site, which asks people to let it act for them.
-type program struct {
-	h     *house
-	asks  string // the address below the house's with which it begins
-	token string
-}
-
-func newProgram(t *testing.T, h *house) *program {
-	t.Helper()
-	p := &program{h: h}
-	verifier := strings.Repeat("v", 43)
-	var client engine.Client
-	var secret engine.Secret
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/back" { // what a browser asks for by itself
-			http.NotFound(w, r)
-			return
-		}
-		form := url.Values{"grant_type": {"authorization_code"}, "code": {r.FormValue("code")}, "redirect_uri": client.RedirectURIs, "code_verifier": {verifier}, "client_id": {client.ID}, "client_secret": {secret.Reveal()}}
-		answer, err := http.PostForm(h.url+"/oauth/token", form)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-		defer answer.Body.Close()
-		var got struct {
-			AccessToken string `json:"access_token"`
-		}
-		err = json.NewDecoder(answer.Body).Decode(&got)
-		p.token = got.AccessToken
-		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, "<title>Scanner</title><p>Scanner can begin: %s %v", answer.Status, err)
-	}))
-	t.Cleanup(server.Close)
-	var err error
-	if client, secret, _, err = h.CreateClient(t.Context(), h.Admin, engine.NewClient{Name: "Scanner", Grants: []engine.Grant{engine.GrantAuthorizationCode}, RedirectURIs: []string{server.URL + "/back"}, Access: engine.AccessView}); err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte(verifier))
-	p.asks = "/oauth2/authorize?" + url.Values{"response_type": {"code"}, "client_id": {client.ID}, "redirect_uri": client.RedirectURIs, "code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode()
-	return p
-}
-
-// works asks for who it is, with its token.
-func (p *program) works(t *testing.T) int {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", p.h.url+"/v1/me", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+p.token)
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	return answer.StatusCode
 }
