@@ -31,6 +31,9 @@ func shell(t *testing.T, dir, script string) *exec.Cmd {
 // TestExamples runs the example of every command, in the order of the
 // overview, in one place: what one makes the next ones find.
 func TestExamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs the example of every command")
+	}
 	dir := t.TempDir()
 	t.Chdir(dir)
 	mustRun(t, "init")

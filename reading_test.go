@@ -109,6 +109,9 @@ func attributes(t *testing.T) []byte {
 // TestPoison: what is made to harm costs itself at most. Search answers meanwhile,
 // readyz tells, the server stops at once; and killed and started again it goes on.
 func TestPoison(t *testing.T) {
+	if testing.Short() {
+		t.Skip("files that take all the time there is")
+	}
 	if runtime.GOOS == "windows" {
 		t.Skip("signals and links are not what they are elsewhere")
 	}

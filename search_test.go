@@ -59,6 +59,9 @@ func (s *server) uploadFile(t *testing.T, key, name, mediaType string) string {
 // TestSearchOverRestarts finds the text of real files, at once, after the
 // server was killed, and when the index was deleted or damaged.
 func TestSearchOverRestarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a server that starts again and again")
+	}
 	data := t.TempDir()
 	s := spawn(t, data)
 	key := s.firstKey(t)

@@ -49,6 +49,9 @@ func TestJSON(t *testing.T) {
 
 // TestHostileMarkup is of what is made to harm: it ends, with what text there is.
 func TestHostileMarkup(t *testing.T) {
+	if testing.Short() {
+		t.Skip("markup of all kinds, larger than is read")
+	}
 	const n = 1 << 20
 	for name, files := range map[string]map[string]string{
 		"a.html": {

@@ -55,6 +55,9 @@ func overlapping(t testing.TB, name string) []byte {
 // TestPoison is what is made to harm each reader: reading ends with a reason, in
 // little memory.
 func TestPoison(t *testing.T) {
+	if testing.Short() {
+		t.Skip("files that take all the time there is")
+	}
 	attributes := "<w:p" + strings.Repeat(` a="b"`, 1_000_000) + "/>"
 	for kind, name := range map[string]string{".docx": "word/document.xml", ".xlsx": "xl/worksheets/sheet1.xml", ".pptx": "ppt/slides/slide1.xml", ".odt": "content.xml"} {
 		for what, c := range map[string]struct {
