@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"strongroom/engine"
@@ -20,9 +22,16 @@ var listed = flag.Int("listed", 2_000, "how many documents there are whose list 
 // the calls: who asks, the settings, the people for the filter.
 func BenchmarkList(b *testing.B) {
 	k := enginetest.New(b)
-	for n := range *listed {
-		k.Create(fmt.Sprintf("Lease %d of the north building.pdf", n), "text")
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range 64 { // of one group each time
+		group.Go(func() {
+			for n := next.Add(1); n <= int64(*listed); n = next.Add(1) {
+				k.Create(fmt.Sprintf("Lease %d of the north building.pdf", n), "text")
+			}
+		})
 	}
+	group.Wait()
 	vaults := map[string]*engine.Vault{k.Name(): k.Vault}
 	who := func(*http.Request) (*engine.Vault, engine.Actor, error) { return k.Vault, k.Admin, nil }
 	pages, err := console.New(vaults, console.Options{Authenticate: who})
