@@ -89,6 +89,11 @@ func (a *Accounts) Follow(e audit.Entry, detail []byte) error {
 	if err != nil {
 		return err
 	}
+	return a.take(e, r)
+}
+
+// take follows an entry that is about no document.
+func (a *Accounts) take(e audit.Entry, r *entry) error {
 	switch e.Op {
 	case audit.OpVaultCreated:
 		a.Vault.Facts["its id"] = Text(r.word("vault"))
