@@ -11,6 +11,9 @@ import (
 
 // What tests of the write path need of the inside.
 
+// FormatVersion is the format that vaults are written in.
+const FormatVersion uint64 = formatVersion
+
 // Tx is a transaction as closures see it.
 type Tx = tx
 

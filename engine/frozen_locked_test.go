@@ -217,30 +217,6 @@ func TestLockedIsMigrated(t *testing.T) {
 	}
 }
 
-// TestLockedOfFormat3: the same vault made today is read as it was packed, without
-// a migration. It is frozen with that format.
-func TestLockedOfFormat3(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "format-3-locked.zip")
-	freezeVault(t, path, fillLocked)
-	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "frozen")
-		told := thaw(t, path, dir)
-		head, err := audit.ParseHead(told["head.txt"])
-		must(t, err)
-		v := open(t, dir)
-		defer v.Close()
-		if v.Head() != head {
-			t.Errorf("%+v, want %+v", v.Head(), head)
-		}
-		if said := atWork(t, v, told); !slices.Equal(said, whatIsAtWork) {
-			t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(whatIsAtWork, "\n"))
-		}
-		saveAll(t, v, told)
-		goOn(t, v, told)
-		verified(t, v, head)
-	})
-}
-
 // asFormat1 makes a vault of format 2 without holds, policies, erasures and
 // webhooks one of format 1, which has no buckets for them.
 func asFormat1(t *testing.T, dir string) {
