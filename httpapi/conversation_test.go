@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -39,8 +40,8 @@ import (
 //	<
 //	< {"id": "$doc", …
 //
-// "! search" gives the server a search, "! pages" pictures of pages, "! sign-in" the
-// room of sign-in (signin_conversation_test.go). Host, Content-Length and Connection are added where they are not given. The
+// "! search" gives the server a search, "! pages" pictures of pages, "! public" has the
+// log of main stand open, "! sign-in" the room of sign-in (signin_conversation_test.go). Host, Content-Length and Connection are added where they are not given. The
 // variables admin, upload, view and other are keys, adminId and so on their
 // users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
 // stand for what they say. In answers, what differs from run to run is replaced by
@@ -127,6 +128,8 @@ func (c *conversation) parse(t *testing.T, text string) {
 		case line == "! search":
 			c.options.Search = indexes{}
 		case line == "! sign-in":
+		case line == "! public":
+			c.options.PublicLogs = []string{"main"}
 		case line == "! pages":
 			c.options.Pages = pictures{}
 		case mark == "!":
@@ -197,15 +200,15 @@ func (c *conversation) replay(t *testing.T) string {
 //	show    only the status and the members named are
 //	sweep   the vault is swept before, as the host does when it is due
 //	later D so long is waited before, such as 168h
+//	file F T   a file of the vault has this text before; "": it is gone
+//	seen N     a witness says before that it has seen so many entries of the log
+//	proof KEY  the answer is a proof that the verifier key in this variable signed,
+//	           and what it proves is written down
 func (c *conversation) step(t *testing.T, p part) string {
 	has := func(option string) bool { return slices.Contains(p.options, option) }
 	for _, option := range p.options {
-		if after, is := strings.CutPrefix(option, "later "); is {
-			d, err := time.ParseDuration(after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(d)
+		if err := c.before(t, option); err != nil {
+			t.Fatal(option, err)
 		}
 	}
 	for has("sweep") {
@@ -252,6 +255,9 @@ func (c *conversation) step(t *testing.T, p part) string {
 		c.vars[let[0]] = capture(t, let[1], answer, body)
 	}
 	for _, option := range p.options {
+		if key, ok := strings.CutPrefix(option, "proof "); ok {
+			body = []byte(proved(t, c.vars[key], body))
+		}
 		if members, ok := strings.CutPrefix(option, "show "); ok {
 			var b strings.Builder
 			fmt.Fprintf(&b, "%d\n", answer.StatusCode)
@@ -262,6 +268,38 @@ func (c *conversation) step(t *testing.T, p part) string {
 		}
 	}
 	return c.writtenDown(answer, body, has("status"))
+}
+
+// before does what an option has happen before the request.
+func (c *conversation) before(t *testing.T, option string) error {
+	main := c.kit.vaults["main"]
+	what, rest, _ := strings.Cut(option, " ")
+	switch what {
+	case "later":
+		d, err := time.ParseDuration(rest)
+		time.Sleep(d)
+		return err
+	case "file":
+		name, text, _ := strings.Cut(rest, " ")
+		path := filepath.Join(main.Dir, name)
+		if text == "" {
+			return os.Remove(path)
+		}
+		return os.WriteFile(path, []byte(text), 0o600)
+	case "seen":
+		size, err := strconv.ParseInt(rest, 10, 64)
+		if err != nil {
+			return err
+		}
+		key, err := main.LogKey(t.Context())
+		if err == nil {
+			err = main.WitnessSaw(t.Context(), key.Origin, size)
+		}
+		if !errors.Is(err, engine.ErrContradicted) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *conversation) dial() (net.Conn, error) {

@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"strongroom/audit"
 	"strongroom/engine"
 )
 
@@ -77,13 +79,38 @@ func (c *conversation) writtenDown(answer *http.Response, body []byte, statusOnl
 	}
 	if len(body) > 0 && !statusOnly {
 		b.WriteString("\n")
-		if isJSON {
+		switch {
+		case isJSON:
 			body = lines(body)
+		case !isText(body):
+			body = fmt.Appendf(nil, "<%d bytes>", len(body))
 		}
 		b.Write(bytes.TrimSuffix(body, []byte("\n")))
 		b.WriteString("\n")
 	}
 	return c.quoted(b.String(), answer)
+}
+
+func isText(body []byte) bool {
+	return utf8.Valid(body) && !bytes.ContainsFunc(body, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
+}
+
+// proved is what a proof proves, to who knows the verifier key.
+func proved(t *testing.T, vkey string, proof []byte) string {
+	t.Helper()
+	policy, err := audit.PolicyOf(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := audit.ParseProof(proof)
+	if err != nil {
+		t.Fatalf("%v: %s", err, proof)
+	}
+	is, err := read.Verify(policy)
+	if err != nil {
+		t.Fatalf("%v: %s", err, proof)
+	}
+	return fmt.Sprintf("(proves entry %d, %s, document %q, version %d, under a checkpoint of %d)", is.Entry.Seq, is.Entry.Op, is.Entry.Document, is.Entry.Version, is.Checkpoint.Size)
 }
 
 // lines puts each member of an object on a line of its own, and each element of
@@ -136,6 +163,10 @@ var masks = []struct {
 	{regexp.MustCompile(`("(?:exp|iat)": ?)\d{10}`), "$1<seconds>"},
 	{regexp.MustCompile(`"took": ?\d+`), `"took": <ms>`},
 	{regexp.MustCompile(`"salt": ?"[0-9a-f]{32}"`), `"salt": "<salt>"`},
+	{regexp.MustCompile(`(?m)^([^ \n]+ )?[A-Za-z0-9+/]{43}=$`), "$1<hash>"}, // of a tree
+	{regexp.MustCompile(`(— \S+ )[A-Za-z0-9+/=]+`), "$1<signature>"},
+	{regexp.MustCompile(`(?m)^extra [A-Za-z0-9+/=]+$`), "extra <line>"},
+	{regexp.MustCompile(`\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}`), "+<key id>+<key>"},
 	{regexp.MustCompile(`0[0-9A-HJKMNP-TV-Z]{25}`), "<id>"},
 }
 
