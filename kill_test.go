@@ -28,7 +28,8 @@ const killClients = 8
 
 // TestKill kills a server under load at random moments, again and again on the
 // same data, and holds it to its word: what it acknowledged is there, bytes,
-// metadata and audit entries, and the whole vault verifies.
+// metadata and audit entries, what it signed is what it has, and the whole vault
+// verifies.
 func TestKill(t *testing.T) { eachSeed(t, testKill) }
 
 func testKill(t *testing.T, seed uint64) {
@@ -43,42 +44,57 @@ func testKill(t *testing.T, seed uint64) {
 	for i := range loaders {
 		loaders[i] = &loader{key: key, dice: rand.New(rand.NewPCG(seed, uint64(i)+1)), kept: map[string]*killedDocument{}}
 	}
+	signer := &signer{key: key, dice: rand.New(rand.NewPCG(seed, killClients+1))}
+	workers := []worker{signer}
+	for _, l := range loaders {
+		workers = append(workers, l)
+	}
 	rounds := 0
 	for end := time.Now().Add(duration); time.Now().Before(end); rounds++ {
 		s := spawn(t, data, "--log-level", "error")
-		loadAndKill(t, s, loaders, time.Duration(dice.Int64N(int64(900*time.Millisecond))))
+		loadAndKill(t, s, workers, time.Duration(dice.Int64N(int64(900*time.Millisecond))))
 		for _, l := range loaders {
 			if l.err != nil {
 				t.Fatal(l.err)
 			}
 		}
+		if signer.err != nil {
+			t.Fatal(signer.err)
+		}
 	}
 	s := spawn(t, data)
 	checkKept(t, s, loaders)
+	signer.check(t, s)
 	s.stop()
 	<-s.ended
 	mustRun(t, "verify", "--data", data, "--bytes")
-	checkReceipts(t, data, loaders)
+	log := checkReceipts(t, data, loaders)
+	signer.checkRoots(t, log)
 	changes, documents := 0, 0
 	for _, l := range loaders {
 		changes += len(l.receipts)
 		documents += len(l.kept)
 	}
-	t.Logf("%d kills, %d acknowledged changes of %d documents", rounds, changes, documents)
-	if changes == 0 {
+	t.Logf("%d kills, %d acknowledged changes of %d documents, %d checkpoints", rounds, changes, documents, len(signer.kept))
+	if changes == 0 || len(signer.kept) == 0 {
 		t.Error("nothing was acknowledged: the test says nothing")
 	}
 }
 
-// loadAndKill lets the loaders work for d, kills the server, and waits for
+// worker works until the server is gone.
+type worker interface {
+	work(client *http.Client, url string)
+}
+
+// loadAndKill lets the workers work for d, kills the server, and waits for
 // them to notice.
-func loadAndKill(t *testing.T, s *server, loaders []*loader, d time.Duration) {
+func loadAndKill(t *testing.T, s *server, workers []worker, d time.Duration) {
 	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: len(loaders)}
+	transport := &http.Transport{MaxIdleConnsPerHost: len(workers)}
 	defer transport.CloseIdleConnections()
 	var working sync.WaitGroup
-	for _, l := range loaders {
-		working.Go(func() { l.work(&http.Client{Transport: transport}, s.url) })
+	for _, w := range workers {
+		working.Go(func() { w.work(&http.Client{Transport: transport}, s.url) })
 	}
 	wait(t.Context(), d)
 	s.kill(t)
@@ -273,8 +289,8 @@ func (l *loader) get(ctx context.Context, client *http.Client, url string) ([]by
 	return body, err
 }
 
-// checkReceipts looks for every receipt in the exported log.
-func checkReceipts(t *testing.T, data string, loaders []*loader) {
+// checkReceipts looks for every receipt in the exported log, and returns its path.
+func checkReceipts(t *testing.T, data string, loaders []*loader) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	mustRun(t, "export", "--data", data, "--log", path)
@@ -294,4 +310,5 @@ func checkReceipts(t *testing.T, data string, loaders []*loader) {
 	for _, found := range report.Findings {
 		t.Errorf("%+v", found)
 	}
+	return path
 }
