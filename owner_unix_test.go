@@ -173,7 +173,7 @@ func TestAStrangerIsRefused(t *testing.T) {
 	ownedBy(t, data, service)
 
 	// The owner is told of root's files what they are, and what to type.
-	if err := os.Chown(filepath.Join(data, "vaults", "main", "vault.db"), 0, 0); err != nil {
+	if err := os.Chown(filepath.Join(data, "vaults", "main", "rows.db"), 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	asUser(t, service, "user", "list", "--data", data).expect(t, 1, "permission denied", "chown -R '61001'")

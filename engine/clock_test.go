@@ -198,7 +198,7 @@ func TestVerifyFindsADoubtThatIsGone(t *testing.T) {
 			must(t, os.CopyFS(dir, os.DirFS(k.Dir)))
 			k.Reopen()
 		})
-		db, err := bbolt.Open(filepath.Join(dir, "vault.db"), 0o600, &bbolt.Options{NoSync: true})
+		db, err := bbolt.Open(filepath.Join(dir, "rows.db"), 0o600, &bbolt.Options{NoSync: true})
 		must(t, err)
 		must(t, db.Update(func(b *bbolt.Tx) error { return change(b.Bucket([]byte("meta"))) }))
 		must(t, db.Close())

@@ -29,7 +29,7 @@ func TestCompact(t *testing.T) {
 	if err := k.Close(); err != nil {
 		t.Fatal(err)
 	}
-	left := filepath.Join(k.Dir, "vault.db.new")
+	left := filepath.Join(k.Dir, "rows.db.new")
 	if err := os.WriteFile(left, []byte("half a database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestCompact(t *testing.T) {
 	if err != nil || report.Head != head || report.After >= report.Before || report.Rows == 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if info, err := os.Stat(filepath.Join(k.Dir, "vault.db")); err != nil || info.Size() != report.After || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(k.Dir, "rows.db")); err != nil || info.Size() != report.After || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file is %v, %v", info, err)
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {

@@ -29,7 +29,7 @@ func TestAPageThatCannotBeRead(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "main")
 			other := enginetest.New(t)
 			v, doc := paged(t, dir)
-			if err := os.Truncate(filepath.Join(dir, "vault.db"), 4<<10); err != nil {
+			if err := os.Truncate(filepath.Join(dir, "rows.db"), 4<<10); err != nil {
 				t.Fatal(err)
 			}
 			err := use(v, doc)

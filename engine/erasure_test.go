@@ -217,7 +217,7 @@ func testErasedWordsAmongMany(t *testing.T, seed uint64) {
 		t.Errorf("%s: %d of %d", got.Status, got.Completed, len(erased))
 	}
 	is := map[string]bool{}
-	for _, word := range regexp.MustCompile(`quxzebra\d{4}word`).FindAll(readFile(t, filepath.Join(k.Dir, "vault.db")), -1) {
+	for _, word := range regexp.MustCompile(`quxzebra\d{4}word`).FindAll(readFile(t, filepath.Join(k.Dir, "rows.db")), -1) {
 		is[string(word)] = true
 	}
 	if !maps.Equal(is, want) {

@@ -35,7 +35,7 @@ func TestFormat2IsMigrated(t *testing.T) {
 	}
 	// None of its rows is of a form that changed, but for how far starts are indexed,
 	// and for documents whose erasure is deferred, which say so now.
-	after := rowsOf(t, filepath.Join(dir, "vault.db"))
+	after := rowsOf(t, filepath.Join(dir, "rows.db"))
 	deferred := map[string]bool{}
 	for key := range before {
 		if row, ok := strings.CutPrefix(key, "erasing/"); ok {
@@ -149,7 +149,7 @@ func freezeVault(t *testing.T, path string, fill func(*testing.T, *enginetest.Ki
 		beside := fill(t, k)
 		head := k.Head()
 		must(t, k.Close())
-		compacted(t, filepath.Join(k.Dir, "vault.db"))
+		compacted(t, filepath.Join(k.Dir, "rows.db"))
 		z := zip.NewWriter(&packed)
 		pack(t, z, "token.txt", []byte(k.Token+"\n"))
 		pack(t, z, "head.txt", []byte(head.Text()))

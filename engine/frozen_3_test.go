@@ -45,7 +45,7 @@ func TestFormat3(t *testing.T) {
 				if !slices.Equal(said, whatFormat3Has) {
 					t.Errorf("got\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(whatFormat3Has, "\n"))
 				}
-				if name := "vault.db"; v.Head() == head && files(t, dir)[name] != before[name] {
+				if name := "rows.db"; v.Head() == head && files(t, dir)[name] != before[name] {
 					t.Error("reading a vault of this format wrote to it")
 				}
 				signsOn(t, v, told)

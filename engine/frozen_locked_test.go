@@ -344,7 +344,7 @@ func TestAMigrationThatFails(t *testing.T) {
 			if !maps.Equal(rowsOf(t, path+".format-2"), before) {
 				t.Error("the copy does not hold what the vault held")
 			}
-			if name == "before" && !maps.Equal(rowsOf(t, path), before) {
+			if name == "before" && !maps.Equal(rowsOf(t, filepath.Join(dir, "rows.db")), before) {
 				t.Error("the vault was changed")
 			}
 			v := open(t, dir)
@@ -380,7 +380,7 @@ func TestWhatCannotBeReadIsNotMigrated(t *testing.T) {
 	}
 	must(t, v.Close())
 	kept := 0
-	for key, value := range rowsOf(t, path) {
+	for key, value := range rowsOf(t, filepath.Join(dir, "rows.db")) {
 		if (strings.HasPrefix(key, "drafts/") || strings.HasPrefix(key, "snapshots/")) && before[key] == value {
 			kept++
 		}

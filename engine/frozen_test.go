@@ -45,9 +45,9 @@ func TestFormat1IsMigrated(t *testing.T) {
 		t.Error("the copy does not hold what the vault held")
 	}
 
-	migrated := readFile(t, filepath.Join(dir, "vault.db"))
+	migrated := readFile(t, filepath.Join(dir, "rows.db"))
 	must(t, open(t, dir).Close())
-	if !bytes.Equal(readFile(t, filepath.Join(dir, "vault.db")), migrated) {
+	if !bytes.Equal(readFile(t, filepath.Join(dir, "rows.db")), migrated) {
 		t.Error("opening a migrated vault wrote to it")
 	}
 	for path := range files(t, dir) {

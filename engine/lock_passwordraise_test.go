@@ -23,7 +23,7 @@ const cheap = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5
 func keptPassword(t *testing.T, k *enginetest.Kit, bucket, documentID string) (kept string, there bool) {
 	t.Helper()
 	key := engine.KeyOf(documentID)
-	rows := rowsOf(t, filepath.Join(k.Dir, "vault.db"))
+	rows := rowsOf(t, filepath.Join(k.Dir, "rows.db"))
 	record, there := rows[bucket+"/"+string(key)]
 	if there {
 		kept = engine.PasswordOf(bucket, key, []byte(record))

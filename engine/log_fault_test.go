@@ -114,7 +114,7 @@ func TestVerifyFindsTamperedSigning(t *testing.T) {
 	row := func(name string, fn func(b []byte) []byte) func(*bbolt.Tx) error {
 		return edit("meta", []byte(name), func(_, b []byte) []byte { return fn(b) })
 	}
-	path := filepath.Join(k.Dir, "vault.db")
+	path := filepath.Join(k.Dir, "rows.db")
 	good := readFile(t, path)
 	for name, db := range map[string]func(*bbolt.Tx) error{
 		"another signer":    row("signer", func([]byte) []byte { return []byte(foreign.Verifier) }),

@@ -206,7 +206,7 @@ func TestVerifyFindsTamperedSecondKey(t *testing.T) {
 	k := withMLDSA(t)
 	twice(t, k.Vault)
 	must(t, k.Close())
-	path := filepath.Join(k.Dir, "vault.db")
+	path := filepath.Join(k.Dir, "rows.db")
 	good := readFile(t, path)
 	for name, db := range map[string]func(*bbolt.Tx) error{
 		"another": edit("meta", []byte("mldsa"), func(_, b []byte) []byte { return append(b, 'A') }),

@@ -100,7 +100,7 @@ func TestMangledVault(t *testing.T) {
 
 func mangleVault(t *testing.T, seed uint64) {
 	e := newEvidence(t)
-	path := filepath.Join(e.dir, "vault.db")
+	path := filepath.Join(e.dir, "rows.db")
 	good := readFile(t, path)
 	kept := engine.VerifyOptions{Heads: []audit.Head{e.head}}
 	want, ok := content(path)
@@ -161,7 +161,7 @@ func TestCutVault(t *testing.T) {
 		t.Skip("a fault under the race detector ends the process")
 	}
 	e := newEvidence(t)
-	path := filepath.Join(e.dir, "vault.db")
+	path := filepath.Join(e.dir, "rows.db")
 	good := readFile(t, path)
 	page := int(binary.NativeEndian.Uint32(good[24:]))
 	used := lastPage(t, path)

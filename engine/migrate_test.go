@@ -28,7 +28,7 @@ func asFormat2(t *testing.T, dir string) {
 		for seq := uint64(1); rows.Get(engine.SeqKey(seq)) != nil; seq++ {
 			line := facts.ReplaceAll(bytes.Clone(rows.Get(engine.SeqKey(seq))), nil)
 			line = bytes.Replace(line, []byte(`,}`), []byte(`}`), 1)
-			line = bytes.Replace(line, []byte(`"format":3`), []byte(`"format":2`), 1)
+			line = bytes.Replace(line, []byte(`"format":4`), []byte(`"format":2`), 1)
 			line = chain.ReplaceAll(line, []byte(`"prev":"`+prev+`"`))
 			hash := sha256.Sum256(line)
 			prev = hex.EncodeToString(hash[:])
@@ -76,12 +76,12 @@ func TestAMigrationOfMuch(t *testing.T) {
 		"the secret of a key":     edit("keys", engine.KeyOf(key.ID), func(_, b []byte) []byte { b[5] ^= 1; return b }),
 		"the secret of a webhook": edit("webhooks", engine.KeyOf(hook.ID), func(_, b []byte) []byte { b[len(b)-10] ^= 1; return b }),
 	} {
-		good := readFile(t, filepath.Join(k.Dir, "vault.db"))
+		good := readFile(t, filepath.Join(k.Dir, "rows.db"))
 		spoil(t, k.Dir, change)
 		if found := findings(k.Dir, engine.VerifyOptions{}); len(found) == 0 {
 			t.Errorf("%s: not found", name)
 		}
-		must(t, os.WriteFile(filepath.Join(k.Dir, "vault.db"), good, 0o600))
+		must(t, os.WriteFile(filepath.Join(k.Dir, "rows.db"), good, 0o600))
 	}
 	v = open(t, k.Dir)
 	if v.Head() != head {

@@ -16,7 +16,7 @@ import (
 
 // formatVersion is the format of vault.db this package writes. A higher one is
 // refused at open; a lower one is migrated.
-const formatVersion = 3
+const formatVersion = 4
 
 // The buckets of vault.db. Every key in it is built in this file, every value
 // in an encoding file.

@@ -199,7 +199,7 @@ func TestExamine(t *testing.T) {
 	if _, _, err := k.UpdateSettings(t.Context(), k.Admin, engine.Condition{}, engine.SettingsPatch{Paused: &paused}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Join(k.Dir, "vault.db"), 0o644); err != nil {
+	if err := os.Chmod(filepath.Join(k.Dir, "rows.db"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	list = k.Examine(t.Context())

@@ -59,7 +59,7 @@ func TestVerifyFindsTamperedApprovals(t *testing.T) {
 			return append(b[:bytes.LastIndex(b, []byte("document.delete"))-2], 0)
 		})},
 	} {
-		path := filepath.Join(k.Dir, "vault.db")
+		path := filepath.Join(k.Dir, "rows.db")
 		good := readFile(t, path)
 		spoil(t, k.Dir, c.db)
 		if found := findings(k.Dir, engine.VerifyOptions{}); !slices.ContainsFunc(found, func(f audit.Finding) bool { return f.Code == engine.CodeState }) {

@@ -84,7 +84,7 @@ func TestVerifyFindsTamperedErasures(t *testing.T) {
 		{name: "why it was asked for", code: missing, db: drop("detail", requested)},
 		{name: "a detail is back", code: audit.CodeDetailMismatch, db: put("detail", erased, make([]byte, 32))},
 	}
-	path := filepath.Join(k.Dir, "vault.db")
+	path := filepath.Join(k.Dir, "rows.db")
 	good := readFile(t, path)
 	for _, c := range tampers {
 		spoil(t, k.Dir, c.db)

@@ -89,7 +89,7 @@ func (e *evidence) holdTampers(t *testing.T) (list []tamper) {
 }
 
 func (e *evidence) holdRows(t *testing.T) (list []tamper) {
-	db, err := bbolt.Open(filepath.Join(e.dir, "vault.db"), 0o600, &bbolt.Options{ReadOnly: true})
+	db, err := bbolt.Open(filepath.Join(e.dir, "rows.db"), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
 	kinds := map[byte]bool{}

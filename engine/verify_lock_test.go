@@ -41,7 +41,7 @@ func TestVerifyFindsTamperedLocks(t *testing.T) {
 		return edit("documents", engine.KeyOf(doc.ID), func(k, b []byte) []byte { return engine.EditLock(k, b, fn) })
 	}
 	hers, mine := engine.DraftKey(drafted.ID, grace.UserID), engine.DraftKey(drafted.ID, k.Admin.UserID)
-	path := filepath.Join(k.Dir, "vault.db")
+	path := filepath.Join(k.Dir, "rows.db")
 	good := readFile(t, path)
 	for name, change := range map[string]func(*bbolt.Tx) error{
 		"a lock that lives longer":       lease(d, func(l *engine.StoredLock) { l.Until = l.Until.Add(time.Hour) }),

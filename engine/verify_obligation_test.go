@@ -46,7 +46,7 @@ func (e *evidence) obligations(t *testing.T) (list []tamper) {
 		{name: "an obligation with a short key", code: state, db: put("obligations", open[:3], []byte{9})},
 		{name: "a short row of dues", code: index, db: put("dues", []byte("ao"), nil)},
 	}
-	db, err := bbolt.Open(filepath.Join(e.dir, "vault.db"), 0o600, &bbolt.Options{ReadOnly: true})
+	db, err := bbolt.Open(filepath.Join(e.dir, "rows.db"), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
 	kinds := map[byte]bool{}

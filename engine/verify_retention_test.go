@@ -108,7 +108,7 @@ func (e *evidence) retentionTampers(t *testing.T) (list []tamper) {
 // rowTampers drops each row, gives it a value, and makes it one of something
 // that is not there.
 func (e *evidence) rowTampers(t *testing.T, bucket string) (list []tamper) {
-	db, err := bbolt.Open(filepath.Join(e.dir, "vault.db"), 0o600, &bbolt.Options{ReadOnly: true})
+	db, err := bbolt.Open(filepath.Join(e.dir, "rows.db"), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
 	must(t, db.View(func(b *bbolt.Tx) error {

@@ -112,7 +112,7 @@ func (e *evidence) close(t *testing.T, k *enginetest.Kit) {
 		e.seqs[entry.Op] = entry.Seq
 	}
 	must(t, k.Close())
-	compacted(t, filepath.Join(k.Dir, "vault.db")) // it is written many times
+	compacted(t, filepath.Join(k.Dir, "rows.db")) // it is written many times
 }
 
 // findings opens the vault as it is now and verifies it. An error of either is
@@ -365,7 +365,7 @@ func (e *evidence) documents() []tamper {
 func (e *evidence) index(t *testing.T) (list []tamper) {
 	live := engine.KeyOf(e.live.ID)
 	kinds := map[byte]bool{}
-	db, err := bbolt.Open(filepath.Join(e.dir, "vault.db"), 0o600, &bbolt.Options{ReadOnly: true})
+	db, err := bbolt.Open(filepath.Join(e.dir, "rows.db"), 0o600, &bbolt.Options{ReadOnly: true})
 	must(t, err)
 	defer db.Close()
 	must(t, db.View(func(b *bbolt.Tx) error {
@@ -489,7 +489,7 @@ func (e *evidence) blobs() []tamper {
 func TestVerifyFindsTampering(t *testing.T) {
 	t.Parallel()
 	e := newEvidence(t)
-	db := filepath.Join(e.dir, "vault.db")
+	db := filepath.Join(e.dir, "rows.db")
 	good := readFile(t, db)
 	for _, o := range []engine.VerifyOptions{{}, {Bytes: true}, {Heads: []audit.Head{e.head}}} {
 		if found := findings(e.dir, o); len(found) > 0 {
@@ -522,7 +522,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 func TestVerifyNamesEachOfSeveralFindings(t *testing.T) {
 	t.Parallel()
 	e := newEvidence(t)
-	good := readFile(t, filepath.Join(e.dir, "vault.db"))
+	good := readFile(t, filepath.Join(e.dir, "rows.db"))
 	spoil(t, e.dir, func(b *bbolt.Tx) error {
 		return errors.Join(
 			drop("externals", []byte("erp-1"))(b), drop("emails", []byte("ulla@example.com"))(b),
@@ -539,5 +539,5 @@ func TestVerifyNamesEachOfSeveralFindings(t *testing.T) {
 			t.Errorf("no finding names %s:\n%s", want, all)
 		}
 	}
-	must(t, os.WriteFile(filepath.Join(e.dir, "vault.db"), good, 0o600))
+	must(t, os.WriteFile(filepath.Join(e.dir, "rows.db"), good, 0o600))
 }

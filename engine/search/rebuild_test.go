@@ -143,7 +143,7 @@ func TestLanguageOfTheSettings(t *testing.T) {
 // followed another log.
 func TestARestoredVault(t *testing.T) {
 	k := newKit(t)
-	vault, backup, ahead := filepath.Join(k.Dir, "vault.db"), filepath.Join(t.TempDir(), "vault.db"), filepath.Join(t.TempDir(), "search")
+	vault, backup, ahead := filepath.Join(k.Dir, "rows.db"), filepath.Join(t.TempDir(), "rows.db"), filepath.Join(t.TempDir(), "search")
 	k.doc("kept", "words")
 	k.close()
 	k.must(k.Close())

@@ -8,9 +8,6 @@ import (
 	"sync"
 
 	"strongroom/audit"
-	"strongroom/blobstore"
-
-	"go.etcd.io/bbolt"
 )
 
 // MaxGroup bounds how many callers share a transaction, and with it the time
@@ -63,6 +60,11 @@ func (s *Store) Submit(c *Call) error {
 		return err
 	}
 	defer s.Exit()
+	return s.submit(c)
+}
+
+// submit is Submit for who shares life already.
+func (s *Store) submit(c *Call) error {
 	c.begin()
 	q := &s.queue
 	lead := q.join(c)
@@ -222,24 +224,39 @@ func (s *Store) runMembers(members []*Call, land bool) {
 			return
 		}
 		spoiler := s.attempt(members, land)
-		if spoiler < 0 {
+		if spoiler == done {
 			return
+		}
+		if spoiler == again {
+			continue
 		}
 		rest := append([]*Call(nil), members[:spoiler]...)
 		members = append(rest, members[spoiler+1:]...)
 	}
 }
 
+// What attempt returns when nobody spoilt it: the members have their outcome, or
+// they are to be run again.
+const (
+	done  = -1
+	again = -2
+)
+
 // attempt runs the members in one transaction and commits it, if it is to land.
-// It returns the index of the member that spoilt it, or -1.
+// It returns the index of the member that spoilt it, done or again.
 func (s *Store) attempt(members []*Call, land bool) (spoiler int) {
+	if err := s.shorten(); err != nil {
+		failAll(members, err)
+		return done
+	}
 	b, err := s.begin(true)
 	if err != nil {
 		failAll(members, fmt.Errorf("begin writing: %w", err))
-		return -1
+		return done
 	}
 	defer s.rollback(b) // does nothing after a commit
-	t := &Tx{s: s, b: b, now: s.Clock.Now(), head: s.Head()}
+	t := &Tx{s: s, b: b, now: s.Clock.Now(), head: s.Head(), set: s.set}
+	t.set.Reset()
 	unwritable := s.Clock.Unwritable()
 	for i, c := range members {
 		if unwritable != nil && !c.AcceptsClock {
@@ -251,30 +268,24 @@ func (s *Store) attempt(members []*Call, land bool) (spoiler int) {
 		}
 	}
 	if !t.dirty || !land {
-		return -1
+		return done
+	}
+	if need := s.beyond(t); need > 0 {
+		s.rollback(b)
+		if err := s.widen(need); err != nil {
+			failAll(members, err)
+			return done
+		}
+		return again
 	}
 	// Nobody is answered before the commit, not even a refusal, since it may
 	// rest on a neighbour's change: if the commit fails, all get the failure.
-	if err := s.finish(b); err != nil {
+	if err := s.finish(t); err != nil {
 		failAll(members, err)
-		return -1
+		return done
 	}
 	s.landed(t)
-	return -1
-}
-
-// finish commits. Only the leader may, so that durable rises.
-func (s *Store) finish(b *bbolt.Tx) error {
-	if err := s.CheckReserve(); err != nil {
-		return err
-	}
-	txid, took := b.ID(), stopwatch()
-	if err := s.commit(b); err != nil {
-		return s.commitFailed(txid, err)
-	}
-	s.durable.Store(uint64(txid))
-	s.Stats.CommitTimes.Observe(took().Seconds())
-	return nil
+	return done
 }
 
 // Try runs calls as SubmitEach does, each seeing what those before it did, and
@@ -296,7 +307,7 @@ func (s *Store) Try(ctx context.Context, calls []*Call) error {
 
 // exclusive runs fn in its turn while nobody else writes. It is for what
 // changes nothing that the log tells of: fn begins transactions of its own, and
-// ends them with finish.
+// ends them with finishUnlogged.
 func (s *Store) exclusive(ctx context.Context, fn func() error) error {
 	return s.Submit(&Call{Ctx: ctx, alone: fn})
 }
@@ -361,20 +372,4 @@ func (s *Store) landed(t *Tx) {
 	s.Stats.Changes.Add(changes)
 	s.Stats.Groups.Observe(float64(changes))
 	s.journal.move(t.head)
-}
-
-// commitFailed decides what a failed commit means. For lack of space, and if
-// neither meta page names the transaction, it did not happen: bbolt has gone
-// back to the state before, and the store goes on. Anything else has an unknown
-// outcome (an fsync that failed may have written, and a later one that
-// succeeds would not tell), so nothing read from memory can be trusted to be
-// on disk: the store stops until it is opened again.
-func (s *Store) commitFailed(txid int, cause error) error {
-	if blobstore.IsNoSpace(cause) {
-		if landed, err := metaNames(s.path, s.db.Info().PageSize, uint64(txid)); err == nil && !landed {
-			return fmt.Errorf("%w: %w", ErrNoSpace, cause)
-		}
-	}
-	s.Stop(ReasonOutcomeUnknown, cause)
-	return s.Ready()
 }

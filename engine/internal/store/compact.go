@@ -31,6 +31,9 @@ func (s *Store) Compact(ctx context.Context) (report Compaction, err error) {
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Compaction{}, err
 	}
+	if err := s.settle(); err != nil { // the log is none of the new file
+		return Compaction{}, err
+	}
 	report, err = s.rewriteTo(ctx, fresh)
 	if err != nil {
 		return Compaction{}, errors.Join(fmt.Errorf("compact %s: %w", s.path, err), os.Remove(fresh))
@@ -50,7 +53,7 @@ func (s *Store) rewriteTo(ctx context.Context, path string) (report Compaction, 
 	if err := s.Room(report.Before); err != nil {
 		return report, err
 	}
-	db, err := openDB(path, false)
+	db, _, err := openDB(path, false, 0)
 	if err != nil {
 		return report, err
 	}

@@ -79,7 +79,7 @@ func newKit(t *testing.T) *kit {
 	return k
 }
 
-func (k *kit) path() string { return filepath.Join(k.dir, store.FileDB) }
+func (k *kit) path() string { return filepath.Join(k.dir, store.FileRows) }
 
 func (k *kit) open() {
 	k.t.Helper()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"strongroom/blobstore"
@@ -69,7 +70,7 @@ func (s *Store) migrateFrom(from int) error {
 	if err != nil {
 		return err
 	}
-	return s.commit(b)
+	return s.commit(b.Commit, b.Rollback)
 }
 
 func (t *Tx) putFormat() {
@@ -101,7 +102,9 @@ func (s *Store) readFormat() (format int, err error) {
 }
 
 // copyPath is where the copy of a format stands.
-func (s *Store) copyPath(format int) string { return s.path + ".format-" + strconv.Itoa(format) }
+func (s *Store) copyPath(format int) string {
+	return filepath.Join(s.dir, FileDB) + ".format-" + strconv.Itoa(format)
+}
 
 // keepCopy copies vault.db, durably, and leaves room for what is written after.
 func (s *Store) keepCopy(format int) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -27,8 +28,8 @@ const formerCopy = store.FileDB + ".format-1"
 // copy is the vault as it was, and stays until the Open after that.
 func TestMigration(t *testing.T) {
 	k := newOldKit(t)
-	must(t, os.WriteFile(k.path()+".format-1", []byte("what a crash left"), 0o600))
-	must(t, os.WriteFile(k.path()+".format-1.new", []byte("what a crash left"), 0o600))
+	must(t, os.WriteFile(filepath.Join(k.dir, formerCopy), []byte("what a crash left"), 0o600))
+	must(t, os.WriteFile(filepath.Join(k.dir, formerCopy)+".new", []byte("what a crash left"), 0o600))
 	k.open()
 	if k.Head().Seq != 3 {
 		t.Errorf("the head is %+v", k.Head())
@@ -38,10 +39,10 @@ func TestMigration(t *testing.T) {
 	}
 	k.holds("a")
 	k.close()
-	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB, formerCopy}) {
+	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB, formerCopy}) {
 		t.Errorf("there is %q", got)
 	}
-	c, err := store.OpenCopy(k.path()+".format-1", schemaOf(1))
+	c, err := store.OpenCopy(filepath.Join(k.dir, formerCopy), schemaOf(1))
 	must(t, err)
 	if got := rowsOf(t, c, notes); c.Head().Seq != 2 || got["a"] != "1" {
 		t.Errorf("the copy holds %q at %+v", got, c.Head())
@@ -54,7 +55,7 @@ func TestMigration(t *testing.T) {
 	if !bytes.Equal(read(t, k.path()), migrated) {
 		t.Error("the Open after it wrote to the file")
 	}
-	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB}) {
+	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) {
 		t.Errorf("there is %q", got)
 	}
 }
@@ -110,7 +111,7 @@ func TestAMigrationWithoutRoom(t *testing.T) {
 	if _, err := store.Open(k.dir, o); !errors.Is(err, store.ErrNoSpace) {
 		t.Errorf("got %v", err)
 	}
-	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB}) || !bytes.Equal(read(t, k.path()), before) {
+	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) || !bytes.Equal(read(t, k.path()), before) {
 		t.Errorf("there is %q, or the file was written to", got)
 	}
 }

@@ -48,15 +48,15 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	// A crash before the renaming leaves a file that was whole, or was not.
-	must(t, os.WriteFile(filepath.Join(dir, store.FileDB+".new"), []byte("half a database"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, store.FileRows+".new"), []byte("half a database"), 0o600))
 	must(t, store.Create(dir, schema(), found, put("a", "1"), put("b", "2")))
-	if got := names(t, dir); !slices.Equal(got, []string{store.FileDB}) {
+	if got := names(t, dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) {
 		t.Errorf("there is %q", got)
 	}
 	s, err := store.Open(dir, store.Options{Schema: schema(), Reserve: -1})
 	must(t, err)
 	defer s.Close(nil)
-	if head := s.Head(); head.Seq != 3 || head.Vault != s.Vault() || s.Path() != filepath.Join(dir, store.FileDB) {
+	if head := s.Head(); head.Seq != 3 || head.Vault != s.Vault() || s.Path() != filepath.Join(dir, store.FileRows) {
 		t.Errorf("%+v of %s at %s", head, s.Vault(), s.Path())
 	}
 	if got := rowsOf(t, s, notes); len(got) != 2 || got["b"] != "2" {
@@ -82,7 +82,7 @@ func TestOpeningWritesNothing(t *testing.T) {
 	if !bytes.Equal(read(t, k.path()), before) {
 		t.Error("the file was written to")
 	}
-	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB}) {
+	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) {
 		t.Errorf("there is %q", got)
 	}
 }
@@ -125,7 +125,7 @@ func TestWhatIsNotOpened(t *testing.T) {
 		if _, err := store.Open(k.dir, k.options); err == nil || c.want != errAny && !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if !bytes.Equal(read(t, k.path()), before) || len(names(t, k.dir)) != 1 {
+		if !bytes.Equal(read(t, k.path()), before) || len(names(t, k.dir)) != 2 {
 			t.Errorf("%s: it was written to", name)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // initialMmapSize is address space, not memory.
-const initialMmapSize = 8 << 30
+const initialMmapSize = 1 << 40
 
 // NetworkFS names the network file system dir is on, or "".
 func NetworkFS(dir string) (string, error) {

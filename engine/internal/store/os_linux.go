@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initialMmapSize is address space, not memory: 8 GiB where there are 64 bits
-// of it, else 1 MiB.
-const initialMmapSize = 1 << (20 + 13*(^uint(0)>>63))
+// initialMmapSize is address space, not memory: 1 TiB where there are 64
+// bits of it, else 1 MiB.
+const initialMmapSize = 1 << (20 + 20*(^uint(0)>>63))
 
 // NetworkFS names the network file system dir is on, or "". A file system in
 // user space tells no more than that; most of those (sshfs, s3fs, rclone) are

@@ -8,7 +8,7 @@ import (
 
 // Stats counts since opening.
 type Stats struct {
-	Commits, Changes, LateFailures atomic.Uint64
+	Commits, Changes, LateFailures, Checkpoints atomic.Uint64
 
 	Groups      *Histogram // changes in a commit
 	CommitTimes *Histogram // seconds

@@ -14,16 +14,24 @@ import (
 
 	"strongroom/audit"
 	"strongroom/blobstore"
+	"strongroom/engine/internal/store/wal"
 
 	"github.com/oklog/ulid/v2"
 	"go.etcd.io/bbolt"
 )
 
-// FileDB is the name of the database in a vault's directory.
-const FileDB = "vault.db"
+// The files of a vault's directory that are the store's.
+const (
+	// FileDB makes a directory a vault. Up to format 3 it was the database; since
+	// then it is a line of text that tells so, for earlier versions: see place.go.
+	FileDB = "vault.db"
+	// FileRows is the database.
+	FileRows = "rows.db"
+	// DirLog is the write-ahead log in front of it.
+	DirLog = "wal"
 
-// fileNew is that of one being made, which is renamed when it is whole.
-const fileNew = FileDB + ".new"
+	fileNew = FileRows + newSuffix // one that is being made, and renamed when it is whole
+)
 
 // Options of Open.
 type Options struct {
@@ -34,17 +42,27 @@ type Options struct {
 	// OnFail is called, from any goroutine, when the store stops for another
 	// reason than Close. Nil is nobody.
 	OnFail func()
+	// OnLong is called, by a writer, when the log has grown so long that Checkpoint
+	// should be called soon. Nil is nobody: writers then do it themselves, later.
+	OnLong func()
 	// Commit stands in the place of the commit: it gets the real one, and what
 	// undoes the transaction. It is for tests of disks that fail; nil is the
 	// real one.
 	Commit func(commit, rollback func() error) error
+	// Steps are what the log does to its files, Sync what makes the database
+	// durable, in the place of the real ones. They are for tests of disks that fail.
+	Steps wal.Steps
+	Sync  func(sync func() error) error
+	// Map is how much address space is kept for the database, in bytes. It is for
+	// tests; 0 is what suits the machine.
+	Map int
 }
 
 // Store is the database of one vault. All methods may be called from many
 // goroutines. It starts none of its own.
 //
 // Locks, in the order in which they are taken: life, queue.mu, the writer of
-// vault.db; Clock.mu, journal.mu and readers.mu are leaves. Nobody who shares
+// rows.db, checkpointing; Clock.mu, journal.mu and readers.mu are leaves. Nobody who shares
 // life calls what shares it again: a Close in between would wait for the one
 // and block the other.
 type Store struct {
@@ -56,14 +74,27 @@ type Store struct {
 	schema    Schema
 	reserve   int64
 	onFail    func()
+	onLong    func()
+	steps     wal.Steps
+	syncs     func(sync func() error) error
+	space     int // Options.Map
 
 	db      *bbolt.DB
-	commit  func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
-	durable atomic.Uint64         // the last transaction that is synced
-	life    sync.RWMutex          // shared by every call, exclusive in Close
+	opened                // the file of db
+	durable atomic.Uint64 // the last transaction whose record is synced, or that is itself
+	life    sync.RWMutex  // shared by every call, exclusive in Close
 	down    atomic.Pointer[UnavailableError]
+	failed  atomic.Bool // it stopped, for another reason than Close
 	stuck   atomic.Bool // bbolt found damage while it held its locks, which it never lets go
 	queue   queue
+
+	interposed    func(commit, rollback func() error) error // nil: nothing is; tests make commits fail
+	log           atomic.Pointer[wal.Log]                   // nil: db stands by itself. Set and taken in the leader's turn, or when nobody else is there
+	set           *wal.Set                                  // of the group that is led
+	checkpointing sync.Mutex                                // held from a checkpoint's commit until it is named; guards pin
+	pin           pinned
+	told          bool // that the log is long; the leader's
+
 	entropy *ulid.MonotonicEntropy // used by the leader only
 	journal journal
 	readers readers
@@ -73,34 +104,44 @@ type Store struct {
 
 func newStore(path string, o Options) *Store {
 	s := &Store{
-		dir: filepath.Dir(path), path: path, schema: o.Schema, reserve: o.Reserve, onFail: o.OnFail,
-		commit: (*bbolt.Tx).Commit, entropy: newEntropy(), Stats: newStats(),
+		dir: filepath.Dir(path), path: path, schema: o.Schema, reserve: o.Reserve, onFail: o.OnFail, onLong: o.OnLong,
+		steps: o.Steps, syncs: o.Sync, interposed: o.Commit, space: o.Map,
+		set: wal.NewSet(), entropy: newEntropy(), Stats: newStats(),
 	}
 	if s.reserve == 0 {
 		s.reserve = defaultReserve
-	}
-	if o.Commit != nil {
-		s.Interpose(o.Commit)
 	}
 	s.journal.init()
 	return s
 }
 
-// Open opens the vault.db of a directory, whose Lock the caller holds; the caller
-// knows that the file is there, or an empty one is made. It writes nothing to one
-// of today's format; an earlier one is migrated, and a copy of it kept beside it,
-// as vault.db.format-N, until the next Open. ErrFormat, *InUseError, ErrNoSpace
-// if there is no room for the copy, and ErrDamaged, in an *UnavailableError if
-// bbolt fell over it.
+// Open opens the database of a directory, whose Lock the caller holds; the caller
+// knows that vault.db is there. It writes nothing to one of today's format that
+// was closed in order; after a crash it brings the database up to the log (see
+// recover.go). One of an earlier format is migrated, and a copy of it kept beside
+// it, as vault.db.format-N, until the next Open. ErrFormat, *InUseError,
+// ErrNoSpace if there is no room for the copy, and ErrDamaged, in an
+// *UnavailableError if bbolt fell over it.
 func Open(dir string, o Options) (*Store, error) {
-	s := newStore(filepath.Join(dir, FileDB), o)
+	if err := moveIn(dir, o.Schema); err != nil {
+		return nil, err
+	}
+	s := newStore(filepath.Join(dir, FileRows), o)
+	switch info, err := os.Stat(s.path); { // bbolt would make a new database of nothing
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: %s is missing; restore the vault from a backup", ErrDamaged, s.path)
+	case err != nil:
+		return nil, err
+	case info.Size() == 0:
+		return nil, fmt.Errorf("%w: %s is empty; restore the vault from a backup", ErrFormat, s.path)
+	}
 	if err := s.open(false, s.load); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// OpenCopy opens a copy of a vault.db, wherever it is, to be read and nothing
+// OpenCopy opens a copy of a database, wherever it is, to be read and nothing
 // else. ErrEarlier if it is not of today's format: to be read, it would have to be
 // written.
 func OpenCopy(path string, schema Schema) (*Store, error) {
@@ -124,14 +165,35 @@ func (s *Store) open(readOnly bool, load func() error) (err error) {
 		defer Damaged(&err, debug.SetPanicOnFault(true))
 		return fn()
 	}
-	err = whole(func() error { s.db, err = openDB(s.path, readOnly); return err })
+	defer func() {
+		if err != nil && s.db != nil && !s.stuck.Load() {
+			err = errors.Join(err, s.db.Close())
+		}
+	}()
+	var left *wal.Recovery
+	if !readOnly {
+		if left, err = s.openLog(); err != nil {
+			return err
+		}
+	}
+	err = whole(func() error { return s.openDB(readOnly) })
+	if left != nil {
+		if err == nil {
+			err = whole(func() error { return s.replay(left) })
+		}
+		if err != nil {
+			return errors.Join(err, left.Close())
+		}
+	}
 	if err != nil {
 		return err
 	}
-	if err := whole(load); err != nil {
-		return errors.Join(err, s.db.Close())
-	}
-	return nil
+	return whole(load)
+}
+
+func (s *Store) openDB(readOnly bool) (err error) {
+	s.db, s.opened, err = openDB(s.path, readOnly, s.space)
+	return err
 }
 
 func (s *Store) load() error {
@@ -182,17 +244,16 @@ func lastHead(b *bbolt.Tx) (audit.Head, error) {
 	return audit.Head{Vault: string(b.Bucket(Meta).Get(metaVault)), Seq: e.Seq, Hash: audit.HashLine(line), Time: e.Time}, nil
 }
 
-// Create makes a vault.db in a directory whose Lock the caller holds: its
+// Create makes a database in a directory whose Lock the caller holds: its
 // buckets, and what the steps write, each with its entry, in one transaction.
-// The first step puts the vault's id into Meta: see Tx.Found. The file is
-// written beside its final name and renamed when it is on disk: a crash before
-// that leaves no vault, and a file that the next Create removes.
+// The first step puts the vault's id into Meta: see Tx.Found. vault.db comes last:
+// a crash before that leaves no vault, and files that the next Create replaces.
 func Create(dir string, schema Schema, steps ...Step) error {
 	fresh := filepath.Join(dir, fileNew)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	db, err := openDB(fresh, false)
+	db, _, err := openDB(fresh, false, 0)
 	if err != nil {
 		return err
 	}
@@ -215,7 +276,10 @@ func Create(dir string, schema Schema, steps ...Step) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	return blobstore.Rename(fresh, filepath.Join(dir, FileDB))
+	if err := blobstore.Rename(fresh, filepath.Join(dir, FileRows)); err != nil {
+		return err
+	}
+	return markPlace(dir)
 }
 
 // Found gives a new vault its id, and the file the format.
@@ -260,6 +324,7 @@ func (s *Store) Ready() error {
 // Stop makes the store refuse every call, for the reason it gives, and wakes
 // who waits. The first reason stays.
 func (s *Store) Stop(reason Reason, cause error) {
+	s.failed.Store(true)
 	s.down.CompareAndSwap(nil, &UnavailableError{Reason: reason, Err: cause})
 	if s.onFail != nil {
 		s.onFail()
@@ -277,17 +342,25 @@ func (s *Store) Shut() (first bool) {
 	return true
 }
 
-// Close waits for the calls that run, runs last, if it is not nil, and closes
-// the file. The caller has called Shut, or nobody else has the store.
+// Close waits for the calls that run, runs last, if it is not nil, ends the log, and
+// closes the file. The caller has called Shut, or nobody else has the store. One
+// that has stopped leaves the log for the next Open.
 func (s *Store) Close(last func() error) (err error) {
 	s.life.Lock()
 	defer s.life.Unlock()
 	if last != nil {
 		err = last()
 	}
+	if !s.failed.Load() {
+		err = errors.Join(err, s.settle())
+	}
+	if log := s.log.Load(); log != nil {
+		err = errors.Join(err, log.Abandon())
+	}
 	if s.stuck.Load() { // its Close would wait for ever
 		return err
 	}
+	s.pin.end(s)
 	return errors.Join(err, s.db.Close())
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Interpose sets Options.Commit.
 func (s *Store) Interpose(fn func(commit, rollback func() error) error) {
-	s.commit = func(b *bbolt.Tx) error { return fn(b.Commit, b.Rollback) }
+	s.interposed = fn
 }
 
 // Linger reads the vault as it is now until end is called.

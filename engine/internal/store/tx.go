@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store/wal"
 
 	"go.etcd.io/bbolt"
 )
@@ -21,10 +22,12 @@ type Tx struct {
 	now     time.Time
 	buckets map[string]*bbolt.Bucket
 
-	head  audit.Head // where the log stands inside this transaction
-	dirty bool       // some step wrote
-	trust bool       // some step trusts the clock: see Trust
-	step  progress
+	set    *wal.Set   // what it writes, for the log; nil: it lands without
+	logged bool       // the log may have it
+	head   audit.Head // where the log stands inside this transaction
+	dirty  bool       // some step wrote
+	trust  bool       // some step trusts the clock: see Trust
+	step   progress
 }
 
 // progress is what the step that runs has done so far.
@@ -138,6 +141,9 @@ func (t *Tx) Put(bucket, key, value []byte) {
 	if err := t.bucket(bucket).Put(key, value); err != nil {
 		t.Fail(fmt.Errorf("put into %s: %w", bucket, err))
 	}
+	if t.set != nil {
+		t.set.Put(bucket, key, value)
+	}
 }
 
 // Delete removes a row. One that is not there is no error.
@@ -145,6 +151,9 @@ func (t *Tx) Delete(bucket, key []byte) {
 	t.writes(bucket)
 	if err := t.bucket(bucket).Delete(key); err != nil {
 		t.Fail(fmt.Errorf("delete from %s: %w", bucket, err))
+	}
+	if t.set != nil {
+		t.set.Delete(bucket, key)
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 
+	"strongroom/blobstore"
+
 	"go.etcd.io/bbolt"
 )
 
-// What is deleted from vault.db stands on the pages it stood on until they are
+// What is deleted from rows.db stands on the pages it stood on until they are
 // used again: bbolt never writes to a page in place, it writes the new state
 // elsewhere and lets the old pages go. So after an erasure every page that is
 // free is filled with zeros, by rows of a bucket that is made for it and
@@ -57,7 +59,7 @@ func (s *Store) Wipe(ctx context.Context, wait func() bool) (wiped uint64, done 
 			return 0, false, err
 		}
 		seq, freed := s.Head().Seq, s.durable.Load()
-		if err := s.exclusive(ctx, func() error { return s.overwrite(1) }); err != nil {
+		if err := s.wipingTurn(ctx, func() error { return s.overwrite(1) }); err != nil {
 			return 0, false, err
 		}
 		*w = wiping{true, seq, freed}
@@ -66,7 +68,7 @@ func (s *Store) Wipe(ctx context.Context, wait func() bool) (wiped uint64, done 
 		return 0, false, nil
 	}
 	for full := false; !full; {
-		err := s.exclusive(ctx, func() error {
+		err := s.wipingTurn(ctx, func() error {
 			full, err = s.overwriteSome()
 			return err
 		})
@@ -74,15 +76,28 @@ func (s *Store) Wipe(ctx context.Context, wait func() bool) (wiped uint64, done 
 			return 0, false, err
 		}
 	}
-	if err := s.exclusive(ctx, s.dropFiller); err != nil {
+	if err := s.wipingTurn(ctx, s.dropFiller); err != nil {
 		return 0, false, err
 	}
-	if err := s.exclusive(ctx, s.wipeEnd); err != nil {
+	if err := s.wipingTurn(ctx, s.wipeEnd); err != nil {
 		return 0, false, err
 	}
 	wiped = w.seq
 	*w = wiping{}
 	return wiped, true, nil
+}
+
+// wipingTurn runs fn in its turn, on a database that stands by itself: the log is
+// ended, and what was written to it overwritten, since the keys and rows of what
+// was erased are in its records. The next group begins another, whose pin is of a
+// later state than all that is to be filled.
+func (s *Store) wipingTurn(ctx context.Context, fn func() error) error {
+	return s.exclusive(ctx, func() error {
+		if err := s.settle(); err != nil {
+			return err
+		}
+		return fn()
+	})
 }
 
 // overwriteSome fills free pages, and says whether there are none left.
@@ -162,11 +177,37 @@ func (s *Store) dropFiller() error {
 	return s.finishUnlogged(b)
 }
 
-// finishUnlogged commits, and wakes readers that waited for the commit.
+// finishUnlogged commits to a database that stands by itself, by bbolt's own two
+// syncs, and wakes readers that waited for the commit.
 func (s *Store) finishUnlogged(b *bbolt.Tx) error {
-	err := s.finish(b)
+	if err := s.CheckReserve(); err != nil {
+		return err
+	}
+	txid := b.ID()
+	err := s.commit(b.Commit, b.Rollback)
+	if err == nil {
+		s.durable.Store(uint64(txid))
+	} else {
+		err = s.commitFailed(txid, err)
+	}
 	s.journal.wake()
 	return err
+}
+
+// commitFailed decides what a failed commit of bbolt's own means. For lack of
+// space, and if neither meta page names the transaction, it did not happen: bbolt
+// has gone back to the state before, and the store goes on. Anything else has an
+// unknown outcome (an fsync that failed may have written, and a later one that
+// succeeds would not tell), so nothing read from memory can be trusted to be
+// on disk: the store stops until it is opened again.
+func (s *Store) commitFailed(txid int, cause error) error {
+	if blobstore.IsNoSpace(cause) {
+		if landed, err := metaNames(s.path, s.db.Info().PageSize, uint64(txid)); err == nil && !landed {
+			return fmt.Errorf("%w: %w", ErrNoSpace, cause)
+		}
+	}
+	s.Stop(ReasonOutcomeUnknown, cause)
+	return s.Ready()
 }
 
 // wipeEnd overwrites the end of the file that no page was taken from. Nobody

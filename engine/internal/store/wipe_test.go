@@ -137,7 +137,7 @@ func TestAWipeRemovesTheCopyOfAMigration(t *testing.T) {
 	if _, done, err := k.Wipe(t.Context(), never); !done || err != nil {
 		t.Error(done, err)
 	}
-	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB}) {
+	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) {
 		t.Errorf("there is %q", got)
 	}
 }
@@ -201,7 +201,7 @@ func TestCompact(t *testing.T) {
 	if info, err := os.Stat(k.path()); err != nil || info.Size() != report.After || report.After >= report.Before || report.Rows != uint64(rows) {
 		t.Errorf("%+v, want %d rows; %v", report, rows, err)
 	}
-	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB}) {
+	if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) {
 		t.Errorf("there is %q", got)
 	}
 	k.open()
@@ -243,7 +243,7 @@ func TestACompactionThatFails(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 		k.close()
-		if got := names(t, k.dir); !slices.Equal(got, []string{store.FileDB}) || !bytes.Equal(read(t, k.path()), before) {
+		if got := names(t, k.dir); !slices.Equal(got, []string{store.FileRows, store.FileDB}) || !bytes.Equal(read(t, k.path()), before) {
 			t.Errorf("%s: there is %q, or the file is another", name, got)
 		}
 	}

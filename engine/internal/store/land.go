@@ -1,0 +1,185 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"strongroom/blobstore"
+	"strongroom/engine/internal/store/wal"
+)
+
+// A group lands in two acts that run beside each other: its set of changes is
+// written to the log and synced, and bbolt commits, which syncs nothing. The
+// first decides: a record that is whole happened, one that is not did not. The
+// second is only a view of it, and if it fails when the first has begun, the store
+// stops, and the next Open brings the view up to the log. Readers may see the
+// second before the first is over, and wait (see beginRead).
+//
+// What can be refused is refused before the record is written: no space for it, no space for
+// the database to grow.
+
+const (
+	// longLog is when Checkpoint is asked for, and fullLog when writers make one
+	// before they go on. Between them, reading the log after a crash stays a
+	// matter of a second.
+	longLog = 16 << 20
+	fullLog = 64 << 20
+
+	// The database grows by a quarter at a time, within these bounds.
+	leastGrowth = 1 << 20
+	mostGrowth  = 64 << 20
+)
+
+func (s *Store) logDir() string { return filepath.Join(s.dir, DirLog) }
+
+// commit runs what commits, or what stands in its place.
+func (s *Store) commit(commit, rollback func() error) error {
+	if s.interposed != nil {
+		return s.interposed(commit, rollback)
+	}
+	return commit()
+}
+
+// finish lands a group. Only the leader may, so that durable rises.
+func (s *Store) finish(t *Tx) error {
+	if err := s.CheckReserve(); err != nil {
+		return err
+	}
+	txid, took := t.b.ID(), stopwatch()
+	if err := s.commit(func() error { return s.land(t) }, t.b.Rollback); err != nil {
+		// Of what the log may have, nobody knows whether it is on disk.
+		if !t.logged && blobstore.IsNoSpace(err) {
+			return fmt.Errorf("%w: %w", ErrNoSpace, err)
+		}
+		s.Stop(ReasonOutcomeUnknown, err)
+		return s.Ready()
+	}
+	s.durable.Store(uint64(txid))
+	s.Stats.CommitTimes.Observe(took().Seconds())
+	return nil
+}
+
+// land is finish without its decisions.
+func (s *Store) land(t *Tx) (err error) {
+	log, err := s.begun()
+	if err == nil {
+		err = log.Room(t.set)
+	}
+	if err == nil {
+		err = s.grow(t.b.Size() + s.growth(t.set))
+	}
+	if err != nil {
+		return err
+	}
+	rows := t.bucket(Log)
+	group := rows.Sequence() + 1
+	if err := rows.SetSequence(group); err != nil {
+		return err
+	}
+	t.logged = true
+	if err := log.Write(t.set, group, t.head); err != nil {
+		return err
+	}
+	synced := make(chan error, 1)
+	go func() { synced <- log.Sync() }()
+	defer func() { err = errors.Join(err, <-synced) }() // if bbolt panics, too
+	return t.b.Commit()
+}
+
+// growth is how many bytes the database grows by at most, about: each row may
+// divide a page, and those above it.
+func (s *Store) growth(set *wal.Set) int64 {
+	page := int64(s.db.Info().PageSize)
+	pages := min(8*int64(set.Len()), s.size/page+int64(set.Len())) + 2*int64(set.RowBytes())/page + 64
+	return pages*page + 2*int64(s.db.Stats().FreelistInuse)
+}
+
+// grow gives the file blocks up to a size before they are needed: bbolt would sync
+// when it does, and fail in the middle of what has happened when it cannot.
+func (s *Store) grow(size int64) error {
+	if size <= s.size {
+		return nil
+	}
+	to := size + min(max(size/4, leastGrowth), mostGrowth)
+	err := allocate(s.file, s.size, to)
+	if blobstore.IsNoSpace(err) {
+		to = size
+		err = allocate(s.file, s.size, to)
+	}
+	if err != nil {
+		return fmt.Errorf("let the database grow: %w", err)
+	}
+	s.size = to
+	return nil
+}
+
+// begun returns the log, and begins it if the database stands by itself. The state that its first
+// checkpoint names is that of bbolt's last commit, which is synced, with its
+// freelist.
+func (s *Store) begun() (*wal.Log, error) {
+	if log := s.log.Load(); log != nil {
+		return log, nil
+	}
+	s.checkpointing.Lock()
+	defer s.checkpointing.Unlock()
+	if err := s.pin.begin(s); err != nil {
+		return nil, err
+	}
+	v, err := viewOf(s.pin.b, s.file)
+	var log *wal.Log
+	if err == nil {
+		log, err = wal.Begin(s.logDir(), s.steps, v)
+	}
+	if err != nil {
+		s.pin.end(s)
+		return nil, err
+	}
+	s.byLog(true)
+	s.size = 0 // bbolt makes files long, and leaves it to writes to find blocks
+	s.log.Store(log)
+	return log, nil
+}
+
+// byLog says what makes the commits of bbolt durable: the log, or they themselves.
+func (s *Store) byLog(log bool) { s.db.NoSync, s.db.NoFreelistSync, s.db.NoGrowSync = log, log, log }
+
+// beyond is how many bytes are to be mapped before the group can land, 0 if it can: bbolt cannot map
+// its file anew while the log pins a state of it. Where address space is plenty,
+// that never happens.
+func (s *Store) beyond(t *Tx) int64 {
+	if size := t.b.Size() + s.growth(t.set); size >= s.mapped {
+		return size
+	}
+	return 0
+}
+
+// widen has bbolt map more: while no state is pinned, it is given a row that does
+// not fit, which goes again.
+func (s *Store) widen(size int64) error {
+	if err := s.settle(); err != nil {
+		return err
+	}
+	b, err := s.begin(true)
+	if err != nil {
+		return fmt.Errorf("begin writing: %w", err)
+	}
+	defer s.rollback(b)
+	filler, err := b.CreateBucketIfNotExists(bucketFiller)
+	if err != nil {
+		return err
+	}
+	if err := filler.Put([]byte("wide"), make([]byte, max(size-b.Size(), 0)+int64(s.db.Info().PageSize))); err != nil {
+		return err
+	}
+	if err := s.finishUnlogged(b); err != nil {
+		return err
+	}
+	s.mapped = mappedSize(max(s.mapped+1, size))
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	s.size = max(s.size, info.Size())
+	return s.dropFiller()
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"strongroom/blobstore"
+	"strongroom/engine/internal/store/wal"
+)
+
+// Up to format 3 the database was vault.db, and bbolt's own syncs made it durable.
+// A version of then must not touch one that has a log in front of it: bbolt
+// commits while it opens a file whose newest state has no list of free pages,
+// before anybody has looked at the format. So the database has another name, and
+// vault.db is a line of text, which those versions refuse as a format they do not
+// read.
+//
+// A vault.db that is a database is the vault's: of an earlier format, out of a
+// backup, or put back by hand. It is moved in when it is opened. A crash leaves it
+// where it was, or in its place.
+
+const placeText = "strongroom vault: its database is rows.db, of format 4 or later. A version that cannot read this is too old.\n"
+
+// markPlace makes the directory a vault, of the database that is there.
+func markPlace(dir string) error {
+	return blobstore.WriteFile(filepath.Join(dir, FileDB), []byte(placeText))
+}
+
+// moveIn moves a vault.db that is a database to where databases are. ErrFormat if it is
+// neither that nor the line of text.
+func moveIn(dir string, schema Schema) error {
+	path := filepath.Join(dir, FileDB)
+	head := make([]byte, len(placeText))
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadFull(f, head)
+	if err = errors.Join(err, f.Close()); err == nil && bytes.Equal(head, []byte(placeText)) {
+		return nil
+	}
+	if err := readable(path, schema); err != nil {
+		return err
+	}
+	// What is there belongs to what was the vault's before.
+	if err := wal.Discard(filepath.Join(dir, DirLog)); err != nil {
+		return fmt.Errorf("discard the log of another database: %w", err)
+	}
+	rows := filepath.Join(dir, FileRows)
+	if err := os.Remove(rows); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	// Two names, and then one: some file systems have no second names.
+	if err := os.Link(path, rows); err != nil {
+		if err := copyFile(path, rows); err != nil {
+			return fmt.Errorf("move %s to its place: %w", path, err)
+		}
+	}
+	if err := blobstore.SyncDir(dir); err != nil {
+		return err
+	}
+	return markPlace(dir)
+}
+
+// readable says why a file is no database that this version reads.
+func readable(path string, schema Schema) (err error) {
+	s := newStore(path, Options{Schema: schema, Reserve: -1})
+	return errors.Join(s.open(true, func() error { _, err := s.readFormat(); return err }), s.closeDB())
+}
+
+func (s *Store) closeDB() error {
+	if s.db == nil || s.stuck.Load() {
+		return nil
+	}
+	return s.db.Close()
+}
+
+// copyFile copies a file durably, by way of another name.
+func copyFile(from, to string) (err error) {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fresh := to + newSuffix
+	copied, err := blobstore.CreateFresh(fresh)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(copied, f)
+	if err == nil {
+		err = copied.Sync()
+	}
+	if err = errors.Join(err, copied.Close()); err != nil {
+		return errors.Join(err, os.Remove(fresh))
+	}
+	return blobstore.Rename(fresh, to)
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"fmt"
+
+	"strongroom/engine/internal/store/wal"
+
+	"go.etcd.io/bbolt"
+)
+
+// replayStep is how many bytes of rows are brought in by one transaction.
+const replayStep = 4 << 20
+
+// replay brings the database, which is as the checkpoint says, up to its log, and ends
+// that: what is answered from then on is on disk without it. A crash meanwhile changes
+// nothing about the log (see checkpoint.go, 7).
+func (s *Store) replay(left *wal.Recovery) (err error) {
+	s.byLog(true)
+	if err := s.pin.begin(s); err != nil {
+		return err
+	}
+	defer s.pin.end(s)
+	r := replaying{s: s}
+	err = left.Each(r.take)
+	if err == nil {
+		err = r.commit()
+	}
+	if r.b != nil {
+		s.rollback(r.b)
+	}
+	if err != nil {
+		return fmt.Errorf("bring the database up to its log: %w", damagedLog(err))
+	}
+	s.db.NoFreelistSync = false
+	b, err := s.begin(true)
+	if err != nil {
+		return err
+	}
+	if err := b.Commit(); err != nil {
+		return fmt.Errorf("bring the database up to its log: %w", err)
+	}
+	if err := s.syncDB(); err != nil {
+		return fmt.Errorf("bring the database up to its log: %w", err)
+	}
+	s.byLog(false)
+	return left.End()
+}
+
+// replaying is a replay on its way.
+type replaying struct {
+	s     *Store
+	b     *bbolt.Tx // nil: none is open
+	bytes int
+	last  wal.Record // without its rows
+}
+
+// take writes the rows of a record.
+func (r *replaying) take(record wal.Record) (err error) {
+	if r.b == nil {
+		if r.b, err = r.s.begin(true); err != nil {
+			return err
+		}
+	}
+	rows := r.b.Bucket(Log)
+	if rows == nil || rows.Sequence()+1 != record.Group {
+		return fmt.Errorf("%w: the log goes on with group %d, which is not the database's next", ErrDamaged, record.Group)
+	}
+	if err := rows.SetSequence(record.Group); err != nil {
+		return err
+	}
+	for _, row := range record.Rows {
+		bucket := r.b.Bucket(row.Bucket)
+		if bucket == nil {
+			return fmt.Errorf("%w: the log has rows of a bucket %q", ErrDamaged, row.Bucket)
+		}
+		bucket.FillPercent = fillPercent(row.Bucket)
+		if row.Deleted {
+			err = bucket.Delete(row.Key)
+		} else {
+			err = bucket.Put(row.Key, row.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: a row of the log cannot be written: %w", ErrDamaged, err)
+		}
+		r.bytes += len(row.Key) + len(row.Value)
+	}
+	r.last = wal.Record{Group: record.Group, Seq: record.Seq, Hash: record.Hash}
+	if r.bytes >= replayStep {
+		return r.commit()
+	}
+	return nil
+}
+
+// commit commits what was taken, once it ends as the last record says.
+func (r *replaying) commit() error {
+	if r.b == nil {
+		return nil
+	}
+	head, err := lastHead(r.b)
+	if err != nil {
+		return err
+	}
+	if head.Seq != r.last.Seq || head.Hash != r.last.Hash {
+		return fmt.Errorf("%w: after group %d the log ends with entry %d, its record says %d", ErrDamaged, r.last.Group, head.Seq, r.last.Seq)
+	}
+	b := r.b
+	r.b, r.bytes = nil, 0
+	return b.Commit()
+}

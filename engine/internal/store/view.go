@@ -1,0 +1,142 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"strongroom/engine/internal/store/wal"
+
+	"go.etcd.io/bbolt"
+)
+
+// view is what a checkpoint names: the meta page of a state of the database, of
+// which nothing counts behind its first 80 bytes, and the SHA-256 of that state's
+// root and freelist pages, by which a database is known that is not the log's.
+//
+// The layout of a meta page is bbolt's, unchanged since its format version 2: a
+// page header of 16 bytes (id 8, flags 2, count 2, overflow 4), then magic,
+// version, page size and flags of 4 bytes each, the root bucket of 16 (its page
+// first), freelist and high water mark of 8 each, the transaction id of 8, and a
+// checksum of 8 over what is between header and checksum. The page's id is not
+// under the checksum, so one meta serves for both slots.
+type view []byte
+
+const (
+	metaSize     = 16 + 64
+	metaPageSize = 16 + 8
+	metaRoot     = 16 + 16
+	metaFreelist = 16 + 32
+	noFreelist   = ^uint64(0)
+)
+
+// viewOf makes that of a reader's state, which has its freelist on disk. The meta
+// is that of the transaction: in the file, a later one may stand in its place.
+func viewOf(b *bbolt.Tx, f io.ReaderAt) (view, error) {
+	var first firstWrite
+	if _, err := b.WriteTo(&first); len(first.b) < metaSize { // it ends with errEnough, which bbolt does not wrap
+		return nil, fmt.Errorf("read the state of the database: %w", err)
+	}
+	v := view(first.b[:metaSize])
+	sum, err := v.sum(f)
+	if err != nil {
+		return nil, err
+	}
+	return append(v, sum[:]...), nil
+}
+
+// firstWrite keeps the first thing that is written to it, and refuses the rest.
+type firstWrite struct{ b []byte }
+
+var errEnough = errors.New("enough was read")
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	if w.b != nil {
+		return 0, errEnough
+	}
+	w.b = bytes.Clone(p)
+	return len(p), nil
+}
+
+func (v view) pageSize() int64 { return int64(binary.NativeEndian.Uint32(v[metaPageSize:])) }
+
+// sum hashes the root page and the pages of the freelist.
+func (v view) sum(f io.ReaderAt) (sum [32]byte, err error) {
+	size := v.pageSize()
+	if size < 1024 || size > 1<<16 {
+		return sum, fmt.Errorf("%w: pages of %d bytes", ErrDamaged, size)
+	}
+	hash := sha256.New()
+	for _, at := range []int{metaRoot, metaFreelist} {
+		id := binary.NativeEndian.Uint64(v[at:])
+		if id == noFreelist || id > 1<<50 {
+			return sum, fmt.Errorf("%w: a state without a list of free pages", ErrDamaged)
+		}
+		page := make([]byte, size)
+		if _, err := f.ReadAt(page, int64(id)*size); err != nil {
+			return sum, fmt.Errorf("read page %d of the database: %w", id, err)
+		}
+		hash.Write(page)
+		more := int64(binary.NativeEndian.Uint32(page[12:])) * size
+		if _, err := io.Copy(hash, io.NewSectionReader(f, int64(id+1)*size, more)); err != nil {
+			return sum, fmt.Errorf("read the pages behind %d of the database: %w", id, err)
+		}
+	}
+	hash.Sum(sum[:0])
+	return sum, nil
+}
+
+// restore makes the file show that state: both slots, since whichever bbolt would
+// take for the newest may be of a later one, whose pages are not all on disk. It
+// writes nothing to a file that is another.
+func (v view) restore(path string) (err error) {
+	if len(v) != metaSize+sha256.Size {
+		return fmt.Errorf("%w: the checkpoint of its log cannot be read", ErrDamaged)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sum, err := v.sum(f)
+	if errors.Is(err, io.EOF) || err == nil && !bytes.Equal(sum[:], v[metaSize:]) {
+		return fmt.Errorf("%w: %s is not the database that its write-ahead log belongs to; put that back, or restore the vault from a backup", ErrDamaged, path)
+	}
+	if err != nil {
+		return err
+	}
+	for slot := range int64(2) {
+		page := make([]byte, v.pageSize())
+		copy(page, v[:metaSize])
+		binary.NativeEndian.PutUint64(page, uint64(slot))
+		if _, err := f.WriteAt(page, slot*v.pageSize()); err != nil {
+			return fmt.Errorf("restore the state of the last checkpoint: %w", err)
+		}
+	}
+	return nil
+}
+
+// openLog opens what a crash left of the log, if it did, and puts the database back to
+// the checkpoint that it begins with.
+func (s *Store) openLog() (*wal.Recovery, error) {
+	left, err := wal.Open(s.logDir(), s.steps)
+	if left == nil || err != nil {
+		return nil, damagedLog(err)
+	}
+	if err := view(left.View).restore(s.path); err != nil {
+		return nil, errors.Join(err, left.Close())
+	}
+	return left, nil
+}
+
+// damagedLog makes what the log calls damage the store's.
+func damagedLog(err error) error {
+	if errors.Is(err, wal.ErrDamaged) {
+		return &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: %w", ErrDamaged, err)}
+	}
+	return err
+}
