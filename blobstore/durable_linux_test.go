@@ -42,7 +42,7 @@ func TestSystemCalls(t *testing.T) {
 		1000: {create, {"fsync staging", "renameat staging"}, syncNames,
 			syncNames,
 			{"unlinkat fanout"}, syncNames},
-		headSize + writebackSize: {create, slices.Repeat([]string{"write staging"}, 8),
+		SmallSize + writebackSize: {create, slices.Repeat([]string{"write staging"}, 8),
 			{"sync_file_range staging", "fsync staging", "renameat staging"}, syncNames,
 			create, slices.Repeat([]string{"write staging"}, 8),
 			{"sync_file_range staging", "fsync staging"}, syncNames, {"unlinkat staging"},

@@ -59,7 +59,7 @@ func stageAndKeep(t *testing.T, d *Disk, p []byte) error {
 // TestFaults fails every call of every step of a Keep in both ways.
 func TestFaults(t *testing.T) {
 	dir := open(t).dir
-	for _, size := range []int{100, headSize + 2*chunkSize} {
+	for _, size := range []int{100, SmallSize + 2*chunkSize} {
 		for _, step := range []string{"create", "write", "sync", "close", "rename", "syncDir"} {
 			for _, acted := range []bool{false, true} {
 				for nth, more := 1, true; more; nth++ {
@@ -133,7 +133,7 @@ func noWrongBytes(t *testing.T, d *Disk) map[Digest]int64 {
 // TestFaultsOfTheDrop: that the staged copy of a blob cannot be dropped harms nobody.
 func TestFaultsOfTheDrop(t *testing.T) {
 	d := open(t)
-	p := random(12, headSize+1)
+	p := random(12, SmallSize+1)
 	keep(t, d, p)
 	for _, acted := range []bool{false, true} {
 		failAt(d, "remove", 1, acted, errBroken)
@@ -217,7 +217,7 @@ func TestNoSpace(t *testing.T) {
 	seed := uint64(60)
 	for _, full := range noSpace {
 		for _, step := range []string{"create", "write", "sync", "close", "rename", "syncDir"} {
-			for _, size := range []int{100, headSize + 1} {
+			for _, size := range []int{100, SmallSize + 1} {
 				seed++ // bytes that no earlier case has made visible
 				failAt(d, step, 1, false, &os.PathError{Op: step, Path: "x", Err: full})
 				err := stageAndKeep(t, d, random(seed, size))
