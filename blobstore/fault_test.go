@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 )
 
@@ -14,11 +15,16 @@ var errBroken = errors.New("broken")
 // err, having acted or not. It returns how often the step was called.
 func failAt(d *Disk, step string, nth int, acted bool, err error) (calls *int) {
 	calls = new(int)
+	var counting sync.Mutex // SyncPlaced syncs side by side
 	act := func(name string, do func() error) error {
 		if name != step {
 			return do()
 		}
-		if *calls++; *calls != nth {
+		counting.Lock()
+		*calls++
+		mine := *calls
+		counting.Unlock()
+		if mine != nth {
 			return do()
 		}
 		if acted {
