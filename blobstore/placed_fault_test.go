@@ -146,6 +146,56 @@ func TestFaultsOfRewrite(t *testing.T) {
 	})
 }
 
+// TestNothingIsTrustedAfterAFault: whatever failed before, Place writes anew
+// rather than believe it, and what no step made good is not called durable.
+func TestNothingIsTrustedAfterAFault(t *testing.T) {
+	p := random(14, 300)
+	digest := Digest(sha256.Sum256(p))
+	for what, fail := range map[string]func(d *Disk){
+		"the file was not written":         func(d *Disk) { failAt(d, "write", 1, false, errBroken) },
+		"the file was not made":            func(d *Disk) { failAt(d, "create", 1, false, errBroken) },
+		"the file was not renamed":         func(d *Disk) { failAt(d, "rename", 1, false, errBroken) },
+		"the file was not synced":          func(d *Disk) { failAt(d, "sync", 1, true, errBroken) },
+		"its directory was not":            func(d *Disk) { failAt(d, "syncDir", 1, true, errBroken) },
+		"another's Keep failed before":     func(d *Disk) { d.fanout[digest[0]].sync(0, func() error { return errBroken }) },
+		"another's Keep failed meanwhile":  func(*Disk) {},
+		"a Keep of equal bytes then fails": func(*Disk) {},
+	} {
+		d := open(t)
+		fail(d)
+		s := stage(t, d, p)
+		err := s.Place(t.Context())
+		switch what {
+		case "another's Keep failed meanwhile":
+			d.fanout[digest[0]].sync(0, func() error { return errBroken })
+		case "a Keep of equal bytes then fails":
+			failAt(d, "syncDir", 1, true, errBroken)
+			err = stageAndKeep(t, d, p)
+		}
+		if what != "another's Keep failed before" {
+			if err = errors.Join(err, d.SyncPlaced(t.Context())); !errors.Is(err, ErrLost) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		renames := failAt(d, "rename", 0, false, nil)
+		place(t, d, p)
+		if err := d.SyncPlaced(t.Context()); err != nil {
+			t.Errorf("%s: placed again: %v", what, err)
+		}
+		if what != "another's Keep failed before" && *renames != 1 {
+			t.Errorf("%s: %d files renamed, want 1", what, *renames)
+		}
+		mustHoldNothing(t, d)
+	}
+
+	// Without a SyncPlaced in between, which would have found out.
+	d := open(t)
+	place(t, d, p)
+	d.fanout[digest[0]].sync(0, func() error { return errBroken })
+	place(t, d, p)
+	syncPlaced(t, d)
+}
+
 func TestNoSpaceOfPlaced(t *testing.T) {
 	d := open(t)
 	for seed, step := range []string{"create", "write", "rename", "sync", "syncDir"} {

@@ -356,7 +356,11 @@ func TestRemoveDuringSyncPlaced(t *testing.T) {
 		syncPlaced(t, d)
 		mustBeKept(t, d, gone, 500, false)
 		mustBeKept(t, d, stays, 500, true)
+		dirs := failAt(d, "syncDir", 0, false, nil)
 		syncPlaced(t, d)
+		if d.mayHold == 0 && *dirs != 1 {
+			t.Errorf("%d directories synced for a removal that came too late for the first, want 1", *dirs)
+		}
 		mustHoldNothing(t, d)
 		if n := len(d.fanout[gone[0]].unsynced); n != 0 {
 			t.Errorf("%d names are remembered", n)
