@@ -161,30 +161,35 @@ func (s *staged) Place(ctx context.Context) error {
 }
 
 func (s *staged) place() (err error) {
-	d, fan := s.disk, &s.disk.fanout[s.digest[0]]
-	fan.placing.Lock()
-	trusted := d.trusted(s.digest, s.size, true)
-	fan.placing.Unlock()
-	if trusted {
-		return nil
-	}
-	if s.path == "" {
-		if s.path, s.file, err = d.writeHeld(s.Bytes()); err != nil {
-			return d.lose(s.digest, err)
+	for {
+		if done, err := s.placeWritten(); done {
+			return err
+		}
+		if s.path, s.file, err = s.disk.writeHeld(s.Bytes()); err != nil {
+			return s.disk.lose(s.digest, err)
 		}
 	}
+}
+
+// placeWritten renames the staged file, unless equal bytes can be trusted. It is
+// not done if there is no staged file to rename.
+func (s *staged) placeWritten() (done bool, err error) {
+	fan := &s.disk.fanout[s.digest[0]]
 	fan.placing.Lock()
 	defer fan.placing.Unlock()
-	if d.trusted(s.digest, s.size, true) {
-		return nil
+	if s.disk.trusted(s.digest, s.size, true) {
+		return true, nil
+	}
+	if s.path == "" {
+		return false, nil
 	}
 	file := s.file
 	s.file = nil // the name has it from here on
-	if err := d.place(s.digest, s.path, file); err != nil {
-		return err
+	if err := s.disk.place(s.digest, s.path, file); err != nil {
+		return true, err
 	}
 	s.path = ""
-	return nil
+	return true, nil
 }
 
 // Rewrite puts a file with these bytes in the place of whatever stands under
