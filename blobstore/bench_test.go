@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,6 +59,113 @@ func BenchmarkKeep64KiB(b *testing.B) {
 			b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N), "ns/op")
 		})
 	}
+}
+
+// BenchmarkPlaced places blobs of 64 KiB that nobody has and syncs them, 1,000
+// together, while the next are placed: all are durable at the end. The limit
+// is the segment row: 64 KiB appended to one preallocated file, with fdatasync for
+// each 64. The two take turns. drain-blobs/s is what SyncPlaced does in the time it runs.
+func BenchmarkPlaced(b *testing.B) {
+	for _, writers := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			d := open(b)
+			segment := newSegment(b)
+			template := random(5, 64<<10)
+			var bare, ours, draining time.Duration
+			for left := b.N; left > 0; {
+				n := min(left, 4*placedRound)
+				left -= n
+				bare += segment.append(b, template, n)
+				ours += placeAndSync(b, d, template, writers, n, &draining)
+			}
+			b.ReportMetric(float64(b.N)/ours.Seconds(), "blobs/s")
+			b.ReportMetric(float64(b.N)/draining.Seconds(), "drain-blobs/s")
+			b.ReportMetric(float64(b.N)/bare.Seconds(), "segment-blobs/s")
+			b.ReportMetric(bare.Seconds()/ours.Seconds(), "of-limit")
+			b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N), "ns/op")
+		})
+	}
+}
+
+// placeAndSync returns how long it takes until n blobs are durable. A round of
+// SyncPlaced begins when placedRound are there, or all.
+func placeAndSync(b *testing.B, d *Disk, template []byte, writers, n int, draining *time.Duration) time.Duration {
+	full := make(chan struct{}, n) // a token for each round
+	var count atomic.Int64
+	var syncer sync.WaitGroup
+	start := time.Now()
+	syncer.Go(func() {
+		for range full {
+			began := time.Now()
+			if err := d.SyncPlaced(b.Context()); err != nil {
+				b.Error(err)
+			}
+			*draining += time.Since(began)
+		}
+	})
+	race(writers, n, func() {
+		p := bytes.Clone(template)
+		rand.Read(p[:32])
+		s, err := d.Stage(b.Context(), bytes.NewReader(p), 0)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		if err := errors.Join(s.(Placer).Prepare(b.Context()), s.(Placer).Place(b.Context())); err != nil {
+			b.Error(err)
+		}
+		if count.Add(1)%placedRound == 0 {
+			full <- struct{}{}
+		}
+	})
+	full <- struct{}{}
+	close(full)
+	syncer.Wait()
+	return time.Since(start)
+}
+
+// segment is a file of written zeros.
+type segment struct {
+	f  *os.File
+	at int64
+}
+
+const (
+	segmentSize = 64 << 20
+	placedRound = 1000
+)
+
+func newSegment(b *testing.B) *segment {
+	f, err := os.Create(filepath.Join(b.TempDir(), "segment"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	for range segmentSize >> 20 {
+		if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := f.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	return &segment{f: f}
+}
+
+func (s *segment) append(b *testing.B, p []byte, n int) time.Duration {
+	start := time.Now()
+	for i := 1; i <= n; i++ {
+		if _, err := s.f.WriteAt(p, s.at); err != nil {
+			b.Fatal(err)
+		}
+		s.at = (s.at + int64(len(p))) % segmentSize
+		if i%64 == 0 || i == n {
+			if err := syncData(s.f); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return time.Since(start)
 }
 
 func bareKeep(b *testing.B, d *Disk, p []byte) {

@@ -12,7 +12,7 @@
 //
 // # How bytes come in
 //
-// Stage hashes a stream. A blob shorter than 128 KiB stays in memory until it is
+// Stage hashes a stream. A blob of at most 256 KiB stays in memory until it is
 // kept; a longer one is written to staging and synced before Stage returns, so
 // that Keep never waits for more than one small write. Keep makes the blob
 // visible and durable, Discard forgets it. One of them must be called.
@@ -32,6 +32,34 @@
 // Remove unlinks the blob and syncs the directory; a crash in between leaves the
 // blob or not, and nobody was told.
 //
+// # Bytes that a log carries
+//
+// Two syncs for each small blob are most of what a small upload costs. A caller
+// with a write-ahead log of its own may put the bytes of a blob in memory into the log's record instead (see Placer), in this order:
+//
+//  1. Ask Kept. If it says yes, the record needs no bytes and the blob no Place.
+//  2. Prepare.        The bytes in staging, unsynced: swept by the next Open.
+//  3. Sync the record, bytes included. From here on the blob is durable, by the log.
+//  4. Place.          The rename, unsynced. After a power cut the name is there or not, with any bytes.
+//  5. SyncPlaced.     Files, then directories. The blob is durable by itself, and only now is it kept.
+//  6. Forget the record, if its Place had returned before that SyncPlaced was called.
+//
+// From 3 to 6 the record has the bytes. So after a crash at any point the next
+// process, before it answers anyone, gives every blob of every record that is
+// left to Rewrite, which believes nothing that it finds, and removes what no
+// reference names. That holds after a kill -9 too, and after a failed sync:
+// then the page cache shows bytes that the disk lacks. What no record is left of
+// was synced at 5, or was removed: Remove of a blob between 4 and 5 counts at 5
+// until its directory is synced, since otherwise a power cut could bring the
+// name back, with wrong bytes, when the record that would mend it is forgotten.
+//
+// The file stays open from 2 to 5. A kernel that could not write a file's pages
+// remembers it with the file, and may forget both when nobody has it open.
+//
+// Until 5 the digest is not kept. An equal blob that comes meanwhile carries its
+// bytes in a record again; its Place finds the file and does nothing, its Keep
+// writes and syncs a file of its own.
+//
 // # When something fails
 //
 // A Keep that failed has kept nothing as far as its caller may know: not a
@@ -41,6 +69,7 @@
 // file, because the kernel may have dropped what it could not write and report
 // success the second time: bytes whose sync failed are written anew, and in a directory whose
 // sync failed an existing name is replaced rather than trusted, until the disk is opened again.
+// After an error of Place, Rewrite or SyncPlaced the log must be replayed.
 //
 // # Who may do what
 //
@@ -48,8 +77,9 @@
 // sweeps staging. All methods of Disk may be called at once by any number of
 // goroutines, with one exception which the caller excludes by a lock of its own:
 // Remove of a digest must not overlap the time from the beginning of Keep of that digest until
-// a reference to it is recorded. Otherwise Keep could acknowledge a blob that
-// Remove is taking away.
+// a reference to it is recorded, nor that from the call of Kept until the record is
+// synced and Place has returned. Otherwise Keep could acknowledge a blob that
+// Remove is taking away. A Batch is for a store that nobody else uses yet.
 package blobstore
 
 import (

@@ -11,15 +11,25 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
-// Disk keeps blobs in a directory. It holds no open file and no goroutine, so there is nothing to close.
+// Disk keeps blobs in a directory. It has no goroutine, and no open file but
+// those of blobs that were placed and are not synced.
 type Disk struct {
 	dir    string
 	do     steps
 	fanout [256]fanout // by the digest's first byte
 	heads  buffers
+	wides  buffers
 	chunks buffers
+
+	mayHold int64        // so many written files may stay open until they are synced
+	held    atomic.Int64 // so many do
+	// syncing is held by SyncPlaced, and shared by Rewrite: a file that takes the
+	// place of one which is being synced would not be. It is taken before fanout.placing.
+	syncing sync.RWMutex
 }
 
 // Init makes the directories of a store in dir, and dir itself, and returns
@@ -87,7 +97,10 @@ func Open(dir string) (*Disk, error) {
 			return nil, fmt.Errorf("sweep staged blobs: %w", err)
 		}
 	}
-	return &Disk{dir: dir, do: realSteps(), heads: buffers{size: headSize}, chunks: buffers{size: chunkSize}}, nil
+	return &Disk{
+		dir: dir, do: realSteps(), mayHold: mayHold(),
+		heads: buffers{size: headSize}, wides: buffers{size: wideSize}, chunks: buffers{size: chunkSize},
+	}, nil
 }
 
 func isFanout(entry os.DirEntry) bool {
@@ -106,7 +119,11 @@ func (d *Disk) path(digest Digest) string {
 // syncFanout makes durable what was renamed or removed in one of the 256
 // directories since its failures were counted.
 func (d *Disk) syncFanout(first byte, failures uint64) error {
-	err := d.fanout[first].sync(failures, func() error { return d.do.syncDir(d.fanoutPath(first)) })
+	fan := &d.fanout[first]
+	err := fan.sync(failures, func() error { return d.do.syncDir(d.fanoutPath(first)) })
+	if err == nil {
+		fan.vouched.Store(true)
+	}
 	return spaceError(err)
 }
 
@@ -167,14 +184,17 @@ func lstatKept(path string) (os.FileInfo, error) {
 //	unlinkat(sha256/ab/<hex>)
 //	openat(sha256/ab) fsync(fd) close(fd)
 func (d *Disk) Remove(digest Digest) error {
-	failures := d.fanout[digest[0]].failures.Load()
-	if err := d.do.removeIfPresent(d.path(digest)); err != nil {
+	fan := &d.fanout[digest[0]]
+	failures := fan.failures.Load()
+	name, err := d.unlink(digest, failures)
+	if err != nil {
 		return blobError("remove", digest, err)
 	}
 	// Absent or not: it may be absent because of a Remove that failed at this point.
 	if err := d.syncFanout(digest[0], failures); err != nil {
 		return blobError("remove", digest, err)
 	}
+	fan.settle(digest, name)
 	return nil
 }
 

@@ -100,7 +100,7 @@ func TestOpen(t *testing.T) {
 	})
 	t.Run("sweeps staging", func(t *testing.T) {
 		d := open(t)
-		if _, err := d.Stage(t.Context(), bytes.NewReader(make([]byte, headSize+1)), 0); err != nil {
+		if _, err := d.Stage(t.Context(), bytes.NewReader(make([]byte, SmallSize+1)), 0); err != nil {
 			t.Fatal(err)
 		}
 		if len(leftovers(t, d)) != 1 {
@@ -132,7 +132,7 @@ func TestModes(t *testing.T) {
 		t.Skip("modes mean little here")
 	}
 	d := open(t)
-	small, large := keep(t, d, []byte("small")), keep(t, d, make([]byte, headSize+1))
+	small, large := keep(t, d, []byte("small")), keep(t, d, make([]byte, SmallSize+1))
 	for path, want := range map[string]os.FileMode{
 		d.dir:                           0o700,
 		filepath.Join(d.dir, "staging"): 0o700,

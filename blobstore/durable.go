@@ -21,6 +21,14 @@ import (
 //	close(fd)                                                       close
 //	renameat(staging/<name>, sha256/ab/<hex>)                       rename
 //	openat(sha256/ab, O_RDONLY|O_CLOEXEC) fsync(fd) close(fd)       syncDir
+//
+// Those of a blob whose bytes are in a log, by whom they are made:
+//
+//	Prepare     openat(staging/<name>, …) write(fd, …)              create, write
+//	Place       renameat(staging/<name>, sha256/ab/<hex>)           rename
+//	SyncPlaced  sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE)    all files, no more than a hint
+//	            fsync(fd) close(fd)                                 all files, some at once: sync, close
+//	            openat(sha256/ab, …) fsync(fd) close(fd)            each directory once, some at once: syncDir
 type steps struct {
 	create  func(path string) (*os.File, error)
 	write   func(f *os.File, p []byte) error
@@ -53,6 +61,9 @@ type fanout struct {
 	// placing makes "is it there already? then rename" one step, so that of
 	// equal blobs kept at once one is placed. Held for a stat and a rename, never during a sync.
 	placing sync.Mutex
+
+	unsynced map[Digest]*unsynced // names that are not known to be durable; guarded by placing
+	vouched  atomic.Bool          // a sync succeeded since Open: names from before it are durable too
 
 	// A sync of the directory covers every rename that came before it began.
 	// So whoever comes while one runs waits for the next, and all who wait

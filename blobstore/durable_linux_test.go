@@ -42,7 +42,7 @@ func TestSystemCalls(t *testing.T) {
 		1000: {create, {"fsync staging", "renameat staging"}, syncNames,
 			syncNames,
 			{"unlinkat fanout"}, syncNames},
-		headSize + writebackSize: {create, slices.Repeat([]string{"write staging"}, 8),
+		SmallSize + writebackSize: {create, slices.Repeat([]string{"write staging"}, 8),
 			{"sync_file_range staging", "fsync staging", "renameat staging"}, syncNames,
 			create, slices.Repeat([]string{"write staging"}, 8),
 			{"sync_file_range staging", "fsync staging"}, syncNames, {"unlinkat staging"},
@@ -83,28 +83,56 @@ func TestSystemCallsOfABatch(t *testing.T) {
 		}
 		return
 	}
+	d := open(t)
+	got := straced(t, variable, d.dir)
+	write := []string{"openat staging", "write staging", "sync_file_range staging"}
+	names := []string{"openat fanout", "fsync fanout"}
+	want := slices.Concat(write, write, []string{"fsync staging", "fsync staging", "renameat staging", "renameat staging"}, names, names)
+	if !slices.Equal(got, want) {
+		t.Errorf("system calls\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestSystemCallsOfPlaced holds that nothing is synced before SyncPlaced, and all of it there.
+func TestSystemCallsOfPlaced(t *testing.T) {
+	const variable = "BLOBSTORE_STRACED_PLACED"
+	if dir, ok := os.LookupEnv(variable); ok {
+		d := reopen(t, dir)
+		digest := place(t, d, random(62, 1000))
+		syncPlaced(t, d)
+		if err := d.Rewrite(t.Context(), digest, random(62, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got := straced(t, variable, open(t).dir)
+	placed := []string{"openat staging", "write staging", "renameat staging"}
+	want := slices.Concat(placed, []string{"sync_file_range fanout", "fsync fanout"}, []string{"openat fanout", "fsync fanout"}, placed)
+	if !slices.Equal(got, want) {
+		t.Errorf("system calls\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// straced runs the test that calls it under strace, with dir in the variable of
+// the environment, and returns the system calls on files below dir.
+func straced(t *testing.T, variable, dir string) []string {
+	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("no strace")
 	}
-	d := open(t)
 	log := filepath.Join(t.TempDir(), "strace")
 	cmd := exec.CommandContext(t.Context(), strace, "-f", "-y", "-o", log,
 		"-e", "trace=openat,write,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,unlink,unlinkat",
-		os.Args[0], "-test.run=^TestSystemCallsOfABatch$")
-	cmd.Env = append(os.Environ(), variable+"="+d.dir)
+		os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), variable+"="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if text, _ := os.ReadFile(log); !bytes.Contains(text, []byte("openat(")) {
 			t.Skipf("strace may not trace here: %v", err)
 		}
 		t.Fatalf("%v\n%s", err, out)
 	}
-	write := []string{"openat staging", "write staging", "sync_file_range staging"}
-	names := []string{"openat fanout", "fsync fanout"}
-	want := slices.Concat(write, write, []string{"fsync staging", "fsync staging", "renameat staging", "renameat staging"}, names, names)
-	if got := calls(t, log, d.dir); !slices.Equal(got, want) {
-		t.Errorf("system calls\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	return calls(t, log, dir)
 }
 
 // calls are the system calls on files below dir, each with the directory of the first file it names.

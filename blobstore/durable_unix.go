@@ -41,3 +41,13 @@ func freeBytes(path string) (uint64, error) {
 	}
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
+
+// mayHold is how many written files may stay open until they are synced: a
+// small share of what the process may open, since it has other vaults and connections.
+func mayHold() int64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int64(min(uint64(limit.Cur)/16, mostHeld))
+}

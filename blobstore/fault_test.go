@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 )
 
@@ -14,11 +15,16 @@ var errBroken = errors.New("broken")
 // err, having acted or not. It returns how often the step was called.
 func failAt(d *Disk, step string, nth int, acted bool, err error) (calls *int) {
 	calls = new(int)
+	var counting sync.Mutex // SyncPlaced syncs side by side
 	act := func(name string, do func() error) error {
 		if name != step {
 			return do()
 		}
-		if *calls++; *calls != nth {
+		counting.Lock()
+		*calls++
+		mine := *calls
+		counting.Unlock()
+		if mine != nth {
 			return do()
 		}
 		if acted {
@@ -59,7 +65,7 @@ func stageAndKeep(t *testing.T, d *Disk, p []byte) error {
 // TestFaults fails every call of every step of a Keep in both ways.
 func TestFaults(t *testing.T) {
 	dir := open(t).dir
-	for _, size := range []int{100, headSize + 2*chunkSize} {
+	for _, size := range []int{100, SmallSize + 2*chunkSize} {
 		for _, step := range []string{"create", "write", "sync", "close", "rename", "syncDir"} {
 			for _, acted := range []bool{false, true} {
 				for nth, more := 1, true; more; nth++ {
@@ -133,7 +139,7 @@ func noWrongBytes(t *testing.T, d *Disk) map[Digest]int64 {
 // TestFaultsOfTheDrop: that the staged copy of a blob cannot be dropped harms nobody.
 func TestFaultsOfTheDrop(t *testing.T) {
 	d := open(t)
-	p := random(12, headSize+1)
+	p := random(12, SmallSize+1)
 	keep(t, d, p)
 	for _, acted := range []bool{false, true} {
 		failAt(d, "remove", 1, acted, errBroken)
@@ -217,7 +223,7 @@ func TestNoSpace(t *testing.T) {
 	seed := uint64(60)
 	for _, full := range noSpace {
 		for _, step := range []string{"create", "write", "sync", "close", "rename", "syncDir"} {
-			for _, size := range []int{100, headSize + 1} {
+			for _, size := range []int{100, SmallSize + 1} {
 				seed++ // bytes that no earlier case has made visible
 				failAt(d, step, 1, false, &os.PathError{Op: step, Path: "x", Err: full})
 				err := stageAndKeep(t, d, random(seed, size))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,11 +12,17 @@ import (
 	"sync"
 )
 
+// SmallSize is the size in bytes up to which a staged blob stays in memory, so
+// that a log can carry it: see Placer.
+const SmallSize = 256 << 10
+
+// A buffer that is full after reading is too small for the stream: hence the one byte more.
 const (
-	headSize      = 128 << 10 // a shorter blob waits in memory for Keep
-	chunkSize     = 1 << 20   // unit of reading, hashing and writing from there on
-	writebackSize = 8 << 20   // unit of early writing to the disk
-	prefixSize    = 512       // what http.DetectContentType looks at
+	headSize      = 64<<10 + 1 // most small blobs need no more
+	wideSize      = SmallSize + 1
+	chunkSize     = 1 << 20 // unit of reading, hashing and writing from there on
+	writebackSize = 8 << 20 // unit of early writing to the disk
+	prefixSize    = 512     // what http.DetectContentType looks at
 )
 
 // buffers is a pool of slices of one length.
@@ -34,18 +41,19 @@ func (b *buffers) take() *[]byte {
 
 func (b *buffers) give(p *[]byte) { b.pool.Put(p) }
 
-// staged implements Staged. Its bytes are in head or in the file at path; both are zero once they are let go.
+// staged implements Placer. Its bytes are in head, in the file at path, or in both; all three are zero once they are let go.
 type staged struct {
 	disk   *Disk
 	digest Digest
 	size   int64
 	prefix []byte
 
-	head *[]byte // of disk.heads, the first size bytes count
+	head *[]byte // of disk.heads or disk.wides, the first size bytes count
 	path string
+	file *os.File // at path, written and not synced; nil: what is at path is synced
 
-	spent bool  // by Keep or Discard
-	err   error // what Keep returns once spent
+	spent bool  // by Keep, Place or Discard
+	err   error // what Keep and Place return once spent
 }
 
 func (s *staged) Digest() Digest { return s.digest }
@@ -55,24 +63,43 @@ func (s *staged) Prefix() []byte { return s.prefix }
 // Stage reads r to its end and hashes it. A stream longer than limit bytes (0:
 // no limit) is ErrTooLarge as soon as one byte too many was read. An error of r
 // comes back wrapped, and so does that of ctx, which is asked before each read;
-// a full disk is ErrNoSpace. Whatever the error, nothing is left behind.
-// However long the stream, Stage uses no more than 128 KiB and two buffers of
-// 1 MiB, and one goroutine that ends with it; a blob shorter than 128 KiB
-// takes its 128 KiB along until Keep or Discard.
+// a full disk is ErrNoSpace. Whatever the error, nothing is left behind. What
+// it returns is a Placer too.
+//
+// However long the stream, Stage uses no more than 256 KiB and two buffers of
+// 1 MiB, and one goroutine that ends with it; a blob of at most SmallSize takes
+// 64 KiB, or 256 KiB if it is longer than that, along until Keep, Place or Discard.
 func (d *Disk) Stage(ctx context.Context, r io.Reader, limit int64) (Staged, error) {
 	if limit > 0 {
 		r = &limitedReader{r: r, left: limit}
 	}
 	s := &staged{disk: d, head: d.heads.take()}
 	if err := s.stage(ctx, r); err != nil {
-		d.heads.give(s.head)
+		d.giveHead(s.head)
 		return nil, fmt.Errorf("stage blob: %w", err)
 	}
 	return s, nil
 }
 
+func (d *Disk) giveHead(p *[]byte) {
+	if len(*p) == d.heads.size {
+		d.heads.give(p)
+	} else {
+		d.wides.give(p)
+	}
+}
+
 func (s *staged) stage(ctx context.Context, r io.Reader) error {
 	n, err := fill(ctx, r, *s.head)
+	if err == nil {
+		narrow := s.head
+		s.head = s.disk.wides.take()
+		copy(*s.head, *narrow)
+		s.disk.heads.give(narrow)
+		var more int
+		more, err = fill(ctx, r, (*s.head)[n:])
+		n += more
+	}
 	if err != nil && err != io.EOF {
 		return err
 	}
@@ -86,7 +113,7 @@ func (s *staged) stage(ctx context.Context, r io.Reader) error {
 	if err := s.disk.do.writeFile(path, func(f *os.File) error { return s.stream(ctx, f, first, r) }); err != nil {
 		return err
 	}
-	s.disk.heads.give(s.head)
+	s.disk.giveHead(s.head)
 	s.head, s.path = nil, path
 	return nil
 }
@@ -166,49 +193,75 @@ func (s *staged) keep(ctx context.Context) error {
 	}
 	d, fan := s.disk, &s.disk.fanout[s.digest[0]]
 	failures := fan.failures.Load()
-	if !s.kept(failures) {
-		if s.head != nil {
-			path := d.stagingPath()
-			err := d.do.writeFile(path, func(f *os.File) error { return d.do.put(f, (*s.head)[:s.size]) })
-			if err != nil {
-				return err
-			}
-			s.path = path
+	fan.placing.Lock()
+	name, there := s.kept(fan, failures)
+	fan.placing.Unlock()
+	if !there {
+		if err := s.write(); err != nil {
+			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.place(fan, failures); err != nil {
+		var err error
+		if name, err = s.rename(fan, failures); err != nil {
 			return err
 		}
 	}
-	return d.syncFanout(s.digest[0], failures)
-}
-
-// place renames the staged file to its digest, unless equal bytes came first.
-func (s *staged) place(fan *fanout, failures uint64) error {
-	fan.placing.Lock()
-	defer fan.placing.Unlock()
-	if s.kept(failures) {
-		return nil
+	if err := d.syncFanout(s.digest[0], failures); err != nil {
+		return err
 	}
-	if err := s.disk.do.rename(s.path, s.disk.path(s.digest)); err != nil {
-		return spaceError(err)
-	}
-	s.path = ""
+	fan.settle(s.digest, name)
 	return nil
 }
 
-// kept tells whether the blob is there, so that syncing its directory is all
-// that remains: its bytes were synced before it got its name. Not so where a
-// sync of the directory failed: the name must be written again to be synced. A
-// blob of another size was damaged, and is healed by replacing it.
-func (s *staged) kept(failures uint64) bool {
-	if failures > 0 {
-		return false
+// write makes the bytes a synced file at path.
+func (s *staged) write() error {
+	switch {
+	case s.file != nil: // Prepare wrote it
+		f := s.file
+		s.file = nil
+		return spaceError(errors.Join(s.disk.do.sync(f), s.disk.letGo(f)))
+	case s.path != "":
+		return nil
 	}
-	info, err := os.Lstat(s.disk.path(s.digest))
-	return err == nil && info.Mode().IsRegular() && info.Size() == s.size
+	path := s.disk.stagingPath()
+	err := s.disk.do.writeFile(path, func(f *os.File) error { return s.disk.do.put(f, s.Bytes()) })
+	if err == nil {
+		s.path = path
+	}
+	return err
+}
+
+// rename gives the staged file its digest's name, unless equal bytes came
+// first. It returns what is to be settled when the name is synced.
+func (s *staged) rename(fan *fanout, failures uint64) (*unsynced, error) {
+	fan.placing.Lock()
+	defer fan.placing.Unlock()
+	if name, there := s.kept(fan, failures); there {
+		return name, nil
+	}
+	if err := s.disk.do.rename(s.path, s.disk.path(s.digest)); err != nil {
+		return nil, spaceError(err)
+	}
+	s.path = ""
+	return s.disk.noted(s.digest, &unsynced{failures: failures}), nil
+}
+
+// kept tells whether the blob is there, so that syncing its directory is all
+// that remains: its bytes were synced before it got its name, or since. Not so where a
+// sync of the directory failed: the name must be written again to be synced. A
+// blob of another size was damaged, and is healed by replacing it. The name is
+// nil where it is not among the unsynced. fan.placing is held.
+func (s *staged) kept(fan *fanout, failures uint64) (name *unsynced, there bool) {
+	if failures > 0 {
+		return nil, false
+	}
+	name = fan.unsynced[s.digest]
+	if name != nil && !name.whole() {
+		return nil, false
+	}
+	return name, s.disk.stands(s.digest, s.size)
 }
 
 // Discard: see Staged.
@@ -226,8 +279,12 @@ func (s *staged) Discard() error {
 // release lets go of the bytes, wherever they are.
 func (s *staged) release() error {
 	if s.head != nil {
-		s.disk.heads.give(s.head)
+		s.disk.giveHead(s.head)
 		s.head = nil
+	}
+	if s.file != nil {
+		s.disk.letGo(s.file) // it is to be removed, so what it says means nothing
+		s.file = nil
 	}
 	if s.path == "" {
 		return nil

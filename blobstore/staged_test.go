@@ -16,8 +16,8 @@ import (
 )
 
 // sizes lie on both sides of every boundary between one way of staging and the next.
-var sizes = []int{0, 1, 511, 512, 513, headSize - 1, headSize, headSize + 1,
-	headSize + chunkSize - 1, headSize + chunkSize, headSize + chunkSize + 1, headSize + 3*chunkSize + 17}
+var sizes = []int{0, 1, 511, 512, 513, SmallSize - 1, SmallSize, SmallSize + 1,
+	SmallSize + chunkSize - 1, SmallSize + chunkSize, SmallSize + chunkSize + 1, SmallSize + 3*chunkSize + 17}
 
 func TestStageAndKeep(t *testing.T) {
 	d := open(t)
@@ -79,12 +79,12 @@ func TestStageRefuses(t *testing.T) {
 		want  error
 	}{
 		"one byte over":           {t.Context(), bytes.NewReader(make([]byte, 11)), 10, ErrTooLarge},
-		"endless, small limit":    {t.Context(), endless, headSize - 1, ErrTooLarge},
-		"endless, middling limit": {t.Context(), endless, headSize, ErrTooLarge},
-		"endless, large limit":    {t.Context(), endless, headSize + 2*chunkSize, ErrTooLarge},
+		"endless, small limit":    {t.Context(), endless, SmallSize - 1, ErrTooLarge},
+		"endless, middling limit": {t.Context(), endless, SmallSize, ErrTooLarge},
+		"endless, large limit":    {t.Context(), endless, SmallSize + 2*chunkSize, ErrTooLarge},
 		"vanishes at once":        {t.Context(), iotest.ErrReader(errVanished), 0, errVanished},
 		"vanishes early":          {t.Context(), io.MultiReader(strings.NewReader("some"), iotest.ErrReader(errVanished)), 0, errVanished},
-		"vanishes late":           {t.Context(), io.MultiReader(io.LimitReader(zeros{}, headSize+chunkSize+9), iotest.ErrReader(errVanished)), 0, errVanished},
+		"vanishes late":           {t.Context(), io.MultiReader(io.LimitReader(zeros{}, SmallSize+chunkSize+9), iotest.ErrReader(errVanished)), 0, errVanished},
 		"unexpected end":          {t.Context(), iotest.ErrReader(io.ErrUnexpectedEOF), 0, io.ErrUnexpectedEOF},
 		"cancelled":               {cancelled, strings.NewReader("some"), 0, context.Canceled},
 		"reads nothing":           {t.Context(), idle{}, 0, io.ErrNoProgress},
@@ -144,7 +144,7 @@ func TestStagePanickingReader(t *testing.T) {
 				t.Error("the panic was swallowed")
 			}
 		}()
-		r := io.MultiReader(io.LimitReader(zeros{}, headSize+5), readerFunc(func([]byte) (int, error) { panic("reader") }))
+		r := io.MultiReader(io.LimitReader(zeros{}, SmallSize+5), readerFunc(func([]byte) (int, error) { panic("reader") }))
 		d.Stage(t.Context(), r, 0)
 	}()
 	if names := leftovers(t, d); len(names) > 0 {
@@ -165,7 +165,7 @@ func TestLimitIsNotOverread(t *testing.T) {
 
 func TestKeepIsOnce(t *testing.T) {
 	d := open(t)
-	for _, size := range []int{7, headSize + 7} {
+	for _, size := range []int{7, SmallSize + 7} {
 		stage := func() Staged {
 			s, err := d.Stage(t.Context(), bytes.NewReader(random(40, size)), 0)
 			if err != nil {
@@ -222,7 +222,7 @@ func TestSmallDuplicateIsNotWritten(t *testing.T) {
 }
 
 func TestEqualBytesAtOnce(t *testing.T) {
-	for _, size := range []int{5000, headSize + chunkSize} {
+	for _, size := range []int{5000, SmallSize + chunkSize} {
 		d := open(t)
 		p := random(42, size)
 		renames := failAt(d, "rename", 0, false, nil) // counted under the directory's lock

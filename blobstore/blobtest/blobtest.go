@@ -49,7 +49,7 @@ func Test(t *testing.T, open func(t *testing.T) Store) {
 }
 
 // sizes are around those at which stores tend to change their ways.
-var sizes = []int{0, 1, 511, 512, 513, 4096, 65536, 1<<17 - 1, 1 << 17, 1<<20 + 1, 3<<20 + 7}
+var sizes = []int{0, 1, 511, 512, 513, 4096, 65536, 1<<17 - 1, 1 << 17, 1 << 18, 1<<18 + 1, 1<<20 + 1, 3<<20 + 7}
 
 func random(seed, size int) []byte {
 	p := make([]byte, size)
