@@ -33,6 +33,7 @@ type (
 		Versions   []integrityVersion  `json:"versions"`
 		Holds      []integrityHold     `json:"holds"`
 		Protection integrityProtection `json:"protection"`
+		Decisions  []integrityDecision `json:"decisions"`
 		Events     []integrityEvent    `json:"events"`
 		Checkpoint integrityCheckpoint `json:"checkpoint"`
 
@@ -78,10 +79,6 @@ type (
 		ReleasedBy  string `json:"releasedBy"`
 		ReleasedSeq uint64 `json:"releasedSeq"`
 	}
-	integrityProtection struct {
-		Protect Protect `json:"protect"` // "": none
-		Until   string  `json:"until"`   // "": unknown, if something protects it
-	}
 	integrityEvent struct {
 		Seq     uint64          `json:"seq"`
 		Time    string          `json:"time"`
@@ -112,20 +109,36 @@ func (v *Vault) IntegrityReport(ctx context.Context, documentID string) (Integri
 	if err != nil {
 		return IntegrityReport{}, err
 	}
-	r := &integrityReport{Title: reportTitle, MadeAt: audit.FormatTime(v.store.Clock.Now()), Vault: integrityVault{v.ID(), v.Name()}, Versions: []integrityVersion{}, Holds: []integrityHold{}}
+	protection, err := v.newProtection(ctx)
+	if err != nil {
+		return IntegrityReport{}, err
+	}
+	r := &integrityReport{
+		Title: reportTitle, MadeAt: audit.FormatTime(v.store.Clock.Now()), Vault: integrityVault{v.ID(), v.Name()},
+		Versions: []integrityVersion{}, Holds: []integrityHold{}, Decisions: []integrityDecision{},
+	}
 	var lines [][]byte // of the entries that made the versions
 	for i := len(chain) - 1; i >= 0; i-- {
 		e, err := v.Entry(ctx, chain[i])
 		if err != nil {
 			return IntegrityReport{}, err
 		}
-		if r.event(&e) {
+		if err := protection.through(ctx, e.Seq); err != nil {
+			return IntegrityReport{}, err
+		}
+		past, gone := told(&e)
+		protection.document(&past, gone)
+		if r.event(&e, &past) {
 			lines = append(lines, e.Line[:len(e.Line)-1])
 		}
 		if err := ctx.Err(); err != nil {
 			return IntegrityReport{}, err
 		}
 	}
+	if err := protection.end(ctx); err != nil {
+		return IntegrityReport{}, err
+	}
+	r.Protection.OverTime, r.Protection.Complete = protection.spans, protection.complete
 	if _, err := view(v, func(t *tx) (struct{}, error) { return struct{}{}, t.report(r, documentID) }); err != nil {
 		return IntegrityReport{}, err
 	}
@@ -133,14 +146,17 @@ func (v *Vault) IntegrityReport(ctx context.Context, documentID string) (Integri
 }
 
 // event takes an entry about the document in. It says whether that made a version.
-func (r *integrityReport) event(e *Entry) (version bool) {
-	past, _ := told(e)
+func (r *integrityReport) event(e *Entry, past *pastEntry) (version bool) {
 	at := audit.FormatTime(e.Time)
 	facts, _ := e.Facts.MarshalJSON() // they were read from a line, so they can be printed
 	r.Events = append(r.Events, integrityEvent{e.Seq, at, e.Op, e.Actor, e.Version, facts, e.Hash})
 	word := past.word
 	if name, told := past.members["name"].(string); told {
 		r.name = name
+	}
+	switch e.Op {
+	case audit.OpDocumentArchived, audit.OpDocumentUnarchived, audit.OpDocumentDeleted:
+		r.Decisions = append(r.Decisions, integrityDecision{e.Seq, at, e.Op, e.Actor, Right(word("right")), word("policy"), word("run"), word("bypass") == "true"})
 	}
 	switch e.Op {
 	case audit.OpDocumentCreated, audit.OpDocumentVersionAdded:
