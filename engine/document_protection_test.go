@@ -1,8 +1,11 @@
 package engine_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -136,4 +139,45 @@ func TestProtectionOverTime(t *testing.T) {
 			t.Errorf("erased: complete %v\n%s", complete, strings.Join(lines, "\n"))
 		}
 	})
+}
+
+// What earlier formats tell of policies is told too.
+func TestProtectionUnderEarlierFormats(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "frozen")
+	thaw(t, frozenPath2, dir)
+	k := &enginetest.Kit{Vault: open(t, dir), TB: t}
+	lines, complete := reported(t, k, named(t, k.Vault, "held").ID)
+	if want := []string{"hold from 2000-01-01 to 2000-01-01 until -", "hold from 2000-01-01 to - until -"}; !slices.Equal(lines, want) || !complete {
+		t.Errorf("complete %v, %q, want %q", complete, lines, want)
+	}
+	page, err := k.Documents(t.Context(), engine.DocumentQuery{Status: engine.StatusAll, Category: "invoice"})
+	must(t, err)
+	lines, complete = reported(t, k, page.Items[0].ID)
+	if want := []string{"compliance keep invoices P3650D field:renewalDate from 2000-01-01 to - until -", "document.archived  by tidy, run true, bypass false"}; !slices.Equal(lines, want) || !complete {
+		t.Errorf("complete %v, %q, want %q", complete, lines, want)
+	}
+}
+
+// A detail that is not the one of which the log tells is not taken for it.
+func TestAReportTellsNoForgedDetail(t *testing.T) {
+	t.Parallel()
+	k := enginetest.New(t)
+	policy(k, engine.NewPolicy{Name: "law", Scope: engine.ScopeCategory, Target: "invoice", Period: "P1Y", Action: engine.ActionArchive, Protect: engine.ProtectGovernance})
+	d := k.CreateFrom(engine.NewDocument{Name: "d", Category: "invoice"}, "text")
+	must(t, k.Close())
+	good := readFile(t, filepath.Join(k.Dir, "vault.db"))
+	spoil(t, k.Dir, edit("detail", engine.SeqKey(d.AuditSeq), func(_, row []byte) []byte {
+		return bytes.Replace(row, []byte(`"invoice"`), []byte(`"receipt"`), 1)
+	}))
+	forged := &enginetest.Kit{Vault: open(t, k.Dir), TB: t}
+	if lines, complete := reported(t, forged, d.ID); complete || len(lines) > 0 {
+		t.Errorf("complete %v, %q", complete, lines)
+	}
+	must(t, forged.Close())
+	must(t, os.WriteFile(filepath.Join(k.Dir, "vault.db"), good, 0o600))
+	k.Reopen()
+	if lines, complete := reported(t, k, d.ID); !complete || len(lines) != 1 {
+		t.Errorf("complete %v, %q", complete, lines)
+	}
 }
