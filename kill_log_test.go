@@ -29,19 +29,9 @@ type signer struct {
 
 func (g *signer) work(client *http.Client, url string) {
 	defer func() { g.ends = append(g.ends, len(g.kept)) }()
-	var key struct{ VKey string }
-	answer, gone := g.get(client, url+"/v1/log/key")
-	if gone || g.err != nil {
+	if g.readKey(client, url) {
 		return
 	}
-	if g.err = json.Unmarshal(answer, &key); g.err != nil {
-		return
-	}
-	if g.vkey != "" && g.vkey != key.VKey {
-		g.err = fmt.Errorf("the key was %s, is %s", g.vkey, key.VKey)
-		return
-	}
-	g.vkey = key.VKey
 	for g.err == nil {
 		note, gone := g.get(client, url+"/v1/log/checkpoint")
 		if gone || g.err != nil {
@@ -58,6 +48,21 @@ func (g *signer) work(client *http.Client, url string) {
 		g.kept = append(g.kept, c)
 		time.Sleep(time.Duration(g.dice.IntN(10)) * time.Millisecond) // or the log has little else
 	}
+}
+
+// readKey holds the server to the key it has named. It reports whether the server is
+// gone.
+func (g *signer) readKey(client *http.Client, url string) (gone bool) {
+	var key struct{ VKey string }
+	answer, gone := g.get(client, url+"/v1/log/key")
+	if gone || g.err != nil {
+		return gone
+	}
+	if g.err = json.Unmarshal(answer, &key); g.err == nil && g.vkey != "" && g.vkey != key.VKey {
+		g.err = fmt.Errorf("the key was %s, is %s", g.vkey, key.VKey)
+	}
+	g.vkey = key.VKey
+	return false
 }
 
 // get reports whether the server is gone.
@@ -88,7 +93,11 @@ func (g *signer) check(t *testing.T, s *server) {
 	t.Helper()
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
-	note, gone := g.get(client, s.url+"/v1/log/checkpoint")
+	gone := g.readKey(client, s.url)
+	var note []byte
+	if !gone && g.err == nil {
+		note, gone = g.get(client, s.url+"/v1/log/checkpoint")
+	}
 	if gone || g.err != nil {
 		t.Fatal("no checkpoint after the kills", g.err)
 	}

@@ -33,8 +33,11 @@ type (
 		Versions   []integrityVersion  `json:"versions"`
 		Holds      []integrityHold     `json:"holds"`
 		Protection integrityProtection `json:"protection"`
+		Decisions  []integrityDecision `json:"decisions"`
 		Events     []integrityEvent    `json:"events"`
 		Checkpoint integrityCheckpoint `json:"checkpoint"`
+
+		name string // that which details tell last; "": none does any more
 	}
 	integrityVault struct {
 		ID   string `json:"id"`
@@ -42,7 +45,7 @@ type (
 	}
 	integrityDocument struct {
 		ID         string `json:"id"`
-		Name       string `json:"name"`
+		Name       string `json:"name"` // of a deleted one that which it had; "": it was erased
 		Status     Status `json:"status"`
 		ReceivedAt string `json:"receivedAt"`
 		ReceivedBy string `json:"receivedBy"`
@@ -76,10 +79,6 @@ type (
 		ReleasedBy  string `json:"releasedBy"`
 		ReleasedSeq uint64 `json:"releasedSeq"`
 	}
-	integrityProtection struct {
-		Protect Protect `json:"protect"` // "": none
-		Until   string  `json:"until"`   // "": unknown, if something protects it
-	}
 	integrityEvent struct {
 		Seq     uint64          `json:"seq"`
 		Time    string          `json:"time"`
@@ -110,20 +109,36 @@ func (v *Vault) IntegrityReport(ctx context.Context, documentID string) (Integri
 	if err != nil {
 		return IntegrityReport{}, err
 	}
-	r := &integrityReport{Title: reportTitle, MadeAt: audit.FormatTime(v.store.Clock.Now()), Vault: integrityVault{v.ID(), v.Name()}, Versions: []integrityVersion{}, Holds: []integrityHold{}}
+	protection, err := v.newProtection(ctx)
+	if err != nil {
+		return IntegrityReport{}, err
+	}
+	r := &integrityReport{
+		Title: reportTitle, MadeAt: audit.FormatTime(v.store.Clock.Now()), Vault: integrityVault{v.ID(), v.Name()},
+		Versions: []integrityVersion{}, Holds: []integrityHold{}, Decisions: []integrityDecision{},
+	}
 	var lines [][]byte // of the entries that made the versions
 	for i := len(chain) - 1; i >= 0; i-- {
 		e, err := v.Entry(ctx, chain[i])
 		if err != nil {
 			return IntegrityReport{}, err
 		}
-		if r.event(&e) {
+		if err := protection.through(ctx, e.Seq); err != nil {
+			return IntegrityReport{}, err
+		}
+		past, gone := told(&e)
+		protection.document(&past, gone)
+		if r.event(&e, &past) {
 			lines = append(lines, e.Line[:len(e.Line)-1])
 		}
 		if err := ctx.Err(); err != nil {
 			return IntegrityReport{}, err
 		}
 	}
+	if err := protection.end(ctx); err != nil {
+		return IntegrityReport{}, err
+	}
+	r.Protection.OverTime, r.Protection.Complete = protection.spans, protection.complete
 	if _, err := view(v, func(t *tx) (struct{}, error) { return struct{}{}, t.report(r, documentID) }); err != nil {
 		return IntegrityReport{}, err
 	}
@@ -131,19 +146,22 @@ func (v *Vault) IntegrityReport(ctx context.Context, documentID string) (Integri
 }
 
 // event takes an entry about the document in. It says whether that made a version.
-func (r *integrityReport) event(e *Entry) (version bool) {
+func (r *integrityReport) event(e *Entry, past *pastEntry) (version bool) {
 	at := audit.FormatTime(e.Time)
 	facts, _ := e.Facts.MarshalJSON() // they were read from a line, so they can be printed
 	r.Events = append(r.Events, integrityEvent{e.Seq, at, e.Op, e.Actor, e.Version, facts, e.Hash})
-	word := func(name string) string {
-		s, _ := e.Facts[name].AsText()
-		return s
+	word := past.word
+	if name, told := past.members["name"].(string); told {
+		r.name = name
+	}
+	switch e.Op {
+	case audit.OpDocumentArchived, audit.OpDocumentUnarchived, audit.OpDocumentDeleted:
+		r.Decisions = append(r.Decisions, integrityDecision{e.Seq, at, e.Op, e.Actor, Right(word("right")), word("policy"), word("run"), word("bypass") == "true"})
 	}
 	switch e.Op {
 	case audit.OpDocumentCreated, audit.OpDocumentVersionAdded:
-		size, _ := e.Facts["size"].AsNumber()
 		r.Versions = append(r.Versions, integrityVersion{
-			Number: e.Version, Digest: word("digest"), Size: size, MediaType: word("mediaType"), CreatedAt: at, CreatedBy: e.Actor,
+			Number: e.Version, Digest: word("digest"), Size: past.number("size"), MediaType: word("mediaType"), FileName: past.text("fileName"), CreatedAt: at, CreatedBy: e.Actor,
 			Chain: word("chain"), Seq: e.Seq, Hash: e.Hash, Bytes: "deleted",
 		})
 		return true
@@ -157,8 +175,31 @@ func (r *integrityReport) event(e *Entry) (version bool) {
 		}
 	case audit.OpDocumentDeleted:
 		r.Document.DeletedAt, r.Document.DeletedBy, r.Document.Right = at, e.Actor, Right(word("right"))
+	case audit.OpErasureCompleted: // maybe of a part of it: the rest goes too
+		r.forget()
 	}
 	return false
+}
+
+// told reads an entry with its detail. gone says that it had one, which is erased, or is
+// not that of which the entry tells.
+func told(e *Entry) (past pastEntry, gone bool) {
+	past.Entry = e.Entry
+	switch {
+	case e.Entry.Detail.IsZero():
+		return past, false
+	case len(e.Salt) != 16 || audit.DetailHash([16]byte(e.Salt), e.Detail) != e.Entry.Detail:
+		return past, true
+	}
+	return past, past.read(e.Detail) != nil
+}
+
+// forget forgets the names that an erasure erases.
+func (r *integrityReport) forget() {
+	r.name = ""
+	for i := range r.Versions {
+		r.Versions[i].FileName = ""
+	}
 }
 
 // report adds what holds today.
@@ -173,6 +214,12 @@ func (t *tx) report(r *integrityReport, documentID string) error {
 	}
 	if d.deleted {
 		r.Document.Status = StatusDeleted
+		if r.Events[len(r.Events)-1].Seq != d.AuditSeq { // it may have been erased since the entries were read
+			r.forget()
+		}
+		if d.Name == "" { // in the log it may still be: it was deleted before tombstones had names
+			r.Document.Name = r.name
+		}
 		return nil
 	}
 	fate, err := t.explain(d)

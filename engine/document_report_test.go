@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,5 +77,56 @@ func TestIntegrityReport(t *testing.T) {
 	}
 	if _, err := k.IntegrityReport(ctx, engine.NewID()); !errors.Is(err, engine.ErrDocumentNotFound) {
 		t.Errorf("of no document: %v", err)
+	}
+}
+
+// A deleted document's report says the names it had, as long as they are not erased: of
+// one that an earlier version has deleted too, whose tombstone has none.
+func TestAReportKeepsNamesUntilTheyAreErased(t *testing.T) {
+	t.Parallel()
+	names := func(v *engine.Vault, documentID string) string {
+		t.Helper()
+		made, err := v.IntegrityReport(t.Context(), documentID)
+		must(t, err)
+		var r struct {
+			Document struct{ Name string }
+			Versions []struct{ FileName string }
+		}
+		must(t, json.Unmarshal(made.JSON, &r))
+		return fmt.Sprintf("%s %v", r.Document.Name, r.Versions)
+	}
+	k := enginetest.New(t)
+	ctx, cond := t.Context(), engine.Condition{}
+	d := k.CreateFrom(engine.NewDocument{Name: "before", Version: engine.NewVersion{FileName: "before.txt"}}, "text")
+	_, _, err := k.UpdateDocument(ctx, k.Admin, d.ID, cond, engine.DocumentPatch{Name: new("Lease")})
+	must(t, err)
+	k.AddText(d.ID, "another")
+	for _, state := range []string{"active", "deleted", "erased"} {
+		want := "Lease [{before.txt} {}]"
+		switch state {
+		case "deleted":
+			_, _, err := k.DeleteDocument(ctx, k.Admin, d.ID, cond)
+			must(t, err)
+		case "erased":
+			erase(t, k, d.ID)
+			sweep(k)
+			want = " [{} {}]"
+		}
+		if is := names(k.Vault, d.ID); is != want {
+			t.Errorf("%s: %q, want %q", state, is, want)
+		}
+	}
+	for path, want := range map[string]string{frozenPath: "Gone [{}]", frozenPath2: " [{}]"} {
+		dir := filepath.Join(t.TempDir(), "frozen")
+		thaw(t, path, dir)
+		v := open(t, dir)
+		page, err := v.Documents(ctx, engine.DocumentQuery{Status: engine.StatusDeleted})
+		must(t, err)
+		if len(page.Items) != 1 || page.Items[0].Name != "" {
+			t.Fatalf("%+v", page.Items)
+		}
+		if is := names(v, page.Items[0].ID); is != want {
+			t.Errorf("%s: %q, want %q", path, is, want)
+		}
 	}
 }

@@ -58,9 +58,12 @@ func TestFormat3(t *testing.T) {
 
 // TestLockedOfFormat3 is the same for those who were at work.
 func TestLockedOfFormat3(t *testing.T) {
-	today := filepath.Join(t.TempDir(), "today.zip")
-	freezeVault(t, today, fillLocked)
-	for _, path := range []string{frozenLocked3, today} {
+	paths := []string{frozenLocked3}
+	if !testing.Short() { // its passwords take long to hash
+		paths = append(paths, filepath.Join(t.TempDir(), "today.zip"))
+		freezeVault(t, paths[1], fillLocked)
+	}
+	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "frozen")

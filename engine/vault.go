@@ -83,7 +83,7 @@ type Vault struct {
 type vault struct {
 	whole, part *Vault
 
-	// Locks, in the order in which they are taken: the turn of signing, planning, bytes, restored.mu, that of
+	// Locks, in the order in which they are taken: the turn of signing, planning, bytes, restored.mu, ruled.mu, that of
 	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu, kept.mu and that
 	// of the report in scrub are leaves. Nobody who is in a transaction begins another: a
 	// Close in between would wait for the one and block the other.
@@ -117,6 +117,7 @@ type vault struct {
 	backing  chan struct{} // holds one token while a backup runs
 	scrub    *fixity.Scrub
 	restored restorations
+	ruled    policyLog
 
 	signing       signing
 	contradiction atomic.Pointer[ContradictedError] // nil: the vault may sign

@@ -121,7 +121,7 @@ func proveVersion(c caller, x *exchange, r *http.Request, in versionProofInput) 
 
 // IntegrityReport is a report and its signature.
 type IntegrityReport struct {
-	Report    json.RawMessage `json:"report" doc:"The document, its versions with digest, time, entry and proof, the holds, what protects it, its history, and the checkpoint. No claim of conformance with any standard."`
+	Report    json.RawMessage `json:"report" doc:"The document, its versions with digest, time, entry and proof, the holds, what protects it today and has protected it over time (protection.overTime), what was decided on it, its history, and the checkpoint. No claim of conformance with any standard."`
 	Digest    string          `json:"digest" doc:"The SHA-256 of the bytes of report as they stand in this answer, without blanks around them: jq -jc .report prints them."`
 	Signature string          `json:"signature" doc:"A signed note (C2SP signed-note) of the key that GET /v1/log/key names: a title, the document's id, the time, and the digest."`
 }
