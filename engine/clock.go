@@ -207,6 +207,7 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 		what string
 		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
 	}{
+		{"make the database durable", v.store.Checkpoint},
 		{"write down who failed to sign in", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.RecordFailedSignIns(ctx) }},
 		{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }},
 		{"drop scratchpads nobody came back for", v.purgeScratchpads},

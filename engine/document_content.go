@@ -83,10 +83,11 @@ func (u *Upload) Prefix() []byte { return u.staged.Prefix() }
 // Discard forgets the bytes, unless a version has them.
 func (u *Upload) Discard() error { return u.staged.Discard() }
 
-// keep makes the bytes durable before the record that names them: a crash in
-// between leaves bytes nobody needs, which the next Sweep finds. The lock is
-// shared from placing the bytes to the commit of their reference, so that a
-// purge of equal bytes cannot come in between.
+// keep makes the bytes durable before the record that names them, or, if they are
+// few, with it: they are carried by the transaction that writes their first
+// reference (see refer). A crash in between leaves bytes nobody needs, which the
+// next Sweep finds. The lock is shared from placing the bytes to the commit of
+// their reference, so that a purge of equal bytes cannot come in between.
 //
 // What was placed for a record that then failed is unlinked again, so an upload
 // serves once.
@@ -101,10 +102,12 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 		if err := v.store.Ready(); err != nil {
 			return result, receipt, err
 		}
-		if err := u.staged.Keep(ctx); err != nil {
+		end, err := v.carry(ctx, u.staged)
+		if err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}
 		result, receipt, err = record()
+		end()
 		if err != nil && v.store.Ready() != nil {
 			v.litter.Store(true) // before Close, which waits for the lock, says that the end was clean
 		}

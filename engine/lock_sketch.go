@@ -60,7 +60,7 @@ func (t *tx) pend(old *document, change pendingChange, g grant) (Document, audit
 	t.store(old, d, g).tell(facts)
 	t.putScratchpad(d, record, facts)
 	if change.Version != nil {
-		t.Put(bucketRefs, refKey(change.Digest, d.id, change.Ref), nil)
+		t.refer(change.Digest, refKey(change.Digest, d.id, change.Ref))
 	}
 	after.Lock, after.AuditSeq = d.Lock, d.AuditSeq
 	return after.Document, audit.Event{

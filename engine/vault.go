@@ -84,19 +84,20 @@ type vault struct {
 	whole, part *Vault
 
 	// Locks, in the order in which they are taken: the turn of signing, planning, bytes, restored.mu, ruled.mu, that of
-	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu, kept.mu and that
+	// reading in scrub, those of store.Store; carrying.mu, used.mu, pins.mu, previews.mu, kept.mu and that
 	// of the report in scrub are leaves. Nobody who is in a transaction begins another: a
 	// Close in between would wait for the one and block the other.
 
 	dir, name string
 
-	store   *store.Store
-	lock    *store.Lock
-	blobs   BlobStore
-	bytes   sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
-	used    lastUsed
-	failed  failedSignIns
-	lockKey secret.LockKey
+	store    *store.Store
+	lock     *store.Lock
+	blobs    BlobStore
+	carrying carrying
+	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
+	used     lastUsed
+	failed   failedSignIns
+	lockKey  secret.LockKey
 
 	identityAge atomic.Int64 // see SignInAgain
 
@@ -218,8 +219,9 @@ func (t *tx) found(name string) (audit.Event, error) {
 	}, nil
 }
 
-// Open opens the vault in dir for this process alone. It writes nothing to an
-// up-to-date vault.db. One of an earlier format is migrated, and a copy of it is
+// Open opens the vault in dir for this process alone. It writes nothing to a
+// database of today's format that was closed in order; after a crash it brings that
+// up to its log. One of an earlier format is migrated, and a copy of it is
 // kept beside it, as vault.db.format-N, until the next Open. ErrVaultNotFound,
 // ErrVaultInUse, ErrNetworkFS or ErrFormat say why not.
 func Open(dir string, o Options) (*Vault, error) {
@@ -282,9 +284,13 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 			return fmt.Errorf("open the blobs of %s: %w", v.dir, err)
 		}
 	}
-	v.store, err = store.Open(v.dir, store.Options{
-		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) }, Commit: commit,
-	})
+	settings := store.Options{
+		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) }, OnLong: v.signalDue, Commit: commit,
+	}
+	if disk, ok := v.blobs.(carrier); ok {
+		settings.Blobs = disk
+	}
+	v.store, err = store.Open(v.dir, settings)
 	if err == nil {
 		_, err = peek(v, v.load)
 	}

@@ -177,7 +177,7 @@ func (t *tx) addVersion(d *document, n NewVersion, digest Digest, size int64) er
 	}
 	ver.Chain = audit.VersionChain(previous, d.ID, ver.Number, digest.String(), uint64(size), ver.MediaType, ver.CreatedAt, ver.CreatedBy)
 	t.Put(bucketVersions, versionKey(d.id, ver.Number), encodeVersion(ver))
-	t.Put(bucketRefs, refKey(digest, d.id, ver.Number), nil)
+	t.refer(digest, refKey(digest, d.id, ver.Number))
 	d.Current, d.VersionCount = ver, ver.Number
 	return nil
 }

@@ -93,7 +93,7 @@ func (t *tx) setText(documentID string, number uint64, cond Condition, digest Di
 		t.Delete(bucketRefs, refKey(was.TextDigest, d.id, textRef(number)))
 	}
 	if size > 0 {
-		t.Put(bucketRefs, refKey(digest, d.id, textRef(number)), nil)
+		t.refer(digest, refKey(digest, d.id, textRef(number)))
 		facts["digest"] = audit.Text(digest.String())
 	}
 	t.store(old, d, g).tell(facts)

@@ -125,8 +125,8 @@ func (s *Store) shorten() error {
 	if log == nil {
 		return nil
 	}
-	since := log.Since()
-	if since < longLog {
+	since, placed := log.Since(), s.placed.Load()
+	if since < longLog && placed < manyPlaced {
 		s.told = false
 		return nil
 	}
@@ -134,12 +134,13 @@ func (s *Store) shorten() error {
 		s.told = true
 		s.onLong()
 	}
-	if since < fullLog {
+	full := func() bool { return log.Since() >= fullLog || s.placed.Load() >= 3*manyPlaced }
+	if !full() {
 		return nil
 	}
 	s.checkpointing.Lock() // until the one that runs is over
 	defer s.checkpointing.Unlock()
-	if log.Since() < fullLog {
+	if !full() {
 		return nil
 	}
 	c, err := s.beginCheckpoint()
@@ -156,28 +157,38 @@ func (s *Store) beginCheckpoint() (*checkpoint, error) {
 	if log == nil || log.Named(log.Mark()) {
 		return nil, nil
 	}
+	if err := s.commitFreelist(); err != nil {
+		return nil, err
+	}
+	s.placed.Store(0)
+	c := &checkpoint{log: log, at: log.Mark()}
+	if err := c.pin.begin(s); err != nil {
+		return nil, s.checkpointFailed(err)
+	}
+	return c, nil
+}
+
+// commitFreelist commits nothing but the list of free pages, in the leader's turn, while
+// there is a log.
+func (s *Store) commitFreelist() error {
 	b, err := s.begin(true)
 	if err != nil {
-		return nil, fmt.Errorf("begin writing: %w", err)
+		return fmt.Errorf("begin writing: %w", err)
 	}
 	defer s.rollback(b)
 	if err := s.grow(b.Size() + growFreelist + 2*int64(s.db.Stats().FreelistInuse)); err != nil {
-		return nil, s.checkpointFailed(err)
+		return s.checkpointFailed(err)
 	}
 	txid := b.ID()
 	s.db.NoFreelistSync = false
 	err = b.Commit()
 	s.db.NoFreelistSync = true
 	if err != nil {
-		return nil, s.checkpointFailed(err)
+		return s.checkpointFailed(err)
 	}
 	s.durable.Store(uint64(txid)) // it says no more than the records do
 	s.journal.wake()
-	c := &checkpoint{log: log, at: log.Mark()}
-	if err := c.pin.begin(s); err != nil {
-		return nil, s.checkpointFailed(err)
-	}
-	return c, nil
+	return nil
 }
 
 // growFreelist is room for the pages that a commit without rows takes beside its freelist.
@@ -188,7 +199,7 @@ const growFreelist = 1 << 20
 func (s *Store) endCheckpoint(c *checkpoint) error {
 	v, err := viewOf(c.pin.b, s.file)
 	if err == nil {
-		err = s.syncDB()
+		err = s.syncAll()
 	}
 	if err == nil {
 		err = c.log.Name(c.at, v)
@@ -202,6 +213,16 @@ func (s *Store) endCheckpoint(c *checkpoint) error {
 	s.pin = c.pin
 	s.Stats.Checkpoints.Add(1)
 	return nil
+}
+
+// syncAll makes durable what the records before are not needed for then: the
+// database, and the uploads that were placed.
+func (s *Store) syncAll() error {
+	err := s.syncDB()
+	if err == nil && s.blobs != nil {
+		err = s.blobs.SyncPlaced(context.Background())
+	}
+	return err
 }
 
 // syncDB makes all that bbolt has committed durable, by bbolt's own descriptor: a write that failed
@@ -230,7 +251,7 @@ func (s *Store) settle() error {
 	if c != nil {
 		defer c.pin.end(s)
 	}
-	err = s.syncDB()
+	err = s.syncAll()
 	if err == nil {
 		var ended bool
 		if ended, err = log.End(); ended {

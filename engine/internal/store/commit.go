@@ -223,11 +223,9 @@ func (s *Store) runMembers(members []*Call, land bool) {
 			failAll(members, err)
 			return
 		}
-		spoiler := s.attempt(members, land)
-		if spoiler == done {
-			return
-		}
-		if spoiler == again {
+		took, spoiler := s.attempt(members, land)
+		if spoiler < 0 {
+			members = members[took:]
 			continue
 		}
 		rest := append([]*Call(nil), members[:spoiler]...)
@@ -235,57 +233,59 @@ func (s *Store) runMembers(members []*Call, land bool) {
 	}
 }
 
-// What attempt returns when nobody spoilt it: the members have their outcome, or
-// they are to be run again.
-const (
-	done  = -1
-	again = -2
-)
+// largestSet bounds what the members of a group write together, in bytes, with the
+// uploads that they carry.
+const largestSet = 8 << 20
 
-// attempt runs the members in one transaction and commits it, if it is to land.
-// It returns the index of the member that spoilt it, done or again.
-func (s *Store) attempt(members []*Call, land bool) (spoiler int) {
+// attempt runs members in one transaction and commits it, if it is to land: all of
+// them, or as many as have their outcome then. It returns how many that are, and the index of the member that
+// spoilt it, or -1.
+func (s *Store) attempt(members []*Call, land bool) (took, spoiler int) {
 	if err := s.shorten(); err != nil {
 		failAll(members, err)
-		return done
+		return len(members), -1
 	}
 	b, err := s.begin(true)
 	if err != nil {
 		failAll(members, fmt.Errorf("begin writing: %w", err))
-		return done
+		return len(members), -1
 	}
 	defer s.rollback(b) // does nothing after a commit
 	t := &Tx{s: s, b: b, now: s.Clock.Now(), head: s.Head(), set: s.set}
 	t.set.Reset()
 	unwritable := s.Clock.Unwritable()
-	for i, c := range members {
+	for i := 0; i < len(members); i++ {
+		c := members[i]
 		if unwritable != nil && !c.AcceptsClock {
 			c.settle(nil, unwritable)
 			continue
 		}
 		if late := t.perform(c); late {
-			return i
+			return 0, i
+		}
+		if land && t.set.Size() > largestSet {
+			members = members[:i+1]
 		}
 	}
 	if !t.dirty || !land {
-		return done
+		return len(members), -1
 	}
 	if need := s.beyond(t); need > 0 {
 		s.rollback(b)
 		if err := s.widen(need); err != nil {
 			failAll(members, err)
-			return done
+			return len(members), -1
 		}
-		return again
+		return 0, -1
 	}
 	// Nobody is answered before the commit, not even a refusal, since it may
 	// rest on a neighbour's change: if the commit fails, all get the failure.
 	if err := s.finish(t); err != nil {
 		failAll(members, err)
-		return done
+		return len(members), -1
 	}
 	s.landed(t)
-	return done
+	return len(members), -1
 }
 
 // Try runs calls as SubmitEach does, each seeing what those before it did, and

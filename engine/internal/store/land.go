@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -25,6 +26,9 @@ const (
 	// matter of a second.
 	longLog = 16 << 20
 	fullLog = 64 << 20
+
+	// manyPlaced uploads are as good as a long log: each keeps a file open.
+	manyPlaced = 1_000
 
 	// The database grows by a quarter at a time, within these bounds.
 	leastGrowth = 1 << 20
@@ -82,9 +86,25 @@ func (s *Store) land(t *Tx) (err error) {
 		return err
 	}
 	synced := make(chan error, 1)
-	go func() { synced <- log.Sync() }()
+	go func() { synced <- s.record(log, t.carried) }()
 	defer func() { err = errors.Join(err, <-synced) }() // if bbolt panics, too
 	return t.b.Commit()
+}
+
+// record makes the record durable, and then the uploads visible that it carries:
+// before, a crash would leave files that no log knows, and nobody could tell
+// whether they are whole.
+func (s *Store) record(log *wal.Log, carried []Carried) error {
+	if err := log.Sync(); err != nil {
+		return err
+	}
+	for _, c := range carried {
+		if err := c.Place(context.Background()); err != nil {
+			return err
+		}
+	}
+	s.placed.Add(uint64(len(carried)))
+	return nil
 }
 
 // growth is how many bytes the database grows by at most, about: each row may

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -73,14 +74,25 @@ type Snapshot struct {
 // WriteTo copies it.
 func (s Snapshot) WriteTo(w io.Writer) (int64, error) { return s.b.WriteTo(w) }
 
-// Snapshot runs fn with the database as it is on disk now. It pins the pages
-// that are freed meanwhile, so fn copies and does nothing else.
+// Snapshot runs fn with the database as it is on disk now. It waits for its turn as a
+// writer does. It pins the pages that are freed meanwhile, so fn copies and does
+// nothing else.
 func (s *Store) Snapshot(fn func(Snapshot) error) error {
 	if err := s.Enter(); err != nil {
 		return err
 	}
 	defer s.Exit()
-	b, end, err := s.beginRead(true)
+	var b *bbolt.Tx
+	var end func()
+	err := s.submit(&Call{Ctx: context.Background(), alone: func() (err error) {
+		if s.log.Load() != nil { // without its list of free pages, opening the copy would write to it
+			if err := s.commitFreelist(); err != nil {
+				return err
+			}
+		}
+		b, end, err = s.beginRead(false)
+		return err
+	}})
 	if err != nil {
 		return err
 	}

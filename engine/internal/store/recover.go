@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 
 	"strongroom/engine/internal/store/wal"
@@ -39,7 +40,7 @@ func (s *Store) replay(left *wal.Recovery) (err error) {
 	if err := b.Commit(); err != nil {
 		return fmt.Errorf("bring the database up to its log: %w", err)
 	}
-	if err := s.syncDB(); err != nil {
+	if err := s.syncAll(); err != nil {
 		return fmt.Errorf("bring the database up to its log: %w", err)
 	}
 	s.byLog(false)
@@ -67,6 +68,16 @@ func (r *replaying) take(record wal.Record) (err error) {
 	}
 	if err := rows.SetSequence(record.Group); err != nil {
 		return err
+	}
+	for _, blob := range record.Blobs {
+		if r.s.blobs == nil {
+			return fmt.Errorf("%w: the log carries uploads, and there is nowhere to put them", ErrDamaged)
+		}
+		// Whatever stands there: nobody knows whether it is whole.
+		if err := r.s.blobs.Rewrite(context.Background(), blob.Digest, blob.Bytes); err != nil {
+			return err
+		}
+		r.bytes += len(blob.Bytes) / 8
 	}
 	for _, row := range record.Rows {
 		bucket := r.b.Bucket(row.Bucket)

@@ -45,6 +45,8 @@ type Options struct {
 	// OnLong is called, by a writer, when the log has grown so long that Checkpoint
 	// should be called soon. Nil is nobody: writers then do it themselves, later.
 	OnLong func()
+	// Blobs are where the uploads lie that Tx.Carry takes. Nil: none is taken.
+	Blobs Blobs
 	// Commit stands in the place of the commit: it gets the real one, and what
 	// undoes the transaction. It is for tests of disks that fail; nil is the
 	// real one.
@@ -56,6 +58,15 @@ type Options struct {
 	// Map is how much address space is kept for the database, in bytes. It is for
 	// tests; 0 is what suits the machine.
 	Map int
+}
+
+// Blobs is a store of bytes that lets a log carry small ones: blobstore.Disk is
+// one, and says what each call promises.
+type Blobs interface {
+	// Rewrite puts bytes under their digest, whatever stands there.
+	Rewrite(ctx context.Context, d blobstore.Digest, b []byte) error
+	// SyncPlaced makes durable what was placed and rewritten before.
+	SyncPlaced(ctx context.Context) error
 }
 
 // Store is the database of one vault. All methods may be called from many
@@ -78,6 +89,7 @@ type Store struct {
 	steps     wal.Steps
 	syncs     func(sync func() error) error
 	space     int // Options.Map
+	blobs     Blobs
 
 	db      *bbolt.DB
 	opened                // the file of db
@@ -93,7 +105,8 @@ type Store struct {
 	set           *wal.Set                                  // of the group that is led
 	checkpointing sync.Mutex                                // held from a checkpoint's commit until it is named; guards pin
 	pin           pinned
-	told          bool // that the log is long; the leader's
+	told          bool          // that the log is long; the leader's
+	placed        atomic.Uint64 // uploads that lie there since the last checkpoint began, unsynced
 
 	entropy *ulid.MonotonicEntropy // used by the leader only
 	journal journal
@@ -105,7 +118,7 @@ type Store struct {
 func newStore(path string, o Options) *Store {
 	s := &Store{
 		dir: filepath.Dir(path), path: path, schema: o.Schema, reserve: o.Reserve, onFail: o.OnFail, onLong: o.OnLong,
-		steps: o.Steps, syncs: o.Sync, interposed: o.Commit, space: o.Map,
+		steps: o.Steps, syncs: o.Sync, interposed: o.Commit, space: o.Map, blobs: o.Blobs,
 		set: wal.NewSet(), entropy: newEntropy(), Stats: newStats(),
 	}
 	if s.reserve == 0 {

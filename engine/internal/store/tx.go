@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"time"
 
 	"strongroom/audit"
+	"strongroom/blobstore"
 	"strongroom/engine/internal/store/wal"
 
 	"go.etcd.io/bbolt"
@@ -22,12 +24,13 @@ type Tx struct {
 	now     time.Time
 	buckets map[string]*bbolt.Bucket
 
-	set    *wal.Set   // what it writes, for the log; nil: it lands without
-	logged bool       // the log may have it
-	head   audit.Head // where the log stands inside this transaction
-	dirty  bool       // some step wrote
-	trust  bool       // some step trusts the clock: see Trust
-	step   progress
+	set     *wal.Set   // what it writes, for the log; nil: it lands without
+	logged  bool       // the log may have it
+	carried []Carried  // uploads whose bytes are in set
+	head    audit.Head // where the log stands inside this transaction
+	dirty   bool       // some step wrote
+	trust   bool       // some step trusts the clock: see Trust
+	step    progress
 }
 
 // progress is what the step that runs has done so far.
@@ -173,6 +176,27 @@ func (t *Tx) writes(bucket []byte) {
 	if t.step.clearing && !named(t.s.schema.Cleared, bucket) {
 		t.Fail(fmt.Errorf("%w: %s is not cleared", ErrBreach, bucket))
 	}
+}
+
+// Carried is an upload whose bytes go into the log with the rows that need them.
+type Carried interface {
+	Digest() blobstore.Digest
+	// Bytes are not changed until the group has landed.
+	Bytes() []byte
+	// Place makes the upload visible, without a sync. It is called when the log is
+	// synced, and nobody has been told of the group yet.
+	Place(context.Context) error
+}
+
+// Carry takes the bytes of an upload into the log, with what the transaction
+// writes. Options.Blobs knows how to make what is placed durable.
+func (t *Tx) Carry(c Carried) {
+	if t.set == nil {
+		t.Fail(fmt.Errorf("%w: there is no log that carries bytes", ErrBreach))
+		return
+	}
+	t.set.Carry(wal.Blob{Digest: c.Digest(), Bytes: c.Bytes()})
+	t.carried = append(t.carried, c)
 }
 
 // Derive writes rows that have no entry, because they say nothing of their own:
