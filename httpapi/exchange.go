@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -132,15 +130,24 @@ func (x *exchange) answer(status int, body any) error {
 	if d, ok := body.(dressed); ok && x.dress != nil && x.dress.xml != "" {
 		return x.answerXML(status, d)
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(body); err != nil {
-		return err
+	w := &wire{}
+	if kept, ok := x.server.wires.Get().(*wire); ok {
+		w = kept
 	}
-	x.answerBytes(status, "application/json", b.Bytes())
+	if w.value(body); w.err != nil {
+		return w.err
+	}
+	w.b = append(w.b, '\n')
+	x.answerBytes(status, "application/json", w.b)
+	if cap(w.b) <= maxKeptWire {
+		w.b = w.b[:0]
+		x.server.wires.Put(w)
+	}
 	return nil
 }
+
+// maxKeptWire is what an answer may take of memory to be kept for the next one.
+const maxKeptWire = 1 << 18
 
 // answerBytes sends a text as it is.
 func (x *exchange) answerBytes(status int, media string, body []byte) {

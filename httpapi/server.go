@@ -172,6 +172,7 @@ type Server struct {
 	searches  *turns
 	pages     *turns
 	failures  *failures // nil: who signs in is for the host to know
+	wires     sync.Pool // of *wire, empty: answers that were sent
 	address   Address
 }
 
