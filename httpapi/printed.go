@@ -117,6 +117,8 @@ func (u LockUser) print(w *wire) {
 	w.end()
 }
 
+// The facts are those of a line that was read, which spells them as encoding/json
+// does. A detail is whatever the vault keeps.
 func (e Entry) print(w *wire) {
 	w.begin()
 	w.number("seq", e.Seq)
@@ -127,7 +129,7 @@ func (e Entry) print(w *wire) {
 	w.text("op", e.Op)
 	w.text("document", e.Document)
 	w.number("version", e.Version)
-	w.raw("facts", e.Facts)
+	w.spelled("facts", e.Facts)
 	w.text("detailDigest", e.DetailDigest)
 	w.hash("hash", e.Hash)
 	if len(e.Detail) > 0 {

@@ -146,13 +146,18 @@ func (w *wire) digest(name string, d engine.Digest) {
 	w.b = append(w.b, '"')
 }
 
-// raw appends a member that is JSON already, without its blanks.
-func (w *wire) raw(name string, text json.RawMessage) {
+// spelled appends a member that is known to be JSON, without blanks.
+func (w *wire) spelled(name string, text json.RawMessage) {
 	w.member(name)
 	if text == nil {
-		w.b = append(w.b, "null"...)
-		return
+		text = json.RawMessage("null")
 	}
+	w.b = append(w.b, text...)
+}
+
+// raw appends a member that should be JSON, without its blanks.
+func (w *wire) raw(name string, text json.RawMessage) {
+	w.member(name)
 	b := bytes.NewBuffer(w.b)
 	if err := json.Compact(b, text); err != nil {
 		w.fail(err)
@@ -207,7 +212,11 @@ func items[T any](w *wire, name string, list []T) {
 		return
 	}
 	w.b = append(w.b, '[')
+	from := len(w.b)
 	for i := range list {
+		if i == 1 { // the others will be about as long
+			w.b = slices.Grow(w.b, (len(w.b)-from)*len(list)*9/8)
+		}
 		w.next()
 		any(&list[i]).(printed).print(w)
 	}
