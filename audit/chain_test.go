@@ -292,3 +292,21 @@ func TestFollowDoesNotAllocate(t *testing.T) {
 		t.Errorf("Follow allocates %v times", n)
 	}
 }
+
+func TestFactsOf(t *testing.T) {
+	for _, facts := range []Facts{nil, {"facts": Text("a,b"), "detail": Text("x"), "zz": Number(7)}, {"detail": Texts("a", "b")}, {"a": Texts()}} {
+		e := Entry{Seq: 1, Time: testStart, Actor: "system", Op: OpVaultCreated, Facts: facts}
+		for _, e.Detail = range []Hash{{}, {1}} {
+			line, err := e.appendLine(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ParseEntry(line); err != nil {
+				t.Fatal(err)
+			}
+			if want, _ := facts.MarshalJSON(); string(FactsOf(line)) != string(want) {
+				t.Errorf("%s has the facts %s", line, FactsOf(line))
+			}
+		}
+	}
+}

@@ -13,7 +13,11 @@ const timeLen = len("2026-11-21T17:36:01.123Z")
 // smaller than a millisecond is cut off. Years outside 0001 to 9999 have no
 // spelling; [Head.Next] refuses them.
 func AppendTime(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	// Of all layouts, time has a way of its own for RFC3339, three times as fast.
+	t = t.UTC()
+	b = t.AppendFormat(b, time.RFC3339)
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return append(b[:len(b)-len("Z")], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
 // FormatTime is [AppendTime] into a string.

@@ -17,6 +17,16 @@ func TestParseTimeIsTheInverseOfFormatTime(t *testing.T) {
 	}
 }
 
+func TestFormatTimeOfAnyTime(t *testing.T) {
+	west := time.FixedZone("", -7*3600-1800)
+	for year := -20_000; year < 30_000; year += 7 {
+		at := time.Date(year, time.Month(year), year, year, year, year, year*year*1_000_003, west)
+		if got, want := FormatTime(at), at.UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+			t.Fatalf("%v is written as %s, not %s", at, got, want)
+		}
+	}
+}
+
 func TestParseTimeRefuses(t *testing.T) {
 	const good = "2024-02-29T23:59:59.999Z"
 	if _, err := ParseTime(good); err != nil {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,6 +67,13 @@ func (f Facts) MarshalJSON() ([]byte, error) {
 	var s speller
 	s.facts(f)
 	return s.b, s.err
+}
+
+// FactsOf returns the facts of a line, which ParseEntry has read, as the line spells
+// them. It is a part of the line.
+func FactsOf(line []byte) []byte {
+	_, rest, _ := bytes.Cut(line, []byte(`,"facts":`)) // before them no quote stands within a string
+	return rest[:max(0, bytes.LastIndex(rest, []byte(`,"detail":"`)))]
 }
 
 // speller appends the parts of an entry in their one spelling. After an error

@@ -172,6 +172,18 @@ func (l *lister) byIndex(most int) (Page[Document], error) {
 	}
 }
 
+// fewItems is how many items a page has before it is likely to be filled.
+const fewItems = 8
+
+// withRoom gives a page that is likely to be filled the room for all of it, in place
+// of twice as much each time it is too small.
+func withRoom[T any](items []T, limit int) []T {
+	if len(items) == fewItems && limit > fewItems {
+		return slices.Grow(items, limit-fewItems)
+	}
+	return items
+}
+
 // add puts a document on the page if it matches what the sets do not say. full
 // says that the page is, or that this was the last row one call looks at; the
 // cursor then stands at the last row that was looked at.
@@ -191,7 +203,7 @@ func (l *lister) add(doc id, place []byte, last bool) (full bool, err error) {
 			return false, err
 		}
 		l.size += len(record)
-		l.page.Items = append(l.page.Items, d.Document)
+		l.page.Items = append(withRoom(l.page.Items, l.limit), d.Document)
 	}
 	if last {
 		l.page.NextCursor = store.EncodePlace(l.order.list, l.place)

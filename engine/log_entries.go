@@ -123,7 +123,7 @@ func (t *tx) entries(q EntryQuery, limit int, next func() (uint64, bool)) (page 
 			return EntryPage{}, err
 		}
 		if (q.ActorID == "" || e.Actor == q.ActorID) && (q.Op == "" || e.Op == q.Op) {
-			page.Items = append(page.Items, e)
+			page.Items = append(withRoom(page.Items, limit), e)
 			size += len(e.Line) + len(e.Detail)
 		}
 	}

@@ -140,10 +140,9 @@ func ShowsDetail(op audit.Op, access engine.Access) bool {
 
 // entryOf prints an entry for a reader of this access.
 func entryOf(e engine.Entry, access engine.Access) Entry {
-	facts, _ := e.Facts.MarshalJSON() // they were read from a line, so they can be printed
 	out := Entry{
 		Seq: e.Seq, Prev: e.Prev, Time: Time(e.Time), Actor: e.Actor, Key: e.Key, Op: string(e.Op),
-		Document: e.Document, Version: e.Version, Facts: facts, Hash: e.Hash,
+		Document: e.Document, Version: e.Version, Facts: audit.FactsOf(e.Line), Hash: e.Hash,
 	}
 	if !e.Entry.Detail.IsZero() {
 		out.DetailDigest = e.Entry.Detail.String()

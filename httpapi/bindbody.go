@@ -61,6 +61,9 @@ func (in *input) bindBody(v reflect.Value, x *exchange, r *http.Request) error {
 // readBody reads a body of at most limit bytes; longer ones are refused, before
 // reading if they say how long they are.
 func readBody(x *exchange, r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
 	body, err := limitBody(x, r, limit)
 	if err != nil {
 		return nil, err

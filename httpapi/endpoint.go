@@ -84,10 +84,10 @@ func endpoint[In, Out any](method, pattern string, status int, access engine.Acc
 func send[T any](x *exchange, status int, out reply[T]) error {
 	x.receipt(out.receipt)
 	if out.revision > 0 {
-		x.Header().Set("ETag", etag(out.revision))
+		x.say("Etag", etag(out.revision))
 	}
 	if out.location != "" {
-		x.Header().Set("Location", x.base+out.location)
+		x.say("Location", x.base+out.location)
 	}
 	if out.edit != "" {
 		x.Header().Set("X-DocuSign-Edit", out.edit)

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -36,6 +34,10 @@ type exchange struct {
 	// the values of this request came from.
 	fields errorCode
 
+	// said are the values of the header that stand in one piece of memory.
+	said [10]string
+	says int
+
 	who     *caller   // nil until known, and on routes open to all
 	trusted time.Time // until when who is believed
 }
@@ -49,6 +51,18 @@ func (x *exchange) trust() error {
 	}
 	x.trusted = now.Add(doubt)
 	return x.who.again()
+}
+
+// say sets a member of the header, by the name that net/http has for it. Of the few
+// that every answer has, each would be a piece of memory of its own otherwise.
+func (x *exchange) say(name, value string) {
+	if x.says == len(x.said) {
+		x.Header()[name] = []string{value}
+		return
+	}
+	x.said[x.says] = value
+	x.says++
+	x.Header()[name] = x.said[x.says-1 : x.says : x.says]
 }
 
 // WriteHeader sends the status, once.
@@ -70,6 +84,11 @@ func (x *exchange) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	x.hurry()
+	return x.pass(b)
+}
+
+// pass is Write for whoever has just asked, and set the deadline.
+func (x *exchange) pass(b []byte) (int, error) {
 	n, err := x.ResponseWriter.Write(b)
 	x.sent += int64(n)
 	x.gone = x.gone || err != nil
@@ -132,32 +151,40 @@ func (x *exchange) answer(status int, body any) error {
 	if d, ok := body.(dressed); ok && x.dress != nil && x.dress.xml != "" {
 		return x.answerXML(status, d)
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(body); err != nil {
-		return err
+	w := &wire{}
+	if kept, ok := x.server.wires.Get().(*wire); ok {
+		w = kept
 	}
-	x.answerBytes(status, "application/json", b.Bytes())
+	if w.value(body); w.err != nil {
+		return w.err
+	}
+	w.b = append(w.b, '\n')
+	x.answerBytes(status, "application/json", w.b)
+	if cap(w.b) <= maxKeptWire {
+		w.b = w.b[:0]
+		x.server.wires.Put(w)
+	}
 	return nil
 }
 
+// maxKeptWire is what an answer may take of memory to be kept for the next one.
+const maxKeptWire = 1 << 18
+
 // answerBytes sends a text as it is.
 func (x *exchange) answerBytes(status int, media string, body []byte) {
-	h := x.Header()
-	h.Set("Content-Type", media)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	x.say("Content-Type", media)
+	x.say("Content-Length", strconv.Itoa(len(body)))
+	x.say("Cache-Control", "no-store")
+	x.say("X-Content-Type-Options", "nosniff")
 	x.WriteHeader(status)
-	x.Write(body) // an error is the client's going away: nobody is left to be told
+	x.pass(body) // an error is the client's going away: nobody is left to be told
 }
 
 // receipt names the entry that records what the request did, if it did.
 func (x *exchange) receipt(r engine.Receipt) {
 	if r.Seq > 0 {
-		x.Header().Set("X-Audit-Seq", strconv.FormatUint(r.Seq, 10))
-		x.Header().Set("X-Audit-Hash", r.Hash.String())
+		x.say("X-Audit-Seq", strconv.FormatUint(r.Seq, 10))
+		x.say("X-Audit-Hash", r.Hash.String())
 	}
 }
 

@@ -172,6 +172,7 @@ type Server struct {
 	searches  *turns
 	pages     *turns
 	failures  *failures // nil: who signs in is for the host to know
+	wires     sync.Pool // of *wire, empty: answers that were sent
 	address   Address
 }
 
@@ -229,8 +230,8 @@ func (s *Server) Stop() { s.stop() }
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, server: s, id: RequestID(r), began: time.Now(), fields: codeInvalidParameter}
-	w.Header().Set("X-Request-Id", x.id)
-	guard(w.Header(), r)
+	x.say("X-Request-Id", x.id)
+	guard(x, r)
 	s.metrics.running.Add(1)
 	defer s.finish(x, r)
 	defer func() {
@@ -254,10 +255,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // guard says of every answer what browsers are to keep to: nothing is another
 // site's to embed, and who once came by TLS comes by TLS for a year.
-func guard(h http.Header, r *http.Request) {
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+func guard(x *exchange, r *http.Request) {
+	x.say("Cross-Origin-Resource-Policy", "same-origin")
 	if r.TLS != nil {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		x.say("Strict-Transport-Security", "max-age=31536000")
 	}
 }
 
@@ -269,7 +270,7 @@ func (s *Server) lookup(x *exchange, r *http.Request) (httprouter.Handle, httpro
 	if ok {
 		x.dress = dressOf(path, r.Header)
 	}
-	if !ok || !plain(path) || strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
+	if escaped := r.URL.EscapedPath(); !ok || !plain(path) || strings.Contains(escaped, "%2f") || strings.Contains(escaped, "%2F") {
 		return nil, nil, errNotFound
 	}
 	method := r.Method
@@ -308,11 +309,11 @@ func (s *Server) find(method, path string) (httprouter.Handle, httprouter.Params
 // plain reports whether a path has no segment that is empty, "." or "..": such
 // paths are for somebody else to clean, and a name never looks like them.
 func plain(path string) bool {
-	segments := strings.Split(path, "/")
-	if segments[0] != "" || len(segments) < 2 {
+	rest, ok := strings.CutPrefix(path, "/")
+	if !ok {
 		return false
 	}
-	for _, s := range segments[1:] {
+	for s := range strings.SplitSeq(rest, "/") {
 		if s == "" || s == "." || s == ".." {
 			return false
 		}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/engine/enginetest"
 )
 
 func TestLongPollAnswersWhatCame(t *testing.T) {
@@ -414,6 +416,32 @@ func TestFilesThatCannotBeCalledThat(t *testing.T) {
 		k.server.ServeHTTP(w, r)
 		if w.Code != 400 {
 			t.Errorf("%+v: %d %s", c, w.Code, w.Body)
+		}
+	}
+}
+
+// What is said of an answer without net/http's help is said by net/http's names.
+func TestHeaderNames(t *testing.T) {
+	k := enginetest.NewWith(t, engine.Options{ReserveBytes: -1})
+	server := New(map[string]*engine.Vault{k.Name(): k.Vault}, Options{})
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "https://localhost/v1/documents?fileName=a.txt", strings.NewReader("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.TLS = &tls.ConnectionState{}
+	r.Host = "localhost"
+	r.Header.Set("Authorization", "Bearer "+k.Token)
+	w := &written{header: http.Header{}}
+	server.ServeHTTP(w, r)
+	for name, values := range w.header {
+		if name != http.CanonicalHeaderKey(name) || len(values) != 1 || values[0] == "" {
+			t.Errorf("%s: %q", name, values)
+		}
+	}
+	for _, name := range []string{"Cache-Control", "Content-Length", "Content-Type", "Cross-Origin-Resource-Policy", "ETag", "Location",
+		"Strict-Transport-Security", "X-Audit-Hash", "X-Audit-Seq", "X-Content-Type-Options", "X-Request-Id"} {
+		if w.header.Get(name) == "" {
+			t.Errorf("%s is not said", name)
 		}
 	}
 }

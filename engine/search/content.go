@@ -73,6 +73,8 @@ const (
 )
 
 // states by their number in what is stored.
+var errContent = fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
+
 var states = []extract.State{"", extract.Indexed, extract.None, extract.Failed, extract.Waiting}
 
 func (a *analysis) encodeContent(c content) ([]byte, error) {
@@ -130,14 +132,13 @@ func (u *unpacker) content(most int) (content, error) {
 
 // decodeAbout decodes all but the text, and returns that as it is stored.
 func decodeAbout(b []byte) (c content, text []byte, err error) {
-	damaged := fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
 	if len(b) < len(c.digest)+5 {
-		return c, nil, damaged
+		return c, nil, errContent
 	}
 	b = b[copy(c.digest[:], b):]
 	c.said = binary.LittleEndian.Uint32(b)
 	if int(b[4]) >= len(states) {
-		return c, nil, damaged
+		return c, nil, errContent
 	}
 	c.State, b = states[b[4]], b[5:]
 	var numbers [4]uint64
@@ -145,19 +146,19 @@ func decodeAbout(b []byte) (c content, text []byte, err error) {
 	for i := range numbers { // the first two are numbers alone
 		n, size := binary.Uvarint(b)
 		if size <= 0 {
-			return c, nil, damaged
+			return c, nil, errContent
 		}
 		if numbers[i], b = n, b[size:]; i < 2 {
 			continue
 		}
 		if n > uint64(len(b)) {
-			return c, nil, damaged
+			return c, nil, errContent
 		}
 		texts[i], b = string(b[:n]), b[n:]
 	}
 	c.Version, c.own, c.Kind, c.Reason = int(numbers[0]), int(numbers[1]), extract.Kind(texts[2]), texts[3]
 	if len(b) == 0 {
-		return c, nil, damaged
+		return c, nil, errContent
 	}
 	return c, b, nil
 }

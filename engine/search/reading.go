@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -339,7 +340,8 @@ func (x *Index) readBefore(v *engine.Version) string {
 func saidOf(v *engine.Version) uint32 {
 	sum := fnv.New32a()
 	media, _, _ := strings.Cut(strings.ToLower(v.MediaType), ";")
-	fmt.Fprintf(sum, "%q %q", strings.TrimSpace(media), strings.ToLower(path.Ext(v.FileName)))
+	said := append(strconv.AppendQuote(make([]byte, 0, 64), strings.TrimSpace(media)), ' ')
+	sum.Write(strconv.AppendQuote(said, strings.ToLower(path.Ext(v.FileName))))
 	if v.TextSize > 0 {
 		sum.Write(v.TextDigest[:])
 	}

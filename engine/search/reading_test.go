@@ -3,6 +3,8 @@ package search
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"slices"
@@ -299,4 +301,21 @@ func TestAnIndexIsMadeAnewAroundAFileThatSticks(t *testing.T) {
 	k.settled()
 	k.expect("molasses", "tarpit")
 	k.expect("words", "behind")
+}
+
+// What was said of a file is stored: it stays what it was, or every file is read anew.
+func TestSaidOfStays(t *testing.T) {
+	for _, v := range []engine.Version{
+		{}, {MediaType: "Text/Plain ; charset=utf-8", FileName: "a b.TXT"}, {MediaType: "x/\"\\\x7f", FileName: "ä.\u2028ü\x00\xff"}, {FileName: ".é", TextSize: 1, TextDigest: engine.Digest{1}},
+	} {
+		sum := fnv.New32a()
+		media, _, _ := strings.Cut(strings.ToLower(v.MediaType), ";")
+		fmt.Fprintf(sum, "%q %q", strings.TrimSpace(media), strings.ToLower(filepath.Ext(v.FileName)))
+		if v.TextSize > 0 {
+			sum.Write(v.TextDigest[:])
+		}
+		if saidOf(&v) != sum.Sum32() {
+			t.Errorf("%+v became %d", v, saidOf(&v))
+		}
+	}
 }
