@@ -12,11 +12,24 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// documents compares every document with its entries and with its rows in the
+// documents compares every document with its entries, and tallies its rows in the
 // indexes.
 func (c *checker) documents() error {
-	total := c.e.Head.Seq
-	err := c.eachFrom(c.catchUp, bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
+	told := uint64(0)
+	err := c.divided(c.pages(bucketDocuments), (*checker).documentsOf, func() {
+		if ten := c.report.Documents / 10_000; ten > told {
+			told = ten
+			c.progress(c.chained, c.e.Head.Seq)
+		}
+	})
+	if err == nil && c.chained != c.entries {
+		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
+	}
+	return err
+}
+
+func (c *checker) documentsOf(of span) error {
+	return c.eachOf(of, (*checker).viewFollowed, bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
 		d, err := decodeDocument(id(k), value)
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
@@ -29,18 +42,15 @@ func (c *checker) documents() error {
 		}
 		if hidden, err := t.restricts(d); hidden || err != nil { // settings that cannot be read are a finding of their own
 			c.report.hidden.documents++
+			if !d.deleted {
+				c.report.hidden.versions += d.VersionCount
+			}
 		}
-		if c.report.Documents++; c.report.Documents%10_000 == 0 {
-			c.progress(c.chained, total)
-		}
+		c.report.Documents++
 		c.compare(t, d, said)
-		c.rowsOf(t, d)
+		c.expectRows(t, d)
 		return nil
 	})
-	if err == nil && c.chained != c.entries {
-		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
-	}
-	return err
 }
 
 // follow goes through a document's entries from its last to its first, and
@@ -190,17 +200,20 @@ func (c *checker) compareVersion(t *tx, d *document, said replay.Version) {
 	if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
 		c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
 	}
-	if t.Get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
-		c.find(said.Seq, CodeIndex, "%s has no reference to its bytes", what)
-	}
+	c.expect(d.id, bucketRefs, refRows(d, ver))
 	c.bytesOf(said.Seq, what, ver.Digest, ver.Size)
-	if ver.TextSize == 0 {
-		return
+	if ver.TextSize != 0 {
+		c.bytesOf(said.Seq, what+", its text", ver.TextDigest, ver.TextSize)
 	}
-	if t.Get(bucketRefs, refKey(ver.TextDigest, d.id, textRef(ver.Number))) == nil {
-		c.find(said.Seq, CodeIndex, "%s has no reference to the bytes of its text", what)
+}
+
+// refRows are the references of a version: to its bytes, and those of its text.
+func refRows(d *document, ver *Version) [][]byte {
+	rows := [][]byte{refKey(ver.Digest, d.id, ver.Number)}
+	if ver.TextSize != 0 {
+		rows = append(rows, refKey(ver.TextDigest, d.id, textRef(ver.Number)))
 	}
-	c.bytesOf(said.Seq, what+", its text", ver.TextDigest, ver.TextSize)
+	return rows
 }
 
 func (v *Version) record() replay.Thing {
