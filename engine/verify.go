@@ -144,6 +144,8 @@ type checker struct {
 	chained  uint64            // about documents, in their chains
 	absent   []absent
 
+	document replay.Document // as the log tells it: the one that is compared
+
 	kindsOf   *tx // a transaction, and what it sees of the kinds of starts
 	kindsSeen []kind
 	kindsErr  error
@@ -226,7 +228,11 @@ func byID[T any](decode func(at id, b []byte) (T, error)) func(k, value []byte) 
 
 // differ is a finding for each member that is not what the log says.
 func (c *checker) differ(seq uint64, what string, is, said replay.Thing) {
-	for _, d := range said.Differences(is) {
+	c.findAll(seq, what, said.Differences(is))
+}
+
+func (c *checker) findAll(seq uint64, what any, differences []replay.Difference) {
+	for _, d := range differences {
 		c.find(seq, CodeState, "%s: %v", what, d)
 	}
 }

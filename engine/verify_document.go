@@ -54,7 +54,7 @@ func (c *checker) documentsOf(of span) error {
 }
 
 // follow goes through a document's entries from its last to its first, and
-// replays them in order.
+// replays them in order. What it returns lives until the next document is followed.
 func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 	type link struct {
 		audit.Entry
@@ -80,7 +80,8 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 		links = append(links, link{e, row.Detail})
 		seq = row.Prev
 	}
-	said := replay.NewDocument(d.ID)
+	said := &c.document
+	said.Reset(d.ID)
 	said.Migrations = c.said.Migrations()
 	for _, e := range slices.Backward(links) {
 		if err := said.Follow(e.Entry, e.detail); err != nil {
@@ -94,7 +95,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 // compare tells where a document, and what hangs on it, is not what its entries
 // say.
 func (c *checker) compare(t *tx, d *document, said *replay.Document) {
-	c.differ(d.AuditSeq, d.String(), d.record(), said.Record())
+	c.findAll(d.AuditSeq, d, said.Record().DifferencesOf(d.record()))
 	c.compareEdits(t, d, said)
 	if d.deleted && t.Get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
@@ -105,8 +106,8 @@ func (c *checker) compare(t *tx, d *document, said *replay.Document) {
 	if d.deleted || said.Deleted {
 		return
 	}
-	for _, ver := range said.Versions {
-		c.compareVersion(t, d, ver)
+	for i := range said.Versions {
+		c.compareVersion(t, d, &said.Versions[i])
 	}
 }
 
@@ -137,73 +138,90 @@ func (c *checker) compareEdits(t *tx, d *document, said *replay.Document) {
 // record is what the log can tell of a document. That the deadline of its lock
 // has passed is in no entry, so a lease that nobody released is there, live or
 // not.
-func (d *document) record() replay.Thing {
-	facts := replay.Members{
-		"deleted":                replay.Flag(d.deleted),
-		"the number of versions": replay.Number(d.VersionCount),
-		"the revision":           replay.Number(d.Revision),
-		"created at":             replay.Time(d.CreatedAt),
-		"created by":             replay.Text(d.CreatedBy),
-		"updated at":             replay.Time(d.UpdatedAt),
-		"updated by":             replay.Text(d.UpdatedBy),
-		"archived":               replay.Flag(d.Archived), // a tombstone is not
-		"restricted":             replay.Flag(d.restricted),
+func (d *document) record() replay.Row {
+	facts := []replay.Member{
+		replay.Is("deleted", replay.Flag(d.deleted)),
+		replay.Is("the number of versions", replay.Number(d.VersionCount)),
+		replay.Is("the revision", replay.Number(d.Revision)),
+		replay.Is("created at", replay.Time(d.CreatedAt)),
+		replay.Is("created by", replay.Text(d.CreatedBy)),
+		replay.Is("updated at", replay.Time(d.UpdatedAt)),
+		replay.Is("updated by", replay.Text(d.UpdatedBy)),
+		replay.Is("archived", replay.Flag(d.Archived)), // a tombstone is not
+		replay.Is("restricted", replay.Flag(d.restricted)),
 
-		"its erasure is deferred": replay.Flag(d.deferred),
+		replay.Is("its erasure is deferred", replay.Flag(d.deferred)),
 	}
 	if d.deleted {
-		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
+		return replay.Row{Facts: facts, Texts: []replay.Member{replay.Is("name", replay.Text(d.Name))}}
 	}
-	facts["the owner"] = replay.Text(d.OwnerID)
-	facts["the end of its retention"] = replay.Time(d.retainUntil)
-	facts["the confirmed dates"] = replay.List(d.confirmed)
-	facts["the current version"] = replay.Number(d.Current.Number)
-	facts["the fence of its lock"] = replay.Number(d.fence)
-	facts["its active holds by matter"] = borne(d.holds)
-	facts[replay.Password] = boundBy(digestOfPassword(d.password))
-	texts := replay.Members{
-		"name":          replay.Text(d.Name),
-		"category":      replay.Text(d.Category),
-		"description":   replay.Text(d.Description),
-		"externalId":    replay.Text(d.ExternalID),
-		"product":       replay.Text(d.Product),
-		"templateId":    replay.Text(d.TemplateID),
-		"agreementId":   replay.Text(d.AgreementID),
-		"path":          replay.Text(d.Path),
-		"editProtected": replay.Flag(d.EditProtected),
-		"tags":          replay.List(d.Tags),
+	facts = append(facts,
+		replay.Is("the owner", replay.Text(d.OwnerID)),
+		replay.Is("the end of its retention", replay.Time(d.retainUntil)),
+		replay.Is("the confirmed dates", replay.List(d.confirmed)),
+		replay.Is("the current version", replay.Number(d.Current.Number)),
+		replay.Is("the fence of its lock", replay.Number(d.fence)),
+		replay.Is("its active holds by matter", borne(d.holds)),
+		replay.Is(replay.Password, boundBy(digestOfPassword(d.password))),
+	)
+	texts := []replay.Member{
+		replay.Is("name", replay.Text(d.Name)),
+		replay.Is("category", replay.Text(d.Category)),
+		replay.Is("description", replay.Text(d.Description)),
+		replay.Is("externalId", replay.Text(d.ExternalID)),
+		replay.Is("product", replay.Text(d.Product)),
+		replay.Is("templateId", replay.Text(d.TemplateID)),
+		replay.Is("agreementId", replay.Text(d.AgreementID)),
+		replay.Is("path", replay.Text(d.Path)),
+		replay.Is("editProtected", replay.Flag(d.EditProtected)),
+		replay.Is("tags", replay.List(d.Tags)),
 	}
 	for key, value := range d.CustomFields {
-		texts["customFields."+key] = replay.Given(value)
+		texts = append(texts, replay.Is("customFields."+key, replay.Given(value)))
 	}
 	if l := d.lease; l != nil {
-		facts[replay.Locker] = replay.Text(l.userID)
-		facts[replay.LockKey] = replay.Text(l.keyID)
-		facts[replay.LockSeconds] = replay.Number(uint64(l.window / time.Second))
-		facts[replay.LockUntil] = replay.Time(l.until)
-		facts[replay.Scratchpad] = replay.Flag(l.scratchPad)
-		facts[replay.LockFence] = replay.Number(l.fence)
-		facts[replay.LockBase] = replay.Number(l.base)
-		texts[replay.LockedByApp] = replay.Text(l.app)
+		facts = append(facts,
+			replay.Is(replay.Locker, replay.Text(l.userID)),
+			replay.Is(replay.LockKey, replay.Text(l.keyID)),
+			replay.Is(replay.LockSeconds, replay.Number(uint64(l.window/time.Second))),
+			replay.Is(replay.LockUntil, replay.Time(l.until)),
+			replay.Is(replay.Scratchpad, replay.Flag(l.scratchPad)),
+			replay.Is(replay.LockFence, replay.Number(l.fence)),
+			replay.Is(replay.LockBase, replay.Number(l.base)),
+		)
+		texts = append(texts, replay.Is(replay.LockedByApp, replay.Text(l.app)))
 	}
-	return replay.Thing{Facts: facts, Texts: texts}
+	return replay.Row{Facts: facts, Texts: texts}
 }
 
-func (c *checker) compareVersion(t *tx, d *document, said replay.Version) {
-	what := fmt.Sprintf("%s, version %d", d, said.Number)
-	ver, err := decodeVersion(d.id, t.Get(bucketVersions, versionKey(d.id, said.Number)))
-	if err != nil {
-		c.find(said.Seq, CodeState, "%s cannot be read: %v", what, err)
-		return
+// versionName names a version in a finding.
+type versionName struct {
+	of     *document
+	number uint64
+}
+
+func (n versionName) String() string { return fmt.Sprintf("%s, version %d", n.of, n.number) }
+
+func (c *checker) compareVersion(t *tx, d *document, said *replay.Version) {
+	what := versionName{d, said.Number}
+	row := t.Get(bucketVersions, versionKey(d.id, said.Number))
+	ver := d.Current
+	// The current one is kept twice, and is most often the only one.
+	if said.Number != ver.Number || !bytes.Equal(encodeVersion(ver), row) {
+		var err error
+		if ver, err = decodeVersion(d.id, row); err != nil {
+			c.find(said.Seq, CodeState, "%s cannot be read: %v", what, err)
+			return
+		}
+		if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
+			c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
+		}
 	}
-	c.differ(said.Seq, what, ver.record(), said.Thing)
-	if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
-		c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
-	}
+	c.findAll(said.Seq, what, said.DifferencesOf(ver.record()))
 	c.expect(d.id, bucketRefs, refRows(d, ver))
 	c.bytesOf(said.Seq, what, ver.Digest, ver.Size)
 	if ver.TextSize != 0 {
-		c.bytesOf(said.Seq, what+", its text", ver.TextDigest, ver.TextSize)
+		c.bytesOf(said.Seq, what.String()+", its text", ver.TextDigest, ver.TextSize)
 	}
 }
 
@@ -216,25 +234,25 @@ func refRows(d *document, ver *Version) [][]byte {
 	return rows
 }
 
-func (v *Version) record() replay.Thing {
-	return replay.Thing{
-		Facts: replay.Members{
-			"the number":         replay.Number(v.Number),
-			"the digest":         replay.Text(v.Digest.String()),
-			"the size":           replay.Number(uint64(v.Size)),
-			"the media type":     replay.Text(v.MediaType),
-			"the chain":          replay.Hash(v.Chain),
-			"the previous chain": replay.Hash(v.PreviousChain),
-			"created at":         replay.Time(v.CreatedAt),
-			"created by":         replay.Text(v.CreatedBy),
-			"discarded":          replay.Flag(v.Discarded),
-			replay.TextDigest:    replay.Text(v.textDigest()),
-			replay.TextSize:      replay.Number(uint64(v.TextSize)),
+func (v *Version) record() replay.Row {
+	return replay.Row{
+		Facts: []replay.Member{
+			replay.Is("the number", replay.Number(v.Number)),
+			replay.Is("the digest", replay.Text(v.Digest.String())),
+			replay.Is("the size", replay.Number(uint64(v.Size))),
+			replay.Is("the media type", replay.Text(v.MediaType)),
+			replay.Is("the chain", replay.Hash(v.Chain)),
+			replay.Is("the previous chain", replay.Hash(v.PreviousChain)),
+			replay.Is("created at", replay.Time(v.CreatedAt)),
+			replay.Is("created by", replay.Text(v.CreatedBy)),
+			replay.Is("discarded", replay.Flag(v.Discarded)),
+			replay.Is(replay.TextDigest, replay.Text(v.textDigest())),
+			replay.Is(replay.TextSize, replay.Number(uint64(v.TextSize))),
 		},
-		Texts: replay.Members{
-			"the file name": replay.Text(v.FileName),
-			"the comment":   replay.Text(v.Comment),
-			"the label":     replay.Text(v.Label),
+		Texts: []replay.Member{
+			replay.Is("the file name", replay.Text(v.FileName)),
+			replay.Is("the comment", replay.Text(v.Comment)),
+			replay.Is("the label", replay.Text(v.Label)),
 		},
 	}
 }

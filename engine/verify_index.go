@@ -393,12 +393,12 @@ type absent struct {
 }
 
 // bytesOf looks for the bytes that something needs.
-func (c *checker) bytesOf(seq uint64, what string, digest Digest, size int64) {
+func (c *checker) bytesOf(seq uint64, what any, digest Digest, size int64) {
 	is, err := c.v.blobs.Stat(digest)
 	switch {
 	case c.o.lost[digest]:
 	case errors.Is(err, blobstore.ErrNotFound):
-		c.absent = append(c.absent, absent{seq, what, digest})
+		c.absent = append(c.absent, absent{seq, fmt.Sprint(what), digest})
 	case err != nil:
 		c.find(seq, CodeBlob, "%s: its bytes cannot be looked at: %v", what, err)
 	case is != size:
