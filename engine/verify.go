@@ -146,6 +146,8 @@ type checker struct {
 
 	document replay.Document // as the log tells it: the one that is compared
 
+	logRows, detailRows, versionRows getter // what it is compared by
+
 	kindsOf   *tx // a transaction, and what it sees of the kinds of starts
 	kindsSeen []kind
 	kindsErr  error

@@ -63,7 +63,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 	var links []link
 	behind := uint64(0) // entries not after the head
 	for seq := d.AuditSeq; seq != 0; {
-		e, err := audit.ParseEntry(t.Get(bucketLog, store.SeqKey(seq)))
+		e, err := audit.ParseEntry(c.logRows.get(t, bucketLog, store.SeqKey(seq)))
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", seq, err)
 		}
@@ -73,7 +73,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 		if seq <= c.e.Head.Seq {
 			behind++
 		}
-		row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+		row, err := store.DecodeDetail(c.detailRows.get(t, bucketDetail, store.SeqKey(seq)))
 		if err != nil || row.Prev >= seq {
 			return nil, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
 		}
@@ -135,11 +135,14 @@ func (c *checker) compareEdits(t *tx, d *document, said *replay.Document) {
 	}
 }
 
+// How many facts and texts a document's record has, its custom fields left aside.
+const mostFacts, mostTexts = 24, 11
+
 // record is what the log can tell of a document. That the deadline of its lock
 // has passed is in no entry, so a lease that nobody released is there, live or
 // not.
 func (d *document) record() replay.Row {
-	facts := []replay.Member{
+	facts := append(make([]replay.Member, 0, mostFacts),
 		replay.Is("deleted", replay.Flag(d.deleted)),
 		replay.Is("the number of versions", replay.Number(d.VersionCount)),
 		replay.Is("the revision", replay.Number(d.Revision)),
@@ -151,7 +154,7 @@ func (d *document) record() replay.Row {
 		replay.Is("restricted", replay.Flag(d.restricted)),
 
 		replay.Is("its erasure is deferred", replay.Flag(d.deferred)),
-	}
+	)
 	if d.deleted {
 		return replay.Row{Facts: facts, Texts: []replay.Member{replay.Is("name", replay.Text(d.Name))}}
 	}
@@ -164,7 +167,7 @@ func (d *document) record() replay.Row {
 		replay.Is("its active holds by matter", borne(d.holds)),
 		replay.Is(replay.Password, boundBy(digestOfPassword(d.password))),
 	)
-	texts := []replay.Member{
+	texts := append(make([]replay.Member, 0, mostTexts+len(d.CustomFields)),
 		replay.Is("name", replay.Text(d.Name)),
 		replay.Is("category", replay.Text(d.Category)),
 		replay.Is("description", replay.Text(d.Description)),
@@ -175,7 +178,7 @@ func (d *document) record() replay.Row {
 		replay.Is("path", replay.Text(d.Path)),
 		replay.Is("editProtected", replay.Flag(d.EditProtected)),
 		replay.Is("tags", replay.List(d.Tags)),
-	}
+	)
 	for key, value := range d.CustomFields {
 		texts = append(texts, replay.Is("customFields."+key, replay.Given(value)))
 	}
@@ -204,7 +207,7 @@ func (n versionName) String() string { return fmt.Sprintf("%s, version %d", n.of
 
 func (c *checker) compareVersion(t *tx, d *document, said *replay.Version) {
 	what := versionName{d, said.Number}
-	row := t.Get(bucketVersions, versionKey(d.id, said.Number))
+	row := c.versionRows.get(t, bucketVersions, versionKey(d.id, said.Number))
 	ver := d.Current
 	// The current one is kept twice, and is most often the only one.
 	if said.Number != ver.Number || !bytes.Equal(encodeVersion(ver), row) {

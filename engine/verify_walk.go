@@ -214,6 +214,23 @@ func (c *checker) viewFollowed(fn func(t *tx) (bool, error)) (more bool, err err
 	return more, err
 }
 
+// getter gets rows of a bucket with one cursor, within one transaction at a time: a
+// cursor of its own for each row takes more time than the row.
+type getter struct {
+	in   *tx
+	rows store.Cursor
+}
+
+func (g *getter) get(t *tx, bucket, key []byte) []byte {
+	if g.in != t {
+		g.in, g.rows = t, t.Cursor(bucket)
+	}
+	if k, value := g.rows.Seek(key); bytes.Equal(k, key) {
+		return value
+	}
+	return nil
+}
+
 // newer says whether there is an entry behind this one.
 func (t *tx) newer(than uint64) bool {
 	k, _ := t.Cursor(bucketLog).Seek(store.SeqKey(than + 1))

@@ -88,7 +88,17 @@ func Hash(h audit.Hash) Value {
 
 // List returns the Value of a list, in its order.
 func List[T any](items []T) Value {
-	var b []byte
+	if len(items) == 0 {
+		return Value{}
+	}
+	var memory [256]byte
+	b := memory[:0]
+	if texts, are := any(items).([]string); are {
+		for _, text := range texts {
+			b = append(strconv.AppendQuote(b, text), ' ')
+		}
+		return Text(string(b))
+	}
 	for _, item := range items {
 		text, is := any(item).(string)
 		if !is {
