@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -54,7 +55,7 @@ func (p *parser) object(depth int) (map[string]any, bool) {
 	if depth == maxDepth || !p.next('{') {
 		return nil, false
 	}
-	all := map[string]any{}
+	all := make(map[string]any, p.members(depth))
 	if p.next('}') {
 		return all, true
 	}
@@ -70,6 +71,14 @@ func (p *parser) object(depth int) (map[string]any, bool) {
 			return all, p.next('}')
 		}
 	}
+}
+
+// members is about how many the whole text has: a map that grows is made thrice.
+func (p *parser) members(depth int) int {
+	if depth > 0 {
+		return 0
+	}
+	return min(strings.Count(p.text, `":`), 32)
 }
 
 func (p *parser) array(depth int) ([]any, bool) {
