@@ -72,9 +72,10 @@ const maxFindings = 1_000
 // the bytes of every version are there. An error means that it could not be
 // carried out.
 //
-// It reads a page in each transaction, so it stalls nobody. Beside what
-// audit.Verify does it keeps in memory what the log says of users, keys and the
-// like, and of one document at a time.
+// It reads a page in each transaction, so it stalls nobody, and it uses all cores,
+// unless the vault is small. Beside what audit.Verify does it keeps in memory what the
+// log says of users, keys and the like, of one document on each core, and half a
+// megabyte in which it tallies the rows of indexes.
 //
 // It reads all there is, for whomever: what is told to others than admins and
 // auditors is as Told says.
