@@ -33,7 +33,11 @@ func ParseHash(s string) (Hash, error) {
 func (h Hash) IsZero() bool { return h == Hash{} }
 
 // String returns h as 64 lower-case hexadecimal digits.
-func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+func (h Hash) String() string {
+	var digits [2 * len(h)]byte
+	hex.Encode(digits[:], h[:])
+	return string(digits[:])
+}
 
 // MarshalText returns what String returns.
 func (h Hash) MarshalText() ([]byte, error) { return h.append(nil), nil }
@@ -156,11 +160,31 @@ func ParseEntry(line []byte) (Entry, error) {
 	if err := f.parse(line); err != nil {
 		return Entry{}, err
 	}
+	texts := textsOf(line)
 	return Entry{
-		Seq: f.seq, Prev: f.prev, Time: f.time(), Actor: string(f.actor), Key: string(f.key),
-		Op: Op(f.op), Document: string(f.document), Version: f.version,
-		Facts: decodeFacts(f.facts), Detail: f.detail,
+		Seq: f.seq, Prev: f.prev, Time: f.time(), Actor: texts.of(f.actor), Key: texts.of(f.key),
+		Op: Op(texts.of(f.op)), Document: texts.of(f.document), Version: f.version,
+		Facts: texts.decodeFacts(f.facts), Detail: f.detail,
 	}, nil
+}
+
+// texts are a line as one string, of which all texts of an entry are parts: a line is
+// short, and a dozen strings of their own take longer than all the rest.
+type texts struct {
+	line     string
+	capacity int // of the line
+}
+
+func textsOf(line []byte) texts { return texts{string(line), cap(line)} }
+
+// of returns a part of the line, which must have been sliced from it without a
+// capacity of its own: so where it begins is told by what capacity it has left.
+func (t texts) of(part []byte) string {
+	if len(part) == 0 {
+		return ""
+	}
+	at := t.capacity - cap(part)
+	return t.line[at : at+len(part)]
 }
 
 // appendLine appends the line that ParseEntry reads back into e.

@@ -1,9 +1,6 @@
 package audit
 
-import (
-	"bytes"
-	"strconv"
-)
+import "bytes"
 
 // isFactName reports whether s is a lower-case letter followed by letters and
 // digits.
@@ -128,30 +125,34 @@ func factText(facts []byte, name string) []byte {
 }
 
 // decodeFacts turns facts that the parser has accepted into a map.
-func decodeFacts(facts []byte) Facts {
-	f := Facts{}
+func (t texts) decodeFacts(facts []byte) Facts {
+	n := 0
+	for name, _, rest := walk(facts); name != nil; name, _, rest = walk(rest) {
+		n++
+	}
+	f := make(Facts, n)
 	for name, value, rest := walk(facts); name != nil; name, value, rest = walk(rest) {
 		switch value[0] {
 		case '"':
-			f[string(name)] = Text(string(rawText(value)))
+			f[t.of(name)] = Text(t.of(rawText(value)))
 		case '[':
-			f[string(name)] = decodeTexts(value)
+			f[t.of(name)] = t.decodeTexts(value)
 		default:
 			// Accepted before: it is a number below 2^53.
-			n, _ := strconv.ParseUint(string(value), 10, 64)
-			f[string(name)] = Number(n)
+			n, _ := rawNumber(value)
+			f[t.of(name)] = Number(n)
 		}
 	}
 	return f
 }
 
-func decodeTexts(array []byte) Value {
+func (t texts) decodeTexts(array []byte) Value {
 	v := Value{kind: isTexts}
 	c := cursor{b: array, i: 1}
 	for c.peek() == '"' {
 		var s []byte
 		c.text(&s)
-		v.texts = append(v.texts, string(s))
+		v.texts = append(v.texts, t.of(s))
 		c.i++ // the comma, or the bracket at the end
 	}
 	return v

@@ -26,6 +26,9 @@ func newLineages() *lineages {
 	return &lineages{of: map[string]*lineage{}, sum: sha256.New()}
 }
 
+// sumState is how long the state of a SHA-256 is.
+const sumState = 108
+
 // versionFacts are the facts of entries about versions. What is missing or of
 // another kind is zero.
 type versionFacts struct {
@@ -77,7 +80,7 @@ func (l *lineages) created(f *fields) string {
 		return fmt.Sprintf("document %s is created twice", f.document)
 	}
 	l.sum.Reset()
-	d := &lineage{}
+	d := &lineage{certificate: make([]byte, 0, sumState)}
 	l.of[string(f.document)] = d
 	return l.version(d, f)
 }

@@ -56,7 +56,7 @@ func (r *roots) entry(f *fields) string {
 	if string(f.op) != string(OpCheckpointSigned) {
 		return ""
 	}
-	facts := decodeFacts(f.facts)
+	facts := textsOf(f.facts).decodeFacts(f.facts)
 	n, _ := facts["size"].AsNumber()
 	text, _ := facts["root"].AsText()
 	size := int64(n)

@@ -138,7 +138,11 @@ func parseHex(s string) (d Digest, ok bool) {
 func (d Digest) String() string { return digestPrefix + d.Hex() }
 
 // Hex is the 64 lower-case hexadecimal digits alone, as sha256sum prints them.
-func (d Digest) Hex() string { return hex.EncodeToString(d[:]) }
+func (d Digest) Hex() string {
+	var digits [2 * len(d)]byte
+	hex.Encode(digits[:], d[:])
+	return string(digits[:])
+}
 
 // IsZero tells whether d is the zero value, which stands for "no digest".
 func (d Digest) IsZero() bool { return d == Digest{} }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -73,9 +72,10 @@ const maxFindings = 1_000
 // the bytes of every version are there. An error means that it could not be
 // carried out.
 //
-// It reads a page in each transaction, so it stalls nobody. Beside what
-// audit.Verify does it keeps in memory what the log says of users, keys and the
-// like, and of one document at a time.
+// It reads a page in each transaction, so it stalls nobody, and it uses all cores,
+// unless the vault is small. Beside what audit.Verify does it keeps in memory what the
+// log says of users, keys and the like, of one document on each core, and half a
+// megabyte in which it tallies the rows of indexes.
 //
 // It reads all there is, for whomever: what is told to others than admins and
 // auditors is as Told says.
@@ -86,8 +86,14 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (VerifyReport, erro
 
 func (v *Vault) verify(ctx context.Context, o VerifyOptions) (report VerifyReport, err error) {
 	defer store.Damaged(&err, debug.SetPanicOnFault(true))
-	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}, matters: replay.Matters{}}
-	log, err := audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})
+	c := &checker{v: v, ctx: ctx, o: o, e: &Export{v: v, Head: v.Head()}, tally: newTally(),
+		following: &following{said: replay.NewAccounts(), matters: replay.Matters{}}}
+	var log audit.Report
+	replayed := c.fork()
+	err = c.beside(func() (err error) {
+		log, err = audit.Verify(ctx, c.e.log(ctx), audit.VerifyOptions{Heads: o.Heads, Details: c.details()})
+		return err
+	}, replayed.replay)
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify the log: %w", err)
 	}
@@ -100,8 +106,9 @@ func (v *Vault) verify(ctx context.Context, o VerifyOptions) (report VerifyRepor
 	if log.Head.Hash != c.e.Head.Hash {
 		c.find(log.Head.Seq, audit.CodeHead, "entry %d is not the one that the vault has written, or has read when it was opened", log.Head.Seq)
 	}
+	c.join(replayed)
 	for _, check := range []func() error{c.accounts, c.documents, c.scratchpads, c.snapshots, c.obligations, c.holds, c.compareMatters,
-		c.erasures, c.missingBytes, c.indexes, c.certificates, c.bytes} {
+		c.erasures, c.missingBytes, c.indexes, c.tallied, c.lookAgain, c.certificates, c.bytes} {
 		if err := check(); err != nil {
 			return VerifyReport{}, err
 		}
@@ -124,24 +131,36 @@ func (c *checker) details() io.Reader {
 	return r
 }
 
-// checker is one verification.
+// checker is one verification, or the part of it that one goroutine does.
 type checker struct {
-	v        *Vault
-	ctx      context.Context
-	o        VerifyOptions
-	e        *Export // fixes the head: entries behind it are not looked at
-	report   VerifyReport
-	said     *replay.Accounts // what the log says of all but documents
-	followed uint64           // the last entry that said has followed
-	matters  replay.Matters   // what the holds up to the head add up to
-	entries  uint64           // about documents, in the log
-	chained  uint64           // about documents, in their chains
+	v      *Vault
+	ctx    context.Context
+	o      VerifyOptions
+	e      *Export // fixes the head: entries behind it are not looked at
+	report VerifyReport
+	*following
+	tally    *tally
+	suspects *[tallyCells]bool // whose rows are looked at one by one; nil: all are tallied
+	entries  uint64            // about documents, in the log
+	chained  uint64            // about documents, in their chains
 	absent   []absent
+
+	document replay.Document // as the log tells it: the one that is compared
+
+	logRows, detailRows, versionRows getter // what it is compared by
+
+	kindsOf   *tx // a transaction, and what it sees of the kinds of starts
+	kindsSeen []kind
+	kindsErr  error
 }
 
 func (c *checker) find(seq uint64, code audit.Code, format string, args ...any) {
+	c.note(audit.Finding{Seq: seq, Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) note(f audit.Finding) {
 	if len(c.report.Findings) < maxFindings {
-		c.report.Findings = append(c.report.Findings, audit.Finding{Seq: seq, Code: code, Message: fmt.Sprintf(format, args...)})
+		c.report.Findings = append(c.report.Findings, f)
 	}
 }
 
@@ -171,7 +190,7 @@ type comparison[T any] struct {
 // made meanwhile would be missed.
 func (of comparison[T]) run(c *checker) error {
 	met := map[string]bool{}
-	err := c.eachFrom(c.catchUp, of.bucket, CodeState, of.size, func(t *tx, k, value []byte) error {
+	err := c.eachOf(span{}, (*checker).viewFollowed, of.bucket, CodeState, of.size, func(t *tx, k, value []byte) error {
 		name := keyText(k, of.size)
 		met[name] = true
 		row, err := of.decode(k, value)
@@ -212,14 +231,17 @@ func byID[T any](decode func(at id, b []byte) (T, error)) func(k, value []byte) 
 
 // differ is a finding for each member that is not what the log says.
 func (c *checker) differ(seq uint64, what string, is, said replay.Thing) {
-	for _, d := range said.Differences(is) {
+	c.findAll(seq, what, said.Differences(is))
+}
+
+func (c *checker) findAll(seq uint64, what any, differences []replay.Difference) {
+	for _, d := range differences {
 		c.find(seq, CodeState, "%s: %v", what, d)
 	}
 }
 
 // replay follows the log, and counts its entries about documents.
 func (c *checker) replay() error {
-	c.said = replay.NewAccounts()
 	return c.each(bucketLog, CodeState, 8, func(t *tx, k, line []byte) error {
 		c.read(t, k, line)
 		return nil
@@ -253,52 +275,4 @@ func (c *checker) read(t *tx, k, line []byte) {
 	case e.Document != "" && e.Seq <= c.e.Head.Seq:
 		c.entries++
 	}
-}
-
-// each calls fn for every row of a bucket, some hundred in a transaction, with
-// views. A row written meanwhile may or may not be met. Keys that are not of
-// the size given, if it is not 0, are findings with the code given.
-func (c *checker) each(bucket []byte, code audit.Code, size int, fn func(t *tx, k, value []byte) error) error {
-	return c.eachFrom(nil, bucket, code, size, fn)
-}
-
-// eachFrom is each; begin, if it is not nil, is called first in every
-// transaction.
-func (c *checker) eachFrom(begin func(t *tx), bucket []byte, code audit.Code, size int, fn func(t *tx, k, value []byte) error) error {
-	var next, last []byte
-	for more := true; more; {
-		if err := c.ctx.Err(); err != nil {
-			return err
-		}
-		var err error
-		more, err = view(c.v, func(t *tx) (bool, error) {
-			if begin != nil {
-				begin(t)
-			}
-			cursor := t.Cursor(bucket)
-			k, value := cursor.Seek(next)
-			for range checkRows {
-				if k == nil {
-					return false, nil
-				}
-				if len(k) > store.MaxKey || last != nil && bytes.Compare(k, last) <= 0 {
-					c.find(0, code, "the rows of %s are out of order after %x", bucket, last)
-					return false, nil // or a page that leads back would lead round for ever
-				}
-				last = append(last[:0], k...)
-				if size != 0 && len(k) != size {
-					c.find(0, code, "%s has a row with the key %x", bucket, k)
-				} else if err := fn(t, k, value); err != nil {
-					return false, err
-				}
-				k, value = cursor.Next()
-			}
-			next = bytes.Clone(k)
-			return k != nil, nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

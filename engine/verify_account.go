@@ -13,7 +13,6 @@ import (
 // bucket.
 func (c *checker) accounts() error {
 	for _, compare := range []func(c *checker) error{
-		(*checker).replay,
 		(*checker).vault,
 		comparison[User]{bucketUsers, len(id{}), replay.Users, byID(decodeUser), (User).record, (*checker).emailOf}.run,
 		comparison[*key]{bucketKeys, len(id{}), replay.Keys, byID(decodeKey), (*key).record, nil}.run,
@@ -34,16 +33,15 @@ func (c *checker) accounts() error {
 
 // vault compares what there is once: the vault itself and its settings.
 func (c *checker) vault() error {
-	_, err := view(c.v, func(t *tx) (struct{}, error) {
-		c.catchUp(t)
+	_, err := c.viewFollowed(func(t *tx) (bool, error) {
 		c.differ(1, "the vault", c.metaRecord(t), c.said.Vault)
 		s, err := t.settings()
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
-			return struct{}{}, nil
+			return false, nil
 		}
 		c.differ(0, "the settings", s.record(), c.said.Settings)
-		return struct{}{}, nil
+		return false, nil
 	})
 	return err
 }

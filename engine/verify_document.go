@@ -12,11 +12,24 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-// documents compares every document with its entries and with its rows in the
+// documents compares every document with its entries, and tallies its rows in the
 // indexes.
 func (c *checker) documents() error {
-	total := c.e.Head.Seq
-	err := c.eachFrom(c.catchUp, bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
+	told := uint64(0)
+	err := c.divided(c.pages(bucketDocuments), (*checker).documentsOf, func() {
+		if ten := c.report.Documents / 10_000; ten > told {
+			told = ten
+			c.progress(c.chained, c.e.Head.Seq)
+		}
+	})
+	if err == nil && c.chained != c.entries {
+		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
+	}
+	return err
+}
+
+func (c *checker) documentsOf(of span) error {
+	return c.eachOf(of, (*checker).viewFollowed, bucketDocuments, CodeState, len(id{}), func(t *tx, k, value []byte) error {
 		d, err := decodeDocument(id(k), value)
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
@@ -29,22 +42,19 @@ func (c *checker) documents() error {
 		}
 		if hidden, err := t.restricts(d); hidden || err != nil { // settings that cannot be read are a finding of their own
 			c.report.hidden.documents++
+			if !d.deleted {
+				c.report.hidden.versions += d.VersionCount
+			}
 		}
-		if c.report.Documents++; c.report.Documents%10_000 == 0 {
-			c.progress(c.chained, total)
-		}
+		c.report.Documents++
 		c.compare(t, d, said)
-		c.rowsOf(t, d)
+		c.expectRows(t, d)
 		return nil
 	})
-	if err == nil && c.chained != c.entries {
-		c.find(c.e.Head.Seq, CodeState, "the log has %d entries about documents, the documents' chains have %d", c.entries, c.chained)
-	}
-	return err
 }
 
 // follow goes through a document's entries from its last to its first, and
-// replays them in order.
+// replays them in order. What it returns lives until the next document is followed.
 func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 	type link struct {
 		audit.Entry
@@ -53,7 +63,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 	var links []link
 	behind := uint64(0) // entries not after the head
 	for seq := d.AuditSeq; seq != 0; {
-		e, err := audit.ParseEntry(t.Get(bucketLog, store.SeqKey(seq)))
+		e, err := audit.ParseEntry(c.logRows.get(t, bucketLog, store.SeqKey(seq)))
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", seq, err)
 		}
@@ -63,14 +73,15 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 		if seq <= c.e.Head.Seq {
 			behind++
 		}
-		row, err := store.DecodeDetail(t.Get(bucketDetail, store.SeqKey(seq)))
+		row, err := store.DecodeDetail(c.detailRows.get(t, bucketDetail, store.SeqKey(seq)))
 		if err != nil || row.Prev >= seq {
 			return nil, fmt.Errorf("entry %d: %w", seq, errors.Join(err, errDamaged))
 		}
 		links = append(links, link{e, row.Detail})
 		seq = row.Prev
 	}
-	said := replay.NewDocument(d.ID)
+	said := &c.document
+	said.Reset(d.ID)
 	said.Migrations = c.said.Migrations()
 	for _, e := range slices.Backward(links) {
 		if err := said.Follow(e.Entry, e.detail); err != nil {
@@ -84,7 +95,7 @@ func (c *checker) follow(t *tx, d *document) (*replay.Document, error) {
 // compare tells where a document, and what hangs on it, is not what its entries
 // say.
 func (c *checker) compare(t *tx, d *document, said *replay.Document) {
-	c.differ(d.AuditSeq, d.String(), d.record(), said.Record())
+	c.findAll(d.AuditSeq, d, said.Record().DifferencesOf(d.record()))
 	c.compareEdits(t, d, said)
 	if d.deleted && t.Get(bucketCertificates, d.id[:]) == nil {
 		c.find(d.AuditSeq, CodeState, "%s was deleted and has no certificate", d)
@@ -95,8 +106,8 @@ func (c *checker) compare(t *tx, d *document, said *replay.Document) {
 	if d.deleted || said.Deleted {
 		return
 	}
-	for _, ver := range said.Versions {
-		c.compareVersion(t, d, ver)
+	for i := range said.Versions {
+		c.compareVersion(t, d, &said.Versions[i])
 	}
 }
 
@@ -124,104 +135,127 @@ func (c *checker) compareEdits(t *tx, d *document, said *replay.Document) {
 	}
 }
 
+// How many facts and texts a document's record has, its custom fields left aside.
+const mostFacts, mostTexts = 24, 11
+
 // record is what the log can tell of a document. That the deadline of its lock
 // has passed is in no entry, so a lease that nobody released is there, live or
 // not.
-func (d *document) record() replay.Thing {
-	facts := replay.Members{
-		"deleted":                replay.Flag(d.deleted),
-		"the number of versions": replay.Number(d.VersionCount),
-		"the revision":           replay.Number(d.Revision),
-		"created at":             replay.Time(d.CreatedAt),
-		"created by":             replay.Text(d.CreatedBy),
-		"updated at":             replay.Time(d.UpdatedAt),
-		"updated by":             replay.Text(d.UpdatedBy),
-		"archived":               replay.Flag(d.Archived), // a tombstone is not
-		"restricted":             replay.Flag(d.restricted),
+func (d *document) record() replay.Row {
+	facts := append(make([]replay.Member, 0, mostFacts),
+		replay.Is("deleted", replay.Flag(d.deleted)),
+		replay.Is("the number of versions", replay.Number(d.VersionCount)),
+		replay.Is("the revision", replay.Number(d.Revision)),
+		replay.Is("created at", replay.Time(d.CreatedAt)),
+		replay.Is("created by", replay.Text(d.CreatedBy)),
+		replay.Is("updated at", replay.Time(d.UpdatedAt)),
+		replay.Is("updated by", replay.Text(d.UpdatedBy)),
+		replay.Is("archived", replay.Flag(d.Archived)), // a tombstone is not
+		replay.Is("restricted", replay.Flag(d.restricted)),
 
-		"its erasure is deferred": replay.Flag(d.deferred),
-	}
+		replay.Is("its erasure is deferred", replay.Flag(d.deferred)),
+	)
 	if d.deleted {
-		return replay.Thing{Facts: facts, Texts: replay.Members{"name": replay.Text(d.Name)}}
+		return replay.Row{Facts: facts, Texts: []replay.Member{replay.Is("name", replay.Text(d.Name))}}
 	}
-	facts["the owner"] = replay.Text(d.OwnerID)
-	facts["the end of its retention"] = replay.Time(d.retainUntil)
-	facts["the confirmed dates"] = replay.List(d.confirmed)
-	facts["the current version"] = replay.Number(d.Current.Number)
-	facts["the fence of its lock"] = replay.Number(d.fence)
-	facts["its active holds by matter"] = borne(d.holds)
-	facts[replay.Password] = boundBy(digestOfPassword(d.password))
-	texts := replay.Members{
-		"name":          replay.Text(d.Name),
-		"category":      replay.Text(d.Category),
-		"description":   replay.Text(d.Description),
-		"externalId":    replay.Text(d.ExternalID),
-		"product":       replay.Text(d.Product),
-		"templateId":    replay.Text(d.TemplateID),
-		"agreementId":   replay.Text(d.AgreementID),
-		"path":          replay.Text(d.Path),
-		"editProtected": replay.Flag(d.EditProtected),
-		"tags":          replay.List(d.Tags),
-	}
+	facts = append(facts,
+		replay.Is("the owner", replay.Text(d.OwnerID)),
+		replay.Is("the end of its retention", replay.Time(d.retainUntil)),
+		replay.Is("the confirmed dates", replay.List(d.confirmed)),
+		replay.Is("the current version", replay.Number(d.Current.Number)),
+		replay.Is("the fence of its lock", replay.Number(d.fence)),
+		replay.Is("its active holds by matter", borne(d.holds)),
+		replay.Is(replay.Password, boundBy(digestOfPassword(d.password))),
+	)
+	texts := append(make([]replay.Member, 0, mostTexts+len(d.CustomFields)),
+		replay.Is("name", replay.Text(d.Name)),
+		replay.Is("category", replay.Text(d.Category)),
+		replay.Is("description", replay.Text(d.Description)),
+		replay.Is("externalId", replay.Text(d.ExternalID)),
+		replay.Is("product", replay.Text(d.Product)),
+		replay.Is("templateId", replay.Text(d.TemplateID)),
+		replay.Is("agreementId", replay.Text(d.AgreementID)),
+		replay.Is("path", replay.Text(d.Path)),
+		replay.Is("editProtected", replay.Flag(d.EditProtected)),
+		replay.Is("tags", replay.List(d.Tags)),
+	)
 	for key, value := range d.CustomFields {
-		texts["customFields."+key] = replay.Given(value)
+		texts = append(texts, replay.Is("customFields."+key, replay.Given(value)))
 	}
 	if l := d.lease; l != nil {
-		facts[replay.Locker] = replay.Text(l.userID)
-		facts[replay.LockKey] = replay.Text(l.keyID)
-		facts[replay.LockSeconds] = replay.Number(uint64(l.window / time.Second))
-		facts[replay.LockUntil] = replay.Time(l.until)
-		facts[replay.Scratchpad] = replay.Flag(l.scratchPad)
-		facts[replay.LockFence] = replay.Number(l.fence)
-		facts[replay.LockBase] = replay.Number(l.base)
-		texts[replay.LockedByApp] = replay.Text(l.app)
+		facts = append(facts,
+			replay.Is(replay.Locker, replay.Text(l.userID)),
+			replay.Is(replay.LockKey, replay.Text(l.keyID)),
+			replay.Is(replay.LockSeconds, replay.Number(uint64(l.window/time.Second))),
+			replay.Is(replay.LockUntil, replay.Time(l.until)),
+			replay.Is(replay.Scratchpad, replay.Flag(l.scratchPad)),
+			replay.Is(replay.LockFence, replay.Number(l.fence)),
+			replay.Is(replay.LockBase, replay.Number(l.base)),
+		)
+		texts = append(texts, replay.Is(replay.LockedByApp, replay.Text(l.app)))
 	}
-	return replay.Thing{Facts: facts, Texts: texts}
+	return replay.Row{Facts: facts, Texts: texts}
 }
 
-func (c *checker) compareVersion(t *tx, d *document, said replay.Version) {
-	what := fmt.Sprintf("%s, version %d", d, said.Number)
-	ver, err := decodeVersion(d.id, t.Get(bucketVersions, versionKey(d.id, said.Number)))
-	if err != nil {
-		c.find(said.Seq, CodeState, "%s cannot be read: %v", what, err)
-		return
+// versionName names a version in a finding.
+type versionName struct {
+	of     *document
+	number uint64
+}
+
+func (n versionName) String() string { return fmt.Sprintf("%s, version %d", n.of, n.number) }
+
+func (c *checker) compareVersion(t *tx, d *document, said *replay.Version) {
+	what := versionName{d, said.Number}
+	row := c.versionRows.get(t, bucketVersions, versionKey(d.id, said.Number))
+	ver := d.Current
+	// The current one is kept twice, and is most often the only one.
+	if said.Number != ver.Number || !bytes.Equal(encodeVersion(ver), row) {
+		var err error
+		if ver, err = decodeVersion(d.id, row); err != nil {
+			c.find(said.Seq, CodeState, "%s cannot be read: %v", what, err)
+			return
+		}
+		if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
+			c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
+		}
 	}
-	c.differ(said.Seq, what, ver.record(), said.Thing)
-	if d.Current.Number == ver.Number && !bytes.Equal(encodeVersion(d.Current), encodeVersion(ver)) {
-		c.find(said.Seq, CodeState, "%s carries a copy of its current version that differs", d)
-	}
-	if t.Get(bucketRefs, refKey(ver.Digest, d.id, ver.Number)) == nil {
-		c.find(said.Seq, CodeIndex, "%s has no reference to its bytes", what)
-	}
+	c.findAll(said.Seq, what, said.DifferencesOf(ver.record()))
+	c.expect(d.id, bucketRefs, refRows(d, ver))
 	c.bytesOf(said.Seq, what, ver.Digest, ver.Size)
-	if ver.TextSize == 0 {
-		return
+	if ver.TextSize != 0 {
+		c.bytesOf(said.Seq, what.String()+", its text", ver.TextDigest, ver.TextSize)
 	}
-	if t.Get(bucketRefs, refKey(ver.TextDigest, d.id, textRef(ver.Number))) == nil {
-		c.find(said.Seq, CodeIndex, "%s has no reference to the bytes of its text", what)
-	}
-	c.bytesOf(said.Seq, what+", its text", ver.TextDigest, ver.TextSize)
 }
 
-func (v *Version) record() replay.Thing {
-	return replay.Thing{
-		Facts: replay.Members{
-			"the number":         replay.Number(v.Number),
-			"the digest":         replay.Text(v.Digest.String()),
-			"the size":           replay.Number(uint64(v.Size)),
-			"the media type":     replay.Text(v.MediaType),
-			"the chain":          replay.Hash(v.Chain),
-			"the previous chain": replay.Hash(v.PreviousChain),
-			"created at":         replay.Time(v.CreatedAt),
-			"created by":         replay.Text(v.CreatedBy),
-			"discarded":          replay.Flag(v.Discarded),
-			replay.TextDigest:    replay.Text(v.textDigest()),
-			replay.TextSize:      replay.Number(uint64(v.TextSize)),
+// refRows are the references of a version: to its bytes, and those of its text.
+func refRows(d *document, ver *Version) [][]byte {
+	rows := [][]byte{refKey(ver.Digest, d.id, ver.Number)}
+	if ver.TextSize != 0 {
+		rows = append(rows, refKey(ver.TextDigest, d.id, textRef(ver.Number)))
+	}
+	return rows
+}
+
+func (v *Version) record() replay.Row {
+	return replay.Row{
+		Facts: []replay.Member{
+			replay.Is("the number", replay.Number(v.Number)),
+			replay.Is("the digest", replay.Text(v.Digest.String())),
+			replay.Is("the size", replay.Number(uint64(v.Size))),
+			replay.Is("the media type", replay.Text(v.MediaType)),
+			replay.Is("the chain", replay.Hash(v.Chain)),
+			replay.Is("the previous chain", replay.Hash(v.PreviousChain)),
+			replay.Is("created at", replay.Time(v.CreatedAt)),
+			replay.Is("created by", replay.Text(v.CreatedBy)),
+			replay.Is("discarded", replay.Flag(v.Discarded)),
+			replay.Is(replay.TextDigest, replay.Text(v.textDigest())),
+			replay.Is(replay.TextSize, replay.Number(uint64(v.TextSize))),
 		},
-		Texts: replay.Members{
-			"the file name": replay.Text(v.FileName),
-			"the comment":   replay.Text(v.Comment),
-			"the label":     replay.Text(v.Label),
+		Texts: []replay.Member{
+			replay.Is("the file name", replay.Text(v.FileName)),
+			replay.Is("the comment", replay.Text(v.Comment)),
+			replay.Is("the label", replay.Text(v.Label)),
 		},
 	}
 }

@@ -25,7 +25,11 @@ func (c *checker) compareHolds(t *tx, d *document, said *replay.Document) {
 			c.differ(0, what, h.record(), was.Thing)
 		}
 	}
-	c.matters.Add(said, c.e.Head.Seq)
+	if len(said.Holds) > 0 {
+		c.counting.Lock()
+		defer c.counting.Unlock()
+		c.matters.Add(said, c.e.Head.Seq)
+	}
 }
 
 func (h *hold) record() replay.Thing {
@@ -51,20 +55,24 @@ func borne(holds []matterHolds) replay.Value {
 	return replay.List(each)
 }
 
-// holds finds those that the index lacks. That each hold is of a document, and in
-// its log, is seen by its row.
+// holds finds those that are of no document, and that the index lacks. That each
+// hold is in the log of its document is seen by its row.
 func (c *checker) holds() error {
-	return c.each(bucketHolds, CodeState, len(id{}), func(t *tx, k, value []byte) error {
-		h, err := decodeHold(id(k), value)
+	return c.eachOwner(bucketHolds, func(c *checker, t *tx, at id, value []byte) {
+		h, err := decodeHold(at, value)
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
-			return nil
+			return
 		}
-		if _, err := t.document(h.DocumentID); err != nil {
+		doc, _ := store.ParseID(h.DocumentID)
+		if _, _, err := t.glimpse(doc); err != nil {
 			c.find(0, CodeState, "hold %s is of document %s, which was never there", h.ID, h.DocumentID)
 		}
-		c.lacks(t, 0, "hold "+h.ID, bucketHoldRows, holdRows(h))
-		return nil
+		c.expect(at, bucketHoldRows, holdRows(h))
+	}, func(c *checker, t *tx, at id, value []byte) {
+		if h, err := decodeHold(at, value); err == nil {
+			c.lacks(t, 0, "hold "+h.ID, bucketHoldRows, holdRows(h))
+		}
 	})
 }
 
@@ -162,17 +170,21 @@ func (o *obligation) record() replay.Thing {
 
 // obligations finds those that are of no document, and that the index lacks.
 func (c *checker) obligations() error {
-	return c.each(bucketObligations, CodeState, len(id{}), func(t *tx, k, value []byte) error {
-		o, err := decodeObligation(id(k), value)
+	return c.eachOwner(bucketObligations, func(c *checker, t *tx, at id, value []byte) {
+		o, err := decodeObligation(at, value)
 		if err != nil {
 			c.find(0, CodeState, "%v", err)
-			return nil
+			return
 		}
-		if d, err := t.document(o.DocumentID); err != nil || d.deleted {
+		doc, _ := store.ParseID(o.DocumentID)
+		if deleted, _, err := t.glimpse(doc); err != nil || deleted {
 			c.find(0, CodeState, "obligation %s is of document %s, which is not there", o.ID, o.DocumentID)
 		}
-		c.lacks(t, 0, "obligation "+o.ID, bucketDues, dueRows(o))
-		return nil
+		c.expect(at, bucketDues, dueRows(o))
+	}, func(c *checker, t *tx, at id, value []byte) {
+		if o, err := decodeObligation(at, value); err == nil {
+			c.lacks(t, 0, "obligation "+o.ID, bucketDues, dueRows(o))
+		}
 	})
 }
 
@@ -246,7 +258,7 @@ func (c *checker) addsUp(t *tx, e *erasure) {
 // entries that tell how far it has come.
 func (c *checker) erasures() error {
 	for _, bucket := range [][]byte{bucketErasing, bucketErased} {
-		err := c.eachFrom(c.catchUp, bucket, CodeState, 2*len(id{}), func(t *tx, k, value []byte) error {
+		err := c.eachOf(span{}, (*checker).viewFollowed, bucket, CodeState, 2*len(id{}), func(t *tx, k, value []byte) error {
 			of, subject := id(k), id(k[len(id{}):])
 			e, err := t.erasure(of.String())
 			switch {

@@ -2,10 +2,8 @@ package engine
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
+	"slices"
 
-	"strongroom/blobstore"
 	"strongroom/engine/internal/replay"
 	"strongroom/engine/internal/store"
 )
@@ -19,64 +17,123 @@ func (c *checker) lacks(t *tx, seq uint64, what string, bucket []byte, rows [][]
 	}
 }
 
-// rows is each for the rows of an index, whose values are empty.
-func (c *checker) rows(bucket []byte, size int, fn func(t *tx, k []byte) error) error {
-	return c.each(bucket, CodeIndex, size, func(t *tx, k, value []byte) error {
-		if len(value) > 0 {
-			c.find(0, CodeIndex, "%s has a row with a value, at %.80x", bucket, k)
-		}
-		return fn(t, k)
-	})
+// expect tallies the rows that something must have in an index.
+func (c *checker) expect(owner id, bucket []byte, rows [][]byte) {
+	for _, row := range rows {
+		c.tally.expect(owner, bucket, row)
+	}
+}
+
+// eachOwner calls first for every row of a bucket whose things have rows in an
+// index; when these are looked at again, again for those that are suspect.
+func (c *checker) eachOwner(bucket []byte, first, again func(c *checker, t *tx, at id, value []byte)) error {
+	return c.divided(c.pages(bucket), func(c *checker, of span) error {
+		return c.eachOf(of, (*checker).view, bucket, CodeState, len(id{}), func(t *tx, k, value []byte) error {
+			switch at := id(k); {
+			case c.suspects == nil:
+				first(c, t, at, value)
+			case c.suspects[cellOf(at)]:
+				again(c, t, at, value)
+			}
+			return nil
+		})
+	}, nil)
+}
+
+// rows is each for the rows of an index, whose values are empty, on all cores.
+func (c *checker) rows(bucket []byte, size int, fn func(c *checker, t *tx, k []byte)) error {
+	return c.divided(c.letters, func(c *checker, of span) error {
+		return c.eachOf(of, (*checker).view, bucket, CodeIndex, size, func(t *tx, k, value []byte) error {
+			if len(value) > 0 && c.suspects == nil {
+				c.find(0, CodeIndex, "%s has a row with a value, at %.80x", bucket, k)
+			}
+			fn(c, t, k)
+			return nil
+		})
+	}, nil)
 }
 
 // owned finds rows of an index, each of which ends with the id of what it is of,
-// that nothing has.
-func (c *checker) owned(bucket []byte, owner replay.Kind, rowsOf func(t *tx, of id, k []byte) ([][]byte, error)) error {
-	return c.rows(bucket, 0, func(t *tx, k []byte) error {
-		var rows [][]byte
-		var err error = errDamaged
-		if len(k) > len(id{}) {
-			rows, err = rowsOf(t, id(k[len(k)-len(id{}):]), k)
+// that nothing has. But for those of suspects it tallies them, and may leave some
+// to nobody's tally.
+func (c *checker) owned(bucket []byte, owner replay.Kind, tallied bool, rowsOf func(c *checker, t *tx, of id, k []byte) ([][]byte, error)) error {
+	return c.rows(bucket, 0, func(c *checker, t *tx, k []byte) {
+		if len(k) <= len(id{}) {
+			if c.suspects == nil {
+				c.find(0, CodeIndex, "the row %q of %s is of no %s", bytes.Clone(k), bucket, owner)
+			}
+			return
 		}
-		if err != nil || !containsRow(rows, k) {
+		of := id(k[len(k)-len(id{}):])
+		if tallied && c.suspects == nil {
+			c.tally.meet(of, bucket, k)
+			return
+		}
+		if tallied && !c.suspects[cellOf(of)] {
+			return
+		}
+		if rows, err := rowsOf(c, t, of, k); err != nil || !containsRow(rows, k) {
 			c.find(0, CodeIndex, "the row %q of %s is of no %s", bytes.Clone(k), bucket, owner)
 		}
-		return nil
 	})
 }
 
-// indexes compares every index with what it is of. That no row is missing is
-// looked for where that is compared.
+// indexes compares what leads to users, policies and versions with what it is of.
+// That no row is missing is looked for where that is compared.
 func (c *checker) indexes() error {
-	for _, check := range []func() error{c.kinds, c.versions, c.references, c.externals, c.emails, c.identities} {
+	for _, check := range []func() error{c.kinds, c.versions, c.emails, c.identities} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
+	return c.owned(bucketScopes, replay.Policies, false, func(_ *checker, t *tx, of id, _ []byte) ([][]byte, error) {
+		p, err := t.policyAt(of)
+		return rowsIf(policyRows, &p, err)
+	})
+}
+
+// tallied compares the indexes whose rows are tallied.
+func (c *checker) tallied() error {
 	for _, index := range []struct {
 		bucket []byte
 		owner  replay.Kind
-		rowsOf func(t *tx, of id, k []byte) ([][]byte, error)
+		rowsOf func(c *checker, t *tx, of id, k []byte) ([][]byte, error)
 	}{
-		{bucketIndex, "document", func(t *tx, of id, _ []byte) ([][]byte, error) {
+		{bucketIndex, "document", func(_ *checker, t *tx, of id, _ []byte) ([][]byte, error) {
 			d, err := t.documentAt(of)
 			return rowsIf(indexRows, d, err)
 		}},
-		{bucketDues, "obligation", func(t *tx, of id, _ []byte) ([][]byte, error) {
+		{bucketDues, "obligation", func(_ *checker, t *tx, of id, _ []byte) ([][]byte, error) {
 			o, err := t.obligation(of.String())
 			return rowsIf(dueRows, o, err)
 		}},
-		{bucketHoldRows, "hold", func(t *tx, of id, _ []byte) ([][]byte, error) {
+		{bucketHoldRows, "hold", func(_ *checker, t *tx, of id, _ []byte) ([][]byte, error) {
 			h, err := t.hold(of.String())
 			return rowsIf(holdRows, h, err)
 		}},
-		{bucketScopes, replay.Policies, func(t *tx, of id, _ []byte) ([][]byte, error) {
-			p, err := t.policyAt(of)
-			return rowsIf(policyRows, &p, err)
-		}},
-		{bucketStarts, "document", (*tx).startsLike},
+		{bucketStarts, "document", (*checker).startsLike},
 	} {
-		if err := c.owned(index.bucket, index.owner, index.rowsOf); err != nil {
+		if err := c.owned(index.bucket, index.owner, true, index.rowsOf); err != nil {
+			return err
+		}
+	}
+	if err := c.references(); err != nil {
+		return err
+	}
+	return c.externals()
+}
+
+// lookAgain looks at the rows one by one of what the tally was not right for, and
+// at what should have them.
+func (c *checker) lookAgain() error {
+	if c.suspects = c.tally.suspects(); c.suspects == nil {
+		return nil
+	}
+	if err := c.eachOwner(bucketDocuments, nil, (*checker).rowsOf); err != nil {
+		return err
+	}
+	for _, check := range []func() error{c.holds, c.obligations, c.tallied} {
+		if err := check(); err != nil {
 			return err
 		}
 	}
@@ -93,8 +150,8 @@ func rowsIf[T any](rowsOf func(T) [][]byte, of T, err error) ([][]byte, error) {
 
 // startsLike returns the rows of starts that a document has, and the one asked
 // for if its kind is being dropped: then it may be there.
-func (t *tx) startsLike(of id, k []byte) ([][]byte, error) {
-	kinds, err := t.kinds()
+func (c *checker) startsLike(t *tx, of id, k []byte) ([][]byte, error) {
+	kinds, err := c.kindsIn(t)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +165,15 @@ func (t *tx) startsLike(of id, k []byte) ([][]byte, error) {
 		return nil, err
 	}
 	return startRows(d, kinds), nil
+}
+
+// kindsIn is t.kinds, read once in a transaction.
+func (c *checker) kindsIn(t *tx) ([]kind, error) {
+	if c.kindsOf != t {
+		c.kindsOf = t
+		c.kindsSeen, c.kindsErr = t.kinds()
+	}
+	return c.kindsSeen, c.kindsErr
 }
 
 // kinds finds rows that say of a kind of start what none can say.
@@ -139,43 +205,99 @@ func (c *checker) scopesOf(t *tx, p Policy) {
 	c.lacks(t, 0, "policy "+p.ID, bucketScopes, policyRows(&p))
 }
 
-// rowsOf looks for the rows in which a document must be found.
-func (c *checker) rowsOf(t *tx, d *document) {
-	c.lacks(t, d.AuditSeq, d.String(), bucketIndex, indexRows(d))
-	if kinds, err := t.kinds(); err != nil {
+// expectRows tallies the rows in which a document must be found.
+func (c *checker) expectRows(t *tx, d *document) {
+	c.expect(d.id, bucketIndex, indexRows(d))
+	if kinds, err := c.kindsIn(t); err != nil {
 		c.find(0, CodeIndex, "the kinds of starts cannot be read: %v", err)
-	} else {
+	} else if len(kinds) > 0 {
+		c.expect(d.id, bucketStarts, startRows(d, kinds))
+	}
+	if d.ExternalID == "" {
+		return
+	}
+	keys := externalKeys(d.ExternalID)
+	if len(keys) > 1 { // it stands under one of them, or both
+		keys = slices.DeleteFunc(keys, func(key []byte) bool { return !bytes.Equal(t.Get(bucketExternals, key), d.id[:]) })
+		if len(keys) == 0 {
+			keys = externalKeys(d.ExternalID)[:1]
+		}
+	}
+	for _, key := range keys {
+		c.tally.expect(d.id, bucketExternals, append(key, d.id[:]...))
+	}
+}
+
+// rowsOf looks for the rows in which a document must be found, and for the
+// references of its versions.
+func (c *checker) rowsOf(t *tx, at id, value []byte) {
+	d, err := decodeDocument(at, value)
+	if err != nil {
+		return // a finding already
+	}
+	c.lacks(t, d.AuditSeq, d.String(), bucketIndex, indexRows(d))
+	if kinds, err := c.kindsIn(t); err == nil {
 		c.lacks(t, d.AuditSeq, d.String(), bucketStarts, startRows(d, kinds))
 	}
 	if d.ExternalID != "" && !t.leadsTo(bucketExternals, externalKeys(d.ExternalID), d.id) {
 		c.find(d.AuditSeq, CodeIndex, "%s is not found by its external id %q", d, d.ExternalID)
 	}
+	if d.deleted {
+		return
+	}
+	versions := t.Cursor(bucketVersions)
+	for k, row := versions.Seek(at[:]); bytes.HasPrefix(k, at[:]); k, row = versions.Next() {
+		ver, err := decodeVersion(at, row)
+		if err != nil {
+			continue
+		}
+		for i, ref := range refRows(d, ver) {
+			if t.Get(bucketRefs, ref) == nil {
+				c.find(d.AuditSeq, CodeIndex, "%s, version %d has no reference to %s", d, ver.Number, []string{"its bytes", "the bytes of its text"}[i])
+			}
+		}
+	}
+}
+
+// glimpse reads as much of the record of a document as tells whether it is there,
+// in a fraction of the time that decoding takes. One that was never there is
+// damage.
+func (t *tx) glimpse(doc id) (deleted bool, versions uint64, err error) {
+	b := t.Get(bucketDocuments, doc[:])
+	if b == nil {
+		return false, 0, errDamaged
+	}
+	r := store.NewDecoder(b)
+	r.Num() // seq
+	deleted = r.Flag()
+	r.Flag() // archived
+	r.Num()  // revision
+	return deleted, r.Num(), r.Err()
 }
 
 // versions finds rows of versions that no document has. One that a deletion has
 // left, and Sweep has yet to clear, is as the certificate says.
 func (c *checker) versions() error {
-	var certificate Certificate // of the last document that was deleted
-	return c.each(bucketVersions, CodeState, 24, func(t *tx, k, value []byte) error {
-		doc, number := id(k[:16]), store.SeqOf(k[16:])
-		d, err := t.documentAt(doc)
-		if err == nil && d.deleted {
-			if certificate.DocumentID != d.ID {
-				certificate, _ = t.certificate(doc)
+	return c.divided(c.pages(bucketVersions), func(c *checker, of span) error {
+		var certificate Certificate // of the last document that was deleted
+		return c.eachOf(of, (*checker).view, bucketVersions, CodeState, 24, func(t *tx, k, value []byte) error {
+			doc, number := id(k[:16]), store.SeqOf(k[16:])
+			deleted, versions, err := t.glimpse(doc)
+			if err == nil && deleted {
+				if certificate.DocumentID != doc.String() {
+					certificate, _ = t.certificate(doc)
+				}
+				if ver, err := decodeVersion(doc, value); err == nil && certificate.names(ver, number) {
+					return nil
+				}
 			}
-			if ver, err := decodeVersion(doc, value); err == nil && certificate.names(ver, number) {
-				return nil
+			c.report.Versions++
+			if err != nil || deleted || number == 0 || number > versions {
+				c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
 			}
-		}
-		c.report.Versions++
-		if err == nil && d.Restricted {
-			c.report.hidden.versions++
-		}
-		if err != nil || d.deleted || number == 0 || number > d.VersionCount {
-			c.find(0, CodeState, "version %d of document %s belongs to no document", number, doc)
-		}
-		return nil
-	})
+			return nil
+		})
+	}, nil)
 }
 
 // names says whether a version is the one that the certificate has under a number.
@@ -185,34 +307,50 @@ func (c *Certificate) names(ver *Version, number uint64) bool {
 
 // references finds references of versions that do not have those bytes.
 func (c *checker) references() error {
-	return c.rows(bucketRefs, 56, func(t *tx, k []byte) error {
+	return c.rows(bucketRefs, 56, func(c *checker, t *tx, k []byte) {
 		digest, doc, number := Digest(k[:32]), id(k[32:48]), store.SeqOf(k[48:])
-		if isDraftRef(number) {
-			if !t.inAnyScratchpad(doc, digest, number) {
+		switch {
+		case isDraftRef(number):
+			if c.suspects == nil && !t.inAnyScratchpad(doc, digest, number) {
 				c.find(0, CodeIndex, "a reference of document %s to %s is of no scratchpad", doc, digest)
 			}
-			return nil
+		case c.suspects == nil:
+			c.tally.meet(doc, bucketRefs, k)
+		case c.suspects[cellOf(doc)]:
+			c.reference(t, digest, doc, number)
 		}
-		of, isText := versionOfText(number)
-		ver, err := decodeVersion(doc, t.Get(bucketVersions, versionKey(doc, of)))
-		if isText && err == nil && (ver.TextSize == 0 || ver.TextDigest != digest) {
-			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no text", doc, of, digest)
-		}
-		if err != nil || !isText && ver.Digest != digest {
-			c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
-		}
-		return nil
 	})
+}
+
+// reference looks for the version that a reference is of.
+func (c *checker) reference(t *tx, digest Digest, doc id, number uint64) {
+	of, isText := versionOfText(number)
+	ver, err := decodeVersion(doc, t.Get(bucketVersions, versionKey(doc, of)))
+	if isText && err == nil && (ver.TextSize == 0 || ver.TextDigest != digest) {
+		c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no text", doc, of, digest)
+	}
+	if err != nil || !isText && ver.Digest != digest {
+		c.find(0, CodeIndex, "the reference of document %s, version %d to %s is of no version", doc, number, digest)
+	}
 }
 
 // externals finds external ids that lead nowhere.
 func (c *checker) externals() error {
-	return c.each(bucketExternals, CodeIndex, 0, func(t *tx, k, value []byte) error {
-		if d, err := t.document(idText(value)); err != nil || !containsRow(externalKeys(d.ExternalID), k) {
-			c.find(0, CodeIndex, "the external id %q is of no document", k)
-		}
-		return nil
-	})
+	return c.divided(c.letters, func(c *checker, of span) error {
+		return c.eachOf(of, (*checker).view, bucketExternals, CodeIndex, 0, func(t *tx, k, value []byte) error {
+			switch {
+			case len(value) == len(id{}) && c.suspects == nil:
+				c.tally.meet(id(value), bucketExternals, append(bytes.Clone(k), value...))
+				return nil
+			case len(value) == len(id{}) && !c.suspects[cellOf(id(value))], len(value) != len(id{}) && c.suspects != nil:
+				return nil
+			}
+			if d, err := t.document(idText(value)); err != nil || !containsRow(externalKeys(d.ExternalID), k) {
+				c.find(0, CodeIndex, "the external id %q is of no document", k)
+			}
+			return nil
+		})
+	}, nil)
 }
 
 // emails finds e-mail addresses that lead nowhere.
@@ -242,100 +380,4 @@ func idText(value []byte) string {
 		return ""
 	}
 	return id(value).String()
-}
-
-// absent are bytes that were not there when they were looked for.
-type absent struct {
-	seq    uint64
-	what   string // needs them
-	digest Digest
-}
-
-// bytesOf looks for the bytes that something needs.
-func (c *checker) bytesOf(seq uint64, what string, digest Digest, size int64) {
-	is, err := c.v.blobs.Stat(digest)
-	switch {
-	case c.o.lost[digest]:
-	case errors.Is(err, blobstore.ErrNotFound):
-		c.absent = append(c.absent, absent{seq, what, digest})
-	case err != nil:
-		c.find(seq, CodeBlob, "%s: its bytes cannot be looked at: %v", what, err)
-	case is != size:
-		c.find(seq, CodeBlob, "%s: its blob has %d bytes, its record says %d", what, is, size)
-	}
-}
-
-// missingBytes reports the bytes that were missing, and still are and are needed:
-// what was deleted since its transaction began is not, or has come back for
-// another.
-func (c *checker) missingBytes() error {
-	for _, of := range c.absent {
-		if lost, err := c.lost(of.digest); err != nil {
-			return err
-		} else if lost {
-			c.find(of.seq, CodeBlob, "%s: its bytes %s are missing", of.what, of.digest)
-		}
-	}
-	return nil
-}
-
-// lost looks again for bytes that were not there.
-func (c *checker) lost(d Digest) (bool, error) {
-	if needed, err := c.needed(d); err != nil || !needed {
-		return false, err
-	}
-	if _, err := c.v.blobs.Stat(d); err == nil {
-		return false, nil
-	}
-	return c.needed(d)
-}
-
-func (c *checker) needed(d Digest) (bool, error) {
-	return view(c.v, func(t *tx) (bool, error) { return t.needed(d), nil })
-}
-
-// bytes reads every blob. Blobs that nobody needs are no finding: they are
-// uploads on their way, or what Sweep has yet to find.
-func (c *checker) bytes() error {
-	if !c.o.Bytes {
-		return nil
-	}
-	var digests []Digest
-	err := c.v.blobs.Each(c.ctx, func(d blobstore.Digest, _ int64) error {
-		digests = append(digests, d)
-		return nil
-	})
-	if errors.Is(err, blobstore.ErrForeign) {
-		c.find(0, CodeBlob, "%v", err)
-	} else if err != nil {
-		return fmt.Errorf("list the blobs: %w", err)
-	}
-	for _, d := range digests {
-		c.progress(c.report.Blobs, uint64(len(digests)))
-		_, err := c.v.blobs.Check(c.ctx, d)
-		switch {
-		case err == nil:
-			if err := c.v.heal(d); err != nil {
-				return err
-			}
-		case c.ctx.Err() != nil:
-			return c.ctx.Err()
-		default:
-			missed := c.needed
-			if errors.Is(err, blobstore.ErrNotFound) {
-				missed = c.lost
-			}
-			if missed, unknown := missed(d); unknown != nil {
-				return unknown
-			} else if missed {
-				what, unknown := c.v.of(d, err)
-				if unknown != nil {
-					return unknown
-				}
-				c.find(0, CodeBlob, "%s", what)
-			}
-		}
-		c.report.Blobs++
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,20 @@ type Version struct {
 // NewDocument returns what no entries say of a document.
 func NewDocument(id string) *Document {
 	return &Document{ID: id, record: *newThing()}
+}
+
+// mostKept is how many members, or versions, Reset keeps the memory of.
+const mostKept = 64
+
+// Reset forgets the document for another, of which no entries say anything yet. Its
+// memory is used again: nothing that was taken from it before may be used any more.
+func (d *Document) Reset(id string) {
+	record, versions := d.record, d.Versions[:0]
+	if cap(versions) > mostKept {
+		versions = nil
+	}
+	record.reset()
+	*d = Document{ID: id, record: record, Versions: versions}
 }
 
 // Record is what must hold of the document itself. Of a deleted one, its
@@ -172,7 +187,11 @@ func (d *Document) retain(until string) error {
 }
 
 func (d *Document) version(e *entry) error {
-	v := Version{Thing: *newThing(), Number: e.Version, Seq: e.Seq, Digest: e.word("digest")}
+	n := len(d.Versions)
+	d.Versions = slices.Grow(d.Versions, 1)[:n+1]
+	v := &d.Versions[n]
+	v.reset()
+	v.Number, v.Seq, v.Digest = e.Version, e.Seq, e.word("digest")
 	v.Facts["the number"] = Number(e.Version)
 	v.Facts["the digest"] = Text(v.Digest)
 	v.Facts["the size"] = Number(e.number("size"))
@@ -181,10 +200,9 @@ func (d *Document) version(e *entry) error {
 	v.Facts["created by"] = Text(e.Actor)
 	e.made(&v.Thing)
 	e.tell(&v.Thing, "fileName", "the file name", "comment", "the comment", "label", "the label")
-	if n := len(d.Versions); n > 0 {
+	if n > 0 {
 		v.Facts["the previous chain"] = d.Versions[n-1].Facts["the chain"]
 	}
-	d.Versions = append(d.Versions, v)
 	d.record.Facts["the number of versions"] = Number(uint64(len(d.Versions)))
 	d.record.Facts["the current version"] = Number(e.Version)
 	if e.Version != uint64(len(d.Versions)) {

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -25,10 +24,9 @@ func read(e audit.Entry, detail []byte) (*entry, error) {
 		r.erased = !e.Detail.IsZero()
 		return r, nil
 	}
-	from := json.NewDecoder(bytes.NewReader(detail))
-	from.UseNumber()
-	if err := from.Decode(&r.members); err != nil {
-		return nil, fmt.Errorf("its detail: %w", err)
+	var err error
+	if r.members, err = members(detail); err != nil {
+		return nil, err
 	}
 	switch e.Op {
 	case audit.OpDocumentUpdated, audit.OpDocumentReverted, audit.OpUserUpdated, audit.OpFieldUpdated, audit.OpSettingsUpdated,

@@ -13,6 +13,7 @@
 package replay
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,6 +43,7 @@ const (
 	isFlag
 	isTime
 	isGiven
+	isGivenText
 )
 
 // Text returns the Value of a text.
@@ -86,7 +88,17 @@ func Hash(h audit.Hash) Value {
 
 // List returns the Value of a list, in its order.
 func List[T any](items []T) Value {
-	var b []byte
+	if len(items) == 0 {
+		return Value{}
+	}
+	var memory [256]byte
+	b := memory[:0]
+	if texts, are := any(items).([]string); are {
+		for _, text := range texts {
+			b = append(strconv.AppendQuote(b, text), ' ')
+		}
+		return Text(string(b))
+	}
 	for _, item := range items {
 		text, is := any(item).(string)
 		if !is {
@@ -104,7 +116,9 @@ func Given(v any) Value {
 	case nil:
 		return Value{}
 	case string:
-		return Value{kind: isGiven, text: strconv.Quote(v)}
+		return Value{kind: isGivenText, text: v}
+	case json.Number:
+		return Value{kind: isGiven, text: string(v)}
 	}
 	return Value{kind: isGiven, text: fmt.Sprint(v)}
 }
@@ -121,6 +135,8 @@ func (v Value) String() string {
 		return "true"
 	case isTime:
 		return audit.FormatTime(time.UnixMilli(v.number))
+	case isGivenText:
+		return Value{kind: isGiven, text: strconv.Quote(v.text)}.String()
 	}
 	text := fmt.Sprintf("%.80s", v.text)
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -152,6 +168,19 @@ type Thing struct {
 	Erased bool    // a detail is gone, so that Texts are not known
 }
 
+// Member is one member of a thing.
+type Member struct {
+	Name  string
+	Value Value
+}
+
+// Is returns a Member.
+func Is(name string, v Value) Member { return Member{name, v} }
+
+// Row is a thing as a row has it, spelled only to be compared: it takes a fraction of
+// the time of a Thing. No name may be there twice.
+type Row struct{ Facts, Texts []Member }
+
 // Difference is a member of a thing that is not what the log says.
 type Difference struct {
 	Name    string
@@ -175,7 +204,43 @@ func (said Thing) Differences(is Thing) []Difference {
 	if !said.Erased {
 		found = differences(found, said.Texts, is.Texts, true)
 	}
+	sortByName(found)
+	return found
+}
+
+// DifferencesOf is Differences, of a row.
+func (said Thing) DifferencesOf(is Row) []Difference {
+	found := differencesOf(nil, said.Facts, is.Facts, false)
+	if !said.Erased {
+		found = differencesOf(found, said.Texts, is.Texts, true)
+	}
+	sortByName(found)
+	return found
+}
+
+func sortByName(found []Difference) {
 	slices.SortFunc(found, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func differencesOf(found []Difference, said Members, is []Member, text bool) []Difference {
+	compared := 0
+	for _, m := range is {
+		was, told := said[m.Name]
+		if told {
+			compared++
+		}
+		if m.Value != was {
+			found = append(found, Difference{m.Name, m.Value, was, text})
+		}
+	}
+	if compared == len(said) {
+		return found
+	}
+	for name, was := range said {
+		if was != (Value{}) && !slices.ContainsFunc(is, func(m Member) bool { return m.Name == name }) {
+			found = append(found, Difference{name, Value{}, was, text})
+		}
+	}
 	return found
 }
 
@@ -194,6 +259,17 @@ func differences(found []Difference, said, is Members, text bool) []Difference {
 }
 
 func newThing() *Thing { return &Thing{Facts: Members{}, Texts: Members{}} }
+
+// reset makes it a new thing, in the same memory if that is not much.
+func (said *Thing) reset() {
+	for _, members := range []*Members{&said.Facts, &said.Texts} {
+		if *members == nil || len(*members) > mostKept {
+			*members = make(Members, 16)
+		}
+		clear(*members)
+	}
+	said.Erased = false
+}
 
 func (said *Thing) clone() *Thing {
 	return &Thing{maps.Clone(said.Facts), maps.Clone(said.Texts), said.Erased}
