@@ -124,6 +124,7 @@ type Index struct {
 	patience time.Duration
 	store    *segment.Store
 	wake     chan struct{} // tells who compacts that there may be something to do
+	hurry    chan struct{} // tells who indexes that somebody waits for it
 	reading  *reading
 
 	mu       sync.Mutex
@@ -184,7 +185,7 @@ func Open(v *engine.Vault, dir string, o Options) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{vault: v, patience: o.Patience, language: s.SearchLanguage, moved: make(chan struct{}), wake: make(chan struct{}, 1),
+	x := &Index{vault: v, patience: o.Patience, language: s.SearchLanguage, moved: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		reading: newReading(o.Readers, dir), waiting: map[segment.ID]waitingText{}}
 	if x.patience == 0 {
 		x.patience = defaultPatience
@@ -304,6 +305,10 @@ func (x *Index) await(ctx context.Context, seq uint64) (through uint64) {
 		x.mu.Unlock()
 		if stopped || through >= seq && until.IsZero() {
 			return through
+		}
+		select {
+		case x.hurry <- struct{}{}:
+		default: // it has been told
 		}
 		var expired <-chan time.Time // nil: never
 		if through >= seq {
