@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -142,7 +141,13 @@ func (s *speller) value(v Value) {
 
 func (s *speller) facts(f Facts) {
 	s.b = append(s.b, '{')
-	for i, name := range slices.Sorted(maps.Keys(f)) {
+	var room [16]string // enough for most, without asking for memory
+	names := room[:0]
+	for name := range f {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
 		if !isFactName(name) {
 			s.refuse("%.80q is not the name of a fact", name)
 			return

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 
 	"strongroom/audit"
@@ -168,12 +167,12 @@ func (t *tx) patch(d *document, p DocumentPatch) (err error) {
 		}
 		d.ExternalID = *p.ExternalID
 	}
+	if len(p.CustomFields) == 0 && !p.ClearCustomFields {
+		return d.patchLists(p)
+	}
 	was := maps.Clone(d.CustomFields)
 	if err := d.patchLists(p); err != nil {
 		return err
-	}
-	if p.CustomFields == nil && !p.ClearCustomFields {
-		return nil
 	}
 	if err := t.checkFields(was, d.CustomFields, p.CustomFields, false); err != nil {
 		return err
@@ -219,8 +218,8 @@ func (d *document) patchLists(p DocumentPatch) error {
 // differences tells, member by member, what was and what is.
 func differences(old, d *document) map[string]any {
 	m := map[string]any{}
-	note := func(name string, was, is any) {
-		if !reflect.DeepEqual(was, is) {
+	note := func(name, was, is string) {
+		if was != is {
 			m[name] = changed{was, is}
 		}
 	}
@@ -233,11 +232,15 @@ func differences(old, d *document) map[string]any {
 	if !slices.Equal(old.Tags, d.Tags) {
 		m["tags"] = changed{append([]string{}, old.Tags...), append([]string{}, d.Tags...)}
 	}
-	for name, was := range old.CustomFields {
-		note("customFields."+name, was, d.CustomFields[name])
+	for name, was := range old.CustomFields { // a value is a string, a json.Number or a bool
+		if is := d.CustomFields[name]; was != is {
+			m["customFields."+name] = changed{was, is}
+		}
 	}
 	for name, is := range d.CustomFields {
-		note("customFields."+name, old.CustomFields[name], is)
+		if was := old.CustomFields[name]; was != is {
+			m["customFields."+name] = changed{was, is}
+		}
 	}
 	return m
 }

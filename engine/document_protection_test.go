@@ -166,7 +166,7 @@ func TestAReportTellsNoForgedDetail(t *testing.T) {
 	policy(k, engine.NewPolicy{Name: "law", Scope: engine.ScopeCategory, Target: "invoice", Period: "P1Y", Action: engine.ActionArchive, Protect: engine.ProtectGovernance})
 	d := k.CreateFrom(engine.NewDocument{Name: "d", Category: "invoice"}, "text")
 	must(t, k.Close())
-	good := readFile(t, filepath.Join(k.Dir, "vault.db"))
+	good := readFile(t, filepath.Join(k.Dir, "rows.db"))
 	spoil(t, k.Dir, edit("detail", engine.SeqKey(d.AuditSeq), func(_, row []byte) []byte {
 		return bytes.Replace(row, []byte(`"invoice"`), []byte(`"receipt"`), 1)
 	}))
@@ -175,7 +175,7 @@ func TestAReportTellsNoForgedDetail(t *testing.T) {
 		t.Errorf("complete %v, %q", complete, lines)
 	}
 	must(t, forged.Close())
-	must(t, os.WriteFile(filepath.Join(k.Dir, "vault.db"), good, 0o600))
+	must(t, os.WriteFile(filepath.Join(k.Dir, "rows.db"), good, 0o600))
 	k.Reopen()
 	if lines, complete := reported(t, k, d.ID); !complete || len(lines) != 1 {
 		t.Errorf("complete %v, %q", complete, lines)

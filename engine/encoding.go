@@ -4,8 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 
 	"strongroom/audit"
 	"strongroom/engine/internal/secret"
@@ -33,8 +31,13 @@ func encodeVersion(v *Version) []byte {
 }
 
 func decodeVersion(doc id, b []byte) (*Version, error) {
+	return decodeVersionOf(doc.String(), b)
+}
+
+// decodeVersionOf is decodeVersion for who has spelled the document's id.
+func decodeVersionOf(documentID string, b []byte) (*Version, error) {
 	d := store.NewDecoder(b)
-	v := &Version{DocumentID: doc.String()}
+	v := &Version{DocumentID: documentID}
 	v.Number = d.Num()
 	d.Raw(v.Digest[:])
 	v.Size = int64(d.Num())
@@ -124,7 +127,7 @@ func decodeDocumentWith(key id, b []byte, parse func(string) (secret.Password, e
 		d.restricted = r.Flag()
 		d.deferred = r.Flag()
 	} else {
-		current, err := decodeVersion(key, r.Nested())
+		current, err := decodeVersionOf(d.ID, r.Nested())
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +221,7 @@ const (
 
 func encodeFields(e *store.Encoder, m map[string]any) {
 	e.Num(uint64(len(m)))
-	for _, name := range slices.Sorted(maps.Keys(m)) {
+	for _, name := range sortedKeys(m) {
 		e.Str(name)
 		switch v := m[name].(type) {
 		case string:

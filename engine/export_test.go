@@ -83,6 +83,12 @@ func (v *Vault) Fill(ctx context.Context, actor Actor, n int, u *Upload, of func
 	return nil
 }
 
+// Pages is how many pages of vault.db were written since it was opened.
+func (v *Vault) Pages() int64 {
+	stats, db := v.store.Bare().Stats(), v.store.Bare()
+	return stats.TxStats.GetPageAlloc() / int64(db.Info().PageSize)
+}
+
 // FillObligations makes n obligations, a thousand in a transaction.
 func (v *Vault) FillObligations(ctx context.Context, actor Actor, n int, of func(i int) NewObligation) error {
 	for i := 0; i < n; {

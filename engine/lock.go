@@ -203,7 +203,7 @@ func (t *tx) held(documentID string, c Condition) (*document, grant, error) {
 // last entry, lock.released. *HeldError when a scratchpad with changes is to be
 // dropped while the document is held.
 func (v *Vault) ReleaseLock(ctx context.Context, actor Actor, documentID string, cond Condition, save bool) (Lock, Receipt, error) {
-	scratchPad, err := view(v, func(t *tx) (bool, error) {
+	scratchPad, err := foresee(v, func(t *tx) (bool, error) {
 		d, err := t.liveDocument(documentID)
 		return err == nil && d.lease != nil && d.lease.scratchPad, err
 	})

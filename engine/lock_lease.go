@@ -256,7 +256,11 @@ func (p passwordProof) raise(d *document) {
 // through.
 func (v *Vault) provePassword(ctx context.Context, actor Actor, documentID string, cond Condition, n NewLock) (passwordProof, error) {
 	var who guesser
-	d, err := view(v, func(t *tx) (*document, error) {
+	look := foresee[*document]
+	if n.Password != "" { // whether it is wrong is told at once too
+		look = view[*document]
+	}
+	d, err := look(v, func(t *tx) (*document, error) {
 		if err := t.admit(actor); err != nil {
 			return nil, err
 		}

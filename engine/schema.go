@@ -276,7 +276,9 @@ func indexKey(kind byte, value string, doc id) []byte {
 
 // text ends a value of varying length, so that no value is a prefix of
 // another; no text the vault accepts holds a zero byte.
-func text(s string) string { return s + "\x00" }
+func text(s string) string { return s + endText }
+
+const endText = "\x00"
 
 func foldName(name string) string { return text(strings.ToLower(name)) }
 

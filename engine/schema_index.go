@@ -86,49 +86,73 @@ func (t *tx) shownStates(plain []string, all bool) ([]string, error) {
 func indexRows(d *document) [][]byte { return indexRowsIn(d, check.NFC) }
 
 func indexRowsIn(d *document, form func(string) string) [][]byte {
-	rows := [][]byte{
-		indexKey(kindState, d.indexState(), d.id),
-		indexKey(kindUpdated, d.indexState()+millis(d.UpdatedAt), d.id),
-		indexKey(kindName, d.indexState()+foldName(form(d.Name)), d.id),
-	}
+	r := newRows(d)
+	state := d.indexState()
+	r.add(kindState, state)
+	r.add(kindUpdated, state, millis(d.UpdatedAt))
+	r.add(kindName, state, foldName(form(d.Name)))
 	if d.deleted {
-		return rows
+		return r.rows
 	}
-	rows = append(rows, indexKey(kindCategory, text(d.Category), d.id))
+	r.add(kindCategory, d.Category, endText)
 	if owner, ok := store.ParseID(d.OwnerID); ok {
-		rows = append(rows, indexKey(kindOwner, string(owner[:]), d.id))
+		r.add(kindOwner, string(owner[:]))
 	}
 	if d.Product != "" {
-		rows = append(rows, indexKey(kindProduct, text(d.Product), d.id))
+		r.add(kindProduct, d.Product, endText)
 	}
 	if d.TemplateID != "" {
-		rows = append(rows, indexKey(kindTemplate, text(d.TemplateID), d.id))
+		r.add(kindTemplate, d.TemplateID, endText)
 	}
 	if d.AgreementID != "" {
-		rows = append(rows, indexKey(kindAgreement, text(d.AgreementID), d.id))
+		r.add(kindAgreement, d.AgreementID, endText)
 	}
 	for _, folder := range check.Folders(d.Path) {
-		rows = append(rows, indexKey(kindPath, text(folder), d.id))
+		r.add(kindPath, folder, endText)
 	}
 	anyKey := ""
 	for _, tag := range d.Tags {
 		tag = form(tag)
-		rows = append(rows, indexKey(kindTag, text(tag), d.id))
+		r.add(kindTag, tag, endText)
 		// Tags are sorted, so those of one key stand together.
 		if key, _, ok := strings.Cut(tag, ":"); ok && key != anyKey {
-			rows = append(rows, indexKey(kindTag, text(key+":*"), d.id))
+			r.add(kindTag, key, ":*", endText)
 			anyKey = key
 		}
 	}
 	for _, h := range d.holds {
 		if h.active > 0 && h.matter != "" {
-			rows = append(rows, indexKey(kindMatter, text(h.matter), d.id))
+			r.add(kindMatter, h.matter, endText)
 		}
 	}
 	for key, value := range d.CustomFields {
-		rows = append(rows, indexKey(kindField, text(key)+fieldRow(formOf(value, form)), d.id))
+		r.add(kindField, key, endText, fieldRow(formOf(value, form)))
 	}
-	return rows
+	return r.rows
+}
+
+// rowsOf are the rows of a document as they are made. They are many and short, and
+// are made twice for each change: they lie in one piece of memory.
+type rowsOf struct {
+	id   id
+	room []byte
+	rows [][]byte
+}
+
+func newRows(d *document) *rowsOf {
+	n := 8 + len(d.Tags)*2 + len(d.holds) + len(d.CustomFields)
+	return &rowsOf{d.id, make([]byte, 0, n*48), make([][]byte, 0, n)}
+}
+
+// add makes a row of a kind whose value is these parts, one behind the other.
+func (r *rowsOf) add(kind byte, value ...string) {
+	begin := len(r.room)
+	r.room = append(r.room, kind)
+	for _, part := range value {
+		r.room = append(r.room, part...)
+	}
+	r.room = append(r.room, r.id[:]...)
+	r.rows = append(r.rows, r.room[begin:len(r.room):len(r.room)]) // stays, if room moves
 }
 
 func formOf(value any, form func(string) string) any {

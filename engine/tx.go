@@ -157,3 +157,14 @@ func view[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
 func peek[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
 	return store.Read(v.store, true, func(in *store.Tx) (T, error) { return fn(&tx{Tx: in, v: v}) })
 }
+
+// foresee is peek for what its caller asks again in the transaction that counts, but
+// for refusals, which are told at once: they are told of what is on disk alone. So who
+// comes to write does not wait for a sync first, to join the group behind the next.
+func foresee[T any](v *Vault, fn func(*tx) (T, error)) (T, error) {
+	found, err := peek(v, fn)
+	if err != nil {
+		return view(v, fn)
+	}
+	return found, nil
+}

@@ -272,6 +272,73 @@ func clients(b *testing.B, x *Index, query func(*prose) string, filter engine.Do
 	b.ReportMetric(float64(found.Load())/float64(b.N), "found")
 }
 
+// BenchmarkFollowing changes random ones of ten thousand small documents, by 64
+// callers, until the index has the last of them too, and again with nobody following
+// the log, which is the limit.
+func BenchmarkFollowing(b *testing.B) {
+	dir := b.TempDir()
+	v := benchVault(b, filepath.Join(dir, "main"), 10_000)
+	var ids []string
+	for q := (engine.DocumentQuery{Paging: engine.Paging{Limit: 500}}); ; {
+		page, err := v.Documents(b.Context(), q)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	change := func(after func()) float64 {
+		var left atomic.Int64
+		left.Store(int64(b.N))
+		began := time.Now()
+		var changing sync.WaitGroup
+		for range 64 {
+			changing.Go(func() {
+				for i := left.Add(-1); i >= 0; i = left.Add(-1) {
+					text := fmt.Sprintf("the change %d of %d", i, b.N)
+					patch := engine.DocumentPatch{Description: &text}
+					if _, _, err := v.UpdateDocument(b.Context(), engine.Operator(), ids[rand.IntN(len(ids))], engine.Condition{}, patch); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		changing.Wait()
+		after()
+		return float64(b.N) / time.Since(began).Seconds()
+	}
+	alone := change(func() {})
+	x, err := Open(v, filepath.Join(dir, "search"), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- x.Run(ctx) }()
+	arrived := func() {
+		for x.Stats().Through < v.Head().Seq {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	arrived()
+	before := x.Stats().Indexed
+	b.ResetTimer()
+	followed := change(arrived)
+	b.StopTimer()
+	b.ReportMetric(followed, "changes/s")
+	b.ReportMetric(followed/alone, "of-limit")
+	b.ReportMetric(float64(x.Stats().Indexed-before)/float64(b.N), "indexed/op")
+	cancel()
+	if err := errors.Join(<-ended, x.Close()); err != nil {
+		b.Error(err)
+	}
+}
+
 // BenchmarkIndexing measures what it costs to index a small document, reading
 // it from the vault apart.
 func BenchmarkIndexing(b *testing.B) {

@@ -22,17 +22,18 @@ type content struct {
 	said   uint32
 	own    int // how many bytes of the text are the file's; what was given follows
 	extract.Result
+	packed []byte // as the index has it, if it was there before
 }
 
 // content is the text of a document: from the index, if the bytes are the same as
 // before, since most changes are of metadata; else from its reader. If that takes
 // its time, the text is Waiting, and follows.
-func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID, fresh bool) (content, error) {
+func (x *Index) content(ctx context.Context, u *unpacker, d *engine.Document, id segment.ID, fresh bool) (content, error) {
 	if d.Current == nil {
 		return content{}, nil
 	}
 	c := content{digest: d.Current.Digest, said: saidOf(d.Current), Result: extract.Result{State: extract.Waiting}}
-	before, err := x.stored(id)
+	before, err := x.stored(u, id)
 	if err != nil {
 		return c, err
 	}
@@ -46,7 +47,7 @@ func (x *Index) content(ctx context.Context, d *engine.Document, id segment.ID, 
 }
 
 // stored is what the index keeps of a document's content; zero if nothing.
-func (x *Index) stored(id segment.ID) (c content, err error) {
+func (x *Index) stored(u *unpacker, id segment.ID) (c content, err error) {
 	var b []byte
 	err = x.store.View(func(parts []*segment.Part) error {
 		for _, p := range parts {
@@ -61,7 +62,7 @@ func (x *Index) stored(id segment.ID) (c content, err error) {
 	if err != nil || b == nil {
 		return content{}, err
 	}
-	return decodeContent(b)
+	return u.whole(b)
 }
 
 // Contents are stored as digest (32), what was said (4), state (1), version of the
@@ -78,6 +79,9 @@ var errContent = fmt.Errorf("%w: the content of a document", segment.ErrDamaged)
 var states = []extract.State{"", extract.Indexed, extract.None, extract.Failed, extract.Waiting}
 
 func (a *analysis) encodeContent(c content) ([]byte, error) {
+	if c.packed != nil {
+		return c.packed, nil
+	}
 	b := binary.LittleEndian.AppendUint32(c.digest[:], c.said)
 	b = append(b, byte(slices.Index(states, c.State)))
 	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.Version)), uint64(c.own))
@@ -116,18 +120,27 @@ func (u *unpacker) content(most int) (content, error) {
 		c.Text = string(text[:min(len(text), most)])
 		return c, nil
 	}
-	if u.inflate == nil {
-		u.inflate = flate.NewReader(nil)
-	}
-	err = u.inflate.(flate.Resetter).Reset(bytes.NewReader(text), nil)
-	u.text.Reset()
-	if err == nil {
-		_, err = u.text.ReadFrom(io.LimitReader(u.inflate, int64(most)))
-	}
-	if c.Text = u.text.String(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
+	if c.Text, err = u.expand(text, int64(most)); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // of what is cut
 		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
 	}
 	return c, nil
+}
+
+// expand reads as many bytes of a compressed text.
+func (u *unpacker) expand(packed []byte, most int64) (string, error) {
+	if u.inflate == nil {
+		u.inflate = flate.NewReader(nil)
+	}
+	err := u.inflate.(flate.Resetter).Reset(bytes.NewReader(packed), nil)
+	u.text.Reset()
+	if err == nil {
+		_, err = u.text.ReadFrom(io.LimitReader(u.inflate, most))
+	}
+	text := u.text.String()
+	if u.text.Cap() > 1<<20 { // few texts are as long
+		u.text = bytes.Buffer{}
+	}
+	return text, err
 }
 
 // decodeAbout decodes all but the text, and returns that as it is stored.
@@ -163,20 +176,20 @@ func decodeAbout(b []byte) (c content, text []byte, err error) {
 	return c, b, nil
 }
 
-func decodeContent(b []byte) (content, error) {
+// whole decodes a content that is all there, and keeps it as it is.
+func (u *unpacker) whole(b []byte) (content, error) {
 	c, text, err := decodeAbout(b)
 	if err != nil {
 		return c, err
 	}
+	c.packed = b
 	if text[0] == storedPlain {
 		c.Text = string(text[1:])
 		return c, nil
 	}
-	whole, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(text[1:])), 3*extract.MaxText))
-	if err != nil {
+	if c.Text, err = u.expand(text[1:], 3*extract.MaxText); err != nil {
 		return c, fmt.Errorf("%w: the content of a document: %w", segment.ErrDamaged, err)
 	}
-	c.Text = string(whole)
 	return c, nil
 }
 

@@ -51,7 +51,9 @@ type analysis struct {
 	forms   map[string]*found
 	inField map[string]*found
 	bounds  map[string][]uint32
-	at      uint32 // the next position
+	spare   []found // made many at once, since each word of a document takes some
+	keys    []byte  // of its terms, one behind the other
+	at      uint32  // the next position
 	lengths [inAll]uint32
 }
 
@@ -59,6 +61,7 @@ type analysis struct {
 type found struct {
 	times     [inAll]uint32
 	positions []uint32
+	few       [3]uint32 // the positions, while they are few
 }
 
 func newSplit(w *words.Splitter) *analysis {
@@ -66,13 +69,33 @@ func newSplit(w *words.Splitter) *analysis {
 	if err != nil {
 		panic(err) // there is no other level
 	}
-	return &analysis{words: w, deflate: deflate}
+	return &analysis{
+		words: w, deflate: deflate,
+		stems: map[string]*found{}, forms: map[string]*found{}, inField: map[string]*found{}, bounds: map[string][]uint32{},
+	}
+}
+
+// keptWords is up to how many words of a document the maps of words are kept for the
+// next: to clear a large one costs a small document more than to make another.
+const keptWords = 1 << 10
+
+func (a *analysis) reset() {
+	for _, words := range []*map[string]*found{&a.stems, &a.forms, &a.inField} {
+		if len(*words) > keptWords {
+			*words = map[string]*found{}
+		}
+		clear(*words)
+	}
+	clear(a.bounds)
+	if cap(a.keys) > 64*keptWords {
+		a.keys = nil
+	}
+	a.at, a.lengths = 0, [inAll]uint32{}
 }
 
 // document is what the index keeps of a document.
 func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segment.Doc, error) {
-	a.stems, a.forms, a.at, a.lengths = map[string]*found{}, map[string]*found{}, 0, [inAll]uint32{}
-	a.inField, a.bounds = map[string]*found{}, map[string][]uint32{}
+	a.reset()
 	a.text(inName, fieldName, d.Name)
 	a.text(inDescription, fieldDescription, d.Description)
 	for _, tag := range d.Tags {
@@ -87,33 +110,49 @@ func (a *analysis) document(d *engine.Faceted, id segment.ID, c content) (segmen
 	if err != nil {
 		return segment.Doc{}, err
 	}
+	return segment.Doc{ID: id, Updated: d.UpdatedAt.UnixMilli(), Stored: stored, Terms: a.terms(d, c)}, nil
+}
+
+// terms are those of a document whose texts were taken.
+func (a *analysis) terms(d *engine.Faceted, c content) []segment.Entry {
 	facets := d.Facets
-	doc := segment.Doc{ID: id, Updated: d.UpdatedAt.UnixMilli(), Stored: stored}
-	doc.Terms = make([]segment.Entry, 0, len(facets)+len(a.bounds)+len(a.stems)+len(a.inField)+len(a.forms))
+	terms := make([]segment.Entry, 0, len(facets)+2+len(a.bounds)+len(a.stems)+len(a.inField)+len(a.forms))
+	a.keys = a.keys[:0]
+	ends := make([]int, 0, cap(terms))
+	add := func(kind, key string, weight byte, positions []uint32) {
+		a.keys = append(append(a.keys, kind...), key...)
+		ends = append(ends, len(a.keys))
+		terms = append(terms, segment.Entry{Weight: weight, Positions: positions})
+	}
 	slices.Sort(facets)
 	for _, facet := range slices.Compact(facets) {
-		doc.Terms = append(doc.Terms, segment.Entry{Key: keyFacet + facet})
+		add(keyFacet, facet, 0, nil)
 	}
 	if c.State != "" {
-		doc.Terms = append(doc.Terms, segment.Entry{Key: keyState + string(c.State)}, segment.Entry{Key: keyReader + readerKey(c.Result)})
+		add(keyState, string(c.State), 0, nil)
+		add(keyReader, readerKey(c.Result), 0, nil)
 	}
 	for stem, f := range a.stems {
-		doc.Terms = append(doc.Terms, segment.Entry{Key: keyStem + stem, Weight: a.weight(f), Positions: f.positions})
+		add(keyStem, stem, a.weight(f), f.positions)
 	}
 	for field, pairs := range a.bounds {
-		doc.Terms = append(doc.Terms, segment.Entry{Key: keyBounds + field, Positions: pairs})
+		add(keyBounds, field, 0, pairs)
 	}
 	for key, f := range a.inField {
-		doc.Terms = append(doc.Terms, segment.Entry{Key: keyInField + key, Weight: a.weight(f)})
+		add(keyInField, key, a.weight(f), nil)
 	}
 	for form, f := range a.forms {
 		key := keyForm
 		if a.words.Long(form) {
 			key = keyLong
 		}
-		doc.Terms = append(doc.Terms, segment.Entry{Key: key + form, Weight: a.weight(f)})
+		add(key, form, a.weight(f), nil)
 	}
-	return doc, nil
+	keys, begin := string(a.keys), 0 // one text for all of them
+	for i, end := range ends {
+		terms[i].Key, begin = keys[begin:end], end
+	}
+	return terms
 }
 
 // customText is the text of a custom field: a date and a number are found by
@@ -144,9 +183,9 @@ func (a *analysis) text(field int, name, text string) {
 		if w.Plain != "" {
 			a.stem(field, w.Plain, place)
 		}
-		at(a.forms, w.Form).times[field]++
+		a.found(a.forms, w.Form).times[field]++
 		if name != "" {
-			at(a.inField, name+"\x00"+w.Form).times[field]++
+			a.found(a.inField, name+"\x00"+w.Form).times[field]++
 		}
 	}
 	if name != "" && next > begin {
@@ -156,7 +195,7 @@ func (a *analysis) text(field int, name, text string) {
 }
 
 func (a *analysis) stem(field int, stem string, place uint32) {
-	f := at(a.stems, stem)
+	f := a.found(a.stems, stem)
 	if n := len(f.positions); n > 0 && f.positions[n-1] >= place {
 		return // what is joined has the stem of its part
 	}
@@ -164,10 +203,14 @@ func (a *analysis) stem(field int, stem string, place uint32) {
 	f.positions = append(f.positions, place)
 }
 
-func at(m map[string]*found, key string) *found {
+func (a *analysis) found(m map[string]*found, key string) *found {
 	f := m[key]
 	if f == nil {
-		f = &found{}
+		if len(a.spare) == 0 {
+			a.spare = make([]found, 128)
+		}
+		f, a.spare = &a.spare[0], a.spare[1:]
+		f.positions = f.few[:0]
 		m[key] = f
 	}
 	return f

@@ -19,6 +19,13 @@ const (
 	// or when nothing waits any more.
 	batchTime  = 100 * time.Millisecond
 	batchBytes = 4 << 20
+	// pageEntries are read of the log at once, the documents they tell of found so
+	// many at once.
+	pageEntries   = 500
+	findDocuments = 128
+	// gatherTime is the least time from one look at the log to the next, while nobody
+	// waits for what changes: the more a look brings, the less each change costs.
+	gatherTime = 50 * time.Millisecond
 	// What is seen is saved when it has this size, or this age.
 	saveBytes = 8 << 20
 	saveAge   = 10 * time.Second
@@ -32,7 +39,9 @@ type batch struct {
 	changes segment.Changes
 	bytes   int
 	settled []segment.ID // of which the text is among the changes
+	unpack  unpacker
 	began   time.Time
+	applied time.Time // when the last changes were seen
 	saved   time.Time
 	unsaved bool
 }
@@ -63,11 +72,12 @@ func (b *batch) apply() error {
 			delete(b.x.waiting, id)
 		}
 	})
+	b.applied = time.Now()
+	if b.x.store.MemoryBytes() >= saveBytes { // that merges all there is in memory
+		return b.save()
+	}
 	if err := b.x.store.Settle(); err != nil {
 		return err
-	}
-	if b.x.store.MemoryBytes() >= saveBytes {
-		return b.save()
 	}
 	if forget {
 		b.x.signal()
@@ -145,22 +155,43 @@ func (b *batch) follow(ctx context.Context) error {
 	if err := b.wait(ctx); err != nil {
 		return err
 	}
+	if err := b.gather(ctx); err != nil {
+		return err
+	}
 	if err := b.texts(ctx); err != nil {
 		return err
 	}
-	page, err := b.x.vault.Entries(ctx, engine.EntryQuery{After: b.state.Through, Limit: 500})
+	page, err := b.x.vault.Entries(ctx, engine.EntryQuery{After: b.state.Through, Limit: pageEntries})
 	if err != nil {
 		return err
 	}
 	if len(b.changes.Put) == 0 {
 		b.began = time.Now()
 	}
-	for entries := range slices.Chunk(page.Items, 128) {
-		if err := b.take(ctx, entries); err != nil {
-			return err
-		}
+	if err := b.take(ctx, page.Items); err != nil {
+		return err
 	}
 	return b.apply()
+}
+
+// gather lets more changes come, while they come fast and nobody waits for them:
+// what changes several times is indexed once, and the fewer the segments, the fewer
+// their merges. After a pause there is nothing to wait for, and far behind the log
+// there is enough.
+func (b *batch) gather(ctx context.Context) error {
+	rest := gatherTime - time.Since(b.applied)
+	if rest <= 0 || b.x.vault.Head().Seq >= b.state.Through+pageEntries {
+		return nil
+	}
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.x.hurry:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // wait returns when there is an entry, or a text; and saves what has waited long
@@ -199,24 +230,29 @@ func (b *batch) wait(ctx context.Context) error {
 	}
 }
 
-// take indexes the documents of some entries, as they are by now.
+// take indexes the documents of some entries, each once, as they are by now.
 func (b *batch) take(ctx context.Context, entries []engine.Entry) error {
-	var ids []string
+	var ids []string // in the order in which the entries come to tell of them
+	told := map[string]bool{"": true}
 	for _, e := range entries {
-		if concerns(e.Op) && e.Document != "" {
+		if concerns(e.Op) && !told[e.Document] {
+			told[e.Document] = true
 			ids = append(ids, e.Document)
 		}
 	}
-	slices.Sort(ids)
-	found, err := b.x.vault.LogReader().Find(ctx, slices.Compact(ids))
-	if err != nil {
-		return err
-	}
 	waiting := map[string]*engine.Faceted{}
-	for i := range found {
-		waiting[found[i].ID] = &found[i]
-	}
 	for _, e := range entries {
+		if len(ids) > 0 && e.Document == ids[0] { // the first that was not looked up yet
+			n := min(len(ids), findDocuments)
+			found, err := b.x.vault.LogReader().Find(ctx, ids[:n])
+			if err != nil {
+				return err
+			}
+			for i := range found {
+				waiting[found[i].ID] = &found[i]
+			}
+			ids = ids[n:]
+		}
 		if err := b.entry(ctx, e, waiting); err != nil {
 			return err
 		}
@@ -261,7 +297,7 @@ func (b *batch) language(ctx context.Context) error {
 // concerns says whether an entry of this kind can change what is found.
 func concerns(op audit.Op) bool {
 	switch op {
-	case audit.OpDocumentDownloaded, audit.OpLockAcquired, audit.OpLockRenewed, audit.OpLockBroken,
+	case audit.OpDocumentDownloaded, audit.OpLockAcquired, audit.OpLockRenewed, audit.OpLockReleased, audit.OpLockBroken,
 		audit.OpObligationCreated, audit.OpObligationUpdated, audit.OpObligationCompleted, audit.OpObligationReopened,
 		audit.OpObligationDeleted, audit.OpObligationDueSoon, audit.OpObligationOverdue:
 		return false
@@ -275,7 +311,7 @@ func (b *batch) put(ctx context.Context, d *engine.Faceted, seq uint64) error {
 	if !ok {
 		return fmt.Errorf("%w: document %q", engine.ErrDocumentNotFound, d.ID)
 	}
-	c, err := b.x.content(ctx, &d.Document, id, seq > 0)
+	c, err := b.x.content(ctx, &b.unpack, &d.Document, id, seq > 0)
 	if err != nil {
 		return err
 	}

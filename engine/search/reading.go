@@ -328,7 +328,7 @@ func (x *Index) readBefore(v *engine.Version) string {
 	if !ok {
 		return ""
 	}
-	before, err := x.stored(id)
+	before, err := x.stored(&unpacker{}, id)
 	if err != nil || before.digest != v.Digest {
 		return ""
 	}

@@ -48,7 +48,9 @@
 //
 // A change that was acknowledged before a search began is in its result: the
 // search waits for the index to come to where the log was, two seconds at most.
-// After that it says through which entry its answer is complete.
+// After that it says through which entry its answer is complete. The first change
+// after a pause is taken at once. While more come and nobody searches, those of a
+// twentieth of a second are taken together, and what changed several times once.
 //
 // Files are read beside the indexing, one at a time, by readers ([Options].Readers).
 // A document whose text takes longer than a moment is found by its metadata first,
@@ -124,6 +126,7 @@ type Index struct {
 	patience time.Duration
 	store    *segment.Store
 	wake     chan struct{} // tells who compacts that there may be something to do
+	hurry    chan struct{} // tells who indexes that somebody waits for it
 	reading  *reading
 
 	mu       sync.Mutex
@@ -184,7 +187,7 @@ func Open(v *engine.Vault, dir string, o Options) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{vault: v, patience: o.Patience, language: s.SearchLanguage, moved: make(chan struct{}), wake: make(chan struct{}, 1),
+	x := &Index{vault: v, patience: o.Patience, language: s.SearchLanguage, moved: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		reading: newReading(o.Readers, dir), waiting: map[segment.ID]waitingText{}}
 	if x.patience == 0 {
 		x.patience = defaultPatience
@@ -304,6 +307,10 @@ func (x *Index) await(ctx context.Context, seq uint64) (through uint64) {
 		x.mu.Unlock()
 		if stopped || through >= seq && until.IsZero() {
 			return through
+		}
+		select {
+		case x.hurry <- struct{}{}:
+		default: // it has been told
 		}
 		var expired <-chan time.Time // nil: never
 		if through >= seq {

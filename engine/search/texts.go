@@ -139,7 +139,7 @@ const textPatience = 30 * time.Second
 // Waiting if that takes too long.
 func (x *Index) Text(ctx context.Context, v *engine.Version) (extract.Result, error) {
 	if id, ok := x.idOf(v.DocumentID); ok {
-		c, err := x.stored(id)
+		c, err := x.stored(&unpacker{}, id)
 		if err == nil && c.digest == v.Digest && c.said == saidOf(v) && c.State != "" && c.State != extract.Waiting {
 			return c.Result, nil
 		}

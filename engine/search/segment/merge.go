@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"container/heap"
 	"io"
-	"iter"
 	"slices"
 )
 
@@ -19,8 +18,9 @@ type merging struct {
 	to   []uint32 // the number each document gets, or gone
 	at   uint32   // the next document
 	term Term     // the next term
-	next func() (Term, error, bool)
-	stop func()
+	left []block  // behind that in which the next term is
+	walk cursor
+	list Postings // of the next term
 }
 
 // merge writes what is alive of several segments as one. It returns, for each,
@@ -74,31 +74,39 @@ func mergeDocs(inputs []*merging, w *writer, stop func() error) error {
 	}
 }
 
-// byTerm is a heap of inputs, that with the first term on top.
-type byTerm []*merging
-
-func (h byTerm) Len() int           { return len(h) }
-func (h byTerm) Less(i, j int) bool { return h[i].term.Key < h[j].term.Key }
-func (h byTerm) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *byTerm) Push(x any)        { *h = append(*h, x.(*merging)) }
-func (h *byTerm) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+// next goes on to the next term; false at the end.
+func (in *merging) next() (more bool, err error) {
+	for {
+		var ok bool
+		if in.term, err, ok = in.walk.next(); ok || len(in.left) == 0 {
+			return ok, err
+		}
+		b := in.left[0]
+		data, begins, err := in.seg.lists(b, nil)
+		if err != nil {
+			return false, err
+		}
+		in.left, in.walk = in.left[1:], in.seg.cursor(b, data, begins)
+	}
 }
 
 // mergeTerms merges the terms in order, and of each the postings.
 func mergeTerms(inputs []*merging, w *writer, stop func() error) error {
 	var waiting byTerm
 	for _, in := range inputs {
-		in.next, in.stop = iter.Pull2(in.seg.Lists("", "", nil))
-		defer in.stop()
-		if err := waiting.advance(in); err != nil {
+		in.left = in.seg.blocks
+		more, err := in.next()
+		if err != nil {
 			return err
 		}
+		if more {
+			waiting = append(waiting, in)
+		}
 	}
+	heap.Init(&waiting)
 	var entries []entry
 	var l list
+	byDoc := func(a, b entry) int { return cmp.Compare(a.doc, b.doc) }
 	for n := 0; len(waiting) > 0; n++ {
 		if n%1024 == 0 {
 			if err := stop(); err != nil {
@@ -108,16 +116,21 @@ func mergeTerms(inputs []*merging, w *writer, stop func() error) error {
 		key := waiting[0].term.Key
 		entries = entries[:0]
 		for len(waiting) > 0 && waiting[0].term.Key == key {
-			in := heap.Pop(&waiting).(*merging)
+			in := waiting[0]
 			var err error
 			if entries, err = in.entries(entries); err != nil {
 				return err
 			}
-			if err := waiting.advance(in); err != nil {
+			more, err := in.next()
+			if err != nil {
 				return err
 			}
+			if more {
+				heap.Fix(&waiting, 0)
+			} else {
+				heap.Pop(&waiting)
+			}
 		}
-		byDoc := func(a, b entry) int { return cmp.Compare(a.doc, b.doc) }
 		if !slices.IsSortedFunc(entries, byDoc) {
 			slices.SortFunc(entries, byDoc)
 		}
@@ -132,13 +145,17 @@ func mergeTerms(inputs []*merging, w *writer, stop func() error) error {
 	return w.err
 }
 
-func (h *byTerm) advance(in *merging) error {
-	t, err, ok := in.next()
-	if ok && err == nil {
-		in.term = t
-		heap.Push(h, in)
-	}
-	return err
+// byTerm is a heap of inputs, that with the first term on top.
+type byTerm []*merging
+
+func (h byTerm) Len() int           { return len(h) }
+func (h byTerm) Less(i, j int) bool { return h[i].term.Key < h[j].term.Key }
+func (h byTerm) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *byTerm) Push(x any)        { *h = append(*h, x.(*merging)) }
+func (h *byTerm) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }
 
 type entry struct {
@@ -149,8 +166,8 @@ type entry struct {
 
 // entries appends the postings of the input's term that are alive.
 func (in *merging) entries(to []entry) ([]entry, error) {
-	p, err := in.term.Postings()
-	if err != nil {
+	p := &in.list
+	if err := p.open(in.term); err != nil {
 		return nil, err
 	}
 	for p.Next() != End {
@@ -160,6 +177,7 @@ func (in *merging) entries(to []entry) ([]entry, error) {
 		}
 		e := entry{doc: doc, weight: p.Weight}
 		if in.term.pos > 0 {
+			var err error
 			if e.positions, err = p.sized(); err != nil {
 				return nil, err
 			}

@@ -92,27 +92,36 @@ type Postings struct {
 
 // Postings opens the postings of a term.
 func (t Term) Postings() (*Postings, error) {
-	p := &Postings{term: t, posRun: -1}
+	var p Postings
+	if err := p.open(t); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// open makes these the postings of a term, whatever they were.
+func (p *Postings) open(t Term) error {
+	*p = Postings{term: t, posRun: -1, list: stream{own: p.list.own}, spelt: stream{own: p.spelt.own}}
 	if t.Docs == 0 {
 		p.Doc = End
-		return p, nil
+		return nil
 	}
 	begins, lists := t.at, t.at+t.size
 	if t.Docs > runLength {
 		n := int64(p.runs()) * skipSize
 		if n > t.size {
-			return nil, fmt.Errorf("%w: term %q", ErrDamaged, t.Key)
+			return fmt.Errorf("%w: term %q", ErrDamaged, t.Key)
 		}
 		var err error
 		if p.skip, err = t.src.view(t.at, n); err != nil {
-			return nil, err
+			return err
 		}
 		begins += n
 	}
 	p.list.open(t.src, begins, lists)
 	p.spelt.open(t.src, lists, lists+t.pos)
 	p.enter(0)
-	return p, nil
+	return nil
 }
 
 func (p *Postings) runs() int { return (p.term.Docs + runLength - 1) / runLength }

@@ -258,18 +258,21 @@ func (s *Segment) Terms(from, to string) iter.Seq2[Term, error] {
 // that is not large, for who reads them all. They are read into buffer, if it is
 // not nil: then a term is good until the next is asked for.
 func (s *Segment) Lists(from, to string, buffer *[]byte) iter.Seq2[Term, error] {
-	return s.terms(from, to, func(b block) ([]byte, int64, error) {
-		begins := b.begins
-		if b.end-begins > blockBytes {
-			begins = b.dict
-		}
-		if _, ok := s.src.(memory); ok || buffer == nil {
-			data, err := s.src.view(begins, b.end-begins)
-			return data, begins, err
-		}
-		*buffer = slices.Grow((*buffer)[:0], int(b.end-begins))[:b.end-begins]
-		return *buffer, begins, s.src.read(begins, *buffer)
-	})
+	return s.terms(from, to, func(b block) ([]byte, int64, error) { return s.lists(b, buffer) })
+}
+
+// lists reads a block of terms, with its postings if it is not large.
+func (s *Segment) lists(b block, buffer *[]byte) (data []byte, begins int64, err error) {
+	begins = b.begins
+	if b.end-begins > blockBytes {
+		begins = b.dict
+	}
+	if _, ok := s.src.(memory); ok || buffer == nil {
+		data, err = s.src.view(begins, b.end-begins)
+		return data, begins, err
+	}
+	*buffer = slices.Grow((*buffer)[:0], int(b.end-begins))[:b.end-begins]
+	return *buffer, begins, s.src.read(begins, *buffer)
 }
 
 // terms reads blocks by a function that returns bytes up to a block's end, and
@@ -300,25 +303,45 @@ func (s *Segment) terms(from, to string, read func(block) ([]byte, int64, error)
 
 func (s *Segment) block(b block, data []byte, begins int64) iter.Seq2[Term, error] {
 	return func(yield func(Term, error) bool) {
-		at, src := b.begins, s.src
-		if begins < b.dict { // the postings are there too
-			src = memory(data)
-		}
-		for r := (reader{b: data[b.dict-begins:]}); len(r.b) > 0; {
-			t := Term{seg: s, src: src, Key: string(r.bytes(r.number())), Docs: int(r.number()), size: int64(r.number()), pos: int64(r.number()), at: at}
-			if r.bad || t.Docs > s.docs || t.size > b.dict-at || t.pos > b.dict-at-t.size {
-				yield(Term{}, fmt.Errorf("%w: a block of terms", ErrDamaged))
-				return
-			}
-			at += t.size + t.pos
-			if begins < b.dict {
-				t.at -= begins
-			}
-			if !yield(t, nil) {
+		for c := s.cursor(b, data, begins); ; {
+			t, err, ok := c.next()
+			if !ok || !yield(t, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// cursor walks the terms of a block.
+type cursor struct {
+	seg   *Segment
+	src   source
+	block block
+	base  int64 // where src begins in the segment
+	at    int64 // of the postings of the next term, in the segment
+	dict  reader
+}
+
+// cursor takes bytes up to the block's end, and where these begin.
+func (s *Segment) cursor(b block, data []byte, begins int64) cursor {
+	c := cursor{seg: s, src: s.src, block: b, at: b.begins, dict: reader{b: data[b.dict-begins:]}}
+	if begins < b.dict { // the postings are there too
+		c.src, c.base = memory(data), begins
+	}
+	return c
+}
+
+func (c *cursor) next() (t Term, err error, ok bool) {
+	r := &c.dict
+	if len(r.b) == 0 {
+		return Term{}, nil, false
+	}
+	t = Term{seg: c.seg, src: c.src, Key: string(r.bytes(r.number())), Docs: int(r.number()), size: int64(r.number()), pos: int64(r.number()), at: c.at - c.base}
+	if r.bad || t.Docs > c.seg.docs || t.size > c.block.dict-c.at || t.pos > c.block.dict-c.at-t.size {
+		return Term{}, fmt.Errorf("%w: a block of terms", ErrDamaged), true
+	}
+	c.at += t.size + t.pos
+	return t, nil, true
 }
 
 // reader takes numbers and bytes off the front of b. bad says that there were

@@ -33,13 +33,14 @@ func Build(docs []Doc) (*Segment, error) {
 	var out bytes.Buffer
 	w := newWriter(&out)
 	lists := map[string]*list{}
+	var fresh lister
 	var positions []byte
 	for i, d := range docs {
 		w.doc(d.ID, d.Updated, d.Stored)
 		for _, e := range d.Terms {
 			l := lists[e.Key]
 			if l == nil {
-				l = &list{last: -1}
+				l = fresh.list()
 				lists[e.Key] = l
 			}
 			positions = appendPositions(positions[:0], e.Positions)
@@ -53,6 +54,28 @@ func Build(docs []Doc) (*Segment, error) {
 		return nil, err
 	}
 	return open(memory(out.Bytes()))
+}
+
+// lister makes lists. Most have few postings, so many are made at once, each with
+// some room.
+type lister struct {
+	lists []list
+	room  []byte
+}
+
+const (
+	listsAtOnce       = 256
+	listDocs, listPos = 4, 12 // bytes of room
+)
+
+func (m *lister) list() *list {
+	if len(m.lists) == 0 {
+		m.lists, m.room = make([]list, listsAtOnce), make([]byte, listsAtOnce*(listDocs+listPos))
+	}
+	l := &m.lists[0]
+	l.last, l.docs, l.at = -1, m.room[:0:listDocs], m.room[listDocs:listDocs:listDocs+listPos]
+	m.lists, m.room = m.lists[1:], m.room[listDocs+listPos:]
+	return l
 }
 
 // memory is a segment that is in no file.
