@@ -35,8 +35,8 @@ func main() {
 	}
 }
 
-// open makes a database that syncs as often as is said: how long one waits is
-// fixed when it is made, and 20 ms as it comes.
+// open makes a database that syncs as often as is said and takes as many clients
+// as there are: both are fixed when it is made, at 20 ms and 30 as it comes.
 func open(ctx context.Context, address string, sync int64) (immudb.ImmuClient, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -56,7 +56,10 @@ func open(ctx context.Context, address string, sync int64) (immudb.ImmuClient, e
 	if err := c.OpenSession(ctx, []byte(name), []byte(password), "defaultdb"); err != nil {
 		return nil, err
 	}
-	settings := &schema.DatabaseNullableSettings{SyncFrequency: &schema.NullableMilliseconds{Value: sync}}
+	settings := &schema.DatabaseNullableSettings{
+		SyncFrequency:  &schema.NullableMilliseconds{Value: sync},
+		MaxConcurrency: &schema.NullableUint32{Value: 256},
+	}
 	if _, err := c.CreateDatabaseV2(ctx, database, settings); err != nil {
 		return nil, err
 	}
