@@ -13,11 +13,12 @@ import (
 )
 
 var peers = struct {
-	strongroom, etcd, pocketbase, immudb, dir *string
-	documents, rounds                         *int
-	turn                                      *time.Duration
+	strongroom, before, etcd, pocketbase, immudb, dir *string
+	documents, rounds                                 *int
+	turn                                              *time.Duration
 }{
 	flag.String("strongroom", "", "the `program` that BenchmarkPeers measures; built of this checkout without"),
+	flag.String("before", "", "an earlier `program` of ours, which BenchmarkPeers measures too"),
 	flag.String("etcd", "", "etcd's `program`, for BenchmarkPeers"),
 	flag.String("pocketbase", "", "PocketBase's `program`, for BenchmarkPeers"),
 	flag.String("immudb", "", "immudb's `program`, for BenchmarkPeers"),
@@ -41,11 +42,11 @@ var peerRows = []struct {
 	work   string
 	beside []string
 }{
-	{"metadata", []string{"etcd", "pocketbase", "immudb", "disk"}},
-	{"lock", []string{"etcd"}},
-	{"renew", []string{"etcd"}},
-	{"upload", []string{"etcd", "pocketbase", "immudb", "segment", "appended"}},
-	{"page", []string{"pocketbase"}},
+	{"metadata", []string{"before", "etcd", "pocketbase", "immudb", "disk"}},
+	{"lock", []string{"before", "etcd"}},
+	{"renew", []string{"before", "etcd"}},
+	{"upload", []string{"before", "etcd", "pocketbase", "immudb", "segment", "appended"}},
+	{"page", []string{"before", "pocketbase"}},
 }
 
 // BenchmarkPeers is the server beside other stores on the same disk, turn by
@@ -58,8 +59,8 @@ var peerRows = []struct {
 // too: one overwrite of 4 KiB with its sync, and as many blobs as there are clients
 // with one sync, in a segment that was written before and appended to one that grows.
 func BenchmarkPeers(b *testing.B) {
-	if *peers.etcd == "" && *peers.pocketbase == "" && *peers.immudb == "" {
-		b.Skip("there is nobody beside us: -etcd, -pocketbase and -immudb name their programs")
+	if *peers.before+*peers.etcd+*peers.pocketbase+*peers.immudb == "" {
+		b.Skip("there is nobody beside us: -etcd, -pocketbase, -immudb and -before name programs")
 	}
 	sides := startSides(b)
 	for _, row := range peerRows {
@@ -112,7 +113,10 @@ func startSides(b *testing.B) map[string]side {
 	b.Cleanup(func() { os.RemoveAll(dir) })
 	disk := newBareDisk(b, filepath.Join(dir, "disk"), false)
 	growing := newBareDisk(b, filepath.Join(dir, "appended"), true)
-	sides := map[string]side{"disk": disk, "segment": disk, "appended": growing, "strongroom": startStrongroom(b, filepath.Join(dir, "strongroom"))}
+	sides := map[string]side{"disk": disk, "segment": disk, "appended": growing, "strongroom": startStrongroom(b, *peers.strongroom, filepath.Join(dir, "strongroom"))}
+	if *peers.before != "" {
+		sides["before"] = startStrongroom(b, *peers.before, filepath.Join(dir, "before"))
+	}
 	if *peers.etcd != "" {
 		sides["etcd"] = startEtcd(b, filepath.Join(dir, "etcd"))
 	}

@@ -293,10 +293,10 @@ func forAWhile(b *testing.B, clients int, duration time.Duration, do func(client
 	return float64(done.Load()) / took.Seconds()
 }
 
-// startStrongroom starts our server as it comes, but that it does not read what
-// it keeps in the background meanwhile.
-func startStrongroom(b *testing.B, dir string) side {
-	program := *peers.strongroom
+// startStrongroom starts our server, built of this checkout unless there is a
+// program. It is as it comes, but that it does not read what it keeps in the
+// background meanwhile, and that one user may have every upload there is.
+func startStrongroom(b *testing.B, program, dir string) side {
 	if program == "" {
 		program = build(b, ".", "strongroom")
 	}
