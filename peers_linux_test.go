@@ -51,7 +51,8 @@ var peerRows = []struct {
 
 // BenchmarkPeers is the server beside other stores on the same disk, turn by
 // turn, with as many documents in each: rates a second, and ours as a part of
-// theirs in the same round, of which the middle one counts.
+// theirs in the same round, of which the middle one counts. Rounds that differ much
+// say that the machine has other work, and the figures little.
 //
 // Everybody's answers are durable, with two exceptions that are theirs: etcd does
 // not write a keepalive, and PocketBase does not sync a file. PocketBase syncs
@@ -93,8 +94,9 @@ func compare(b *testing.B, sides map[string]side, work string, beside []string, 
 	for name, all := range rates {
 		b.ReportMetric(middle(all), name+"/s")
 	}
-	for name, all := range ratios {
-		b.ReportMetric(middle(all), "of-"+name)
+	for _, name := range slices.Sorted(maps.Keys(ratios)) {
+		b.ReportMetric(middle(ratios[name]), "of-"+name)
+		b.Logf("of-%s, round by round: %.3f", name, ratios[name])
 	}
 	b.ReportMetric(0, "ns/op")
 }
