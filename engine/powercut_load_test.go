@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,6 +135,52 @@ func startLoad(t *testing.T, which string, o loadOrder) *loadProcess {
 		}
 	}()
 	return p
+}
+
+// loadLog is what a process under load told before it was killed.
+type loadLog struct {
+	receipts []string
+	key      string
+	docs     map[string]loadedDoc
+	changes  int // that were acknowledged, in all vaults
+}
+
+func (l *loadLog) note(s loadWord) {
+	if s.Key != "" {
+		l.docs[s.Key] = s.Doc
+	}
+	if s.Secret != "" {
+		l.key = s.Secret
+	}
+	if s.Receipt != "" {
+		l.receipts = append(l.receipts, s.Receipt)
+		l.changes++
+	}
+}
+
+// anew forgets what was told: a new vault comes.
+func (l *loadLog) anew() { l.receipts, l.key, l.docs = nil, "", map[string]loadedDoc{} }
+
+func (l *loadLog) order(dir string, seed uint64) loadOrder {
+	return loadOrder{Dir: dir, Seed: seed, Receipts: l.receipts, Key: l.key, Docs: maps.Clone(l.docs)}
+}
+
+// reopened has a process open the vault and close it again, and returns what was wrong.
+func (l *loadLog) reopened(t *testing.T, dir, which string, random *rand.Rand) (fault string) {
+	p := startLoad(t, which, l.order(dir, random.Uint64()))
+	opened := false
+	for s := range p.lines {
+		l.note(s)
+		fault = cmp.Or(fault, s.Fault, s.Stopped)
+		if s.Opened != "" {
+			opened = true
+			p.stdin.Close()
+		}
+	}
+	if fault == "" && (!opened || p.err != nil) {
+		fault = fmt.Sprintf("the process ended with %v\n%s", p.err, p.other)
+	}
+	return fault
 }
 
 // loader changes a vault and tells of each change before it asks for it and when it is

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -39,34 +38,6 @@ type cutBench struct {
 	log    loadLog
 	kills  int
 	shorts int // cuts before the vault was open and checked
-}
-
-// loadLog is what a process under load told before it was killed.
-type loadLog struct {
-	receipts []string
-	key      string
-	docs     map[string]loadedDoc
-	changes  int // that were acknowledged, in all vaults
-}
-
-func (l *loadLog) note(s loadWord) {
-	if s.Key != "" {
-		l.docs[s.Key] = s.Doc
-	}
-	if s.Secret != "" {
-		l.key = s.Secret
-	}
-	if s.Receipt != "" {
-		l.receipts = append(l.receipts, s.Receipt)
-		l.changes++
-	}
-}
-
-// anew forgets what was told: a new vault comes.
-func (l *loadLog) anew() { l.receipts, l.key, l.docs = nil, "", map[string]loadedDoc{} }
-
-func (l *loadLog) order(dir string, seed uint64) loadOrder {
-	return loadOrder{Dir: dir, Seed: seed, Receipts: l.receipts, Key: l.key, Docs: maps.Clone(l.docs)}
 }
 
 func newCutBench(t *testing.T, seed uint64, which string) *cutBench {
@@ -204,24 +175,6 @@ func (b *cutBench) cut() (fault string) {
 	return fault
 }
 
-// check has a process open the vault and close it again, and returns what was wrong.
-func (b *cutBench) check() (fault string) {
-	p := startLoad(b.t, b.which, b.log.order(filepath.Join(b.dir, "main"), b.random.Uint64()))
-	opened := false
-	for s := range p.lines {
-		b.log.note(s)
-		fault = cmp.Or(fault, s.Fault, s.Stopped)
-		if s.Opened != "" {
-			opened = true
-			p.stdin.Close()
-		}
-	}
-	if fault == "" && (!opened || p.err != nil) {
-		fault = fmt.Sprintf("the process ended with %v\n%s", p.err, p.other)
-	}
-	return fault
-}
-
 // begin makes the disk and all that is known of it anew.
 func (b *cutBench) begin() {
 	copy(b.disk.now, b.empty)
@@ -246,7 +199,7 @@ func TestReorderedPowerCuts(t *testing.T) {
 			}
 			fault := b.cut()
 			if last := n%cutsPerVault == cutsPerVault-1 || n == *cuts-1; last && fault == "" {
-				fault = b.check()
+				fault = b.log.reopened(t, filepath.Join(b.dir, "main"), b.which, b.random)
 				b.stop()
 			}
 			if fault != "" {
