@@ -23,6 +23,9 @@ type cachingDisk struct {
 	boot    uint64       // counts power-ons; what an earlier one still writes is refused
 	left    int          // writes and flushes until the power goes; 0: it stays
 	off     chan struct{}
+	fine    int // writes and flushes until some are refused
+	refuse  int // how many then
+	failed  bool
 	writes  int // since it was made
 	flushes int
 	kept    int // writes that cuts found in the cache and kept whole
@@ -46,7 +49,7 @@ func (d *cachingDisk) powerOn() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.boot++
-	d.left, d.off = 0, make(chan struct{})
+	d.left, d.refuse, d.failed, d.off = 0, 0, false, make(chan struct{})
 	return d.boot
 }
 
@@ -57,6 +60,34 @@ func (d *cachingDisk) cutAfter(n int) <-chan struct{} {
 	defer d.mu.Unlock()
 	d.left = n
 	return d.off
+}
+
+// failAfter has the disk refuse refuse writes and flushes, the n-th from now first.
+func (d *cachingDisk) failAfter(n, refuse int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fine, d.refuse = n-1, refuse
+}
+
+// hasFailed reports whether it did, since the power came.
+func (d *cachingDisk) hasFailed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed
+}
+
+// refuses counts a write or flush, and reports whether it is refused.
+func (d *cachingDisk) refuses() bool {
+	switch {
+	case d.refuse == 0:
+		return false
+	case d.fine > 0:
+		d.fine--
+		return false
+	}
+	d.refuse--
+	d.failed = true
+	return true
 }
 
 // cutNow has the power go.
@@ -101,7 +132,7 @@ func (d *cachingDisk) read(b []byte, at int64) int {
 func (d *cachingDisk) write(boot uint64, b []byte, at int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if boot != d.boot || d.isOff() || at+int64(len(b)) > int64(len(d.now)) {
+	if boot != d.boot || d.isOff() || at+int64(len(b)) > int64(len(d.now)) || d.refuses() {
 		return unix.EIO
 	}
 	copy(d.now[at:], b)
@@ -116,7 +147,7 @@ func (d *cachingDisk) write(boot uint64, b []byte, at int64) error {
 func (d *cachingDisk) flush(boot uint64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if boot != d.boot || d.isOff() || !d.step() {
+	if boot != d.boot || d.isOff() || d.refuses() || !d.step() {
 		return unix.EIO
 	}
 	for _, w := range d.cache {

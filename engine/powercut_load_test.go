@@ -210,13 +210,17 @@ func TestLoad(t *testing.T) {
 	if os.Getenv(loadEnv) == "" {
 		t.Skip("not asked for by another test")
 	}
-	load(t)
+	load(t, nil)
 }
 
-func load(t *testing.T) {
+// load is what it does. If beside is not nil, that runs as long, in a goroutine.
+func load(t *testing.T, beside func(o loadOrder)) {
 	var o loadOrder
 	stdin := json.NewDecoder(os.Stdin)
 	must(t, stdin.Decode(&o))
+	if beside != nil {
+		go beside(o)
+	}
 	l := &loader{docs: o.Docs, lines: json.NewEncoder(os.Stdout)}
 	if l.docs == nil {
 		l.docs = map[string]loadedDoc{}
