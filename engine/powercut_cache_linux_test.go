@@ -44,6 +44,15 @@ func newCachingDisk(image []byte) *cachingDisk {
 	return d
 }
 
+// remake puts another image of the same size on the disk, which nobody uses.
+func (d *cachingDisk) remake(image []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	copy(d.now, image)
+	copy(d.platter, image)
+	d.cache = nil
+}
+
 // powerOn begins a boot, which it returns the number of.
 func (d *cachingDisk) powerOn() uint64 {
 	d.mu.Lock()

@@ -195,8 +195,7 @@ func (b *cutBench) cut() (fault string) {
 
 // begin makes the disk and all that is known of it anew.
 func (b *cutBench) begin() {
-	copy(b.disk.now, b.empty)
-	copy(b.disk.platter, b.empty)
+	b.disk.remake(b.empty)
 	b.log.anew()
 	b.boot()
 }
