@@ -21,6 +21,7 @@ var (
 	cuts      = flag.Int("cuts", 20, "how many power cuts TestReorderedPowerCuts makes")
 	reordered = flag.Bool("reordered", false, "cut the power of a disk that reorders, drops and tears what was not flushed")
 	refusing  = flag.Bool("refusing", false, "have that disk refuse some writes and flushes too, and go on")
+	keepVault = flag.String("keep", "", "where to copy the vault to in which a power cut showed a fault")
 )
 
 const (
@@ -185,6 +186,10 @@ func (b *cutBench) use() (fault string) {
 func (b *cutBench) cut() (fault string) {
 	for !b.disk.isOff() && fault == "" {
 		fault = b.use()
+	}
+	if fault != "" && *keepVault != "" {
+		out, err := exec.Command("cp", "-a", filepath.Join(b.dir, "main"), *keepVault).CombinedOutput()
+		b.t.Logf("copied to %s: %s %v", *keepVault, out, err)
 	}
 	b.stop()
 	if fault == "" {
