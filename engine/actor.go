@@ -275,7 +275,7 @@ func (t *tx) self(userID string) bool { return t.actor.UserID == userID && !t.ac
 func (t *tx) may(required Access) error { return t.actor.Access.Permits(required) }
 
 // lastUsed is when keys were last used: derived, disposable, and so not in
-// vault.db but in a file of its own, written by Sweep and Close. A file that
+// rows.db but in a file of its own, written by Sweep and Close. A file that
 // is missing or damaged means nothing is known.
 type lastUsed struct {
 	mu    sync.Mutex // leaf lock

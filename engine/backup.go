@@ -273,7 +273,7 @@ func (b *backup) sweep() error {
 	return errors.Join(errs...)
 }
 
-// database copies vault.db as one instant sees it. The transaction pins the
+// database copies rows.db as one instant sees it. The transaction pins the
 // pages that are freed meanwhile, so this comes first and does nothing else.
 func (b *backup) database() error {
 	return b.v.store.Snapshot(func(s store.Snapshot) (err error) {

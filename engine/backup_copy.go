@@ -109,7 +109,7 @@ func (archived) Stage(context.Context, io.Reader, int64) (blobstore.Staged, erro
 // CompactReport is what Compact came to.
 type CompactReport struct {
 	Head          audit.Head
-	Before, After int64 // bytes of the pages of vault.db, those that are free included
+	Before, After int64 // bytes of the pages of rows.db, those that are free included
 	Rows          uint64
 }
 

@@ -384,7 +384,7 @@ func BenchmarkOpen(b *testing.B) {
 
 // BenchmarkCommit changes one of 128 documents, alone and among others who wait:
 // what the write path takes beside the disk, where the temporary directory is
-// memory; and how many pages of vault.db it writes.
+// memory; and how many pages of rows.db it writes.
 func BenchmarkCommit(b *testing.B) {
 	for _, callers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {

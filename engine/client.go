@@ -28,7 +28,7 @@ type Client struct {
 	PublicKey    string // PEM, what its assertions are checked with; "": none
 	HasSecret    bool
 	CreatedAt    time.Time
-	LastUsedAt   time.Time // kept outside vault.db, so it may be lost with a crash
+	LastUsedAt   time.Time // kept outside rows.db, so it may be lost with a crash
 	Status       ClientStatus
 	Revision     uint64
 }

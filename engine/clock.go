@@ -190,14 +190,16 @@ func (v *Vault) AcceptClock(ctx context.Context, actor Actor) (Receipt, error) {
 	return receipts(c)[0], nil
 }
 
-// Sweep does what is due, and says when to call it again: writes down when keys
+// Sweep does what is due, and says when to call it again: makes the database durable as
+// it is, so that a crash leaves little of the write-ahead log to read; writes down when keys
 // were last used, drops scratchpads nobody came back for, logs reminders of
 // obligations, starts the daily run of retention and works off what was started,
 // erases what was asked to be erased and may be, signs a checkpoint where that was
 // ever asked for, and after an unclean end looks
 // for bytes that no version needs. What fails does not keep the rest from being
 // done. The host calls it, from one goroutine of its own, and again when Due says
-// so.
+// so. Hosts that never call it lose nothing: once the log is long, writers make the database
+// durable themselves, and wait for that.
 func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	if err := v.store.Ready(); err != nil {
 		return time.Time{}, err

@@ -32,6 +32,10 @@
 // Every change takes the same way. It looks up the actor, asks the guards, writes,
 // and adds its entry, all in one transaction. Changes of callers who come at the
 // same time share a commit and its fsync, so many goroutines write faster than one.
+// That fsync is of one record of the write-ahead log, the directory wal, which has all
+// rows of the commit, and the bytes of its uploads of 256 KiB or less. The database,
+// rows.db, is synced later, by Sweep or by a writer when the log is long; until then [Open] reads what
+// the log has beyond it, after whatever end there was but Close.
 //
 // A change returns what it made, a [Receipt] and an error. A receipt names the
 // entry; the zero Receipt says that nothing was written, because what was asked
@@ -78,11 +82,11 @@
 //
 //   - [Vault.Sweep], from one goroutine of its own: at the start, when the time it
 //     returned has come, and when [Vault.Due] receives. Without it no retention
-//     runs, nothing is erased, and nobody is reminded.
+//     runs, nothing is erased, and nobody is reminded; changes are durable all the same.
 //   - [Vault.Scrub], once a second with a budget of bytes, if damaged bytes are to
 //     be found before somebody reads them.
-//   - [Vault.Close], at the end. Without it nothing is lost, but Sweep has to look
-//     at all bytes after the next start.
+//   - [Vault.Close], at the end. Without it nothing is lost, but the next Open has to
+//     read the write-ahead log, and Sweep to look at all bytes after it.
 //   - [Vault.AcceptClock], when an operator says that the clock is right although
 //     the log is ahead of it. Until then, writes are refused and reads go on.
 //
@@ -105,7 +109,8 @@
 // of what it names: it is not found, or *DeletedError. A change that a lock stands
 // in the way of may return *LockedError and ErrNotLocked; see [Condition].
 //
-// A commit that fails may have reached the disk or not. Everybody who waits is
+// A commit for which there is no space is refused before anything of it is written. One that
+// fails later may have reached the disk or not. Everybody who waits is
 // told so by *[UnavailableError] with [ReasonOutcomeUnknown], and the vault refuses
 // everything until it is closed and opened again. Then the log tells what happened.
 //

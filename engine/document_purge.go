@@ -94,8 +94,11 @@ func (t *tx) disposable(d *document, right Right) error {
 }
 
 // DeleteDocument removes a document for good, with all its versions and its
-// obligations, which have no entry of their own then; bytes that
-// nobody else needs are gone when it returns. It needs admin access. *HeldError,
+// obligations, which have no entry of their own then. When it returns, the files of bytes
+// that nobody else needs are gone. The bytes of a small upload may stand in the
+// write-ahead log as well, until the checkpoints after it have let that be used again, and so may
+// what the document's rows said, on pages of rows.db that are free: an erasure overwrites both, a
+// deletion does not. It needs admin access. *HeldError,
 // ErrDocumentArchived, *RetainedError, unless only governance protects it and the
 // condition says to bypass that; *UnavailableError with ReasonClock while the clock
 // is doubted; *NeedsTwoError. Deleting what is deleted returns its certificate.
@@ -293,7 +296,7 @@ func (t *tx) certificate(doc id) (Certificate, error) {
 
 // purge unlinks bytes that no version needs. It holds the lock that uploads
 // share, one unlink at a time, so nobody can come to need them in between; and
-// it writes nothing to vault.db. What it cannot do now, Sweep does later, and what
+// it writes nothing to rows.db. What it cannot do now, Sweep does later, and what
 // a running backup holds, that does when it ends.
 func (v *Vault) purge(ctx context.Context, digests ...Digest) error {
 	for _, d := range digests {

@@ -25,7 +25,7 @@ const (
 	// ErasureDeferred: what is left waits for the end of a hold, or of protection,
 	// and then for a run of retention.
 	ErasureDeferred ErasureStatus = "deferred"
-	// ErasureCompleted: all is gone, and where it stood in vault.db has been
+	// ErasureCompleted: all is gone, and where it stood in rows.db has been
 	// overwritten.
 	ErasureCompleted ErasureStatus = "completed"
 )

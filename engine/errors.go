@@ -136,7 +136,7 @@ var (
 	ErrUnavailable = store.ErrUnavailable
 )
 
-// errDamaged says that vault.db does not hold what this package wrote.
+// errDamaged says that rows.db does not hold what this package wrote.
 var errDamaged = store.ErrDamaged
 
 // FieldError names one value that cannot be accepted, in the API's spelling
@@ -303,7 +303,7 @@ type UnavailableReason = store.Reason
 const (
 	ReasonClosed         = store.ReasonClosed         // Close was called
 	ReasonOutcomeUnknown = store.ReasonOutcomeUnknown // a commit failed in a way that may or may not have reached the disk
-	ReasonDamaged        = store.ReasonDamaged        // vault.db cannot be read
+	ReasonDamaged        = store.ReasonDamaged        // rows.db cannot be read
 	ReasonClock          = store.ReasonClock          // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 

@@ -72,7 +72,7 @@ func EditCertificate(key, record []byte, fn func(*Certificate)) []byte {
 	return c.encode()
 }
 
-// Key is the key an id has in vault.db.
+// Key is the key an id has in rows.db.
 func KeyOf(s string) []byte {
 	key, ok := store.ParseID(s)
 	if !ok {
@@ -81,10 +81,10 @@ func KeyOf(s string) []byte {
 	return key[:]
 }
 
-// SeqKey is the key of an entry in vault.db.
+// SeqKey is the key of an entry in rows.db.
 func SeqKey(seq uint64) []byte { return store.SeqKey(seq) }
 
-// VersionKey is the key of a version in vault.db.
+// VersionKey is the key of a version in rows.db.
 func VersionKey(doc string, number uint64) []byte { return versionKey(id(KeyOf(doc)), number) }
 
 // RefKey is the row that says who needs bytes.

@@ -34,5 +34,5 @@ func Unlock(key, record []byte) []byte {
 	return d.encode()
 }
 
-// DraftKey is the key of a scratchpad in vault.db.
+// DraftKey is the key of a scratchpad in rows.db.
 func DraftKey(documentID, userID string) []byte { return scratchpadKey(id(KeyOf(documentID)), userID) }

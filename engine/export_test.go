@@ -83,7 +83,7 @@ func (v *Vault) Fill(ctx context.Context, actor Actor, n int, u *Upload, of func
 	return nil
 }
 
-// Pages is how many pages of vault.db were written since it was opened.
+// Pages is how many pages of rows.db were written since it was opened.
 func (v *Vault) Pages() int64 {
 	stats, db := v.store.Bare().Stats(), v.store.Bare()
 	return stats.TxStats.GetPageAlloc() / int64(db.Info().PageSize)
@@ -151,7 +151,7 @@ func (v *Vault) Linger() (end func(), err error) {
 	return v.store.Linger()
 }
 
-// Used is how many bytes of vault.db pages were ever taken from.
+// Used is how many bytes of rows.db pages were ever taken from.
 func (v *Vault) Used() (n int64, err error) {
 	err = v.store.Bare().View(func(b *bbolt.Tx) error { n = b.Size(); return nil })
 	return n, err

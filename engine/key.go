@@ -24,7 +24,7 @@ type Key struct {
 	Access     Access // never more than its user's counts
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
-	LastUsedAt time.Time // kept outside vault.db, so it may be lost with a crash
+	LastUsedAt time.Time // kept outside rows.db, so it may be lost with a crash
 	RevokedAt  time.Time
 }
 

@@ -20,7 +20,7 @@ import (
 // somebody asks, and the write path knows nothing of it.
 //
 // Who signs is one at a time, and never signs what contradicts what was signed
-// before. What stands in vault.db, bound by entries, is the verifier key of the
+// before. What stands in rows.db, bound by entries, is the verifier key of the
 // signer and the last checkpoint; what was signed is there before anybody is given
 // it. The private key is in sign.key, the tree in a file that may be deleted.
 //

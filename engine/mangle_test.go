@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	mangles    = flag.Int("mangle", 500, "how many bytes of vault.db TestMangledVault flips")
+	mangles    = flag.Int("mangle", 500, "how many bytes of rows.db TestMangledVault flips")
 	mangleSeed = flag.Uint64("mangleseed", 0, "a seed to try alone; 0 takes the fixed ones")
 )
 
@@ -54,7 +54,7 @@ func content(path string) (rows map[string]string, ok bool) {
 	return rows, err == nil
 }
 
-// compacted puts a copy with little free room in the place of a vault.db. The
+// compacted puts a copy with little free room in the place of a rows.db. The
 // same rows make the same pages: each bucket has a transaction of its own, since
 // bbolt writes those of a shared one in no order.
 func compacted(t *testing.T, path string) {
@@ -86,7 +86,7 @@ func flip(t *testing.T, path string, at int, to byte) {
 	must(t, errors.Join(err, f.Close()))
 }
 
-// TestMangledVault flips bytes all over vault.db. Each flip must be found, by
+// TestMangledVault flips bytes all over rows.db. Each flip must be found, by
 // Open or by Verify, or have changed nothing that counts.
 func TestMangledVault(t *testing.T) {
 	if underRace {
@@ -154,7 +154,7 @@ func mangleVault(t *testing.T, seed uint64) {
 	t.Logf("seed %d: %d flips in %d bytes, %d found, %d harmless", seed, flips, len(places), found, harmless)
 }
 
-// TestCutVault cuts vault.db short, as a disk that filled or a copy that broke
+// TestCutVault cuts rows.db short, as a disk that filled or a copy that broke
 // off would.
 func TestCutVault(t *testing.T) {
 	if underRace {

@@ -118,7 +118,7 @@ func files(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// spoil changes vault.db of a closed vault behind the engine's back.
+// spoil changes rows.db of a closed vault behind the engine's back.
 func spoil(t testing.TB, dir string, fn func(*bbolt.Tx) error) {
 	t.Helper()
 	db, err := bbolt.Open(filepath.Join(dir, "rows.db"), 0o600, &bbolt.Options{NoSync: true})
@@ -193,7 +193,7 @@ func TestCreateBeginsAnewAfterOneThatWasCutOff(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "main")
 	must(t, os.MkdirAll(filepath.Join(dir, "blobs"), 0o700))
-	must(t, os.WriteFile(filepath.Join(dir, "vault.db.new"), []byte("half a vault"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "rows.db.new"), []byte("half a vault"), 0o600))
 	_, err := engine.Open(dir, engine.Options{})
 	wantIs(t, err, engine.ErrVaultNotFound)
 	v, err := engine.Open(dir, engine.Options{Create: true, ReserveBytes: -1})
@@ -202,8 +202,8 @@ func TestCreateBeginsAnewAfterOneThatWasCutOff(t *testing.T) {
 	if v.Head().Seq != 2 || v.Name() != "main" || v.Head().Vault != v.ID() {
 		t.Errorf("head %+v, name %s, id %s", v.Head(), v.Name(), v.ID())
 	}
-	if _, err := os.Stat(filepath.Join(dir, "vault.db.new")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("vault.db.new: %v", err)
+	if _, err := os.Stat(filepath.Join(dir, "rows.db.new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("rows.db.new: %v", err)
 	}
 }
 

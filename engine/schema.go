@@ -15,11 +15,11 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// formatVersion is the format of vault.db this package writes. A higher one is
+// formatVersion is the format of rows.db this package writes. A higher one is
 // refused at open; a lower one is migrated.
 const formatVersion = 4
 
-// The buckets of vault.db. Every key in it is built in this file, every value
+// The buckets of rows.db. Every key in it is built in this file, every value
 // in an encoding file.
 //
 //	meta        format, vault, name, created      what the vault is

@@ -20,25 +20,27 @@ type Stats struct {
 	Commits      uint64 // transactions on disk
 	Changes      uint64 // entries in them
 	LateFailures uint64 // closures that failed after writing, or panicked: a defect, never a caller's doing
+	Checkpoints  uint64 // times the database was made durable beside its write-ahead log
 
 	Groups      Distribution // changes in a commit
-	CommitTimes Distribution // seconds a commit took, its fsyncs above all
+	CommitTimes Distribution // seconds a commit took, the sync of its record above all
 }
 
 // Stats returns what was counted since the vault was opened. It works on a
 // closed vault too.
 func (v *Vault) Stats() Stats {
 	s := &v.store.Stats
-	return Stats{s.Commits.Load(), s.Changes.Load(), s.LateFailures.Load(), Distribution(s.Groups.Read()), Distribution(s.CommitTimes.Read())}
+	return Stats{s.Commits.Load(), s.Changes.Load(), s.LateFailures.Load(), s.Checkpoints.Load(), Distribution(s.Groups.Read()), Distribution(s.CommitTimes.Read())}
 }
 
 // Measures are how a vault stands. They are cheap to take.
 type Measures struct {
 	Entries       uint64 // in the log
 	Waiting       int    // changes that wait for their commit
-	DatabaseBytes int64  // of vault.db
+	DatabaseBytes int64  // of rows.db
 	PageBytes     int
-	FreePages     int    // of vault.db, since the first commit after opening: they are used before it grows
+	FreePages     int    // of rows.db, since the first commit after opening: they are used before it grows
+	LogBytes      int64  // of the write-ahead log that recovery would read after a crash; 0 while the database stands by itself
 	DiskFree      uint64 // bytes
 	DiskReserve   uint64 // bytes that are kept free: below them, writes are refused
 }
@@ -59,7 +61,7 @@ func (v *Vault) Measure() (Measures, error) {
 	}
 	return Measures{
 		Entries: v.Head().Seq, Waiting: u.Waiting, DatabaseBytes: u.FileBytes, PageBytes: u.PageBytes,
-		FreePages: u.FreePages, DiskFree: space.Free, DiskReserve: space.Reserve,
+		FreePages: u.FreePages, LogBytes: u.LogBytes, DiskFree: space.Free, DiskReserve: space.Reserve,
 	}, nil
 }
 

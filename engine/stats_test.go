@@ -25,6 +25,32 @@ func TestStats(t *testing.T) {
 	}
 }
 
+// TestLogIsMeasured: changes make the write-ahead log longer, and a checkpoint, which
+// is counted, makes it short again.
+func TestLogIsMeasured(t *testing.T) {
+	k := enginetest.New(t)
+	measure := func() engine.Measures {
+		t.Helper()
+		m, err := k.Measure()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	k.Create("a", "a")
+	one := measure().LogBytes
+	k.Create("b", "b")
+	if two := measure().LogBytes; one <= 0 || two <= one || k.Stats().Checkpoints != 0 {
+		t.Errorf("the log has %d bytes after a change, %d after another, and %d checkpoints", one, two, k.Stats().Checkpoints)
+	}
+	if _, err := k.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := measure().LogBytes; left != 0 || k.Stats().Checkpoints != 1 {
+		t.Errorf("after %d checkpoints %d bytes are left", k.Stats().Checkpoints, left)
+	}
+}
+
 func TestMeasure(t *testing.T) {
 	k := enginetest.NewWith(t, engine.Options{Name: "main", ReserveBytes: 1 << 20})
 	k.Create("a", "a")

@@ -111,7 +111,7 @@ type vault struct {
 	due      chan struct{} // holds one token when Sweep has something to do at once
 	erased   uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
-	unwiped  atomic.Bool   // vault.db may hold what was erased: Sweep overwrites it
+	unwiped  atomic.Bool   // rows.db may hold what was erased: Sweep overwrites it
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
 	swept    bool          // whether requests of before the last weeks were looked through; Sweep alone uses it
 	pins     pins          // what a running backup has yet to copy

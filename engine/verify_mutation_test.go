@@ -23,7 +23,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-var mutations = flag.Bool("mutations", false, "TestEveryMutationIsFound changes every byte of a vault.db, not each sixteenth")
+var mutations = flag.Bool("mutations", false, "TestEveryMutationIsFound changes every byte of a rows.db, not each sixteenth")
 
 // complete is a closed vault with something of everything: what newEvidence makes,
 // and what people leave behind who are at work, persons and documents that were

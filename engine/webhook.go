@@ -65,7 +65,7 @@ type WebhookPatch struct {
 }
 
 // webhook is a Webhook as stored, with what its messages are signed with. That
-// has to be recoverable, so vault.db has it as it is; it is in no entry, and who
+// has to be recoverable, so rows.db has it as it is; it is in no entry, and who
 // asks for a webhook does not get it.
 type webhook struct {
 	Webhook

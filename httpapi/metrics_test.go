@@ -148,6 +148,10 @@ func TestMetrics(t *testing.T) {
 	s.expect(t, `strongroom_vault_up{vault="gone"}`, 0)
 	s.expect(t, `strongroom_vault_up{vault="main"}`, 1)
 	s.expect(t, `strongroom_commits_total{vault="main"}`, float64(before+2))
+	s.expect(t, `strongroom_checkpoints_total{vault="main"}`, 0)
+	if log := s.values[`strongroom_log_bytes{vault="main"}`]; log < 4096 || s.kinds["strongroom_log_bytes"] != "gauge" {
+		t.Errorf("a log of %v bytes: a record takes a block at least", log)
+	}
 	s.expect(t, `strongroom_audit_entries{vault="main"}`, float64(k.vaults["main"].Head().Seq))
 	s.expect(t, `strongroom_commit_changes_sum{vault="main"}`, float64(k.vaults["main"].Stats().Changes))
 	s.expect(t, `strongroom_documents{vault="main",status="active"}`, 3)

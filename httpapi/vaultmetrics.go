@@ -56,12 +56,16 @@ func vaultFamilies() []vaultFamily {
 			func(v standing) float64 { return float64(v.measures.Waiting) }},
 		{"strongroom_late_failures_total", "counter", "Changes that failed after they wrote and were rolled back: defects of the program.",
 			func(v standing) float64 { return float64(v.stats.LateFailures) }},
-		{"strongroom_database_bytes", "gauge", "Size of vault.db.",
+		{"strongroom_database_bytes", "gauge", "Size of rows.db.",
 			func(v standing) float64 { return float64(v.measures.DatabaseBytes) }},
-		{"strongroom_database_free_pages", "gauge", "Pages of vault.db that will be used before it grows; 0 until the first transaction.",
+		{"strongroom_database_free_pages", "gauge", "Pages of rows.db that will be used before it grows; 0 until the first transaction.",
 			func(v standing) float64 { return float64(v.measures.FreePages) }},
-		{"strongroom_database_page_bytes", "gauge", "Size of a page of vault.db.",
+		{"strongroom_database_page_bytes", "gauge", "Size of a page of rows.db.",
 			func(v standing) float64 { return float64(v.measures.PageBytes) }},
+		{"strongroom_log_bytes", "gauge", "Bytes of the write-ahead log that would be read after a crash.",
+			func(v standing) float64 { return float64(v.measures.LogBytes) }},
+		{"strongroom_checkpoints_total", "counter", "Checkpoints since the start: times rows.db was made durable, so that the write-ahead log before is not needed any more.",
+			func(v standing) float64 { return float64(v.stats.Checkpoints) }},
 		{"strongroom_disk_free_bytes", "gauge", "Free space where the vault is.",
 			func(v standing) float64 { return float64(v.measures.DiskFree) }},
 		{"strongroom_disk_reserve_bytes", "gauge", "Free space below which writes are refused.",
@@ -101,7 +105,7 @@ func (s *Server) exposeVaults(ctx context.Context, e *Exposition) {
 	for _, name := range names {
 		e.Histogram(all[name].stats.Groups, "vault", name)
 	}
-	e.Family("strongroom_commit_duration_seconds", "histogram", "How long a transaction took to be on disk: its fsyncs above all.")
+	e.Family("strongroom_commit_duration_seconds", "histogram", "How long a transaction took to be on disk: the sync of its record above all.")
 	for _, name := range names {
 		e.Histogram(all[name].stats.CommitTimes, "vault", name)
 	}

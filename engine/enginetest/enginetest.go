@@ -168,7 +168,7 @@ func (k *Kit) finish() {
 	k.TB = cleanup{tb}
 	k.Check()
 	k.must(k.Close())
-	path := filepath.Join(k.Dir, "vault.db")
+	path := filepath.Join(k.Dir, "rows.db")
 	before, err := os.ReadFile(path)
 	k.must(err)
 	head := k.Head()
@@ -181,7 +181,7 @@ func (k *Kit) finish() {
 	after, err := os.ReadFile(path)
 	k.must(err)
 	if !bytes.Equal(before, after) {
-		tb.Error("opening and closing the vault wrote to vault.db")
+		tb.Error("opening and closing the vault wrote to rows.db")
 	}
 }
 

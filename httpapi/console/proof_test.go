@@ -173,6 +173,47 @@ func TestIntegrityReportIsReadAndKept(t *testing.T) {
 	b.get("/console/main/documents/" + engine.NewID() + "/report").is(404).says("no such document")
 }
 
+// The page tells what has stood in the way of deletion, from when to when, and what was
+// decided. Who may not read policies meets their ids, as in the report, and no name.
+func TestIntegrityReportTellsOfProtection(t *testing.T) {
+	s := takeSeat(t)
+	ctx, cond := t.Context(), engine.Condition{}
+	law := s.policy(engine.NewPolicy{Name: "Ledgers <1>", Scope: engine.ScopeOrganization, Period: "P10Y", StartAt: engine.StartAtEndOfYear, Action: engine.ActionDelete, Protect: engine.ProtectGovernance})
+	d := s.CreateFrom(engine.NewDocument{Name: "ledger"}, "one")
+	h, _, err := s.PlaceHold(ctx, s.Admin, d.ID, cond, engine.NewHold{Reason: "the secret suit"})
+	if err == nil {
+		_, _, err = s.ReleaseHold(ctx, s.Admin, h.ID, cond, "")
+	}
+	if err == nil {
+		_, _, err = s.ArchiveDocument(ctx, s.Admin, d.ID, cond)
+	}
+	if err == nil {
+		_, _, err = s.UnarchiveDocument(ctx, s.Admin, d.ID, cond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/console/main/documents/" + d.ID + "/report"
+	s.b.get(path)
+	p := s.b.submit(path).ok(path).says("Protection over time", "The policy Ledgers <1>", "by governance: 10 years after the end of the year in which it was made", law.ID,
+		"A legal hold "+h.ID, "when the period is over", "What was decided on it", "Document archived", "Document unarchived")
+	if strings.Count(p.HTML, "A legal hold<br>") != 1 {
+		t.Error("the hold is told twice")
+	}
+	vera := s.viewer()
+	vera.get(path).says("A policy, by governance: 10 years after", law.ID).lacks("Ledgers")
+
+	cond.BypassGovernance, cond.Reason = true, "ordered"
+	if _, _, err := s.DeleteDocument(ctx, s.Admin, d.ID, cond); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.DeletePolicy(ctx, s.Admin, law.ID, engine.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	s.b.get("/console/main/documents/" + d.ID)
+	s.b.submit(path).ok(path).says("Document deleted, by hand, bypassing governance", "A policy, by governance", law.ID).lacks("Ledgers", "when the period is over", "there may have been more")
+}
+
 // What is proved of a document is for those who may see it.
 func TestNothingIsProvedOfWhatIsRestricted(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	"strongroom/httpapi"
 )
 
-// shownEvents is how many entries the page of a report has; the signed report has all.
+// shownEvents is how many entries, and times of protection, the page of a report has; the signed report has all.
 const shownEvents = 500
 
 // reportPage is the integrity report of a document, as people read it.
@@ -27,6 +28,10 @@ type reportPage struct {
 	Holds      []reportHold
 	Protected  bool
 	Until      When // of its protection
+	Spans      []reportSpan
+	MoreSpans  int
+	Complete   bool // all that protected it is in them
+	Decisions  []reportDecision
 	Events     []event
 	MoreEvents int
 	Signed     *signedLog
@@ -44,6 +49,24 @@ type reportHold struct {
 	Placed, Released event
 }
 
+// reportSpan is a time in which one thing stood between the document and its deletion.
+type reportSpan struct {
+	writtenSpan
+	Name         string // of the policy, for whoever reads policies, while there is one
+	Over         When   // the end of its period
+	Begun, Ended When
+	Early, Spent bool              // the period was over before the policy ceased, and before it began, to be for it
+	Fields       map[string]string // see policyShown
+}
+
+// reportDecision is one that was carried out.
+type reportDecision struct {
+	event
+	Right, Policy, Run string
+	Name               string // of the policy, likewise
+	Bypass             bool
+}
+
 // What is read of the report, as it is written.
 type (
 	writtenReport struct {
@@ -56,10 +79,13 @@ type (
 		Versions   []writtenVersion
 		Holds      []writtenHold
 		Protection struct {
-			Protect engine.Protect
-			Until   string
+			Protect  engine.Protect
+			Until    string
+			OverTime []writtenSpan
+			Complete bool
 		}
-		Events []struct {
+		Decisions []writtenDecision
+		Events    []struct {
 			Seq         uint64
 			Time, Actor string
 			Op          audit.Op
@@ -75,6 +101,20 @@ type (
 	writtenHold struct {
 		ID, PlacedAt, PlacedBy, ReleasedAt, ReleasedBy string
 		PlacedSeq, ReleasedSeq                         uint64
+	}
+	writtenSpan struct {
+		By, Hold, Policy, Until, From, To string
+		Period                            engine.Period
+		StartFrom                         engine.Start
+		StartAt                           engine.StartAt
+		FromSeq, ToSeq                    uint64
+	}
+	writtenDecision struct {
+		Seq                      uint64
+		Time, Actor, Policy, Run string
+		Op                       audit.Op
+		Right                    engine.Right
+		Bypass                   bool
 	}
 )
 
@@ -138,6 +178,9 @@ func (v *visit) readReport(id string, made engine.IntegrityReport) (body reportP
 	for _, h := range r.Holds {
 		body.Holds = append(body.Holds, reportHold{h, names.event(h.PlacedSeq, "", h.PlacedBy, h.PlacedAt), names.event(h.ReleasedSeq, "", h.ReleasedBy, h.ReleasedAt)})
 	}
+	if err := body.protect(&names, &r); err != nil {
+		return body, err
+	}
 	body.MoreEvents = max(0, len(r.Events)-shownEvents)
 	for _, e := range r.Events[body.MoreEvents:] {
 		body.Events = append(body.Events, names.event(e.Seq, e.Op, e.Actor, e.Time))
@@ -147,6 +190,42 @@ func (v *visit) readReport(id string, made engine.IntegrityReport) (body reportP
 	}
 	body.Signed, err = v.signedLog(made.Checkpoint)
 	return body, err
+}
+
+// protect takes over what has protected the document, and what was decided on it.
+func (b *reportPage) protect(names *naming, r *writtenReport) error {
+	dates, err := names.dateFields()
+	if err != nil {
+		return err
+	}
+	fields := labels(dates)
+	b.Complete = r.Protection.Complete
+	b.MoreSpans = max(0, len(r.Protection.OverTime)-shownEvents)
+	for _, s := range r.Protection.OverTime[b.MoreSpans:] {
+		s.StartAt = cmp.Or(s.StartAt, engine.StartAtDay) // earlier entries do not tell it
+		b.Spans = append(b.Spans, reportSpan{
+			writtenSpan: s, Name: names.policy(s.Policy), Fields: fields,
+			Over: names.written(s.Until), Begun: names.written(s.From), Ended: names.written(s.To),
+			// In this spelling times are in order.
+			Early: s.Until != "" && s.Until < cmp.Or(s.To, r.MadeAt), Spent: s.Until != "" && s.Until < s.From,
+		})
+	}
+	for _, d := range r.Decisions {
+		b.Decisions = append(b.Decisions, reportDecision{names.event(d.Seq, d.Op, d.Actor, d.Time), rightWords(d.Right), d.Policy, d.Run, names.policy(d.Policy), d.Bypass})
+	}
+	return names.err
+}
+
+// policy is the name of a policy, for whoever reads policies; "" if there is none any more.
+func (n *naming) policy(policyID string) string {
+	if policyID == "" || n.err != nil || n.actor.Access.Permits(engine.AccessAuditor) != nil {
+		return ""
+	}
+	p, err := n.vault.Policy(n.ctx(), policyID)
+	if err != nil && !errors.Is(err, engine.ErrPolicyNotFound) {
+		n.err = err
+	}
+	return p.Name
 }
 
 // naming gives people their names, until that fails.

@@ -22,7 +22,7 @@ func Listen(data string) (net.Listener, error) {
 	path := filepath.Join(data, SocketName)
 	if runtime.GOOS == "windows" {
 		// There are no modes: the directory's permissions decide, as they
-		// do for vault.db.
+		// do for rows.db.
 		os.Remove(path)
 		return net.Listen("unix", path)
 	}

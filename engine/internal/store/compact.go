@@ -18,11 +18,11 @@ const compactBatch = 32 << 20
 
 // Compaction is what Compact came to.
 type Compaction struct {
-	Before, After int64 // bytes of the pages of vault.db, those that are free included
+	Before, After int64 // bytes of the pages of rows.db, those that are free included
 	Rows          uint64
 }
 
-// Compact gives the free pages of vault.db back to the file system, and leaves
+// Compact gives the free pages of rows.db back to the file system, and leaves
 // the store without its file, so that the caller can only close it: it writes every row into a new file, compares that with the old row
 // by row, and puts it in its place. A crash leaves the old file or the new. It
 // takes room for a second database while it runs. ErrNoSpace.

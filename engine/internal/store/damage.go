@@ -13,12 +13,12 @@ import (
 // bbolt trusts the pages it reads. Where they lie it panics, or follows them out
 // of the file; and where the disk cannot give a page that is mapped, the system
 // raises a fault in whoever reads it, which ends the process unless faults are
-// set to be panics (debug.SetPanicOnFault). A damaged vault.db is to be an error
+// set to be panics (debug.SetPanicOnFault). A damaged rows.db is to be an error
 // of its vault, and not the end of all others of the process. What cannot be
 // caught is a collector that meets a row which a damaged small bucket made of
 // freed memory.
 
-// Damaged is deferred where all of vault.db is gone through: whatever panics
+// Damaged is deferred where all of rows.db is gone through: whatever panics
 // there is damage. was is what SetPanicOnFault was before:
 //
 //	defer Damaged(&err, debug.SetPanicOnFault(true))

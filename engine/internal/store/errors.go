@@ -22,7 +22,7 @@ var (
 	// ErrBreach: a change and its entry do not agree. It is a defect of the
 	// engine, never of its caller.
 	ErrBreach = errors.New("engine: a change and its audit entry do not agree")
-	// ErrDamaged: vault.db does not hold what was written there.
+	// ErrDamaged: rows.db does not hold what was written there.
 	ErrDamaged = errors.New("engine: stored data is damaged")
 )
 
@@ -32,7 +32,7 @@ type Reason string
 const (
 	ReasonClosed         Reason = "closed"          // Close was called
 	ReasonOutcomeUnknown Reason = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
-	ReasonDamaged        Reason = "damaged"         // vault.db cannot be read
+	ReasonDamaged        Reason = "damaged"         // rows.db cannot be read
 	ReasonClock          Reason = "clock"           // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store/wal"
@@ -92,9 +93,13 @@ func (s *Store) land(t *Tx) (err error) {
 	if err := log.Write(t.set, group, t.head); err != nil {
 		return err
 	}
-	synced := make(chan error, 1)
-	go func() { synced <- s.record(log, t.carried) }()
-	defer func() { err = errors.Join(err, <-synced) }() // if bbolt panics, too
+	var beside sync.WaitGroup
+	var recorded error
+	beside.Go(func() { recorded = s.record(log, t.carried) })
+	defer func() { // if bbolt panics, too
+		beside.Wait()
+		err = errors.Join(err, recorded)
+	}()
 	return t.b.Commit()
 }
 

@@ -25,14 +25,14 @@ import (
 // newSuffix is that of a copy which is not whole yet.
 const newSuffix = ".new"
 
-// migrate brings vault.db to the schema's format, and says whether it had to.
+// migrate brings rows.db to the schema's format, and says whether it had to.
 func (s *Store) migrate() (migrated bool, err error) {
 	from, err := s.readFormat()
 	if err != nil || from == s.schema.Format {
 		return false, err
 	}
 	if err := s.keepCopy(from); err != nil {
-		return false, fmt.Errorf("copy vault.db before its format is changed: %w", err)
+		return false, fmt.Errorf("copy rows.db before its format is changed: %w", err)
 	}
 	return true, s.migrateFrom(from)
 }
@@ -106,7 +106,7 @@ func (s *Store) copyPath(format int) string {
 	return filepath.Join(s.dir, FileDB) + ".format-" + strconv.Itoa(format)
 }
 
-// keepCopy copies vault.db, durably, and leaves room for what is written after.
+// keepCopy copies rows.db, durably, and leaves room for what is written after.
 func (s *Store) keepCopy(format int) error {
 	path := s.copyPath(format)
 	fresh := path + newSuffix

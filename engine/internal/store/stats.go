@@ -21,12 +21,13 @@ func newStats() Stats {
 	}
 }
 
-// Usage is what the file takes.
+// Usage is what the database and its log take.
 type Usage struct {
 	FileBytes int64
 	PageBytes int
-	FreePages int // since the first commit after opening: they are used before the file grows
-	Waiting   int // calls that wait for their commit
+	FreePages int   // since the first commit after opening: they are used before the file grows
+	Waiting   int   // calls that wait for their commit
+	LogBytes  int64 // of records that recovery would have to read, with the uploads in them
 }
 
 // Usage asks the file system and the database. It is cheap.
@@ -39,7 +40,11 @@ func (s *Store) Usage() (Usage, error) {
 	waiting := len(s.queue.waiting)
 	s.queue.mu.Unlock()
 	pages := s.db.Stats()
-	return Usage{info.Size(), s.db.Info().PageSize, pages.FreePageN + pages.PendingPageN, waiting}, nil
+	u := Usage{FileBytes: info.Size(), PageBytes: s.db.Info().PageSize, FreePages: pages.FreePageN + pages.PendingPageN, Waiting: waiting}
+	if log := s.log.Load(); log != nil {
+		u.LogBytes = log.Since()
+	}
+	return u, nil
 }
 
 // Size is how many bytes of the file the pages took that were ever used.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"strongroom/engine"
+
 	"github.com/chromedp/cdproto/emulation"
 )
 
@@ -12,14 +14,21 @@ import (
 func TestReportIsPrinted(t *testing.T) {
 	thorough(t)
 	h := newHouse(t)
+	_, _, err := h.CreatePolicy(t.Context(), h.Admin, engine.NewPolicy{Name: "Leases of the north", Scope: engine.ScopeOrganization, Period: "P10Y", Action: engine.ActionArchive, Protect: engine.ProtectGovernance})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d := h.Create("lease.txt", "the lease of the north building")
+	if _, _, err := h.PlaceHold(t.Context(), h.Admin, d.ID, engine.Condition{}, engine.NewHold{Reason: "a suit"}); err != nil {
+		t.Fatal(err)
+	}
 	axe := axeSource(t)
 	b := h.tab(t, true).signIn(h.Token)
 	b.open("documents/" + d.ID + "/report")
 	b.says("The log has not been signed since something last happened to lease.txt")
 	b.inspect(axe)
 	b.follow("Sign the log and show the report")
-	b.says("What the vault main can show of this document", "Proof of version 1")
+	b.says("What the vault main can show of this document", "Protection over time", "The policy Leases of the north, by governance", "A legal hold", "Proof of version 1")
 	b.inspect(axe)
 	b.open("audit/checkpoint")
 	b.says("The key of the log", "No witness has signed it")

@@ -18,7 +18,7 @@ type Log struct {
 	dir  string
 	salt salt
 
-	next   Position // of the next record
+	next   Position // of the next record; its written is guarded by mu
 	seg    *segment // where it goes, if it fits
 	sealed header   // of the record that was written, until it is synced
 	failed error    // nothing can be known of the log any more
@@ -207,6 +207,8 @@ func (l *Log) Sync() error {
 		return l.failed
 	}
 	size := l.sealed.size()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.next.number, l.next.prev = l.sealed.number+1, l.sealed.sum
 	l.next.at += size
 	l.next.written += size
@@ -217,7 +219,7 @@ func (l *Log) Sync() error {
 // from there on.
 func (l *Log) Mark() Position { return l.next }
 
-// Since is how many bytes of records recovery would have to read.
+// Since is how many bytes of records recovery would have to read. Anybody may ask.
 func (l *Log) Since() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
