@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -113,9 +114,9 @@ func (d *drive) disarm() {
 // taken is what the drive holds, all of it, without a cut.
 func (d *drive) taken() picture {
 	d.look()
-	p := picture{d.seen, map[string][]byte{}}
+	p := picture{bytes.Clone(d.seen), map[string][]byte{}}
 	for name, s := range d.names {
-		p.files[name] = s.now
+		p.files[name] = bytes.Clone(s.now)
 	}
 	return p
 }
