@@ -192,7 +192,7 @@ func TestADamagedDatabase(t *testing.T) {
 	data := t.TempDir()
 	mustRun(t, "init", "--data", data)
 	mustRun(t, "init", "--data", data, "--vault", "torn")
-	databases, err := filepath.Glob(filepath.Join(data, "vaults", "torn", "*.db"))
+	databases, err := filepath.Glob(filepath.Join(data, "vaults", "torn", "rows.db"))
 	if err != nil || len(databases) != 1 {
 		t.Fatal(databases, err)
 	}

@@ -245,10 +245,10 @@ func (v *Vault) examineModes() Diagnosis {
 	if runtime.GOOS == "windows" {
 		return Diagnosis{LevelOK, what, "not looked at: Windows has access lists"}
 	}
-	for _, name := range []string{"", fileDB, fileLockKey, fileSignKey, fileMLDSA, dirBlobs} {
+	for _, name := range []string{"", store.FileRows, store.DirLog, fileLockKey, fileSignKey, fileMLDSA, dirBlobs} {
 		path := filepath.Join(v.dir, name)
 		info, err := os.Stat(path)
-		if (name == fileSignKey || name == fileMLDSA) && errors.Is(err, fs.ErrNotExist) {
+		if (name == fileSignKey || name == fileMLDSA || name == store.DirLog) && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {

@@ -63,6 +63,7 @@ func TestNobodyElseSeesWhatIsRestricted(t *testing.T) {
 	w := walk{kit: k, about: map[string]string{"obligations": duty, "users": k.ids["view"]}, documents: []string{first, gone}}
 	w.calendar = address(k, "upload")
 	answers := func() map[string]string {
+		k.do("admin", "GET", "/v1/search?q=rent", nil) // which waits until the index has read what there is
 		w.answers = map[string]string{}
 		for _, rt := range k.server.table {
 			w.ask(rt)

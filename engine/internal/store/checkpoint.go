@@ -125,16 +125,15 @@ func (s *Store) shorten() error {
 	if log == nil {
 		return nil
 	}
-	since, placed := log.Since(), s.placed.Load()
-	if since < longLog && placed < manyPlaced {
-		s.told = false
-		return nil
-	}
-	if !s.told && s.onLong != nil {
+	if long := log.Since() >= longLog || s.placed.Load() >= manyPlaced; long && !s.told && s.onLong != nil {
 		s.told = true
 		s.onLong()
+	} else if !long {
+		s.told = false
 	}
-	full := func() bool { return log.Since() >= fullLog || s.placed.Load() >= 3*manyPlaced }
+	full := func() bool {
+		return log.Since() >= fullLog || s.placed.Load() >= 3*manyPlaced || s.used-s.named >= max(leastGrown, s.named/4)
+	}
 	if !full() {
 		return nil
 	}
@@ -161,6 +160,7 @@ func (s *Store) beginCheckpoint() (*checkpoint, error) {
 		return nil, err
 	}
 	s.placed.Store(0)
+	s.named = s.used
 	c := &checkpoint{log: log, at: log.Mark()}
 	if err := c.pin.begin(s); err != nil {
 		return nil, s.checkpointFailed(err)

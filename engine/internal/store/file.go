@@ -30,7 +30,7 @@ func openDB(path string, readOnly bool, space int) (*bbolt.DB, opened, error) {
 			if err != nil {
 				return nil, opened{}, errors.Join(err, db.Close())
 			}
-			return db, opened{file, info.Size(), mappedSize(max(info.Size(), int64(space)))}, nil
+			return db, opened{file: file, size: info.Size(), mapped: mappedSize(max(info.Size(), int64(space)))}, nil
 		}
 		if !errors.Is(err, syscall.ENOMEM) || space <= 1<<30 {
 			return nil, opened{}, err
@@ -44,6 +44,8 @@ type opened struct {
 	file   *os.File // bbolt's own
 	size   int64    // as far as it has blocks
 	mapped int64    // what bbolt has mapped of it, and of what is to come, at least
+	used   int64    // of size, by pages that were ever taken; and
+	named  int64    // that of the last checkpoint
 }
 
 func openMapped(path string, readOnly bool, space int) (*bbolt.DB, *os.File, error) {

@@ -28,6 +28,12 @@ const (
 	longLog = 16 << 20
 	fullLog = 64 << 20
 
+	// A page that was taken from the end of the file is not used again before the
+	// next checkpoint, even if it was let go since: bbolt does not know that no
+	// reader of before has seen it. So the file grows until there is one, and
+	// writers make one when it has grown by a quarter.
+	leastGrown = 8 << 20
+
 	// manyPlaced uploads are as good as a long log: each keeps a file open.
 	manyPlaced = 1_000
 
@@ -82,6 +88,7 @@ func (s *Store) land(t *Tx) (err error) {
 	if err := rows.SetSequence(group); err != nil {
 		return err
 	}
+	s.used = t.b.Size()
 	t.logged = true
 	if err := log.Write(t.set, group, t.head); err != nil {
 		return err
@@ -161,6 +168,8 @@ func (s *Store) begun() (*wal.Log, error) {
 		return nil, err
 	}
 	s.byLog(true)
+	s.named = s.pin.b.Size()
+	s.used = s.named
 	s.size = 0 // bbolt makes files long, and leaves it to writes to find blocks
 	s.log.Store(log)
 	return log, nil

@@ -90,6 +90,35 @@ func (v view) sum(f io.ReaderAt) (sum [32]byte, err error) {
 	return sum, nil
 }
 
+// freePages reads the list of free pages, in order, those among them that a reader of an
+// earlier state may still see. Its layout is bbolt's: behind the page's header the
+// numbers, of 8 bytes each; how many stands in the header, or, if it is 0xffff
+// there, in the place of the first.
+func (v view) freePages(f io.ReaderAt) ([]uint64, error) {
+	at := int64(binary.NativeEndian.Uint64(v[metaFreelist:])) * v.pageSize()
+	var head [16 + 8]byte
+	if _, err := f.ReadAt(head[:], at); err != nil {
+		return nil, fmt.Errorf("read the list of free pages: %w", err)
+	}
+	count, skip := uint64(binary.NativeEndian.Uint16(head[10:])), int64(16)
+	if count == 0xffff {
+		count, skip = binary.NativeEndian.Uint64(head[16:]), 24
+	}
+	size := int64(binary.NativeEndian.Uint32(head[12:])+1) * v.pageSize()
+	if count > uint64(size)/8 {
+		return nil, fmt.Errorf("%w: a list of %d free pages", ErrDamaged, count)
+	}
+	list := make([]byte, count*8)
+	if _, err := f.ReadAt(list, at+skip); err != nil {
+		return nil, fmt.Errorf("read the list of free pages: %w", err)
+	}
+	pages := make([]uint64, count)
+	for i := range pages {
+		pages[i] = binary.NativeEndian.Uint64(list[8*i:])
+	}
+	return pages, nil
+}
+
 // restore makes the file show that state: both slots, since whichever bbolt would
 // take for the newest may be of a later one, whose pages are not all on disk. It
 // writes nothing to a file that is another.

@@ -37,12 +37,11 @@ type Log struct {
 // What an earlier log left there goes. If it fails, there is no log.
 func Begin(dir string, do Steps, view []byte) (_ *Log, err error) {
 	do.fill()
-	if err := do.Mkdir(dir); err == nil {
-		err = do.SyncDir(filepath.Dir(dir))
-		if err != nil {
-			return nil, fmt.Errorf("make the log: %w", err)
-		}
-	} else if !errors.Is(err, os.ErrExist) {
+	if err := do.Mkdir(dir); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("make the log: %w", err)
+	}
+	// One that is there, too: whoever made it may not have come to this.
+	if err := do.SyncDir(filepath.Dir(dir)); err != nil {
 		return nil, fmt.Errorf("make the log: %w", err)
 	}
 	if err := do.clear(dir); err != nil {
@@ -85,7 +84,11 @@ func (l *Log) firstName(view []byte) error {
 	}
 	// It may be there, or come back. It names a database that stands by itself, and
 	// a log without records, but not for long: it must go before anything is written.
-	return errors.Join(err, l.do.removeIfThere(path), l.do.removeIfThere(filepath.Join(l.dir, fileName)), l.do.SyncDir(l.dir))
+	undo := errors.Join(l.do.removeIfThere(path), l.do.removeIfThere(filepath.Join(l.dir, fileName)), l.do.SyncDir(l.dir))
+	if undo != nil { // whatever the causes are, nothing may be written: they must not look like a lack of space
+		return fmt.Errorf("%v, and it cannot be taken back: %v", err, undo)
+	}
+	return err
 }
 
 // Room makes sure that there is a place for the set. If it fails, nothing was

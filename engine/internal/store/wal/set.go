@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"strongroom/audit"
@@ -159,7 +158,7 @@ func DecodeSet(set []byte) (Record, []int64, error) {
 	copy(r.Hash[:], set[17:])
 	rows := binary.BigEndian.Uint32(set[49:])
 	d := decoder{b: set[setPrefix:]}
-	if int(rows) > len(d.b) {
+	if int64(rows) > int64(len(d.b)/2) { // the least: a bucket, and an empty key
 		return r, nil, fmt.Errorf("%w: a set that ends early", ErrDamaged)
 	}
 	r.Rows = make([]Row, rows)
@@ -227,8 +226,9 @@ func (d *decoder) count(least int) int {
 
 func (d *decoder) bytes() []byte {
 	n := d.number()
-	if n > math.MaxInt32 {
+	if n > uint64(len(d.b)) { // before it is an int, which it may not fit
 		d.bad, d.b = true, nil
+		return nil
 	}
 	return d.take(int(n))
 }
