@@ -88,8 +88,8 @@ type checkpoint struct {
 }
 
 // Checkpoint makes the database durable as it is, so that recovery needs no record
-// before, if the log has grown since the last one, and that is some seconds ago. It
-// returns when to come back, zero if there is nothing to do until the next change.
+// before, if the log has grown since the last one. It does not know when to come back, and
+// returns zero.
 // Writers go on meanwhile. It is called by the host now and then: without it, writers do so themselves,
 // and wait. Errors stop the store, but for ErrNoSpace and the context's.
 func (s *Store) Checkpoint(ctx context.Context) (next time.Time, err error) {
