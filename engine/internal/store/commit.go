@@ -270,9 +270,9 @@ func (s *Store) attempt(members []*Call, land bool) (took, spoiler int) {
 	if !t.dirty || !land {
 		return len(members), -1
 	}
-	if need := s.beyond(t); need > 0 {
+	if s.beyond(t) {
 		s.rollback(b)
-		if err := s.widen(need); err != nil {
+		if err := s.widen(); err != nil {
 			failAll(members, err)
 			return len(members), -1
 		}

@@ -31,7 +31,8 @@ type drive struct {
 	seen  []byte             // as it was looked at last
 	step  func(name string)  // called before each step
 	fails func(name string) (fail, applied bool)
-	cause error // what a step fails with
+	cause error  // what a step fails with
+	lies  string // a sync that says it was done, and was not: of a segment, the name, the database, the directory
 }
 
 // sheet is a file in memory.
@@ -131,6 +132,9 @@ func (d *drive) steps() wal.Steps {
 				d.mu.Lock()
 				defer d.mu.Unlock()
 				s := f.(*sheet)
+				if name := d.names[filepath.Join(filepath.Dir(d.rows), store.DirLog, "checkpoint")] == s; d.lies == "name" && name || d.lies == "segment" && !name {
+					return nil
+				}
 				s.synced, s.pending = bytes.Clone(s.now), nil
 				return nil
 			})
@@ -162,7 +166,7 @@ func (d *drive) steps() wal.Steps {
 			return d.try("sync the directory", func() error {
 				d.mu.Lock()
 				defer d.mu.Unlock()
-				if filepath.Base(dir) == store.DirLog {
+				if filepath.Base(dir) == store.DirLog && d.lies != "directory" {
 					d.sure = maps.Clone(d.names)
 				}
 				return nil
@@ -190,6 +194,9 @@ func (d *drive) sync(sync func() error) error {
 		d.look()
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		if d.lies == "database" {
+			return nil
+		}
 		d.floor, d.later = bytes.Clone(d.seen), map[int64][][]byte{}
 		return sync()
 	})

@@ -78,7 +78,7 @@ func (s *Store) land(t *Tx) (err error) {
 		err = log.Room(t.set)
 	}
 	if err == nil {
-		err = s.grow(t.b.Size() + s.growth(t.set))
+		err = s.grow(t.b.Size() + s.growth(t))
 	}
 	if err != nil {
 		return err
@@ -119,12 +119,31 @@ func (s *Store) record(log *wal.Log, carried []Carried) error {
 	return nil
 }
 
-// growth is how many bytes the database grows by at most, about: each row may
-// divide a page, and those above it.
-func (s *Store) growth(set *wal.Set) int64 {
+// growth is how many bytes the database grows by, about: each row may divide a page,
+// and those above it. Rows beside large ones take more, which bbolt finds itself.
+func (s *Store) growth(t *Tx) int64 {
 	page := int64(s.db.Info().PageSize)
-	pages := min(8*int64(set.Len()), s.size/page+int64(set.Len())) + 2*int64(set.RowBytes())/page + 64
-	return pages*page + 2*int64(s.db.Stats().FreelistInuse)
+	return min(8*int64(t.set.Len())*page, t.b.Size()) + s.growthOfRows(t)
+}
+
+// growthAtMost bounds it, with a checkpoint's behind it: every page in use may be
+// written anew, since a row that is written takes with it the leaf it is in, which
+// large rows beside it make one of many pages. Leaves of a quarter of a gigabyte together
+// are more than a group meets.
+func (s *Store) growthAtMost(t *Tx) int64 {
+	stats, page := s.db.Stats(), int64(s.db.Info().PageSize)
+	used := t.b.Size() - int64(stats.FreePageN+stats.PendingPageN)*page
+	freelists := 2 * 8 * (t.b.Size()/page + int64(t.set.Len()))
+	return min(used, mostRewritten) + s.growthOfRows(t) + freelists
+}
+
+const mostRewritten = 256 << 20
+
+// growthOfRows is what is more than pages that are written anew: rows that divide
+// them, and the pages of large rows, filled by half.
+func (s *Store) growthOfRows(t *Tx) int64 {
+	page := int64(s.db.Info().PageSize)
+	return (int64(t.set.Len())+64)*page + 2*int64(t.set.RowBytes()) + 2*int64(s.db.Stats().FreelistInuse)
 }
 
 // grow gives the file blocks up to a size before they are needed: bbolt would sync
@@ -178,42 +197,52 @@ func (s *Store) begun() (*wal.Log, error) {
 // byLog says what makes the commits of bbolt durable: the log, or they themselves.
 func (s *Store) byLog(log bool) { s.db.NoSync, s.db.NoFreelistSync, s.db.NoGrowSync = log, log, log }
 
-// beyond is how many bytes are to be mapped before the group can land, 0 if it can: bbolt cannot map
+// beyond says whether more has to be mapped before the group can land: bbolt cannot map
 // its file anew while the log pins a state of it. Where address space is plenty,
 // that never happens.
-func (s *Store) beyond(t *Tx) int64 {
-	if size := t.b.Size() + s.growth(t.set); size >= s.mapped {
-		return size
-	}
-	return 0
-}
+func (s *Store) beyond(t *Tx) bool { return t.b.Size()+s.growthAtMost(t) >= s.mapped }
 
-// widen has bbolt map more: while no state is pinned, it is given a row that does
-// not fit, which goes again.
-func (s *Store) widen(size int64) error {
+// widen has bbolt map more: while no state is pinned, it is given rows until its file is
+// longer than that, which go again. One row does not do: it may find a place among free pages.
+func (s *Store) widen() error {
 	if err := s.settle(); err != nil {
 		return err
 	}
-	b, err := s.begin(true)
-	if err != nil {
-		return fmt.Errorf("begin writing: %w", err)
+	for n := byte(0); ; n++ {
+		size, err := s.lengthen(n)
+		if err != nil {
+			return err
+		}
+		if size > s.mapped {
+			s.mapped = mappedSize(size)
+			break
+		}
 	}
-	defer s.rollback(b)
-	filler, err := b.CreateBucketIfNotExists(bucketFiller)
-	if err != nil {
-		return err
-	}
-	if err := filler.Put([]byte("wide"), make([]byte, max(size-b.Size(), 0)+int64(s.db.Info().PageSize))); err != nil {
-		return err
-	}
-	if err := s.finishUnlogged(b); err != nil {
-		return err
-	}
-	s.mapped = mappedSize(max(s.mapped+1, size))
 	info, err := s.file.Stat()
 	if err != nil {
 		return err
 	}
 	s.size = max(s.size, info.Size())
 	return s.dropFiller()
+}
+
+// lengthen writes a row that reaches beyond what is mapped, unless that is done, and
+// returns how long the pages in use were before.
+func (s *Store) lengthen(n byte) (size int64, err error) {
+	b, err := s.begin(true)
+	if err != nil {
+		return 0, fmt.Errorf("begin writing: %w", err)
+	}
+	defer s.rollback(b)
+	if size = b.Size(); size > s.mapped {
+		return size, nil
+	}
+	filler, err := b.CreateBucketIfNotExists(bucketFiller)
+	if err != nil {
+		return 0, err
+	}
+	if err := filler.Put([]byte{'w', n}, make([]byte, s.mapped-size+int64(s.db.Info().PageSize))); err != nil {
+		return 0, err
+	}
+	return size, s.finishUnlogged(b)
 }

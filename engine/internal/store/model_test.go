@@ -165,6 +165,9 @@ func TestEveryCut(t *testing.T) {
 		c := newCutKit(t)
 		c.putSmall("a", "first")
 		c.putSmall("b", "second")
+		for n := range 12 { // so that the rows take pages of their own
+			c.putSmall(fmt.Sprint("page ", n), strings.Repeat("page", 200))
+		}
 		must(t, checkpoint(c, nil))
 		return c
 	}

@@ -22,13 +22,12 @@ func (s *Store) replay(left *wal.Recovery) (err error) {
 	}
 	defer s.pin.end(s)
 	r := replaying{s: s}
+	defer r.undo() // if bbolt panics over a damaged page, too: closing it would wait for the writer
 	err = left.Each(r.take)
 	if err == nil {
 		err = r.commit()
 	}
-	if r.b != nil {
-		s.rollback(r.b)
-	}
+	r.undo()
 	if err != nil {
 		return fmt.Errorf("bring the database up to its log: %w", damagedLog(err))
 	}
@@ -37,6 +36,7 @@ func (s *Store) replay(left *wal.Recovery) (err error) {
 	if err != nil {
 		return err
 	}
+	defer s.rollback(b) // does nothing after a commit
 	if err := b.Commit(); err != nil {
 		return fmt.Errorf("bring the database up to its log: %w", err)
 	}
@@ -114,7 +114,17 @@ func (r *replaying) commit() error {
 	if head.Seq != r.last.Seq || head.Hash != r.last.Hash {
 		return fmt.Errorf("%w: after group %d the log ends with entry %d, its record says %d", ErrDamaged, r.last.Group, head.Seq, r.last.Seq)
 	}
-	b := r.b
+	if err := r.b.Commit(); err != nil {
+		return err
+	}
 	r.b, r.bytes = nil, 0
-	return b.Commit()
+	return nil
+}
+
+// undo rolls back what was taken and not committed.
+func (r *replaying) undo() {
+	if b := r.b; b != nil {
+		r.b = nil
+		r.s.rollback(b)
+	}
 }
