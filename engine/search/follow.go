@@ -41,7 +41,8 @@ type batch struct {
 	settled []segment.ID // of which the text is among the changes
 	unpack  unpacker
 	began   time.Time
-	applied time.Time // when the last changes were seen
+	applied time.Time     // when the last changes were seen
+	worked  time.Duration // how long it took to bring them in
 	saved   time.Time
 	unsaved bool
 }
@@ -158,6 +159,8 @@ func (b *batch) follow(ctx context.Context) error {
 	if err := b.gather(ctx); err != nil {
 		return err
 	}
+	begun := time.Now()
+	defer func() { b.worked = time.Since(begun) }()
 	if err := b.texts(ctx); err != nil {
 		return err
 	}
@@ -176,11 +179,15 @@ func (b *batch) follow(ctx context.Context) error {
 
 // gather lets more changes come, while they come fast and nobody waits for them:
 // what changes several times is indexed once, and the fewer the segments, the fewer
-// their merges. After a pause there is nothing to wait for, and far behind the log
-// there is enough.
+// their merges. After a pause there is nothing to wait for. Far behind the log there
+// is enough, and the index rests only as long as it has worked: those who write have
+// the machine, and it catches up when they pause, or when somebody searches.
 func (b *batch) gather(ctx context.Context) error {
 	rest := gatherTime - time.Since(b.applied)
-	if rest <= 0 || b.x.vault.Head().Seq >= b.state.Through+pageEntries {
+	if b.x.vault.Head().Seq >= b.state.Through+pageEntries {
+		rest = b.worked - time.Since(b.applied)
+	}
+	if rest <= 0 {
 		return nil
 	}
 	timer := time.NewTimer(rest)

@@ -66,8 +66,9 @@ func (e *Encoder) Time(t time.Time) {
 // Nested: nothing of a transaction's memory escapes. The first error stays, and
 // Done reports it.
 type Decoder struct {
-	b   []byte
-	err error
+	b    []byte
+	text string // the record from its first string on, which all its strings are cut from
+	err  error
 }
 
 // NewDecoder begins to read a record.
@@ -91,7 +92,18 @@ func (d *Decoder) Num() uint64 {
 	return n
 }
 
-func (d *Decoder) Str() string { return string(d.Nested()) }
+// Str shares the memory of the record's other strings: one piece for all of them.
+func (d *Decoder) Str() string {
+	b := d.Nested()
+	if len(b) == 0 {
+		return ""
+	}
+	if d.text == "" {
+		d.text = string(b[:len(b)+len(d.b)])
+	}
+	at := len(d.text) - len(d.b)
+	return d.text[at-len(b) : at]
+}
 
 // Strs returns nil for a list without any.
 func (d *Decoder) Strs() (list []string) {
