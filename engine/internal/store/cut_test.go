@@ -211,7 +211,11 @@ func TestCutsFindFaults(t *testing.T) {
 			}
 			c.leave()
 			var cuts []picture
-			for range 30 {
+			n := 30
+			if testing.Short() {
+				n = 10
+			}
+			for range n {
 				cuts = append(cuts, c.d.cut(r))
 			}
 			c.d.lies = ""
