@@ -197,7 +197,7 @@ func TestCuts(t *testing.T) {
 // TestCutsFindFaults: of a drive that leaves out one sync and says it was done, the cuts
 // find that something is lost. With all of them, nothing.
 func TestCutsFindFaults(t *testing.T) {
-	for _, lies := range []string{"", "segment", "name", "database"} {
+	for _, lies := range []string{"", "segment", "name", "database", "directory"} {
 		t.Run(lies, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(4, 18))
 			c := newCutKit(t)
@@ -211,7 +211,11 @@ func TestCutsFindFaults(t *testing.T) {
 			}
 			c.leave()
 			var cuts []picture
-			for range 30 {
+			n := 30
+			if testing.Short() {
+				n = 10
+			}
+			for range n {
 				cuts = append(cuts, c.d.cut(r))
 			}
 			c.d.lies = ""

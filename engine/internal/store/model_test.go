@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-var models = flag.Int("models", 6_000, "how many recoveries of a history TestEveryCut makes at most, without -short")
+var models = flag.Int("models", 400, "how many recoveries TestEveryCut makes, without -short, of a moment of which it cannot make all")
 
 // moment is one at which the power may be cut: what the database's file holds for
 // certain, what was written to each of its pages since, and the states in which the log
@@ -155,17 +156,13 @@ func mixed(was, is []byte, keep func(sector int) bool) []byte {
 // the pages that are not synced, in each of their versions, with every state of the last
 // record, and recovers each. What comes out is what the records say, to the last row.
 func TestEveryCut(t *testing.T) {
-	limit := *models
-	if testing.Short() {
-		limit = 12
-	}
 	other := strings.Repeat("other", 300) // so that a record has some sectors
 	// start is a store whose last checkpoint is of now.
-	start := func(t *testing.T) *cutKit {
+	start := func(t *testing.T, pages int) *cutKit {
 		c := newCutKit(t)
 		c.putSmall("a", "first")
 		c.putSmall("b", "second")
-		for n := range 12 { // so that the rows take pages of their own
+		for n := range pages { // so that the rows take pages of their own
 			c.putSmall(fmt.Sprint("page ", n), strings.Repeat("page", 200))
 		}
 		must(t, checkpoint(c, nil))
@@ -251,14 +248,23 @@ func TestEveryCut(t *testing.T) {
 			return all
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := start(t)
-			for _, m := range moments(c) {
-				if c.Ready() == nil {
-					c.leave()
+		for kind, pages := range map[string]int{"one page": 0, "a tree": 12} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				limit := math.MaxInt
+				switch {
+				case testing.Short():
+					limit = 6
+				case pages > 0:
+					limit = *models
 				}
-				c.recoverEach(m, limit)
-			}
-		})
+				c := start(t, pages)
+				for _, m := range moments(c) {
+					if c.Ready() == nil {
+						c.leave()
+					}
+					c.recoverEach(m, limit)
+				}
+			})
+		}
 	}
 }

@@ -165,3 +165,28 @@ func TestOpenCopy(t *testing.T) {
 		t.Error("the copy is another")
 	}
 }
+
+// A database whose log is missing lacks what was acknowledged, and may lack pages: it is
+// refused, and works again when the log is put back.
+func TestADatabaseWhoseLogIsMissing(t *testing.T) {
+	k := newKit(t)
+	for _, name := range []string{"a", "b", "c"} {
+		must(t, k.submit(put(name, "")))
+	}
+	k.Stop(store.ReasonDamaged, io.EOF)
+	k.Shut()
+	must(t, k.Close(nil))
+	log := filepath.Join(k.dir, store.DirLog)
+	must(t, os.Rename(log, log+".away"))
+	before := read(t, k.path())
+	down, ok := errors.AsType[*store.UnavailableError](func() error { _, err := store.Open(k.dir, k.options); return err }())
+	if !ok || down.Reason != store.ReasonDamaged {
+		t.Errorf("got %v", down)
+	}
+	if !bytes.Equal(read(t, k.path()), before) {
+		t.Error("it was written to")
+	}
+	must(t, os.Rename(log+".away", log))
+	k.open()
+	k.holds("a", "b", "c")
+}

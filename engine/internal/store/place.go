@@ -43,6 +43,9 @@ func moveIn(dir string, schema Schema) error {
 	if err = errors.Join(err, f.Close()); err == nil && bytes.Equal(head, []byte(placeText)) {
 		return nil
 	}
+	if errors.Is(err, io.EOF) { // bbolt would make a new database of nothing
+		return fmt.Errorf("%w: %s is empty; restore the vault from a backup", ErrFormat, path)
+	}
 	if err := readable(path, schema); err != nil {
 		return err
 	}

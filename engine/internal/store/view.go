@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"os"
 
@@ -31,6 +32,7 @@ const (
 	metaPageSize = 16 + 8
 	metaRoot     = 16 + 16
 	metaFreelist = 16 + 32
+	metaTxid     = 16 + 48
 	noFreelist   = ^uint64(0)
 )
 
@@ -153,13 +155,55 @@ func (v view) restore(path string) (err error) {
 // the checkpoint that it begins with.
 func (s *Store) openLog() (*wal.Recovery, error) {
 	left, err := wal.Open(s.logDir(), s.steps)
-	if left == nil || err != nil {
+	if err != nil {
 		return nil, damagedLog(err)
+	}
+	if left == nil {
+		return nil, standsAlone(s.path)
 	}
 	if err := view(left.View).restore(s.path); err != nil {
 		return nil, errors.Join(err, left.Close())
 	}
 	return left, nil
+}
+
+// standsAlone refuses a database whose newest state has no list of free pages: that is
+// committed in front of a log only, which is missing. Without it nobody knows which
+// pages are on disk, and bbolt would look for what is free among them. What has no
+// state at all is bbolt's to refuse.
+func standsAlone(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var newest, freelist uint64
+	page := int64(0)
+	for slot := range int64(2) {
+		meta := make([]byte, metaSize)
+		if slot == 1 && page == 0 {
+			page = int64(os.Getpagesize())
+		}
+		if _, err := f.ReadAt(meta, slot*page); err != nil || !view(meta).whole() {
+			continue
+		}
+		page = view(meta).pageSize()
+		if txid := binary.NativeEndian.Uint64(meta[metaTxid:]); txid >= newest {
+			newest, freelist = txid, binary.NativeEndian.Uint64(meta[metaFreelist:])
+		}
+	}
+	if freelist == noFreelist {
+		return &UnavailableError{Reason: ReasonDamaged, Err: fmt.Errorf("%w: the write-ahead log of %s is missing; put its directory %s back, or restore the vault from a backup", ErrDamaged, path, DirLog)}
+	}
+	return nil
+}
+
+// whole says whether the checksum of a meta page is right: FNV-1a, 64 bits, of what is
+// between the page's header and itself.
+func (v view) whole() bool {
+	hash := fnv.New64a()
+	hash.Write(v[16 : metaSize-8])
+	return binary.NativeEndian.Uint64(v[metaSize-8:]) == hash.Sum64()
 }
 
 // damagedLog makes what the log calls damage the store's.
