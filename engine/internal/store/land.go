@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store/wal"
 )
 
-// A group lands in two acts that run beside each other: its set of changes is
-// written to the log and synced, and bbolt commits, which syncs nothing. The
-// first decides: a record that is whole happened, one that is not did not. The
-// second is only a view of it, and if it fails when the first has begun, the store
-// stops, and the next Open brings the view up to the log. Readers may see the
-// second before the first is over, and wait (see beginRead).
+// A group lands in three acts. Its set of changes is written to the log, and the
+// disk begins with that; bbolt commits meanwhile, which syncs nothing; the log is
+// synced. The log decides: a record that is whole happened, one that is not did
+// not. bbolt's commit is only a view of it, and if that fails when the record is
+// written, the store stops, and the next Open brings the view up to the log.
+// Readers may see the commit before the record is synced, and wait (see beginRead).
 //
 // What can be refused is refused before the record is written: no space for it, no space for
 // the database to grow.
@@ -93,14 +92,8 @@ func (s *Store) land(t *Tx) (err error) {
 	if err := log.Write(t.set, group, t.head); err != nil {
 		return err
 	}
-	var beside sync.WaitGroup
-	var recorded error
-	beside.Go(func() { recorded = s.record(log, t.carried) })
-	defer func() { // if bbolt panics, too
-		beside.Wait()
-		err = errors.Join(err, recorded)
-	}()
-	return t.b.Commit()
+	err = t.b.Commit()
+	return errors.Join(err, s.record(log, t.carried))
 }
 
 // record makes the record durable, and then the uploads visible that it carries:

@@ -183,6 +183,7 @@ func (l *Log) Write(s *Set, group uint64, head audit.Head) error {
 		at += int64(len(bytes))
 	}
 	l.sealed = h
+	startWriting(l.seg.f, l.next.at, h.size())
 	return nil
 }
 

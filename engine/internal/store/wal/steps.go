@@ -22,6 +22,7 @@ type File interface {
 // The system calls of one record on Linux:
 //
 //	pwrite64(segment, record, at) …   the header and the set; one more for each blob
+//	sync_file_range(segment, at, …, SYNC_FILE_RANGE_WRITE)   no more than a hint
 //	fdatasync(segment)
 //
 // of a new segment:
