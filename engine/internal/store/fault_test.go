@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -79,15 +80,24 @@ func (f fault) String() string {
 	return fmt.Sprintf("step %d, applied %v, %v, power cut %v", f.at, f.applied, f.cause, f.cut)
 }
 
-// eachFault calls fn with the faults of a history of so many steps: all of them, in the end; of
-// those the quick tests take a part.
+var everyFault = flag.Bool("everyfault", false, "tests of steps that fail try each fault of each step, not a part of them")
+
+// eachFault calls fn with the faults of a history of so many steps: all of them by a
+// flag, else some. The parts are of lengths that have nothing in common with how many faults
+// a step has.
 func eachFault(steps int, fn func(f fault)) {
-	n := 0
+	n, each := 0, 5
+	switch {
+	case *everyFault:
+		each = 1
+	case testing.Short():
+		each = 29
+	}
 	for at := range steps {
 		for _, applied := range []bool{false, true} {
 			for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
 				for _, cut := range []bool{false, true} {
-					if n++; !testing.Short() || n%29 == 0 {
+					if n++; n%each == 0 {
 						fn(fault{at, applied, cause, cut})
 					}
 				}

@@ -14,7 +14,7 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-var models = flag.Int("models", 400, "how many recoveries TestEveryCut makes, without -short, of a moment of which it cannot make all")
+var models = flag.Int("models", 40, "how many recoveries TestEveryCut makes, without -short, of a moment of which it cannot make all; of others it makes all with -everyfault")
 
 // moment is one at which the power may be cut: what the database's file holds for
 // certain, what was written to each of its pages since, and the states in which the log
@@ -256,6 +256,8 @@ func TestEveryCut(t *testing.T) {
 					limit = 6
 				case pages > 0:
 					limit = *models
+				case !*everyFault:
+					limit = 2 * *models
 				}
 				c := start(t, pages)
 				for _, m := range moments(c) {
