@@ -125,14 +125,15 @@ func (s *Store) shorten() error {
 	if log == nil {
 		return nil
 	}
-	if long := log.Since() >= longLog || s.placed.Load() >= manyPlaced; long && !s.told && s.onLong != nil {
+	mayGrow := max(leastGrown, s.named/4)
+	if long := log.Since() >= longLog || s.placed.Load() >= manyPlaced || s.used-s.named >= mayGrow/2; long && !s.told && s.onLong != nil {
 		s.told = true
 		s.onLong()
 	} else if !long {
 		s.told = false
 	}
 	full := func() bool {
-		return log.Since() >= fullLog || s.placed.Load() >= 3*manyPlaced || s.used-s.named >= max(leastGrown, s.named/4)
+		return log.Since() >= fullLog || s.placed.Load() >= 3*manyPlaced || s.used-s.named >= mayGrow
 	}
 	if !full() {
 		return nil
