@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
-	"sync"
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store"
@@ -17,51 +15,27 @@ type carrier interface {
 	Kept(d Digest, size int64) bool
 }
 
-// carrying is the uploads that the transaction which writes their first reference
-// takes along, by digest: of equal ones that come at once, each has its own.
-type carrying struct {
-	mu      sync.Mutex // leaf lock
-	uploads map[Digest][]blobstore.Placer
-}
-
-// carry has an upload carried, or makes it durable by itself. end is called when
-// the record that needs it has landed, or has not.
-func (v *Vault) carry(ctx context.Context, staged blobstore.Staged) (end func(), err error) {
+// carry has an upload carried by the transaction that refers to it (see refer), or
+// makes it durable by itself.
+func (v *Vault) carry(ctx context.Context, u *Upload) error {
 	disk, carries := v.blobs.(carrier)
-	p, places := staged.(blobstore.Placer)
+	p, places := u.staged.(blobstore.Placer)
 	if !carries || !places || p.Bytes() == nil || disk.Kept(p.Digest(), p.Size()) {
-		return func() {}, staged.Keep(ctx)
+		return u.staged.Keep(ctx)
 	}
 	if err := p.Prepare(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	c, d := &v.carrying, p.Digest()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.uploads == nil {
-		c.uploads = make(map[Digest][]blobstore.Placer)
-	}
-	c.uploads[d] = append(c.uploads[d], p)
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.uploads[d] = slices.DeleteFunc(c.uploads[d], func(other blobstore.Placer) bool { return other == p })
-		if len(c.uploads[d]) == 0 {
-			delete(c.uploads, d)
-		}
-		p.Discard() // what was placed is spent; what was not is in nobody's way
-	}, nil
+	u.carried = p
+	return nil
 }
 
-// refer writes that something needs these bytes, which the log takes along if
-// they are an upload on its way.
+// refer writes that something needs these bytes. Those of the step's own upload the
+// log takes along: its caller waits until the group has landed, and its bytes stay so
+// long. An equal upload that somebody else brings at the same time is his, and may be gone.
 func (t *tx) refer(d Digest, row []byte) {
-	c := &t.v.carrying
-	c.mu.Lock()
-	uploads := slices.Clone(c.uploads[d])
-	c.mu.Unlock()
-	for _, p := range uploads {
-		t.Carry(p)
+	if u := t.upload; u != nil && u.carried != nil && u.Digest() == d {
+		t.Carry(u.carried)
 	}
 	t.Put(bucketRefs, row, nil)
 }

@@ -18,8 +18,9 @@ import (
 // by nobody. Give it to CreateDocument or AddVersion once, and always Discard
 // it: after use that does nothing.
 type Upload struct {
-	staged blobstore.Staged
-	used   atomic.Bool
+	staged  blobstore.Staged
+	used    atomic.Bool
+	carried blobstore.Placer // not nil: the log takes its bytes; see carry
 }
 
 // Stage reads the bytes of a version to come, outside any transaction, so a
@@ -102,12 +103,13 @@ func keep[T any](v *Vault, ctx context.Context, u *Upload, record func() (T, Rec
 		if err := v.store.Ready(); err != nil {
 			return result, receipt, err
 		}
-		end, err := v.carry(ctx, u.staged)
-		if err != nil {
+		if err := v.carry(ctx, u); err != nil {
 			return result, receipt, fmt.Errorf("keep an upload: %w", blobError(err))
 		}
 		result, receipt, err = record()
-		end()
+		if u.carried != nil {
+			u.carried.Discard() // what was placed is spent; what was not is in nobody's way
+		}
 		if err != nil && v.store.Ready() != nil {
 			v.litter.Store(true) // before Close, which waits for the lock, says that the end was clean
 		}

@@ -33,6 +33,7 @@ func (v *Vault) CreateDocument(ctx context.Context, actor Actor, n NewDocument, 
 	}
 	return keep(v, ctx, u, func() (Document, Receipt, error) {
 		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+			t.upload = u
 			d, event, err := t.createDocument(n, u)
 			if err != nil {
 				return Document{}, audit.Event{}, err

@@ -12,8 +12,9 @@ import (
 // public methods of Vault open it; nothing does both.
 type tx struct {
 	*store.Tx
-	v     *Vault
-	actor Actor // as it was admitted
+	v      *Vault
+	actor  Actor   // as it was admitted
+	upload *Upload // whose bytes the step refers to, nil if it brings none
 }
 
 // partial says whether what is restricted is out of sight: who acts, or for whom

@@ -84,20 +84,19 @@ type vault struct {
 	whole, part *Vault
 
 	// Locks, in the order in which they are taken: the turn of signing, planning, bytes, restored.mu, ruled.mu, that of
-	// reading in scrub, those of store.Store; carrying.mu, used.mu, pins.mu, previews.mu, kept.mu and that
+	// reading in scrub, those of store.Store; used.mu, pins.mu, previews.mu, kept.mu and that
 	// of the report in scrub are leaves. Nobody who is in a transaction begins another: a
 	// Close in between would wait for the one and block the other.
 
 	dir, name string
 
-	store    *store.Store
-	lock     *store.Lock
-	blobs    BlobStore
-	carrying carrying
-	bytes    sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
-	used     lastUsed
-	failed   failedSignIns
-	lockKey  secret.LockKey
+	store   *store.Store
+	lock    *store.Lock
+	blobs   BlobStore
+	bytes   sync.RWMutex // shared from placing a blob until its reference is committed; purge alone takes it exclusively
+	used    lastUsed
+	failed  failedSignIns
+	lockKey secret.LockKey
 
 	identityAge atomic.Int64 // see SignInAgain
 

@@ -84,6 +84,7 @@ func (v *Vault) AddVersion(ctx context.Context, actor Actor, documentID string, 
 	}
 	return keep(v, ctx, u, func() (Document, Receipt, error) {
 		return update(v, ctx, actor, func(t *tx) (Document, audit.Event, error) {
+			t.upload = u
 			return t.nextVersion(documentID, cond, func(*document) (pendingChange, error) {
 				return pendingChange{Version: &n, Digest: u.Digest(), Size: u.Size()}, nil
 			})

@@ -40,8 +40,9 @@ func (v *Vault) SetText(ctx context.Context, actor Actor, documentID string, num
 	case !utf8.ValidString(text):
 		return VersionText{}, Receipt{}, invalid("text", "must be UTF-8")
 	}
-	record := func(digest Digest) (textChange, Receipt, error) {
+	record := func(digest Digest, u *Upload) (textChange, Receipt, error) {
 		return update(v, ctx, actor, func(t *tx) (textChange, audit.Event, error) {
+			t.upload = u
 			return t.setText(documentID, number, cond, digest, int64(len(text)))
 		})
 	}
@@ -49,14 +50,14 @@ func (v *Vault) SetText(ctx context.Context, actor Actor, documentID string, num
 	var receipt Receipt
 	var err error
 	if text == "" {
-		change, receipt, err = record(Digest{})
+		change, receipt, err = record(Digest{}, nil)
 	} else {
 		var u *Upload
 		if u, err = v.Stage(ctx, strings.NewReader(text), MaxText); err != nil {
 			return VersionText{}, Receipt{}, err
 		}
 		defer u.Discard()
-		change, receipt, err = keep(v, ctx, u, func() (textChange, Receipt, error) { return record(u.Digest()) })
+		change, receipt, err = keep(v, ctx, u, func() (textChange, Receipt, error) { return record(u.Digest(), u) })
 	}
 	if err == nil && change.former != (Digest{}) {
 		v.purge(context.WithoutCancel(ctx), change.former) // what it cannot do now, Sweep does

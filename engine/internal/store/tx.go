@@ -195,6 +195,10 @@ func (t *Tx) Carry(c Carried) {
 		t.Fail(fmt.Errorf("%w: there is no log that carries bytes", ErrBreach))
 		return
 	}
+	if c.Bytes() == nil { // a record without its bytes would be damage for ever
+		t.Fail(fmt.Errorf("%w: the bytes of %v are gone before they were logged", ErrBreach, c.Digest()))
+		return
+	}
 	t.set.Carry(wal.Blob{Digest: c.Digest(), Bytes: c.Bytes()})
 	t.carried = append(t.carried, c)
 }
