@@ -121,7 +121,7 @@ func TestCuts(t *testing.T) {
 	c := newCutKit(t)
 	n := *cuts
 	if testing.Short() {
-		n = min(n, 20)
+		n = min(n, 10)
 	}
 	inRecovery := 0
 	for cut := range n {

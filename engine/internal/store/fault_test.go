@@ -86,12 +86,12 @@ var everyFault = flag.Bool("everyfault", false, "tests of steps that fail try ea
 // flag, else some. The parts are of lengths that have nothing in common with how many faults
 // a step has.
 func eachFault(steps int, fn func(f fault)) {
-	n, each := 0, 5
+	n, each := 0, 11
 	switch {
 	case *everyFault:
 		each = 1
 	case testing.Short():
-		each = 29
+		each = 59
 	}
 	for at := range steps {
 		for _, applied := range []bool{false, true} {

@@ -14,7 +14,7 @@ import (
 	"strongroom/engine/internal/store"
 )
 
-var models = flag.Int("models", 40, "how many recoveries TestEveryCut makes, without -short, of a moment of which it cannot make all; of others it makes all with -everyfault")
+var models = flag.Int("models", 15, "how many recoveries TestEveryCut makes, without -short, of a moment of which it cannot make all; of others it makes all with -everyfault")
 
 // moment is one at which the power may be cut: what the database's file holds for
 // certain, what was written to each of its pages since, and the states in which the log
@@ -253,7 +253,7 @@ func TestEveryCut(t *testing.T) {
 				limit := math.MaxInt
 				switch {
 				case testing.Short():
-					limit = 6
+					limit = 3
 				case pages > 0:
 					limit = *models
 				case !*everyFault:
