@@ -51,6 +51,12 @@ type Options struct {
 	// MLDSA has the vault keep a second key, in mldsa.key, by which SignTwice signs
 	// checkpoints too. nil: no second key is made, and none signs.
 	MLDSA MLDSA
+	// Home has every group of changes before anybody is told of one. nil: the
+	// directory is the vault's home.
+	Home Home
+	// Follow opens the vault to be read and brought further by Apply, and nothing else:
+	// every change is refused with ErrFollower.
+	Follow bool
 }
 
 // BlobStore keeps bytes under their digest. blobstore.Disk is one, and says what
