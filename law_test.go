@@ -34,7 +34,6 @@ var importLaw = map[string]importRule{
 	"blobstore":          {may: []string{"golang.org/x/sys"}, never: append([]string{"net"}, programOnly...)},
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"blobstore/object":   {never: append([]string{"net", "os"}, programOnly...)},
-	"blobstore/s3":       {may: []string{"strongroom/blobstore", "github.com/minio/minio-go/v7"}, never: programOnly},
 	"engine": {
 		may: []string{"strongroom/engine/internal", "strongroom/audit", "strongroom/blobstore",
 			"github.com/oklog/ulid/v2"},
@@ -78,11 +77,6 @@ var importLaw = map[string]importRule{
 	"engine/webhook": {
 		may:   []string{"strongroom/engine", "strongroom/audit", "go.etcd.io/bbolt"},
 		never: append([]string{"strongroom/blobstore", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
-	},
-	// It knows objects and records, and neither S3 nor HTTP.
-	"engine/cluster": {
-		may:   []string{"strongroom/engine", "strongroom/audit", "strongroom/blobstore", "golang.org/x/crypto", "golang.org/x/sys"},
-		never: append([]string{"net", "strongroom/blobstore/s3", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
 	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
