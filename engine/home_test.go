@@ -21,7 +21,10 @@ type ships struct {
 	records map[uint64][]byte
 	last    uint64
 	fail    error // of the next Ship
+	erased  uint64
 }
+
+func (s *ships) Erased() uint64 { return s.erased }
 
 func (s *ships) Ship(group uint64, record []byte) error {
 	s.mu.Lock()
@@ -228,9 +231,16 @@ func TestFollowingAnErasure(t *testing.T) {
 	must(t, f.Apply(t.Context(), home.after(group(t, f.Vault))...))
 	_, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, "to erase")
 	must(t, err)
-	erase(t, k, d.ID)
+	e := erase(t, k, d.ID)
 	_, err = k.Sweep(t.Context())
 	must(t, err)
+	if is := readErasure(t, k, e.ID); is.Status != engine.ErasureRunning || is.Completed != 1 {
+		t.Errorf("while its home has it, it is %+v", is)
+	}
+	home.erased = k.Head().Seq
+	if is := readErasure(t, k, e.ID); is.Status != engine.ErasureCompleted {
+		t.Errorf("when its home has nothing of it, it is %+v", is)
+	}
 	must(t, f.Apply(t.Context(), home.after(group(t, f.Vault))...))
 	if f.Wiped() >= k.Head().Seq {
 		t.Error("it says that it is done before it is")
