@@ -365,7 +365,8 @@ func pages(b *testing.B, v *engine.Vault, q engine.DocumentQuery) []string {
 	return cursors
 }
 
-// BenchmarkOpen opens and closes a vault that was used before, warm.
+// BenchmarkOpen opens and closes a vault that was used before, warm; and opens one
+// whose process was killed.
 func BenchmarkOpen(b *testing.B) {
 	for _, n := range sizes() {
 		v, dir := filled(b, n)
@@ -379,6 +380,7 @@ func BenchmarkOpen(b *testing.B) {
 				v.Close()
 			}
 		})
+		benchmarkOpenAfterKill(b, dir, n)
 	}
 }
 
