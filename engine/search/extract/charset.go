@@ -254,22 +254,25 @@ func wideGuess(data []byte) encoding.Encoding {
 	return best
 }
 
-// wideEvidence counts the units that speak for it; 0 if too many speak against it.
+// wideEvidence counts the units that speak for it; 0 if too many speak against it,
+// which bytes that are no text have told after a few of their units.
 func wideEvidence(sample []byte, at [4]int) int {
 	zeros := bytes.IndexByte(sample, 0) >= 0
 	size := 4
 	if at[0] == 9 {
 		size = 2
 	}
-	units, bad, speaks := 0, 0, 0
+	units, bad, speaks := len(sample)/size, 0, 0
 	for high := rune(0); len(sample) >= size; sample = sample[size:] {
+		if bad*50 > units {
+			return 0
+		}
 		r := rune(0)
 		for _, i := range at {
 			if i < size {
 				r = r<<8 | rune(sample[i])
 			}
 		}
-		units++
 		switch {
 		case utf16.IsSurrogate(r) && size == 2:
 			if high != 0 && utf16.DecodeRune(high, r) == utf8.RuneError {
