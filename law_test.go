@@ -35,6 +35,9 @@ var importLaw = map[string]importRule{
 	"blobstore/blobtest": {may: []string{"strongroom/blobstore"}, never: programOnly},
 	"blobstore/object":   {never: append([]string{"net", "os"}, programOnly...)},
 	"blobstore/s3":       {may: []string{"strongroom/blobstore", "github.com/minio/minio-go/v7"}, never: programOnly},
+	// What tests of a store need, a real one among it.
+	"blobstore/object/objecttest": {may: []string{"strongroom/blobstore"}, never: append([]string{"net", "os"}, programOnly...)},
+	"blobstore/s3/s3test":         {may: []string{"strongroom/blobstore", "github.com/minio/minio-go/v7"}, never: programOnly},
 	"engine": {
 		may: []string{"strongroom/engine/internal", "strongroom/audit", "strongroom/blobstore",
 			"github.com/oklog/ulid/v2"},
