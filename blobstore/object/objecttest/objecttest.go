@@ -217,9 +217,9 @@ func random(n int) []byte {
 }
 
 func testStream(t *testing.T, s object.Store) {
-	sizes := []int{0, 1, 1 << 20, 16 << 20}
+	sizes := []int{0, 1, 1 << 20}
 	if !testing.Short() {
-		sizes = append(sizes, 16<<20+1, 33<<20)
+		sizes = append(sizes, 16<<20, 16<<20+1, 33<<20)
 	}
 	for _, size := range sizes {
 		b := random(size)
