@@ -19,6 +19,9 @@ import (
 // BlobsConfig is what OpenBlobs needs.
 type BlobsConfig struct {
 	Store object.Store // where the blobs are at home, below "blobs/"
+	// Lock is the blobs' home instead, in a bucket of its own that keeps versions and can
+	// lock them: see Protect. nil: the store need not know versions, and must have none.
+	Lock object.Locker
 	// Dir is a directory of the local disk, which is made if it is not there: for bytes on
 	// their way in, and for copies. It may be deleted while nobody has it open.
 	Dir string
@@ -76,6 +79,7 @@ type BlobsConfig struct {
 // outlives a call, and nothing is to be closed.
 type Blobs struct {
 	store  object.Store
+	lock   object.Locker // the store too, if not nil
 	dir    string
 	epoch  atomic.Uint64
 	live   atomic.Pointer[func(blobstore.Digest) bool]
@@ -94,7 +98,10 @@ func OpenBlobs(c BlobsConfig) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the blobs' cache: %w", err)
 	}
-	b := &Blobs{store: c.Store, dir: dir}
+	b := &Blobs{store: c.Store, lock: c.Lock, dir: dir}
+	if c.Lock != nil {
+		b.store = c.Lock
+	}
 	b.heads.New = func() any { p := make([]byte, headBytes); return &p }
 	b.chunks.New = func() any { p := make([]byte, chunkBytes); return &p }
 	staging := filepath.Join(dir, "staging")
@@ -167,7 +174,8 @@ func (b *Blobs) look(ctx context.Context, patience time.Duration, digest blobsto
 
 // Remove deletes all objects of the blob, of epochs up to the own one, and its copy
 // on the local disk. It returns nil when they are gone; so too if there was none. After an
-// error the copy is gone, and the objects may be. ErrUnavailable.
+// error the copy is gone, and the objects may be. ErrUnavailable; object.ErrLocked where
+// the store keeps them (see Protect).
 func (b *Blobs) Remove(digest blobstore.Digest) error {
 	epoch := b.epoch.Load() // once: who is replaced and owns again later has no right to what came in between
 	if epoch == 0 {
@@ -182,7 +190,11 @@ func (b *Blobs) Remove(digest blobstore.Digest) error {
 	defer leave()
 	b.cache.bar(digest) // a reader who found the object before must not bring the copy back
 	defer b.cache.unbar(digest)
-	err = b.delete(ctx, digest, epoch)
+	if b.lock != nil {
+		err = b.deleteVersions(ctx, digest, epoch)
+	} else {
+		err = b.delete(ctx, digest, epoch)
+	}
 	if err := errors.Join(err, b.cache.drop(digest)); err != nil {
 		return blobError("remove", digest, err)
 	}

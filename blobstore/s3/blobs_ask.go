@@ -38,7 +38,7 @@ func persist(ctx context.Context, patience time.Duration, ask func() error) erro
 			err = ask()
 		}
 		if _, final := errors.AsType[settled](err); err == nil || final ||
-			errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrExists) || errors.Is(err, object.ErrChanged) {
+			errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrExists) || errors.Is(err, object.ErrChanged) || errors.Is(err, object.ErrLocked) {
 			return err
 		}
 		// Many who failed together do not come back together.

@@ -10,7 +10,18 @@ import (
 )
 
 // list returns the objects of a digest, those of the newest epoch first.
-func (b *Blobs) list(ctx context.Context, patience time.Duration, digest blobstore.Digest) (all []locatedBlob, err error) {
+func (b *Blobs) list(ctx context.Context, patience time.Duration, digest blobstore.Digest) ([]locatedBlob, error) {
+	all, err := b.listed(ctx, patience, digest)
+	if b.lock == nil || err != nil || len(all) > 0 {
+		return all, err
+	}
+	if hidden, err := b.unhide(ctx, patience, digest); err != nil || !hidden {
+		return nil, err
+	}
+	return b.listed(ctx, patience, digest)
+}
+
+func (b *Blobs) listed(ctx context.Context, patience time.Duration, digest blobstore.Digest) (all []locatedBlob, err error) {
 	prefix := blobPrefix(digest)
 	err = persist(ctx, patience, func() error {
 		all = all[:0]
