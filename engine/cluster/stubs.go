@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 )
 
 // The other half of the package, until it is there: this file goes when it is.
@@ -58,3 +60,14 @@ func (c *Config) tend(ctx context.Context, v vaultCopy, t tended, was *tending) 
 type tending struct {
 	Snapshot pointer // the last
 }
+
+func (m mark) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, m[:]), nil }
+
+func (m *mark) UnmarshalText(b []byte) error {
+	if len(b) != hex.EncodedLen(len(m)) {
+		return fmt.Errorf("%w: a mark of %d digits", ErrDamaged, len(b))
+	}
+	_, err := hex.Decode(m[:], b)
+	return err
+}
+
