@@ -70,4 +70,3 @@ func (m *mark) UnmarshalText(b []byte) error {
 	_, err := hex.Decode(m[:], b)
 	return err
 }
-
