@@ -49,14 +49,14 @@ type Blobs interface {
 type vault interface {
 	vaultCopy
 	Apply(ctx context.Context, records ...[]byte) error
-	EmptyGroup() (group uint64, record []byte)
+	EmptyGroup() (group uint64, record []byte, err error)
 	Close() error
 }
 
 // vaultCopy is what a snapshot needs of *engine.Vault.
 type vaultCopy interface {
 	ID() string
-	Group() uint64
+	Group() (uint64, error)
 	Head() audit.Head
 	Wiped() uint64
 	CopyDatabase(fn func(engine.DatabaseCopy) error) error
@@ -108,19 +108,6 @@ type place struct {
 	Commit uint64 `json:"commit"`
 	Mark   mark   `json:"mark"`
 	Epoch  uint64 `json:"epoch"` // of who wrote it
-}
-
-// pointer names the newest verified snapshot, in the object "snapshot". Init's has
-// a mark of its own, for there is no commit of its number: the commit after it
-// names that mark as its predecessor's. Every other has the mark of its commit.
-type pointer struct {
-	place
-	Seq    uint64    `json:"seq"`
-	Hash   string    `json:"hash"`   // of the log's head
-	Size   int64     `json:"size"`   // of the object
-	Digest string    `json:"digest"` // of the object
-	Key    string    `json:"key"`
-	Time   time.Time `json:"time"`
 }
 
 // copyState is cluster.json: what is known of the working copy.
