@@ -18,6 +18,9 @@ var (
 	// ErrReplaced is what Home.Ship returns when another server has the number of the
 	// group: it owns the vault now.
 	ErrReplaced = store.ErrReplaced
+	// ErrRecord is what Apply returns for a record that does not go on from where the
+	// vault stands.
+	ErrRecord = store.ErrRecord
 	// ErrFollower: the vault is opened to follow what its owner does, and takes no change.
 	ErrFollower = store.ErrFollower
 )
@@ -65,7 +68,7 @@ func (v *Vault) CopyDatabase(fn func(DatabaseCopy) error) error {
 
 // Apply brings a vault that follows further, by the records of the next groups, in
 // their order. Each is checked against the audit log: it must go on where the vault
-// stands, and end where it says. Readers see all of a group or nothing. ErrDamaged if a record
+// stands, and end where it says. Readers see all of a group or nothing. ErrRecord if a record
 // is not what an owner shipped, or not the next one; nothing of it happens then, and
 // those before it have. *UnavailableError, ErrNoSpace. Only the one who follows calls it.
 func (v *Vault) Apply(ctx context.Context, records ...[]byte) error {

@@ -21,6 +21,8 @@ import (
 var (
 	// ErrReplaced: another server has the number of the group.
 	ErrReplaced = errors.New("another server owns this vault now")
+	// ErrRecord: a record is not one that goes on from where the store stands.
+	ErrRecord = errors.New("not a record of the next group")
 	// ErrFollower: the store follows another one's changes, and takes none of its own.
 	ErrFollower = errors.New("this server follows the vault and does not own it")
 )
@@ -49,7 +51,7 @@ func (s *Store) EmptyGroup() (group uint64, record []byte, err error) {
 }
 
 // Apply lands records of the next groups, and returns those that it landed, decoded: the first
-// that is not the next one, or does not go on where the audit log stands, is ErrDamaged, and nothing
+// that is not the next one, or does not go on where the audit log stands, is ErrRecord, and nothing
 // of it happens. The store was opened with Options.Follow.
 func (s *Store) Apply(ctx context.Context, records [][]byte) (landed []wal.Record, err error) {
 	err = s.exclusive(ctx, func() error {
@@ -59,7 +61,7 @@ func (s *Store) Apply(ctx context.Context, records [][]byte) (landed []wal.Recor
 				err = s.applyOne(r)
 			}
 			if errors.Is(err, wal.ErrDamaged) {
-				err = fmt.Errorf("%w: %w", ErrDamaged, err)
+				err = fmt.Errorf("%w: %w", ErrRecord, err)
 			}
 			if err != nil {
 				return err
@@ -81,7 +83,7 @@ func (s *Store) applyOne(r wal.Record) error {
 	}
 	defer func() { s.rollback(b) }() // does nothing after a commit
 	if group := b.Bucket(Log).Sequence(); r.Group != group+1 {
-		return fmt.Errorf("%w: group %d came, and the next is %d", ErrDamaged, r.Group, group+1)
+		return fmt.Errorf("%w: group %d came, and the next is %d", ErrRecord, r.Group, group+1)
 	}
 	head, err := s.goesOn(r)
 	if err != nil {
@@ -120,15 +122,15 @@ func (s *Store) goesOn(r wal.Record) (audit.Head, error) {
 		}
 		e, err := audit.ParseEntry(row.Value)
 		if err != nil || row.Deleted {
-			return head, fmt.Errorf("%w: group %d has a line that is none: %w", ErrDamaged, r.Group, err)
+			return head, fmt.Errorf("%w: group %d has a line that is none: %w", ErrRecord, r.Group, err)
 		}
 		if e.Seq != head.Seq+1 || e.Prev != head.Hash || !bytes.Equal(row.Key, SeqKey(e.Seq)) || e.Time.Before(head.Time) {
-			return head, fmt.Errorf("%w: in group %d, entry %d does not go on from entry %d", ErrDamaged, r.Group, e.Seq, head.Seq)
+			return head, fmt.Errorf("%w: in group %d, entry %d does not go on from entry %d", ErrRecord, r.Group, e.Seq, head.Seq)
 		}
 		head = audit.Head{Vault: head.Vault, Seq: e.Seq, Hash: audit.HashLine(row.Value), Time: e.Time}
 	}
 	if head.Seq != r.Seq || head.Hash != r.Hash {
-		return head, fmt.Errorf("%w: group %d ends with entry %d, and says %d", ErrDamaged, r.Group, head.Seq, r.Seq)
+		return head, fmt.Errorf("%w: group %d ends with entry %d, and says %d", ErrRecord, r.Group, head.Seq, r.Seq)
 	}
 	return head, nil
 }
@@ -138,7 +140,7 @@ func (t *Tx) take(r wal.Record) error {
 	t.set.Reset()
 	for _, blob := range r.Blobs {
 		if t.s.blobs == nil {
-			return fmt.Errorf("%w: group %d carries uploads, and there is nowhere to put them", ErrDamaged, r.Group)
+			return fmt.Errorf("%w: group %d carries uploads, and there is nowhere to put them", ErrRecord, r.Group)
 		}
 		if err := t.s.blobs.Rewrite(context.Background(), blob.Digest, blob.Bytes); err != nil {
 			return err
@@ -148,7 +150,7 @@ func (t *Tx) take(r wal.Record) error {
 	}
 	for _, row := range r.Rows {
 		if t.b.Bucket(row.Bucket) == nil {
-			return fmt.Errorf("%w: group %d has rows of a bucket %q", ErrDamaged, r.Group, row.Bucket)
+			return fmt.Errorf("%w: group %d has rows of a bucket %q", ErrRecord, r.Group, row.Bucket)
 		}
 		if row.Deleted {
 			t.Delete(row.Bucket, row.Key)
