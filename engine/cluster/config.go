@@ -35,8 +35,9 @@ type Config struct {
 	// Log is told what an operator should know. nil: nobody is.
 	Log func(format string, args ...any)
 
-	open func(dir string, o engine.Options) (vault, error) // nil: engine.Open
-	boot func() time.Duration                              // nil: bootTime. Runs on while the machine sleeps
+	open  func(dir string, o engine.Options) (vault, error) // nil: engine.Open
+	boot  func() time.Duration                              // nil: bootTime. Runs on while the machine sleeps
+	start time.Time                                         // when the member began
 }
 
 // Blobs keeps the bytes of a vault under names that carry the epoch of who wrote them.
@@ -50,6 +51,7 @@ type vault interface {
 	vaultCopy
 	Apply(ctx context.Context, records ...[]byte) error
 	EmptyGroup() (group uint64, record []byte, err error)
+	Ready() error
 	Close() error
 }
 
@@ -86,9 +88,17 @@ func (c *Config) log(format string, args ...any) {
 	}
 }
 
+func (c *Config) now() time.Duration {
+	if c.boot != nil {
+		return c.boot()
+	}
+	return bootTime(c.start)
+}
+
 func (c *Config) openVault(o engine.Options) (vault, error) {
 	if c.Blobs != nil {
-		o.Blobs = c.Blobs
+		// A vault closes what keeps its bytes, and this one is opened again.
+		o.Blobs = struct{ engine.BlobStore }{c.Blobs}
 	}
 	if c.open != nil {
 		return c.open(c.Dir, o)
@@ -116,4 +126,6 @@ type copyState struct {
 	ID    string `json:"id"`   // of this working copy, at random; a lease says whose it is by that
 	Boot  string `json:"boot"` // the boot of the machine; "": unknown
 	Clean bool   `json:"clean"`
+	// Suspect: it did not take a commit that is whole, and is fetched anew.
+	Suspect bool `json:"suspect,omitempty"`
 }

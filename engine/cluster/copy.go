@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,18 +14,6 @@ import (
 
 // fileState is beside a working copy's database, and says how far that may be trusted.
 const fileState = "cluster.json"
-
-// MarshalText spells a mark in hex.
-func (m mark) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, m[:]), nil }
-
-// UnmarshalText reads what MarshalText wrote, and nothing else.
-func (m *mark) UnmarshalText(text []byte) error {
-	if len(text) != hex.EncodedLen(len(m)) {
-		return fmt.Errorf("%w: a mark has %d characters", ErrDamaged, len(text))
-	}
-	_, err := hex.Decode(m[:], text)
-	return err
-}
 
 // loadCopyState reads cluster.json. ok is false if there is none, or none that can be
 // read: whatever is in c.Dir is not to be trusted then.
@@ -54,18 +41,13 @@ func (c *Config) saveCopyState(s copyState) error {
 }
 
 // discardCopy removes the working copy's database, and leaves its keys, its bytes, and
-// what only follows the log. What says that the copy may be trusted goes first, for a
-// crash in between.
+// what only follows the log. Whoever calls it has noted that the copy is not to be
+// trusted, for a crash in between.
 func (c *Config) discardCopy() error {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{fileState, fileTaking} {
-		if err := os.Remove(filepath.Join(c.Dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	if err := blobstore.SyncDir(c.Dir); err != nil {
+	if err := os.Remove(filepath.Join(c.Dir, fileTaking)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return engine.DropDatabase(c.Dir)
@@ -79,6 +61,11 @@ func (c *Config) discardCopy() error {
 func (c *Config) fetchCopy(ctx context.Context, p pointer) (err error) {
 	if err := c.discardCopy(); err != nil {
 		return fmt.Errorf("make room for a copy of the vault: %w", err)
+	}
+	if c.Blobs == nil {
+		if err := blobstore.Init(filepath.Join(c.Dir, dirBlobs)); err != nil {
+			return err
+		}
 	}
 	if err := c.unsealKeys(ctx); err != nil {
 		return err
@@ -103,18 +90,11 @@ func (c *Config) fetchCopy(ctx context.Context, p pointer) (err error) {
 
 // checkCopy looks whether the vault in c.Dir is the one, and stands where the pointer says.
 func (c *Config) checkCopy(p pointer) error {
-	kept := *c
-	if c.Blobs != nil {
-		kept.Blobs = unclosed{c.Blobs}
-	}
-	o := c.Options
-	o.Follow, o.Home = true, nil
-	v, err := kept.openVault(o)
+	v, err := c.openFollowing()
 	if err != nil {
 		return err
 	}
-	err = c.checkVault(v, p)
-	return errors.Join(err, v.Close())
+	return errors.Join(c.checkVault(v, p), v.Close())
 }
 
 func (c *Config) checkVault(v vaultCopy, p pointer) error {
@@ -129,6 +109,3 @@ func (c *Config) checkVault(v vaultCopy, p pointer) error {
 	}
 	return nil
 }
-
-// unclosed are Blobs that outlive the vault they are lent to.
-type unclosed struct{ Blobs }

@@ -133,59 +133,62 @@ func before(p pointer, at time.Time) (s snapshot, ok bool) {
 
 // replay applies the commits after a snapshot, up to the last whose entries are not later than at.
 func (c *Config) replay(ctx context.Context, p pointer, from snapshot, at time.Time) error {
-	o := c.Options
-	o.Follow, o.Home = true, nil
-	v, err := engine.Open(c.Dir, c.lent(o))
+	v, err := c.openFollowing()
 	if err != nil {
 		return err
 	}
-	err = c.replayTo(ctx, v, p, from.place, at)
-	return errors.Join(err, v.Close())
+	return errors.Join(c.replayTo(ctx, v, p, from.place, at), v.Close())
 }
 
-// lent are options with Blobs that outlive the vault.
-func (c *Config) lent(o engine.Options) engine.Options {
-	if c.Blobs != nil {
-		o.Blobs = unclosed{c.Blobs}
-	} else if o.Blobs == nil {
-		o.Blobs = noBlobs{}
-	}
-	return o
-}
-
-func (c *Config) replayTo(ctx context.Context, v *engine.Vault, p pointer, last place, at time.Time) error {
-	ahead := c.readAhead(ctx, last.Commit+1)
-	defer ahead.stop()
+func (c *Config) replayTo(ctx context.Context, v vault, p pointer, at place, instant time.Time) error {
+	f := fetcher{c: c}
 	for {
-		cm, err := ahead.next()
-		if errors.Is(err, object.ErrNotFound) && last.Commit >= p.Commit {
-			return nil
-		}
-		if errors.Is(err, object.ErrNotFound) {
-			return fmt.Errorf("%w: commit %d, and a snapshot of commit %d stands", ErrStoreBehind, last.Commit+1, p.Commit)
-		}
-		if err == nil && cm.Kind == kindErased {
-			// An erasure is on its way, and has not yet ended the history.
-			oldest := p
-			oldest.Older, oldest.Clean, oldest.CleanAt = nil, p.Wiped, p.Time
-			return &HistoryError{at, c.reach(oldest)}
-		}
-		if err == nil {
-			err = cm.follows(last)
+		var commits []commit
+		err := c.until(ctx, "read commits", func(ctx context.Context) (err error) {
+			if commits, err = f.next(ctx, at); len(commits) > 0 {
+				err = nil // it comes again
+			}
+			return err
+		})
+		if errors.Is(err, ErrCollected) {
+			// An erasure is on its way, and has not yet said that it ended the history.
+			h := History{From: p.Head, Seq: p.Seq, ErasedTo: p.Wiped, ErasedAt: p.Time, Kept: c.history()}
+			return &HistoryError{instant, h}
 		}
 		if err != nil {
 			return err
 		}
-		if !at.IsZero() {
-			if when, err := engine.RecordTime(cm.Record); err != nil || when.After(at) {
-				return err
+		if len(commits) == 0 {
+			if at.Commit < p.Commit {
+				return fmt.Errorf("%w: commit %d, and a snapshot of commit %d stands", ErrStoreBehind, at.Commit+1, p.Commit)
 			}
+			return nil
 		}
-		if err := v.Apply(ctx, cm.Record); err != nil {
-			return fmt.Errorf("apply commit %d: %w", cm.Commit, err)
+		wanted, err := upTo(instant, commits)
+		if err != nil {
+			return err
 		}
-		last = cm.place
+		if at, err = apply(ctx, v, at, wanted); err != nil || len(wanted) < len(commits) {
+			return err
+		}
 	}
+}
+
+// upTo returns the commits up to the last whose entries are not later than an instant.
+func upTo(instant time.Time, commits []commit) ([]commit, error) {
+	if instant.IsZero() {
+		return commits, nil
+	}
+	for i, cm := range commits {
+		when, err := engine.RecordTime(cm.Record)
+		if err != nil {
+			return nil, fmt.Errorf("commit %d: %w", cm.Commit, err)
+		}
+		if when.After(instant) {
+			return commits[:i], nil
+		}
+	}
+	return commits, nil
 }
 
 // settleLocal makes what was brought to its instant a vault of the local disk.
@@ -242,48 +245,4 @@ func (c *Config) fetchBlob(ctx context.Context, disk *blobstore.Disk, d engine.D
 		return 0, errors.Join(fmt.Errorf("%w: the bytes of %s have another digest", ErrDamaged, d), staged.Discard())
 	}
 	return staged.Size(), staged.Keep(ctx)
-}
-
-// aheadReads is how many commits are asked for at a time.
-const aheadReads = 64
-
-// readAhead asks for commits before they are needed.
-func (c *Config) readAhead(ctx context.Context, from uint64) *aheadReader {
-	ctx, stop := context.WithCancel(ctx)
-	r := &aheadReader{stop: stop, answers: make(chan chan aheadCommit, aheadReads)}
-	go func() {
-		defer close(r.answers)
-		for n := from; ; n++ {
-			answer := make(chan aheadCommit, 1)
-			select {
-			case r.answers <- answer: // no more than aheadReads wait
-			case <-ctx.Done():
-				return
-			}
-			go func() {
-				cm, err := c.findCommit(ctx, n)
-				answer <- aheadCommit{cm, err}
-			}()
-		}
-	}()
-	return r
-}
-
-type aheadReader struct {
-	stop    context.CancelFunc
-	answers chan chan aheadCommit
-}
-
-type aheadCommit struct {
-	commit
-	err error
-}
-
-func (r *aheadReader) next() (commit, error) {
-	answer, ok := <-r.answers
-	if !ok {
-		return commit{}, context.Canceled
-	}
-	a := <-answer
-	return a.commit, a.err
 }

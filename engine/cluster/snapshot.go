@@ -56,7 +56,8 @@ func (c *Config) takeSnapshot(ctx context.Context, v vaultCopy, epoch uint64) (p
 		if commit == p.Commit {
 			return p.place, nil
 		}
-		return c.commitPlace(ctx, commit)
+		cm, err := c.findCommit(ctx, commit)
+		return cm.place, err
 	})
 	if err != nil {
 		return pointer{}, fmt.Errorf("take a snapshot: %w", err)
