@@ -36,6 +36,7 @@ type Config struct {
 	Log func(format string, args ...any)
 
 	open  func(dir string, o engine.Options) (vault, error) // nil: engine.Open
+	place func(dir string, p pointer) error                 // nil: fetchCopy
 	boot  func() time.Duration                              // nil: bootTime. Runs on while the machine sleeps
 	start time.Time                                         // when the member began
 }

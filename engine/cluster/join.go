@@ -157,7 +157,12 @@ func (c *Config) openNew(ctx context.Context, id string) (*candidate, error) {
 	if err := c.saveCopyState(copyState{ID: id, Suspect: true}); err != nil {
 		return nil, err
 	}
-	if err := c.fetchCopy(ctx, p); err != nil {
+	if c.place != nil {
+		err = c.place(c.Dir, p)
+	} else {
+		err = c.fetchCopy(ctx, p)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("bring snapshot %d: %w", p.Commit, err)
 	}
 	v, err := c.openFollowing()
