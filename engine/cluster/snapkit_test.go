@@ -256,3 +256,8 @@ func (l *lyingStore) PutStream(ctx context.Context, key string, r io.Reader, siz
 	b[len(b)/2] ^= 1
 	return l.agedStore.PutStream(ctx, key, bytes.NewReader(b), size)
 }
+
+// contextFor ends soon: put tries for a dozen seconds.
+func contextFor(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), 30*time.Millisecond)
+}

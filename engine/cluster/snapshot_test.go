@@ -81,7 +81,6 @@ func TestSnapshotDamaged(t *testing.T) {
 				test.turn(&q)
 			}
 			c := s.server("second")
-			c.SealKey = nil
 			if err := c.fetchCopy(t.Context(), q); !errors.Is(err, test.want) {
 				t.Errorf("fetch: %v, want %v", err, test.want)
 			}
