@@ -31,10 +31,13 @@ func (c *Config) loadCopyState() (s copyState, ok bool, err error) {
 	return s, true, nil
 }
 
-// saveCopyState writes it durably.
+// saveCopyState writes it durably, in a directory that may be new.
 func (c *Config) saveCopyState(s copyState) error {
 	b, err := json.Marshal(s)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return err
 	}
 	return blobstore.WriteFile(filepath.Join(c.Dir, fileState), append(b, '\n'))
@@ -58,17 +61,22 @@ func (c *Config) discardCopy() error {
 // the vault open. object.ErrNotFound: the snapshot was collected meanwhile, and the
 // pointer names another by now. ErrDamaged: it is not what was put, or not what the
 // pointer says; no vault is left then.
-func (c *Config) fetchCopy(ctx context.Context, p pointer) (err error) {
+func (c *Config) fetchCopy(ctx context.Context, p pointer) error {
 	if err := c.discardCopy(); err != nil {
 		return fmt.Errorf("make room for a copy of the vault: %w", err)
 	}
+	if err := c.unsealKeys(ctx); err != nil {
+		return err
+	}
+	return c.placeCopy(ctx, p)
+}
+
+// placeCopy is fetchCopy without the keys, where there is no vault.
+func (c *Config) placeCopy(ctx context.Context, p pointer) error {
 	if c.Blobs == nil {
 		if err := blobstore.Init(filepath.Join(c.Dir, dirBlobs)); err != nil {
 			return err
 		}
-	}
-	if err := c.unsealKeys(ctx); err != nil {
-		return err
 	}
 	rows, err := c.openSnapshot(ctx, p.snapshot)
 	if err != nil {
