@@ -143,6 +143,11 @@ type Options struct {
 	// nil leaves the routes out that tell of deliveries and make them.
 	Deliveries map[string]Deliverer
 
+	// Elsewhere answers a GET that a vault opened to follow cannot (engine.ErrFollower),
+	// by asking the server that owns the vault; false: it has not answered, and cannot.
+	// Nil: there is no such server.
+	Elsewhere func(http.ResponseWriter, *http.Request) bool
+
 	// Build is what GET /v1/version says.
 	Build Build
 }

@@ -157,7 +157,15 @@ func Serve(ctx context.Context, o Options) (err error) {
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
 		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
-	fronts, err := o.open(door, vaults, unopened, readers, witnessed, log)
+	in, err := o.rooms(served{
+		vaults: vaults, unopened: unopened, readers: readers, witnessed: witnessed,
+		counted: httpapi.NewMetrics(), collect: processMetrics(time.Now()),
+	}, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.end()) }()
+	fronts, err := o.open(door, in, log)
 	if err != nil {
 		return err
 	}
