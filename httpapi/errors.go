@@ -124,6 +124,7 @@ var errorTable = []errorRow{
 	{engine.ErrVaultInUse, 500, codeInternal, neutral},
 	{engine.ErrNetworkFS, 500, codeInternal, neutral},
 	{engine.ErrFormat, 500, codeInternal, neutral},
+	{engine.ErrRecord, 500, codeInternal, neutral}, // of following, which nobody asks for
 }
 
 type errorRow struct {
