@@ -3,6 +3,12 @@ package engine
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"time"
+
+	"strongroom/audit"
+	"strongroom/engine/internal/store"
+	"strongroom/engine/internal/store/wal"
 )
 
 // Digests calls fn with the digest of all bytes that the vault needs, each once, in
@@ -51,4 +57,23 @@ func (v *Vault) RecordRestore(ctx context.Context) error {
 	}
 	_, err := v.breakLocks(ctx)
 	return err
+}
+
+// RecordTime returns the time of the last entry in a group's record; zero if the group
+// wrote none. ErrDamaged.
+func RecordTime(record []byte) (at time.Time, err error) {
+	r, err := wal.ParseRecord(record)
+	for _, row := range r.Rows {
+		if err != nil || !bytes.Equal(row.Bucket, store.Log) {
+			continue
+		}
+		var e audit.Entry
+		if e, err = audit.ParseEntry(row.Value); err == nil {
+			at = e.Time
+		}
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return at, nil
 }

@@ -36,6 +36,7 @@ type Config struct {
 	Log func(format string, args ...any)
 
 	open  func(dir string, o engine.Options) (vault, error) // nil: engine.Open
+	place func(dir string, p pointer) error                 // nil: fetchCopy
 	boot  func() time.Duration                              // nil: bootTime. Runs on while the machine sleeps
 	start time.Time                                         // when the member began
 }
@@ -50,7 +51,7 @@ type Blobs interface {
 type vault interface {
 	vaultCopy
 	Apply(ctx context.Context, records ...[]byte) error
-	EmptyGroup() (group uint64, record []byte)
+	EmptyGroup() (group uint64, record []byte, err error)
 	Ready() error
 	Close() error
 }
@@ -58,7 +59,7 @@ type vault interface {
 // vaultCopy is what a snapshot needs of *engine.Vault.
 type vaultCopy interface {
 	ID() string
-	Group() uint64
+	Group() (uint64, error)
 	Head() audit.Head
 	Wiped() uint64
 	CopyDatabase(fn func(engine.DatabaseCopy) error) error
@@ -120,19 +121,6 @@ type place struct {
 	Epoch  uint64 `json:"epoch"` // of who wrote it
 }
 
-// pointer names the newest verified snapshot, in the object "snapshot". Init's has
-// a mark of its own, for there is no commit of its number: the commit after it
-// names that mark as its predecessor's. Every other has the mark of its commit.
-type pointer struct {
-	place
-	Seq    uint64    `json:"seq"`
-	Hash   string    `json:"hash"`   // of the log's head
-	Size   int64     `json:"size"`   // of the object
-	Digest string    `json:"digest"` // of the object
-	Key    string    `json:"key"`
-	Time   time.Time `json:"time"`
-}
-
 // copyState is cluster.json: what is known of the working copy.
 type copyState struct {
 	place        // the vault has at least this commit
@@ -141,4 +129,6 @@ type copyState struct {
 	Clean bool   `json:"clean"`
 	// Suspect: it did not take a commit that is whole, and is fetched anew.
 	Suspect bool `json:"suspect,omitempty"`
+	// Left: it has all there is, and the vault is being moved out of the store: see Leave.
+	Left bool `json:"left,omitempty"`
 }

@@ -77,6 +77,9 @@ func (k *candidate) join(ctx context.Context) (*Member, error) {
 // openCopy opens the working copy to follow, a new one if there is none or it is of no
 // use. What it holds is looked for in the store.
 func (c *Config) openCopy(ctx context.Context, anew bool) (*candidate, error) {
+	if _, err := c.findPointer(ctx); err != nil {
+		return nil, err // ErrLeft: a copy that is up to date would not find out
+	}
 	s, there, err := c.loadCopyState()
 	if err != nil {
 		return nil, err
@@ -110,7 +113,11 @@ func (c *Config) openOld(ctx context.Context, s copyState) (*candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUseless, err)
 	}
-	at, err := c.locate(ctx, v.Group())
+	var at place
+	n, err := v.Group()
+	if err == nil {
+		at, err = c.locate(ctx, n)
+	}
 	if err == nil {
 		err = c.same(ctx, s.place, at)
 	}
@@ -150,15 +157,20 @@ func (c *Config) openNew(ctx context.Context, id string) (*candidate, error) {
 	if err := c.saveCopyState(copyState{ID: id, Suspect: true}); err != nil {
 		return nil, err
 	}
-	if err := c.fetchCopy(ctx, p); err != nil {
+	if c.place != nil {
+		err = c.place(c.Dir, p)
+	} else {
+		err = c.fetchCopy(ctx, p)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("bring snapshot %d: %w", p.Commit, err)
 	}
 	v, err := c.openFollowing()
 	if err != nil {
 		return nil, err
 	}
-	if v.Group() != p.Commit {
-		return nil, errors.Join(fmt.Errorf("%w: snapshot %d has group %d", ErrDamaged, p.Commit, v.Group()), v.Close())
+	if n, err := v.Group(); err != nil || n != p.Commit {
+		return nil, errors.Join(fmt.Errorf("%w: snapshot %d has group %d (%v)", ErrDamaged, p.Commit, n, err), v.Close())
 	}
 	return &candidate{c: c, id: id, v: v, at: p.place}, nil
 }
@@ -201,6 +213,9 @@ func (k *candidate) own(ctx context.Context, l seenLease) (_ *Member, err error)
 	}()
 	if err := k.take(ctx, h.l.Epoch); err != nil {
 		return nil, err
+	}
+	if _, err := k.c.findPointer(ctx); err != nil {
+		return nil, err // ErrLeft, meanwhile: see noteLeft
 	}
 	m.s = &shipper{c: k.c, ended: m.Err, lost: m.end, z: newDeflater(), rest: k.rest, last: k.at}
 	m.s.ctx, m.letGo = context.WithCancelCause(context.Background())
