@@ -77,14 +77,15 @@ type BlobsConfig struct {
 // blobstore.Disk makes for Remove. One process uses Dir at a time. No goroutine
 // outlives a call, and nothing is to be closed.
 type Blobs struct {
-	store object.Store
-	dir   string
-	epoch atomic.Uint64
-	live  atomic.Pointer[func(blobstore.Digest) bool]
-	heads sync.Pool // of *[]byte, headBytes long
-	known blobIndex
-	cache blobCache
-	turns blobTurns
+	store  object.Store
+	dir    string
+	epoch  atomic.Uint64
+	live   atomic.Pointer[func(blobstore.Digest) bool]
+	heads  sync.Pool // of *[]byte, headBytes long
+	chunks sync.Pool // likewise, chunkBytes long
+	known  blobIndex
+	cache  blobCache
+	turns  blobTurns
 }
 
 // OpenBlobs opens the blobs of a vault. It asks nothing of the store. What an earlier
@@ -97,6 +98,7 @@ func OpenBlobs(c BlobsConfig) (*Blobs, error) {
 	}
 	b := &Blobs{store: c.Store, dir: dir}
 	b.heads.New = func() any { p := make([]byte, headBytes); return &p }
+	b.chunks.New = func() any { p := make([]byte, chunkBytes); return &p }
 	staging := filepath.Join(dir, "staging")
 	if err := os.RemoveAll(staging); err != nil {
 		return nil, fmt.Errorf("sweep staged blobs: %w", err)

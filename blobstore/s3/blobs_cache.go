@@ -63,26 +63,17 @@ func (c *blobCache) load(dir string, most int64) error {
 	if most == 0 {
 		return os.RemoveAll(dir)
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return spaceError(err)
+	}
+	subs, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
 	var found []blobCopy
-	for i := range 256 {
-		sub := filepath.Join(dir, fmt.Sprintf("%02x", i))
-		if err := os.MkdirAll(sub, 0o700); err != nil {
-			return spaceError(err)
-		}
-		entries, err := os.ReadDir(sub)
-		if err != nil {
+	for _, sub := range subs {
+		if found, err = findCopies(found, filepath.Join(dir, sub.Name())); err != nil {
 			return err
-		}
-		for _, entry := range entries {
-			d, err := blobstore.ParseDigest("sha256:" + entry.Name())
-			info, gone := entry.Info()
-			if err != nil || int(d[0]) != i || gone != nil || !info.Mode().IsRegular() {
-				if err := os.RemoveAll(filepath.Join(sub, entry.Name())); err != nil {
-					return err
-				}
-				continue
-			}
-			found = append(found, blobCopy{digest: d, size: info.Size(), modified: info.ModTime()})
 		}
 	}
 	slices.SortFunc(found, func(a, b blobCopy) int { return a.modified.Compare(b.modified) })
@@ -90,6 +81,27 @@ func (c *blobCache) load(dir string, most int64) error {
 		c.insert(&found[i])
 	}
 	return c.evict()
+}
+
+// findCopies adds the copies in a directory, and removes what is none.
+func findCopies(found []blobCopy, sub string) ([]blobCopy, error) {
+	if info, err := os.Lstat(sub); err != nil || !info.IsDir() {
+		return found, errors.Join(err, os.Remove(sub))
+	}
+	entries, err := os.ReadDir(sub)
+	if err != nil {
+		return found, err
+	}
+	for _, entry := range entries {
+		d, err := blobstore.ParseDigest("sha256:" + entry.Name())
+		info, gone := entry.Info()
+		if err == nil && gone == nil && info.Mode().IsRegular() && filepath.Base(sub) == entry.Name()[:2] {
+			found = append(found, blobCopy{digest: d, size: info.Size(), modified: info.ModTime()})
+		} else if err := os.RemoveAll(filepath.Join(sub, entry.Name())); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 func (c *blobCache) path(d blobstore.Digest) string {
@@ -227,7 +239,11 @@ func (c *blobCache) add(d blobstore.Digest, path string, size int64) (*os.File, 
 			return nil, err
 		}
 	}
-	if err := os.Rename(path, c.path(d)); err != nil {
+	err := os.Rename(path, c.path(d))
+	if errors.Is(err, os.ErrNotExist) { // the first copy in this directory
+		err = errors.Join(os.MkdirAll(filepath.Dir(c.path(d)), 0o700), os.Rename(path, c.path(d)))
+	}
+	if err != nil {
 		return nil, err
 	}
 	f, err := blobstore.OpenRegular(c.path(d))

@@ -91,7 +91,8 @@ func (s *stagedBlob) spool(ctx context.Context, first []byte, r io.Reader) error
 			s.release()
 		}
 	}()
-	hash, buf := sha256.New(), make([]byte, chunkBytes)
+	hash, buf := sha256.New(), s.b.chunks.Get().(*[]byte)
+	defer s.b.chunks.Put(buf)
 	for chunk, end := first, error(nil); ; {
 		s.b.cache.reserve(int64(len(chunk)))
 		s.size += int64(len(chunk))
@@ -103,10 +104,10 @@ func (s *stagedBlob) spool(ctx context.Context, first []byte, r io.Reader) error
 			break
 		}
 		var n int
-		if n, end = readFull(ctx, r, buf); end != nil && end != io.EOF {
+		if n, end = readFull(ctx, r, *buf); end != nil && end != io.EOF {
 			return end
 		}
-		chunk = buf[:n]
+		chunk = (*buf)[:n]
 	}
 	if err := f.Close(); err != nil {
 		return err
