@@ -148,6 +148,10 @@ type Options struct {
 	// Nil: there is no such server.
 	Elsewhere func(http.ResponseWriter, *http.Request) bool
 
+	// Cluster tells how this server stands to a vault that it shares with others; nil of
+	// one that it does not. Nil: there is none.
+	Cluster func(*engine.Vault) *Standing
+
 	// Build is what GET /v1/version says.
 	Build Build
 }

@@ -32,8 +32,10 @@ type standing struct {
 	Epoch  uint64
 	Commit uint64
 	Seq    uint64
-	Behind uint64        // commits of which a follower knows and that it has not applied
-	Quiet  time.Duration // since the store was last heard
+	// Quiet is since when the server may not have all there is: a follower, since it
+	// last had the last commit; an owner, since it last renewed its lease.
+	Quiet   time.Duration
+	Concern error // why it would not take over; nil: it would
 }
 
 // maxQuiet is how long a follower that does not hear the store serves what it has. What

@@ -20,6 +20,7 @@ type rooms struct {
 	public, metrics, operator http.Handler // for strangers, for who measures, and at the control socket
 	hurry, hurryOperator      func()       // tell them that an end is near
 	end                       func() error // when nobody is served any more
+	crossing                  *crossing    // nil: no vault lives in a store
 }
 
 // served is what rooms are about.
@@ -53,7 +54,7 @@ func (o Options) rooms(s served, log zerolog.Logger) (rooms, error) {
 	signIn := o.signIn(s.vaults, log)
 	options.Tokens = signIn
 	if s.crossing != nil {
-		options.Elsewhere = s.crossing.elsewhere
+		options.Elsewhere, options.Cluster = s.crossing.elsewhere, s.crossing.tellMembers
 	}
 	api, operator := httpapi.New(s.vaults, options), control.New(s.vaults, operators)
 	pages, err := o.console(s.vaults, s.unopened, s.readers, options, api, signIn, log)
@@ -72,7 +73,7 @@ func (o Options) rooms(s served, log zerolog.Logger) (rooms, error) {
 	}
 	if s.crossing != nil {
 		s.crossing.rest, s.crossing.forward.refuse = in.public, api.Refuse
-		in.public = s.crossing
+		in.public, in.crossing = s.crossing, s.crossing
 	}
 	return in, nil
 }

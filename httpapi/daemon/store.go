@@ -23,7 +23,8 @@ import (
 type Store struct {
 	Objects object.Store // what is below the prefix that all vaults have in common
 	Address string       // as a person writes it: s3://BUCKET/PREFIX
-	// Check is nil if the bucket is one that a vault may live in.
+	// Check finds out whether vaults may live there: a bucket that keeps versions, or a
+	// store that does not keep conditions, is refused. Nil: nobody looks.
 	Check   func(context.Context) error
 	Key     *[32]byte     // that the servers share; nil: this one is alone
 	History time.Duration // 0: 7 days
@@ -37,15 +38,12 @@ const defaultCache = 10 << 30
 // of is the store of one vault.
 func (s *Store) of(vault string) object.Store { return under{s.Objects, vault + "/"} }
 
-// Try finds a store that does not keep what a vault needs of it: a bucket that keeps
-// versions, or conditions that do not hold. It puts some objects and removes them.
-func (s *Store) Try(ctx context.Context) error {
-	if s.Check != nil {
-		if err := s.Check(ctx); err != nil {
-			return fmt.Errorf("--store %s: %w", s.Address, err)
-		}
+// try is Check, and says which store it is.
+func (s *Store) try(ctx context.Context) error {
+	if s.Check == nil {
+		return nil
 	}
-	if err := object.Trial(ctx, s.Objects); err != nil {
+	if err := s.Check(ctx); err != nil {
 		return fmt.Errorf("--store %s: %w", s.Address, err)
 	}
 	return nil
@@ -89,7 +87,7 @@ func (s *Store) holds(ctx context.Context, name string) (bool, error) {
 	if !engine.ValidName(name) {
 		return false, nil
 	}
-	_, err := s.Objects.Stat(ctx, name+"/lease")
+	_, err := s.Objects.Stat(ctx, name+"/snapshot")
 	if errors.Is(err, object.ErrNotFound) {
 		return false, nil
 	}
@@ -181,7 +179,7 @@ func (o Options) makeFirst(ctx context.Context, log zerolog.Logger) (made bool, 
 	if !slices.Equal(names, []string{"main"}) {
 		return false, o.refuseStrays(nil)
 	}
-	if err := o.Enter(ctx, "main", log); err != nil {
+	if err := o.MoveIn(ctx, "main", Moving{Log: log}); err != nil {
 		return false, err
 	}
 	return true, o.Store.Objects.Delete(ctx, firstKey)
