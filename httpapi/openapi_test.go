@@ -402,7 +402,9 @@ func (p *printer) headers(rt route) object {
 
 // ofCluster reports whether any server of a cluster may answer a route, and so how
 // far it knows the vault.
-func (rt route) ofCluster() bool { return rt.method == http.MethodGet && rt.access != engine.AccessNone }
+func (rt route) ofCluster() bool {
+	return rt.method == http.MethodGet && rt.access != engine.AccessNone
+}
 
 // bulk reports whether a success tells of many changes.
 func (rt route) bulk() bool { return strings.HasPrefix(rt.pattern, "/v1/bulk/") }

@@ -36,9 +36,8 @@ func Vaults(data string) ([]string, error) {
 // can do about it, and wraps engine's, engine.ErrVaultInUse among them; that there
 // is no such vault is said in words alone.
 func Open(at Place) (*engine.Vault, error) {
-	if IsCopy(at) {
-		return nil, fmt.Errorf("vault %q lives in a store, and %s is a working copy: a server has to be told of the store (serve --store), and commands find the vault while it runs; "+
-			"to bring the vault here, type `strongroom vault move %[1]s --store s3://… --to %s`", at.Vault, at.Dir(), at.Data)
+	if err := RefuseCopy(at); err != nil {
+		return nil, err
 	}
 	v, err := engine.Open(at.Dir(), at.Options())
 	switch {
@@ -69,6 +68,15 @@ const copyMark = "cluster.json"
 func IsCopy(at Place) bool {
 	_, err := os.Lstat(filepath.Join(at.Dir(), copyMark))
 	return err == nil
+}
+
+// RefuseCopy is an error if the vault's directory is such a copy, which says what to do.
+func RefuseCopy(at Place) error {
+	if !IsCopy(at) {
+		return nil
+	}
+	return fmt.Errorf("vault %q lives in a store, and %s is a working copy: a server has to be told of the store (serve --store), and commands find the vault while it runs; "+
+		"to make it a vault of this disk, type `strongroom vault move %[1]s --store s3://… --to %s`", at.Vault, at.Dir(), at.Data)
 }
 
 // NotFound says that there is no vault, or what is left of it: to make a new one over
