@@ -93,3 +93,12 @@ func Read(ctx context.Context, s Store, key string) ([]byte, Info, error) {
 	}
 	return b, info, err
 }
+
+// Holder is a Store that can hold back a Put in the middle: Trial has many begin
+// before any may end, since a store that looks first and writes later is right as long
+// as nobody comes between.
+type Holder interface {
+	// PutHeld is Put, but the last byte of b, which is not empty, is given away only
+	// after ready has returned. An error of ready ends it.
+	PutHeld(ctx context.Context, key string, b []byte, c Condition, ready func() error) (Info, error)
+}
