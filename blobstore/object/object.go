@@ -60,7 +60,8 @@ type Condition struct {
 
 // Store is a store of objects. All methods may be called from many goroutines. Keys
 // are of the letters, digits and - _ . / that S3 takes everywhere, relative to where
-// the store was opened.
+// the store was opened. None is the beginning of another up to a slash: some stores
+// keep objects as files, and a file is no directory.
 type Store interface {
 	// Put writes the object whole. ErrExists, ErrChanged; any other error: unknown.
 	Put(ctx context.Context, key string, b []byte, c Condition) (Info, error)
