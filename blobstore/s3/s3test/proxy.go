@@ -1,12 +1,7 @@
 package s3test
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5"
-	"encoding/hex"
-	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -282,46 +277,3 @@ type nobody struct{ header http.Header }
 func (n *nobody) Header() http.Header         { return n.header }
 func (n *nobody) Write(b []byte) (int, error) { return len(b), nil }
 func (n *nobody) WriteHeader(int)             {}
-
-// held is the body of a request that can be sent more than once.
-type held struct {
-	*bytes.Reader
-	b []byte
-}
-
-func (held) Close() error { return nil }
-
-var errTooLarge = errors.New("the body is too large to be held back")
-
-// hold reads the body of a request, so that it can be sent again.
-func hold(r *http.Request) error {
-	if _, already := r.Body.(held); already {
-		return nil
-	}
-	const most = 64 << 20
-	b, err := io.ReadAll(io.LimitReader(r.Body, most+1))
-	if err == nil && len(b) > most {
-		err = errTooLarge
-	}
-	r.Body = held{bytes.NewReader(b), b}
-	return err
-}
-
-// again is a request to be carried out once more. Its body is held.
-func again(r *http.Request, ctx context.Context) *http.Request {
-	b := r.Body.(held).b
-	twin := r.Clone(ctx)
-	twin.Body = held{bytes.NewReader(b), b}
-	return twin
-}
-
-// told answers a change as if it had been made.
-func told(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodDelete {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	sum := md5.Sum(plain(r))
-	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
-	w.WriteHeader(http.StatusOK)
-}

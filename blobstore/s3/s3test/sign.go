@@ -1,41 +1,16 @@
 package s3test
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// plain returns the body of a request, which is held, without the framing of
-// aws-chunked.
-func plain(r *http.Request) []byte {
-	b := r.Body.(held).b
-	if !strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
-		return b
-	}
-	var out bytes.Buffer
-	in := bufio.NewReader(bytes.NewReader(b))
-	for {
-		line, err := in.ReadString('\n')
-		size, _, _ := strings.Cut(strings.TrimSpace(line), ";")
-		n, bad := strconv.ParseInt(size, 16, 64)
-		if err != nil || bad != nil || n == 0 {
-			return out.Bytes() // the end, and checksums after it
-		}
-		if _, err := io.CopyN(&out, in, n); err != nil {
-			return out.Bytes()
-		}
-		in.ReadString('\n')
-	}
-}
 
 // withoutConditions takes the conditions off a request and signs it anew: what was
 // signed can be neither left out nor changed.
