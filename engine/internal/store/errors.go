@@ -32,6 +32,7 @@ type Reason string
 const (
 	ReasonClosed         Reason = "closed"          // Close was called
 	ReasonOutcomeUnknown Reason = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
+	ReasonReplaced       Reason = "replaced"        // another server owns the vault now
 	ReasonDamaged        Reason = "damaged"         // rows.db cannot be read
 	ReasonClock          Reason = "clock"           // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
@@ -49,6 +50,8 @@ func (e *UnavailableError) Error() string {
 		return "the vault is closed"
 	case e.Reason == ReasonClock:
 		return e.Err.Error()
+	case e.Reason == ReasonReplaced:
+		return fmt.Sprintf("this server does not own the vault any more, and changes nothing of it: %v", e.Err)
 	case e.Reason == ReasonOutcomeUnknown:
 		return fmt.Sprintf("a commit failed and it is not known whether it reached the disk; the vault must be opened again: %v", e.Err)
 	}

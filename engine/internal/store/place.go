@@ -75,6 +75,43 @@ func readable(path string, schema Schema) (err error) {
 	return errors.Join(s.open(true, func() error { _, err := s.readFormat(); return err }), s.closeDB())
 }
 
+// Place makes a directory without a database one of a vault, by a copy that Snapshot.WriteTo
+// wrote. What is left there of another goes. A crash leaves no vault.
+func Place(dir string, r io.Reader) (err error) {
+	if err := wal.Discard(filepath.Join(dir, DirLog)); err != nil {
+		return err
+	}
+	fresh := filepath.Join(dir, fileNew)
+	f, err := blobstore.CreateFresh(fresh)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(fresh))
+	}
+	if err := blobstore.Rename(fresh, filepath.Join(dir, FileRows)); err != nil {
+		return err
+	}
+	return markPlace(dir)
+}
+
+// Drop removes the database of a directory, whose Lock nobody holds: first what makes it a vault.
+func Drop(dir string) error {
+	for _, file := range []string{FileDB, FileRows} {
+		if err := os.Remove(filepath.Join(dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := blobstore.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return wal.Discard(filepath.Join(dir, DirLog))
+}
+
 func (s *Store) closeDB() error {
 	if s.db == nil || s.stuck.Load() {
 		return nil
