@@ -29,6 +29,9 @@ type Config struct {
 	// History is how long snapshots and commits are kept for restoring to a point in
 	// time. 0 is 7 days.
 	History time.Duration
+	// Lease is how long the lease of an owner has to stand still before another server
+	// takes the vault over. All servers of a vault have one. 0 is 15 s; tests have less.
+	Lease time.Duration
 	// Patience is how much longer than others this server waits before it takes over
 	// from an owner that is gone: one that owns its share gives way to one that does not.
 	Patience time.Duration
@@ -74,6 +77,22 @@ const (
 )
 
 const defaultHistory = 7 * 24 * time.Hour
+
+const defaultLease = 15 * time.Second
+
+// expires is how long the lease has to stand still before another takes it.
+func (c *Config) expires() time.Duration {
+	if c.Lease == 0 {
+		return defaultLease
+	}
+	return c.Lease
+}
+
+// Of 15 seconds: it is renewed every 3, and looked at every second; and for 10 after a
+// renewal began its owner answers as current.
+func (c *Config) renewEvery() time.Duration   { return c.expires() / 5 }
+func (c *Config) watchEvery() time.Duration   { return c.expires() / 15 }
+func (c *Config) leaseCurrent() time.Duration { return c.expires() * 2 / 3 }
 
 func (c *Config) history() time.Duration {
 	if c.History == 0 {
