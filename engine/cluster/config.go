@@ -53,7 +53,7 @@ type Blobs interface {
 type vault interface {
 	vaultCopy
 	Apply(ctx context.Context, records ...[]byte) error
-	EmptyGroup() (group uint64, record []byte)
+	EmptyGroup() (group uint64, record []byte, err error)
 	Ready() error
 	Close() error
 }
@@ -61,7 +61,7 @@ type vault interface {
 // vaultCopy is what a snapshot needs of *engine.Vault.
 type vaultCopy interface {
 	ID() string
-	Group() uint64
+	Group() (uint64, error)
 	Head() audit.Head
 	Wiped() uint64
 	CopyDatabase(fn func(engine.DatabaseCopy) error) error

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"strongroom/blobstore/object"
+	"strongroom/engine"
 )
 
 const (
@@ -66,18 +67,19 @@ func apply(ctx context.Context, v vault, at place, commits []commit) (place, err
 		records[i] = cm.Record
 	}
 	err := v.Apply(ctx, records...)
-	if done := v.Group(); done > at.Commit {
+	if errors.Is(err, engine.ErrRecord) {
+		err = fmt.Errorf("%w: %w", errApply, err)
+	}
+	done, failed := v.Group()
+	if failed == nil && done > at.Commit {
 		at = commits[done-at.Commit-1].place
 	}
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w %d: %w", errApply, at.Commit+1, err)
-	}
-	return at, err
+	return at, errors.Join(err, failed)
 }
 
-// errApply is about the working copy: what it holds is not what the store has, so
-// that it is fetched anew.
-var errApply = errors.New("this server's copy does not take commit")
+// errApply is about the working copy: it does not take a commit that is whole, so that
+// it is fetched anew.
+var errApply = errors.New("this server's copy does not go on with what is in the store")
 
 // lacks says why the store has no commit after at although somebody has seen one of the
 // number seen: they were collected, for a snapshot has what they did, ErrCollected; or

@@ -110,7 +110,11 @@ func (c *Config) openOld(ctx context.Context, s copyState) (*candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUseless, err)
 	}
-	at, err := c.locate(ctx, v.Group())
+	var at place
+	n, err := v.Group()
+	if err == nil {
+		at, err = c.locate(ctx, n)
+	}
 	if err == nil {
 		err = c.same(ctx, s.place, at)
 	}
@@ -157,8 +161,8 @@ func (c *Config) openNew(ctx context.Context, id string) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.Group() != p.Commit {
-		return nil, errors.Join(fmt.Errorf("%w: snapshot %d has group %d", ErrDamaged, p.Commit, v.Group()), v.Close())
+	if n, err := v.Group(); err != nil || n != p.Commit {
+		return nil, errors.Join(fmt.Errorf("%w: snapshot %d has group %d (%v)", ErrDamaged, p.Commit, n, err), v.Close())
 	}
 	return &candidate{c: c, id: id, v: v, at: p.place}, nil
 }

@@ -91,13 +91,16 @@ func (k *candidate) take(ctx context.Context, epoch uint64) error {
 		if k.at.Epoch >= epoch {
 			return errLost
 		}
-		group, record := k.v.EmptyGroup()
+		group, record, err := k.v.EmptyGroup()
+		if err != nil {
+			return err
+		}
 		if group != k.at.Commit+1 {
 			return fmt.Errorf("take over after commit %d: the vault's next group is %d", k.at.Commit, group)
 		}
 		cm := commit{place{group, newMark(), epoch}, k.at.Mark, kindTakeover, record}
 		k.rest = rested{at: k.at, doubted: true}
-		_, err := k.c.putCommit(ctx, cm, z, &k.rest)
+		_, err = k.c.putCommit(ctx, cm, z, &k.rest)
 		if taken := (*takenError)(nil); errors.As(err, &taken) {
 			if err := k.catchUp(ctx, group); err != nil {
 				return err
