@@ -31,7 +31,7 @@ func answers(err error) bool {
 // 404 that does not say so may come from whatever stands between: a proxy, or a
 // server of something else.
 func (c *call) missing(err error) bool {
-	return c.status == http.StatusNotFound && minio.ToErrorResponse(err).Code == minio.NoSuchKey && bytes.Contains(c.says, []byte(minio.NoSuchKey))
+	return c.status == http.StatusNotFound && minio.ToErrorResponse(err).Code == minio.NoSuchKey && bytes.Contains(c.says, []byte("<Code>"+minio.NoSuchKey+"</Code>"))
 }
 
 // putError is failed for a Put with a condition.
