@@ -219,7 +219,12 @@ func executable(t testing.TB) string {
 // test ends it; if it does not, it is killed.
 func spawn(t testing.TB, data string, args ...string) *server {
 	t.Helper()
-	cmd := exec.Command(executable(t), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
+	return spawnCommand(t, data, exec.Command(executable(t), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...))
+}
+
+// spawnCommand is spawn for a command line of serve.
+func spawnCommand(t testing.TB, data string, cmd *exec.Cmd) *server {
+	t.Helper()
 	s := &server{data: data, stderr: newOutput(), ended: make(chan struct{})}
 	cmd.Stderr = s.stderr
 	if err := cmd.Start(); err != nil {
