@@ -157,7 +157,7 @@ func (c *Config) findCommit(ctx context.Context, n uint64) (cm commit, err error
 
 // answered says whether err is what a store has decided, or nothing that another try changes.
 func answered(err error) bool {
-	for _, answer := range []error{object.ErrNotFound, object.ErrExists, object.ErrChanged, ErrDamaged, ErrForked, ErrCollected, errApply} {
+	for _, answer := range []error{object.ErrNotFound, object.ErrExists, object.ErrChanged, ErrDamaged, ErrForked, ErrLeft, ErrCollected, errApply} {
 		if errors.Is(err, answer) {
 			return true
 		}

@@ -39,6 +39,7 @@ type Config struct {
 	Log func(format string, args ...any)
 
 	open  func(dir string, o engine.Options) (vault, error) // nil: engine.Open
+	place func(dir string, p pointer) error                 // nil: fetchCopy
 	boot  func() time.Duration                              // nil: bootTime. Runs on while the machine sleeps
 	start time.Time                                         // when the member began
 }
@@ -137,19 +138,6 @@ type place struct {
 	Commit uint64 `json:"commit"`
 	Mark   mark   `json:"mark"`
 	Epoch  uint64 `json:"epoch"` // of who wrote it
-}
-
-// pointer names the newest verified snapshot, in the object "snapshot". Init's has
-// a mark of its own, for there is no commit of its number: the commit after it
-// names that mark as its predecessor's. Every other has the mark of its commit.
-type pointer struct {
-	place
-	Seq    uint64    `json:"seq"`
-	Hash   string    `json:"hash"`   // of the log's head
-	Size   int64     `json:"size"`   // of the object
-	Digest string    `json:"digest"` // of the object
-	Key    string    `json:"key"`
-	Time   time.Time `json:"time"`
 }
 
 // copyState is cluster.json: what is known of the working copy.

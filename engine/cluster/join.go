@@ -121,7 +121,7 @@ func (c *Config) openOld(ctx context.Context, s copyState) (*candidate, error) {
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
-	return &candidate{c: c, id: s.ID, v: v, at: at}, nil
+	return &candidate{c: c, id: s.ID, v: v, at: at, f: fetcher{c: c}}, nil
 }
 
 // same is nil if the commit that the copy was last noted to have is the one of the store.
@@ -154,7 +154,12 @@ func (c *Config) openNew(ctx context.Context, id string) (*candidate, error) {
 	if err := c.saveCopyState(copyState{ID: id, Suspect: true}); err != nil {
 		return nil, err
 	}
-	if err := c.fetchCopy(ctx, p); err != nil {
+	if c.place != nil {
+		err = c.place(c.Dir, p)
+	} else {
+		err = c.fetchCopy(ctx, p)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("bring snapshot %d: %w", p.Commit, err)
 	}
 	v, err := c.openFollowing()
@@ -164,7 +169,7 @@ func (c *Config) openNew(ctx context.Context, id string) (*candidate, error) {
 	if n, err := v.Group(); err != nil || n != p.Commit {
 		return nil, errors.Join(fmt.Errorf("%w: snapshot %d has group %d (%v)", ErrDamaged, p.Commit, n, err), v.Close())
 	}
-	return &candidate{c: c, id: id, v: v, at: p.place}, nil
+	return &candidate{c: c, id: id, v: v, at: p.place, f: fetcher{c: c}}, nil
 }
 
 // follow begins a follower's life.
