@@ -148,4 +148,6 @@ type copyState struct {
 	Clean bool   `json:"clean"`
 	// Suspect: it did not take a commit that is whole, and is fetched anew.
 	Suspect bool `json:"suspect,omitempty"`
+	// Left: it has all there is, and the vault is being moved out of the store: see Leave.
+	Left bool `json:"left,omitempty"`
 }

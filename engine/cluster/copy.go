@@ -31,10 +31,13 @@ func (c *Config) loadCopyState() (s copyState, ok bool, err error) {
 	return s, true, nil
 }
 
-// saveCopyState writes it durably.
+// saveCopyState writes it durably, in a directory that may be new.
 func (c *Config) saveCopyState(s copyState) error {
 	b, err := json.Marshal(s)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return err
 	}
 	return blobstore.WriteFile(filepath.Join(c.Dir, fileState), append(b, '\n'))

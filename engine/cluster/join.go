@@ -77,6 +77,9 @@ func (k *candidate) join(ctx context.Context) (*Member, error) {
 // openCopy opens the working copy to follow, a new one if there is none or it is of no
 // use. What it holds is looked for in the store.
 func (c *Config) openCopy(ctx context.Context, anew bool) (*candidate, error) {
+	if _, err := c.findPointer(ctx); err != nil {
+		return nil, err // ErrLeft: a copy that is up to date would not find out
+	}
 	s, there, err := c.loadCopyState()
 	if err != nil {
 		return nil, err
@@ -210,6 +213,9 @@ func (k *candidate) own(ctx context.Context, l seenLease) (_ *Member, err error)
 	}()
 	if err := k.take(ctx, h.l.Epoch); err != nil {
 		return nil, err
+	}
+	if _, err := k.c.findPointer(ctx); err != nil {
+		return nil, err // ErrLeft, meanwhile: see noteLeft
 	}
 	m.s = &shipper{c: k.c, ended: m.Err, lost: m.end, z: newDeflater(), rest: k.rest, last: k.at}
 	m.s.ctx, m.letGo = context.WithCancelCause(context.Background())

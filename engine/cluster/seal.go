@@ -108,12 +108,9 @@ func (c *Config) sealKey(ctx context.Context, vaultID, name string, key []byte) 
 }
 
 // unsealKeys writes the keys that are in the store into c.Dir, those that are there
-// already but as others too. Without SealKey it does nothing: a server that stands alone
-// keeps its own.
+// already but as others too. A server that stands alone has no SealKey and keeps its own;
+// ErrSealKey if there are any in the store then.
 func (c *Config) unsealKeys(ctx context.Context) error {
-	if c.SealKey == nil {
-		return nil
-	}
 	p, _, err := c.loadPointer(ctx)
 	if err != nil {
 		return err
@@ -124,6 +121,9 @@ func (c *Config) unsealKeys(ctx context.Context) error {
 			continue
 		}
 		var key []byte
+		if err == nil && c.SealKey == nil {
+			err = fmt.Errorf("%w, and this one has none", ErrSealKey)
+		}
 		if err == nil {
 			key, err = c.unseal(p.Vault, name, b)
 		}
