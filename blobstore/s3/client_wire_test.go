@@ -343,3 +343,38 @@ func TestSilence(t *testing.T) {
 		}
 	}
 }
+
+// While a put is held back, the store has all of it but the end.
+func TestHeld(t *testing.T) {
+	b := bytes.Repeat([]byte("held"), 8<<10)
+	arrived := make(chan int, 1)
+	s, c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		begin := make([]byte, 16<<10)
+		n, _ := io.ReadFull(r.Body, begin)
+		arrived <- n
+		rest, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the second, which is stopped
+		}
+		if got := append(begin[:n], rest...); !bytes.Equal(got, b) || r.Header.Get("If-None-Match") != "*" {
+			t.Errorf("%d of %d bytes", len(got), len(b))
+		}
+		w.Header().Set("ETag", `"e"`)
+	})
+	_, err := c.PutHeld(t.Context(), "k", b, object.Condition{Absent: true}, func() error {
+		if n := <-arrived; n != 16<<10 {
+			t.Errorf("only %d bytes are there", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	if _, err := c.PutHeld(t.Context(), "k", b, object.Condition{}, func() error { <-arrived; return stop }); !errors.Is(err, stop) {
+		t.Errorf("%v", err)
+	}
+	if n := s.requests(); n != 2 {
+		t.Errorf("%d requests", n)
+	}
+}

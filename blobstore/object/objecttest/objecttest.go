@@ -37,6 +37,7 @@ func Test(t *testing.T, open func(*testing.T) object.Store) {
 		{"a list of many pages", testPages},
 		{"read while it is overwritten", testPinned},
 		{"cancelled", testCancelled},
+		{"a trial", testTrial},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.f(t, open(t)) })
 	}
@@ -401,4 +402,14 @@ func testCancelled(t *testing.T, s object.Store) {
 		}
 	}
 	wantRead(t, s, "k", []byte("x"))
+}
+
+func testTrial(t *testing.T, s object.Store) {
+	Put(t, s, "k", "x", object.Condition{})
+	if err := object.Trial(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+	if got := list(t, s, "", ""); !slices.Equal(got, []string{"k"}) {
+		t.Errorf("it leaves %q", got)
+	}
 }

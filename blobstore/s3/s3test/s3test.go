@@ -73,7 +73,7 @@ func Start(t testing.TB) *Server {
 		}
 	})
 	s.start()
-	s.makeBucket(Bucket)
+	s.MakeBucket(Bucket)
 	return s
 }
 
@@ -84,13 +84,13 @@ func (s *Server) arguments(address string) {
 	switch s.Name {
 	case "versitygw":
 		// Attributes beside the objects: not every file system has them of its own.
-		objects, attributes := filepath.Join(s.Dir, "objects"), filepath.Join(s.Dir, "attributes")
-		for _, dir := range []string{objects, attributes} {
+		objects, attributes, versions := filepath.Join(s.Dir, "objects"), filepath.Join(s.Dir, "attributes"), filepath.Join(s.Dir, "versions")
+		for _, dir := range []string{objects, attributes, versions} {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				s.t.Fatal(err)
 			}
 		}
-		s.args = []string{"--port", address, "--quiet", "--keep-alive", "posix", "--sidecar", attributes, objects}
+		s.args = []string{"--port", address, "--quiet", "--keep-alive", "posix", "--sidecar", attributes, "--versioning-dir", versions, objects}
 	case "minio":
 		s.args = []string{"server", "--quiet", "--address", address, s.Dir}
 	case "weed":
@@ -215,14 +215,30 @@ func (s *Server) admin() *minio.Client {
 }
 
 // MakeBucket makes one more bucket.
-func (s *Server) MakeBucket(name string) { s.t.Helper(); s.makeBucket(name) }
+func (s *Server) MakeBucket(name string) {
+	s.t.Helper()
+	s.done("make the bucket "+name, func(ctx context.Context, c *minio.Client) error {
+		return c.MakeBucket(ctx, name, minio.MakeBucketOptions{})
+	})
+}
 
-func (s *Server) makeBucket(name string) {
+// SetVersioning has a bucket keep versions, or no more.
+func (s *Server) SetVersioning(bucket string, on bool) {
+	s.t.Helper()
+	s.done("set the versioning of "+bucket, func(ctx context.Context, c *minio.Client) error {
+		if on {
+			return c.EnableVersioning(ctx, bucket)
+		}
+		return c.SuspendVersioning(ctx, bucket)
+	})
+}
+
+func (s *Server) done(what string, do func(context.Context, *minio.Client) error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := s.admin().MakeBucket(ctx, name, minio.MakeBucketOptions{}); err != nil {
-		s.t.Fatalf("make the bucket %s: %v\n%s", name, err, s.log.tail())
+	if err := do(ctx, s.admin()); err != nil {
+		s.t.Fatalf("%s: %v\n%s", what, err, s.log.tail())
 	}
 }
 
