@@ -227,36 +227,44 @@ func (c *blobCache) examine(was blobCopy) (f *os.File, is blobCopy, err error) {
 var errBarred = errors.New("the blob is being removed")
 
 // add makes the file at path, whose bytes were seen to have the digest, the copy of
-// the blob, and opens it. On error the file is where it was.
-func (c *blobCache) add(d blobstore.Digest, path string, size int64) (*os.File, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.barred[d] > 0 {
-		return nil, errBarred
+// the blob. It returns the file, opened, so that it can be read though others may push it out at once. On
+// error nothing is left at path.
+func (c *blobCache) add(d blobstore.Digest, path string, size int64) (f *os.File, err error) {
+	if f, err = blobstore.OpenRegular(path); err != nil {
+		return nil, errors.Join(err, os.Remove(path))
 	}
-	if e, there := c.copies[d]; there {
-		if err := c.remove(e); err != nil {
-			return nil, err
-		}
-	}
-	err := os.Rename(path, c.path(d))
-	if errors.Is(err, os.ErrNotExist) { // the first copy in this directory
-		err = errors.Join(os.MkdirAll(filepath.Dir(c.path(d)), 0o700), os.Rename(path, c.path(d)))
+	info, err := f.Stat()
+	if err == nil {
+		err = c.place(path, &blobCopy{d, size, info.ModTime(), true})
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Close(), os.Remove(path))
 	}
-	f, err := blobstore.OpenRegular(c.path(d))
-	if err == nil {
-		var info os.FileInfo
-		if info, err = f.Stat(); err == nil {
-			c.insert(&blobCopy{d, size, info.ModTime(), true})
-			c.evict()
-			return f, nil
+	return f, nil
+}
+
+func (c *blobCache) place(path string, copied *blobCopy) error {
+	to := c.path(copied.digest)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.barred[copied.digest] > 0 {
+		return errBarred
+	}
+	if e, there := c.copies[copied.digest]; there {
+		if err := c.remove(e); err != nil {
+			return err
 		}
-		f.Close()
 	}
-	return nil, errors.Join(err, os.Remove(c.path(d)))
+	err := os.Rename(path, to)
+	if errors.Is(err, os.ErrNotExist) { // the first copy in this directory
+		err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.Rename(path, to))
+	}
+	if err != nil {
+		return err
+	}
+	c.insert(copied)
+	c.evict()
+	return nil
 }
 
 // begin lets the caller make the copy of a blob, who calls end then, unless somebody

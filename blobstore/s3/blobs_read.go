@@ -76,13 +76,12 @@ func (b *Blobs) copy(ctx context.Context, digest blobstore.Digest) (f *os.File, 
 		}
 		path := b.stagingPath()
 		n, err := b.spool(path, r)
-		if err == nil {
-			if f, err = b.cache.add(digest, path, n); err != nil {
-				err = &notCopied{err}
-			}
-		}
 		if err != nil {
 			os.Remove(path)
+			return n, err
+		}
+		if f, err = b.cache.add(digest, path, n); err != nil {
+			err = &notCopied{err}
 		}
 		return n, err
 	})

@@ -227,10 +227,7 @@ func (s *stagedBlob) copy() {
 	}
 	if f, err := s.b.cache.add(s.digest, s.path, s.size); err == nil {
 		f.Close()
-		s.path = ""
-		return
 	}
-	os.Remove(s.path)
 	s.path = ""
 }
 
