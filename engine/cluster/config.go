@@ -79,21 +79,13 @@ const (
 
 const defaultHistory = 7 * 24 * time.Hour
 
-const defaultLease = 15 * time.Second
-
-// expires is how long the lease has to stand still before another takes it.
-func (c *Config) expires() time.Duration {
+// lease is how long something takes of a lease that Config.Lease may have made shorter.
+func (c *Config) lease(of time.Duration) time.Duration {
 	if c.Lease == 0 {
-		return defaultLease
+		return of
 	}
-	return c.Lease
+	return time.Duration(float64(of) * float64(c.Lease) / float64(leaseExpires))
 }
-
-// Of 15 seconds: it is renewed every 3, and looked at every second; and for 10 after a
-// renewal began its owner answers as current.
-func (c *Config) renewEvery() time.Duration   { return c.expires() / 5 }
-func (c *Config) watchEvery() time.Duration   { return c.expires() / 15 }
-func (c *Config) leaseCurrent() time.Duration { return c.expires() * 2 / 3 }
 
 func (c *Config) history() time.Duration {
 	if c.History == 0 {

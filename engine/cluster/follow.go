@@ -109,7 +109,7 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	looked := began-f.looked >= f.c.watchEvery()
+	looked := began-f.looked >= f.c.lease(watchEvery)
 	if looked {
 		s, err := f.c.readLease(ctx)
 		if err != nil {
@@ -136,7 +136,7 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 		return true, f.c.lacks(ctx, f.at, f.watch.Commit)
 	}
 	f.note(began, true)
-	if looked && f.watch.free(f.id, f.c.expires(), f.c.Patience) {
+	if looked && f.watch.free(f.id, f.c.lease(leaseExpires), f.c.Patience) {
 		return false, f.claimed(ctx)
 	}
 	return false, nil

@@ -14,8 +14,14 @@ import (
 	"strongroom/engine"
 )
 
-// clockMayDiff is how far the clock of who takes over may be from the store's.
-const clockMayDiff = 5 * time.Second
+// Config.Lease makes all but the last shorter.
+const (
+	renewEvery   = 3 * time.Second
+	leaseCurrent = 10 * time.Second // for this long after a renewal began its owner answers as current
+	leaseExpires = 15 * time.Second // for this long it stands still before another takes it
+	watchEvery   = time.Second
+	clockMayDiff = 5 * time.Second
+)
 
 // lease is the object that says who owns the vault. It saves servers from fighting,
 // and lets an owner answer reads alone; which changes count is decided by the numbers of
@@ -195,7 +201,7 @@ var errRenewAgain = errors.New("the lease was renewed by a request that was give
 func (h *holder) current() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.c.now()-h.began > h.c.leaseCurrent() {
+	if h.c.now()-h.began > h.c.lease(leaseCurrent) {
 		return ErrStale
 	}
 	return nil
@@ -204,7 +210,7 @@ func (h *holder) current() error {
 // run renews the lease until ctx ends, before returns an error or it is another's, and
 // returns why.
 func (h *holder) run(ctx context.Context, before func() error) error {
-	failed, wait := 0, h.c.renewEvery()
+	failed, wait := 0, h.c.lease(renewEvery)
 	for {
 		select {
 		case <-ctx.Done():
@@ -217,7 +223,7 @@ func (h *holder) run(ctx context.Context, before func() error) error {
 		err := h.renew(ctx)
 		switch {
 		case err == nil:
-			failed, wait = 0, h.c.renewEvery()
+			failed, wait = 0, h.c.lease(renewEvery)
 		case errors.Is(err, engine.ErrReplaced) || errors.Is(err, ErrDamaged):
 			return err
 		case errors.Is(err, errRenewAgain):
@@ -226,7 +232,7 @@ func (h *holder) run(ctx context.Context, before func() error) error {
 			if failed++; failed == 3 {
 				h.c.log("renew the lease: %v", err)
 			}
-			wait = h.c.watchEvery()
+			wait = h.c.lease(watchEvery)
 		}
 	}
 }

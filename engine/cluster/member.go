@@ -191,7 +191,7 @@ func (m *Member) closeOwner(ctx context.Context) error {
 	if !errors.Is(m.Err(), engine.ErrReplaced) {
 		m.h.reached(at.Commit, 0)
 		if err := m.h.release(ctx); err != nil {
-			m.c.log("give the lease up: %v; another server takes over in %v", err, m.c.expires())
+			m.c.log("give the lease up: %v; another server takes over in %v", err, m.c.lease(leaseExpires))
 		}
 	}
 	state := copyState{place: at, ID: m.id, Boot: bootID(), Clean: failed == nil}
