@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ type member struct {
 // makes the vault.
 func newFleet(t testing.TB, n int) *fleet {
 	t.Helper()
-	if !strings.Contains((&program{env: func(string) string { return "" }}).help("serve"), "-store ") {
+	if !strings.Contains((&program{env: func(string) string { return "" }}).help("serve"), "-store ") && os.Getenv("SR_MINI") == "" {
 		t.Skip("serve knows no --store")
 	}
 	f := &fleet{t: t, gateway: s3test.Start(t), prefix: "fleet"}
@@ -128,7 +129,9 @@ func (m *member) args() []string {
 // command is the program on this member's machine.
 func (m *member) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(append(os.Environ(), m.gateway.Environ()...), "AWS_ENDPOINT_URL="+m.storeURL(), leaseVariable+"="+leaseTime.String())
+	// What this machine has for another store is not for this one.
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
+	cmd.Env = append(append(own, m.gateway.Environ()...), "AWS_ENDPOINT_URL="+m.storeURL(), leaseVariable+"="+leaseTime.String())
 	return cmd
 }
 
