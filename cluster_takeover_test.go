@@ -106,7 +106,8 @@ func (s *soak) receipts() []audit.Receipt {
 	return all
 }
 
-// end ends the load and holds every server that runs to what was acknowledged.
+// end ends the load, and holds every server that runs to the log that all have seen,
+// and the owner to everything that was acknowledged.
 func (s *soak) end() (changes int) {
 	t := s.f.t
 	t.Helper()
@@ -118,25 +119,30 @@ func (s *soak) end() (changes int) {
 		t.Fatal(err)
 	}
 	for _, m := range s.f.members {
-		if m.where() != "" {
-			s.check(m, head.Seq)
+		if m.where() == "" {
+			continue
+		}
+		m.catchUp(head.Seq)
+		if err := s.log.readAll(t.Context(), m.key, m.name, m.where(), head.Seq); err != nil {
+			t.Errorf("the log of %s: %v", m.name, err)
 		}
 	}
+	s.check(s.f.owner(), head.Seq)
 	if t.Failed() {
 		t.Log(s.f.says())
 	}
 	return changes
 }
 
-// check holds a server to what was acknowledged, when it has come to an entry.
+// check holds a server to everything, when it has come to an entry.
 func (s *soak) check(m *member, seq uint64) {
 	t := s.f.t
 	t.Helper()
 	m.catchUp(seq)
-	checkWriters(t, m.where(), s.writers)
 	if err := s.log.readAll(t.Context(), m.key, m.name, m.where(), seq); err != nil {
 		t.Errorf("the log of %s: %v", m.name, err)
 	}
+	checkWriters(t, m.where(), s.writers)
 	s.log.check(t, s.receipts())
 	m.verify()
 }
