@@ -239,7 +239,8 @@ func (m *Member) alive() error {
 	default:
 		return nil // it is being taken over
 	}
-	if err := m.v.Ready(); err != nil {
+	var down *engine.UnavailableError
+	if err := m.v.Ready(); err != nil && !(errors.As(err, &down) && down.Reason == engine.ReasonClosed) {
 		return err // it can do nothing with the lease; the next one can
 	}
 	m.h.reached(m.s.place().Commit, m.v.Head().Seq)
