@@ -111,6 +111,7 @@ func (p *Program) commands() []command {
 		p.approvalApproveCommand(),
 		p.approvalRejectCommand(),
 		p.vaultListCommand(),
+		p.vaultMoveCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),
 		p.witnessRequestCommand(),

@@ -33,6 +33,7 @@ type serveFlags struct {
 	tokens       lifeValue
 	refreshes    lifeValue
 	oidc         oidcFlags
+	store        storeFlags
 	rate         rateValue
 	burst        uint
 	memory       bytesValue
@@ -65,6 +66,12 @@ acknowledged.
 While it runs, the other commands work through the socket control.sock in the
 data directory. Only this user, and root, can connect to it.
 
+With --store, the vaults live in a store of objects, S3 or what speaks it, and several
+servers may share them: one owns a vault and makes its changes, the others follow, and
+one of them takes over when the owner is gone for 15 seconds. An answer then means
+that the change is in the store. A vault of the data directory is moved there by
+` + "`strongroom vault move`" + `.
+
 To listen on an address that other machines can reach takes a TLS certificate, or
 --insecure-http if something in front of the server adds TLS. A certificate is
 read again when its files change; TLS is 1.2 or later, and brings HTTP/2.
@@ -78,6 +85,7 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveFlags
 			f.data(&o.Place)
+			f.storeServing(&o.store)
 			f.set.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` and port; port 0 takes a free one")
 			f.set.StringVar(&o.metrics, "metrics-listen", "", "`ADDRESS` and port to serve GET /metrics at, to anybody who comes there;\nwithout it, it is served to admins beside the rest")
 			f.set.BoolVar(&o.insecureHTTP, "insecure-http", false, "listen beyond this machine without TLS")
@@ -146,6 +154,9 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 		if options.Metrics, err = o.checkAddress("--metrics-listen", o.metrics, "metrics"); err != nil {
 			return err
 		}
+	}
+	if options.Store, err = o.store.open(p.Env, o.insecureHTTP); err != nil {
+		return err
 	}
 	if p.Env("GOMEMLIMIT") == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(o.memory)))

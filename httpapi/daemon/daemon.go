@@ -39,6 +39,9 @@ import (
 type Options struct {
 	// Place is the data directory; all its vaults are served, whichever it names.
 	Place datadir.Place
+	// Store is where the vaults live, and Place where their working copies are; nil:
+	// they live in Place.
+	Store *Store
 
 	Listen  *net.TCPAddr // port 0 takes a free one
 	Metrics *net.TCPAddr // where /metrics is served to anybody; nil: nowhere
@@ -116,6 +119,9 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if err := o.canListen(); err != nil {
 		return err
 	}
+	if o.Store != nil {
+		return o.serveStore(ctx, door, log)
+	}
 	names, err := o.namesToServe(ctx)
 	if err != nil {
 		return err
@@ -141,7 +147,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 	}
 	witnesses := startWitnessing(ctx, o.Witnesses, vaults, log)
 	defer witnesses.stop()
-	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
+	schedule, err := startSchedule(vaults, vaults, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
 	if err != nil {
 		return err
 	}
@@ -157,7 +163,15 @@ func Serve(ctx context.Context, o Options) (err error) {
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
 		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
-	fronts, err := o.open(door, vaults, unopened, readers, witnessed, log)
+	in, err := o.rooms(served{
+		vaults: vaults, unopened: unopened, readers: readers, witnessed: witnessed,
+		counted: httpapi.NewMetrics(), collect: processMetrics(time.Now()),
+	}, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.end()) }()
+	fronts, err := o.open(door, in, log)
 	if err != nil {
 		return err
 	}
