@@ -199,7 +199,7 @@ func (m *Member) closeOwner(ctx context.Context) error {
 			m.c.log("seal keys: %v; what this server made of late, the next owner does not have", err)
 		}
 		if err := m.h.release(ctx); err != nil {
-			m.c.log("give the lease up: %v; another server takes over in %v", err, leaseExpires)
+			m.c.log("give the lease up: %v; another server takes over in %v", err, m.c.lease(leaseExpires))
 		}
 	}
 	state := copyState{place: at, ID: m.id, Boot: bootID(), Clean: failed == nil}

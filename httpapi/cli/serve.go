@@ -158,6 +158,9 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 	if options.Store, err = o.store.open(p.Env, o.insecureHTTP); err != nil {
 		return err
 	}
+	if options.Store != nil {
+		options.Store.Lease = p.Lease
+	}
 	if p.Env("GOMEMLIMIT") == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(o.memory)))
 	}
