@@ -21,6 +21,9 @@ func TestBlobsOnServer(t *testing.T) {
 	server.MakeLockingBucket("locking")
 	var n atomic.Int64
 	for name, locking := range map[string]bool{"plain": false, "locking": true} {
+		if locking && testing.Short() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			blobtest.Test(t, func(t *testing.T) blobtest.Store {
 				return openOnServer(t, server, fmt.Sprintf("blobs/%d", n.Add(1)), locking)
