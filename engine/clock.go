@@ -205,22 +205,7 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 		return time.Time{}, err
 	}
 	next = v.store.Clock.Now().Add(time.Minute)
-	for _, work := range []struct {
-		what string
-		do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
-	}{
-		{"make the database durable", v.store.Checkpoint},
-		{"write down who failed to sign in", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.RecordFailedSignIns(ctx) }},
-		{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }},
-		{"drop scratchpads nobody came back for", v.purgeScratchpads},
-		{"remind of obligations", v.remind},
-		{"dispose of what has run out its retention", v.sweepRetention},
-		{"erase", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.erase(ctx) }},
-		{"end requests that nobody decided on", v.expireApprovals},
-		{"sign a checkpoint of the log", v.sweepCheckpoint},
-		{"look for bytes nobody needs", v.tidyLitter},
-		{"overwrite what was erased", v.wipeErased},
-	} {
+	for _, work := range v.work() {
 		due, failed := work.do(ctx)
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", work.what, failed))
@@ -231,12 +216,46 @@ func (v *Vault) Sweep(ctx context.Context) (next time.Time, err error) {
 	return next, err
 }
 
+// sweeping is a part of Sweep.
+type sweeping struct {
+	what string
+	do   func(context.Context) (time.Time, error) // and returns when to come back, zero if it does not know
+}
+
+// work is what Sweep does, in this order. What a follower leaves out is decided by
+// the vault's owner.
+func (v *Vault) work() []sweeping {
+	durable := sweeping{"make the database durable", v.store.Checkpoint}
+	used := sweeping{"write down when keys were used", func(context.Context) (time.Time, error) { return time.Time{}, v.used.save() }}
+	wipe := sweeping{"overwrite what was erased", v.wipeErased}
+	if v.follows {
+		return []sweeping{durable, used, wipe}
+	}
+	return []sweeping{
+		durable,
+		{"write down who failed to sign in", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.RecordFailedSignIns(ctx) }},
+		used,
+		{"drop scratchpads nobody came back for", v.purgeScratchpads},
+		{"remind of obligations", v.remind},
+		{"dispose of what has run out its retention", v.sweepRetention},
+		{"erase", func(ctx context.Context) (time.Time, error) { return time.Time{}, v.erase(ctx) }},
+		{"end requests that nobody decided on", v.expireApprovals},
+		{"sign a checkpoint of the log", v.sweepCheckpoint},
+		{"look for bytes nobody needs", v.tidyLitter},
+		wipe,
+	}
+}
+
 func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
 	if !v.litter.Load() {
 		return time.Time{}, nil
 	}
 	return time.Time{}, v.tidy(ctx)
 }
+
+// erasedTo says that what was erased up to an entry is to be overwritten. One goroutine
+// calls it: Sweep's, or that of who follows.
+func (v *Vault) erasedTo(seq uint64) { v.erased.Store(max(v.erased.Load(), seq)) }
 
 // wipeErased overwrites what was erased; a reader may keep it from all of it for
 // a while.
@@ -257,7 +276,10 @@ func (v *Vault) wipeErased(ctx context.Context) (next time.Time, err error) {
 			return v.store.Clock.Now().Add(time.Second), nil
 		}
 		v.wiped.Store(wiped)
-		v.unwiped.Store(v.erased > wiped)
+		v.unwiped.Store(false)
+		if v.erased.Load() > wiped { // asked after that: who follows may say so meanwhile
+			v.unwiped.Store(true)
+		}
 	}
 	return time.Time{}, nil
 }

@@ -196,7 +196,7 @@ func (v *Vault) eraseSome(ctx context.Context, due []dueErasure) (more []dueEras
 			err = errors.Join(err, fmt.Errorf("erasure %s of document %s: %w", due[i].of, due[i].subject, c.Err))
 			continue
 		}
-		v.erased = max(v.erased, c.Heads[1].Seq)
+		v.erasedTo(c.Heads[1].Seq)
 		err = errors.Join(err, v.settle(ctx, parts[i].disposal))
 		if parts[i].more {
 			more = append(more, due[i])

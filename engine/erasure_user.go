@@ -35,7 +35,7 @@ func (v *Vault) eraseUser(ctx context.Context, due dueErasure) error {
 		if err != nil {
 			return fmt.Errorf("erasure %s of user %s: %w", due.of, due.subject, err)
 		}
-		v.erased = max(v.erased, receipt.Seq)
+		v.erasedTo(receipt.Seq)
 	}
 	return nil
 }

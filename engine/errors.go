@@ -303,6 +303,7 @@ type UnavailableReason = store.Reason
 const (
 	ReasonClosed         = store.ReasonClosed         // Close was called
 	ReasonOutcomeUnknown = store.ReasonOutcomeUnknown // a commit failed in a way that may or may not have reached the disk
+	ReasonReplaced       = store.ReasonReplaced       // another server owns the vault now
 	ReasonDamaged        = store.ReasonDamaged        // rows.db cannot be read
 	ReasonClock          = store.ReasonClock          // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )

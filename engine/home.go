@@ -1,19 +1,28 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"strongroom/audit"
+	"strongroom/engine/internal/store"
+	"strongroom/engine/internal/store/wal"
 )
 
 var (
 	// ErrReplaced is what Home.Ship returns when another server has the number of the
 	// group: it owns the vault now.
-	ErrReplaced = errors.New("another server owns this vault now")
+	ErrReplaced = store.ErrReplaced
+	// ErrRecord is what Apply returns for a record that does not go on from where the
+	// vault stands.
+	ErrRecord = store.ErrRecord
 	// ErrFollower: the vault is opened to follow what its owner does, and takes no change.
-	ErrFollower = errors.New("this server follows the vault and does not own it")
+	ErrFollower = store.ErrFollower
 )
 
 // Home is where a vault lives that is not at home on this machine's disk: a store
@@ -32,43 +41,147 @@ type Home interface {
 	Ship(group uint64, record []byte) error
 }
 
+// Eraser is a Home that knows what is left in it of what was erased: an erasure is
+// completed when nothing is. It may be a follower's Home too, which ships nothing.
+type Eraser interface {
+	// Erased is the last entry up to which the home holds nothing that was erased. It
+	// takes no time.
+	Erased() uint64
+}
+
+// Forgetter is a BlobStore beyond this machine that keeps copies here: a vault that
+// follows tells it which bytes nobody needs any more.
+type Forgetter interface {
+	// Forget removes the copies here of bytes. What the store has is its owner's.
+	Forget(Digest) error
+}
+
 // DatabaseCopy is the vault's database as one instant has it.
 type DatabaseCopy struct {
 	Head  audit.Head
 	Group uint64 // the last that is in it
 	Size  int64  // bytes
 
-	write func(io.Writer) (int64, error)
+	of store.Snapshot
 }
 
 // WriteTo copies it.
-func (c DatabaseCopy) WriteTo(w io.Writer) (int64, error) { return c.write(w) }
+func (c DatabaseCopy) WriteTo(w io.Writer) (int64, error) { return c.of.WriteTo(w) }
+
+// CopyDatabase runs fn with the database as it is on disk now. It pins what is freed
+// meanwhile, so fn copies and does nothing else. *UnavailableError, and what fn returns.
+func (v *Vault) CopyDatabase(fn func(DatabaseCopy) error) error {
+	return v.store.Snapshot(func(s store.Snapshot) error { return fn(DatabaseCopy{s.Head, s.Group, s.Size, s}) })
+}
+
+// overwritten is the last entry up to which what was erased is nowhere any more.
+func (v *Vault) overwritten() uint64 {
+	wiped := v.wiped.Load()
+	if v.eraser != nil {
+		wiped = min(wiped, v.eraser.Erased())
+	}
+	return wiped
+}
 
 // Apply brings a vault that follows further, by the records of the next groups, in
 // their order. Each is checked against the audit log: it must go on where the vault
-// stands, and end where it says. Readers see all of a group or nothing. ErrDamaged if a record
+// stands, and end where it says. Readers see all of a group or nothing. ErrRecord if a record
 // is not what an owner shipped, or not the next one; nothing of it happens then, and
-// those before it may have. Only the one who follows calls it.
-func (v *Vault) Apply(ctx context.Context, records ...[]byte) error { return errors.ErrUnsupported }
+// those before it have. *UnavailableError, ErrNoSpace. Only the one who follows calls it.
+func (v *Vault) Apply(ctx context.Context, records ...[]byte) error {
+	if !v.follows {
+		return errors.New("apply: the vault is not opened to follow")
+	}
+	landed, err := v.store.Apply(ctx, records)
+	var forgotten []Digest
+	for _, r := range landed {
+		digests, failed := v.followed(r)
+		err = errors.Join(err, failed)
+		forgotten = append(forgotten, digests...)
+	}
+	return errors.Join(err, v.forget(forgotten))
+}
 
-// Group is the number of the last group that the database has.
-func (v *Vault) Group() uint64 { return 0 }
+// followed takes note of what a record did that a vault does more about than keep it: what was
+// erased is overwritten here too, by Sweep. It returns the digests that may be needed no more.
+func (v *Vault) followed(r wal.Record) (digests []Digest, err error) {
+	for _, row := range r.Rows {
+		switch {
+		case row.Deleted && bytes.Equal(row.Bucket, bucketRefs) && len(row.Key) >= len(Digest{}):
+			digests = append(digests, Digest(row.Key[:len(Digest{})]))
+		case bytes.Equal(row.Bucket, store.Log):
+			e, err := audit.ParseEntry(row.Value)
+			if err != nil {
+				return digests, err
+			}
+			if e.Op == audit.OpErasureCompleted {
+				v.erasedTo(e.Seq)
+				v.unwiped.Store(true)
+				v.signalDue()
+			}
+		}
+	}
+	return digests, nil
+}
+
+// forget removes copies here of bytes that no row names any more.
+func (v *Vault) forget(digests []Digest) error {
+	f, ok := v.blobs.(Forgetter)
+	if !ok {
+		return nil
+	}
+	for _, d := range digests {
+		needed, err := v.Needs(d)
+		if err == nil && !needed {
+			err = f.Forget(d)
+		}
+		if err != nil {
+			return fmt.Errorf("forget bytes that nobody needs: %w", err)
+		}
+	}
+	return nil
+}
+
+// Needs says whether anything in the vault needs these bytes.
+func (v *Vault) Needs(d Digest) (bool, error) {
+	return view(v, func(t *tx) (bool, error) { return t.needed(d), nil })
+}
+
+// Group is the number of the last group that the database has on disk. *UnavailableError.
+func (v *Vault) Group() (uint64, error) { return v.store.Group() }
 
 // EmptyGroup is the record of a next group that changes nothing: a new owner's first.
-func (v *Vault) EmptyGroup() (group uint64, record []byte) { return 0, nil }
-
-// CopyDatabase runs fn with the database as it is on disk now. It pins what is freed
-// meanwhile, so fn copies and does nothing else.
-func (v *Vault) CopyDatabase(fn func(DatabaseCopy) error) error { return errors.ErrUnsupported }
-
-// PlaceDatabase makes dir a vault of a copy that CopyDatabase wrote; it may hold nothing
-// but the keys of KeyFiles. A crash meanwhile leaves no vault.
-func PlaceDatabase(dir string, r io.Reader) error { return errors.ErrUnsupported }
-
-// KeyFiles are the files of a vault's directory that are kept beside the database, and
-// that its servers must share: secrets, each of some dozen bytes to a few kilobytes. Not all need to be there.
-func KeyFiles() []string { return nil }
+// *UnavailableError.
+func (v *Vault) EmptyGroup() (group uint64, record []byte, err error) { return v.store.EmptyGroup() }
 
 // Wiped is the last entry up to which nothing that was erased lies in the database's file
 // any more, not even in pages that are free.
 func (v *Vault) Wiped() uint64 { return v.wiped.Load() }
+
+// PlaceDatabase makes dir a vault of a copy that CopyDatabase wrote; it may hold nothing
+// else of a vault but the files of KeyFiles and what DropDatabase leaves. A crash meanwhile leaves no vault. ErrVaultExists.
+func PlaceDatabase(dir string, r io.Reader) error {
+	if _, err := os.Stat(filepath.Join(dir, fileDB)); err == nil {
+		return fmt.Errorf("%w: %s", ErrVaultExists, dir)
+	}
+	if err := store.Place(dir, r); err != nil {
+		return fmt.Errorf("place the database of a vault: %w", err)
+	}
+	return nil
+}
+
+// DropDatabase removes the database of a vault that nobody has open, and leaves the
+// rest: what was a working copy is none any more. A crash meanwhile leaves no vault.
+func DropDatabase(dir string) error {
+	if err := store.Drop(dir); err != nil {
+		return fmt.Errorf("drop the database of a vault: %w", err)
+	}
+	return nil
+}
+
+// KeyFiles are the files of a vault's directory that are kept beside the database, and
+// that its servers must share: secrets and what was signed with them, each of some
+// dozen bytes to a few kilobytes. Not all need to be there.
+func KeyFiles() []string {
+	return []string{fileLockKey, fileSignKey, fileMLDSA, fileCosigned, fileContradict}
+}

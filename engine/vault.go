@@ -95,6 +95,8 @@ type vault struct {
 	// Close in between would wait for the one and block the other.
 
 	dir, name string
+	follows   bool   // see Options.Follow
+	eraser    Eraser // nil: the directory is all there is
 
 	store   *store.Store
 	lock    *store.Lock
@@ -114,7 +116,7 @@ type vault struct {
 	previews previews
 	kept     keptKinds     // kinds of starts that no policy names
 	due      chan struct{} // holds one token when Sweep has something to do at once
-	erased   uint64        // the last erasure.completed that Sweep wrote; Sweep alone uses it
+	erased   atomic.Uint64 // the last erasure.completed that is to be overwritten: who erases, or follows, says so
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
 	unwiped  atomic.Bool   // rows.db may hold what was erased: Sweep overwrites it
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
@@ -264,12 +266,13 @@ func prepare(dir string, o Options) (*Vault, error) {
 		hasher:  secret.NewHasher(),
 		due:     make(chan struct{}, 1),
 		backing: make(chan struct{}, 1),
+		follows: o.Follow,
 	})
 	var err error
 	if v.lock, err = store.TakeLock(dir); err != nil {
 		return nil, err
 	}
-	v.litter.Store(!v.lock.Clean)
+	v.litter.Store(!v.lock.Clean && !o.Follow) // what lies about is for the owner to find
 	return v, nil
 }
 
@@ -291,6 +294,11 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 	}
 	settings := store.Options{
 		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) }, OnLong: v.signalDue, Commit: commit,
+		Follow: o.Follow,
+	}
+	if o.Home != nil {
+		settings.Ship = o.Home.Ship
+		v.eraser, _ = o.Home.(Eraser)
 	}
 	if disk, ok := v.blobs.(carrier); ok {
 		settings.Blobs = disk
@@ -328,8 +336,8 @@ func (v *Vault) load(t *tx) (struct{}, error) {
 		return struct{}{}, err
 	}
 	// Nobody knows what was overwritten before an unclean end.
-	if first, _ := t.Cursor(bucketErasures).First(); first != nil && v.litter.Load() {
-		v.erased = v.Head().Seq
+	if first, _ := t.Cursor(bucketErasures).First(); first != nil && (v.litter.Load() || v.follows && !v.lock.Clean) {
+		v.erasedTo(v.Head().Seq)
 		v.unwiped.Store(true)
 	} else {
 		v.wiped.Store(v.Head().Seq)

@@ -50,11 +50,14 @@ type queue struct {
 
 // Submit runs the call in a group and returns its error when that group is on
 // disk, or is known not to be. The caller may withdraw, by its context, until a
-// leader has taken the call; then it waits. ErrNoSpace, *UnavailableError, the
+// leader has taken the call; then it waits. ErrNoSpace, ErrFollower, *UnavailableError, the
 // context's error, ErrBreach, and whatever a step returned.
 func (s *Store) Submit(c *Call) error {
 	if err := c.Ctx.Err(); err != nil {
 		return err
+	}
+	if s.follow && c.alone == nil {
+		return ErrFollower
 	}
 	if err := s.Enter(); err != nil {
 		return err
@@ -100,6 +103,9 @@ func (s *Store) submit(c *Call) error {
 func (s *Store) SubmitEach(ctx context.Context, calls []*Call) error {
 	if err := ctx.Err(); err != nil || len(calls) == 0 {
 		return err
+	}
+	if s.follow {
+		return ErrFollower
 	}
 	if err := s.Enter(); err != nil {
 		return err

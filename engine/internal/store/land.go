@@ -17,6 +17,9 @@ import (
 // written, the store stops, and the next Open brings the view up to the log.
 // Readers may see the commit before the record is synced, and wait (see beginRead).
 //
+// A vault that is at home beyond this machine is shipped first: what a store there has
+// happened, whatever becomes of this disk, and what it has not is nowhere.
+//
 // What can be refused is refused before the record is written: no space for it, no space for
 // the database to grow.
 
@@ -62,7 +65,11 @@ func (s *Store) finish(t *Tx) error {
 		if !t.logged && blobstore.IsNoSpace(err) {
 			return fmt.Errorf("%w: %w", ErrNoSpace, err)
 		}
-		s.Stop(ReasonOutcomeUnknown, err)
+		reason := ReasonOutcomeUnknown
+		if errors.Is(err, ErrReplaced) {
+			reason = ReasonReplaced
+		}
+		s.Stop(reason, err)
 		return s.Ready()
 	}
 	s.durable.Store(uint64(txid))
@@ -89,6 +96,12 @@ func (s *Store) land(t *Tx) (err error) {
 	}
 	s.used = t.b.Size()
 	t.logged = true
+	if s.ship != nil {
+		s.shipment = t.set.AppendRecord(s.shipment[:0], group, t.head)
+		if err := s.ship(group, s.shipment); err != nil {
+			return err
+		}
+	}
 	if err := log.Write(t.set, group, t.head); err != nil {
 		return err
 	}

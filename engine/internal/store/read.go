@@ -66,9 +66,10 @@ func (s *Store) beginRead(durable bool) (b *bbolt.Tx, end func(), err error) {
 
 // Snapshot is the database as one instant sees it.
 type Snapshot struct {
-	Head audit.Head
-	Size int64 // bytes
-	b    *bbolt.Tx
+	Head  audit.Head
+	Group uint64 // the last that is in it
+	Size  int64  // bytes
+	b     *bbolt.Tx
 }
 
 // WriteTo copies it.
@@ -101,7 +102,7 @@ func (s *Store) Snapshot(fn func(Snapshot) error) error {
 	if err != nil {
 		return err
 	}
-	return fn(Snapshot{head, b.Size(), b})
+	return fn(Snapshot{head, b.Bucket(Log).Sequence(), b.Size(), b})
 }
 
 // readers knows how old a state somebody may still be reading. bbolt keeps the

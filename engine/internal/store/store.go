@@ -47,6 +47,12 @@ type Options struct {
 	OnLong func()
 	// Blobs are where the uploads lie that Tx.Carry takes. Nil: none is taken.
 	Blobs Blobs
+	// Ship gets the record of each group before it lands, in its turn, and returns
+	// when another machine has it for certain. Whatever it returns ends the store; with ErrReplaced
+	// the group did not happen. Nil: the disk here is all there is.
+	Ship func(group uint64, record []byte) error
+	// Follow refuses the steps of callers, with ErrFollower: see Apply.
+	Follow bool
 	// Commit stands in the place of the commit: it gets the real one, and what
 	// undoes the transaction. It is for tests of disks that fail; nil is the
 	// real one.
@@ -90,6 +96,8 @@ type Store struct {
 	syncs     func(sync func() error) error
 	space     int // Options.Map
 	blobs     Blobs
+	ship      func(group uint64, record []byte) error
+	follow    bool
 
 	db      *bbolt.DB
 	opened                // the file of db
@@ -103,6 +111,7 @@ type Store struct {
 	interposed    func(commit, rollback func() error) error // nil: nothing is; tests make commits fail
 	log           atomic.Pointer[wal.Log]                   // nil: db stands by itself. Set and taken in the leader's turn, or when nobody else is there
 	set           *wal.Set                                  // of the group that is led
+	shipment      []byte                                    // scratch of the leader's: its record
 	checkpointing sync.Mutex                                // held from a checkpoint's commit until it is named; guards pin
 	pin           pinned
 	told          bool          // that the log is long; the leader's
@@ -118,7 +127,7 @@ type Store struct {
 func newStore(path string, o Options) *Store {
 	s := &Store{
 		dir: filepath.Dir(path), path: path, schema: o.Schema, reserve: o.Reserve, onFail: o.OnFail, onLong: o.OnLong,
-		steps: o.Steps, syncs: o.Sync, interposed: o.Commit, space: o.Map, blobs: o.Blobs,
+		steps: o.Steps, syncs: o.Sync, interposed: o.Commit, space: o.Map, blobs: o.Blobs, ship: o.Ship, follow: o.Follow,
 		set: wal.NewSet(), entropy: newEntropy(), Stats: newStats(),
 	}
 	if s.reserve == 0 {
@@ -260,8 +269,11 @@ func lastHead(b *bbolt.Tx) (audit.Head, error) {
 // Create makes a database in a directory whose Lock the caller holds: its
 // buckets, and what the steps write, each with its entry, in one transaction.
 // The first step puts the vault's id into Meta: see Tx.Found. vault.db comes last:
-// a crash before that leaves no vault, and files that the next Create replaces.
+// a crash before that leaves no vault, and files that the next Create replaces. ErrUnmarked.
 func Create(dir string, schema Schema, steps ...Step) error {
+	if err := replaceable(dir, schema, len(steps)); err != nil {
+		return err
+	}
 	fresh := filepath.Join(dir, fileNew)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

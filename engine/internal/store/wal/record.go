@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-
-	"strongroom/blobstore"
 )
 
 const (
@@ -95,14 +93,8 @@ func readRecord(f File, size, at int64) (h header, r Record, ok bool, err error)
 	if err != nil {
 		return h, r, false, err // its sum is right: nobody's crash made it
 	}
-	for i, size := range sizes {
-		if size > int64(len(blobs)) {
-			return h, r, false, fmt.Errorf("%w: record %d has fewer bytes of blobs than it names", ErrDamaged, h.number)
-		}
-		r.Blobs[i].Bytes, blobs = blobs[:size:size], blobs[size:]
-		if blobstore.Digest(sha256.Sum256(r.Blobs[i].Bytes)) != r.Blobs[i].Digest {
-			return h, r, false, nil
-		}
+	if ok, err = r.fill(sizes, blobs); err != nil {
+		err = fmt.Errorf("record %d: %w", h.number, err)
 	}
-	return h, r, len(blobs) == 0, nil
+	return h, r, ok, err
 }

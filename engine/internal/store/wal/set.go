@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Set struct {
 	rows    uint32
 	buckets []string
 	blobs   []Blob
+	ended   bool // nothing can be added: it is encoded
 }
 
 // Blob is bytes that a set carries, under their digest.
@@ -53,7 +55,7 @@ func NewSet() *Set {
 // Reset empties the set.
 func (s *Set) Reset() {
 	s.b = append(s.b[:0], make([]byte, setPrefix)...)
-	s.rows, s.buckets, s.blobs = 0, s.buckets[:0], s.blobs[:0]
+	s.rows, s.buckets, s.blobs, s.ended = 0, s.buckets[:0], s.blobs[:0], false
 }
 
 // Len is how many rows it has.
@@ -110,8 +112,12 @@ func (s *Set) Carry(b Blob) {
 func (s *Set) Blobs() []Blob { return s.blobs }
 
 // encode ends the set: nothing can be added to it after. group is its number, and
-// head where the audit log stands then.
+// head where the audit log stands then. It may be asked for again, with the same.
 func (s *Set) encode(group uint64, head audit.Head) []byte {
+	if s.ended {
+		return s.b
+	}
+	s.ended = true
 	s.b[0] = setVersion
 	binary.BigEndian.PutUint64(s.b[1:], group)
 	binary.BigEndian.PutUint64(s.b[9:], head.Seq)
@@ -128,6 +134,37 @@ func (s *Set) encode(group uint64, head audit.Head) []byte {
 		s.b = binary.AppendUvarint(s.b, uint64(len(b.Bytes)))
 	}
 	return s.b
+}
+
+// AppendRecord appends to b what another machine needs to do what the set does: the
+// length of the encoded set, 8 bytes; the set; and the bytes of its blobs, one behind the
+// other. It ends the set, and Log.Write takes the same group and head.
+func (s *Set) AppendRecord(b []byte, group uint64, head audit.Head) []byte {
+	set := s.encode(group, head)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(set)))
+	b = append(b, set...)
+	for _, blob := range s.blobs {
+		b = append(b, blob.Bytes...)
+	}
+	return b
+}
+
+// ParseRecord reads what AppendRecord writes, and returns views into it. ErrDamaged,
+// also if the bytes of a blob are not those of its digest.
+func ParseRecord(b []byte) (Record, error) {
+	if len(b) < 8 || binary.BigEndian.Uint64(b) > uint64(len(b)-8) {
+		return Record{}, fmt.Errorf("%w: a record that ends early", ErrDamaged)
+	}
+	n := binary.BigEndian.Uint64(b)
+	r, sizes, err := DecodeSet(b[8 : 8+n])
+	if err != nil {
+		return Record{}, err
+	}
+	whole, err := r.fill(sizes, b[8+n:])
+	if err == nil && !whole {
+		err = fmt.Errorf("%w: a record whose blobs are not what it names", ErrDamaged)
+	}
+	return r, err
 }
 
 // Record is a set that was read.
@@ -195,6 +232,21 @@ func DecodeSet(set []byte) (Record, []int64, error) {
 		return r, nil, fmt.Errorf("%w: a set that makes no sense", ErrDamaged)
 	}
 	return r, sizes, nil
+}
+
+// fill gives the blobs of a record their bytes, which stand one behind the other in b. whole says that
+// they are those of their digests, and that nothing is left.
+func (r *Record) fill(sizes []int64, b []byte) (whole bool, err error) {
+	for i, size := range sizes {
+		if size > int64(len(b)) {
+			return false, fmt.Errorf("%w: it has fewer bytes of blobs than it names", ErrDamaged)
+		}
+		r.Blobs[i].Bytes, b = b[:size:size], b[size:]
+		if blobstore.Digest(sha256.Sum256(r.Blobs[i].Bytes)) != r.Blobs[i].Digest {
+			return false, nil
+		}
+	}
+	return len(b) == 0, nil
 }
 
 type decoder struct {
