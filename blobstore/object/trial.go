@@ -16,8 +16,10 @@ import (
 var ErrLies = errors.New("the store does not keep its promises")
 
 const (
-	// often is how many times an unknown answer is asked for again.
-	often = 5
+	// often is how many times is asked what has no answer, unless it takes longer than
+	// enough.
+	often  = 5
+	enough = 10 * time.Second
 	// rounds is how many times one object is written and read, since a cache shows now and
 	// then only.
 	rounds = 4
@@ -35,8 +37,12 @@ func Trial(ctx context.Context, s Store) error {
 	tidy, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidying)
 	defer cancel()
 	for _, key := range t.put {
-		if removed := t.sure(tidy, func() error { return s.Delete(tidy, key) }); removed != nil && err == nil {
+		removed := t.sure(tidy, func() error { return s.Delete(tidy, key) })
+		if removed != nil && err == nil {
 			err = fmt.Errorf("remove what the trial of the store has put: %w", removed)
+		}
+		if !decided(removed) {
+			break // it is not reached: neither are the others
 		}
 	}
 	return err
@@ -80,9 +86,10 @@ func decided(err error) bool {
 
 // sure asks until there is an answer.
 func (t *trial) sure(ctx context.Context, ask func() error) error {
+	began := time.Now()
 	for failed := 1; ; failed++ {
 		err := ask()
-		if decided(err) || failed == often || ctx.Err() != nil {
+		if decided(err) || failed == often || time.Since(began) > enough || ctx.Err() != nil {
 			return err
 		}
 		select {

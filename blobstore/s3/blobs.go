@@ -3,11 +3,9 @@ package s3
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,6 +19,9 @@ import (
 // BlobsConfig is what OpenBlobs needs.
 type BlobsConfig struct {
 	Store object.Store // where the blobs are at home, below "blobs/"
+	// Lock is the blobs' home instead, in a bucket of its own that keeps versions and can
+	// lock them: see Protect. nil: the store need not know versions, and must have none.
+	Lock object.Locker
 	// Dir is a directory of the local disk, which is made if it is not there: for bytes on
 	// their way in, and for copies. It may be deleted while nobody has it open.
 	Dir string
@@ -78,6 +79,7 @@ type BlobsConfig struct {
 // outlives a call, and nothing is to be closed.
 type Blobs struct {
 	store  object.Store
+	lock   object.Locker // the store too, if not nil
 	dir    string
 	epoch  atomic.Uint64
 	live   atomic.Pointer[func(blobstore.Digest) bool]
@@ -96,7 +98,10 @@ func OpenBlobs(c BlobsConfig) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the blobs' cache: %w", err)
 	}
-	b := &Blobs{store: c.Store, dir: dir}
+	b := &Blobs{store: c.Store, lock: c.Lock, dir: dir}
+	if c.Lock != nil {
+		b.store = c.Lock
+	}
 	b.heads.New = func() any { p := make([]byte, headBytes); return &p }
 	b.chunks.New = func() any { p := make([]byte, chunkBytes); return &p }
 	staging := filepath.Join(dir, "staging")
@@ -167,25 +172,10 @@ func (b *Blobs) look(ctx context.Context, patience time.Duration, digest blobsto
 	return all[0], nil
 }
 
-// list returns the objects of a digest, those of the newest epoch first.
-func (b *Blobs) list(ctx context.Context, patience time.Duration, digest blobstore.Digest) (all []locatedBlob, err error) {
-	prefix := blobPrefix(digest)
-	err = persist(ctx, patience, func() error {
-		all = all[:0]
-		return b.store.List(ctx, prefix, "", func(info object.Info) error {
-			if d, name, ok := parseBlobKey(info.Key); ok && d == digest {
-				all = append(all, locatedBlob{name, info.Size})
-			}
-			return nil
-		})
-	})
-	sortNewest(all)
-	return all, err
-}
-
 // Remove deletes all objects of the blob, of epochs up to the own one, and its copy
 // on the local disk. It returns nil when they are gone; so too if there was none. After an
-// error the copy is gone, and the objects may be. ErrUnavailable.
+// error the copy is gone, and the objects may be. ErrUnavailable; object.ErrLocked where
+// the store keeps them (see Protect).
 func (b *Blobs) Remove(digest blobstore.Digest) error {
 	epoch := b.epoch.Load() // once: who is replaced and owns again later has no right to what came in between
 	if epoch == 0 {
@@ -200,7 +190,11 @@ func (b *Blobs) Remove(digest blobstore.Digest) error {
 	defer leave()
 	b.cache.bar(digest) // a reader who found the object before must not bring the copy back
 	defer b.cache.unbar(digest)
-	err = b.delete(ctx, digest, epoch)
+	if b.lock != nil {
+		err = b.deleteVersions(ctx, digest, epoch)
+	} else {
+		err = b.delete(ctx, digest, epoch)
+	}
 	if err := errors.Join(err, b.cache.drop(digest)); err != nil {
 		return blobError("remove", digest, err)
 	}
@@ -235,158 +229,4 @@ func (b *Blobs) Check(ctx context.Context, digest blobstore.Digest) (int64, erro
 		return size, blobError("check", digest, err)
 	}
 	return size, nil
-}
-
-// Each calls fn with every blob and its size in the order of the digests, once
-// each however many objects it has. It stops at the first error of fn and returns it as it is. Blobs
-// kept or removed meanwhile may or may not be seen. Objects that are no blobs are passed over; if there was
-// any, Each ends with ErrForeign, naming some, after fn has seen every blob.
-func (b *Blobs) Each(ctx context.Context, fn func(blobstore.Digest, int64) error) error {
-	e := enumeration{fn: fn}
-	var err error
-	for more := true; more && err == nil; {
-		more = false
-		began := e.after
-		err = persist(ctx, readPatience, func() error {
-			err := b.store.List(ctx, blobsPrefix, e.after, e.next)
-			switch {
-			case e.failed != nil:
-				return settled{e.failed}
-			case err != nil && ctx.Err() == nil && e.after != began:
-				more = true // it broke off, and goes on from there with all patience
-				return nil
-			}
-			return err
-		})
-	}
-	if err == nil {
-		err = e.flush()
-	}
-	if e.failed != nil {
-		return e.failed
-	}
-	if err != nil {
-		return fmt.Errorf("enumerate blobs: %w", err)
-	}
-	return e.foreign()
-}
-
-// enumeration is Each on its way through a listing, which may break off and go on.
-type enumeration struct {
-	fn        func(blobstore.Digest, int64) error
-	after     string // the last key that was seen
-	digest    blobstore.Digest
-	all       []locatedBlob // of that digest, to be given to fn when the next comes
-	failed    error         // of fn
-	strangers int
-	some      []string // of the strangers
-}
-
-func (e *enumeration) next(info object.Info) error {
-	e.after = info.Key
-	digest, name, ok := parseBlobKey(info.Key)
-	if !ok {
-		if e.strangers++; len(e.some) < 10 {
-			e.some = append(e.some, info.Key)
-		}
-		return nil
-	}
-	if digest != e.digest {
-		if err := e.flush(); err != nil {
-			return err
-		}
-		e.digest = digest
-	}
-	e.all = append(e.all, locatedBlob{name, info.Size})
-	return nil
-}
-
-func (e *enumeration) flush() error {
-	if len(e.all) == 0 {
-		return nil
-	}
-	sortNewest(e.all)
-	size := e.all[0].size
-	e.all = e.all[:0]
-	e.failed = e.fn(e.digest, size)
-	return e.failed
-}
-
-func (e *enumeration) foreign() error {
-	if e.strangers == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %d, among them %q", blobstore.ErrForeign, e.strangers, e.some)
-}
-
-const (
-	firstPause  = 20 * time.Millisecond
-	longestWait = 2 * time.Second
-
-	// Calls that have no context give up by themselves. While Remove asks, engine lets
-	// no upload through.
-	readPatience   = 30 * time.Second
-	removePatience = 10 * time.Second
-)
-
-// settled is an error that asking again cannot change.
-type settled struct{ error }
-
-func (s settled) Unwrap() error { return s.error }
-
-// persist calls ask until the store has answered: with success, or by saying no. It
-// gives up when ctx ends, or when it has asked for as long as patience; 0 is as long as ctx lives.
-// Then it is ErrUnavailable, with what the store did last, and nobody knows what happens.
-func persist(ctx context.Context, patience time.Duration, ask func() error) error {
-	began := time.Now()
-	for pause := firstPause; ; pause = min(2*pause, longestWait) {
-		err := ctx.Err()
-		if err == nil {
-			err = ask()
-		}
-		if _, final := errors.AsType[settled](err); err == nil || final ||
-			errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrExists) || errors.Is(err, object.ErrChanged) {
-			return err
-		}
-		// Many who failed together do not come back together.
-		timer := time.NewTimer(pause/2 + rand.N(pause/2))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return fmt.Errorf("%w: %w", ctx.Err(), err)
-			}
-			return fmt.Errorf("%w: %w", blobstore.ErrUnavailable, err)
-		case <-timer.C:
-		}
-		if patience > 0 && time.Since(began) >= patience {
-			return fmt.Errorf("%w: %w", blobstore.ErrUnavailable, err)
-		}
-	}
-}
-
-// blobError names the digest, and gives the errors of the store blobstore's names.
-func blobError(op string, digest blobstore.Digest, err error) error {
-	switch {
-	case errors.Is(err, object.ErrNotFound):
-		return fmt.Errorf("%s %v: %w", op, digest, blobstore.ErrNotFound)
-	case errors.Is(err, object.ErrDamaged) && !errors.Is(err, blobstore.ErrCorrupt):
-		return fmt.Errorf("%s %v: %w: %w", op, digest, blobstore.ErrCorrupt, err)
-	}
-	return fmt.Errorf("%s %v: %w", op, digest, spaceError(err))
-}
-
-// spaceError adds ErrNoSpace to the system's ways of saying it.
-func spaceError(err error) error {
-	if blobstore.IsNoSpace(err) && !errors.Is(err, blobstore.ErrNoSpace) {
-		return fmt.Errorf("%w: %w", blobstore.ErrNoSpace, err)
-	}
-	return err
-}
-
-// sumOf is what hash has gathered.
-func sumOf(hash interface{ Sum([]byte) []byte }) blobstore.Digest {
-	var sum [sha256.Size]byte
-	hash.Sum(sum[:0])
-	return blobstore.Digest(sum)
 }

@@ -263,10 +263,12 @@ func (r *blobReader) open() error {
 		return err
 	}
 	for _, at := range all {
-		if at.blobName == r.name || at.size != r.size {
+		if at.size != r.size {
 			continue
 		}
-		r.name, r.etag = at.blobName, ""
+		if at.blobName != r.name { // else it was hidden: see unhide
+			r.name, r.etag = at.blobName, ""
+		}
 		if err := r.get(); !errors.Is(err, object.ErrNotFound) {
 			if err == nil {
 				r.b.known.note(r.digest, knownBlob{at, false})

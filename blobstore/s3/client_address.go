@@ -21,7 +21,8 @@ import (
 //
 // The names are AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL, AWS_REGION and
 // AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
-// AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE and AWS_CA_BUNDLE.
+// AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE and AWS_CA_BUNDLE. With
+// AWS_REQUEST_CHECKSUM_CALCULATION=when_required there are no checksums.
 func FromAWS(address string, lookup func(name string) string) (Config, error) {
 	bucket, prefix, err := ParseAddress(address)
 	if err != nil {
@@ -45,6 +46,7 @@ func FromAWS(address string, lookup func(name string) string) (Config, error) {
 		CredentialsFile: lookup("AWS_SHARED_CREDENTIALS_FILE"),
 		Profile:         lookup("AWS_PROFILE"),
 		RootsFile:       lookup("AWS_CA_BUNDLE"),
+		NoChecksums:     strings.EqualFold(lookup("AWS_REQUEST_CHECKSUM_CALCULATION"), "when_required"),
 	}, nil
 }
 

@@ -103,6 +103,7 @@ func TestFromAWS(t *testing.T) {
 	names := map[string]string{
 		"AWS_ENDPOINT_URL": "https://other.example", "AWS_ENDPOINT_URL_S3": "https://store.example", "AWS_DEFAULT_REGION": "eu-north-1",
 		"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t", "AWS_SHARED_CREDENTIALS_FILE": "f", "AWS_PROFILE": "p", "AWS_CA_BUNDLE": "c",
+		"AWS_REQUEST_CHECKSUM_CALCULATION": "WHEN_REQUIRED",
 	}
 	got, err := s3.FromAWS("s3://vaults/a", func(name string) string { return names[name] })
 	if err != nil {
@@ -110,7 +111,7 @@ func TestFromAWS(t *testing.T) {
 	}
 	want := s3.Config{Bucket: "vaults", Prefix: "a", Endpoint: "https://store.example", Region: "eu-north-1", AccessKey: "k", SecretKey: "s", SessionToken: "t",
 		CredentialsFile: "f", Profile: "p", RootsFile: "c"}
-	if got.Bucket != want.Bucket || got.Prefix != want.Prefix || got.Endpoint != want.Endpoint || got.Region != want.Region || got.AccessKey != want.AccessKey ||
+	if !got.NoChecksums || got.Bucket != want.Bucket || got.Prefix != want.Prefix || got.Endpoint != want.Endpoint || got.Region != want.Region || got.AccessKey != want.AccessKey ||
 		got.SecretKey != want.SecretKey || got.SessionToken != want.SessionToken || got.CredentialsFile != want.CredentialsFile || got.Profile != want.Profile || got.RootsFile != want.RootsFile {
 		t.Errorf("%+v", got)
 	}

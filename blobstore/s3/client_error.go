@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"strongroom/blobstore/object"
 
@@ -66,6 +67,9 @@ func (c *Client) failed(call *call, verb, key string, err error) error {
 	}
 	if region := answer.Region; region != "" && (call.status == http.StatusMovedPermanently || call.status == http.StatusBadRequest) {
 		return fmt.Errorf("%s %s in %s: the bucket is in %s: set AWS_REGION to that (%s)", verb, key, c, region, answer.Code)
+	}
+	if c.checksums && (call.status == http.StatusBadRequest || call.status == http.StatusNotImplemented) && strings.Contains(strings.ToLower(answer.Code+answer.Message), "checksum") {
+		return fmt.Errorf("%s %s in %s: the store answers %d %s: %w; if it knows no checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=when_required", verb, key, c, call.status, answer.Code, err)
 	}
 	return fmt.Errorf("%s %s in %s: the store answers %d %s: %w", verb, key, c, call.status, answer.Code, err)
 }

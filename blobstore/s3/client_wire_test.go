@@ -99,6 +99,7 @@ func TestAnswers(t *testing.T) {
 		{"it has failed", s3Error(500, "InternalError"), nil, nil, nil, nil, nil, nil, "500"},
 		{"a proxy", s3Error(502, ""), nil, nil, nil, nil, nil, nil, "502"},
 		{"denied", s3Error(403, "AccessDenied"), s3.ErrDenied, s3.ErrDenied, s3.ErrDenied, s3.ErrDenied, s3.ErrDenied, s3.ErrDenied, "delete and list"},
+		{"it knows no checksums", s3Error(501, "ChecksumsNotImplemented"), nil, nil, nil, nil, nil, nil, "AWS_REQUEST_CHECKSUM_CALCULATION"},
 		{"another region", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Amz-Bucket-Region", "eu-north-1")
 			s3Error(301, "PermanentRedirect")(w, r)

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,8 +8,6 @@ import (
 
 	"strongroom/blobstore/object"
 )
-
-var errNoWay = errors.New("the connection is cut")
 
 // Nothing of the last day is collected; then all that is older than the history is, but
 // for the snapshot in which the history is entered.
@@ -71,15 +68,8 @@ func TestCollectCut(t *testing.T) {
 	s.snapshot(m)
 	s.age(30 * time.Hour)
 	for n := 0; ; n++ {
-		left := n
-		s.failing(func(call, key string) error {
-			if left--; left < 0 && (call == "delete" || call == "put") {
-				return errNoWay
-			}
-			return nil
-		})
-		short, cancel := contextFor(t)
-		err := m.c.collect(short, m.s.place().Epoch)
+		ctx, cancel := s.cutAfter(n)
+		err := m.c.collect(ctx, m.s.place().Epoch)
 		cancel()
 		s.failing(nil)
 		commits := s.keys(keyCommits)
@@ -141,7 +131,7 @@ func TestSnapshotDue(t *testing.T) {
 		{"many", pointer{snapshot: snapshot{Time: now}}, tended{place: place{Commit: snapshotCommits}}, true},
 		{"much", pointer{snapshot: snapshot{Time: now}}, tended{place: place{Commit: 9}, Bytes: snapshotBytes}, true},
 		{"much, for a small vault", pointer{snapshot: snapshot{Time: now, Size: 1 << 30}}, tended{place: place{Commit: 9}, Bytes: snapshotBytes}, false},
-		{"much, for a large vault", pointer{snapshot: snapshot{Time: now, Size: 1 << 30}}, tended{place: place{Commit: 9}, Bytes: 256 << 20}, true},
+		{"much, for a large vault", pointer{snapshot: snapshot{Time: now, Size: 1 << 30}}, tended{place: place{Commit: 9}, Bytes: 128 << 20}, true},
 		{"a day later", pointer{snapshot: snapshot{Time: now.Add(-snapshotEvery)}}, tended{place: place{Commit: 1}}, true},
 	} {
 		if k := (&tending{Snapshot: test.p}); k.due(test.t) != test.due {

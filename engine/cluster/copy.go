@@ -61,17 +61,22 @@ func (c *Config) discardCopy() error {
 // the vault open. object.ErrNotFound: the snapshot was collected meanwhile, and the
 // pointer names another by now. ErrDamaged: it is not what was put, or not what the
 // pointer says; no vault is left then.
-func (c *Config) fetchCopy(ctx context.Context, p pointer) (err error) {
+func (c *Config) fetchCopy(ctx context.Context, p pointer) error {
 	if err := c.discardCopy(); err != nil {
 		return fmt.Errorf("make room for a copy of the vault: %w", err)
 	}
+	if err := c.unsealKeys(ctx); err != nil {
+		return err
+	}
+	return c.placeCopy(ctx, p)
+}
+
+// placeCopy is fetchCopy without the keys, where there is no vault.
+func (c *Config) placeCopy(ctx context.Context, p pointer) error {
 	if c.Blobs == nil {
 		if err := blobstore.Init(filepath.Join(c.Dir, dirBlobs)); err != nil {
 			return err
 		}
-	}
-	if err := c.unsealKeys(ctx); err != nil {
-		return err
 	}
 	rows, err := c.openSnapshot(ctx, p.snapshot)
 	if err != nil {

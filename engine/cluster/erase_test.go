@@ -89,21 +89,18 @@ func TestErase(t *testing.T) {
 // vault next makes it so.
 func TestEraseCut(t *testing.T) {
 	const word = "Solbergmannsson"
-	for n := 0; ; n++ {
+	step := 1
+	if testing.Short() {
+		step = 4
+	}
+	for n := 0; ; n += step {
 		s := newShelf(t)
 		m, k := s.own(s.server("first"))
 		gone := k.Create("File of "+word, "bytes")
 		s.snapshot(m)
 		eraseOne(s, k, gone.ID)
-		left := n
-		s.failing(func(call, key string) error {
-			if left--; left < 0 && (call == "delete" || call == "put") && key != keyLease {
-				return errNoWay
-			}
-			return nil
-		})
-		short, cancel := contextFor(t)
-		_, err := m.c.tend(short, m.v, m.s.tended(), nil)
+		ctx, cancel := s.cutAfter(n)
+		_, err := m.c.tend(ctx, m.v, m.s.tended(), nil)
 		cancel()
 		s.failing(nil)
 		p, _, failed := m.c.loadPointer(t.Context())

@@ -14,6 +14,7 @@ import (
 	"strongroom/engine"
 )
 
+// Config.Lease makes all but the last shorter.
 const (
 	renewEvery   = 3 * time.Second
 	leaseCurrent = 10 * time.Second // for this long after a renewal began its owner answers as current
@@ -200,7 +201,7 @@ var errRenewAgain = errors.New("the lease was renewed by a request that was give
 func (h *holder) current() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.c.now()-h.began > leaseCurrent {
+	if h.c.now()-h.began > h.c.lease(leaseCurrent) {
 		return ErrStale
 	}
 	return nil
@@ -209,7 +210,7 @@ func (h *holder) current() error {
 // run renews the lease until ctx ends, before returns an error or it is another's, and
 // returns why.
 func (h *holder) run(ctx context.Context, before func() error) error {
-	failed, wait := 0, renewEvery
+	failed, wait := 0, h.c.lease(renewEvery)
 	for {
 		select {
 		case <-ctx.Done():
@@ -222,7 +223,7 @@ func (h *holder) run(ctx context.Context, before func() error) error {
 		err := h.renew(ctx)
 		switch {
 		case err == nil:
-			failed, wait = 0, renewEvery
+			failed, wait = 0, h.c.lease(renewEvery)
 		case errors.Is(err, engine.ErrReplaced) || errors.Is(err, ErrDamaged):
 			return err
 		case errors.Is(err, errRenewAgain):
@@ -231,7 +232,7 @@ func (h *holder) run(ctx context.Context, before func() error) error {
 			if failed++; failed == 3 {
 				h.c.log("renew the lease: %v", err)
 			}
-			wait = time.Second
+			wait = h.c.lease(watchEvery)
 		}
 	}
 }

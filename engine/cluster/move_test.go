@@ -40,6 +40,8 @@ func TestMove(t *testing.T) {
 		}
 	}
 
+	s.must(Restore(t.Context(), s.server("restored"), head.Time)) // its history is there yet
+
 	v, err = engine.Open(c.Dir, o)
 	s.must(err)
 	k.Vault = v

@@ -77,7 +77,8 @@ func noVault(err error) error {
 // missing in the vault, and c.Log is told how many.
 //
 // The vault says in its log that it was restored, and is paused: nobody may take it for
-// the one that goes on in the store. *HistoryError, ErrNoVault, ErrStoreBehind,
+// the one that goes on in the store. So it has none of that one's keys, and no live
+// lock. *HistoryError, ErrNoVault, ErrStoreBehind,
 // ErrDamaged; engine.ErrVaultExists.
 func Restore(ctx context.Context, c Config, at time.Time) (err error) {
 	if !makeRoom(c.Dir) {
@@ -101,7 +102,10 @@ func Restore(ctx context.Context, c Config, at time.Time) (err error) {
 			err = fmt.Errorf("restore from the store: %w", errors.Join(err, os.RemoveAll(c.Dir)))
 		}
 	}()
-	if err := c.fetchCopy(ctx, pointer{Vault: p.Vault, snapshot: from}); err != nil {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return err
+	}
+	if err := c.placeCopy(ctx, pointer{Vault: p.Vault, snapshot: from}); err != nil {
 		return err
 	}
 	if err := c.replay(ctx, p, from, at); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -125,14 +126,14 @@ func (a *agedStore) keys(prefix string) (keys []string) {
 // shelf is a store with a vault, and servers of it.
 type shelf struct {
 	*agedStore
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	admin engine.Actor
 	id    string
 }
 
 // newShelf puts a vault with an administrator into a store.
-func newShelf(t *testing.T) *shelf {
+func newShelf(t testing.TB) *shelf {
 	t.Helper()
 	s := &shelf{agedStore: newAgedStore(), t: t, dir: t.TempDir()}
 	s.must(blobstore.Init(filepath.Join(s.dir, "shared")))
@@ -257,7 +258,21 @@ func (l *lyingStore) PutStream(ctx context.Context, key string, r io.Reader, siz
 	return l.agedStore.PutStream(ctx, key, bytes.NewReader(b), size)
 }
 
-// contextFor ends soon: put tries for a dozen seconds.
-func contextFor(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(t.Context(), 30*time.Millisecond)
+// cutAfter cuts the store off from changes after some, but for the lease, and ends the
+// context then: who puts tries for a dozen seconds.
+func (s *shelf) cutAfter(changes int) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	s.failing(func(call, key string) error {
+		if key == keyLease {
+			return nil
+		}
+		if changes--; changes < 0 {
+			cancel()
+			return errNoWay
+		}
+		return nil
+	})
+	return ctx, cancel
 }
+
+var errNoWay = errors.New("the connection is cut")

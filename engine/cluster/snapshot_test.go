@@ -1,10 +1,12 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"strongroom/blobstore/object"
@@ -135,4 +137,33 @@ func TestSnapshotOfReplaced(t *testing.T) {
 	if _, err := m.c.takeSnapshot(t.Context(), m.v, m.s.place().Epoch-1); !errors.Is(err, engine.ErrReplaced) {
 		t.Errorf("a snapshot of an earlier epoch: %v", err)
 	}
+}
+
+// Snapshots are taken while four clients write, and each is a vault of one instant.
+func TestSnapshotWhileWriting(t *testing.T) {
+	s := newShelf(t)
+	m, k := s.own(s.server("first"))
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				k.Create(fmt.Sprintf("%d by %d", i, w), "bytes")
+			}
+		})
+	}
+	for n := range 2 {
+		p := s.snapshot(m)
+		c := s.server(fmt.Sprint("copy ", n))
+		s.must(c.fetchCopy(t.Context(), p))
+		v, err := c.openFollowing()
+		s.must(err)
+		s.verify(v.(*engine.Vault))
+		s.must(v.Close())
+	}
+	stop()
+	writers.Wait()
+	s.must(m.Close(t.Context()))
+	m, _ = s.own(s.server("second"))
+	s.verify(m.Vault())
 }

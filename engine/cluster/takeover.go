@@ -25,7 +25,6 @@ type candidate struct {
 // the store once. errApply: the working copy does not take a commit that is whole.
 func (k *candidate) step(ctx context.Context) (int, error) {
 	began := k.c.now()
-	k.f.c = k.c
 	commits, err := k.f.next(ctx, k.at)
 	if len(commits) > 0 {
 		at, failed := apply(ctx, k.v, k.at, commits)

@@ -59,7 +59,7 @@ func (o Options) clusterOf(name string, share int64, log zerolog.Logger) (cluste
 	log = log.With().Str("vault", name).Logger()
 	return cluster.Config{
 		Objects: objects, Dir: at.Dir(), Server: o.Store.Server, URL: o.Store.PeerURL, Options: at.Options(), Blobs: blobs,
-		SealKey: o.Store.Key, History: o.Store.History,
+		SealKey: o.Store.Key, History: o.Store.History, Lease: o.Store.Lease,
 		Log: func(format string, args ...any) { log.Info().Msg(fmt.Sprintf(format, args...)) },
 	}, blobs, nil
 }

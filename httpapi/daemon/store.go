@@ -31,6 +31,7 @@ type Store struct {
 	Cache   int64         // bytes of copies on the local disk, of all vaults; 0: 10 GiB
 	PeerURL string        // what other servers pass requests on to; "": they cannot
 	Server  string        // a name, for people
+	Lease   time.Duration // after which another takes over from an owner that is gone, of all servers; 0: 15 s
 }
 
 const defaultCache = 10 << 30

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -209,72 +208,6 @@ func testOneWins(t *testing.T, s object.Store) {
 	}
 }
 
-// random is bytes that no store can make fewer.
-func random(n int) []byte {
-	b := make([]byte, n)
-	_, _ = rand.NewChaCha8([32]byte{19}).Read(b) // it never fails
-	return b
-}
-
-func testStream(t *testing.T, s object.Store) {
-	sizes := []int{0, 1, 1 << 20}
-	if !testing.Short() {
-		sizes = append(sizes, 16<<20, 16<<20+1, 33<<20)
-	}
-	for _, size := range sizes {
-		b := random(size)
-		put, err := s.PutStream(t.Context(), "stream", bytes.NewReader(b), int64(size))
-		if err != nil {
-			t.Fatalf("%d bytes: %v", size, err)
-		}
-		read := wantRead(t, s, "stream", b)
-		if read.ETag != put.ETag || put.Size != int64(size) {
-			t.Errorf("%d bytes: put %+v, read %+v", size, put, read)
-		}
-		if _, err := s.Put(t.Context(), "stream", nil, object.Condition{Absent: true}); !errors.Is(err, object.ErrExists) {
-			t.Errorf("%d bytes are there: %v", size, err)
-		}
-		if _, err := s.Put(t.Context(), "stream", []byte("x"), object.Condition{Match: put.ETag}); err != nil {
-			t.Errorf("%d bytes have this ETag: %v", size, err)
-		}
-	}
-}
-
-var errBroken = errors.New("broken")
-
-// broken gives some bytes and fails.
-type broken struct{ io.Reader }
-
-func (b broken) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err == io.EOF {
-		err = errBroken
-	}
-	return n, err
-}
-
-func testStreamLength(t *testing.T, s object.Store) {
-	sizes := []int{10}
-	if !testing.Short() {
-		sizes = append(sizes, 16<<20+10)
-	}
-	for _, size := range sizes {
-		b := random(size)
-		if _, err := s.PutStream(t.Context(), "k", bytes.NewReader(b[1:]), int64(size)); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("one byte less than %d: %v", size, err)
-		}
-		if _, err := s.PutStream(t.Context(), "k", bytes.NewReader(b), int64(size-1)); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("one byte more than %d: %v", size-1, err)
-		}
-		if _, err := s.PutStream(t.Context(), "k", broken{bytes.NewReader(b[:size-1])}, int64(size)); !errors.Is(err, errBroken) {
-			t.Errorf("a stream of %d that breaks: %v", size, err)
-		}
-		if _, err := s.Stat(t.Context(), "k"); !errors.Is(err, object.ErrNotFound) {
-			t.Errorf("a failed stream of %d left something: %v", size, err)
-		}
-	}
-}
-
 func testDelete(t *testing.T, s object.Store) {
 	Put(t, s, "a/k", "x", object.Condition{})
 	Put(t, s, "a/other", "y", object.Condition{})
@@ -289,78 +222,6 @@ func testDelete(t *testing.T, s object.Store) {
 	wantRead(t, s, "a/other", []byte("y"))
 	if got := list(t, s, "", ""); !slices.Equal(got, []string{"a/other"}) {
 		t.Errorf("listed: %q", got)
-	}
-}
-
-func list(t *testing.T, s object.Store, prefix, after string) []string {
-	t.Helper()
-	var keys []string
-	err := s.List(t.Context(), prefix, after, func(info object.Info) error {
-		keys = append(keys, info.Key)
-		if info.Size != int64(len(info.Key)) && info.Size != 1 {
-			t.Errorf("listed: %+v", info)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatalf("list %q after %q: %v", prefix, after, err)
-	}
-	return keys
-}
-
-func testList(t *testing.T, s object.Store) {
-	if got := list(t, s, "", ""); len(got) > 0 {
-		t.Fatalf("a new store has %q", got)
-	}
-	// In the order of their bytes: - . / digits, upper case, _, lower case.
-	keys := []string{"a-b/c", "a.b", "a/a", "a/b-c", "a/b.1", "a/b/c", "a/c", "aB", "a_b", "ab", "b/1/2", "b/1/2-", "b/10/x", "b/9"}
-	for _, i := range rand.New(rand.NewPCG(1, 1)).Perm(len(keys)) {
-		Put(t, s, keys[i], keys[i], object.Condition{})
-	}
-	for _, prefix := range []string{"", "a", "a/", "a/b", "a/b/", "b/1", "b/1/2", "c", "a-b/"} {
-		for _, after := range slices.Concat([]string{""}, keys, []string{"a", "a/", "a/b/", "zzz", "b/1/"}) {
-			var want []string
-			for _, key := range keys {
-				if strings.HasPrefix(key, prefix) && key > after {
-					want = append(want, key)
-				}
-			}
-			if got := list(t, s, prefix, after); !slices.Equal(got, want) {
-				t.Errorf("below %q after %q:\n got %q\nwant %q", prefix, after, got, want)
-			}
-		}
-	}
-	calls := 0
-	err := s.List(t.Context(), "a", "", func(object.Info) error { calls++; return errBroken })
-	if !errors.Is(err, errBroken) || calls != 1 {
-		t.Errorf("a list that is ended: %v after %d", err, calls)
-	}
-}
-
-func testPages(t *testing.T, s object.Store) {
-	if testing.Short() {
-		t.Skip("a thousand objects")
-	}
-	var want []string
-	for i := range 1003 {
-		want = append(want, fmt.Sprintf("p/%04d", i))
-	}
-	var all sync.WaitGroup
-	for part := range slices.Chunk(want, 128) {
-		all.Go(func() {
-			for _, key := range part {
-				if _, err := s.Put(t.Context(), key, []byte("x"), object.Condition{}); err != nil {
-					t.Errorf("put %s: %v", key, err)
-				}
-			}
-		})
-	}
-	all.Wait()
-	if got := list(t, s, "p/", ""); !slices.Equal(got, want) {
-		t.Errorf("listed %d of %d", len(got), len(want))
-	}
-	if got := list(t, s, "p/", want[1]); !slices.Equal(got, want[2:]) {
-		t.Errorf("listed %d of %d after the second", len(got), len(want)-2)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -271,5 +270,5 @@ func (o *output) tail() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	b := o.b.Bytes()
-	return fmt.Sprintf("%s", b[max(0, len(b)-8<<10):])
+	return string(b[max(0, len(b)-8<<10):])
 }
