@@ -25,8 +25,8 @@ const (
 	// ErasureDeferred: what is left waits for the end of a hold, or of protection,
 	// and then for a run of retention.
 	ErasureDeferred ErasureStatus = "deferred"
-	// ErasureCompleted: all is gone, and where it stood in rows.db has been
-	// overwritten.
+	// ErasureCompleted: all is gone, where it stood in rows.db has been
+	// overwritten, and a home beyond this machine has nothing of it left (see Eraser).
 	ErasureCompleted ErasureStatus = "completed"
 )
 
@@ -95,7 +95,7 @@ func (e *erasure) left() uint64 {
 	return e.Total - e.Completed
 }
 
-// status counts what was erased, and not yet overwritten, as running.
+// status counts what was erased, and is left somewhere (see gone), as running.
 func (e *erasure) status(wiped uint64) ErasureStatus {
 	switch left := e.left(); {
 	case left > e.Deferred:
@@ -306,7 +306,7 @@ func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) 
 		if err != nil {
 			return Erasure{}, err
 		}
-		e.Status, e.Documents = e.status(v.wiped.Load()), []ErasedDocument{}
+		e.Status, e.Documents = e.status(v.gone()), []ErasedDocument{}
 		if e.UserID != "" {
 			return e.Erasure, nil
 		}
@@ -391,7 +391,7 @@ func (v *Vault) Erasures(ctx context.Context, p Paging) (Page[Erasure], error) {
 			if err != nil {
 				return Erasure{}, err
 			}
-			e.Status = e.status(v.wiped.Load())
+			e.Status = e.status(v.gone())
 			return e.Erasure, nil
 		})
 	})

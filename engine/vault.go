@@ -117,6 +117,7 @@ type vault struct {
 	due      chan struct{} // holds one token when Sweep has something to do at once
 	erased   atomic.Uint64 // the last erasure.completed that is to be overwritten: who erases, or follows, says so
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
+	eraser   Eraser        // nil: the home keeps nothing that was erased
 	unwiped  atomic.Bool   // rows.db may hold what was erased: Sweep overwrites it
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
 	swept    bool          // whether requests of before the last weeks were looked through; Sweep alone uses it
@@ -297,6 +298,7 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 	}
 	if o.Home != nil {
 		settings.Ship = o.Home.Ship
+		v.eraser, _ = o.Home.(Eraser)
 	}
 	if disk, ok := v.blobs.(carrier); ok {
 		settings.Blobs = disk

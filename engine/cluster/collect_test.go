@@ -131,7 +131,7 @@ func TestSnapshotDue(t *testing.T) {
 		{"many", pointer{snapshot: snapshot{Time: now}}, tended{place: place{Commit: snapshotCommits}}, true},
 		{"much", pointer{snapshot: snapshot{Time: now}}, tended{place: place{Commit: 9}, Bytes: snapshotBytes}, true},
 		{"much, for a small vault", pointer{snapshot: snapshot{Time: now, Size: 1 << 30}}, tended{place: place{Commit: 9}, Bytes: snapshotBytes}, false},
-		{"much, for a large vault", pointer{snapshot: snapshot{Time: now, Size: 1 << 30}}, tended{place: place{Commit: 9}, Bytes: 256 << 20}, true},
+		{"much, for a large vault", pointer{snapshot: snapshot{Time: now, Size: 1 << 30}}, tended{place: place{Commit: 9}, Bytes: 128 << 20}, true},
 		{"a day later", pointer{snapshot: snapshot{Time: now.Add(-snapshotEvery)}}, tended{place: place{Commit: 1}}, true},
 	} {
 		if k := (&tending{Snapshot: test.p}); k.due(test.t) != test.due {

@@ -126,14 +126,14 @@ func (a *agedStore) keys(prefix string) (keys []string) {
 // shelf is a store with a vault, and servers of it.
 type shelf struct {
 	*agedStore
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	admin engine.Actor
 	id    string
 }
 
 // newShelf puts a vault with an administrator into a store.
-func newShelf(t *testing.T) *shelf {
+func newShelf(t testing.TB) *shelf {
 	t.Helper()
 	s := &shelf{agedStore: newAgedStore(), t: t, dir: t.TempDir()}
 	s.must(blobstore.Init(filepath.Join(s.dir, "shared")))
