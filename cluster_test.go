@@ -61,7 +61,7 @@ type member struct {
 // makes the vault.
 func newFleet(t testing.TB, n int) *fleet {
 	t.Helper()
-	if !strings.Contains((&program{env: func(string) string { return "" }}).help("serve"), "-store ") && os.Getenv("SR_MINI") == "" {
+	if !strings.Contains((&program{env: func(string) string { return "" }}).help("serve"), "-store ") {
 		t.Skip("serve knows no --store")
 	}
 	f := &fleet{t: t, gateway: s3test.Start(t), prefix: "fleet"}
