@@ -26,7 +26,8 @@ const (
 	// and then for a run of retention.
 	ErasureDeferred ErasureStatus = "deferred"
 	// ErasureCompleted: all is gone, and where it stood in rows.db has been
-	// overwritten.
+	// overwritten; where the vault is at home beyond this machine, nothing of it is left
+	// there, and nobody can go back to a time before.
 	ErasureCompleted ErasureStatus = "completed"
 )
 
@@ -306,7 +307,7 @@ func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) 
 		if err != nil {
 			return Erasure{}, err
 		}
-		e.Status, e.Documents = e.status(v.wiped.Load()), []ErasedDocument{}
+		e.Status, e.Documents = e.status(v.overwritten()), []ErasedDocument{}
 		if e.UserID != "" {
 			return e.Erasure, nil
 		}
@@ -391,7 +392,7 @@ func (v *Vault) Erasures(ctx context.Context, p Paging) (Page[Erasure], error) {
 			if err != nil {
 				return Erasure{}, err
 			}
-			e.Status = e.status(v.wiped.Load())
+			e.Status = e.status(v.overwritten())
 			return e.Erasure, nil
 		})
 	})

@@ -41,6 +41,14 @@ type Home interface {
 	Ship(group uint64, record []byte) error
 }
 
+// Eraser is a Home that knows what is left in it of what was erased: an erasure is
+// completed when nothing is. It may be a follower's Home too, which ships nothing.
+type Eraser interface {
+	// Erased is the last entry up to which the home holds nothing that was erased. It
+	// takes no time.
+	Erased() uint64
+}
+
 // Forgetter is a BlobStore beyond this machine that keeps copies here: a vault that
 // follows tells it which bytes nobody needs any more.
 type Forgetter interface {
@@ -64,6 +72,15 @@ func (c DatabaseCopy) WriteTo(w io.Writer) (int64, error) { return c.of.WriteTo(
 // meanwhile, so fn copies and does nothing else. *UnavailableError, and what fn returns.
 func (v *Vault) CopyDatabase(fn func(DatabaseCopy) error) error {
 	return v.store.Snapshot(func(s store.Snapshot) error { return fn(DatabaseCopy{s.Head, s.Group, s.Size, s}) })
+}
+
+// overwritten is the last entry up to which what was erased is nowhere any more.
+func (v *Vault) overwritten() uint64 {
+	wiped := v.wiped.Load()
+	if v.eraser != nil {
+		wiped = min(wiped, v.eraser.Erased())
+	}
+	return wiped
 }
 
 // Apply brings a vault that follows further, by the records of the next groups, in

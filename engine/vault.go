@@ -95,7 +95,8 @@ type vault struct {
 	// Close in between would wait for the one and block the other.
 
 	dir, name string
-	follows   bool // see Options.Follow
+	follows   bool   // see Options.Follow
+	eraser    Eraser // nil: the directory is all there is
 
 	store   *store.Store
 	lock    *store.Lock
@@ -297,6 +298,7 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 	}
 	if o.Home != nil {
 		settings.Ship = o.Home.Ship
+		v.eraser, _ = o.Home.(Eraser)
 	}
 	if disk, ok := v.blobs.(carrier); ok {
 		settings.Blobs = disk

@@ -214,12 +214,14 @@ func (k *candidate) own(ctx context.Context, l seenLease) (_ *Member, err error)
 	if err := k.take(ctx, h.l.Epoch); err != nil {
 		return nil, err
 	}
-	if _, err := k.c.findPointer(ctx); err != nil {
+	p, err := k.c.findPointer(ctx)
+	if err != nil {
 		return nil, err // ErrLeft, meanwhile: see noteLeft
 	}
 	m.s = &shipper{c: k.c, ended: m.Err, lost: m.end, z: newDeflater(), rest: k.rest, last: k.at}
 	m.s.ctx, m.letGo = context.WithCancelCause(context.Background())
-	if err := m.reopen(ctx); err != nil {
+	m.s.clean.Store(p.Clean)
+	if err := m.reopen(ctx, l.ID == k.id); err != nil {
 		return nil, err
 	}
 	close(m.open)
@@ -229,8 +231,10 @@ func (k *candidate) own(ctx context.Context, l seenLease) (_ *Member, err error)
 	return m, nil
 }
 
-// reopen opens the vault that followed as its owner's.
-func (m *Member) reopen(ctx context.Context) error {
+// reopen opens the vault that followed as its owner's. The keys are those of the owner
+// before, which may have made some since this copy was fetched; if that was this server,
+// its own may be newer than those in the store.
+func (m *Member) reopen(ctx context.Context, was bool) error {
 	if err := m.v.Close(); err != nil {
 		return err
 	}
@@ -240,6 +244,11 @@ func (m *Member) reopen(ctx context.Context) error {
 	}
 	if err := m.c.saveCopyState(copyState{place: at, ID: m.id, Boot: bootID()}); err != nil {
 		return err
+	}
+	if !was {
+		if err := m.c.unsealKeys(ctx); err != nil {
+			return err
+		}
 	}
 	v, err := m.c.openOwned(m.s)
 	if err != nil {

@@ -40,6 +40,10 @@ type Status struct {
 	// SnapshotCommit and SnapshotTime are the last snapshot's. Zero: not known here.
 	SnapshotCommit uint64
 	SnapshotTime   time.Time
+	// Nothing that was erased up to the entry Clean lies in the store, since CleanAt;
+	// nor can the vault be restored to a time before. Zero: nothing was, or it is not known here.
+	Clean   uint64
+	CleanAt time.Time
 }
 
 // Member is this server's part in a vault that lives in a store. Its role stays the
@@ -143,6 +147,7 @@ func (m *Member) Status() Status {
 	defer m.mu.Unlock()
 	if m.kept != nil {
 		s.SnapshotCommit, s.SnapshotTime = m.kept.Snapshot.Commit, m.kept.Snapshot.Time
+		s.Clean, s.CleanAt = m.kept.Snapshot.Clean, m.kept.Snapshot.CleanAt
 	}
 	return s
 }
@@ -190,6 +195,9 @@ func (m *Member) closeOwner(ctx context.Context) error {
 	at := m.s.place()
 	if !errors.Is(m.Err(), engine.ErrReplaced) {
 		m.h.reached(at.Commit, 0)
+		if err := m.c.sealKeys(ctx); err != nil {
+			m.c.log("seal keys: %v; what this server made of late, the next owner does not have", err)
+		}
 		if err := m.h.release(ctx); err != nil {
 			m.c.log("give the lease up: %v; another server takes over in %v", err, m.c.lease(leaseExpires))
 		}
@@ -212,6 +220,7 @@ func (m *Member) keepHouse(ctx context.Context) {
 		next, err := m.c.tend(ctx, m.v, t, kept)
 		if next != nil {
 			kept = next
+			m.s.clean.Store(kept.Snapshot.Clean)
 			m.mu.Lock()
 			m.kept = next
 			m.mu.Unlock()

@@ -77,3 +77,22 @@ func TestSealChanged(t *testing.T) {
 		t.Errorf("a key that cannot be opened: %v", err)
 	}
 }
+
+// Who takes over has the keys that the owner before made since.
+func TestSealTakenOver(t *testing.T) {
+	s := newShelf(t)
+	first, second := s.server("first"), s.server("second")
+	m, _ := s.own(first)
+	f, err := Join(t.Context(), second)
+	s.must(err)
+	s.must(f.Close(t.Context()))
+	_, err = m.Vault().Checkpoint(t.Context()) // makes sign.key
+	s.must(err)
+	s.must(m.Close(t.Context()))
+	m, _ = s.own(second)
+	one, err := os.ReadFile(filepath.Join(first.Dir, "sign.key"))
+	s.must(err)
+	if two, err := os.ReadFile(filepath.Join(second.Dir, "sign.key")); err != nil || !bytes.Equal(one, two) {
+		t.Errorf("the next owner signs with another key: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"strongroom/blobstore/object"
@@ -30,6 +31,8 @@ type shipper struct {
 	lost  func(error)     // is told that another has the vault
 	z     *flate.Writer
 	rest  rested // Ship alone uses it
+
+	clean atomic.Uint64 // see Erased
 
 	mu     sync.Mutex // guards what follows: Ship changes it, others read it
 	last   place      // the last that is known
@@ -72,6 +75,9 @@ func (s *shipper) Ship(group uint64, record []byte) error {
 	s.groups++
 	return nil
 }
+
+// Erased is the last entry up to which nothing that was erased lies in the store.
+func (s *shipper) Erased() uint64 { return s.clean.Load() }
 
 func (s *shipper) place() place {
 	s.mu.Lock()

@@ -125,7 +125,7 @@ func (o *serveFlags) limits(f *flagSet) {
 	f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
 	f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 	o.memory = 384 << 20
-	f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
+	f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead. Under load half of it is taken before any is freed, a\nquarter without --search; GOGC, if it is set, says otherwise")
 }
 
 // serve refuses what cannot be served before anything is touched.
@@ -164,7 +164,22 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 	if p.Env("GOMEMLIMIT") == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(o.memory)))
 	}
+	if p.Env("GOGC") == "" {
+		options.Heap = o.heap(debug.SetMemoryLimit(-1)) // which only tells
+	}
 	return daemon.Serve(ctx, options)
+}
+
+// largestHeap is enough for any load: more would be taken for nothing.
+const largestHeap = 256 << 20
+
+// heap is how much is taken before any is collected, of a limit of memory: less without
+// a search index, which is to need less.
+func (o *serveFlags) heap(limit int64) int64 {
+	if o.search {
+		return min(limit/2, largestHeap)
+	}
+	return min(limit/4, largestHeap)
 }
 
 // checkAddress reads an address, and refuses one that others can reach if what

@@ -72,6 +72,9 @@ func (o *storeFlags) open(env func(string) string, insecure bool) (*daemon.Store
 	if o.credentials != "" {
 		config.CredentialsFile, config.AccessKey, config.SecretKey, config.SessionToken = o.credentials, "", "", ""
 	}
+	if strings.HasPrefix(config.Endpoint, "http://") {
+		config.RootsFile = "" // AWS_CA_BUNDLE may be there for others
+	}
 	client, err := s3.Open(config)
 	if err != nil {
 		return nil, usagef("--store %s: %v", o.address, err)

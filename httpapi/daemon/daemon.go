@@ -59,6 +59,7 @@ type Options struct {
 	MaxSearches    int     // at a time; more wait a while; 0: any number
 	Rate           float64 // requests a second that a user may make; 0: any number
 	Burst          int     // of them at once; 0: those of two seconds
+	Heap           int64   // bytes that memory may grow to before any is collected; 0: as the Go runtime has it
 
 	HeadLog   string // file that heads are appended to; "": none
 	ScrubRate int64  // bytes a second read in the background; 0: none
@@ -112,6 +113,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer lock.Close()
+	defer pace(ctx, o.Heap)()
 	if err := datadir.RemoveLeftovers(o.Place.Data); err != nil {
 		log.Warn().Err(err).Msg("what a crash left cannot be removed")
 	}

@@ -80,12 +80,17 @@ func RefuseCopy(at Place) error {
 }
 
 // NotFound says that there is no vault, or what is left of it: to make a new one over
-// files that have lost their database would lose them too.
+// files that have lost their database would lose them too. Where vault.db alone is gone,
+// a backup would lose what came after it.
 func NotFound(at Place) error {
+	if line := engine.Unmarked(at.Dir()); line != "" {
+		return fmt.Errorf("vault %q: %s, one line of text, is missing, and nothing else: write this line into it, as the user that the server runs as: %s",
+			at.Vault, engine.Database(at.Dir()), line)
+	}
 	switch left, err := os.ReadDir(at.Dir()); {
 	case err == nil && len(left) > 0:
-		return fmt.Errorf("vault %q: its database %s is missing, and the rest is there: put the file back or, if it is lost, move %s away and "+
-			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, engine.Database(at.Dir()), at.Dir())
+		return fmt.Errorf("vault %q: its database is missing, rows.db and vault.db in %s, and the rest is there: put both back or, if they are lost, move the directory away and "+
+			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, at.Dir())
 	case err == nil:
 		return fmt.Errorf("vault %q: %s is empty; remove it and make the vault with `strongroom init --vault %[1]s`, or restore a backup with `strongroom restore`",
 			at.Vault, at.Dir())
