@@ -220,7 +220,7 @@ func (m *Member) keepHouse(ctx context.Context) {
 		next, err := m.c.tend(ctx, m.v, t, kept)
 		if next != nil {
 			kept = next
-			m.s.clean.Store(kept.Snapshot.Clean)
+			m.c.clean.Store(kept.Snapshot.Clean)
 			m.mu.Lock()
 			m.kept = next
 			m.mu.Unlock()
