@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func BenchmarkOwner(b *testing.B) {
 			b.Run(fmt.Sprintf("%v/%d", delay, callers), func(b *testing.B) {
 				w := over(newTown(b).mem)
 				w.delay = delay / 2
-				c := &Config{Objects: w, start: time.Now()}
+				c := &Config{Objects: w, start: time.Now(), clean: &atomic.Uint64{}}
 				o := engine.Options{Name: "main", ReserveBytes: -1}
 				if delay >= 0 {
 					o.Home = &shipper{c: c, ctx: b.Context(), ended: func() error { return nil }, lost: func(error) {}, z: newDeflater(), rest: rested{seen: c.now()}}
