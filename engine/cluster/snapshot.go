@@ -66,9 +66,10 @@ func (c *Config) takeSnapshot(ctx context.Context, v vaultCopy, epoch uint64) (p
 		if err != nil {
 			return pointer{}, err
 		}
-		if p.By > epoch || p.Commit > s.Commit || p.Vault != v.ID() {
-			return pointer{}, fmt.Errorf("%w: a snapshot of commit %d was taken in epoch %d", engine.ErrReplaced, p.Commit, p.By)
+		if p.Fence > epoch || p.Commit > s.Commit || p.Vault != v.ID() {
+			return pointer{}, fmt.Errorf("%w: the last snapshot is of commit %d, by epoch %d", engine.ErrReplaced, p.Commit, p.Fence)
 		}
+		p.Fence = epoch
 		p.Older = append(p.Older, p.snapshot)
 		p.snapshot = s
 		err = c.savePointer(ctx, p, object.Condition{Match: info.ETag})
