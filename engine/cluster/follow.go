@@ -128,12 +128,12 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 	if n > 0 {
 		f.changed = began
 	}
-	if err != nil {
+	if err != nil && (n == 0 || answered(err) || final(err)) {
 		return false, err
 	}
 	if n > 0 {
-		f.note(began, false)
-		return true, nil
+		f.note(began, f.f.ended)
+		return !f.f.ended, nil
 	}
 	// The lease was read before the commit was looked for.
 	if f.watch.Commit > f.at.Commit {
