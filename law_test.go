@@ -82,6 +82,11 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/engine", "strongroom/audit", "go.etcd.io/bbolt"},
 		never: append([]string{"strongroom/blobstore", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
 	},
+	// It knows objects and records, and neither S3 nor HTTP.
+	"engine/cluster": {
+		may:   []string{"strongroom/engine", "strongroom/audit", "strongroom/blobstore", "golang.org/x/crypto", "golang.org/x/sys"},
+		never: append([]string{"net", "strongroom/blobstore/s3", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
+	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
 		// The children of engine are plugged in by the program.
