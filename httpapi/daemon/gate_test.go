@@ -37,7 +37,7 @@ func TestGate(t *testing.T) {
 		early := ask("/")
 		time.Sleep(gatePatience / 2)
 		g.open(rooms("one"))
-		if got := <-early; got != "200one" {
+		if got := <-early; got != "200 one" {
 			t.Error(got)
 		}
 		slow := ask("/slow")
@@ -52,7 +52,7 @@ func TestGate(t *testing.T) {
 		if took := <-ended; took != time.Second {
 			t.Errorf("the term ended after %v, somebody was inside for a second", took)
 		}
-		if got := <-slow; got != "200one" {
+		if got := <-slow; got != "200 one" {
 			t.Error(got)
 		}
 		began := time.Now()
@@ -80,7 +80,7 @@ func TestGate(t *testing.T) {
 		g = newGate()
 		g.open(rooms("three"))
 		g.stop()
-		if got := <-ask("/"); got != "200three" {
+		if got := <-ask("/"); got != "200 three" {
 			t.Error(got)
 		}
 		g.shut()
