@@ -272,7 +272,9 @@ func prepare(dir string, o Options) (*Vault, error) {
 	if v.lock, err = store.TakeLock(dir); err != nil {
 		return nil, err
 	}
-	v.litter.Store(!v.lock.Clean && !o.Follow) // what lies about is for the owner to find
+	// What lies about is for the owner to find: a new one, what its predecessor left, and
+	// what came late.
+	v.litter.Store((!v.lock.Clean || o.Home != nil) && !o.Follow)
 	return v, nil
 }
 
@@ -336,7 +338,7 @@ func (v *Vault) load(t *tx) (struct{}, error) {
 		return struct{}{}, err
 	}
 	// Nobody knows what was overwritten before an unclean end.
-	if first, _ := t.Cursor(bucketErasures).First(); first != nil && (v.litter.Load() || v.follows && !v.lock.Clean) {
+	if first, _ := t.Cursor(bucketErasures).First(); first != nil && v.lock != nil && !v.lock.Clean {
 		v.erasedTo(v.Head().Seq)
 		v.unwiped.Store(true)
 	} else {
