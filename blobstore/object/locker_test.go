@@ -9,7 +9,12 @@ import (
 	"time"
 
 	"strongroom/blobstore/object"
+	"strongroom/blobstore/object/objecttest"
 )
+
+func TestLockedMemory(t *testing.T) {
+	objecttest.Test(t, func(t *testing.T) object.Store { return object.NewLockedMemory() })
+}
 
 // TestTrialLock: a store that locks passes, again and again, and leaves one object at
 // most; one that does not is named by what it does not keep.

@@ -20,6 +20,8 @@ const (
 	// no upload through.
 	readPatience   = 30 * time.Second
 	removePatience = 10 * time.Second
+	// A store that refuses, or has no such bucket, is not likely to come to its senses.
+	refusedPatience = 5 * time.Second
 )
 
 // settled is an error that asking again cannot change.
@@ -28,8 +30,8 @@ type settled struct{ error }
 func (s settled) Unwrap() error { return s.error }
 
 // persist calls ask until the store has answered: with success, or by saying no. It
-// gives up when ctx ends, or when it has asked for as long as patience; 0 is as long as ctx lives.
-// Then it is ErrUnavailable, with what the store did last, and nobody knows what happens.
+// gives up when ctx ends, or when it has asked for as long as patience; 0 is as long as ctx lives,
+// unless the store refuses to answer to these credentials. Then it is ErrUnavailable, with what the store did last, and nobody knows what happens.
 func persist(ctx context.Context, patience time.Duration, ask func() error) error {
 	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longestWait) {
@@ -49,10 +51,11 @@ func persist(ctx context.Context, patience time.Duration, ask func() error) erro
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return fmt.Errorf("%w: %w", ctx.Err(), err)
 			}
-			return fmt.Errorf("%w: %w", blobstore.ErrUnavailable, err)
+			return fmt.Errorf("%w (%w): %w", blobstore.ErrUnavailable, ctx.Err(), err)
 		case <-timer.C:
 		}
-		if patience > 0 && time.Since(began) >= patience {
+		refused := errors.Is(err, ErrDenied) || errors.Is(err, ErrNoBucket)
+		if took := time.Since(began); patience > 0 && took >= patience || refused && took >= refusedPatience {
 			return fmt.Errorf("%w: %w", blobstore.ErrUnavailable, err)
 		}
 	}

@@ -18,7 +18,7 @@ func (b *Blobs) Protect(ctx context.Context, digest blobstore.Digest, until time
 	if b.lock == nil {
 		return blobError("protect", digest, errNoLock)
 	}
-	versions, err := b.versions(ctx, 0, digest)
+	versions, err := b.versions(ctx, readPatience, digest)
 	if err != nil {
 		return blobError("protect", digest, err)
 	}
@@ -28,9 +28,9 @@ func (b *Blobs) Protect(ctx context.Context, digest blobstore.Digest, until time
 			continue
 		}
 		found = true
-		err := persist(ctx, 0, func() error { return b.lock.LegalHold(ctx, v.Key, v.ID, held) })
+		err := persist(ctx, readPatience, func() error { return b.lock.LegalHold(ctx, v.Key, v.ID, held) })
 		if err == nil && !until.IsZero() {
-			err = persist(ctx, 0, func() error { return b.lock.Retain(ctx, v.Key, v.ID, until) })
+			err = persist(ctx, readPatience, func() error { return b.lock.Retain(ctx, v.Key, v.ID, until) })
 		}
 		if err != nil {
 			return blobError("protect", digest, err)

@@ -179,9 +179,9 @@ func (s *stagedBlob) put(ctx context.Context, key string) error {
 		info, err := s.putOnce(ctx, key)
 		if errors.Is(err, object.ErrExists) { // nobody else has this name: a request of ours came through
 			info, err = s.b.store.Stat(ctx, key)
-			if errors.Is(err, object.ErrNotFound) {
-				err = fmt.Errorf("the store says that an object exists, and does not have it: %s", key)
-			}
+		}
+		if errors.Is(err, object.ErrNotFound) { // an answer to another question
+			err = fmt.Errorf("the store lacks what is being put: %v", err)
 		}
 		if err == nil && info.Size != s.size {
 			err = settled{fmt.Errorf("%w: the store has %d bytes of %d in %s", object.ErrDamaged, info.Size, s.size, key)}

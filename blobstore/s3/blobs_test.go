@@ -479,6 +479,43 @@ func TestStoreIsGone(t *testing.T) {
 	})
 }
 
+// TestStoreRefuses: nobody waits for ever for a store that has answered, by no.
+func TestStoreRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newBadStore()
+		b := openBlobs(t, s, t.TempDir(), 0, 7)
+		s.before = func(string) error { return fmt.Errorf("%w: the credentials are wrong", ErrDenied) }
+		if _, err := keepBytes(t.Context(), b, randomBytes(1, 10)); !errors.Is(err, blobstore.ErrUnavailable) || !errors.Is(err, ErrDenied) {
+			t.Errorf("Keep: %v, want ErrUnavailable and why", err)
+		}
+	})
+}
+
+// TestNoLocalDisk: without it what is small is kept, and everything is read.
+func TestNoLocalDisk(t *testing.T) {
+	s := newBadStore()
+	p, long := randomBytes(1, 1000), randomBytes(2, longBlob)
+	mustKeep(t, openBlobs(t, s, t.TempDir(), 0, 7), long)
+	b := openBlobs(t, s, t.TempDir(), 0, 7)
+	if err := os.RemoveAll(b.dir); err != nil {
+		t.Fatal(err)
+	}
+	mustKeep(t, b, p)
+	mustRead(t, b, p)
+	mustRead(t, b, long)
+	if _, err := b.Stage(t.Context(), bytes.NewReader(long), 0); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Stage: %v", err)
+	}
+	if b.cache.used != 0 {
+		t.Errorf("%d bytes are counted", b.cache.used)
+	}
+	for _, p := range [][]byte{p, long} {
+		if err := b.Remove(sha256.Sum256(p)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestNoEpoch: who does not own the vault changes nothing in the store.
 func TestNoEpoch(t *testing.T) {
 	s := object.NewMemory()

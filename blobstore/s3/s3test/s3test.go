@@ -1,8 +1,8 @@
 // Package s3test starts a real store that speaks S3, for tests.
 //
 // Which one is said by STRONGROOM_TEST_S3, the path of a program whose name tells what
-// it is: versitygw, minio or weed (SeaweedFS). Without it the tests are skipped.
-// `.ci/run` builds the first; testdata is not needed.
+// it is: versitygw or minio. Without it the tests are skipped.
+// `.ci/run` builds the first.
 package s3test
 
 import (
@@ -42,7 +42,7 @@ const (
 type Server struct {
 	URL  string
 	Dir  string // where it keeps everything
-	Name string // versitygw, minio, weed
+	Name string // versitygw, minio
 
 	t       testing.TB
 	program string
@@ -78,8 +78,7 @@ func Start(t testing.TB) *Server {
 
 func (s *Server) arguments(address string) {
 	s.env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey,
-		"MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey,
-		"AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey)
+		"MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey)
 	switch s.Name {
 	case "versitygw":
 		// Attributes beside the objects: not every file system has them of its own.
@@ -92,11 +91,8 @@ func (s *Server) arguments(address string) {
 		s.args = []string{"--port", address, "--quiet", "--keep-alive", "posix", "--sidecar", attributes, "--versioning-dir", versions, objects}
 	case "minio":
 		s.args = []string{"server", "--quiet", "--address", address, s.Dir}
-	case "weed":
-		host, port, _ := net.SplitHostPort(address)
-		s.args = []string{"mini", "-dir=" + s.Dir, "-ip=" + host, "-ip.bind=" + host, "-s3.port=" + port}
 	default:
-		s.t.Fatalf("%s=%s: the program is versitygw, minio or weed", Program, s.program)
+		s.t.Fatalf("%s=%s: the program is versitygw or minio", Program, s.program)
 	}
 }
 
