@@ -17,7 +17,10 @@ import (
 // TestPointInTime restores a vault from the store as it was at seconds of its history
 // that a client has noted, on both sides of a takeover.
 func TestPointInTime(t *testing.T) {
-	moments := 4
+	if testing.Short() {
+		t.Skip("it waits for seconds to pass")
+	}
+	moments := 3
 	if *soaking {
 		moments = 20
 	}
