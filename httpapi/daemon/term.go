@@ -43,9 +43,6 @@ func (o Options) serveStore(ctx context.Context, d door, log zerolog.Logger) (er
 			err = nil // it was told to end before it was ready
 		}
 	}()
-	if err := o.Store.try(ctx); err != nil {
-		return err
-	}
 	names, err := o.vaultsToServe(ctx, log)
 	if err != nil {
 		return err
