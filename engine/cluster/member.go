@@ -228,11 +228,11 @@ func (m *Member) release(ctx context.Context) {
 func (m *Member) keepHouse(ctx context.Context) {
 	var kept *tending
 	saved := m.s.place()
-	for {
+	for wait := tendFirst; ; wait = tendEvery {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(tendEvery):
+		case <-time.After(wait):
 		}
 		t := m.s.tended()
 		next, err := m.c.tend(ctx, m.v, t, kept)
@@ -258,6 +258,10 @@ func (m *Member) keepHouse(ctx context.Context) {
 }
 
 const tendEvery = 10 * time.Second
+
+// tendFirst is soon: where no owner lives for long there would never be a snapshot, and
+// each that joins with an empty disk would apply all that ever happened.
+const tendFirst = time.Second
 
 // alive is what an owner looks at before it renews its lease.
 func (m *Member) alive() error {
