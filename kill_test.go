@@ -116,6 +116,7 @@ type loader struct {
 	kept     map[string]*killedDocument
 	ids      []string
 	receipts []audit.Receipt
+	patient  bool // a server that says that it cannot answer now is one that is gone
 	err      error
 }
 
@@ -186,7 +187,7 @@ func (l *loader) rename(client *http.Client, url, id string) (gone bool) {
 
 // send makes a change and keeps its receipt. It reports whether the server is
 // gone; an answer other than the one wanted is an error.
-func (l *loader) send(client *http.Client, method, url string, body []byte, want int, out any) (gone bool) {
+func (l *loader) send(client *http.Client, method, url string, body []byte, want int, out any, header ...string) (gone bool) {
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		l.err = err
@@ -197,6 +198,9 @@ func (l *loader) send(client *http.Client, method, url string, body []byte, want
 	if method == "PATCH" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return true
@@ -204,6 +208,9 @@ func (l *loader) send(client *http.Client, method, url string, body []byte, want
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
+		return true
+	}
+	if l.patient && resp.StatusCode >= http.StatusBadGateway {
 		return true
 	}
 	if resp.StatusCode != want {

@@ -25,7 +25,7 @@ var peers = struct {
 	flag.String("dir", "", "the `directory` in which BenchmarkPeers has all of them keep their data; that of temporary files without"),
 	flag.Int("documents", 100_000, "how many documents BenchmarkPeers puts into each before it measures"),
 	flag.Int("rounds", 3, "how many turns each takes in BenchmarkPeers, for each line"),
-	flag.Duration("turn", 3*time.Second, "how long a turn of BenchmarkPeers is"),
+	flag.Duration("turn", 3*time.Second, "how long a turn of BenchmarkPeers and BenchmarkStore is"),
 }
 
 // side is one that is measured beside others.

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,9 +27,25 @@ import (
 // does what the program does.
 func TestMain(m *testing.M) {
 	if name := filepath.Base(os.Args[0]); strings.TrimSuffix(name, ".exe") == "strongroom" {
+		if lease := os.Getenv(leaseVariable); lease != "" {
+			mainWithLease(lease)
+		}
 		main()
 	}
 	os.Exit(m.Run())
+}
+
+// mainWithLease is main, but for how long an owner of vaults in a store may be silent.
+func mainWithLease(lease string) {
+	d, err := time.ParseDuration(lease)
+	if err != nil {
+		panic(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := cli.Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: os.Getenv, SystemdUnit: systemdUnit, Guides: guideFiles, Lease: d}
+	code := p.Run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
 // program is the command line as a value. What it does is package cli's.
@@ -219,7 +237,12 @@ func executable(t testing.TB) string {
 // test ends it; if it does not, it is killed.
 func spawn(t testing.TB, data string, args ...string) *server {
 	t.Helper()
-	cmd := exec.Command(executable(t), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
+	return spawnCommand(t, data, exec.Command(executable(t), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...))
+}
+
+// spawnCommand is spawn for a command line of serve.
+func spawnCommand(t testing.TB, data string, cmd *exec.Cmd) *server {
+	t.Helper()
 	s := &server{data: data, stderr: newOutput(), ended: make(chan struct{})}
 	cmd.Stderr = s.stderr
 	if err := cmd.Start(); err != nil {

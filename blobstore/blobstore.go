@@ -99,6 +99,9 @@ var (
 	ErrCorrupt = errors.New("blob is corrupt")
 	// ErrNoSpace says that the file system, or the quota on it, is full. It wraps the system's error.
 	ErrNoSpace = errors.New("no space left for blobs")
+	// ErrUnavailable says that the store of the blobs, which is beyond this machine, gives no
+	// answer now. What was asked of it may have been done, or may be done later.
+	ErrUnavailable = errors.New("the store of the blobs gives no answer")
 	// ErrForeign says that entries which are no blobs lie among the blobs. Each returns it after a complete enumeration.
 	ErrForeign = errors.New("foreign files among the blobs")
 	// ErrInvalidDigest says that a text is not "sha256:" and 64 lower-case hexadecimal digits.

@@ -20,9 +20,30 @@ import (
 
 var million = flag.Bool("million", false, "measure lists and opening at a million documents too")
 
-// filled is a vault of n documents, not verified at the end: that would take
+// filled is a vault of n documents of many properties, not verified at the end: that would take
 // longer than what is measured.
 func filled(b *testing.B, n int) (*engine.Vault, string) {
+	return filledWith(b, n, func(i int, owners []string) engine.NewDocument {
+		return engine.NewDocument{
+			Name:     fmt.Sprintf("Contract %d with party %d", i*7919%n, i%997),
+			Category: []string{"contract", "invoice", "other", "report"}[i%4],
+			Tags:     []string{fmt.Sprint("client:", i%1000), "batch"},
+			Product:  []string{"cpq", "clm"}[i%2], TemplateID: fmt.Sprint("template ", i%100), AgreementID: fmt.Sprint("agreement ", i/100),
+			ExternalID: fmt.Sprint("erp-", i), OwnerID: owners[i%len(owners)],
+			CustomFields: map[string]any{
+				"value": json.Number(strconv.Itoa(i % 10_000)), "serial": json.Number(strconv.Itoa(i)), "party": fmt.Sprint("party ", i%500),
+				"renewalDate": time.Date(2026, 1, 1+i%1000, 0, 0, 0, 0, time.UTC).Format(time.DateOnly),
+			},
+		}
+	})
+}
+
+// few is one of few properties: a million take half the room.
+func few(i int, _ []string) engine.NewDocument {
+	return engine.NewDocument{Name: fmt.Sprint("Contract ", i*7919%1_000_000), Category: []string{"contract", "invoice", "other", "report"}[i%4]}
+}
+
+func filledWith(b *testing.B, n int, of func(i int, owners []string) engine.NewDocument) (*engine.Vault, string) {
 	b.Helper()
 	dir := filepath.Join(b.TempDir(), "vault")
 	v, err := engine.Create(dir, engine.Options{Name: "main", ReserveBytes: -1})
@@ -40,19 +61,7 @@ func filled(b *testing.B, n int) (*engine.Vault, string) {
 		owners = append(owners, owner.UserID)
 	}
 	began := time.Now()
-	err = v.Fill(b.Context(), admin, n, k.Upload("the text"), func(i int) engine.NewDocument {
-		return engine.NewDocument{
-			Name:     fmt.Sprintf("Contract %d with party %d", i*7919%n, i%997),
-			Category: []string{"contract", "invoice", "other", "report"}[i%4],
-			Tags:     []string{fmt.Sprint("client:", i%1000), "batch"},
-			Product:  []string{"cpq", "clm"}[i%2], TemplateID: fmt.Sprint("template ", i%100), AgreementID: fmt.Sprint("agreement ", i/100),
-			ExternalID: fmt.Sprint("erp-", i), OwnerID: owners[i%len(owners)],
-			CustomFields: map[string]any{
-				"value": json.Number(strconv.Itoa(i % 10_000)), "serial": json.Number(strconv.Itoa(i)), "party": fmt.Sprint("party ", i%500),
-				"renewalDate": time.Date(2026, 1, 1+i%1000, 0, 0, 0, 0, time.UTC).Format(time.DateOnly),
-			},
-		}
-	})
+	err = v.Fill(b.Context(), admin, n, k.Upload("the text"), func(i int) engine.NewDocument { return of(i, owners) })
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -365,10 +374,11 @@ func pages(b *testing.B, v *engine.Vault, q engine.DocumentQuery) []string {
 	return cursors
 }
 
-// BenchmarkOpen opens and closes a vault that was used before, warm.
+// BenchmarkOpen opens and closes a vault that was used before, warm; and opens one
+// whose process was killed.
 func BenchmarkOpen(b *testing.B) {
 	for _, n := range sizes() {
-		v, dir := filled(b, n)
+		v, dir := filledWith(b, n, few)
 		v.Close()
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
@@ -379,6 +389,7 @@ func BenchmarkOpen(b *testing.B) {
 				v.Close()
 			}
 		})
+		benchmarkOpenAfterKill(b, dir, n)
 	}
 }
 

@@ -42,6 +42,12 @@
 // for held already. When a change returns, all of it is on disk: the bytes, the
 // record and the entry. That is so of a refusal too: what it rests on is on disk.
 //
+// A vault may be at home beyond this machine, in a [Home] such as package
+// engine/cluster makes in a store of objects. Then that has the record of a commit
+// before the commit is made here, and an answer means that it is there: the directory
+// is a working copy. Other machines open the vault with [Options].Follow, and bring it
+// further by [Vault.Apply], record by record; each is checked against the log.
+//
 // Every change is made on an [Actor], the second parameter after the context. A
 // change of something with a revision takes a [Condition], after the ids. The
 // context may end a call that waits. Once its transaction has begun, the call

@@ -25,8 +25,9 @@ const (
 	// ErasureDeferred: what is left waits for the end of a hold, or of protection,
 	// and then for a run of retention.
 	ErasureDeferred ErasureStatus = "deferred"
-	// ErasureCompleted: all is gone, where it stood in rows.db has been
-	// overwritten, and a home beyond this machine has nothing of it left (see Eraser).
+	// ErasureCompleted: all is gone, and where it stood in rows.db has been
+	// overwritten; where the vault is at home beyond this machine, nothing of it is left
+	// there, and nobody can go back to a time before.
 	ErasureCompleted ErasureStatus = "completed"
 )
 
@@ -95,7 +96,7 @@ func (e *erasure) left() uint64 {
 	return e.Total - e.Completed
 }
 
-// status counts what was erased, and is left somewhere (see gone), as running.
+// status counts what was erased, and not yet overwritten, as running.
 func (e *erasure) status(wiped uint64) ErasureStatus {
 	switch left := e.left(); {
 	case left > e.Deferred:
@@ -306,7 +307,7 @@ func (v *Vault) Erasure(ctx context.Context, erasureID string) (Erasure, error) 
 		if err != nil {
 			return Erasure{}, err
 		}
-		e.Status, e.Documents = e.status(v.gone()), []ErasedDocument{}
+		e.Status, e.Documents = e.status(v.overwritten()), []ErasedDocument{}
 		if e.UserID != "" {
 			return e.Erasure, nil
 		}
@@ -391,7 +392,7 @@ func (v *Vault) Erasures(ctx context.Context, p Paging) (Page[Erasure], error) {
 			if err != nil {
 				return Erasure{}, err
 			}
-			e.Status = e.status(v.gone())
+			e.Status = e.status(v.overwritten())
 			return e.Erasure, nil
 		})
 	})

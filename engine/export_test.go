@@ -89,6 +89,9 @@ func (v *Vault) Pages() int64 {
 	return stats.TxStats.GetPageAlloc() / int64(db.Info().PageSize)
 }
 
+// Checkpoints is Stats().Checkpoints, at little cost.
+func (v *Vault) Checkpoints() uint64 { return v.store.Stats.Checkpoints.Load() }
+
 // FillObligations makes n obligations, a thousand in a transaction.
 func (v *Vault) FillObligations(ctx context.Context, actor Actor, n int, of func(i int) NewObligation) error {
 	for i := 0; i < n; {

@@ -41,11 +41,22 @@ type Home interface {
 	Ship(group uint64, record []byte) error
 }
 
-// Forgetter is a BlobStore beyond this machine that keeps copies here: a vault that
-// follows tells it which bytes nobody needs any more.
-type Forgetter interface {
-	// Forget removes the copies here of bytes. What the store has is its owner's.
+// Eraser is a Home that knows what is left in it of what was erased: an erasure is
+// completed when nothing is. It may be a follower's Home too, which ships nothing.
+type Eraser interface {
+	// Erased is the last entry up to which the home holds nothing that was erased. It
+	// takes no time.
+	Erased() uint64
+}
+
+// CopyingBlobs is a BlobStore beyond this machine that keeps copies here.
+type CopyingBlobs interface {
+	BlobStore
+	// Forget removes the copies here of bytes. What the store has is its owner's. A
+	// vault that follows says so of bytes that nobody needs any more.
 	Forget(Digest) error
+	// OpenStored is Open without the copies here: Scrub reads what the store has.
+	OpenStored(Digest) (io.ReadSeekCloser, error)
 }
 
 // DatabaseCopy is the vault's database as one instant has it.
@@ -64,6 +75,15 @@ func (c DatabaseCopy) WriteTo(w io.Writer) (int64, error) { return c.of.WriteTo(
 // meanwhile, so fn copies and does nothing else. *UnavailableError, and what fn returns.
 func (v *Vault) CopyDatabase(fn func(DatabaseCopy) error) error {
 	return v.store.Snapshot(func(s store.Snapshot) error { return fn(DatabaseCopy{s.Head, s.Group, s.Size, s}) })
+}
+
+// overwritten is the last entry up to which what was erased is nowhere any more.
+func (v *Vault) overwritten() uint64 {
+	wiped := v.wiped.Load()
+	if v.eraser != nil {
+		wiped = min(wiped, v.eraser.Erased())
+	}
+	return wiped
 }
 
 // Apply brings a vault that follows further, by the records of the next groups, in
@@ -109,7 +129,7 @@ func (v *Vault) followed(r wal.Record) (digests []Digest, err error) {
 
 // forget removes copies here of bytes that no row names any more.
 func (v *Vault) forget(digests []Digest) error {
-	f, ok := v.blobs.(Forgetter)
+	f, ok := v.blobs.(CopyingBlobs)
 	if !ok {
 		return nil
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"strongroom/blobstore"
 	"strongroom/engine"
 	"strongroom/engine/enginetest"
@@ -21,7 +23,10 @@ type ships struct {
 	records map[uint64][]byte
 	last    uint64
 	fail    error // of the next Ship
+	erased  uint64
 }
+
+func (s *ships) Erased() uint64 { return s.erased }
 
 func (s *ships) Ship(group uint64, record []byte) error {
 	s.mu.Lock()
@@ -82,6 +87,42 @@ func group(t testing.TB, v *engine.Vault) uint64 {
 	n, err := v.Group()
 	must(t, err)
 	return n
+}
+
+// sameRows compares two databases, row by row.
+func sameRows(t testing.TB, k, f *enginetest.Kit) {
+	t.Helper()
+	rows := func(k *enginetest.Kit) (all []string) {
+		path := filepath.Join(t.TempDir(), "rows")
+		must(t, k.CopyDatabase(func(c engine.DatabaseCopy) error {
+			file, err := os.Create(path)
+			must(t, err)
+			_, err = c.WriteTo(file)
+			return errors.Join(err, file.Close())
+		}))
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+		must(t, err)
+		defer db.Close()
+		must(t, db.View(func(b *bbolt.Tx) error {
+			return b.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+				all = append(all, fmt.Sprintf("%s, group %d", name, bucket.Sequence()))
+				return bucket.ForEach(func(k, v []byte) error {
+					all = append(all, fmt.Sprintf("%s: %x = %x", name, k, v))
+					return nil
+				})
+			})
+		}))
+		return all
+	}
+	is, want := rows(f), rows(k)
+	for i := range min(len(is), len(want)) {
+		if is[i] != want[i] {
+			t.Fatalf("row %d of the follower is\n%s\nthe owner's\n%s", i, is[i], want[i])
+		}
+	}
+	if len(is) != len(want) {
+		t.Fatalf("the follower has %d rows, its owner %d", len(is), len(want))
+	}
 }
 
 // What an owner has done a follower has, to the last byte that verify looks at, and
@@ -228,9 +269,16 @@ func TestFollowingAnErasure(t *testing.T) {
 	must(t, f.Apply(t.Context(), home.after(group(t, f.Vault))...))
 	_, _, err := k.BreakLock(t.Context(), k.Admin, d.ID, engine.Condition{}, "to erase")
 	must(t, err)
-	erase(t, k, d.ID)
+	e := erase(t, k, d.ID)
 	_, err = k.Sweep(t.Context())
 	must(t, err)
+	if is := readErasure(t, k, e.ID); is.Status != engine.ErasureRunning || is.Completed != 1 {
+		t.Errorf("while its home has it, it is %+v", is)
+	}
+	home.erased = k.Head().Seq
+	if is := readErasure(t, k, e.ID); is.Status != engine.ErasureCompleted {
+		t.Errorf("when its home has nothing of it, it is %+v", is)
+	}
 	must(t, f.Apply(t.Context(), home.after(group(t, f.Vault))...))
 	if f.Wiped() >= k.Head().Seq {
 		t.Error("it says that it is done before it is")

@@ -22,6 +22,11 @@ type migration struct {
 	bind *binder
 }
 
+// Unmarked returns the line of text that has to be written into Database(dir), if
+// that file is missing and the vault's database is there: nothing is lost then. "" is
+// said of every other directory.
+func Unmarked(dir string) string { return store.Unmarked(dir) }
+
 // begin returns the first record. The store has made the buckets that the earlier
 // format lacks.
 func (m *migration) begin(in *store.Tx, from int) (store.Record, error) {

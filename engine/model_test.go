@@ -55,8 +55,10 @@ func testModel(t *testing.T, seed uint64) {
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
+		k, home := shipped(t)
+		follows := follower(t, k)
 		m := &model{
-			t: t, k: enginetest.New(t), random: rand.New(rand.NewPCG(seed, 0)), documents: map[string]engine.Document{},
+			t: t, k: k, random: rand.New(rand.NewPCG(seed, 0)), documents: map[string]engine.Document{},
 			texts: map[string][]string{}, holds: map[string]engine.Hold{}, erasing: map[string][]string{}, users: map[string]engine.User{},
 		}
 		m.settings, _ = m.k.Settings(m.ctx())
@@ -75,8 +77,13 @@ func testModel(t *testing.T, seed uint64) {
 			if m.step(); t.Failed() {
 				return
 			}
+			if m.n%50 == 49 {
+				must(t, follows.Apply(t.Context(), home.after(group(t, follows.Vault))...))
+			}
 		}
 		m.everything()
+		must(t, follows.Apply(t.Context(), home.after(group(t, follows.Vault))...))
+		sameRows(t, k, follows)
 		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, calls, len(m.documents), m.k.Head().Seq)
 	})
 }

@@ -95,7 +95,8 @@ type vault struct {
 	// Close in between would wait for the one and block the other.
 
 	dir, name string
-	follows   bool // see Options.Follow
+	follows   bool   // see Options.Follow
+	eraser    Eraser // nil: the directory is all there is
 
 	store   *store.Store
 	lock    *store.Lock
@@ -117,7 +118,6 @@ type vault struct {
 	due      chan struct{} // holds one token when Sweep has something to do at once
 	erased   atomic.Uint64 // the last erasure.completed that is to be overwritten: who erases, or follows, says so
 	wiped    atomic.Uint64 // what was erased up to this entry is overwritten
-	eraser   Eraser        // nil: the home keeps nothing that was erased
 	unwiped  atomic.Bool   // rows.db may hold what was erased: Sweep overwrites it
 	litter   atomic.Bool   // bytes may lie about that no version needs: Sweep looks at every blob
 	swept    bool          // whether requests of before the last weeks were looked through; Sweep alone uses it
@@ -272,7 +272,9 @@ func prepare(dir string, o Options) (*Vault, error) {
 	if v.lock, err = store.TakeLock(dir); err != nil {
 		return nil, err
 	}
-	v.litter.Store(!v.lock.Clean && !o.Follow) // what lies about is for the owner to find
+	// What lies about is for the owner to find: a new one, what its predecessor left, and
+	// what came late.
+	v.litter.Store((!v.lock.Clean || o.Home != nil) && !o.Follow)
 	return v, nil
 }
 
@@ -336,7 +338,7 @@ func (v *Vault) load(t *tx) (struct{}, error) {
 		return struct{}{}, err
 	}
 	// Nobody knows what was overwritten before an unclean end.
-	if first, _ := t.Cursor(bucketErasures).First(); first != nil && (v.litter.Load() || v.follows && !v.lock.Clean) {
+	if first, _ := t.Cursor(bucketErasures).First(); first != nil && v.lock != nil && !v.lock.Clean {
 		v.erasedTo(v.Head().Seq)
 		v.unwiped.Store(true)
 	} else {

@@ -111,6 +111,8 @@ var errorTable = []errorRow{
 	{ErrLimited, 429, "RATE_LIMITED", "%s"},
 	{errVerifying, 429, "RATE_LIMITED", "the vault is being verified already; try again when that has ended"},
 	{errUnverified, 503, "VAULT_UNAVAILABLE", "the API key cannot be checked now; keep it and try again, and tell its operator if this goes on"},
+	{engine.ErrReplaced, 503, "VAULT_UNAVAILABLE", "another server owns the vault since just now, and nothing was changed; send the request again"},
+	{engine.ErrFollower, 503, "VAULT_UNAVAILABLE", "this server follows the vault, and the one that owns it was not asked; send the request again, or to that one"},
 	{engine.ErrUnavailable, 503, "VAULT_UNAVAILABLE", "the vault is not available now; try again, and tell its operator if this goes on"},
 	{engine.ErrNoSpace, 507, "INSUFFICIENT_STORAGE", "there is no space left to write; reading goes on, and writing will when its operator has made space"},
 
@@ -122,6 +124,7 @@ var errorTable = []errorRow{
 	{engine.ErrVaultInUse, 500, codeInternal, neutral},
 	{engine.ErrNetworkFS, 500, codeInternal, neutral},
 	{engine.ErrFormat, 500, codeInternal, neutral},
+	{engine.ErrRecord, 500, codeInternal, neutral}, // of following, which nobody asks for
 }
 
 type errorRow struct {
@@ -274,6 +277,12 @@ func (x *exchange) details(err error) any {
 	if errors.Is(err, errUnverified) {
 		return map[string]any{"reason": "unverified"}
 	}
+	switch {
+	case errors.Is(err, engine.ErrReplaced):
+		return map[string]any{"reason": "replaced"}
+	case errors.Is(err, engine.ErrFollower):
+		return map[string]any{"reason": "follower"}
+	}
 	if e, ok := errors.AsType[*engine.UnavailableError](err); ok {
 		return map[string]any{"reason": e.Reason}
 	}
@@ -288,6 +297,9 @@ func (s *Server) fail(x *exchange, r *http.Request, err error) {
 			x.status = statusClientGone
 		}
 		panic(http.ErrAbortHandler)
+	}
+	if errors.Is(err, engine.ErrFollower) && s.elsewhere(x, r) {
+		return
 	}
 	status, body, known := x.describe(err)
 	switch {

@@ -59,7 +59,7 @@ func describe(t *testing.T, file string, served []byte, table []route, about inf
 	}
 	for _, ref := range regexp.MustCompile(`"\$ref": "#/components/([^"]*)"`).FindAllStringSubmatch(is.String(), -1) {
 		kind, name, _ := strings.Cut(ref[1], "/")
-		if all := map[string]object{"schemas": p.schemas, "responses": p.refusals, "headers": p.named}; all[kind][name] == nil {
+		if all := map[string]object{"schemas": p.schemas, "responses": p.refusals, "headers": p.named, "parameters": atLeast}; all[kind][name] == nil {
 			t.Errorf("there is no %s", ref[1])
 		}
 	}
@@ -147,6 +147,12 @@ type EventData struct {
 	Facts      json.RawMessage `json:"facts"`
 }
 
+// atLeast is the parameter of every route that any server of a cluster may answer.
+var atLeast = object{HeaderAtLeast: object{
+	"name": HeaderAtLeast, "in": "header", "schema": object{"type": "integer", "format": "int64", "minimum": 0}, "example": 42,
+	"description": "In a cluster: an entry of the log, X-Audit-Seq of a receipt, that the answer must know. It waits for it up to 2 seconds, or comes from the server that owns the vault.",
+}}
+
 // head is all of a description but what is in it.
 func (p *printer) head(about info, paths object) object {
 	return object{
@@ -159,6 +165,7 @@ func (p *printer) head(about info, paths object) object {
 			"schemas":         p.schemas,
 			"responses":       p.refusals,
 			"headers":         p.named,
+			"parameters":      atLeast,
 			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer", "description": "An API key."}},
 		},
 	}
@@ -186,6 +193,9 @@ func (p *printer) operation(rt route) object {
 	for _, f := range rt.input.form {
 		f.in = "query"
 		parameters = append(parameters, p.parameter(f, strings.TrimSpace("If the body is the file. "+f.doc)))
+	}
+	if rt.ofCluster() {
+		parameters = append(parameters, object{"$ref": "#/components/parameters/" + HeaderAtLeast})
 	}
 	if parameters != nil {
 		op["parameters"] = parameters
@@ -362,6 +372,9 @@ func (p *printer) headers(rt route) object {
 		h[name] = object{"$ref": "#/components/headers/" + kind}
 	}
 	set("X-Request-Id", "The caller's, if it sent a sane one, or a new ULID.")
+	if rt.ofCluster() {
+		set(HeaderAsOf, "In a cluster: the entry of the log up to which the answer knows everything, at least.")
+	}
 	if rt.method != http.MethodGet && rt.changes() && !rt.bulk() || rt.media == zipMedia {
 		set("X-Audit-Seq", "The audit entry that records the change; absent if nothing had to be changed.")
 		set("X-Audit-Hash", "Its hash: keep both, they are the receipt.")
@@ -385,6 +398,12 @@ func (p *printer) headers(rt route) object {
 		set("ETag", "The revision; of the document, on a version, a hold and a certificate.")
 	}
 	return h
+}
+
+// ofCluster reports whether any server of a cluster may answer a route, and so how
+// far it knows the vault.
+func (rt route) ofCluster() bool {
+	return rt.method == http.MethodGet && rt.access != engine.AccessNone
 }
 
 // bulk reports whether a success tells of many changes.

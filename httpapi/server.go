@@ -143,6 +143,15 @@ type Options struct {
 	// nil leaves the routes out that tell of deliveries and make them.
 	Deliveries map[string]Deliverer
 
+	// Elsewhere answers a GET that a vault opened to follow cannot (engine.ErrFollower),
+	// by asking the server that owns the vault; false: it has not answered, and cannot.
+	// Nil: there is no such server.
+	Elsewhere func(http.ResponseWriter, *http.Request) bool
+
+	// Cluster tells how this server stands to a vault that it shares with others; nil of
+	// one that it does not. Nil: there is none.
+	Cluster func(*engine.Vault) *Standing
+
 	// Build is what GET /v1/version says.
 	Build Build
 }

@@ -72,7 +72,7 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 		x.Header().Set("Retry-After", retryAfter)
 	case len(warnings) > 0:
 		out.Status = "degraded"
-	case s.options.Search == nil:
+	case s.options.Search == nil && s.options.Cluster == nil:
 		return x.answer(status, out)
 	}
 	if err == nil {
@@ -84,6 +84,9 @@ func (s *Server) readyz(_ caller, x *exchange, r *http.Request, _ struct{}) erro
 		slices.Sort(out.Reasons)
 		out.Reasons = slices.Compact(out.Reasons)
 		out.Search = s.reading(r.Context(), vault, actor)
+		if s.options.Cluster != nil && vault != nil {
+			out.Cluster = s.options.Cluster(vault)
+		}
 	}
 	return x.answer(status, out)
 }

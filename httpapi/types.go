@@ -133,9 +133,19 @@ func findingOf(f audit.Finding) Finding { return Finding{f.Seq, string(f.Code), 
 
 // State is how the server is.
 type State struct {
-	Status  string   `json:"status" enum:"ok|degraded|unavailable" doc:"degraded: it serves, and its operator should see to something."`
-	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ok, for callers with a valid API key."`
-	Search  *Reading `json:"search,omitempty" doc:"How far the full-text index has come, of the caller's vault; all together for the operator."`
+	Status  string    `json:"status" enum:"ok|degraded|unavailable" doc:"degraded: it serves, and its operator should see to something."`
+	Reasons []string  `json:"reasons,omitempty" doc:"Why it is not ok, for callers with a valid API key."`
+	Search  *Reading  `json:"search,omitempty" doc:"How far the full-text index has come, of the caller's vault; all together for the operator."`
+	Cluster *Standing `json:"cluster,omitempty" doc:"How this server stands to the caller's vault, if it shares that with others."`
+}
+
+// Standing is how a server stands to a vault that lives in a store, with other servers.
+type Standing struct {
+	Role    string  `json:"role" enum:"owner|follower" doc:"The owner makes the changes; who follows applies them, and answers what reads."`
+	Owner   string  `json:"owner,omitempty" doc:"The name of the server that owns the vault, by what was last seen."`
+	Epoch   uint64  `json:"epoch" doc:"Of the last commit: each owner has one of its own."`
+	Behind  float64 `json:"behindSeconds" doc:"Since when this server may not have all that is in the store, in seconds; of the owner, the age of its lease."`
+	Concern string  `json:"concern,omitempty" doc:"Why this server would not take the vault over."`
 }
 
 // Build is which program this is.

@@ -28,6 +28,10 @@ const (
 )
 
 var words = map[string]word{
+	"behindSeconds":         {"", 0.4},
+	"concern":               {"", "the clock of this machine differs from the store's by over 5 s"},
+	"epoch":                 {"", 3},
+	"owner":                 {"", "server-a"},
 	"completed":             {"How many are completed.", 2},
 	"deferred":              {"How many wait for a hold or a protection to end.", 1},
 	"path":                  {"The folder it lies in; of a filter, with all below it.", "contracts/2024"},

@@ -47,6 +47,14 @@ func (m *Memory) Put(ctx context.Context, key string, b []byte, c Condition) (In
 	return info, nil
 }
 
+// PutHeld is Put after ready has returned. See Holder.
+func (m *Memory) PutHeld(ctx context.Context, key string, b []byte, c Condition, ready func() error) (Info, error) {
+	if err := ready(); err != nil {
+		return Info{}, err
+	}
+	return m.Put(ctx, key, b, c)
+}
+
 func (m *Memory) PutStream(ctx context.Context, key string, r io.Reader, size int64) (Info, error) {
 	b, err := io.ReadAll(io.LimitReader(r, size+1))
 	if err == nil && int64(len(b)) != size {

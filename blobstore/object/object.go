@@ -60,7 +60,8 @@ type Condition struct {
 
 // Store is a store of objects. All methods may be called from many goroutines. Keys
 // are of the letters, digits and - _ . / that S3 takes everywhere, relative to where
-// the store was opened.
+// the store was opened. None is the beginning of another up to a slash: some stores
+// keep objects as files, and a file is no directory.
 type Store interface {
 	// Put writes the object whole. ErrExists, ErrChanged; any other error: unknown.
 	Put(ctx context.Context, key string, b []byte, c Condition) (Info, error)
@@ -92,4 +93,13 @@ func Read(ctx context.Context, s Store, key string) ([]byte, Info, error) {
 		err = ErrDamaged
 	}
 	return b, info, err
+}
+
+// Holder is a Store that can hold back a Put in the middle: Trial has many begin
+// before any may end, since a store that looks first and writes later is right as long
+// as nobody comes between.
+type Holder interface {
+	// PutHeld is Put, but the last byte of b, which is not empty, is given away only
+	// after ready has returned. An error of ready ends it.
+	PutHeld(ctx context.Context, key string, b []byte, c Condition, ready func() error) (Info, error)
 }

@@ -30,6 +30,9 @@ type Config struct {
 	// History is how long snapshots and commits are kept for restoring to a point in
 	// time. 0 is 7 days.
 	History time.Duration
+	// Lease is how long the lease of an owner has to stand still before another server
+	// takes the vault over. All servers of a vault have one. 0 is 15 s; tests have less.
+	Lease time.Duration
 	// Patience is how much longer than others this server waits before it takes over
 	// from an owner that is gone: one that owns its share gives way to one that does not.
 	Patience time.Duration
@@ -77,6 +80,14 @@ const (
 )
 
 const defaultHistory = 7 * 24 * time.Hour
+
+// lease is how long something takes of a lease that Config.Lease may have made shorter.
+func (c *Config) lease(of time.Duration) time.Duration {
+	if c.Lease == 0 {
+		return of
+	}
+	return time.Duration(float64(of) * float64(c.Lease) / float64(leaseExpires))
+}
 
 func (c *Config) history() time.Duration {
 	if c.History == 0 {

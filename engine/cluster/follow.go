@@ -36,14 +36,14 @@ func (w *watch) see(s seenLease) {
 // free says whether the lease may be taken by the working copy id: at once if it is
 // nobody's or its own, else when its owner has let it stand still. Who has patience
 // waits so much longer, so that another may come first.
-func (w *watch) free(id string, patience time.Duration) bool {
+func (w *watch) free(id string, expires, patience time.Duration) bool {
 	switch {
 	case w.ID == id:
 		return true
 	case w.Server == "":
 		return w.still >= patience
 	}
-	return w.still >= leaseExpires+patience
+	return w.still >= expires+patience
 }
 
 // follower brings a vault further until it has claimed the vault, or cannot go on.
@@ -110,7 +110,7 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	looked := began-f.looked >= watchEvery
+	looked := began-f.looked >= f.c.lease(watchEvery)
 	if looked {
 		s, err := f.c.readLease(ctx)
 		if err != nil {
@@ -140,7 +140,7 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 		return true, f.c.lacks(ctx, f.at, f.watch.Commit)
 	}
 	f.note(began, true)
-	if looked && f.watch.free(f.id, f.c.Patience) {
+	if looked && f.watch.free(f.id, f.c.lease(leaseExpires), f.c.Patience) {
 		return false, f.claimed(ctx)
 	}
 	return false, nil

@@ -66,7 +66,7 @@ func (k *candidate) join(ctx context.Context) (*Member, error) {
 	}
 	var w watch
 	w.see(l)
-	if wrong := l.clock(); wrong == nil && w.free(k.id, k.c.Patience) {
+	if wrong := l.clock(); wrong == nil && w.free(k.id, k.c.lease(leaseExpires), k.c.Patience) {
 		m, err := k.own(ctx, l)
 		if !errors.Is(err, errLost) {
 			return m, err

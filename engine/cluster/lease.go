@@ -14,12 +14,13 @@ import (
 	"strongroom/engine"
 )
 
+// Config.Lease makes all but the last two shorter.
 const (
 	renewEvery   = 3 * time.Second
 	leaseCurrent = 10 * time.Second // for this long after a renewal began its owner answers as current
 	leaseExpires = 15 * time.Second // for this long it stands still before another takes it
-	leaseTimeout = 4 * time.Second  // of one request about it: the next one may get through in time
 	watchEvery   = time.Second
+	leaseTimeout = 4 * time.Second // of one request about it: the next one may get through in time
 	clockMayDiff = 5 * time.Second
 )
 
@@ -201,7 +202,7 @@ var errRenewAgain = errors.New("the lease was renewed by a request that was give
 func (h *holder) current() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.c.now()-h.began > leaseCurrent {
+	if h.c.now()-h.began > h.c.lease(leaseCurrent) {
 		return ErrStale
 	}
 	return nil
@@ -210,7 +211,7 @@ func (h *holder) current() error {
 // run renews the lease until ctx ends, before returns an error or it is another's, and
 // returns why.
 func (h *holder) run(ctx context.Context, before func() error) error {
-	failed, wait := 0, renewEvery
+	failed, wait := 0, h.c.lease(renewEvery)
 	for {
 		select {
 		case <-ctx.Done():
@@ -223,7 +224,7 @@ func (h *holder) run(ctx context.Context, before func() error) error {
 		err := h.renew(ctx)
 		switch {
 		case err == nil:
-			failed, wait = 0, renewEvery
+			failed, wait = 0, h.c.lease(renewEvery)
 		case errors.Is(err, engine.ErrReplaced) || errors.Is(err, ErrDamaged):
 			return err
 		case errors.Is(err, errRenewAgain):
@@ -232,7 +233,7 @@ func (h *holder) run(ctx context.Context, before func() error) error {
 			if failed++; failed == 3 {
 				h.c.log("renew the lease: %v", err)
 			}
-			wait = time.Second
+			wait = h.c.lease(watchEvery)
 		}
 	}
 }

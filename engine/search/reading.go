@@ -310,7 +310,7 @@ func (x *Index) fileText(ctx context.Context, v *engine.Version) (content, error
 		return c, nil
 	}
 	end := x.reading.attempts.begin(v.Digest, kind, version)
-	c.Result, err = extract.Read(ctx, x.reading.readers, f)
+	c.Result, err = extract.ReadAs(ctx, x.reading.readers, kind, f)
 	if err != nil {
 		end(nil)
 		return c, err

@@ -54,7 +54,10 @@ func (d *Deliverer) newEndpoint(w engine.Webhook) (*endpoint, error) {
 		return nil, fmt.Errorf("webhook %s: %w", w.ID, err)
 	}
 	e := &endpoint{d: d, id: w.ID, webhook: w, place: p, woken: make(chan struct{}, 1)}
-	if !known {
+	switch {
+	case d.o.Reached != nil:
+		e.take(d.o.Reached[w.ID], known)
+	case !known:
 		e.place.Cursor = max(w.CreatedSeq, d.state.start)
 		if w.CreatedSeq < d.state.start {
 			d.o.Report(fmt.Errorf("webhook %s goes on after entry %d, the head of the log: what it was not told up to there is in the audit log", w.ID, e.place.Cursor))

@@ -99,6 +99,10 @@ type Options struct {
 	// Resolver and Dialer are how targets are found; nil are those of package net.
 	Resolver Resolver
 	Dialer   Dialer
+	// Reached is how far another server has told the webhooks of this vault, which lives
+	// in a store: those whose file is behind, or knows nothing of them, go on from
+	// there. nil: nobody else ever delivers.
+	Reached map[string]Reached
 	// Report is told what went wrong and was overcome: a file that was lost, a
 	// record that could not be kept and is tried again. nil: nobody.
 	Report func(error)

@@ -24,6 +24,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 	_ "time/tzdata" // settings name time zones, and not every machine knows them
 )
 
@@ -61,6 +62,9 @@ type Program struct {
 	// Path and Name are those of this program, by which a server starts it again to
 	// read files. "": they are read in this process.
 	Path, Name string
+	// Lease is how long an owner of vaults in a store is silent before another server
+	// takes over, of all its servers; 0: 15 seconds. Tests do not want to wait so long.
+	Lease time.Duration
 }
 
 // self is the path of this program. On Linux that is the file that runs, also when
@@ -111,6 +115,7 @@ func (p *Program) commands() []command {
 		p.approvalApproveCommand(),
 		p.approvalRejectCommand(),
 		p.vaultListCommand(),
+		p.vaultMoveCommand(),
 		p.verifyCommand(),
 		p.exportCommand(),
 		p.witnessRequestCommand(),

@@ -30,6 +30,9 @@ The vault must be at rest: stop the server first.`,
 }
 
 func (p *Program) compact(ctx context.Context, at datadir.Place, asJSON bool) error {
+	if err := datadir.RefuseCopy(at); err != nil {
+		return err
+	}
 	stop := p.showProgress(func() string { return "compacting " + at.Vault })
 	defer stop()
 	loan, err := datadir.Borrow(at)

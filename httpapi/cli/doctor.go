@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 
 	"strongroom/engine"
 	"strongroom/httpapi/control"
@@ -28,13 +29,19 @@ Works on vaults at rest and, through the control socket, on those a server
 serves. A doctor looks and treats nothing: ` + "`strongroom verify --bytes`" + ` proves what a
 vault holds.
 
+With --store it also tries the store in which the vaults live, by some objects that it
+puts and removes: a bucket that keeps versions, and a store that does not keep
+conditions, are errors.
+
 With --systemd it looks at no vault and prints the unit file of this version, for
 /etc/systemd/system/strongroom.service.`,
 		example: `strongroom doctor`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at datadir.Place
 			var unit bool
+			var o storeFlags
 			f.data(&at)
+			f.store(&o)
 			asJSON := f.asJSON()
 			f.set.BoolVar(&unit, "systemd", false, "print the systemd unit of a server, and do nothing else")
 			return func(ctx context.Context, _ []string) error {
@@ -42,21 +49,31 @@ With --systemd it looks at no vault and prints the unit file of this version, fo
 					_, err := io.WriteString(p.Stdout, p.SystemdUnit)
 					return err
 				}
-				return p.doctor(ctx, at, *asJSON)
+				return p.doctor(ctx, at, o, *asJSON)
 			}
 		},
 	}
 }
 
-func (p *Program) doctor(ctx context.Context, at datadir.Place, asJSON bool) error {
+func (p *Program) doctor(ctx context.Context, at datadir.Place, o storeFlags, asJSON bool) error {
+	store, err := o.open(p.Env, true)
+	if err != nil {
+		return err
+	}
 	names, err := datadir.Vaults(at.Data)
 	if err != nil {
 		return err
 	}
-	if len(names) == 0 {
+	if len(names) == 0 && store == nil {
 		return fmt.Errorf("there is no vault under %s", at.Data)
 	}
-	wrong := p.tell(at.Data, examineData(at.Data), asJSON)
+	wrong := 0
+	if store != nil {
+		wrong += p.tell(store.Address, examineStore(ctx, store), asJSON)
+	}
+	if len(names) > 0 {
+		wrong += p.tell(at.Data, examineData(at.Data), asJSON)
+	}
 	for _, name := range names {
 		at.Vault = name
 		var list []control.Diagnosis
@@ -91,6 +108,28 @@ func (p *Program) tell(of string, list []control.Diagnosis, asJSON bool) (wrong 
 		fmt.Fprintf(p.Stdout, "%-5s  %s: %s: %s\n", d.Level, of, d.What, plain(d.Says))
 	}
 	return wrong
+}
+
+// examineStore tries whether a store keeps what a vault needs of it.
+func examineStore(ctx context.Context, store *daemon.Store) []control.Diagnosis {
+	d := control.Diagnosis{Level: engine.LevelOK, What: "store", Says: "of 32 conditional puts at once one won, what is written is read, and no versions are kept"}
+	if err := store.Check(ctx); err != nil {
+		d.Level, d.Says = engine.LevelError, err.Error()
+		return []control.Diagnosis{d}
+	}
+	list := []control.Diagnosis{d}
+	names, err := store.Vaults(ctx)
+	v := control.Diagnosis{Level: engine.LevelOK, What: "vaults", Says: "none yet"}
+	switch {
+	case err != nil:
+		v.Level, v.Says = engine.LevelError, err.Error()
+	case len(names) > 0:
+		v.Says = strings.Join(names, ", ")
+	}
+	if store.Key == nil {
+		list = append(list, control.Diagnosis{Level: engine.LevelWarn, What: "key", Says: "there is no --store-key: the keys of the vaults are on this disk alone, and no second server can serve them"})
+	}
+	return append(list, v)
 }
 
 func examineData(data string) []control.Diagnosis {

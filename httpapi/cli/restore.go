@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -17,6 +18,8 @@ import (
 
 type restoreOptions struct {
 	datadir.Place
+	store      storeFlags
+	at         instantValue
 	from       string
 	log        string
 	details    string
@@ -52,6 +55,12 @@ only with a head of it that was kept elsewhere (--head), at or behind the entry
 that does: whoever wrote the file could have made its end up. That the end of a
 log was cut off shows only by such a head, too.
 
+With --store in the place of --from, makes the vault as it was in that store, now or
+at the instant --at, of those that serve --store-history keeps; an erasure ends what
+came before it. Every change is checked against the audit log, and the files are
+fetched; those of documents that were deleted since are not in the store any more. The
+vault in the store goes on beside the restored one, which is of this disk.
+
 The restored vault is paused: no webhooks are sent and no retention runs until
 ` + "`strongroom resume`" + `. Edit locks that were live are broken. A running server serves
 it after its next start.`,
@@ -60,7 +69,9 @@ strongroom restore --from ./backup --log since.jsonl --details details.jsonl --d
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o restoreOptions
 			f.place(&o.Place)
-			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to (required)")
+			f.set.StringVar(&o.from, "from", "", "`DIR` that the backup command wrote to")
+			f.store(&o.store)
+			f.set.Var(&o.at, "at", "`TIME` of which the vault in the store is wanted: 2026-11-29T17:45:00Z; without\nit, now")
 			f.set.StringVar(&o.log, "log", "", "`FILE` with the audit log exported since the backup")
 			f.set.StringVar(&o.details, "details", "", "`FILE` with the details exported with that log")
 			f.set.Var(&o.heads, "head", "`FILE` with heads of that log kept elsewhere, - for standard input; may be given again")
@@ -73,8 +84,14 @@ strongroom restore --from ./backup --log since.jsonl --details details.jsonl --d
 }
 
 func (p *Program) restore(ctx context.Context, o restoreOptions) error {
+	if o.store.address != "" {
+		return p.restoreFromStore(ctx, o)
+	}
 	if o.from == "" {
-		return usagef("--from is missing: give the directory of the backup")
+		return usagef("--from is missing: give the directory of the backup, or the --store that the vault lives in")
+	}
+	if !time.Time(o.at).IsZero() {
+		return usagef("--at is about a --store: a backup is of one instant")
 	}
 	if o.log != "" && o.withoutLog {
 		return usagef("--log and --without-log contradict each other")

@@ -33,6 +33,7 @@ type serveFlags struct {
 	tokens       lifeValue
 	refreshes    lifeValue
 	oidc         oidcFlags
+	store        storeFlags
 	rate         rateValue
 	burst        uint
 	memory       bytesValue
@@ -65,6 +66,12 @@ acknowledged.
 While it runs, the other commands work through the socket control.sock in the
 data directory. Only this user, and root, can connect to it.
 
+With --store, the vaults live in a store of objects, S3 or what speaks it, and several
+servers may share them: one owns a vault and makes its changes, the others follow, and
+one of them takes over when the owner is gone for 15 seconds. An answer then means
+that the change is in the store. A vault of the data directory is moved there by
+` + "`strongroom vault move`" + `.
+
 To listen on an address that other machines can reach takes a TLS certificate, or
 --insecure-http if something in front of the server adds TLS. A certificate is
 read again when its files change; TLS is 1.2 or later, and brings HTTP/2.
@@ -78,6 +85,7 @@ are kept, and 1,024 in all; of all connections, --max-connections.`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var o serveFlags
 			f.data(&o.Place)
+			f.storeServing(&o.store)
 			f.set.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`ADDRESS` and port; port 0 takes a free one")
 			f.set.StringVar(&o.metrics, "metrics-listen", "", "`ADDRESS` and port to serve GET /metrics at, to anybody who comes there;\nwithout it, it is served to admins beside the rest")
 			f.set.BoolVar(&o.insecureHTTP, "insecure-http", false, "listen beyond this machine without TLS")
@@ -117,7 +125,7 @@ func (o *serveFlags) limits(f *flagSet) {
 	f.set.Var(&o.rate, "rate", "`REQUESTS` a second that a user may make, all API keys together; 0 is any number")
 	f.set.UintVar(&o.burst, "burst", 0, "`REQUESTS` of --rate that may come at once; 0 is those of two seconds")
 	o.memory = 384 << 20
-	f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead")
+	f.set.Var(&o.memory, "memory-limit", "`SIZE` of memory from which on it is freed rather than taken: the Go\nruntime's, without the pages of the database; GOMEMLIMIT, if it is set,\nstands instead. Under load half of it is taken before any is freed, a\nquarter without --search; GOGC, if it is set, says otherwise")
 }
 
 // serve refuses what cannot be served before anything is touched.
@@ -147,10 +155,31 @@ func (p *Program) serve(ctx context.Context, o serveFlags) error {
 			return err
 		}
 	}
+	if options.Store, err = o.store.open(p.Env, o.insecureHTTP); err != nil {
+		return err
+	}
+	if options.Store != nil {
+		options.Store.Lease = p.Lease
+	}
 	if p.Env("GOMEMLIMIT") == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(o.memory)))
 	}
+	if p.Env("GOGC") == "" {
+		options.Heap = o.heap(debug.SetMemoryLimit(-1)) // which only tells
+	}
 	return daemon.Serve(ctx, options)
+}
+
+// largestHeap is enough for any load: more would be taken for nothing.
+const largestHeap = 256 << 20
+
+// heap is how much is taken before any is collected, of a limit of memory: less without
+// a search index, which is to need less.
+func (o *serveFlags) heap(limit int64) int64 {
+	if o.search {
+		return min(limit/2, largestHeap)
+	}
+	return min(limit/4, largestHeap)
 }
 
 // checkAddress reads an address, and refuses one that others can reach if what

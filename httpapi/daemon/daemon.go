@@ -39,6 +39,9 @@ import (
 type Options struct {
 	// Place is the data directory; all its vaults are served, whichever it names.
 	Place datadir.Place
+	// Store is where the vaults live, and Place where their working copies are; nil:
+	// they live in Place.
+	Store *Store
 
 	Listen  *net.TCPAddr // port 0 takes a free one
 	Metrics *net.TCPAddr // where /metrics is served to anybody; nil: nowhere
@@ -56,6 +59,7 @@ type Options struct {
 	MaxSearches    int     // at a time; more wait a while; 0: any number
 	Rate           float64 // requests a second that a user may make; 0: any number
 	Burst          int     // of them at once; 0: those of two seconds
+	Heap           int64   // bytes that memory may grow to before any is collected; 0: as the Go runtime has it
 
 	HeadLog   string // file that heads are appended to; "": none
 	ScrubRate int64  // bytes a second read in the background; 0: none
@@ -109,12 +113,16 @@ func Serve(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer lock.Close()
+	defer pace(ctx, o.Heap)()
 	if err := datadir.RemoveLeftovers(o.Place.Data); err != nil {
 		log.Warn().Err(err).Msg("what a crash left cannot be removed")
 	}
 
 	if err := o.canListen(); err != nil {
 		return err
+	}
+	if o.Store != nil {
+		return o.serveStore(ctx, door, log)
 	}
 	names, err := o.namesToServe(ctx)
 	if err != nil {
@@ -141,7 +149,7 @@ func Serve(ctx context.Context, o Options) (err error) {
 	}
 	witnesses := startWitnessing(ctx, o.Witnesses, vaults, log)
 	defer witnesses.stop()
-	schedule, err := startSchedule(vaults, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
+	schedule, err := startSchedule(vaults, vaults, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
 	if err != nil {
 		return err
 	}
@@ -157,7 +165,15 @@ func Serve(ctx context.Context, o Options) (err error) {
 		readers.search = startSearch(o.Place, vaults, reader.readers, log)
 		defer func() { err = errors.Join(err, readers.search.stop()) }()
 	}
-	fronts, err := o.open(door, vaults, unopened, readers, witnessed, log)
+	in, err := o.rooms(served{
+		vaults: vaults, unopened: unopened, readers: readers, witnessed: witnessed,
+		counted: httpapi.NewMetrics(), collect: processMetrics(time.Now()),
+	}, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.end()) }()
+	fronts, err := o.open(door, in, log)
 	if err != nil {
 		return err
 	}

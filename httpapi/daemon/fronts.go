@@ -21,13 +21,11 @@ const (
 	maxHeader     = 64 << 10
 )
 
-// front is a listener, what serves it, what tells that to hurry, and what ends it
-// when nobody is served any more; nil: nothing has to.
+// front is a listener, what serves it, and what tells that to hurry.
 type front struct {
 	listener net.Listener
 	handler  http.Handler
 	hurry    func()
-	end      func() error
 }
 
 // lobbyOf returns that of a listener. The control socket has one that is never full.
@@ -88,10 +86,5 @@ func serveUntil(ctx context.Context, log zerolog.Logger, fronts ...front) error 
 		})
 	}
 	serving.Wait()
-	for _, f := range fronts {
-		if f.end != nil {
-			err = errors.Join(err, f.end())
-		}
-	}
 	return err
 }

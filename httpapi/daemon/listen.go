@@ -5,72 +5,36 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"net/http"
 	"os"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
-	"strongroom/engine"
-	"strongroom/httpapi"
 	"strongroom/httpapi/control"
-	"strongroom/httpapi/witness"
 )
 
 // open listens at every address, and says so.
-func (o Options) open(d door, vaults map[string]*engine.Vault, unopened map[string]string, r readers, w *witness.Server, log zerolog.Logger) ([]front, error) {
-	options := httpapi.Options{
-		Unopened: unopened, Logger: log, MaxUpload: o.MaxUpload, PublicURL: o.PublicURL, AllowedHosts: o.AllowedHosts, Build: o.Build,
-		PublicLogs: o.PublicLogs, PublicEntries: o.PublicEntries,
-		BodyTimeout: bodyTimeout, Metrics: httpapi.NewMetrics(), Collect: r.collector(processMetrics(time.Now())),
-		Deliveries: r.deliveries.served(), Warnings: r.warnings, Pages: r.pictures,
-	}
-	if r.search != nil { // a nil *searches would be a Search
-		options.Search = r.search
-	}
-	if r.witnesses != nil { // a nil *witnessing would be Witnesses
-		options.Witnesses = r.witnesses
-	}
-	operators := options
-	operators.Logger = log.With().Bool("control", true).Logger()
-	options.MaxUploads, options.MaxSearches, options.Rate, options.Burst = o.MaxUploads, o.MaxSearches, o.Rate, o.Burst
-	signIn := o.signIn(vaults, log)
-	options.Tokens = signIn
-	api, operator := httpapi.New(vaults, options), control.New(vaults, operators)
-
+func (o Options) open(d door, in rooms, log zerolog.Logger) ([]front, error) {
 	public, err := d.listen(o.Listen)
 	if err != nil {
-		return nil, errors.Join(listenError(err), signIn.Close())
+		return nil, listenError(err)
 	}
-	pages, err := o.console(vaults, unopened, r, options, api, signIn, log)
-	if err != nil {
-		return nil, errors.Join(err, public.Close(), signIn.Close())
-	}
-	fronts := []front{{listener: public, handler: withWitness(withSignIn(withConsole(api, pages), signIn), w), hurry: api.Stop, end: signIn.Close}}
-	if pages != nil {
-		fronts[0].hurry = func() { api.Stop(); pages.Hurry() }
-		fronts[0].end = func() error { return errors.Join(pages.Close(), signIn.Close()) }
-	}
+	fronts := []front{{listener: public, handler: in.public, hurry: in.hurry}}
 	if o.Metrics != nil {
 		metrics, err := d.listen(o.Metrics)
 		if err != nil {
-			return nil, errors.Join(metricsError(err), closeAll(fronts), signIn.Close())
+			return nil, errors.Join(metricsError(err), closeAll(fronts))
 		}
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", api.MetricsHandler())
-		fronts = append(fronts, front{listener: metrics, handler: mux, hurry: func() {}})
+		fronts = append(fronts, front{listener: metrics, handler: in.metrics, hurry: func() {}})
 		fmt.Fprintf(o.Stderr, "metrics at %s://%s/metrics\n", d.scheme(), metrics.Addr())
 	}
 	socket, err := control.Listen(o.Place.Data)
 	if err != nil {
-		return nil, errors.Join(err, closeAll(fronts), signIn.Close())
+		return nil, errors.Join(err, closeAll(fronts))
 	}
-	fronts = append(fronts, front{listener: socket, handler: operator, hurry: operator.Stop})
-	log.Info().Strs("vaults", slices.Sorted(maps.Keys(vaults))).Str("version", o.Build.Version).Int("pid", os.Getpid()).Msg("serving")
+	fronts = append(fronts, front{listener: socket, handler: in.operator, hurry: in.hurryOperator})
+	log.Info().Strs("vaults", in.names).Str("version", o.Build.Version).Int("pid", os.Getpid()).Msg("serving")
 	fmt.Fprintf(o.Stderr, "listening on %s://%s\n", d.scheme(), public.Addr())
 	return fronts, nil
 }

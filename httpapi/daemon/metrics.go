@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"maps"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"time"
 
 	"strongroom/httpapi"
@@ -27,4 +29,28 @@ func exposeProcess(e *httpapi.Exposition, began time.Time) {
 	e.Sample(float64(samples[1].Value.Uint64() - samples[2].Value.Uint64()))
 	e.Family("go_gc_gomemlimit_bytes", "gauge", "Bytes from which on the Go runtime frees memory rather than taking more.")
 	e.Sample(float64(samples[3].Value.Uint64()))
+}
+
+// exposeMembers writes how the vaults of a store stand.
+func exposeMembers(e *httpapi.Exposition, members map[string]member) {
+	names := slices.Sorted(maps.Keys(members))
+	for _, family := range []struct {
+		name, help string
+		value      func(member, standing) float64
+	}{
+		{"strongroom_cluster_owner", "1 where this server owns the vault, 0 where it follows.", func(m member, _ standing) float64 {
+			if m.Owns() {
+				return 1
+			}
+			return 0
+		}},
+		{"strongroom_cluster_epoch", "Which owner's the last commit is: each has an epoch of its own.", func(_ member, s standing) float64 { return float64(s.Epoch) }},
+		{"strongroom_cluster_commit", "The last commit that this server has.", func(_ member, s standing) float64 { return float64(s.Commit) }},
+		{"strongroom_cluster_behind_seconds", "Since when this server may not have all that is in the store; of an owner, the age of its lease.", func(_ member, s standing) float64 { return s.Quiet.Seconds() }},
+	} {
+		e.Family(family.name, "gauge", family.help)
+		for _, name := range names {
+			e.Sample(family.value(members[name], members[name].Standing()), "vault", name)
+		}
+	}
 }

@@ -25,8 +25,10 @@ type schedule struct {
 
 // startSchedule writes the heads down, if headLog names a file, and starts
 // ticking. scrubRate is in bytes per second, 0 scrubs nothing. The logs of the vaults
-// in public are signed from now on. The caller stops it before it closes the vaults.
-func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRate int64, public []string, log zerolog.Logger) (*schedule, error) {
+// in public are signed from now on. Of vaults that are not owned, which follow what
+// another server does, only what keeps their copy in order is done. The caller stops it
+// before it closes the vaults.
+func startSchedule(vaults, owned map[string]*engine.Vault, headLogPath string, scrubRate int64, public []string, log zerolog.Logger) (*schedule, error) {
 	s := &schedule{heads: &headLog{path: headLogPath, vaults: vaults}}
 	if err := s.heads.append(); err != nil {
 		return nil, fmt.Errorf("--head-log: %w", err)
@@ -36,11 +38,14 @@ func startSchedule(vaults map[string]*engine.Vault, headLogPath string, scrubRat
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
 		s.running.Go(func() {
-			if slices.Contains(public, name) {
+			if slices.Contains(public, name) && owned[name] != nil {
 				signFirst(ctx, v, log)
 			}
 			sweep(ctx, v, log)
 		})
+		if owned[name] == nil {
+			continue
+		}
 		s.running.Go(func() { recordSignIns(ctx, v, log) })
 		if scrubRate > 0 {
 			s.running.Go(func() { scrub(ctx, v, scrubRate, log) })

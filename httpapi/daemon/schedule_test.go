@@ -22,7 +22,7 @@ func TestHeadLogDaily(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer v.Close()
-		s, err := startSchedule(map[string]*engine.Vault{"main": v}, path, 0, nil, zerolog.Nop())
+		s, err := startSchedule(map[string]*engine.Vault{"main": v}, map[string]*engine.Vault{"main": v}, path, 0, nil, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}

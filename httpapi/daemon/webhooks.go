@@ -22,23 +22,32 @@ type deliveries struct {
 	running sync.WaitGroup
 	all     map[string]*webhook.Deliverer
 	silent  []string // vaults whose deliveries could not be begun
+	store   *Store   // where it is kept how far they are; nil: on the disk alone
 }
 
 // startDeliveries begins to deliver. The caller stops it before it closes the
 // vaults. A vault whose deliveries cannot be begun is served all the same: its
 // events are in its log, and told from there after the next start.
 func startDeliveries(o Options, vaults map[string]*engine.Vault, log zerolog.Logger) *deliveries {
-	d := &deliveries{all: map[string]*webhook.Deliverer{}}
+	d := &deliveries{all: map[string]*webhook.Deliverer{}, store: o.Store}
 	var ctx context.Context
 	ctx, d.cancel = context.WithCancel(context.Background())
 	for name, v := range vaults {
 		log := log.With().Str("vault", name).Logger()
 		at := o.Place
 		at.Vault = name
-		deliverer, err := webhook.Open(v, at.Dir(), webhook.Options{
+		options := webhook.Options{
 			Allow: o.WebhookAllow, Proxy: o.WebhookProxy,
 			Report: func(err error) { log.Warn().Err(err).Msg("webhooks") },
-		})
+		}
+		reached, err := d.reached(ctx, name)
+		if err != nil {
+			log.Error().Err(err).Msg("webhooks are not delivered: how far another server was cannot be read")
+			d.silent = append(d.silent, name)
+			continue
+		}
+		options.Reached = reached
+		deliverer, err := webhook.Open(v, at.Dir(), options)
 		if err != nil {
 			log.Error().Err(err).Str("file", filepath.Join(at.Dir(), "webhooks.db")).Msg("webhooks are not delivered")
 			d.silent = append(d.silent, name)
@@ -50,6 +59,9 @@ func startDeliveries(o Options, vaults map[string]*engine.Vault, log zerolog.Log
 				log.Error().Err(err).Msg("webhooks are not delivered any more")
 			}
 		})
+		if d.store != nil {
+			d.running.Go(func() { d.share(ctx, name, deliverer, log) })
+		}
 	}
 	return d
 }
@@ -60,6 +72,10 @@ func (d *deliveries) stop() error {
 	d.running.Wait()
 	var errs []error
 	for name, deliverer := range d.all {
+		if d.store != nil {
+			// Without it the next owner repeats what was delivered in the last seconds.
+			d.put(context.Background(), name, deliverer.Reached())
+		}
 		if err := deliverer.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("vault %q: webhooks: %w", name, err))
 		}

@@ -143,20 +143,61 @@ func TestADatabaseThatIsGone(t *testing.T) {
 	if _, err := Open(at); err == nil || !strings.Contains(err.Error(), "init --vault main` makes it") {
 		t.Errorf("none at all: %v", err)
 	}
-	if _, err := Create(t.Context(), at, engine.NewUser{Name: "Ada", Access: engine.AccessAdmin}); err != nil {
+	ada := engine.NewUser{Name: "Ada", Access: engine.AccessAdmin}
+	if _, err := Create(t.Context(), at, ada); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(at.Dir(), "vault.db")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"vault.db", "rows.db"} {
+		if err := os.Remove(filepath.Join(at.Dir(), name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, opened := Open(at)
-	_, made := Create(t.Context(), at, engine.NewUser{Name: "Ada", Access: engine.AccessAdmin})
+	_, made := Create(t.Context(), at, ada)
 	for what, err := range map[string]error{"open": opened, "init": made} {
-		if err == nil || !strings.Contains(err.Error(), "vault.db is missing") || !strings.Contains(err.Error(), "strongroom restore") || strings.Contains(err.Error(), "init") {
+		if err == nil || !strings.Contains(err.Error(), "its database is missing") || !strings.Contains(err.Error(), "strongroom restore") || strings.Contains(err.Error(), "init") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(at.Dir(), "vault.db")); err == nil {
 		t.Error("it was made anew")
+	}
+}
+
+// TestALineThatIsGone holds that who has lost the line of text alone is told to write it,
+// and not to restore a backup, and that the vault is there again then.
+func TestALineThatIsGone(t *testing.T) {
+	at := Place{Data: t.TempDir(), Vault: "main"}
+	ada := engine.NewUser{Name: "Ada", Access: engine.AccessAdmin}
+	if _, err := Create(t.Context(), at, ada); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(at.Dir(), "vault.db")
+	was, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	line := strings.TrimSpace(string(was))
+	_, opened := Open(at)
+	_, made := Create(t.Context(), at, ada)
+	_, embedded := engine.Open(at.Dir(), engine.Options{Create: true})
+	for what, err := range map[string]error{"open": opened, "init": made, "a program that makes what is not there": embedded} {
+		if err == nil || !strings.HasSuffix(err.Error(), ": "+line) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "restore") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte(line), 0o600); err != nil { // without its end
+		t.Fatal(err)
+	}
+	v, err := Open(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if page, err := v.Users(t.Context(), engine.Paging{}); err != nil || len(page.Items) != 1 {
+		t.Error(page, err)
 	}
 }

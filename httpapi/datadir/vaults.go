@@ -36,11 +36,10 @@ func Vaults(data string) ([]string, error) {
 // can do about it, and wraps engine's, engine.ErrVaultInUse among them; that there
 // is no such vault is said in words alone.
 func Open(at Place) (*engine.Vault, error) {
-	o := engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS, Origin: at.LogOrigin()}
-	if at.MLDSA {
-		o.MLDSA = keyMLDSA
+	if err := RefuseCopy(at); err != nil {
+		return nil, err
 	}
-	v, err := engine.Open(at.Dir(), o)
+	v, err := engine.Open(at.Dir(), at.Options())
 	switch {
 	case errors.Is(err, engine.ErrVaultNotFound):
 		return nil, NotFound(at)
@@ -52,13 +51,46 @@ func Open(at Place) (*engine.Vault, error) {
 	return v, nil
 }
 
+// Options are those that the vault is opened with, wherever it lives.
+func (at Place) Options() engine.Options {
+	o := engine.Options{Name: at.Vault, AllowNetworkFS: at.NetworkFS, Origin: at.LogOrigin()}
+	if at.MLDSA {
+		o.MLDSA = keyMLDSA
+	}
+	return o
+}
+
+// copyMark is the file that makes a vault's directory a working copy of one that lives
+// in a store. What is written there without the store is lost, or worse.
+const copyMark = "cluster.json"
+
+// IsCopy reports whether the vault's directory is such a copy.
+func IsCopy(at Place) bool {
+	_, err := os.Lstat(filepath.Join(at.Dir(), copyMark))
+	return err == nil
+}
+
+// RefuseCopy is an error if the vault's directory is such a copy, which says what to do.
+func RefuseCopy(at Place) error {
+	if !IsCopy(at) {
+		return nil
+	}
+	return fmt.Errorf("vault %q lives in a store, and %s is a working copy: a server has to be told of the store (serve --store), and commands find the vault while it runs; "+
+		"to make it a vault of this disk, type `strongroom vault move %[1]s --store s3://… --to %s`", at.Vault, at.Dir(), at.Data)
+}
+
 // NotFound says that there is no vault, or what is left of it: to make a new one over
-// files that have lost their database would lose them too.
+// files that have lost their database would lose them too. Where vault.db alone is gone,
+// a backup would lose what came after it.
 func NotFound(at Place) error {
+	if line := engine.Unmarked(at.Dir()); line != "" {
+		return fmt.Errorf("vault %q: %s, one line of text, is missing, and nothing else: write this line into it, as the user that the server runs as: %s",
+			at.Vault, engine.Database(at.Dir()), line)
+	}
 	switch left, err := os.ReadDir(at.Dir()); {
 	case err == nil && len(left) > 0:
-		return fmt.Errorf("vault %q: its database %s is missing, and the rest is there: put the file back or, if it is lost, move %s away and "+
-			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, engine.Database(at.Dir()), at.Dir())
+		return fmt.Errorf("vault %q: its database is missing, rows.db and vault.db in %s, and the rest is there: put both back or, if they are lost, move the directory away and "+
+			"restore a backup with `strongroom restore --from DIR --vault %[1]s`", at.Vault, at.Dir())
 	case err == nil:
 		return fmt.Errorf("vault %q: %s is empty; remove it and make the vault with `strongroom init --vault %[1]s`, or restore a backup with `strongroom restore`",
 			at.Vault, at.Dir())

@@ -11,6 +11,8 @@ var (
 	ErrInUse = errors.New("the vault is in use")
 	// ErrFormat: the vault was written by a newer version, or it is not a vault.
 	ErrFormat = errors.New("the vault's format is not one this version reads")
+	// ErrUnmarked: a database is there, and to make a vault would replace it.
+	ErrUnmarked = errors.New("the vault's database is there, and vault.db, which says so, is missing")
 	// ErrEarlier: a copy is of an earlier format, and cannot be read as it is.
 	ErrEarlier = errors.New("the copy is of an earlier format")
 	// ErrNoSpace: free space is below the reserve, or ran out. Nothing was
@@ -34,6 +36,7 @@ const (
 	ReasonOutcomeUnknown Reason = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
 	ReasonReplaced       Reason = "replaced"        // another server owns the vault now
 	ReasonDamaged        Reason = "damaged"         // rows.db cannot be read
+	ReasonBlobs          Reason = "blobs"           // the store of the bytes, beyond this machine, gives no answer; the rest goes on
 	ReasonClock          Reason = "clock"           // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 

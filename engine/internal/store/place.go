@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store/wal"
@@ -30,20 +31,60 @@ func markPlace(dir string) error {
 	return blobstore.WriteFile(filepath.Join(dir, FileDB), []byte(placeText))
 }
 
+// Unmarked returns the line that a directory lacks to be a vault, to be written into
+// vault.db: that is not there, and a database is. "" is said of every other.
+func Unmarked(dir string) (line string) {
+	if _, err := os.Lstat(filepath.Join(dir, FileDB)); !errors.Is(err, os.ErrNotExist) {
+		return ""
+	}
+	if info, err := os.Stat(filepath.Join(dir, FileRows)); err != nil || info.Size() == 0 {
+		return ""
+	}
+	return strings.TrimSpace(placeText)
+}
+
+// replaceable says why Create may not put another database in the place of the one that
+// is there: somebody has lost vault.db alone. What a crash has left of a vault that was
+// being made has no log, and the entries of the steps and no others.
+func replaceable(dir string, schema Schema, steps int) error {
+	line := Unmarked(dir)
+	if line == "" {
+		return nil
+	}
+	s := newStore(filepath.Join(dir, FileRows), Options{Schema: schema, Reserve: -1})
+	err := s.open(true, func() error { return s.db.View(s.loadHead) })
+	left := err == nil && s.Head().Seq <= uint64(steps)
+	if err := s.closeDB(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(dir, DirLog)); left && errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%w: write this line into %s: %s", ErrUnmarked, filepath.Join(dir, FileDB), line)
+}
+
+// isPlace says whether the beginning of vault.db is the line of text. Who wrote it by
+// hand may have ended it otherwise.
+func isPlace(head []byte) bool {
+	return string(bytes.TrimRight(head, "\r\n")) == strings.TrimSpace(placeText)
+}
+
 // moveIn moves a vault.db that is a database to where databases are. ErrFormat if it is
 // neither that nor the line of text.
 func moveIn(dir string, schema Schema) error {
 	path := filepath.Join(dir, FileDB)
-	head := make([]byte, len(placeText))
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	_, err = io.ReadFull(f, head)
-	if err = errors.Join(err, f.Close()); err == nil && bytes.Equal(head, []byte(placeText)) {
+	head, err := io.ReadAll(io.LimitReader(f, int64(len(placeText)+len("\r\n"))))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if isPlace(head) {
 		return nil
 	}
-	if errors.Is(err, io.EOF) { // bbolt would make a new database of nothing
+	if len(head) == 0 { // bbolt would make a new database of nothing
 		return fmt.Errorf("%w: %s is empty; restore the vault from a backup", ErrFormat, path)
 	}
 	if err := readable(path, schema); err != nil {

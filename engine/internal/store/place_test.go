@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"strongroom/engine/internal/store"
@@ -94,7 +95,7 @@ func TestAVaultFileThatIsNeither(t *testing.T) {
 	k.close()
 	db := filepath.Join(k.dir, store.FileDB)
 	line := read(t, db)
-	for _, text := range []string{"", "short", string(line[:len(line)-1]), string(bytes.Repeat([]byte("x"), 20_000))} {
+	for _, text := range []string{"", "short", string(line[:len(line)-2]), string(line) + "x", string(bytes.Repeat([]byte("x"), 20_000))} {
 		must(t, os.WriteFile(db, []byte(text), 0o600))
 		if _, err := store.Open(k.dir, k.options); !errors.Is(err, store.ErrFormat) {
 			t.Errorf("%.20q: %v", text, err)
@@ -110,6 +111,58 @@ func TestAVaultFileThatIsNeither(t *testing.T) {
 	must(t, os.Remove(k.path()))
 	if _, err := store.Open(k.dir, k.options); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("without a database: %v", err)
+	}
+}
+
+// A database whose vault.db alone is gone is not replaced, whether its log is there or not: the
+// line that is missing is told, and however whoever writes it by hand ends it, it is taken.
+func TestALineThatIsMissing(t *testing.T) {
+	for name, crash := range map[string]bool{"closed": false, "after a crash": true} {
+		t.Run(name, func(t *testing.T) {
+			k := newKit(t)
+			must(t, k.submit(put("one", "")))
+			if crash {
+				k.Stop(store.ReasonDamaged, errors.New("a crash"))
+				k.Shut()
+				k.Store.Close(nil)
+			} else {
+				k.close()
+			}
+			db := filepath.Join(k.dir, store.FileDB)
+			if line := store.Unmarked(k.dir); line != "" {
+				t.Errorf("it lacks %q", line)
+			}
+			for _, end := range []string{"\n", "", "\r\n"} {
+				must(t, os.Remove(db))
+				before := read(t, k.path())
+				line := store.Unmarked(k.dir)
+				if err := store.Create(k.dir, schema(), found); !errors.Is(err, store.ErrUnmarked) || !strings.Contains(err.Error(), line) || line == "" {
+					t.Errorf("%v does not tell %q", err, line)
+				}
+				if !bytes.Equal(read(t, k.path()), before) {
+					t.Fatal("it was replaced")
+				}
+				must(t, os.WriteFile(db, []byte(line+end), 0o600))
+				k.open()
+				k.holds("one")
+				k.close()
+			}
+		})
+	}
+}
+
+// What a crash has left of a vault that was being made is replaced, and a rows.db that
+// cannot be read is not: nobody knows what it was.
+func TestAnUnfinishedVaultIsMadeAnew(t *testing.T) {
+	dir := t.TempDir()
+	must(t, store.Create(dir, schema(), found))
+	must(t, os.Remove(filepath.Join(dir, store.FileDB)))
+	must(t, store.Create(dir, schema(), found))
+	must(t, os.Remove(filepath.Join(dir, store.FileDB)))
+	rows := filepath.Join(dir, store.FileRows)
+	must(t, os.WriteFile(rows, bytes.Repeat([]byte("x"), 20_000), 0o600))
+	if err := store.Create(dir, schema(), found); !errors.Is(err, store.ErrUnmarked) || len(read(t, rows)) != 20_000 {
+		t.Errorf("got %v", err)
 	}
 }
 

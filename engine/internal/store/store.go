@@ -269,8 +269,11 @@ func lastHead(b *bbolt.Tx) (audit.Head, error) {
 // Create makes a database in a directory whose Lock the caller holds: its
 // buckets, and what the steps write, each with its entry, in one transaction.
 // The first step puts the vault's id into Meta: see Tx.Found. vault.db comes last:
-// a crash before that leaves no vault, and files that the next Create replaces.
+// a crash before that leaves no vault, and files that the next Create replaces. ErrUnmarked.
 func Create(dir string, schema Schema, steps ...Step) error {
+	if err := replaceable(dir, schema, len(steps)); err != nil {
+		return err
+	}
 	fresh := filepath.Join(dir, fileNew)
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -67,7 +67,7 @@ func encodingOf(data []byte, mediaType string) (enc encoding.Encoding, mark int)
 		return enc, 0
 	case known && enc != nil && !isSingleByte(enc):
 		return enc, 0
-	case isUTF8(data) && (controls(data[:min(len(data), headBytes)]) == 0 || wideGuess(data) == nil):
+	case isUTF8(data) && (!controlled(data[:min(len(data), headBytes)]) || wideGuess(data) == nil):
 		// What is valid UTF-8 beyond ASCII is hardly ever anything else, whatever it is
 		// said to be.
 		if bytes.Contains(data, []byte("\x1b$")) {
@@ -213,15 +213,14 @@ func isUTF8(data []byte) bool {
 	return bad == 0 || good >= 20*bad
 }
 
-// controls counts the characters that are in no text.
-func controls(data []byte) int {
-	n := 0
+// controlled says whether there is a character that is in no text.
+func controlled(data []byte) bool {
 	for _, b := range data {
 		if b < ' ' && b != '\n' && b != '\r' && b != '\t' && b != '\f' && b != 0x1b {
-			n++
+			return true
 		}
 	}
-	return n
+	return false
 }
 
 // wideGuess tells UTF-16 and UTF-32 without a byte order mark from bytes that are no
@@ -233,7 +232,7 @@ func wideGuess(data []byte) encoding.Encoding {
 	if len(data) < 4 {
 		sample = data
 	}
-	if len(data)%2 != 0 || len(sample) < 2 || controls(sample) == 0 {
+	if len(data)%2 != 0 || len(sample) < 2 || !controlled(sample) {
 		return nil
 	}
 	var best encoding.Encoding
@@ -254,22 +253,34 @@ func wideGuess(data []byte) encoding.Encoding {
 	return best
 }
 
-// wideEvidence counts the units that speak for it; 0 if too many speak against it.
+// wideEvidence counts the units that speak for it; 0 if too many speak against it,
+// which bytes that are no text have told after a few of their units.
 func wideEvidence(sample []byte, at [4]int) int {
 	zeros := bytes.IndexByte(sample, 0) >= 0
 	size := 4
 	if at[0] == 9 {
 		size = 2
 	}
-	units, bad, speaks := 0, 0, 0
+	units, bad, speaks := len(sample)/size, 0, 0
+	for i, top := 0, at[4-size]; i < units; i++ { // of what needs no table: bytes at random have a lot of it
+		if b := sample[i*size+top]; size == 4 && b != 0 || size == 2 && b >= 0xe0 && b <= 0xf8 { // nothing, for private use
+			bad++
+		}
+	}
+	if bad*50 > units {
+		return 0
+	}
+	bad = 0
 	for high := rune(0); len(sample) >= size; sample = sample[size:] {
+		if bad*50 > units {
+			return 0
+		}
 		r := rune(0)
 		for _, i := range at {
 			if i < size {
 				r = r<<8 | rune(sample[i])
 			}
 		}
-		units++
 		switch {
 		case utf16.IsSurrogate(r) && size == 2:
 			if high != 0 && utf16.DecodeRune(high, r) == utf8.RuneError {

@@ -2,8 +2,10 @@ package extract
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf16"
 
 	"golang.org/x/text/encoding"
@@ -126,6 +128,59 @@ func TestDeclared(t *testing.T) {
 	} {
 		if got, err := Read(t.Context(), Readers(), file([]byte(c.data), c.media, "")); err != nil || got.Text != c.want {
 			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+}
+
+// TestWideEvidence has bytes judged without looking at all of them as if all had been.
+func TestWideEvidence(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for n := range 400 {
+		sample := make([]byte, 4*random.IntN(200))
+		for i := range sample {
+			switch sample[i] = byte(random.Uint32()); {
+			case i%4 >= 2 && n%3 > 0, i%2 == 1 && n%5 > 1: // more or less like text in one of the orders
+				sample[i] = byte(random.IntN(1 + n%4))
+			}
+			if n%7 == 0 && random.IntN(40) > 0 {
+				sample[i] = []byte{'a', 0}[i%2]
+			}
+		}
+		for _, at := range [][4]int{{9, 9, 1, 0}, {9, 9, 0, 1}, {3, 2, 1, 0}, {0, 1, 2, 3}} {
+			size := 4
+			if at[0] == 9 {
+				size = 2
+			}
+			units, bad, speaks := len(sample)/size, 0, 0
+			high := rune(0)
+			for i := range units {
+				r := rune(0)
+				for _, place := range at {
+					if place < size {
+						r = r<<8 | rune(sample[i*size+place])
+					}
+				}
+				if utf16.IsSurrogate(r) && size == 2 {
+					if high != 0 && utf16.DecodeRune(high, r) == unicode.ReplacementChar {
+						bad++
+					}
+					high = r
+					continue
+				}
+				high = 0
+				switch {
+				case strings.ContainsRune("\t\n\r\f", r) || r >= ' ' && r < 0x7f:
+					speaks += 2
+				case !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Zs, unicode.Cf):
+					bad++
+				}
+			}
+			if got := wideEvidence(sample, at); got > 0 && bad*50 > units {
+				t.Fatalf("%d of %d units speak against it, in the order %v: %d", bad, units, at, got)
+			}
+			if got := wideEvidence(sample, at); bad*50 <= units && got == 0 && units >= 8 && speaks >= max(4, units/2) {
+				t.Fatalf("%d of %d units speak against it, and %d for it, in the order %v", bad, units, speaks, at)
+			}
 		}
 	}
 }

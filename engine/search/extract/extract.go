@@ -181,6 +181,11 @@ func Read(ctx context.Context, readers []Reader, f File) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return ReadAs(ctx, readers, kind, f)
+}
+
+// ReadAs is Read for who knows what KindOf says of the file.
+func ReadAs(ctx context.Context, readers []Reader, kind Kind, f File) (Result, error) {
 	result := Result{State: None, Kind: kind, Version: VersionOf(readers, kind)}
 	reader, ok := readerOf(readers, kind)
 	if !ok {

@@ -179,7 +179,7 @@ func (f File) compoundKind(head []byte, said said) (Kind, error) {
 // file goes on behind head.
 func textKind(head []byte, said said, more bool) Kind {
 	enc, mark := marked(head)
-	if mark == 0 && controls(head) > 0 {
+	if mark == 0 && controlled(head) {
 		enc = wideGuess(head)
 	}
 	switch {
@@ -223,7 +223,7 @@ func looksText(head []byte, said said, more bool) bool {
 	case (top == "image" || top == "audio" || top == "video" || top == "font") && !strings.HasSuffix(said.media, "+xml"):
 		return false
 	}
-	if controls(head) > 0 {
+	if controlled(head) {
 		return false
 	}
 	for i := 0; more && i < utf8.UTFMax-1 && len(head) > 0 && !utf8.Valid(head); i++ {

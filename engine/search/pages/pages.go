@@ -29,6 +29,9 @@ const (
 	// A page that cannot be painted is not tried again for a while: it costs the most.
 	failedFor = 10 * time.Minute
 	maxFailed = 1000
+	// gather is the least time from one look at the log to the next: hardly an entry
+	// concerns a picture.
+	gather = 250 * time.Millisecond
 )
 
 var errStopped = fmt.Errorf("%w: it was told to stop", extract.ErrUnavailable)
@@ -245,6 +248,14 @@ func (p *Pages) Run(ctx context.Context) error {
 		}
 		if err != nil {
 			return ended(ctx, err)
+		}
+		if page.NextAfter == 0 {
+			rest := time.NewTimer(gather)
+			select {
+			case <-rest.C:
+			case <-ctx.Done():
+			}
+			rest.Stop()
 		}
 	}
 }

@@ -2,10 +2,7 @@ package segment
 
 import (
 	"bytes"
-	"cmp"
-	"container/heap"
 	"io"
-	"slices"
 )
 
 // gone stands for a document that a merge leaves behind.
@@ -20,7 +17,8 @@ type merging struct {
 	term Term     // the next term
 	left []block  // behind that in which the next term is
 	walk cursor
-	list Postings // of the next term
+	list Postings // of the term that is merged, and
+	doc  uint32   // the number of the document where it stands; gone behind the last
 }
 
 // merge writes what is alive of several segments as one. It returns, for each,
@@ -100,89 +98,113 @@ func mergeTerms(inputs []*merging, w *writer, stop func() error) error {
 			return err
 		}
 		if more {
-			waiting = append(waiting, in)
+			waiting.push(in)
 		}
 	}
-	heap.Init(&waiting)
-	var entries []entry
+	var same []*merging
 	var l list
-	byDoc := func(a, b entry) int { return cmp.Compare(a.doc, b.doc) }
 	for n := 0; len(waiting) > 0; n++ {
 		if n%1024 == 0 {
 			if err := stop(); err != nil {
 				return err
 			}
 		}
-		key := waiting[0].term.Key
-		entries = entries[:0]
-		for len(waiting) > 0 && waiting[0].term.Key == key {
-			in := waiting[0]
-			var err error
-			if entries, err = in.entries(entries); err != nil {
-				return err
-			}
+		key := waiting[len(waiting)-1].term.Key
+		same = same[:0]
+		for len(waiting) > 0 && waiting[len(waiting)-1].term.Key == key {
+			same = append(same, waiting[len(waiting)-1])
+			waiting = waiting[:len(waiting)-1]
+		}
+		l.reset()
+		if err := mergePostings(same, &l); err != nil {
+			return err
+		}
+		if l.count > 0 {
+			w.term(key, &l)
+		}
+		for _, in := range same {
 			more, err := in.next()
 			if err != nil {
 				return err
 			}
 			if more {
-				heap.Fix(&waiting, 0)
-			} else {
-				heap.Pop(&waiting)
+				waiting.push(in)
 			}
-		}
-		if !slices.IsSortedFunc(entries, byDoc) {
-			slices.SortFunc(entries, byDoc)
-		}
-		l.reset()
-		for _, e := range entries {
-			l.add(e.doc, e.weight, e.positions)
-		}
-		if l.count > 0 {
-			w.term(key, &l)
 		}
 	}
 	return w.err
 }
 
-// byTerm is a heap of inputs, that with the first term on top.
-type byTerm []*merging
-
-func (h byTerm) Len() int           { return len(h) }
-func (h byTerm) Less(i, j int) bool { return h[i].term.Key < h[j].term.Key }
-func (h byTerm) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *byTerm) Push(x any)        { *h = append(*h, x.(*merging)) }
-func (h *byTerm) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
-}
-
-type entry struct {
-	doc       uint32
-	weight    byte
-	positions []byte
-}
-
-// entries appends the postings of the input's term that are alive.
-func (in *merging) entries(to []entry) ([]entry, error) {
-	p := &in.list
-	if err := p.open(in.term); err != nil {
-		return nil, err
-	}
-	for p.Next() != End {
-		doc := in.to[p.Doc]
-		if doc == gone {
-			continue
+// mergePostings merges those of the inputs' terms that are alive, in the order of the
+// documents they get. Each is in that order by itself, and an id is alive in one of
+// them, so each stays in front until another's next is before its own: what was put in at
+// one time stands together.
+func mergePostings(inputs []*merging, l *list) error {
+	for _, in := range inputs {
+		if err := in.list.open(in.term); err != nil {
+			return err
 		}
-		e := entry{doc: doc, weight: p.Weight}
-		if in.term.pos > 0 {
-			var err error
-			if e.positions, err = p.sized(); err != nil {
-				return nil, err
+		if err := in.step(); err != nil {
+			return err
+		}
+	}
+	for {
+		var first *merging
+		second := uint32(gone) // where another is in front
+		for _, in := range inputs {
+			switch {
+			case in.doc == gone:
+			case first == nil || in.doc < first.doc:
+				if first != nil {
+					second = first.doc
+				}
+				first = in
+			case in.doc < second:
+				second = in.doc
 			}
 		}
-		to = append(to, e)
+		if first == nil {
+			return nil
+		}
+		for first.doc < second {
+			var positions []byte
+			if first.term.pos > 0 {
+				var err error
+				if positions, err = first.list.sized(); err != nil {
+					return err
+				}
+			}
+			l.add(first.doc, first.list.Weight, positions)
+			if err := first.step(); err != nil {
+				return err
+			}
+		}
 	}
-	return to, p.Err
+}
+
+// step goes on to the next document of the term that is alive; gone behind the last.
+func (in *merging) step() error {
+	for p := &in.list; ; {
+		if p.Next() == End {
+			in.doc = gone
+			return p.Err
+		}
+		if in.doc = in.to[p.Doc]; in.doc != gone {
+			return nil
+		}
+	}
+}
+
+// byTerm are inputs, that with the first term last. They are few, and most terms are of
+// one of them, which comes before all others again or nearly so.
+type byTerm []*merging
+
+func (b *byTerm) push(in *merging) {
+	all := append(*b, in)
+	at := len(all) - 1
+	for ; at > 0 && all[at-1].term.Key < in.term.Key; at-- {
+		all[at] = all[at-1]
+	}
+	all[at] = in
+	*b = all
 }

@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"strongroom/blobstore/object"
+)
+
+// under is a store of objects seen from below a prefix, which ends in a slash.
+type under struct {
+	store  object.Store
+	prefix string
+}
+
+func (u under) Put(ctx context.Context, key string, b []byte, c object.Condition) (object.Info, error) {
+	info, err := u.store.Put(ctx, u.prefix+key, b, c)
+	return u.seen(info), err
+}
+
+func (u under) PutStream(ctx context.Context, key string, r io.Reader, size int64) (object.Info, error) {
+	info, err := u.store.PutStream(ctx, u.prefix+key, r, size)
+	return u.seen(info), err
+}
+
+func (u under) Get(ctx context.Context, key string, offset int64) (io.ReadCloser, object.Info, error) {
+	r, info, err := u.store.Get(ctx, u.prefix+key, offset)
+	return r, u.seen(info), err
+}
+
+func (u under) Stat(ctx context.Context, key string) (object.Info, error) {
+	info, err := u.store.Stat(ctx, u.prefix+key)
+	return u.seen(info), err
+}
+
+func (u under) Delete(ctx context.Context, key string) error {
+	return u.store.Delete(ctx, u.prefix+key)
+}
+
+func (u under) List(ctx context.Context, prefix, after string, fn func(object.Info) error) error {
+	if after != "" {
+		after = u.prefix + after
+	}
+	return u.store.List(ctx, u.prefix+prefix, after, func(info object.Info) error { return fn(u.seen(info)) })
+}
+
+func (u under) seen(info object.Info) object.Info {
+	info.Key = strings.TrimPrefix(info.Key, u.prefix)
+	return info
+}
