@@ -14,13 +14,13 @@ import (
 	"strongroom/engine"
 )
 
-// Config.Lease makes all but the last shorter.
+// Config.Lease makes all but the last two shorter.
 const (
 	renewEvery   = 3 * time.Second
 	leaseCurrent = 10 * time.Second // for this long after a renewal began its owner answers as current
 	leaseExpires = 15 * time.Second // for this long it stands still before another takes it
-	leaseTimeout = 4 * time.Second  // of one request about it: the next one may get through in time
 	watchEvery   = time.Second
+	leaseTimeout = 4 * time.Second // of one request about it: the next one may get through in time
 	clockMayDiff = 5 * time.Second
 )
 

@@ -89,7 +89,7 @@ func TestSealTakenOver(t *testing.T) {
 	_, err = m.Vault().Checkpoint(t.Context()) // makes sign.key
 	s.must(err)
 	s.must(m.Close(t.Context()))
-	m, _ = s.own(second)
+	s.own(second)
 	one, err := os.ReadFile(filepath.Join(first.Dir, "sign.key"))
 	s.must(err)
 	if two, err := os.ReadFile(filepath.Join(second.Dir, "sign.key")); err != nil || !bytes.Equal(one, two) {
