@@ -29,7 +29,7 @@ nothing has changed, and what was interrupted goes on when the command is repeat
 
 The source stays: the files of a vault that was moved into a store, all objects of one
 that was moved out. With --remove it is removed, once all is verified.`,
-		example: `strongroom vault move main --to s3://documents/vaults --store-endpoint http://127.0.0.1:9000 --store-key store.key`,
+		example: `strongroom vault move main --to s3://documents/vaults --store-key store.key`,
 		setup: func(f *flagSet) func(context.Context, []string) error {
 			var at datadir.Place
 			var o storeFlags

@@ -45,6 +45,9 @@ const (
 func (o Options) MoveIn(ctx context.Context, name string, m Moving) error {
 	at := o.Place
 	at.Vault = name
+	if _, err := os.Lstat(engine.Database(at.Dir())); errors.Is(err, fs.ErrNotExist) {
+		return datadir.NotFound(at) // before anything is made there
+	}
 	config, blobs, err := o.clusterOf(name, 1, m.Log)
 	if err != nil {
 		return err
@@ -211,6 +214,9 @@ func carryOne(ctx context.Context, from, to engine.BlobStore, d blobstore.Digest
 func (o Options) MoveOut(ctx context.Context, name string, m Moving) error {
 	at := o.Place
 	at.Vault = name
+	if there, err := o.Store.holds(ctx, name); err != nil || !there {
+		return errors.Join(err, fmt.Errorf("there is no vault %q in %s", name, o.Store.Address))
+	}
 	config, blobs, err := o.clusterOf(name, 1, m.Log)
 	if err != nil {
 		return err

@@ -253,6 +253,17 @@ func TestMove(t *testing.T) {
 	}
 	o := Options{Place: at, Store: &Store{Objects: objects, Address: "s3://test", Key: &[32]byte{7}, Server: "mover"}}
 
+	// What is not there is not moved, and nothing is left of the attempt.
+	if err := o.MoveIn(t.Context(), "nobody", Moving{Log: zerolog.Nop()}); err == nil || !strings.Contains(err.Error(), `no vault "nobody"`) {
+		t.Error(err)
+	}
+	if err := o.MoveOut(t.Context(), "nobody", Moving{Log: zerolog.Nop()}); err == nil || !strings.Contains(err.Error(), `no vault "nobody"`) {
+		t.Error(err)
+	}
+	if names, err := datadir.Vaults(at.Data); err != nil || len(names) != 1 {
+		t.Error(names, err)
+	}
+
 	// A store that has vaults does not take others along by itself.
 	if err := o.refuseStrays(nil); err == nil || !strings.Contains(err.Error(), "vault move acme --to s3://test") {
 		t.Error(err)
