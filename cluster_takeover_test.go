@@ -16,7 +16,7 @@ import (
 var takeovers = flag.Int("takeovers", 3, "how many times TestTakeovers kills the server that owns the vault")
 
 // TestTakeovers kills the server that owns the vault while eight clients write, again
-// and again, and holds those who are left to what was acknowledged: metadata, bytes and
+// and again, all servers every tenth time, and holds those who are left to what was acknowledged: metadata, bytes and
 // locks are there, no number of the log was used twice, and the vault verifies, at
 // last from the store alone.
 func TestTakeovers(t *testing.T) {
@@ -41,6 +41,10 @@ func testTakeovers(t *testing.T, seed uint64, servers, times int) {
 	for i := range times {
 		wait(t.Context(), 200*time.Millisecond+time.Duration(dice.Int64N(int64(800*time.Millisecond))))
 		owner := f.owner()
+		if i%10 == 9 {
+			f.blackout(dice)
+			continue
+		}
 		owner.kill()
 		killed := time.Now()
 		if dice.IntN(4) == 0 {
@@ -62,6 +66,22 @@ func testTakeovers(t *testing.T, seed uint64, servers, times int) {
 	}
 	t.Logf("%d takeovers of %d servers, %d changes acknowledged, no write for %s", times, servers, changes, spread(took))
 	f.fromTheStoreAlone(s)
+}
+
+// blackout kills all servers at once, and burns all disks but one.
+func (f *fleet) blackout(dice *rand.Rand) {
+	f.t.Helper()
+	left := dice.IntN(len(f.members))
+	for i, m := range f.members {
+		m.kill()
+		if i != left {
+			m.burn()
+		}
+	}
+	for _, i := range dice.Perm(len(f.members)) {
+		f.members[i].start()
+	}
+	f.awaitChange(f.members...)
 }
 
 // spread is the median and the worst.
