@@ -165,6 +165,10 @@ func (h *household) once(name string) (member, error) {
 		needed, err := v.Needs(d)
 		return err == nil && needed
 	})
+	// What was erased while this server was away has no copy left here.
+	if err := blobs.Sweep(h.ctx, v.Needs); err != nil {
+		return nil, errors.Join(err, m.Close(h.ctx), loan.Return())
+	}
 	h.log.Info().Str("vault", name).Str("role", m.Role().String()).Uint64("epoch", m.Status().Epoch).Str("owner", m.Status().Server).Uint64("seq", v.Head().Seq).Msg("joined the vault")
 	return joined{m, loan}, nil
 }
