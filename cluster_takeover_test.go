@@ -40,22 +40,11 @@ func testTakeovers(t *testing.T, seed uint64, servers, times int) {
 	var took []time.Duration
 	for i := range times {
 		wait(t.Context(), 200*time.Millisecond+time.Duration(dice.Int64N(int64(800*time.Millisecond))))
-		owner := f.owner()
 		if i%10 == 9 {
 			f.blackout(dice)
-			continue
+		} else {
+			took = append(took, f.takeover(dice))
 		}
-		owner.kill()
-		killed := time.Now()
-		if dice.IntN(4) == 0 {
-			owner.burn()
-		}
-		took = append(took, f.awaitChange(owner.others()...).Sub(killed))
-		if next := f.owner(); next == owner {
-			t.Errorf("%s was killed, and owns the vault", owner.name)
-		}
-		// The next to be killed is not always one that has been there for long.
-		owner.start()
 		if times >= 10 && (i+1)%(times/10) == 0 {
 			t.Logf("%d takeovers: %s, %d entries", i+1, spread(took), s.entries())
 		}
@@ -66,6 +55,24 @@ func testTakeovers(t *testing.T, seed uint64, servers, times int) {
 	}
 	t.Logf("%d takeovers of %d servers, %d changes acknowledged, no write for %s", times, servers, changes, spread(took))
 	f.fromTheStoreAlone(s)
+}
+
+// takeover kills the owner, waits until another acknowledges changes, and returns for how
+// long nobody did.
+func (f *fleet) takeover(dice *rand.Rand) time.Duration {
+	f.t.Helper()
+	owner := f.owner()
+	owner.kill()
+	killed := time.Now()
+	if dice.IntN(4) == 0 {
+		owner.burn()
+	}
+	took := f.awaitChange(owner.others()...).Sub(killed)
+	if f.owner() == owner {
+		f.t.Errorf("%s was killed, and owns the vault", owner.name)
+	}
+	owner.start() // the next to be killed is not always one that has been there for long
+	return took
 }
 
 // blackout kills all servers at once, and burns all disks but one.
