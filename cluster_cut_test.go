@@ -99,7 +99,8 @@ func TestBadNetwork(t *testing.T) {
 	for _, m := range f.members {
 		m.toStore.Set(s3test.Rules{})
 	}
-	t.Logf("%d changes acknowledged", s.end())
+	acknowledged, _ := s.stop()
+	t.Logf("%d changes acknowledged", acknowledged)
 	f.fromTheStoreAlone(s)
 }
 

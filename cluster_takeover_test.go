@@ -16,7 +16,7 @@ import (
 var takeovers = flag.Int("takeovers", 3, "how many times TestTakeovers kills the server that owns the vault")
 
 // TestTakeovers kills the server that owns the vault while eight clients write, again
-// and again, and holds those who are left to what was acknowledged: metadata, bytes and
+// and again, all servers every tenth time, and holds those who are left to what was acknowledged: metadata, bytes and
 // locks are there, no number of the log was used twice, and the vault verifies, at
 // last from the store alone.
 func TestTakeovers(t *testing.T) {
@@ -40,28 +40,55 @@ func testTakeovers(t *testing.T, seed uint64, servers, times int) {
 	var took []time.Duration
 	for i := range times {
 		wait(t.Context(), 200*time.Millisecond+time.Duration(dice.Int64N(int64(800*time.Millisecond))))
-		owner := f.owner()
-		owner.kill()
-		killed := time.Now()
-		if dice.IntN(4) == 0 {
-			owner.burn()
+		if i%10 == 9 {
+			f.blackout(dice)
+		} else {
+			took = append(took, f.takeover(dice))
 		}
-		took = append(took, f.awaitChange(owner.others()...).Sub(killed))
-		if next := f.owner(); next == owner {
-			t.Errorf("%s was killed, and owns the vault", owner.name)
-		}
-		// The next to be killed is not always one that has been there for long.
-		owner.start()
 		if times >= 10 && (i+1)%(times/10) == 0 {
 			t.Logf("%d takeovers: %s, %d entries", i+1, spread(took), s.entries())
 		}
 	}
-	changes := s.end()
+	changes, _ := s.stop()
 	if changes < times {
 		t.Errorf("%d changes were acknowledged: the test says nothing", changes)
 	}
 	t.Logf("%d takeovers of %d servers, %d changes acknowledged, no write for %s", times, servers, changes, spread(took))
 	f.fromTheStoreAlone(s)
+}
+
+// takeover kills the owner, waits until another acknowledges changes, and returns for how
+// long nobody did.
+func (f *fleet) takeover(dice *rand.Rand) time.Duration {
+	f.t.Helper()
+	owner := f.owner()
+	owner.kill()
+	killed := time.Now()
+	if dice.IntN(4) == 0 {
+		owner.burn()
+	}
+	took := f.awaitChange(owner.others()...).Sub(killed)
+	if f.owner() == owner {
+		f.t.Errorf("%s was killed, and owns the vault", owner.name)
+	}
+	owner.start() // the next to be killed is not always one that has been there for long
+	return took
+}
+
+// blackout kills all servers at once, and burns all disks but one.
+func (f *fleet) blackout(dice *rand.Rand) {
+	f.t.Helper()
+	left := dice.IntN(len(f.members))
+	for i, m := range f.members {
+		m.kill()
+		if i != left {
+			m.burn()
+		}
+	}
+	for _, i := range dice.Perm(len(f.members)) {
+		f.members[i].start()
+	}
+	f.awaitChange(f.members...)
 }
 
 // spread is the median and the worst.
@@ -112,6 +139,14 @@ func (s *soak) receipts() []audit.Receipt {
 // end ends the load, and holds every server that runs to the log that all have seen,
 // and the owner to everything that was acknowledged.
 func (s *soak) end() (changes int) {
+	s.f.t.Helper()
+	changes, head := s.stop()
+	s.check(s.f.owner(), head)
+	return changes
+}
+
+// stop is end without the owner's part.
+func (s *soak) stop() (changes int, last uint64) {
 	t := s.f.t
 	t.Helper()
 	changes = s.work.stop(t)
@@ -130,11 +165,10 @@ func (s *soak) end() (changes int) {
 			t.Errorf("the log of %s: %v", m.name, err)
 		}
 	}
-	s.check(s.f.owner(), head.Seq)
 	if t.Failed() {
 		t.Log(s.f.says())
 	}
-	return changes
+	return changes, head.Seq
 }
 
 // check holds a server to everything, when it has come to an entry.
