@@ -61,10 +61,12 @@ type locksReached struct {
 const (
 	locksKey     = "locks"
 	locksWorkers = 8
-	locksRetry   = 2 * time.Second
-	locksEvery   = 5 * time.Second // what is reached is kept, and what the store refused looked at
-	walkEvery    = 7 * 24 * time.Hour
 	walkBatch    = 256
+
+	locksRetry    = 2 * time.Second
+	locksPatience = 10 * time.Second // with a store that does not answer, before somebody is told
+	locksEvery    = 5 * time.Second  // what is reached is kept, and what the store refused looked at
+	walkEvery     = 7 * 24 * time.Hour
 	// longestLock is what stores take. The weekly look puts the end further on.
 	longestLock = 99 * 365 * 24 * time.Hour
 )
@@ -233,7 +235,9 @@ func (l *locks) one(ctx context.Context, d engine.Digest) error {
 	if furthest := time.Now().Add(longestLock); is.Until.After(furthest) {
 		is.Until = furthest
 	}
-	err = l.bytes.Protect(ctx, d, is.Until, is.Held)
+	asking, cancel := context.WithTimeout(ctx, locksPatience)
+	err = l.bytes.Protect(asking, d, is.Until, is.Held)
+	cancel()
 	if errors.Is(err, blobstore.ErrNotFound) {
 		if is.Needed && (is.Held || !is.Until.IsZero()) {
 			l.log.Error().Str("digest", d.String()).Msg("a file that is to be locked is not in the store")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -144,10 +145,10 @@ func TestLocks(t *testing.T) {
 
 	// A policy of compliance locks what is there, and what comes.
 	invoice := create("invoice", "&category=invoice")
-	_, answer := a.want(t, 201, key, "POST", "/v1/retention-policies", `{"name":"law","scope":"category","target":"invoice","period":"P1Y","action":"archive","protect":"governance"}`, "Content-Type", "application/json")
+	_, answer := a.want(t, 201, key, "POST", "/v1/retention/policies", `{"name":"law","scope":"category","target":"invoice","period":"P1Y","action":"archive","protect":"governance"}`, "Content-Type", "application/json")
 	var p struct{ ID string }
 	json.Unmarshal([]byte(answer), &p)
-	a.want(t, 200, key, "PATCH", "/v1/retention-policies/"+p.ID+"?confirm=law", `{"protect":"compliance"}`, "Content-Type", "application/merge-patch+json")
+	a.want(t, 200, key, "PATCH", "/v1/retention/policies/"+p.ID, `{"protect":"compliance","confirm":"law"}`, "Content-Type", "application/merge-patch+json")
 	spy.wantLock(t, invoice.Current.Digest, false, true)
 	later := create("invoice to come", "&category=invoice")
 	spy.wantLock(t, later.Current.Digest, false, true)
@@ -162,7 +163,7 @@ func TestLocks(t *testing.T) {
 	eventually(t, "the locks stay behind", func() bool { return *standing() == httpapi.LockStanding{} })
 
 	// What the store refuses is said, and made up for.
-	spy.fail(errors.New("the store takes no locks"))
+	spy.fail(fmt.Errorf("the store takes no locks: %w", object.ErrLocked)) // an answer: it is not asked for long
 	free := create("held later", "")
 	hold(free.ID)
 	eventually(t, "nobody says that the store takes no locks", func() bool { s := standing(); return s.Behind > 0 && strings.Contains(s.Problem, "takes no locks") })
