@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ type member struct {
 // makes the vault.
 func newFleet(t testing.TB, n int) *fleet {
 	t.Helper()
-	if !strings.Contains((&program{env: func(string) string { return "" }}).help("serve"), "-store ") && os.Getenv("SR_MINI") == "" {
+	if !strings.Contains((&program{env: func(string) string { return "" }}).help("serve"), "-store ") {
 		t.Skip("serve knows no --store")
 	}
 	f := &fleet{t: t, gateway: s3test.Start(t), prefix: "fleet"}
@@ -120,10 +121,15 @@ func (m *member) storeURL() string {
 	return m.toStore.URL()
 }
 
-// args are those of serve.
-func (m *member) args() []string {
-	return []string{"--store", "s3://" + s3test.Bucket + "/" + m.prefix, "--store-endpoint", m.storeURL(), "--store-region", "us-east-1",
-		"--store-key", m.file("store.key"), "--peer-url", m.toPeer.URL(), "--server-name", m.name, "--log-level", "info"}
+// home are the flags that say where the vaults live.
+func (m *member) home() []string {
+	return []string{"--data", m.data, "--store", "s3://" + s3test.Bucket + "/" + m.prefix, "--store-endpoint", m.storeURL(), "--store-region", "us-east-1",
+		"--store-key", m.file("store.key")}
+}
+
+// serving is a command line of serve.
+func (m *member) serving() []string {
+	return append([]string{"serve", "--listen", "127.0.0.1:0", "--peer-url", m.toPeer.URL(), "--server-name", m.name}, m.home()...)
 }
 
 // command is the program on this member's machine.
@@ -138,7 +144,11 @@ func (m *member) command(program string, args ...string) *exec.Cmd {
 // start runs the server until it is killed, stopped, or the test is over.
 func (m *member) start() {
 	m.t.Helper()
-	s := spawnCommand(m.t, m.data, m.command(executable(m.t), append([]string{"serve", "--data", m.data, "--listen", "127.0.0.1:0"}, m.args()...)...))
+	cmd := m.command(executable(m.t), m.serving()...)
+	// One that does not begin to serve says where it is.
+	hung := time.AfterFunc(50*time.Second, func() { cmd.Process.Signal(syscall.SIGQUIT) })
+	s := spawnCommand(m.t, m.data, cmd)
+	hung.Stop()
 	if m.key == "" {
 		m.key = s.firstKey(m.t)
 	}

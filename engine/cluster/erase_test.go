@@ -21,6 +21,21 @@ func eraseOne(s *shelf, k *enginetest.Kit, documentID string) {
 	sweepUntilWiped(s, k.Vault)
 }
 
+// erasure looks at how the only erasure stands.
+func (s *shelf) erasure(k *enginetest.Kit, want engine.ErasureStatus) {
+	s.t.Helper()
+	page, err := k.Erasures(s.t.Context(), engine.Paging{})
+	s.must(err)
+	if len(page.Items) != 1 || page.Items[0].Status != want {
+		s.t.Errorf("the erasures are %+v, want one that is %s", page.Items, want)
+	}
+	e, err := k.Erasure(s.t.Context(), page.Items[0].ID)
+	s.must(err)
+	if e.Status != want {
+		s.t.Errorf("the erasure by itself is %s, want %s", e.Status, want)
+	}
+}
+
 func sweepUntilWiped(s *shelf, v *engine.Vault) {
 	s.t.Helper()
 	for range 50 {
@@ -47,7 +62,10 @@ func TestErase(t *testing.T) {
 	}
 	eraseOne(s, k, gone.ID)
 	erased := k.Head().Seq
+	s.erasure(k, engine.ErasureRunning) // it is in the store yet
 	kept = s.tend(m, kept)
+	m.s.clean.Store(kept.Snapshot.Clean) // as the owner's housekeeping does
+	s.erasure(k, engine.ErasureCompleted)
 	if bytes.Contains(s.everything(), []byte(word)) {
 		t.Error("what was erased is in the store")
 	}

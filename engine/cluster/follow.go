@@ -73,7 +73,7 @@ func (f *follower) run(ctx context.Context) error {
 		switch now := f.c.now(); {
 		case err != nil:
 			if f.failing++; f.failing&(f.failing-1) == 0 && f.failing > 2 {
-				f.c.log("follow the vault: the store does not answer, trying again: %v", err)
+				f.c.log("follow the vault: trying again: %v", err)
 			}
 		case more:
 			f.failing, wait = 0, 0

@@ -19,6 +19,7 @@ const (
 	renewEvery   = 3 * time.Second
 	leaseCurrent = 10 * time.Second // for this long after a renewal began its owner answers as current
 	leaseExpires = 15 * time.Second // for this long it stands still before another takes it
+	leaseTimeout = 4 * time.Second  // of one request about it: the next one may get through in time
 	watchEvery   = time.Second
 	clockMayDiff = 5 * time.Second
 )
@@ -55,7 +56,7 @@ type seenLease struct {
 
 // readLease reads it, trying once.
 func (c *Config) readLease(ctx context.Context) (seenLease, error) {
-	ctx, done := context.WithTimeout(ctx, requestTimeout)
+	ctx, done := context.WithTimeout(ctx, leaseTimeout)
 	defer done()
 	s := seenLease{asked: c.now()}
 	before := time.Now()
@@ -92,7 +93,7 @@ func skew(before, after, now time.Time) time.Duration {
 // putLease writes it over the one that was seen. object.ErrChanged: that is not the one
 // any more. Any other error: nobody knows.
 func (c *Config) putLease(ctx context.Context, l lease, etag string) (newTag string, err error) {
-	ctx, done := context.WithTimeout(ctx, requestTimeout)
+	ctx, done := context.WithTimeout(ctx, leaseTimeout)
 	defer done()
 	b, err := json.Marshal(l)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"strongroom/blobstore"
@@ -213,40 +215,63 @@ func (c *Config) settleLocal(ctx context.Context) error {
 	return errors.Join(err, v.Close())
 }
 
+// fetchWorkers is how many blobs are fetched at a time: each waits for the store, and then for a
+// sync that they share.
+const fetchWorkers = 16
+
 // fetchBytes copies what the vault needs from the store to the disk.
 func (c *Config) fetchBytes(ctx context.Context, v *engine.Vault, dir string) error {
 	disk, err := blobstore.Open(dir)
 	if err != nil {
 		return err
 	}
-	missing, bytes := 0, int64(0)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	needed, missing := make(chan engine.Digest), atomic.Int64{}
+	var workers sync.WaitGroup
+	for range fetchWorkers {
+		workers.Go(func() {
+			for d := range needed {
+				err := c.fetchBlob(ctx, disk, d)
+				if errors.Is(err, blobstore.ErrNotFound) {
+					missing.Add(1)
+				} else if err != nil {
+					cancel(fmt.Errorf("fetch %s: %w", d, err))
+				}
+			}
+		})
+	}
 	err = v.Digests(ctx, func(d engine.Digest) error {
-		n, err := c.fetchBlob(ctx, disk, d)
-		if errors.Is(err, blobstore.ErrNotFound) {
-			missing++
+		select {
+		case needed <- d:
 			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		bytes += n
-		return err
 	})
-	if missing > 0 {
-		c.log("%d files are no longer in the store: their documents were deleted after the instant that was restored", missing)
+	close(needed)
+	workers.Wait()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if n := missing.Load(); n > 0 && err == nil {
+		c.log("%d files are no longer in the store: their documents were deleted after the instant that was restored", n)
 	}
 	return errors.Join(err, disk.Close())
 }
 
-func (c *Config) fetchBlob(ctx context.Context, disk *blobstore.Disk, d engine.Digest) (int64, error) {
+func (c *Config) fetchBlob(ctx context.Context, disk *blobstore.Disk, d engine.Digest) error {
 	r, err := c.Blobs.Open(d)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer r.Close()
-	staged, err := disk.Stage(ctx, r, -1)
+	staged, err := disk.Stage(ctx, r, 0)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if staged.Digest() != d {
-		return 0, errors.Join(fmt.Errorf("%w: the bytes of %s have another digest", ErrDamaged, d), staged.Discard())
+		return errors.Join(fmt.Errorf("%w: the bytes have another digest", ErrDamaged), staged.Discard())
 	}
-	return staged.Size(), staged.Keep(ctx)
+	return staged.Keep(ctx)
 }

@@ -92,3 +92,32 @@ func TestRestoreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What was deleted after the instant has left the store, bytes and all: the rest is restored.
+func TestRestoreWithoutDeleted(t *testing.T) {
+	s := newShelf(t)
+	m, k := s.own(s.server("first"))
+	kept, gone := k.Create("kept", "bytes that stay"), k.Create("gone", "bytes that go")
+	at := k.Head()
+	time.Sleep(2 * time.Millisecond)
+	_, _, err := k.DeleteDocument(t.Context(), s.admin, gone.ID, engine.Condition{})
+	s.must(err)
+	s.must(m.Close(t.Context()))
+	c := s.server("restored")
+	var said []string
+	c.Log = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	s.must(Restore(t.Context(), c, at.Time))
+	if len(said) != 1 {
+		t.Errorf("told %q", said)
+	}
+	v, err := engine.Open(c.Dir, c.Options)
+	s.must(err)
+	defer v.Close()
+	k.Vault = v
+	if got := k.Content(kept.ID, 0); got != "bytes that stay" {
+		t.Errorf("the document that stayed has %q", got)
+	}
+	if d, err := v.Document(t.Context(), gone.ID); err != nil || d.Name != "gone" {
+		t.Errorf("the document that went: %q, %v", d.Name, err)
+	}
+}

@@ -32,7 +32,7 @@ func (c *Config) until(ctx context.Context, what string, do func(context.Context
 // not meet again. It returns why nobody waits any more.
 func (c *Config) pause(ctx context.Context, try int, what string, cause error) error {
 	if try > 2 && try&(try-1) == 0 { // the 4th, 8th, 16th…
-		c.log("%s: the store does not answer, trying again: %v", what, cause)
+		c.log("%s: trying again: %v", what, cause)
 	}
 	wait := min(firstPause<<min(try, 10), longestPause)
 	timer := time.NewTimer(wait/2 + rand.N(wait/2))

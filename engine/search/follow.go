@@ -24,8 +24,11 @@ const (
 	pageEntries   = 500
 	findDocuments = 128
 	// gatherTime is the least time from one look at the log to the next, while nobody
-	// waits for what changes: the more a look brings, the less each change costs.
-	gatherTime = 50 * time.Millisecond
+	// waits for what changes: the more a look brings, the less each change costs. Behind
+	// a look that brought many it is longer.
+	gatherTime     = 50 * time.Millisecond
+	gatherManyTime = 250 * time.Millisecond
+	manyEntries    = 32
 	// What is seen is saved when it has this size, or this age.
 	saveBytes = 8 << 20
 	saveAge   = 10 * time.Second
@@ -43,6 +46,7 @@ type batch struct {
 	began   time.Time
 	applied time.Time     // when the last changes were seen
 	worked  time.Duration // how long it took to bring them in
+	came    int           // how many entries the last look brought
 	saved   time.Time
 	unsaved bool
 }
@@ -168,6 +172,7 @@ func (b *batch) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.came = len(page.Items)
 	if len(b.changes.Put) == 0 {
 		b.began = time.Now()
 	}
@@ -184,6 +189,9 @@ func (b *batch) follow(ctx context.Context) error {
 // the machine, and it catches up when they pause, or when somebody searches.
 func (b *batch) gather(ctx context.Context) error {
 	rest := gatherTime - time.Since(b.applied)
+	if b.came >= manyEntries {
+		rest = gatherManyTime - time.Since(b.applied)
+	}
 	if b.x.vault.Head().Seq >= b.state.Through+pageEntries {
 		rest = b.worked - time.Since(b.applied)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // A change is in the index at once when none came a moment before, or when somebody
-// searches; else with those that come until gatherTime is over.
+// searches; else with those that come until gatherTime is over, or behind many gatherManyTime.
 func TestChangesAreGatheredWhileNobodySearches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t)
@@ -32,8 +32,17 @@ func TestChangesAreGatheredWhileNobodySearches(t *testing.T) {
 		if arrives(); took() != gatherTime {
 			t.Errorf("a change at once behind another is in the index in %v", took())
 		}
+		for i := range manyEntries { // within gatherTime of what was taken last
+			change(fmt.Sprint("one of many ", i))
+		}
+		arrives()
+		took = change("behind many")
+		if arrives(); took() != gatherManyTime {
+			t.Errorf("a change behind many is in the index in %v", took())
+		}
 		took = change("searched for")
-		k.expect("words", "after a pause, at once behind it, searched for")
+		k.expect("words pause", "after a pause")
+		k.expect("words searched", "searched for")
 		if took() != 0 {
 			t.Errorf("a change that is searched for is in the index in %v", took())
 		}

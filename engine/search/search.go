@@ -50,7 +50,8 @@
 // search waits for the index to come to where the log was, two seconds at most.
 // After that it says through which entry its answer is complete. The first change
 // after a pause is taken at once. While more come and nobody searches, those of a
-// twentieth of a second are taken together, and what changed several times once.
+// twentieth of a second are taken together, of a quarter where they are many, and what
+// changed several times once.
 //
 // Files are read beside the indexing, one at a time, by readers ([Options].Readers).
 // A document whose text takes longer than a moment is found by its metadata first,
