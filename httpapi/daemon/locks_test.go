@@ -13,6 +13,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/blobstore/object"
+	"strongroom/blobstore/s3"
+	"strongroom/blobstore/s3/s3test"
 	"strongroom/engine"
 	"strongroom/httpapi"
 	"strongroom/httpapi/datadir"
@@ -209,4 +211,60 @@ func listedBelow(t *testing.T, s object.Store, prefix string) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// TestLocksOnServer holds that a real store refuses to delete what is held, by whatever
+// right the credentials have, and lets it be deleted when the hold is released.
+func TestLocksOnServer(t *testing.T) {
+	store := s3test.Start(t)
+	store.MakeLockingBucket("locking")
+	config := store.Config("vaults")
+	config.Bucket = "locking"
+	locking, err := s3.Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := serveIn(t, store.Open("vaults"), "a", t.TempDir(), func(s *Store) { s.Locks, s.LockBucket = locking, "locking" })
+	key := firstKeyOf(t, a.data)
+	_, answer := a.want(t, 201, key, "POST", "/v1/documents?name=a.txt", "held", "Content-Type", "text/plain")
+	var d storedDocument
+	json.Unmarshal([]byte(answer), &d)
+	_, answer = a.want(t, 201, key, "POST", "/v1/documents/"+d.ID+"/holds", `{"reason":"r"}`, "Content-Type", "application/json")
+	var h struct{ ID string }
+	json.Unmarshal([]byte(answer), &h)
+	// Each try lays nothing on it: a version that is named is deleted or not.
+	versions := func() (all []object.Version) {
+		t.Helper()
+		if err := locking.Versions(t.Context(), "main/blobs/", func(v object.Version) error { all = append(all, v); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	caughtUp := func() bool {
+		var state httpapi.State
+		_, answer := a.ask(t, key, "GET", "/readyz", "")
+		return json.Unmarshal([]byte(answer), &state) == nil && state.Cluster != nil && state.Cluster.Locks != nil && *state.Cluster.Locks == httpapi.LockStanding{}
+	}
+	time.Sleep(100 * time.Millisecond) // or it may not have begun
+	eventually(t, "the locks stay behind", caughtUp)
+	all := versions()
+	if len(all) != 1 {
+		t.Fatalf("the versions are %v", all)
+	}
+	if err := locking.DeleteVersion(t.Context(), all[0].Key, all[0].ID); !errors.Is(err, object.ErrLocked) {
+		t.Errorf("the store deletes what is held: %v", err)
+	}
+	a.want(t, 200, key, "POST", "/v1/holds/"+h.ID+"/release", `{}`, "Content-Type", "application/json")
+	a.want(t, 200, key, "DELETE", "/v1/documents/"+d.ID, "")
+	eventually(t, "the file is not deleted", func() bool {
+		if len(versions()) == 0 {
+			return true
+		}
+		for _, v := range versions() { // it was deleted before the hold was off: the vault tries again in a minute
+			if locking.DeleteVersion(t.Context(), v.Key, v.ID) == nil {
+				return true
+			}
+		}
+		return false
+	})
 }
