@@ -153,7 +153,7 @@ type Standing struct {
 // LockStanding is how far the locks of a store are.
 type LockStanding struct {
 	Behind  float64 `json:"behindSeconds" doc:"Since when they may not be what the vault asks for, in seconds; 0: they are."`
-	Problem string  `json:"problem,omitempty" doc:"What keeps the store from locking as it should."`
+	Concern string  `json:"concern,omitempty" doc:"What keeps the store from locking as it should."`
 }
 
 // Build is which program this is.

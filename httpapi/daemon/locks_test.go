@@ -168,7 +168,7 @@ func TestLocks(t *testing.T) {
 	spy.fail(fmt.Errorf("the store takes no locks: %w", object.ErrLocked)) // an answer: it is not asked for long
 	free := create("held later", "")
 	hold(free.ID)
-	eventually(t, "nobody says that the store takes no locks", func() bool { s := standing(); return s.Behind > 0 && strings.Contains(s.Problem, "takes no locks") })
+	eventually(t, "nobody says that the store takes no locks", func() bool { s := standing(); return s.Behind > 0 && strings.Contains(s.Concern, "takes no locks") })
 	if _, measured := a.want(t, 200, key, "GET", "/metrics", ""); !strings.Contains(measured, `strongroom_cluster_locks_behind_seconds{vault="main"} `) {
 		t.Error("it is not measured")
 	}

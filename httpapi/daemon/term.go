@@ -213,7 +213,7 @@ func (c *crossing) tellMembers(v *engine.Vault) *httpapi.Standing {
 	if s.Locks != nil {
 		told.Locks = &httpapi.LockStanding{Behind: s.Locks.Behind.Seconds()}
 		if s.Locks.Problem != nil {
-			told.Locks.Problem = s.Locks.Problem.Error()
+			told.Locks.Concern = s.Locks.Problem.Error()
 		}
 	}
 	return told
