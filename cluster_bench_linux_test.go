@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,8 +19,9 @@ import (
 // one whose vault lives on the local disk, with so much added to each request that goes
 // to the store. It prints a table: of each the changes or reads in a second, their ratio
 // to the local disk's in the same run, and how long half of them and 99 of 100 took. A
-// turn takes -turn; callers are the crowd's. A store that only hands its writes to the
-// system answers faster than one that syncs: which one it was is said too.
+// turn takes -turn; callers are the crowd's. What the store does to keep its objects is
+// measured with it: with TMPDIR on a disk in memory, and the other vault on the disk of
+// -dir, the store costs next to nothing, and what is left is what Strongroom does.
 func BenchmarkStore(b *testing.B) {
 	kinds := []storeWork{
 		{"PATCH", func(p *pressed, caller, i int) error {
@@ -34,6 +35,9 @@ func BenchmarkStore(b *testing.B) {
 			return p.ask("GET", "/v1/documents/"+p.documents[caller], nil, http.StatusOK)
 		}},
 	}
+	// On a busy machine a short lease is lost now and then.
+	defer func(d time.Duration) { *leaseTime = d }(*leaseTime)
+	*leaseTime = 0
 	f := newFleet(b, 0)
 	homes := []struct {
 		name  string
@@ -45,8 +49,8 @@ func BenchmarkStore(b *testing.B) {
 			start func() *pressed
 		}{fmt.Sprintf("%s + %v", f.gateway.Name, delay), func() *pressed { return storeHome(b, f, delay) }})
 	}
-	var table strings.Builder
-	fmt.Fprintf(&table, "\n%-20s %-13s %8s %10s %7s %10s %10s\n", "home", "what", "callers", "a second", "ratio", "median", "99 of 100")
+	// A benchmark's own log is cut after some lines.
+	fmt.Printf("\n%-20s %-13s %8s %10s %7s %10s %10s\n", "home", "what", "callers", "a second", "ratio", "median", "99 of 100")
 	local := map[string]float64{}
 	for _, home := range homes {
 		p := home.start()
@@ -57,13 +61,12 @@ func BenchmarkStore(b *testing.B) {
 				if home.name == homes[0].name {
 					local[cell] = r.perSecond
 				}
-				fmt.Fprintf(&table, "%-20s %-13s %8d %10.0f %7.2f %10v %10v\n", home.name, kind.name, callers, r.perSecond, r.perSecond/local[cell],
+				fmt.Printf("%-20s %-13s %8d %10.0f %7.2f %10v %10v\n", home.name, kind.name, callers, r.perSecond, r.perSecond/local[cell],
 					r.median.Round(10*time.Microsecond), r.slow.Round(10*time.Microsecond))
 			}
 		}
 		p.end()
 	}
-	b.Log(table.String())
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -100,7 +103,15 @@ func (p *pressed) settle(b *testing.B, s *server, key string) *pressed {
 }
 
 func localHome(b *testing.B) *pressed {
-	s := spawn(b, b.TempDir(), "--log-level", "error")
+	data := b.TempDir()
+	if *peers.dir != "" {
+		var err error
+		if data, err = os.MkdirTemp(*peers.dir, "strongroom-*"); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { os.RemoveAll(data) })
+	}
+	s := spawn(b, data, "--log-level", "error")
 	p := &pressed{end: func() { s.end() }}
 	return p.settle(b, s, s.firstKey(b))
 }

@@ -17,7 +17,13 @@ import (
 // TestPointInTime restores a vault from the store as it was at seconds of its history
 // that a client has noted, on both sides of a takeover.
 func TestPointInTime(t *testing.T) {
-	const moments = 6
+	if testing.Short() {
+		t.Skip("it waits for seconds to pass")
+	}
+	moments := 3
+	if *soaking {
+		moments = 20
+	}
 	f := newFleet(t, 2)
 	type moment struct {
 		at   time.Time
@@ -86,6 +92,7 @@ func (f *fleet) restore(at time.Time) (data string) {
 // TestColdServer holds that a machine with nothing on its disk joins, serves, burns,
 // and comes back; and that one which takes over with an empty disk has everything.
 func TestColdServer(t *testing.T) {
+	onlySoaking(t)
 	f := newFleet(t, 1)
 	s := f.startSoak(1)
 	wait(t.Context(), time.Second)

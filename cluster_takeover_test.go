@@ -20,6 +20,9 @@ var takeovers = flag.Int("takeovers", 3, "how many times TestTakeovers kills the
 // locks are there, no number of the log was used twice, and the vault verifies, at
 // last from the store alone.
 func TestTakeovers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for leases to expire")
+	}
 	for _, servers := range []int{3, 2} {
 		t.Run(fmt.Sprint(servers), func(t *testing.T) {
 			if servers == 2 && *takeovers < 10 {

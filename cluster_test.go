@@ -24,6 +24,16 @@ import (
 	"strongroom/blobstore/s3/s3test"
 )
 
+var soaking = flag.Bool("soak", false, "run the longer tests of servers that share a store, too")
+
+// onlySoaking leaves out a test that takes half a minute.
+func onlySoaking(t *testing.T) {
+	t.Helper()
+	if !*soaking {
+		t.Skip("-soak")
+	}
+}
+
 // leaseTime is how long a server has to be silent before another takes over. The
 // program has one alone; a test may have less.
 var leaseTime = flag.Duration("lease", 2*time.Second, "how long a server of a cluster has to be silent before another takes over; 0 is what the program does")

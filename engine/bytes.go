@@ -82,6 +82,9 @@ func (n needed) From(d fixity.Digest) (next fixity.Digest, found bool, err error
 }
 
 func (n needed) Open(d fixity.Digest) (io.ReadCloser, error) {
+	if remote, ok := n.v.blobs.(CopyingBlobs); ok {
+		return remote.OpenStored(Digest(d))
+	}
 	f, err := n.v.blobs.Open(Digest(d))
 	if err != nil {
 		return nil, err

@@ -101,41 +101,6 @@ func (v *Vault) DocumentBytes(ctx context.Context, documentID string) (digests [
 	return digests, protected, err
 }
 
-// BytesFrom are bytes that something in the vault needs, from a digest on, in order, so
-// many at most. Where there may be more, they are from next on.
-func (v *Vault) BytesFrom(ctx context.Context, from Digest, limit int) (digests []Digest, next Digest, more bool, err error) {
-	digests, err = view(v, func(t *tx) (digests []Digest, err error) {
-		rows := t.Cursor(bucketRefs)
-		for k, _ := rows.Seek(from[:]); len(k) >= len(from) && len(digests) < limit; {
-			d := Digest(k[:len(from)])
-			digests = append(digests, d)
-			after, more := nextDigest(d)
-			if !more {
-				break
-			}
-			if k, _ = rows.Next(); bytes.HasPrefix(k, d[:]) { // many may share bytes
-				k, _ = rows.Seek(after[:])
-			}
-		}
-		return digests, ctx.Err()
-	})
-	if err != nil || len(digests) == 0 || len(digests) < limit {
-		return digests, from, false, err
-	}
-	next, more = nextDigest(digests[len(digests)-1])
-	return digests, next, more, nil
-}
-
-// nextDigest is the next digest there could be; false after the last.
-func nextDigest(d Digest) (next Digest, more bool) {
-	for i := len(d) - 1; i >= 0; i-- {
-		if d[i]++; d[i] != 0 {
-			return d, true
-		}
-	}
-	return d, false
-}
-
 // Undeletable are bytes that nothing in the vault needs and that the store beyond this
 // machine keeps locked, in order. Sweep tries to remove them again. Until they are gone no erasure is completed.
 func (v *Vault) Undeletable() []Digest { return v.pins.refusedOnes() }

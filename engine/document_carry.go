@@ -21,7 +21,11 @@ func (v *Vault) carry(ctx context.Context, u *Upload) error {
 	disk, carries := v.blobs.(carrier)
 	p, places := u.staged.(blobstore.Placer)
 	if !carries || !places || p.Bytes() == nil || disk.Kept(p.Digest(), p.Size()) {
-		return u.staged.Keep(ctx)
+		err := u.staged.Keep(ctx)
+		if err != nil && !carries {
+			v.litter.Store(true) // it may come yet
+		}
+		return err
 	}
 	if err := p.Prepare(ctx); err != nil {
 		return err

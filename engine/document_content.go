@@ -68,6 +68,8 @@ func blobError(err error) error {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case errors.Is(err, blobstore.ErrNoSpace):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case errors.Is(err, blobstore.ErrUnavailable):
+		return &UnavailableError{Reason: ReasonBlobs, Err: err}
 	}
 	return err
 }
@@ -141,7 +143,7 @@ func (v *Vault) OpenContent(ctx context.Context, actor Actor, documentID string,
 		}
 	}
 	if err != nil {
-		return Version{}, nil, Receipt{}, fmt.Errorf("open version %d of document %s: %w", wanted.Number, wanted.DocumentID, err)
+		return Version{}, nil, Receipt{}, fmt.Errorf("open version %d of document %s: %w", wanted.Number, wanted.DocumentID, blobError(err))
 	}
 	var receipt Receipt
 	if wanted.audited {

@@ -305,6 +305,7 @@ const (
 	ReasonOutcomeUnknown = store.ReasonOutcomeUnknown // a commit failed in a way that may or may not have reached the disk
 	ReasonReplaced       = store.ReasonReplaced       // another server owns the vault now
 	ReasonDamaged        = store.ReasonDamaged        // rows.db cannot be read
+	ReasonBlobs          = store.ReasonBlobs          // the store of the bytes, beyond this machine, gives no answer; the rest goes on
 	ReasonClock          = store.ReasonClock          // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 

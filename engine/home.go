@@ -49,11 +49,14 @@ type Eraser interface {
 	Erased() uint64
 }
 
-// Forgetter is a BlobStore beyond this machine that keeps copies here: a vault that
-// follows tells it which bytes nobody needs any more.
-type Forgetter interface {
-	// Forget removes the copies here of bytes. What the store has is its owner's.
+// CopyingBlobs is a BlobStore beyond this machine that keeps copies here.
+type CopyingBlobs interface {
+	BlobStore
+	// Forget removes the copies here of bytes. What the store has is its owner's. A
+	// vault that follows says so of bytes that nobody needs any more.
 	Forget(Digest) error
+	// OpenStored is Open without the copies here: Scrub reads what the store has.
+	OpenStored(Digest) (io.ReadSeekCloser, error)
 }
 
 // DatabaseCopy is the vault's database as one instant has it.
@@ -126,7 +129,7 @@ func (v *Vault) followed(r wal.Record) (digests []Digest, err error) {
 
 // forget removes copies here of bytes that no row names any more.
 func (v *Vault) forget(digests []Digest) error {
-	f, ok := v.blobs.(Forgetter)
+	f, ok := v.blobs.(CopyingBlobs)
 	if !ok {
 		return nil
 	}

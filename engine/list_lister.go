@@ -172,14 +172,16 @@ func (l *lister) byIndex(most int) (Page[Document], error) {
 	}
 }
 
-// fewItems is how many items a page has before it is likely to be filled.
-const fewItems = 8
+// fewItems is how many items a page has before it is likely to be filled, and
+// manyItems how many it is likely to have then.
+const fewItems, manyItems = 8, 64
 
 // withRoom gives a page that is likely to be filled the room for all of it, in place
-// of twice as much each time it is too small.
+// of twice as much each time it is too small. One of a reader that follows the log may
+// have hundreds, and seldom has.
 func withRoom[T any](items []T, limit int) []T {
 	if len(items) == fewItems && limit > fewItems {
-		return slices.Grow(items, limit-fewItems)
+		return slices.Grow(items, min(limit, manyItems)-fewItems)
 	}
 	return items
 }

@@ -52,7 +52,7 @@ type Options struct {
 	// checkpoints too. nil: no second key is made, and none signs.
 	MLDSA MLDSA
 	// Home has every group of changes before anybody is told of one. nil: the
-	// directory is the vault's home.
+	// directory is the vault's home. With Follow it gets none, and may be an Eraser.
 	Home Home
 	// Follow opens the vault to be read and brought further by Apply, and nothing else:
 	// every change is refused with ErrFollower.
@@ -272,7 +272,9 @@ func prepare(dir string, o Options) (*Vault, error) {
 	if v.lock, err = store.TakeLock(dir); err != nil {
 		return nil, err
 	}
-	v.litter.Store(!v.lock.Clean && !o.Follow) // what lies about is for the owner to find
+	// What lies about is for the owner to find: a new one, what its predecessor left, and
+	// what came late.
+	v.litter.Store((!v.lock.Clean || o.Home != nil) && !o.Follow)
 	return v, nil
 }
 
@@ -296,10 +298,10 @@ func (v *Vault) openWith(o Options, commit func(commit, rollback func() error) e
 		Schema: v.schema(), Reserve: o.ReserveBytes, OnFail: func() { v.litter.Store(true) }, OnLong: v.signalDue, Commit: commit,
 		Follow: o.Follow,
 	}
-	if o.Home != nil {
+	if o.Home != nil && !o.Follow {
 		settings.Ship = o.Home.Ship
-		v.eraser, _ = o.Home.(Eraser)
 	}
+	v.eraser, _ = o.Home.(Eraser)
 	if disk, ok := v.blobs.(carrier); ok {
 		settings.Blobs = disk
 	}
@@ -336,7 +338,7 @@ func (v *Vault) load(t *tx) (struct{}, error) {
 		return struct{}{}, err
 	}
 	// Nobody knows what was overwritten before an unclean end.
-	if first, _ := t.Cursor(bucketErasures).First(); first != nil && (v.litter.Load() || v.follows && !v.lock.Clean) {
+	if first, _ := t.Cursor(bucketErasures).First(); first != nil && v.lock != nil && !v.lock.Clean {
 		v.erasedTo(v.Head().Seq)
 		v.unwiped.Store(true)
 	} else {

@@ -361,12 +361,19 @@ func (b *Blobs) Sweep(ctx context.Context, needed func(blobstore.Digest) (bool, 
 		if keep {
 			continue
 		}
-		b.cache.bar(d)
-		err = b.cache.drop(d)
-		b.cache.unbar(d)
-		if err != nil {
-			return blobError("drop the copy of", d, err)
+		if err := b.Forget(d); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Forget removes the copy here of a blob, durably, and leaves what the store has.
+func (b *Blobs) Forget(digest blobstore.Digest) error {
+	b.cache.bar(digest) // a reader who found the object before must not bring the copy back
+	defer b.cache.unbar(digest)
+	if err := b.cache.drop(digest); err != nil {
+		return blobError("drop the copy of", digest, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strongroom/blobstore/object"
+	"strongroom/engine"
 )
 
 // What is older than the history is collected: commits and snapshots, oldest first, so
@@ -38,7 +39,7 @@ const (
 // crash leaves the rest to the next call. It is the owner's; one that was
 // replaced meanwhile deletes nothing that the next would keep.
 func (c *Config) collect(ctx context.Context, epoch uint64) error {
-	if err := c.collectStrays(ctx, epoch, collectAge); err != nil {
+	if err := c.collectStrays(ctx, epoch); err != nil {
 		return fmt.Errorf("collect snapshots nobody points to: %w", err)
 	}
 	p, info, err := c.readPointer(ctx)
@@ -170,38 +171,40 @@ func (c *Config) saveCollected(ctx context.Context, done collected) error {
 	return c.put(ctx, keyCollected, append(b, '\n'), object.Condition{})
 }
 
-// collectStrays deletes snapshots that no pointer names: what a server left that ended, or was
-// replaced, while it sent one. Only those of this epoch and earlier ones are its own
-// to judge; the pointer is read after the listing, so none is taken for a stray that
-// was pointed to in between.
-func (c *Config) collectStrays(ctx context.Context, epoch uint64, age time.Duration) error {
-	var found []object.Info
-	err := c.Objects.List(ctx, keySnapshots, "", func(info object.Info) error {
-		if by, ok := takenBy(info.Key); ok && by <= epoch {
-			found = append(found, info)
-		}
-		return nil
-	})
-	if err != nil || len(found) == 0 {
-		return err
-	}
+// collectStrays deletes snapshots that no pointer names: what a server left that ended, or
+// was replaced, while it sent one. Before that the pointer is fenced, so that no owner of
+// an earlier epoch comes to point to what is deleted; a later one's are not touched.
+// engine.ErrReplaced.
+func (c *Config) collectStrays(ctx context.Context, epoch uint64) error {
 	p, info, err := c.readPointer(ctx)
 	if err != nil {
 		return err
+	}
+	if p.Fence > epoch {
+		return fmt.Errorf("%w: it has written the pointer to the last snapshot", engine.ErrReplaced)
+	}
+	if p.Fence < epoch {
+		p.Fence = epoch
+		if err := c.savePointer(ctx, p, object.Condition{Match: info.ETag}); err != nil {
+			return err
+		}
 	}
 	named := map[string]bool{}
 	for _, s := range p.standing() {
 		named[s.Key] = true
 	}
-	now := storeTime(info)
-	for _, stray := range found {
-		if named[stray.Key] || age > 0 && (now.IsZero() || now.Sub(stray.Modified) <= age) {
-			continue
+	var strays []string
+	err = c.Objects.List(ctx, keySnapshots, "", func(info object.Info) error {
+		if by, ok := takenBy(info.Key); ok && by <= epoch && !named[info.Key] {
+			strays = append(strays, info.Key)
 		}
-		if err := c.Objects.Delete(ctx, stray.Key); err != nil {
-			return err
+		return nil
+	})
+	for _, key := range strays {
+		if err == nil {
+			err = c.Objects.Delete(ctx, key)
+			c.log("deleted the snapshot %s, which nobody points to", key)
 		}
-		c.log("deleted the snapshot %s, which nobody points to", stray.Key)
 	}
-	return nil
+	return err
 }

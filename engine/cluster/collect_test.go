@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"strongroom/blobstore/object"
+	"strongroom/engine"
 )
 
 // Nothing of the last day is collected; then all that is older than the history is, but
@@ -93,7 +95,8 @@ func TestCollectCut(t *testing.T) {
 	}
 }
 
-// Strays are deleted when they are a day old, and by nobody who was replaced.
+// Strays are deleted at once, since nobody can come to point to them, and by nobody who
+// was replaced.
 func TestCollectStrays(t *testing.T) {
 	s := newShelf(t)
 	m, k := s.own(s.server("first"))
@@ -105,11 +108,9 @@ func TestCollectStrays(t *testing.T) {
 		_, err := s.Put(t.Context(), key, []byte("rows"), object.Condition{})
 		s.must(err)
 	}
-	s.must(m.c.collect(t.Context(), epoch))
-	if got := strings.Join(s.keys(keySnapshots), " "); !strings.Contains(got, stray) {
-		t.Error("a young stray was deleted")
+	if err := m.c.collect(t.Context(), epoch-1); !errors.Is(err, engine.ErrReplaced) {
+		t.Errorf("collection by an earlier owner: %v", err)
 	}
-	s.age(25 * time.Hour)
 	s.must(m.c.collect(t.Context(), epoch))
 	got := strings.Join(s.keys(keySnapshots), " ")
 	if strings.Contains(got, stray) || !strings.Contains(got, newer) || !strings.Contains(got, p.Key) {
@@ -138,4 +139,20 @@ func TestSnapshotDue(t *testing.T) {
 			t.Errorf("%s: due is %v", test.name, !test.due)
 		}
 	}
+}
+
+// An owner of before that is slow to point to its snapshot does not, once the next has
+// looked for strays.
+func TestCollectFences(t *testing.T) {
+	s := newShelf(t)
+	m, k := s.own(s.server("first"))
+	k.Create("one", "bytes")
+	epoch := m.s.place().Epoch
+	s.must(m.c.collectStrays(t.Context(), epoch+1))
+	if _, err := m.c.takeSnapshot(t.Context(), m.v, epoch); !errors.Is(err, engine.ErrReplaced) {
+		t.Errorf("a snapshot of the owner before: %v", err)
+	}
+	p, _, err := m.c.loadPointer(t.Context())
+	s.must(err)
+	s.must(m.c.snapshotStands(t.Context(), p.snapshot))
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"strongroom/audit"
@@ -42,6 +43,7 @@ type Config struct {
 	place func(dir string, p pointer) error                 // nil: fetchCopy
 	boot  func() time.Duration                              // nil: bootTime. Runs on while the machine sleeps
 	start time.Time                                         // when the member began
+	clean *atomic.Uint64                                    // see watched; the member's
 }
 
 // Blobs keeps the bytes of a vault under names that carry the epoch of who wrote them.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"strongroom/blobstore"
+	"strongroom/blobstore/object"
 	"strongroom/engine"
 )
 
@@ -95,6 +97,30 @@ func (c *Config) placeCopy(ctx context.Context, p pointer) error {
 	}
 	return nil
 }
+
+// fetchLast is fetchCopy of the last snapshot. ErrCollected if that is another by now;
+// ErrStoreBehind if it is not there.
+func (c *Config) fetchLast(ctx context.Context, p pointer) error {
+	err := c.fetchCopy(ctx, p)
+	if !errors.Is(err, object.ErrNotFound) {
+		return err
+	}
+	now, failed := c.findPointer(ctx)
+	switch {
+	case failed != nil:
+		return failed
+	case now.Key != p.Key:
+		return fmt.Errorf("%w: %v", ErrCollected, err)
+	}
+	return fmt.Errorf("%w: the pointer names a snapshot that is not there: %v", ErrStoreBehind, err)
+}
+
+// watched is the home of a vault that follows: it takes nothing, and tells what its owner
+// has erased in the store.
+type watched struct{ clean *atomic.Uint64 }
+
+func (watched) Ship(uint64, []byte) error { return engine.ErrFollower }
+func (w watched) Erased() uint64          { return w.clean.Load() }
 
 // checkCopy looks whether the vault in c.Dir is the one, and stands where the pointer says.
 func (c *Config) checkCopy(p pointer) error {

@@ -68,6 +68,28 @@
 // (ErrStoreBehind): to go on would use numbers of the log twice. Listings, which may lag,
 // decide nothing.
 //
+// # Snapshots and erasure
+//
+// A snapshot is the whole database at one commit, a gzip file, under a name that nothing else
+// has. It is read back before the pointer names it, and the pointer is written by Match,
+// so what it names is whole, and it names nothing earlier than it did. The
+// pointer names the older snapshots too: a vault can be restored to any instant since the oldest
+// of them (Restore). It begins with that snapshot, applies the commits after it up to the
+// instant, and is a vault of its own then, which says in its log what it is.
+//
+// What an erasure removes stood in commits and snapshots as well. So when the owner has
+// wiped its database, a snapshot of that is taken, all older ones are deleted and all commits
+// up to it emptied, whatever their age; then the pointer says up to which entry the store is
+// clean, and engine says that the erasure is completed. A crash in between leaves the pointer
+// as it was, and the next owner does it again. An emptied commit keeps its header: the number
+// must stay taken for a day, as that of any other, since a put that was sent for it may be
+// under way. What a replaced server sends late can be a snapshot, under a name of its own: the
+// owner deletes it when it next collects, within an hour.
+//
+// What was deleted and not erased leaves the store with the history, as it leaves backups.
+//
+//	collected   how far collection and emptying are; a hint that is never ahead
+//
 // # Working copies
 //
 // A group lands in the owner's copy after the store has it, so a copy is never ahead. After

@@ -81,7 +81,7 @@ func (c *Config) erase(ctx context.Context, v vaultCopy, epoch, upTo uint64) (po
 			return pointer{}, err
 		}
 	}
-	if err := c.collectStrays(ctx, epoch, 0); err != nil {
+	if err := c.collectStrays(ctx, epoch); err != nil {
 		return pointer{}, err
 	}
 	now, info, err := c.readPointer(ctx)

@@ -64,7 +64,7 @@ func TestErase(t *testing.T) {
 	erased := k.Head().Seq
 	s.erasure(k, engine.ErasureRunning) // it is in the store yet
 	kept = s.tend(m, kept)
-	m.s.clean.Store(kept.Snapshot.Clean) // as the owner's housekeeping does
+	m.c.clean.Store(kept.Snapshot.Clean) // as the owner's housekeeping does
 	s.erasure(k, engine.ErasureCompleted)
 	if bytes.Contains(s.everything(), []byte(word)) {
 		t.Error("what was erased is in the store")
@@ -75,6 +75,11 @@ func TestErase(t *testing.T) {
 	if got := len(s.keys(keySnapshots)); got != 1 {
 		t.Errorf("%d snapshots are left", got)
 	}
+	f, err := Join(t.Context(), s.server("reader"))
+	s.must(err)
+	sweepUntilWiped(s, f.Vault())
+	s.erasure(&enginetest.Kit{Vault: f.Vault(), TB: t}, engine.ErasureCompleted)
+	s.must(f.Close(t.Context()))
 	// The numbers stay taken: a request that was sent before may come yet.
 	for n := kept.Snapshot.Commit; n > kept.Snapshot.Commit-3; n-- {
 		if cm, err := m.c.readCommit(t.Context(), n); err != nil || cm.Kind != kindErased || len(cm.Record) > 0 {

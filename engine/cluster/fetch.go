@@ -18,13 +18,14 @@ const (
 // fetcher reads commits in their order.
 type fetcher struct {
 	c      *Config
-	window int // how many are asked for at once: 1 near the end, since each that is not there is paid for
+	window int  // how many are asked for at once: 1 near the end, since each that is not there is paid for
+	ended  bool // the last answer was that there are no more
 }
 
 // next returns the commits that follow at, none if the next is not in the store yet. It
 // tries each once. What it returns goes on from at without gaps, whatever the error.
 func (f *fetcher) next(ctx context.Context, at place) ([]commit, error) {
-	f.window = max(f.window, 1)
+	f.window, f.ended = max(f.window, 1), false
 	found := make([]commit, f.window)
 	errs := make([]error, f.window)
 	var each sync.WaitGroup
@@ -41,7 +42,7 @@ func (f *fetcher) next(ctx context.Context, at place) ([]commit, error) {
 		if err != nil {
 			f.window = 1
 			if errors.Is(err, object.ErrNotFound) {
-				err = nil
+				f.ended, err = true, nil
 			}
 			return found[:i], err
 		}

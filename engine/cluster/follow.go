@@ -51,6 +51,7 @@ type follower struct {
 	candidate
 
 	looked  time.Duration // when the lease was last asked for
+	pointed time.Duration // when the pointer was last read
 	changed time.Duration // when a commit last came
 	failing int
 
@@ -116,6 +117,9 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		f.looked = began
+		if err := f.point(ctx, began); err != nil {
+			return false, err
+		}
 		f.mu.Lock()
 		f.watch.see(s)
 		f.mu.Unlock()
@@ -124,12 +128,12 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 	if n > 0 {
 		f.changed = began
 	}
-	if err != nil {
+	if err != nil && (n == 0 || answered(err) || final(err)) {
 		return false, err
 	}
 	if n > 0 {
-		f.note(began, false)
-		return true, nil
+		f.note(began, f.f.ended)
+		return !f.f.ended, nil
 	}
 	// The lease was read before the commit was looked for.
 	if f.watch.Commit > f.at.Commit {
@@ -140,6 +144,23 @@ func (f *follower) turn(ctx context.Context) (more bool, err error) {
 		return false, f.claimed(ctx)
 	}
 	return false, nil
+}
+
+// pointEvery is how often a follower reads what the owner has erased in the store.
+const pointEvery = time.Minute
+
+// point reads the pointer, if it is time. ErrLeft: the vault was moved out of the store.
+func (f *follower) point(ctx context.Context, now time.Duration) error {
+	if now-f.pointed < pointEvery {
+		return nil
+	}
+	p, _, err := f.c.loadPointer(ctx)
+	if err != nil {
+		return err
+	}
+	f.pointed = now
+	f.c.clean.Store(p.Clean)
+	return nil
 }
 
 // still is nil if the last commit stands, after a time in which it may have been

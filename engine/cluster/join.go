@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"strongroom/blobstore/object"
@@ -19,7 +20,7 @@ import (
 // what engine.Open returns.
 func Join(ctx context.Context, cfg Config) (*Member, error) {
 	c := &cfg
-	c.start = time.Now()
+	c.start, c.clean = time.Now(), &atomic.Uint64{}
 	anew := false
 	for {
 		m, err := c.join(ctx, anew)
@@ -77,9 +78,11 @@ func (k *candidate) join(ctx context.Context) (*Member, error) {
 // openCopy opens the working copy to follow, a new one if there is none or it is of no
 // use. What it holds is looked for in the store.
 func (c *Config) openCopy(ctx context.Context, anew bool) (*candidate, error) {
-	if _, err := c.findPointer(ctx); err != nil {
+	p, err := c.findPointer(ctx)
+	if err != nil {
 		return nil, err // ErrLeft: a copy that is up to date would not find out
 	}
+	c.clean.Store(p.Clean)
 	s, there, err := c.loadCopyState()
 	if err != nil {
 		return nil, err
@@ -160,7 +163,7 @@ func (c *Config) openNew(ctx context.Context, id string) (*candidate, error) {
 	if c.place != nil {
 		err = c.place(c.Dir, p)
 	} else {
-		err = c.fetchCopy(ctx, p)
+		err = c.fetchLast(ctx, p)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bring snapshot %d: %w", p.Commit, err)
@@ -220,7 +223,7 @@ func (k *candidate) own(ctx context.Context, l seenLease) (_ *Member, err error)
 	}
 	m.s = &shipper{c: k.c, ended: m.Err, lost: m.end, z: newDeflater(), rest: k.rest, last: k.at}
 	m.s.ctx, m.letGo = context.WithCancelCause(context.Background())
-	m.s.clean.Store(p.Clean)
+	k.c.clean.Store(p.Clean)
 	if err := m.reopen(ctx, l.ID == k.id); err != nil {
 		return nil, err
 	}
@@ -264,6 +267,9 @@ func (m *Member) reopen(ctx context.Context, was bool) error {
 func (c *Config) openFollowing() (vault, error) {
 	o := c.Options
 	o.Home, o.Follow, o.Create = nil, true, false
+	if c.clean != nil {
+		o.Home = watched{c.clean}
+	}
 	return c.openVault(o)
 }
 

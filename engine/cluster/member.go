@@ -176,51 +176,69 @@ func (m *Member) closeFollower() error {
 	return errors.Join(failed, m.c.saveCopyState(state))
 }
 
-// closeOwner renews the lease until the vault is closed: until then it changes.
+// closeOwner renews the lease until the vault changes no more: when it is closed, or can
+// ship nothing.
 func (m *Member) closeOwner(ctx context.Context) error {
 	m.house()
 	m.keeper.Wait()
 	closed := make(chan error, 1)
 	go func() { closed <- m.v.Close() }()
 	var failed error
+	waits := false
 	select {
 	case failed = <-closed:
 	case <-ctx.Done():
-		m.letGo(ErrClosed)
-		failed = <-closed
+		waits = true // for callers who read, too; the next owner need not
 	}
 	m.letGo(ErrClosed)
 	m.stop(ErrClosed)
 	m.runs.Wait()
-	at := m.s.place()
-	if !errors.Is(m.Err(), engine.ErrReplaced) {
-		m.h.reached(at.Commit, 0)
-		if err := m.c.sealKeys(ctx); err != nil {
-			m.c.log("seal keys: %v; what this server made of late, the next owner does not have", err)
-		}
-		if err := m.h.release(ctx); err != nil {
-			m.c.log("give the lease up: %v; another server takes over in %v", err, m.c.lease(leaseExpires))
-		}
+	m.end(ErrClosed) // before the lease is given up: this server is current no more
+	m.release(ctx)
+	if waits {
+		failed = <-closed
 	}
-	state := copyState{place: at, ID: m.id, Boot: bootID(), Clean: failed == nil}
+	state := copyState{place: m.s.place(), ID: m.id, Boot: bootID(), Clean: failed == nil}
 	return errors.Join(failed, m.c.saveCopyState(state))
+}
+
+// release gives the lease up, unless it is another's. It has some seconds for it even
+// if ctx has ended.
+func (m *Member) release(ctx context.Context) {
+	if errors.Is(m.Err(), engine.ErrReplaced) {
+		return
+	}
+	for _, step := range []struct {
+		do     func(context.Context) error
+		failed string
+	}{
+		{m.c.sealKeys, "seal keys: %v; what this server made of late, the next owner does not have"},
+		{m.h.release, "give the lease up: %v; another server takes over when it has expired"},
+	} {
+		limited, done := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
+		m.h.reached(m.s.place().Commit, 0)
+		if err := step.do(limited); err != nil {
+			m.c.log(step.failed, err)
+		}
+		done()
+	}
 }
 
 // keepHouse takes snapshots and collects what is old, and notes how far the copy is.
 func (m *Member) keepHouse(ctx context.Context) {
 	var kept *tending
 	saved := m.s.place()
-	for {
+	for wait := tendFirst; ; wait = tendEvery {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(tendEvery):
+		case <-time.After(wait):
 		}
 		t := m.s.tended()
 		next, err := m.c.tend(ctx, m.v, t, kept)
 		if next != nil {
 			kept = next
-			m.s.clean.Store(kept.Snapshot.Clean)
+			m.c.clean.Store(kept.Snapshot.Clean)
 			m.mu.Lock()
 			m.kept = next
 			m.mu.Unlock()
@@ -240,6 +258,10 @@ func (m *Member) keepHouse(ctx context.Context) {
 }
 
 const tendEvery = 10 * time.Second
+
+// tendFirst is soon: where no owner lives for long there would never be a snapshot, and
+// each that joins with an empty disk would apply all that ever happened.
+const tendFirst = time.Second
 
 // alive is what an owner looks at before it renews its lease.
 func (m *Member) alive() error {

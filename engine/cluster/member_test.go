@@ -46,6 +46,53 @@ func TestOneOwnsAndOthersFollow(t *testing.T) {
 	})
 }
 
+// A follower knows how far it is although there is always more.
+func TestFollowerUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		a, b := w.server("a"), w.server("b")
+		b.w.delay = 10 * time.Millisecond
+		a.join(Owner)
+		b.join(Follower)
+		for i := range 2000 {
+			must(t, a.write(fmt.Sprint(i)))
+			time.Sleep(15 * time.Millisecond)
+			if s := b.m.Status(); s.Behind > 2*time.Second {
+				t.Fatalf("after %d it is behind by %v", i, s.Behind)
+			}
+		}
+		b.close()
+		a.close()
+	})
+}
+
+// A lease that is gone is as one that nobody has: one of them owns.
+func TestLeaseThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		a, b := w.server("a"), w.server("b")
+		a.join(Owner)
+		b.join(Follower)
+		must(t, a.write("one"))
+		w.drop(keyLease)
+		owner, other := a, b
+		select {
+		case <-a.m.Done(): // the follower was first
+			wantIs(t, a.m.Err(), engine.ErrReplaced)
+			b.succeeds(time.Second)
+			a.close()
+			a.join(Follower)
+			owner, other = b, a
+		case <-time.After(10 * time.Second):
+		}
+		must(t, owner.write("two"))
+		other.has("made", "ready", "one", "two")
+		must(t, owner.m.Current())
+		other.close()
+		owner.close()
+	})
+}
+
 func numbers(n int) (lines []string) {
 	for i := range n {
 		lines = append(lines, fmt.Sprint(i))

@@ -96,7 +96,8 @@ func (m *model) lives(s *server, draw *rand.Rand) {
 		s.mu.Unlock()
 		ctx, end := context.WithTimeout(m.ctx, time.Duration(1+draw.IntN(60))*time.Second)
 		var beside sync.WaitGroup
-		beside.Go(func() { trouble(ctx, s, rand.New(rand.NewPCG(draw.Uint64(), 1))) })
+		w, ills := s.w, rand.New(rand.NewPCG(draw.Uint64(), 1))
+		beside.Go(func() { trouble(ctx, w, ills) })
 		m.life(ctx, s, life, &beside, draw.IntN(2) == 0)
 		end()
 		beside.Wait()
@@ -108,8 +109,7 @@ func (m *model) lives(s *server, draw *rand.Rand) {
 }
 
 // trouble stops the server and cuts it off, at times.
-func trouble(ctx context.Context, s *server, draw *rand.Rand) {
-	w := s.w
+func trouble(ctx context.Context, w *weather, draw *rand.Rand) {
 	for ctx.Err() == nil {
 		after(ctx, draw, 40)
 		if draw.IntN(2) == 0 {

@@ -68,7 +68,7 @@ func (c *Config) initOf(ctx context.Context, v *engine.Vault) (pointer, error) {
 	case was.Left.IsZero() || was.Commit > group:
 		return pointer{}, fmt.Errorf("%w: this vault is there, at entry %d, and was not moved out", object.ErrExists, was.Seq)
 	}
-	s, err := c.putSnapshot(ctx, v, was.By, func(commit uint64) (place, error) {
+	s, err := c.putSnapshot(ctx, v, was.Fence, func(commit uint64) (place, error) {
 		if commit != group {
 			return place{}, fmt.Errorf("the copy of the database is of group %d, and the vault's last is %d", commit, group)
 		}
@@ -78,7 +78,7 @@ func (c *Config) initOf(ctx context.Context, v *engine.Vault) (pointer, error) {
 		return pointer{}, err
 	}
 	// What was there before the vault was moved out is no part of this history.
-	p := pointer{Vault: v.ID(), snapshot: s, Clean: was.Clean, CleanAt: was.CleanAt}
+	p := pointer{Vault: v.ID(), snapshot: s, Fence: was.Fence, Clean: was.Clean, CleanAt: was.CleanAt}
 	if err := c.saveCollected(ctx, collected{Next: group + 1}); err != nil {
 		return pointer{}, err
 	}

@@ -35,6 +35,9 @@ type snapshot struct {
 type pointer struct {
 	Vault string `json:"vault"` // its id
 	snapshot
+	// Fence is the epoch of the last owner who wrote the pointer: none of an earlier one
+	// points to anything any more, so what it left lying is a stray.
+	Fence uint64     `json:"fence"`
 	Older []snapshot `json:"older,omitempty"` // oldest first
 	// Clean is the last entry up to which nothing that was erased lies in the store;
 	// CleanAt is since when, by the store's clock. An entry after it that erases nothing

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"strongroom/blobstore/object"
@@ -31,8 +30,6 @@ type shipper struct {
 	lost  func(error)     // is told that another has the vault
 	z     *flate.Writer
 	rest  rested // Ship alone uses it
-
-	clean atomic.Uint64 // see Erased
 
 	mu     sync.Mutex // guards what follows: Ship changes it, others read it
 	last   place      // the last that is known
@@ -77,7 +74,7 @@ func (s *shipper) Ship(group uint64, record []byte) error {
 }
 
 // Erased is the last entry up to which nothing that was erased lies in the store.
-func (s *shipper) Erased() uint64 { return s.clean.Load() }
+func (s *shipper) Erased() uint64 { return s.c.clean.Load() }
 
 func (s *shipper) place() place {
 	s.mu.Lock()

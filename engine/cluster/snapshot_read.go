@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -18,46 +19,49 @@ import (
 // object is whole, and is what the pointer says; any other end is ErrDamaged. Who reads it
 // has nothing before it has the end. object.ErrNotFound.
 func (c *Config) openSnapshot(ctx context.Context, s snapshot) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
 	r := &snapshotReader{ctx: ctx, from: c.Objects, s: s, sum: sha256.New()}
 	if err := r.open(); err != nil {
+		cancel()
 		return nil, fmt.Errorf("get %s: %w", s.Key, err)
 	}
-	return &rowsReader{r: r}, nil
+	return &rowsReader{r: r, rows: newUnpacker(r), cancel: cancel}, nil
 }
 
 // rowsReader unpacks a snapshot. Its Close returns what went wrong with it.
 type rowsReader struct {
-	r    *snapshotReader
-	z    *gzip.Reader
-	rows int64 // read
-	err  error
+	r      *snapshotReader // the unpacker's, until that is closed
+	rows   *unpacker
+	cancel context.CancelFunc
+	read   int64
+	err    error
 }
 
 func (r *rowsReader) Read(b []byte) (n int, err error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	if r.z == nil {
-		r.z, err = gzip.NewReader(r.r)
-	}
-	if err == nil {
-		n, err = r.z.Read(b)
-		r.rows += int64(n)
-	}
+	n, err = r.rows.Read(b)
+	r.read += int64(n)
 	switch {
-	case r.r.err != nil && r.r.err != io.EOF:
-		err = r.r.err // gzip gives it another name
-	case err == io.EOF && r.rows != r.r.s.Rows:
-		err = fmt.Errorf("%w: %s holds %d bytes of rows, not %d", ErrDamaged, r.r.s.Key, r.rows, r.r.s.Rows)
-	case err != nil && err != io.EOF:
+	case err == io.EOF && r.read != r.r.s.Rows:
+		err = fmt.Errorf("%w: %s holds %d bytes of rows, not %d", ErrDamaged, r.r.s.Key, r.read, r.r.s.Rows)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), isCorrupt(err):
 		err = fmt.Errorf("%w: %s: %w", ErrDamaged, r.r.s.Key, err)
 	}
 	r.err = err
 	return n, err
 }
 
+func isCorrupt(err error) bool {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	return corrupt
+}
+
 // Close returns what reading failed with, but for the end.
 func (r *rowsReader) Close() error {
+	r.cancel()
+	r.rows.Close()
 	if err := r.r.Close(); r.err == nil || r.err == io.EOF {
 		return err
 	}

@@ -167,3 +167,14 @@ func TestSnapshotWhileWriting(t *testing.T) {
 	m, _ = s.own(s.server("second"))
 	s.verify(m.Vault())
 }
+
+// A pointer to a snapshot that is gone is a store that has lost something, and said so.
+func TestSnapshotLost(t *testing.T) {
+	s := newShelf(t)
+	p, _, err := (&Config{Objects: s.agedStore}).loadPointer(t.Context())
+	s.must(err)
+	s.must(s.Delete(t.Context(), p.Key))
+	if _, err := Join(t.Context(), s.server("second")); !errors.Is(err, ErrStoreBehind) {
+		t.Errorf("join: %v", err)
+	}
+}

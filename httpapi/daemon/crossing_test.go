@@ -33,6 +33,7 @@ type part struct {
 	quiet   atomic.Int64  // since the store was heard
 	owner   atomic.Value  // its URL, a string
 	done    chan struct{} // closed by the test
+	server  string        // the owner's name
 }
 
 func (p *part) Vault() *engine.Vault        { return p.vault }
@@ -53,7 +54,9 @@ func (p *part) Owner() (string, bool) {
 	return url, url != ""
 }
 
-func (p *part) Standing() standing { return standing{Quiet: time.Duration(p.quiet.Load())} }
+func (p *part) Standing() standing {
+	return standing{Owner: p.server, Quiet: time.Duration(p.quiet.Load())}
+}
 
 // side is one server of a cluster of two.
 type side struct {

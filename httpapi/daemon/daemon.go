@@ -105,6 +105,11 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.Store != nil {
+		if err := o.Store.try(ctx); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(o.Place.Data, 0o700); err != nil {
 		return err
 	}

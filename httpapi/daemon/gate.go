@@ -36,6 +36,11 @@ func (g *gate) open(in *rooms) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.on = in
+	if g.stopped { // opened is closed since
+		in.hurry()
+		in.hurryOperator()
+		return
+	}
 	close(g.opened)
 }
 

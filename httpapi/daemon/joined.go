@@ -127,6 +127,9 @@ func (h *household) join(name string) {
 		if err == nil {
 			h.members[name] = m
 			delete(h.trouble, name)
+		} else if errors.Is(err, cluster.ErrLeft) {
+			delete(h.trouble, name) // it is nobody's here any more
+			h.log.Warn().Str("vault", name).Err(err).Msg("the vault is not served; its working copy may be removed")
 		} else if said := err.Error(); h.ctx.Err() == nil && h.trouble[name] != said {
 			h.trouble[name] = said
 			h.log.Error().Str("vault", name).Err(err).Msg("vault not opened; the others are served, and it is tried again")
@@ -136,7 +139,7 @@ func (h *household) join(name string) {
 		case h.news <- struct{}{}:
 		default:
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, cluster.ErrLeft) {
 			return
 		}
 		wait(h.ctx, joinRetry)
@@ -164,11 +167,22 @@ func (h *household) once(name string) (member, error) {
 	if err != nil {
 		return nil, errors.Join(err, loan.Return())
 	}
+	if m.Role() == cluster.Owner {
+		if err := forgetTokens(at, m.Status().Epoch); err != nil {
+			ending, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), closeGrace)
+			defer cancel()
+			return nil, errors.Join(err, m.Close(ending), loan.Return())
+		}
+	}
 	v := m.Vault()
 	blobs.SetLive(func(d blobstore.Digest) bool {
 		needed, err := v.Needs(d)
 		return err == nil && needed
 	})
+	// What was erased while this server was away has no copy left here.
+	if err := blobs.Sweep(h.ctx, v.Needs); err != nil {
+		return nil, errors.Join(err, m.Close(h.ctx), loan.Return())
+	}
 	h.log.Info().Str("vault", name).Str("role", m.Role().String()).Uint64("epoch", m.Status().Epoch).Str("owner", m.Status().Server).Uint64("seq", v.Head().Seq).Msg("joined the vault")
 	j := joined{Member: m, loan: loan}
 	if h.o.Store.Locks != nil && j.Owns() {

@@ -271,17 +271,10 @@ func (l *locks) walk(ctx context.Context) {
 		case <-weekly.Done():
 		}
 		cancel()
-		for from, more := (engine.Digest{}), true; more && ctx.Err() == nil; {
-			next, found, err := l.batch(ctx, from)
-			if ctx.Err() != nil {
-				return
-			}
+		err := l.each(ctx)
+		for ; err != nil && ctx.Err() == nil; err = l.each(ctx) {
 			l.problem("look through all files", err)
-			if err != nil {
-				wait(ctx, locksRetry)
-				continue
-			}
-			from, more = next, found
+			wait(ctx, locksRetry)
 		}
 		if ctx.Err() == nil {
 			l.walked()
@@ -289,13 +282,33 @@ func (l *locks) walk(ctx context.Context) {
 	}
 }
 
-// batch is a part of walk.
-func (l *locks) batch(ctx context.Context, from engine.Digest) (next engine.Digest, more bool, err error) {
-	digests, next, more, err := l.v.BytesFrom(ctx, from, walkBatch)
-	if err == nil {
-		err = l.tell(ctx, digests)
+// each tells the store of all bytes.
+func (l *locks) each(ctx context.Context) error {
+	var batch []engine.Digest
+	err := l.v.Digests(ctx, func(d engine.Digest) error {
+		if batch = append(batch, d); len(batch) < walkBatch {
+			return nil
+		}
+		return l.batch(ctx, &batch)
+	})
+	if err != nil {
+		return err
 	}
-	return next, more, err
+	return l.batch(ctx, &batch)
+}
+
+// batch tells the store of some, until it has taken them: it does not begin anew.
+func (l *locks) batch(ctx context.Context, batch *[]engine.Digest) error {
+	err := l.tell(ctx, *batch)
+	for ; err != nil && ctx.Err() == nil; err = l.tell(ctx, *batch) {
+		l.problem("look through all files", err)
+		wait(ctx, locksRetry)
+	}
+	*batch = (*batch)[:0]
+	if err == nil {
+		l.problem("look through all files", nil)
+	}
+	return err
 }
 
 func (l *locks) walked() {

@@ -153,8 +153,8 @@ func (o Options) refuseStrays(names []string) error {
 		at := o.Place
 		at.Vault = name
 		if datadir.IsCopy(at) {
-			return fmt.Errorf("vault %q: %s is a working copy of a vault that is not in %s: give the --store it came from; if that has lost it, `strongroom vault move %[1]s --to %s` makes a vault of the copy",
-				name, at.Dir(), o.Store.Address, o.Place.Data)
+			return fmt.Errorf("vault %q: %s is a working copy of a vault that is not in %s: give the --store it came from; if the vault was moved out of it, remove the copy",
+				name, at.Dir(), o.Store.Address)
 		}
 		return fmt.Errorf("vault %q is in the data directory %s and not in %s: `strongroom vault move %[1]s --to %[3]s` brings it there; or give another --data",
 			name, o.Place.Data, o.Store.Address)

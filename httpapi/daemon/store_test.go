@@ -306,3 +306,42 @@ func TestMove(t *testing.T) {
 		t.Errorf("%d objects are left", left)
 	}
 }
+
+// TestShare holds when a server gives way to another before it takes a vault over.
+func TestShare(t *testing.T) {
+	for _, c := range []struct {
+		owned, followed, others int
+		enough                  bool
+	}{
+		{0, 4, 1, false}, {1, 3, 1, false}, {2, 2, 1, true}, {4, 0, 0, false}, {1, 2, 2, true}, {1, 3, 2, false}, {1, 1, 1, true},
+	} {
+		h := newHousehold(t.Context(), Options{Store: &Store{Server: "own"}}, zerolog.Nop())
+		for i := range c.owned {
+			h.members[fmt.Sprint("mine", i)] = &part{owns: true}
+		}
+		for i := range c.followed {
+			h.members[fmt.Sprint("theirs", i)] = &part{server: fmt.Sprint("other", i%c.others)}
+		}
+		for name := range h.members {
+			h.known[name] = true
+		}
+		if got := h.ownsEnough(); got != c.enough {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// TestStoreThatIsRefused holds that nothing is made where the store is none.
+func TestStoreThatIsRefused(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	refused := errors.New("it keeps versions")
+	o := Options{Place: datadir.Place{Data: data}, Listen: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, Stderr: newSaid(), Store: &Store{
+		Objects: object.NewMemory(), Address: "s3://test", Check: func(context.Context) error { return refused },
+	}}
+	if err := Serve(t.Context(), o); !errors.Is(err, refused) || !strings.Contains(err.Error(), "s3://test") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a data directory is made")
+	}
+}

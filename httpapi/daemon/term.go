@@ -17,6 +17,10 @@ import (
 // newVaultsEvery is how often the store is asked for vaults that were made elsewhere.
 const newVaultsEvery = time.Minute
 
+// termWitness is how long a term that is not the first waits for witnesses: clients wait
+// with it.
+const termWitness = 2 * time.Second
+
 // life is what a server with a store has from its start to its end.
 type life struct {
 	o         Options
@@ -27,15 +31,18 @@ type life struct {
 	counted   *httpapi.Metrics
 	process   func(*httpapi.Exposition)
 	forward   *forwarder
+	patience  time.Duration // with witnesses, at the beginning of a term
 }
 
 // serveStore is Serve for vaults that live in a store. It serves term after term: the
 // roles of the vaults are fixed within one, and when one changes, what reads them is
 // ended and begun anew, for what this server owns now. The listeners stay open.
 func (o Options) serveStore(ctx context.Context, d door, log zerolog.Logger) (err error) {
-	if err := o.Store.try(ctx); err != nil {
-		return err
-	}
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // it was told to end before it was ready
+		}
+	}()
 	names, err := o.vaultsToServe(ctx, log)
 	if err != nil {
 		return err
@@ -43,7 +50,7 @@ func (o Options) serveStore(ctx context.Context, d door, log zerolog.Logger) (er
 	if err := o.canBePublic(names); err != nil {
 		return err
 	}
-	l := &life{o: o, log: log, house: newHousehold(ctx, o, log), gate: newGate(), counted: httpapi.NewMetrics(), process: processMetrics(time.Now())}
+	l := &life{o: o, log: log, house: newHousehold(ctx, o, log), gate: newGate(), counted: httpapi.NewMetrics(), process: processMetrics(time.Now()), patience: witnessStart}
 	transport := newTransport()
 	defer transport.CloseIdleConnections()
 	l.forward = &forwarder{hops: newHops(o.Store.Key), transport: transport, own: o.Store.PeerURL}
@@ -165,10 +172,13 @@ func (l *life) begin(ctx context.Context) (_ *term, err error) {
 	o.mindProvider(all, log)
 	if o.AcceptClock {
 		if err := acceptClocks(ctx, owned, log); err != nil {
-			return nil, err
+			log.Error().Err(err).Msg("the clock is not accepted")
 		}
 	}
-	witnesses := startWitnessing(ctx, o.Witnesses, owned, log)
+	asking, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	l.patience = termWitness
+	witnesses := startWitnessing(asking, o.Witnesses, owned, log)
 	ends = append(ends, func() error { witnesses.stop(); return nil })
 	schedule, err := startSchedule(all, owned, o.HeadLog, o.ScrubRate, o.PublicLogs, log)
 	if err != nil {

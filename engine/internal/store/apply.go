@@ -52,96 +52,106 @@ func (s *Store) EmptyGroup() (group uint64, record []byte, err error) {
 
 // Apply lands records of the next groups, and returns those that it landed, decoded: the first
 // that is not the next one, or does not go on where the audit log stands, is ErrRecord, and nothing
-// of it happens. The store was opened with Options.Follow.
+// of it happens. The store was opened with Options.Follow. Several groups land together, by
+// one record of the log here.
 func (s *Store) Apply(ctx context.Context, records [][]byte) (landed []wal.Record, err error) {
 	err = s.exclusive(ctx, func() error {
-		for _, b := range records {
-			r, err := wal.ParseRecord(b)
-			if err == nil {
-				err = s.applyOne(r)
-			}
-			if errors.Is(err, wal.ErrDamaged) {
-				err = fmt.Errorf("%w: %w", ErrRecord, err)
-			}
+		for len(records) > 0 {
+			some, err := s.applySome(records)
+			landed, records = append(landed, some...), records[len(some):]
 			if err != nil {
 				return err
 			}
-			landed = append(landed, r)
 		}
 		return nil
 	})
 	return landed, err
 }
 
-func (s *Store) applyOne(r wal.Record) error {
+// applySome lands as many of the records as one transaction takes, those before the first
+// that is wrong.
+func (s *Store) applySome(records [][]byte) (landed []wal.Record, err error) {
 	if err := s.shorten(); err != nil {
-		return err
+		return nil, err
 	}
 	b, err := s.begin(true)
 	if err != nil {
-		return fmt.Errorf("begin writing: %w", err)
+		return nil, fmt.Errorf("begin writing: %w", err)
 	}
-	defer func() { s.rollback(b) }() // does nothing after a commit
-	if group := b.Bucket(Log).Sequence(); r.Group != group+1 {
-		return fmt.Errorf("%w: group %d came, and the next is %d", ErrRecord, r.Group, group+1)
+	defer s.rollback(b) // does nothing after a commit
+	t := &Tx{s: s, b: b, head: s.Head(), set: s.set}
+	t.set.Reset()
+	t.group = b.Bucket(Log).Sequence()
+	var wrong error
+	for _, encoded := range records {
+		var r wal.Record
+		if r, wrong = t.following(encoded); wrong != nil {
+			break
+		}
+		if err := t.take(r); err != nil {
+			return nil, err
+		}
+		if landed = append(landed, r); t.set.Size() > largestSet {
+			break
+		}
 	}
-	head, err := s.goesOn(r)
-	if err != nil {
-		return err
-	}
-	t := &Tx{s: s, b: b, now: head.Time, head: head, set: s.set}
-	if err := t.take(r); err != nil {
-		return err
+	if len(landed) == 0 {
+		return nil, wrong
 	}
 	if s.beyond(t) {
 		s.rollback(b)
 		if err := s.widen(); err != nil {
-			return err
+			return nil, err
 		}
-		if b, err = s.begin(true); err != nil {
-			return fmt.Errorf("begin writing: %w", err)
-		}
-		t.b, t.buckets = b, nil
-		if err := t.take(r); err != nil {
-			return err
-		}
+		return s.applySome(records)
 	}
+	t.now = t.head.Time
 	if err := s.finish(t); err != nil {
-		return err
+		return nil, err
 	}
 	s.landed(t)
-	return nil
+	return landed, wrong
 }
 
-// goesOn returns the head after a record, which must go on from the log as it is.
-func (s *Store) goesOn(r wal.Record) (audit.Head, error) {
-	head := s.Head()
+// following decodes a record, which must be that of the next group, go on from the log
+// as it is in this transaction, and be about buckets that there are.
+func (t *Tx) following(encoded []byte) (r wal.Record, err error) {
+	if r, err = wal.ParseRecord(encoded); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	if r.Group != t.group+1 {
+		return r, fmt.Errorf("%w: group %d came, and the next is %d", ErrRecord, r.Group, t.group+1)
+	}
+	head := t.head
 	for _, row := range r.Rows {
+		if t.b.Bucket(row.Bucket) == nil {
+			return r, fmt.Errorf("%w: group %d has rows of a bucket %q", ErrRecord, r.Group, row.Bucket)
+		}
 		if !bytes.Equal(row.Bucket, Log) {
 			continue
 		}
 		e, err := audit.ParseEntry(row.Value)
 		if err != nil || row.Deleted {
-			return head, fmt.Errorf("%w: group %d has a line that is none: %w", ErrRecord, r.Group, err)
+			return r, fmt.Errorf("%w: group %d has a line that is none: %w", ErrRecord, r.Group, err)
 		}
 		if e.Seq != head.Seq+1 || e.Prev != head.Hash || !bytes.Equal(row.Key, SeqKey(e.Seq)) || e.Time.Before(head.Time) {
-			return head, fmt.Errorf("%w: in group %d, entry %d does not go on from entry %d", ErrRecord, r.Group, e.Seq, head.Seq)
+			return r, fmt.Errorf("%w: in group %d, entry %d does not go on from entry %d", ErrRecord, r.Group, e.Seq, head.Seq)
 		}
 		head = audit.Head{Vault: head.Vault, Seq: e.Seq, Hash: audit.HashLine(row.Value), Time: e.Time}
 	}
 	if head.Seq != r.Seq || head.Hash != r.Hash {
-		return head, fmt.Errorf("%w: group %d ends with entry %d, and says %d", ErrRecord, r.Group, head.Seq, r.Seq)
+		return r, fmt.Errorf("%w: group %d ends with entry %d, and says %d", ErrRecord, r.Group, head.Seq, r.Seq)
 	}
-	return head, nil
+	if len(r.Blobs) > 0 && t.s.blobs == nil {
+		return r, fmt.Errorf("%w: group %d carries uploads, and there is nowhere to put them", ErrRecord, r.Group)
+	}
+	t.group, t.head = r.Group, head
+	return r, nil
 }
 
-// take writes the rows of a record.
+// take writes what a record has.
 func (t *Tx) take(r wal.Record) error {
-	t.set.Reset()
 	for _, blob := range r.Blobs {
-		if t.s.blobs == nil {
-			return fmt.Errorf("%w: group %d carries uploads, and there is nowhere to put them", ErrRecord, r.Group)
-		}
 		if err := t.s.blobs.Rewrite(context.Background(), blob.Digest, blob.Bytes); err != nil {
 			return err
 		}
@@ -149,9 +159,6 @@ func (t *Tx) take(r wal.Record) error {
 		t.set.Carry(blob)
 	}
 	for _, row := range r.Rows {
-		if t.b.Bucket(row.Bucket) == nil {
-			return fmt.Errorf("%w: group %d has rows of a bucket %q", ErrRecord, r.Group, row.Bucket)
-		}
 		if row.Deleted {
 			t.Delete(row.Bucket, row.Key)
 		} else {

@@ -36,6 +36,7 @@ const (
 	ReasonOutcomeUnknown Reason = "outcome_unknown" // a commit failed in a way that may or may not have reached the disk
 	ReasonReplaced       Reason = "replaced"        // another server owns the vault now
 	ReasonDamaged        Reason = "damaged"         // rows.db cannot be read
+	ReasonBlobs          Reason = "blobs"           // the store of the bytes, beyond this machine, gives no answer; the rest goes on
 	ReasonClock          Reason = "clock"           // the clock is behind the log, and writes are refused; or it is doubted, and destroys nothing
 )
 

@@ -91,6 +91,9 @@ func (s *Store) land(t *Tx) (err error) {
 	}
 	rows := t.bucket(Log)
 	group := rows.Sequence() + 1
+	if t.group != 0 { // several of another's: see Apply
+		group = t.group
+	}
 	if err := rows.SetSequence(group); err != nil {
 		return err
 	}

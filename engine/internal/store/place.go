@@ -8,9 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"strongroom/blobstore"
 	"strongroom/engine/internal/store/wal"
+
+	"go.etcd.io/bbolt"
 )
 
 // Up to format 3 the database was vault.db, and bbolt's own syncs made it durable.
@@ -61,6 +64,58 @@ func replaceable(dir string, schema Schema, steps int) error {
 		return nil
 	}
 	return fmt.Errorf("%w: write this line into %s: %s", ErrUnmarked, filepath.Join(dir, FileDB), line)
+}
+
+// Create makes a database in a directory whose Lock the caller holds: its
+// buckets, and what the steps write, each with its entry, in one transaction.
+// The first step puts the vault's id into Meta: see Tx.Found. vault.db comes last:
+// a crash before that leaves no vault, and files that the next Create replaces. ErrUnmarked.
+func Create(dir string, schema Schema, steps ...Step) error {
+	if err := replaceable(dir, schema, len(steps)); err != nil {
+		return err
+	}
+	fresh := filepath.Join(dir, fileNew)
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	db, _, err := openDB(fresh, false, 0)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(b *bbolt.Tx) error {
+		for _, bucket := range schema.buckets(schema.Format) {
+			if _, err := b.CreateBucket(bucket); err != nil {
+				return err
+			}
+		}
+		s := newStore(fresh, Options{Schema: schema})
+		s.Clock.start(time.Time{})
+		t := &Tx{s: s, b: b, now: s.Clock.Now()}
+		for _, step := range steps {
+			if _, _, err := t.run(step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if err := blobstore.Rename(fresh, filepath.Join(dir, FileRows)); err != nil {
+		return err
+	}
+	return markPlace(dir)
+}
+
+// Found gives a new vault its id, and the file the format.
+func (t *Tx) Found() (ID, error) {
+	vault, err := t.NewID()
+	if err != nil {
+		return ID{}, err
+	}
+	t.putFormat()
+	t.Put(Meta, metaVault, []byte(vault.String()))
+	return vault, nil
 }
 
 // isPlace says whether the beginning of vault.db is the line of text. Who wrote it by

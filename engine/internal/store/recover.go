@@ -63,8 +63,9 @@ func (r *replaying) take(record wal.Record) (err error) {
 		}
 	}
 	rows := r.b.Bucket(Log)
-	if rows == nil || rows.Sequence()+1 != record.Group {
-		return fmt.Errorf("%w: the log goes on with group %d, which is not the database's next", ErrDamaged, record.Group)
+	// One may stand for several, of a store that follows; that none is missing the log itself knows.
+	if rows == nil || record.Group <= rows.Sequence() {
+		return fmt.Errorf("%w: the log goes on with group %d, which the database is past", ErrDamaged, record.Group)
 	}
 	if err := rows.SetSequence(record.Group); err != nil {
 		return err

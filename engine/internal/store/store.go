@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -264,58 +263,6 @@ func lastHead(b *bbolt.Tx) (audit.Head, error) {
 		return audit.Head{}, fmt.Errorf("the last entry of the log: %w", err)
 	}
 	return audit.Head{Vault: string(b.Bucket(Meta).Get(metaVault)), Seq: e.Seq, Hash: audit.HashLine(line), Time: e.Time}, nil
-}
-
-// Create makes a database in a directory whose Lock the caller holds: its
-// buckets, and what the steps write, each with its entry, in one transaction.
-// The first step puts the vault's id into Meta: see Tx.Found. vault.db comes last:
-// a crash before that leaves no vault, and files that the next Create replaces. ErrUnmarked.
-func Create(dir string, schema Schema, steps ...Step) error {
-	if err := replaceable(dir, schema, len(steps)); err != nil {
-		return err
-	}
-	fresh := filepath.Join(dir, fileNew)
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	db, _, err := openDB(fresh, false, 0)
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(b *bbolt.Tx) error {
-		for _, bucket := range schema.buckets(schema.Format) {
-			if _, err := b.CreateBucket(bucket); err != nil {
-				return err
-			}
-		}
-		s := newStore(fresh, Options{Schema: schema})
-		s.Clock.start(time.Time{})
-		t := &Tx{s: s, b: b, now: s.Clock.Now()}
-		for _, step := range steps {
-			if _, _, err := t.run(step); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	if err := blobstore.Rename(fresh, filepath.Join(dir, FileRows)); err != nil {
-		return err
-	}
-	return markPlace(dir)
-}
-
-// Found gives a new vault its id, and the file the format.
-func (t *Tx) Found() (ID, error) {
-	vault, err := t.NewID()
-	if err != nil {
-		return ID{}, err
-	}
-	t.putFormat()
-	t.Put(Meta, metaVault, []byte(vault.String()))
-	return vault, nil
 }
 
 // Vault is the vault's id.

@@ -28,6 +28,7 @@ type Tx struct {
 	logged  bool       // the log may have it
 	carried []Carried  // uploads whose bytes are in set
 	head    audit.Head // where the log stands inside this transaction
+	group   uint64     // the number it lands under; 0: the next
 	dirty   bool       // some step wrote
 	trust   bool       // some step trusts the clock: see Trust
 	step    progress

@@ -18,6 +18,7 @@ type child struct {
 	in     io.WriteCloser
 	out    *bufio.Reader
 	stderr *tail
+	room   []byte                         // through which files go to it, one at a time
 	ended  chan struct{}                  // closed when it is no more
 	limits map[extract.Kind]time.Duration // how long a file may take
 	page   time.Duration                  // and a picture
@@ -26,7 +27,7 @@ type child struct {
 // startChild starts the process. The thread that does so waits for its end: the
 // system kills the process when that thread ends (see ownGroup).
 func startChild(o Options) (*child, error) {
-	c := &child{cmd: exec.Command(o.Path, o.Args...), stderr: &tail{}, ended: make(chan struct{})}
+	c := &child{cmd: exec.Command(o.Path, o.Args...), stderr: &tail{}, room: make([]byte, 32<<10), ended: make(chan struct{})}
 	c.cmd.Env, c.cmd.Stderr = append([]string{}, o.Env...), c.stderr
 	if c.cmd.SysProcAttr = ownGroup(); o.Name != "" {
 		c.cmd.Args[0] = o.Name
@@ -134,7 +135,7 @@ func (c *child) ask(f extract.File, page, width int) (a answer, err error) {
 		return a, err
 	}
 	source := &witness{r: io.NewSectionReader(f, 0, f.Size)}
-	n, err := io.Copy(c.in, source)
+	n, err := io.CopyBuffer(struct{ io.Writer }{c.in}, source, c.room) // a pipe would take room of its own for each file
 	if source.err != nil || err == nil && n < f.Size {
 		return a, errors.Join(errSource, source.err)
 	}
