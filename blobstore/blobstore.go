@@ -102,6 +102,9 @@ var (
 	// ErrUnavailable says that the store of the blobs, which is beyond this machine, gives no
 	// answer now. What was asked of it may have been done, or may be done later.
 	ErrUnavailable = errors.New("the store of the blobs gives no answer")
+	// ErrLocked says that the store of the blobs, which is beyond this machine, keeps a
+	// blob from being removed by anybody, for a time or until it is held no more.
+	ErrLocked = errors.New("the store of the blobs keeps it locked")
 	// ErrForeign says that entries which are no blobs lie among the blobs. Each returns it after a complete enumeration.
 	ErrForeign = errors.New("foreign files among the blobs")
 	// ErrInvalidDigest says that a text is not "sha256:" and 64 lower-case hexadecimal digits.

@@ -167,6 +167,9 @@ type pins struct {
 	held   bool
 	copied *Digest // the last; nil: none yet
 	later  []Digest
+	// refused are those that a store beyond this machine keeps locked: see Undeletable.
+	refused map[Digest]bool
+	retried time.Time // when they were tried again
 }
 
 func (p *pins) begin() {
@@ -196,7 +199,7 @@ func (p *pins) hold(d Digest) bool {
 func (p *pins) waiting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.later) > 0
+	return len(p.later) > 0 || len(p.refused) > 0
 }
 
 // end lets go and returns what was held back.

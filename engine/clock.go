@@ -248,7 +248,7 @@ func (v *Vault) work() []sweeping {
 
 func (v *Vault) tidyLitter(ctx context.Context) (time.Time, error) {
 	if !v.litter.Load() {
-		return time.Time{}, nil
+		return time.Time{}, v.retryRefused(ctx)
 	}
 	return time.Time{}, v.tidy(ctx)
 }

@@ -315,11 +315,17 @@ func (v *Vault) purgeOne(ctx context.Context, d Digest) error {
 	v.bytes.Lock()
 	defer v.bytes.Unlock()
 	needed, err := view(v, func(t *tx) (bool, error) { return t.needed(d), nil })
-	if err != nil || needed || v.pins.hold(d) {
+	if err != nil || !needed && v.pins.hold(d) {
 		return err
 	}
-	if err := v.blobs.Remove(d); err != nil {
+	if !needed {
+		err = v.blobs.Remove(d)
+	}
+	if err != nil && !v.refused(d, err) {
 		return fmt.Errorf("purge %s: %w", d, err)
+	}
+	if err == nil {
+		v.pins.settled(d)
 	}
 	return nil
 }

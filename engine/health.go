@@ -32,6 +32,9 @@ func (v *Vault) Concerns(ctx context.Context) (concerns []string, err error) {
 	case len(damaged) > 0:
 		concerns = append(concerns, damagedFiles(damaged)...)
 	}
+	if says := v.undeletable(); says != "" {
+		concerns = append(concerns, says)
+	}
 	if stopped := v.signsNoMore(); stopped != nil {
 		concerns = append(concerns, stopped.Error())
 	}

@@ -146,6 +146,14 @@ type Standing struct {
 	Epoch   uint64  `json:"epoch" doc:"Of the last commit: each owner has one of its own."`
 	Behind  float64 `json:"behindSeconds" doc:"Since when this server may not have all that is in the store, in seconds; of the owner, the age of its lease."`
 	Concern string  `json:"concern,omitempty" doc:"Why this server would not take the vault over."`
+
+	Locks *LockStanding `json:"locks,omitempty" doc:"How far the locks are that the store has on files of documents that are held or protected by compliance; told by the owner, where the store has them."`
+}
+
+// LockStanding is how far the locks of a store are.
+type LockStanding struct {
+	Behind  float64 `json:"behindSeconds" doc:"Since when they may not be what the vault asks for, in seconds; 0: they are."`
+	Concern string  `json:"concern,omitempty" doc:"What keeps the store from locking as it should."`
 }
 
 // Build is which program this is.

@@ -66,6 +66,8 @@ func blobError(op string, digest blobstore.Digest, err error) error {
 	switch {
 	case errors.Is(err, object.ErrNotFound):
 		return fmt.Errorf("%s %v: %w", op, digest, blobstore.ErrNotFound)
+	case errors.Is(err, object.ErrLocked):
+		return fmt.Errorf("%s %v: %w: %w", op, digest, blobstore.ErrLocked, err)
 	case errors.Is(err, object.ErrDamaged) && !errors.Is(err, blobstore.ErrCorrupt):
 		return fmt.Errorf("%s %v: %w: %w", op, digest, blobstore.ErrCorrupt, err)
 	}

@@ -31,7 +31,8 @@ vault holds.
 
 With --store it also tries the store in which the vaults live, by some objects that it
 puts and removes: a bucket that keeps versions, and a store that does not keep
-conditions, are errors.
+conditions, are errors. With --store-lock too, an object is locked for a minute in that
+bucket, and a store that deletes it nonetheless is an error.
 
 With --systemd it looks at no vault and prints the unit file of this version, for
 /etc/systemd/system/strongroom.service.`,
@@ -118,6 +119,10 @@ func examineStore(ctx context.Context, store *daemon.Store) []control.Diagnosis 
 		return []control.Diagnosis{d}
 	}
 	list := []control.Diagnosis{d}
+	if store.Locks != nil {
+		list = append(list, control.Diagnosis{Level: engine.LevelOK, What: "locks",
+			Says: "the bucket " + store.LockBucket + " did not delete what was held, nor what was retained for a minute; the object of this trial stays for that minute, and the next trial removes it"})
+	}
 	names, err := store.Vaults(ctx)
 	v := control.Diagnosis{Level: engine.LevelOK, What: "vaults", Says: "none yet"}
 	switch {

@@ -20,6 +20,7 @@ import (
 // storeFlags say in which store of objects the vaults live.
 type storeFlags struct {
 	address, endpoint, region, credentials, keyFile string
+	lock                                            string
 	history                                         lifeValue
 	cache                                           bytesValue
 	peerURL                                         addressValue
@@ -37,6 +38,7 @@ func (f *flagSet) store(o *storeFlags) {
 	f.set.StringVar(&o.endpoint, "store-endpoint", "", "`URL` of the store, if it is not AWS: https://minio.example.com:9000;\nAWS_ENDPOINT_URL stands for it")
 	f.set.StringVar(&o.region, "store-region", "", "`REGION` of the bucket; AWS_REGION stands for it")
 	f.set.StringVar(&o.credentials, "store-credentials", "", "`FILE` with the keys to the store, as AWS's tools write it; without it,\nAWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY stand for it")
+	f.set.StringVar(&o.lock, "store-lock", "", "`BUCKET` with Object Lock, beside the store's own and for files alone, in\nwhich the store itself keeps those of documents that are held or protected\nby compliance from being deleted; chosen when a vault comes into the store")
 	f.set.StringVar(&o.keyFile, "store-key", "", "`FILE` with 32 bytes, raw, in hex or in base64, that every server of the\nstore has (openssl rand -hex 32): what the servers of a vault share beside\nits rows lies in the store sealed with it; without it, one server alone\nmay serve the store")
 }
 
@@ -54,8 +56,8 @@ func (f *flagSet) storeServing(o *storeFlags) {
 // nothing.
 func (o *storeFlags) open(env func(string) string, insecure bool) (*daemon.Store, error) {
 	if o.address == "" {
-		if o.endpoint != "" || o.region != "" || o.credentials != "" || o.keyFile != "" || o.peerURL != "" || o.server != "" {
-			return nil, usagef("--store-endpoint, --store-region, --store-credentials, --store-key, --peer-url and --server-name are about a store: give --store s3://BUCKET/PREFIX too")
+		if o.endpoint != "" || o.region != "" || o.credentials != "" || o.keyFile != "" || o.lock != "" || o.peerURL != "" || o.server != "" {
+			return nil, usagef("--store-endpoint, --store-region, --store-credentials, --store-key, --store-lock, --peer-url and --server-name are about a store: give --store s3://BUCKET/PREFIX too")
 		}
 		return nil, nil
 	}
@@ -79,6 +81,10 @@ func (o *storeFlags) open(env func(string) string, insecure bool) (*daemon.Store
 	if err != nil {
 		return nil, usagef("--store %s: %v", o.address, err)
 	}
+	locks, err := o.openLocks(config)
+	if err != nil {
+		return nil, err
+	}
 	key, err := readStoreKey(o.keyFile)
 	if err != nil {
 		return nil, err
@@ -92,16 +98,55 @@ func (o *storeFlags) open(env func(string) string, insecure bool) (*daemon.Store
 	if o.server == "" || len(o.server) > 64 || strings.ContainsFunc(o.server, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 		return nil, usagef("--server-name %q: want 1 to 64 printable characters without blanks", o.server)
 	}
-	return &daemon.Store{
+	store := &daemon.Store{
 		Objects: client, Address: client.String(), Key: key, History: time.Duration(o.history), Cache: int64(o.cache),
 		PeerURL: strings.TrimSuffix(string(o.peerURL), "/"), Server: o.server,
 		Check: func(ctx context.Context) error {
 			if err := client.Check(ctx); err != nil {
 				return err
 			}
-			return object.Trial(ctx, client)
+			if err := object.Trial(ctx, client); err != nil || locks == nil {
+				return err
+			}
+			return tryLocks(ctx, locks, o.lock)
 		},
-	}, nil
+	}
+	if locks != nil {
+		store.Locks, store.LockBucket = locks, o.lock
+	}
+	return store, nil
+}
+
+// openLocks makes the client of the bucket that locks; nil without --store-lock.
+func (o *storeFlags) openLocks(config s3.Config) (*s3.Client, error) {
+	if o.lock == "" {
+		return nil, nil
+	}
+	bucket, prefix, err := s3.ParseAddress("s3://" + o.lock)
+	switch {
+	case err != nil || prefix != "" || bucket != o.lock:
+		return nil, usagef("--store-lock %s: want the name of a bucket alone; the files are below the same prefix as in --store", o.lock)
+	case bucket == config.Bucket:
+		return nil, usagef("--store-lock %s: want a bucket beside that of --store, which keeps no versions", o.lock)
+	}
+	config.Bucket = bucket
+	client, err := s3.Open(config)
+	if err != nil {
+		return nil, usagef("--store-lock %s: %v", o.lock, err)
+	}
+	return client, nil
+}
+
+// tryLocks finds out whether a bucket locks what it is told to lock.
+func tryLocks(ctx context.Context, locks *s3.Client, bucket string) error {
+	err := locks.CheckLocks(ctx)
+	if err == nil {
+		err = object.TrialLock(ctx, locks)
+	}
+	if err != nil {
+		return fmt.Errorf("--store-lock %s: %w", bucket, err)
+	}
+	return nil
 }
 
 // checkPeer refuses an address that others could not use, or not without API keys

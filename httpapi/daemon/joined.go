@@ -23,18 +23,27 @@ import (
 // joined is a member of a vault that lives in a store.
 type joined struct {
 	*cluster.Member
-	loan *datadir.Loan
+	loan  *datadir.Loan
+	locks *locks // of an owner, where the store locks bytes; else nil
 }
 
 func (j joined) Owns() bool { return j.Role() == cluster.Owner }
 
 func (j joined) Standing() standing {
 	s := j.Status()
-	return standing{Owner: s.Server, Epoch: s.Epoch, Commit: s.Commit, Seq: s.Seq, Quiet: s.Behind, Concern: s.Concern}
+	told := standing{Owner: s.Server, Epoch: s.Epoch, Commit: s.Commit, Seq: s.Seq, Quiet: s.Behind, Concern: s.Concern}
+	if j.locks != nil {
+		told.Locks = new(lockStanding)
+		told.Locks.Behind, told.Locks.Problem = j.locks.lag()
+	}
+	return told
 }
 
 // Close also gives what was made in the working copy to its owner.
 func (j joined) Close(ctx context.Context) error {
+	if j.locks != nil {
+		j.locks.stop()
+	}
 	return errors.Join(j.Member.Close(ctx), j.loan.Return())
 }
 
@@ -52,7 +61,9 @@ func (o Options) clusterOf(name string, share int64, log zerolog.Logger) (cluste
 		share = o.Store.Cache / max(share, 1)
 	}
 	objects := o.Store.of(name)
-	blobs, err := s3.OpenBlobs(s3.BlobsConfig{Store: objects, Dir: filepath.Join(at.Dir(), bytesName), CacheBytes: share})
+	kept := o.Store.blobsOf(name)
+	kept.Dir, kept.CacheBytes = filepath.Join(at.Dir(), bytesName), share
+	blobs, err := s3.OpenBlobs(kept)
 	if err != nil {
 		return cluster.Config{}, nil, fmt.Errorf("vault %q: %w", name, err)
 	}
@@ -138,6 +149,9 @@ func (h *household) join(name string) {
 func (h *household) once(name string) (member, error) {
 	at := h.o.Place
 	at.Vault = name
+	if err := h.o.Store.sameBucket(h.ctx, name); err != nil {
+		return nil, err
+	}
 	loan, err := datadir.Borrow(at)
 	if err != nil {
 		return nil, err
@@ -170,7 +184,11 @@ func (h *household) once(name string) (member, error) {
 		return nil, errors.Join(err, m.Close(h.ctx), loan.Return())
 	}
 	h.log.Info().Str("vault", name).Str("role", m.Role().String()).Uint64("epoch", m.Status().Epoch).Str("owner", m.Status().Server).Uint64("seq", v.Head().Seq).Msg("joined the vault")
-	return joined{m, loan}, nil
+	j := joined{Member: m, loan: loan}
+	if h.o.Store.Locks != nil && j.Owns() {
+		j.locks = startLocks(v, blobs, config.Objects, m.Current, h.log.With().Str("vault", name).Logger())
+	}
+	return j, nil
 }
 
 func (h *household) count() int {

@@ -36,6 +36,14 @@ type standing struct {
 	// last had the last commit; an owner, since it last renewed its lease.
 	Quiet   time.Duration
 	Concern error // why it would not take over; nil: it would
+	Locks   *lockStanding
+}
+
+// lockStanding is how far the locks of the store are, of an owner of a vault that has
+// them.
+type lockStanding struct {
+	Behind  time.Duration // since when they may not be what the vault asks for; 0: they are
+	Problem error         // what keeps them from it; nil: nothing does
 }
 
 // maxQuiet is how long a follower that does not hear the store serves what it has. What

@@ -53,4 +53,12 @@ func exposeMembers(e *httpapi.Exposition, members map[string]member) {
 			e.Sample(family.value(members[name], members[name].Standing()), "vault", name)
 		}
 	}
+	locked := slices.DeleteFunc(names, func(name string) bool { return members[name].Standing().Locks == nil })
+	if len(locked) == 0 {
+		return
+	}
+	e.Family("strongroom_cluster_locks_behind_seconds", "gauge", "Since when the locks that the store has on files may not be what the vault asks for; 0 where they are.")
+	for _, name := range locked {
+		e.Sample(members[name].Standing().Locks.Behind.Seconds(), "vault", name)
+	}
 }

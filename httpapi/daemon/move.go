@@ -60,6 +60,9 @@ func (o Options) MoveIn(ctx context.Context, name string, m Moving) error {
 }
 
 func (o Options) moveIn(ctx context.Context, at datadir.Place, config cluster.Config, blobs *s3.Blobs, m Moving) error {
+	if err := o.Store.chooseBucket(ctx, at.Vault); err != nil {
+		return err
+	}
 	epoch, before, err := nextEpoch(ctx, config.Objects)
 	if err != nil {
 		return err
@@ -217,6 +220,9 @@ func (o Options) MoveOut(ctx context.Context, name string, m Moving) error {
 	if there, err := o.Store.holds(ctx, name); err != nil || !there {
 		return errors.Join(err, fmt.Errorf("there is no vault %q in %s", name, o.Store.Address))
 	}
+	if err := o.Store.sameBucket(ctx, name); err != nil {
+		return err
+	}
 	config, blobs, err := o.clusterOf(name, 1, m.Log)
 	if err != nil {
 		return err
@@ -259,23 +265,33 @@ func (o Options) carryOut(ctx context.Context, at datadir.Place, blobs *s3.Blobs
 }
 
 // emptyStore removes all objects of a vault that has left. The pointer, which says that
-// it has, goes last.
+// it has, goes last, and stays with where its bytes are while the store retains some of them.
 func (o Options) emptyStore(ctx context.Context, name string) error {
 	objects := o.Store.of(name)
+	left, err := o.Store.emptyLocks(ctx, name)
+	if err != nil {
+		return err
+	}
 	const last = "snapshot"
 	var keys []string
 	if err := objects.List(ctx, "", "", func(info object.Info) error {
-		if info.Key != last {
+		if info.Key != last && info.Key != bucketKey {
 			keys = append(keys, info.Key)
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	for _, key := range append(keys, last) {
+	if left == 0 {
+		keys = append(keys, bucketKey, last)
+	}
+	for _, key := range keys {
 		if err := objects.Delete(ctx, key); err != nil {
 			return fmt.Errorf("remove %s/%s from the store: %w", name, key, err)
 		}
+	}
+	if left > 0 {
+		return fmt.Errorf("vault %q is moved, and all else is removed, but the bucket %s retains %d of its files, which nobody can delete before their time is over: repeat the command then", name, o.Store.LockBucket, left)
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ func (o Options) RestoreFrom(ctx context.Context, name string, instant time.Time
 	if _, err := os.Lstat(at.Dir()); err == nil {
 		return audit.Head{}, fmt.Errorf("vault %q: %s is there already; give another --data, or move it away", name, at.Dir())
 	}
+	if err := o.Store.sameBucket(ctx, name); err != nil {
+		return audit.Head{}, err
+	}
 	if err := datadir.MakeVaultsDir(at.Data); err != nil {
 		return audit.Head{}, err
 	}
@@ -31,7 +34,9 @@ func (o Options) RestoreFrom(ctx context.Context, name string, instant time.Time
 	}
 	defer os.RemoveAll(aside)
 	objects := o.Store.of(name)
-	blobs, err := s3.OpenBlobs(s3.BlobsConfig{Store: objects, Dir: aside, CacheBytes: -1})
+	kept := o.Store.blobsOf(name)
+	kept.Dir, kept.CacheBytes = aside, -1
+	blobs, err := s3.OpenBlobs(kept)
 	if err != nil {
 		return audit.Head{}, err
 	}

@@ -25,13 +25,18 @@ type Store struct {
 	Address string       // as a person writes it: s3://BUCKET/PREFIX
 	// Check finds out whether vaults may live there: a bucket that keeps versions, or a
 	// store that does not keep conditions, is refused. Nil: nobody looks.
-	Check   func(context.Context) error
-	Key     *[32]byte     // that the servers share; nil: this one is alone
-	History time.Duration // 0: 7 days
-	Cache   int64         // bytes of copies on the local disk, of all vaults; 0: 10 GiB
-	PeerURL string        // what other servers pass requests on to; "": they cannot
-	Server  string        // a name, for people
-	Lease   time.Duration // after which another takes over from an owner that is gone, of all servers; 0: 15 s
+	Check func(context.Context) error
+	// Locks is what is below the same prefix in the bucket LockBucket, which locks the bytes
+	// of documents that are held or protected by compliance: it has the bytes of all
+	// vaults. Nil: they are in Objects, and nothing locks them.
+	Locks      object.Locker
+	LockBucket string
+	Key        *[32]byte     // that the servers share; nil: this one is alone
+	History    time.Duration // 0: 7 days
+	Cache      int64         // bytes of copies on the local disk, of all vaults; 0: 10 GiB
+	PeerURL    string        // what other servers pass requests on to; "": they cannot
+	Server     string        // a name, for people
+	Lease      time.Duration // after which another takes over from an owner that is gone, of all servers; 0: 15 s
 }
 
 const defaultCache = 10 << 30

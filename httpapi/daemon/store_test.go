@@ -59,7 +59,7 @@ type server struct {
 
 // serveIn starts a server of a store, which others find by its address. It is ready
 // when this returns, unless it has failed.
-func serveIn(t *testing.T, objects object.Store, name, data string) *server {
+func serveIn(t *testing.T, objects object.Store, name, data string, change ...func(*Store)) *server {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -73,6 +73,9 @@ func serveIn(t *testing.T, objects object.Store, name, data string) *server {
 	o := Options{
 		Place: datadir.Place{Data: data}, Listen: address, Stderr: s.said, Search: true, Console: true, Reader: Reader{PDF: PDFOff},
 		Store: &Store{Objects: objects, Address: "s3://test", Key: &[32]byte{7}, PeerURL: s.url, Server: name},
+	}
+	for _, fn := range change {
+		fn(o.Store)
 	}
 	go func() { s.ended <- Serve(ctx, o) }()
 	t.Cleanup(func() { s.end(t) })

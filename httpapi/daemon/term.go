@@ -220,6 +220,12 @@ func (c *crossing) tellMembers(v *engine.Vault) *httpapi.Standing {
 	if s.Concern != nil {
 		told.Concern = s.Concern.Error()
 	}
+	if s.Locks != nil {
+		told.Locks = &httpapi.LockStanding{Behind: s.Locks.Behind.Seconds()}
+		if s.Locks.Problem != nil {
+			told.Locks.Concern = s.Locks.Problem.Error()
+		}
+	}
 	return told
 }
 
