@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/engine/cluster/clustertest"
 	"strongroom/engine/enginetest"
 )
 
@@ -214,6 +215,7 @@ func (c *conversation) replay(t *testing.T) string {
 //	status  only the status is written down
 //	show    only the status and the members named are
 //	sweep   the vault is swept before, as the host does when it is due
+//	erased  and what was erased is gone from a store, if the vault lives in one
 //	later D so long is waited before, such as 168h
 //	file F T   a file of the vault has this text before; "": it is gone
 //	seen N     a witness says before that it has seen so many entries of the log
@@ -233,6 +235,11 @@ func (c *conversation) step(t *testing.T, p part) string {
 		}
 		if time.Until(next) > time.Second { // else it waits for a reader to end
 			break
+		}
+	}
+	if h, ok := c.kit.vaults["main"].Host.(*clustertest.Home); ok && has("sweep") && has("erased") {
+		if err := h.Clean(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 	conn, err := c.dial()

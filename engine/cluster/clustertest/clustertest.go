@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"strongroom/audit"
 	"strongroom/blobstore"
@@ -122,6 +123,19 @@ func (h *Home) Close() error {
 	err := h.Member.Close(context.Background())
 	h.Member = nil
 	return err
+}
+
+// Clean waits until nothing of what was erased lies in the store. The owner looks every
+// ten seconds.
+func (h *Home) Clean(ctx context.Context) error {
+	for h.Member.Status().Clean < h.Member.Vault().Wiped() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // recovers opens the vault on a disk that has nothing of it, and verifies all of it.
