@@ -87,6 +87,11 @@ var importLaw = map[string]importRule{
 		may:   []string{"strongroom/engine", "strongroom/audit", "strongroom/blobstore", "golang.org/x/crypto", "golang.org/x/sys"},
 		never: append([]string{"net", "strongroom/blobstore/s3", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
 	},
+	// What tests need of a vault in a store.
+	"engine/cluster/clustertest": {
+		may:   []string{"strongroom/engine", "strongroom/audit", "strongroom/blobstore"},
+		never: append([]string{"net", "strongroom/httpapi", "strongroom/engine/internal"}, programOnly...),
+	},
 	"httpapi": {
 		may: []string{"strongroom/audit", "strongroom/engine", "github.com/julienschmidt/httprouter", "github.com/rs/zerolog"},
 		// The children of engine are plugged in by the program.

@@ -41,22 +41,34 @@ type model struct {
 }
 
 func TestModel(t *testing.T) {
-	eachSeed(t, *modelSeed, []uint64{1, 2}, testModel)
-}
-
-func testModel(t *testing.T, seed uint64) {
 	calls := *modelCalls
 	if testing.Short() {
 		calls = min(calls, 200)
 	}
+	eachSeed(t, *modelSeed, []uint64{1, 2}, func(t *testing.T, seed uint64) {
+		testModel(t, seed, calls, func(t *testing.T) (*enginetest.Kit, func(last bool)) {
+			k, home := shipped(t)
+			follows := follower(t, k)
+			return k, func(last bool) {
+				must(t, follows.Apply(t.Context(), home.after(group(t, follows.Vault))...))
+				if last {
+					sameRows(t, k, follows)
+				}
+			}
+		})
+	})
+}
+
+// testModel makes so many calls to a vault, and has what it is made with look at it now
+// and then, and at the end.
+func testModel(t *testing.T, seed uint64, calls int, made func(*testing.T) (k *enginetest.Kit, look func(last bool))) {
 	defer func() {
 		if t.Failed() {
-			t.Logf("repeat with -run TestModel -modelseed %d", seed)
+			t.Logf("repeat with -run %s -modelseed %d", strings.Split(t.Name(), "/")[0], seed)
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
-		k, home := shipped(t)
-		follows := follower(t, k)
+		k, look := made(t)
 		m := &model{
 			t: t, k: k, random: rand.New(rand.NewPCG(seed, 0)), documents: map[string]engine.Document{},
 			texts: map[string][]string{}, holds: map[string]engine.Hold{}, erasing: map[string][]string{}, users: map[string]engine.User{},
@@ -78,12 +90,11 @@ func testModel(t *testing.T, seed uint64) {
 				return
 			}
 			if m.n%50 == 49 {
-				must(t, follows.Apply(t.Context(), home.after(group(t, follows.Vault))...))
+				look(false)
 			}
 		}
 		m.everything()
-		must(t, follows.Apply(t.Context(), home.after(group(t, follows.Vault))...))
-		sameRows(t, k, follows)
+		look(true)
 		t.Logf("seed %d: %d calls, %d documents, %d entries", seed, calls, len(m.documents), m.k.Head().Seq)
 	})
 }

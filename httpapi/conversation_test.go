@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"strongroom/engine"
+	"strongroom/engine/cluster/clustertest"
 	"strongroom/engine/enginetest"
 )
 
@@ -46,14 +47,16 @@ import (
 // users. ${repeat x 9}, ${hex 00ff}, ${base64 text}, ${sha256 text} and ${uuid id}
 // stand for what they say. In answers, what differs from run to run is replaced by
 // the variable that holds it, or by <id>, <time>, <hash>, <request>, <secret>.
-func TestConversations(t *testing.T) { converse(t, false, nil) }
+func TestConversations(t *testing.T) { converse(t, false, conversation{}) }
 
 // ConverseWithSignIn replays the conversations that need the room of sign-in.
 func ConverseWithSignIn(t *testing.T, room func(*testing.T, map[string]*enginetest.Kit) Plugged) {
-	converse(t, true, room)
+	converse(t, true, conversation{room: room})
 }
 
-func converse(t *testing.T, signIn bool, room plug) {
+// converse replays those that need the room of sign-in, or those that do not, each in a
+// copy of a conversation that has nothing to say yet. What is said does not depend on it.
+func converse(t *testing.T, signIn bool, as conversation) {
 	files, err := filepath.Glob("../testdata/http/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err, files)
@@ -63,12 +66,14 @@ func converse(t *testing.T, signIn bool, room plug) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(was), "\n! sign-in\n") != signIn {
+		if strings.Contains(string(was), "\n! sign-in\n") != signIn || as.skips != nil && as.skips(strings.TrimSuffix(filepath.Base(name), ".txt")) {
 			continue
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
 			t.Parallel()
-			c := &conversation{options: Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}, room: room}
+			one := as
+			c := &one
+			c.options = Options{MaxUpload: 1 << 20, AllowedHosts: []string{"vault.example"}}
 			c.parse(t, string(was))
 			var is string
 			if c.later { // the days of a bubble pass at once
@@ -76,7 +81,7 @@ func converse(t *testing.T, signIn bool, room plug) {
 			} else {
 				is = c.replay(t)
 			}
-			if *update {
+			if *update && as.lives == nil {
 				if err := os.WriteFile(name, []byte(is), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -89,9 +94,14 @@ func converse(t *testing.T, signIn bool, room plug) {
 
 type conversation struct {
 	options Options
-	later   bool   // a step is some time later
-	room    plug   // nil: none
-	parts   []part // in order; a part without a request is prose
+	later   bool                                 // a step is some time later
+	room    plug                                 // nil: none
+	skips   func(name string) bool               // it is not for that one; nil: it is for all
+	lives   func(*testing.T, *conversation) home // where its vaults do, as it begins; nil: on disk
+	on      net.Listener                         // nil: one of this machine
+	front   func(*testing.T) (address string)    // starts the server that is asked; nil: the kit's own is
+	through string                               // that address
+	parts   []part                               // in order; a part without a request is prose
 	kit     *kit
 	pipes   *pipes // nil: the server is reached over the network
 	vars    map[string]string
@@ -151,12 +161,18 @@ func (c *conversation) parse(t *testing.T, text string) {
 }
 
 func (c *conversation) replay(t *testing.T) string {
-	var on net.Listener
 	if c.later {
 		c.pipes = &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-		on = c.pipes
+		c.on = c.pipes
 	}
-	c.kit = newKitOn(t, c.options, on, c.room)
+	at := home(onDisk)
+	if c.lives != nil {
+		at = c.lives(t, c)
+	}
+	c.kit = newKitOn(t, c.options, c.on, c.room, at)
+	if c.front != nil {
+		c.through = c.front(t)
+	}
 	if x, ok := c.options.Search.(indexes); ok {
 		x.follow(t, c.kit)
 	}
@@ -199,6 +215,7 @@ func (c *conversation) replay(t *testing.T) string {
 //	status  only the status is written down
 //	show    only the status and the members named are
 //	sweep   the vault is swept before, as the host does when it is due
+//	erased  and what was erased is gone from a store, if the vault lives in one
 //	later D so long is waited before, such as 168h
 //	file F T   a file of the vault has this text before; "": it is gone
 //	seen N     a witness says before that it has seen so many entries of the log
@@ -218,6 +235,11 @@ func (c *conversation) step(t *testing.T, p part) string {
 		}
 		if time.Until(next) > time.Second { // else it waits for a reader to end
 			break
+		}
+	}
+	if h, ok := c.kit.vaults["main"].Host.(*clustertest.Home); ok && has("sweep") && has("erased") {
+		if err := h.Clean(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 	conn, err := c.dial()
@@ -303,6 +325,9 @@ func (c *conversation) before(t *testing.T, option string) error {
 }
 
 func (c *conversation) dial() (net.Conn, error) {
+	if c.through != "" {
+		return net.Dial("tcp", c.through)
+	}
 	if c.pipes == nil {
 		return net.Dial("tcp", c.kit.http.Listener.Addr().String())
 	}
@@ -359,12 +384,25 @@ func (c *conversation) request(lines []string, crlf bool) string {
 		first += " HTTP/1.1"
 	}
 	head = append([]string{first}, head[1:]...)
+	if c.through != "" && (strings.HasPrefix(first, "GET ") || strings.HasPrefix(first, "HEAD ")) {
+		head = append(head, HeaderAtLeast+": "+c.least(head))
+	}
 	for name, value := range map[string]string{"Host": "vault.example", "Connection": "close", "Content-Length": strconv.Itoa(len(body))} {
 		if !strings.Contains(names, strings.ToLower(name)+";") && !(name == "Content-Length" && (body == "" || strings.Contains(names, "transfer-encoding;"))) {
 			head = append(head, name+": "+value)
 		}
 	}
 	return strings.Join(head, "\r\n") + "\r\n\r\n" + body
+}
+
+// least is the last entry of the vault that a request is about: who asks elsewhere than
+// at its owner sees what was changed before by asking for that.
+func (c *conversation) least(head []string) string {
+	v := c.kit.vaults["main"]
+	if strings.Contains(strings.Join(head, "\n"), c.vars["other"]) {
+		v = c.kit.vaults["other"]
+	}
+	return strconv.FormatUint(v.Head().Seq, 10)
 }
 
 func (c *conversation) expand(s string) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"strongroom/engine"
+	"strongroom/engine/cluster/clustertest"
 	"strongroom/engine/enginetest"
 	"strongroom/engine/webhook"
 )
@@ -49,6 +50,11 @@ type Plugged struct {
 	Values    map[string]string                  // of their variables
 }
 
+// home makes a vault where a test has them.
+type home func(*testing.T, engine.Options) *enginetest.Kit
+
+func onDisk(t *testing.T, o engine.Options) *enginetest.Kit { return enginetest.NewWith(t, o) }
+
 // plug makes the room for vaults; it ends it with the test.
 type plug func(*testing.T, map[string]*enginetest.Kit) Plugged
 
@@ -57,19 +63,19 @@ type plug func(*testing.T, map[string]*enginetest.Kit) Plugged
 // met that openapi.json does not know of.
 func newKit(t *testing.T, o Options) *kit {
 	t.Helper()
-	return newKitOn(t, o, nil, nil)
+	return newKitOn(t, o, nil, nil, onDisk)
 }
 
 // newKitOn starts it on a listener, with a room beside it; nil is a listener of this
-// machine, and no room.
-func newKitOn(t *testing.T, o Options, on net.Listener, room plug) *kit {
+// machine, and no room. The vaults live where a home has them.
+func newKitOn(t *testing.T, o Options, on net.Listener, room plug, at home) *kit {
 	t.Helper()
 	k := &kit{T: t, vaults: map[string]*enginetest.Kit{}, tokens: map[string]string{}, ids: map[string]string{}, log: &syncBuffer{}}
 	k.moved = sync.NewCond(&k.mu)
 	vaults := map[string]*engine.Vault{}
 	o.Deliveries = map[string]Deliverer{}
 	for _, name := range []string{"main", "other"} {
-		k.vaults[name] = enginetest.NewWith(t, engine.Options{Name: name, ReserveBytes: -1})
+		k.vaults[name] = at(t, engine.Options{Name: name, ReserveBytes: -1})
 		vaults[name] = k.vaults[name].Vault
 		deliverer, err := webhook.Open(vaults[name], k.vaults[name].Dir, webhook.Options{})
 		if err != nil {
@@ -123,7 +129,11 @@ func (k *kit) close() {
 	k.http.Close()
 	declared(k.T, k.server.table, k.log.String())
 	for name, v := range k.vaults {
-		left, err := os.ReadDir(filepath.Join(v.Dir, "blobs", "staging"))
+		bytes := "blobs"
+		if v.Host != nil {
+			bytes = clustertest.BytesDir
+		}
+		left, err := os.ReadDir(filepath.Join(v.Dir, bytes, "staging"))
 		if err != nil {
 			k.Error(err)
 		}

@@ -31,7 +31,11 @@ import (
 //	${jwt "iss": "x", …}            claims, signed with the key of that pair
 //	${code client user challenge}   what the browser brings back after the user has
 //	                                consented; without a challenge as DocuSign asks
-func TestSignInConversations(t *testing.T) {
+func TestSignInConversations(t *testing.T) { withSignIn(t, httpapi.ConverseWithSignIn) }
+
+func TestSignInConversationsInStore(t *testing.T) { withSignIn(t, httpapi.ConverseInStoreWithSignIn) }
+
+func withSignIn(t *testing.T, converse func(*testing.T, func(*testing.T, map[string]*enginetest.Kit) httpapi.Plugged)) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +49,7 @@ func TestSignInConversations(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	httpapi.ConverseWithSignIn(t, func(t *testing.T, vaults map[string]*enginetest.Kit) httpapi.Plugged {
+	converse(t, func(t *testing.T, vaults map[string]*enginetest.Kit) httpapi.Plugged {
 		open := map[string]*engine.Vault{}
 		for name, v := range vaults {
 			open[name] = v.Vault

@@ -29,9 +29,16 @@ type Kit struct {
 	Options engine.Options
 	Admin   engine.Actor // a user with admin access, acting with a key
 	Token   string       // that key's
+	Host    Host         // nil: the vault lives in Dir
 	// Spoilt is set by a test that makes a closure fail after it wrote, or
 	// panic, on purpose: else that fails the test.
 	Spoilt bool
+}
+
+// Host opens and closes the vault of a kit that lives elsewhere than in its directory.
+type Host interface {
+	Open() (*engine.Vault, error)
+	Close() error // of the vault too
 }
 
 // New makes a vault in a temporary directory. It is verified and closed when
@@ -47,10 +54,40 @@ func NewWith(tb testing.TB, o engine.Options) *Kit {
 	k := &Kit{TB: tb, Dir: filepath.Join(tb.TempDir(), "vault"), Options: o}
 	v, err := engine.Create(k.Dir, o)
 	k.must(err)
-	k.Vault = v
-	tb.Cleanup(k.finish)
-	k.Admin, k.Token = k.Person("Ada Admin", engine.AccessAdmin)
+	k.begin(v)
 	return k
+}
+
+// NewOn is New for a vault that a host has, with nobody in it. Dir is where it keeps
+// what it has on this disk.
+func NewOn(tb testing.TB, host Host, dir string, o engine.Options) *Kit {
+	tb.Helper()
+	k := &Kit{TB: tb, Dir: dir, Options: o, Host: host}
+	v, err := k.open()
+	k.must(err)
+	k.begin(v)
+	return k
+}
+
+func (k *Kit) begin(v *engine.Vault) {
+	k.TB.Helper()
+	k.Vault = v
+	k.TB.Cleanup(k.finish)
+	k.Admin, k.Token = k.Person("Ada Admin", engine.AccessAdmin)
+}
+
+func (k *Kit) open() (*engine.Vault, error) {
+	if k.Host != nil {
+		return k.Host.Open()
+	}
+	return engine.Open(k.Dir, k.Options)
+}
+
+func (k *Kit) end() error {
+	if k.Host != nil {
+		return k.Host.Close()
+	}
+	return k.Close()
 }
 
 func (k *Kit) must(err error) {
@@ -130,8 +167,8 @@ func (k *Kit) Content(documentID string, number uint64) string {
 // Reopen closes the vault and opens it again.
 func (k *Kit) Reopen() {
 	k.TB.Helper()
-	k.must(k.Close())
-	v, err := engine.Open(k.Dir, k.Options)
+	k.must(k.end())
+	v, err := k.open()
 	k.must(err)
 	k.Vault = v
 }
@@ -154,8 +191,8 @@ func (k *Kit) finish() {
 	k.TB.Helper()
 	tb := k.TB
 	if k.Ready() != nil {
-		k.Close()
-		v, err := engine.Open(k.Dir, k.Options)
+		k.end()
+		v, err := k.open()
 		if err != nil {
 			tb.Errorf("open the vault again: %v", err)
 			return
@@ -167,7 +204,10 @@ func (k *Kit) finish() {
 	}
 	k.TB = cleanup{tb}
 	k.Check()
-	k.must(k.Close())
+	k.must(k.end())
+	if k.Host != nil { // to open it is to take it over, which is written down
+		return
+	}
 	path := filepath.Join(k.Dir, "rows.db")
 	before, err := os.ReadFile(path)
 	k.must(err)

@@ -66,8 +66,9 @@ func ofTheServer(r *http.Request) bool {
 }
 
 // ownersOnly are the reads that only the owner can answer: what is delivered to
-// webhooks, and what the log's key signs.
-var ownersOnly = regexp.MustCompile(`^/(log|v1/log|v1/webhooks)(/|$)|^/v1/.*/proof$`)
+// webhooks, what the log's key signs, and what runs of retention left alone, which is
+// in no row.
+var ownersOnly = regexp.MustCompile(`^/(log|v1/log|v1/webhooks)(/|$)|^/v1/.*/proof$|^/v1/retention/runs/[^/]+/outcomes$`)
 
 // here reports whether this server answers a request about a vault.
 func (c *crossing) here(r *http.Request, m member) bool {

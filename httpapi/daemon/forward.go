@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -91,7 +92,12 @@ func (f *forwarder) pass(w http.ResponseWriter, r *http.Request, m member, passe
 			f.refuse(w, r, unanswered(r, err))
 		},
 	}
-	proxy.ServeHTTP(&patientWriter{w, http.NewResponseController(w)}, r.WithContext(ctx))
+	control := http.NewResponseController(w)
+	passed := r.WithContext(ctx)
+	if r.ContentLength != 0 {
+		passed.Body = &patientBody{r.Body, control}
+	}
+	proxy.ServeHTTP(&patientWriter{w, control}, passed)
 }
 
 // rewrite makes the request the one that came, but for where it goes.
@@ -100,6 +106,9 @@ func (f *forwarder) rewrite(p *httputil.ProxyRequest, base *url.URL) {
 	address.Scheme, address.Host = base.Scheme, base.Host
 	p.Out.URL = &address
 	p.Out.Host = p.In.Host
+	// Who sends no more than this is refused at once: else the owner waits for the body,
+	// to keep the connection.
+	p.Out.Close = p.In.Close
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values := p.In.Header.Values(name); len(values) > 0 {
 			p.Out.Header[name] = append([]string(nil), values...)
@@ -132,6 +141,22 @@ type patientWriter struct {
 func (w *patientWriter) Write(b []byte) (int, error) {
 	w.control.SetWriteDeadline(time.Now().Add(bodyTimeout))
 	return w.ResponseWriter.Write(b)
+}
+
+// patientBody gives a client its time for each piece of a body, and a little more than
+// the owner does, which is to say so.
+type patientBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	b.control.SetReadDeadline(time.Now().Add(bodyTimeout + peerContinue))
+	n, err := b.ReadCloser.Read(p)
+	if err != nil { // the answer may take longer, and the connection is listened to meanwhile
+		b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // Unwrap is for http.ResponseController.
