@@ -18,7 +18,7 @@ import (
 
 var (
 	everyConversation = flag.Bool("conversations", false, "replay all conversations with vaults that live in a store, not some; in a real one if "+s3test.Program+" names it")
-	someConversations = []string{"versions", "holds", "approvalends"}
+	someConversations = []string{"versions", "holds"}
 )
 
 // FrontKey is the key that the servers of a conversation share.
