@@ -390,8 +390,8 @@ func TestKeepShares(t *testing.T) {
 			return b
 		}, 1},
 		"an older owner's, no reference": {func(t *testing.T, s *badStore, b *Blobs) *Blobs { b.SetEpoch(8); return b }, 1},
-		"another process, a reference": {func(t *testing.T, s *badStore, b *Blobs) *Blobs {
-			b = openBlobs(t, s, t.TempDir(), 0, 8)
+		"another process, a reference": {func(t *testing.T, s *badStore, _ *Blobs) *Blobs {
+			b := openBlobs(t, s, t.TempDir(), 0, 8)
 			b.SetLive(live)
 			return b
 		}, 0},

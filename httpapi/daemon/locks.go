@@ -170,7 +170,9 @@ func (l *locks) entries(ctx context.Context, entries []engine.Entry) error {
 			released[e.Document] = true
 		case audit.OpHoldPlaced, audit.OpDocumentCreated, audit.OpDocumentUpdated, audit.OpDocumentVersionAdded, audit.OpDocumentReverted,
 			audit.OpDocumentArchived, audit.OpDocumentUnarchived:
-			released[e.Document] = released[e.Document]
+			if !released[e.Document] {
+				released[e.Document] = false // it is looked at
+			}
 		}
 	}
 	todo := map[engine.Digest]bool{}
