@@ -97,8 +97,6 @@ type Options struct {
 // come to its end, for which it has 30 seconds. It takes the data directory for
 // itself, makes a vault if there is none, and says on o.Stderr where it listens. A
 // vault that cannot be opened is logged, and the others are served.
-//
-// Everything is taken in the order in which it is given back in reverse.
 func Serve(ctx context.Context, o Options) (err error) {
 	log := newLogger(o.Stderr, o.Terminal, o.LogLevel)
 	door, err := newDoor(o, log)
@@ -129,6 +127,12 @@ func Serve(ctx context.Context, o Options) (err error) {
 	if o.Store != nil {
 		return o.serveStore(ctx, door, log)
 	}
+	return o.serveDisk(ctx, door, log)
+}
+
+// serveDisk is Serve for vaults that are at home in the data directory. Everything is
+// taken in the order in which it is given back in reverse.
+func (o Options) serveDisk(ctx context.Context, door door, log zerolog.Logger) (err error) {
 	names, err := o.namesToServe(ctx)
 	if err != nil {
 		return err
