@@ -122,7 +122,7 @@ const (
 // retryRefused removes what the store has let go of.
 func (v *Vault) retryRefused(ctx context.Context) error {
 	refused := v.Undeletable()
-	if len(refused) == 0 || !v.pins.retries(time.Now()) {
+	if len(refused) == 0 || !v.pins.retries(v.store.Clock.Now()) {
 		return nil
 	}
 	if len(refused) > mostRetried {
