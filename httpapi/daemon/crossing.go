@@ -66,9 +66,9 @@ func ofTheServer(r *http.Request) bool {
 }
 
 // ownersOnly are the reads that only the owner can answer: what is delivered to
-// webhooks, what the log's key signs, and what runs of retention left alone, which is
-// in no row.
-var ownersOnly = regexp.MustCompile(`^/(log|v1/log|v1/webhooks)(/|$)|^/v1/.*/proof$|^/v1/retention/runs/[^/]+/outcomes$`)
+// webhooks, what the log's key signs, how far erasures are on the disk and in the store,
+// and what runs of retention left alone, which is in no row.
+var ownersOnly = regexp.MustCompile(`^/(log|v1/log|v1/webhooks|v1/erasures)(/|$)|^/v1/.*/proof$|^/v1/retention/runs/[^/]+/outcomes$`)
 
 // here reports whether this server answers a request about a vault.
 func (c *crossing) here(r *http.Request, m member) bool {
