@@ -55,7 +55,7 @@ func inStores() conversation {
 func living(store objects.Store, url string) home {
 	return func(t *testing.T, o engine.Options) *enginetest.Kit {
 		k, _ := clustertest.New(t, cluster.Config{
-			Objects: clustertest.Below(store, o.Name+"/"), Options: o, Server: "owner", URL: url, SealKey: &FrontKey,
+			Objects: objects.Under(store, o.Name+"/"), Options: o, Server: "owner", URL: url, SealKey: &FrontKey,
 		})
 		return k
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"strongroom/blobstore/object"
@@ -26,7 +27,7 @@ type chosenBucket struct {
 // blobsOf is where the bytes of a vault are.
 func (s *Store) blobsOf(vault string) s3.BlobsConfig {
 	if s.Locks != nil {
-		return s3.BlobsConfig{Lock: lockedUnder{under{s.Locks, vault + "/"}, s.Locks}}
+		return s3.BlobsConfig{Lock: lockedUnder{object.Under(s.Locks, vault+"/"), s.Locks, vault + "/"}}
 	}
 	return s3.BlobsConfig{Store: s.of(vault)}
 }
@@ -105,15 +106,16 @@ func (s *Store) emptyLocks(ctx context.Context, vault string) (left int, err err
 	return left, nil
 }
 
-// lockedUnder is under for a store that locks.
+// lockedUnder is object.Under for a store that locks.
 type lockedUnder struct {
-	under
+	object.Store
 	locker object.Locker
+	prefix string
 }
 
 func (u lockedUnder) Versions(ctx context.Context, prefix string, fn func(object.Version) error) error {
 	return u.locker.Versions(ctx, u.prefix+prefix, func(v object.Version) error {
-		v.Info = u.seen(v.Info)
+		v.Key = strings.TrimPrefix(v.Key, u.prefix)
 		return fn(v)
 	})
 }

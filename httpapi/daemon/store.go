@@ -42,7 +42,7 @@ type Store struct {
 const defaultCache = 10 << 30
 
 // of is the store of one vault.
-func (s *Store) of(vault string) object.Store { return under{s.Objects, vault + "/"} }
+func (s *Store) of(vault string) object.Store { return object.Under(s.Objects, vault+"/") }
 
 // try is Check, and says which store it is.
 func (s *Store) try(ctx context.Context) error {
